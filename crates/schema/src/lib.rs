@@ -1,0 +1,26 @@
+//! The words of kpiline: ids, instants, durations, facts and the messages between stages.
+//!
+//! Nothing here decides anything and nothing here does I/O. Read in this order: [`id`] (who is who), [`time`] (units),
+//! [`fact`] (one statement about an interaction), [`message`] (what travels through the broker).
+//!
+//! The vocabulary is the field's own: *interaction* (what the customer had with the centre), *leg* (one participant's part of
+//! it), *fact* (one statement about an interaction at an instant), *delivery* (one HTTP body or one history page).
+
+pub mod fact;
+pub mod id;
+pub mod message;
+pub mod time;
+
+pub use fact::{
+    AgentRef, Details, Direction, DurationKind, Durations, Event, Fact, FactKey, Leg, LegKind,
+    LegOutcome, SourceRank, State, Statement,
+};
+pub use id::{
+    AgentId, CorrelationId, CustomerKey, DeliveryId, EventId, InteractionId, JobId, LegId,
+    MessageId, MetricVersion, QueueId, SubscriptionName, TenantId,
+};
+pub use message::{
+    BodyFormat, ENVELOPE_VERSION, EventsMessage, JobRef, MessageError, RawDelivery, RawMessage,
+    WakeMessage,
+};
+pub use time::{Millis, UtcMicros};
