@@ -1,1 +1,1 @@
-//! system
+//! Nothing but tests lives in this package: see `tests/`.
