@@ -1,1 +1,15 @@
-//! session
+//! The fold: what was stated about one interaction, in whatever order and however often it arrived.
+//!
+//! A [`Session`] is a set of facts, at most one for each [`schema::FactKey`]. Inserting is union, so order, repetition and splitting
+//! cannot matter; of two copies of one fact the greater in a fixed total order wins, so arrival cannot matter either. A [`Timeline`]
+//! is the same facts in the order of the platform's clock, with the questions that a metric asks.
+//!
+//! Start reading at [`fold`], then [`timeline`]. Nothing here knows a clock, a zone or a metric, and nothing here fails on content.
+
+pub mod fold;
+pub mod json;
+pub mod timeline;
+
+pub use fold::{Change, MAX_FACTS, Session};
+pub use json::SessionError;
+pub use timeline::{DurationFact, IMPLAUSIBLE_MILLIS, Status, Timeline};

@@ -1,0 +1,274 @@
+//! The session as a join-semilattice: a set of facts by key, the earliest instant ever stated, and a top that absorbs.
+//!
+//! Three parts, each of which only grows, which is why the laws hold:
+//! - facts, at most one a key, where the greater copy replaces the lesser;
+//! - `earliest`, the least instant of every copy that was ever seen, losing copies included;
+//! - `overfull`, once there were more than [`MAX_FACTS`] keys. Which facts would survive a truncation depends on order, so none does.
+
+use crate::timeline::Timeline;
+use schema::{Fact, UtcMicros};
+use std::cmp::Ordering;
+
+/// The most facts a session holds. Beyond it the session is overfull: it yields no values, and says so.
+pub const MAX_FACTS: usize = 2000;
+
+/// What an insertion did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// The key was not there before.
+    New,
+    /// A newer statement took the place of an older one.
+    Revised,
+    /// The same statement was there already.
+    Duplicate,
+    /// A newer statement was there already.
+    Stale,
+    /// The session holds too many facts, from now on or already.
+    Overfull,
+}
+
+impl Change {
+    /// Whether the facts differ from those before, so that metrics may too.
+    #[must_use]
+    pub const fn is_news(self) -> bool {
+        matches!(self, Self::New | Self::Revised)
+    }
+}
+
+/// The facts of one interaction. The empty session is [`Session::default`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Session {
+    /// Ascending by key, one a key; empty once overfull.
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) earliest: Option<UtcMicros>,
+    pub(crate) overfull: bool,
+}
+
+impl Session {
+    /// Folds one fact in.
+    pub fn insert(&mut self, fact: Fact) -> Change {
+        self.see(Some(fact.at));
+        if self.overfull {
+            return Change::Overfull;
+        }
+        // Ids mostly grow, so the place is mostly at the end.
+        let place = match self.facts.last() {
+            Some(last) if last.key < fact.key => Err(self.facts.len()),
+            Some(_) => self
+                .facts
+                .binary_search_by(|probe| probe.key.cmp(&fact.key)),
+            None => {
+                self.facts.reserve_exact(8);
+                Err(0)
+            }
+        };
+        match place {
+            Ok(index) => {
+                let held = &mut self.facts[index];
+                match precedence(&fact, held) {
+                    Ordering::Greater => {
+                        *held = fact;
+                        Change::Revised
+                    }
+                    Ordering::Equal => Change::Duplicate,
+                    Ordering::Less => Change::Stale,
+                }
+            }
+            Err(_) if self.facts.len() == MAX_FACTS => {
+                self.overflow();
+                Change::Overfull
+            }
+            Err(index) => {
+                self.facts.insert(index, fact);
+                Change::New
+            }
+        }
+    }
+
+    /// Folds another session's facts in; tells whether anything differs from before.
+    pub fn join(&mut self, other: Self) -> bool {
+        let before = (self.earliest, self.overfull);
+        self.see(other.earliest);
+        let mut news = false;
+        if other.overfull {
+            self.overflow();
+        } else if !self.overfull {
+            news = self.merge(other.facts);
+        }
+        news || before != (self.earliest, self.overfull)
+    }
+
+    /// The facts, ascending by key; none once overfull.
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// Whether there were more than [`MAX_FACTS`].
+    pub const fn is_overfull(&self) -> bool {
+        self.overfull
+    }
+
+    /// How many facts are held.
+    pub const fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// Whether nothing was ever folded in.
+    pub const fn is_empty(&self) -> bool {
+        self.facts.is_empty() && !self.overfull
+    }
+
+    /// The facts in the order of the platform's clock.
+    pub fn timeline(&self) -> Timeline<'_> {
+        Timeline::of(self)
+    }
+
+    pub(crate) fn see(&mut self, at: Option<UtcMicros>) {
+        self.earliest = match (self.earliest, at) {
+            (Some(held), Some(at)) => Some(held.min(at)),
+            (held, at) => held.or(at),
+        };
+    }
+
+    fn overflow(&mut self) {
+        self.overfull = true;
+        self.facts = Vec::new();
+    }
+
+    /// Merges two ascending runs of facts into one; tells whether anything of `theirs` was news.
+    fn merge(&mut self, theirs: Vec<Fact>) -> bool {
+        if self.facts.is_empty() {
+            self.facts = theirs;
+            return !self.facts.is_empty();
+        }
+        // The usual case, a few new facts into many: no rebuilding.
+        if theirs.len() <= 4 {
+            return theirs
+                .into_iter()
+                .fold(false, |news, fact| self.insert(fact).is_news() || news);
+        }
+        let mut news = false;
+        let mut merged = Vec::with_capacity(self.facts.len() + theirs.len());
+        let mut ours = std::mem::take(&mut self.facts).into_iter().peekable();
+        let mut theirs = theirs.into_iter().peekable();
+        while let (Some(our), Some(their)) = (ours.peek(), theirs.peek()) {
+            match our.key.cmp(&their.key) {
+                Ordering::Less => merged.extend(ours.next()),
+                Ordering::Greater => {
+                    merged.extend(theirs.next());
+                    news = true;
+                }
+                Ordering::Equal => {
+                    if precedence(their, our).is_gt() {
+                        merged.extend(theirs.next());
+                        ours.next();
+                        news = true;
+                    } else {
+                        merged.extend(ours.next());
+                        theirs.next();
+                    }
+                }
+            }
+        }
+        news |= theirs.peek().is_some();
+        merged.extend(ours);
+        merged.extend(theirs);
+        if merged.len() > MAX_FACTS {
+            self.overflow();
+        } else {
+            self.facts = merged;
+        }
+        news
+    }
+}
+
+/// Which of two copies of one fact holds: the newer revision (none is the oldest), then the weightier source, then the later
+/// instant, then the greater content. A total order, so that two different copies are never equal.
+fn precedence(left: &Fact, right: &Fact) -> Ordering {
+    left.revision
+        .cmp(&right.revision)
+        .then_with(|| left.rank.cmp(&right.rank))
+        .then_with(|| left.at.cmp(&right.at))
+        .then_with(|| left.statement.cmp(&right.statement))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::{DurationKind, FactKey, Millis, SourceRank, Statement};
+
+    fn fact(id: &str, at: i64) -> Fact {
+        Fact {
+            key: FactKey::event(id),
+            at: UtcMicros(at),
+            revision: None,
+            rank: SourceRank::Event,
+            statement: Statement::default(),
+        }
+    }
+
+    fn revised(id: &str, at: i64, revision: i64) -> Fact {
+        Fact {
+            revision: Some(UtcMicros(revision)),
+            ..fact(id, at)
+        }
+    }
+
+    #[test]
+    fn a_revision_beats_no_revision_and_a_newer_one_beats_both() {
+        let mut session = Session::default();
+        assert_eq!(session.insert(fact("a", 9)), Change::New);
+        assert_eq!(session.insert(revised("a", 5, 1)), Change::Revised);
+        assert_eq!(session.insert(revised("a", 1, 3)), Change::Revised);
+        assert_eq!(session.insert(revised("a", 8, 2)), Change::Stale);
+        assert_eq!(session.insert(fact("a", 9)), Change::Stale);
+        assert_eq!(session.insert(revised("a", 1, 3)), Change::Duplicate);
+        assert_eq!(session.facts(), [revised("a", 1, 3)]);
+    }
+
+    #[test]
+    fn without_revisions_the_weightier_source_wins_even_when_it_is_stamped_earlier() {
+        let mut record = fact("a", 1);
+        record.rank = SourceRank::SettledRecord;
+        let mut session = Session::default();
+        session.insert(fact("a", 9));
+        assert_eq!(session.insert(record.clone()), Change::Revised);
+        assert_eq!(session.insert(fact("a", 10)), Change::Stale);
+        assert_eq!(session.facts(), [record]);
+    }
+
+    #[test]
+    fn twins_that_differ_in_content_alone_end_the_same_way_round() {
+        let mut twin = fact("a", 1);
+        twin.statement.durations.set(DurationKind::Talk, Millis(-5));
+        let (mut one, mut two) = (Session::default(), Session::default());
+        one.insert(fact("a", 1));
+        one.insert(twin.clone());
+        two.insert(twin);
+        two.insert(fact("a", 1));
+        assert_eq!(one, two);
+    }
+
+    #[test]
+    fn a_losing_copy_still_counts_for_the_earliest_instant() {
+        let mut session = Session::default();
+        session.insert(revised("a", 50, 2));
+        assert_eq!(session.insert(revised("a", 40, 1)), Change::Stale);
+        assert_eq!(session.earliest, Some(UtcMicros(40)));
+        assert_eq!(session.timeline().start(), Some(UtcMicros(50)));
+    }
+
+    #[test]
+    fn one_fact_too_many_empties_the_session_for_good() {
+        let mut session = Session::default();
+        for n in 0..MAX_FACTS {
+            assert_eq!(session.insert(fact(&n.to_string(), 7)), Change::New);
+        }
+        assert_eq!(session.insert(fact("0", 7)), Change::Duplicate);
+        assert!(!session.is_overfull());
+        assert_eq!(session.insert(fact("more", 3)), Change::Overfull);
+        assert_eq!(session.insert(fact("0", 7)), Change::Overfull);
+        assert!(session.is_overfull() && session.facts().is_empty() && !session.is_empty());
+        assert_eq!(session.timeline().start(), Some(UtcMicros(3)));
+    }
+}

@@ -1,0 +1,268 @@
+//! The facts in the order of the platform's clock, with the questions that metrics ask of them.
+//!
+//! "First" and "last" mean by `(at, key)`, never by arrival: two facts of one instant are in the order of their keys.
+
+use crate::fold::Session;
+use schema::{
+    AgentRef, CustomerKey, Direction, DurationKind, Fact, FactKey, LegId, LegKind, LegOutcome,
+    Millis, QueueId, SourceRank, State, UtcMicros,
+};
+use std::collections::BTreeMap;
+
+/// A stated duration beyond this many milliseconds (400 days), or below zero, is no duration but a fault of the source.
+pub const IMPLAUSIBLE_MILLIS: i64 = 400 * 24 * 3_600_000;
+
+/// What the timeline says about one kind of duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DurationFact {
+    /// This long.
+    Stated(Millis),
+    /// A statement that counts is negative or beyond [`IMPLAUSIBLE_MILLIS`]; this is the statement.
+    Implausible(Millis),
+}
+
+/// How far an interaction has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// No terminal state was stated.
+    Open,
+    /// Ended after it was served.
+    Completed,
+    /// The customer left.
+    Abandoned,
+    /// Nobody answered.
+    Missed,
+    /// More facts than a session holds.
+    Overfull,
+}
+
+impl Status {
+    /// The name, in lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Completed => "completed",
+            Self::Abandoned => "abandoned",
+            Self::Missed => "missed",
+            Self::Overfull => "overfull",
+        }
+    }
+}
+
+/// A session's facts, ascending by `(at, key)`.
+#[derive(Debug, Clone)]
+pub struct Timeline<'a> {
+    facts: Vec<&'a Fact>,
+    earliest: Option<UtcMicros>,
+    overfull: bool,
+}
+
+impl<'a> Timeline<'a> {
+    pub(crate) fn of(session: &'a Session) -> Self {
+        let mut facts: Vec<&Fact> = session.facts().iter().collect();
+        // Stable and the facts are ascending by key, so equal instants stay in the order of their keys.
+        facts.sort_by_key(|fact| fact.at);
+        Self {
+            facts,
+            earliest: session.earliest,
+            overfull: session.is_overfull(),
+        }
+    }
+
+    /// The facts from first to last.
+    pub fn facts(&self) -> impl DoubleEndedIterator<Item = &'a Fact> + '_ {
+        self.facts.iter().copied()
+    }
+
+    /// Whether there were more facts than a session holds. Then nothing else is known but the start.
+    pub const fn is_overfull(&self) -> bool {
+        self.overfull
+    }
+
+    /// When the interaction began: the first instant on the timeline. Of an overfull session, the earliest ever stated.
+    pub fn start(&self) -> Option<UtcMicros> {
+        if self.overfull {
+            self.earliest
+        } else {
+            self.facts.first().map(|fact| fact.at)
+        }
+    }
+
+    /// The first agent on the timeline as first stated, and when.
+    ///
+    /// The zone is the one of that very statement: an agent who is first named without a zone has none.
+    pub fn first_agent(&self) -> Option<(&'a AgentRef, UtcMicros)> {
+        self.facts()
+            .find_map(|fact| fact.statement.agent.as_ref().map(|agent| (agent, fact.at)))
+    }
+
+    /// The disposition stated last.
+    pub fn disposition(&self) -> Option<&'a str> {
+        self.facts()
+            .rev()
+            .find_map(|fact| fact.statement.disposition.as_deref())
+    }
+
+    /// The first queue stated: the one the customer was offered to.
+    pub fn queue(&self) -> Option<&'a QueueId> {
+        self.facts().find_map(|fact| fact.statement.queue.as_ref())
+    }
+
+    /// The first medium stated.
+    pub fn media(&self) -> Option<&'a str> {
+        self.details(|details| details.media.as_deref())
+    }
+
+    /// The first direction stated.
+    pub fn direction(&self) -> Option<Direction> {
+        self.details(|details| details.direction)
+    }
+
+    /// The first customer key stated.
+    pub fn customer_key(&self) -> Option<&'a CustomerKey> {
+        self.details(|details| details.customer_key.as_ref())
+    }
+
+    /// The terminal state that the interaction ended in, or `None` while it is open.
+    ///
+    /// The interaction's own record decides when it states a terminal state. Otherwise any terminal statement makes the interaction
+    /// terminal, and so does its record's end; how it ended then comes from the history of the legs (someone answered: completed;
+    /// else the customer left: abandoned; else someone let it ring: missed), and without legs that say so from the terminal state
+    /// stated last. An interaction that its record calls ended and of which nothing else is known was completed.
+    pub fn terminal(&self) -> Option<State> {
+        let record = self.record();
+        if let Some(state) = record.and_then(terminal_state) {
+            return Some(state.clone());
+        }
+        let last = self.facts().rev().find_map(terminal_state);
+        let ended = record.is_some_and(|record| record_end(record).is_some());
+        if last.is_none() && !ended {
+            return None;
+        }
+        self.outcome_of_legs()
+            .or_else(|| last.cloned())
+            .or(Some(State::Completed))
+    }
+
+    /// How far the interaction has come.
+    pub fn status(&self) -> Status {
+        if self.overfull {
+            return Status::Overfull;
+        }
+        match self.terminal() {
+            Some(State::Abandoned) => Status::Abandoned,
+            Some(State::Missed) => Status::Missed,
+            Some(_) => Status::Completed,
+            None => Status::Open,
+        }
+    }
+
+    /// When the interaction ended: as its record or another source states, else the first terminal statement's instant.
+    pub fn ended_at(&self) -> Option<UtcMicros> {
+        self.record()
+            .and_then(record_end)
+            .or_else(|| self.facts().rev().find_map(record_end))
+            .or_else(|| {
+                self.facts()
+                    .find(|fact| terminal_state(fact).is_some())
+                    .map(|fact| fact.at)
+            })
+    }
+
+    /// The duration of this kind for the interaction; `None` when nobody stated it.
+    ///
+    /// Where legs state it, legs add up (of several statements about one leg, the weightiest source's last). Otherwise the last
+    /// cumulative statement of the weightiest source holds, also downward. A statement that counts and is implausible makes the
+    /// whole implausible: a later, plausible one repairs it.
+    pub fn duration(&self, kind: DurationKind) -> Option<DurationFact> {
+        let mut cumulative: Option<(SourceRank, Millis)> = None;
+        let mut legs: BTreeMap<&LegId, (SourceRank, Millis)> = BTreeMap::new();
+        for fact in &self.facts {
+            let Some(duration) = fact.statement.durations.get(kind) else {
+                continue;
+            };
+            let stated = (fact.rank, duration);
+            match fact.statement.leg() {
+                Some(leg) => {
+                    let held = legs.entry(&leg.id).or_insert(stated);
+                    if held.0 <= stated.0 {
+                        *held = stated;
+                    }
+                }
+                None if cumulative.is_none_or(|held| held.0 <= stated.0) => {
+                    cumulative = Some(stated);
+                }
+                None => {}
+            }
+        }
+        if legs.is_empty() {
+            return cumulative.map(|(_, duration)| judge(duration));
+        }
+        legs.values()
+            .try_fold(Millis::ZERO, |sum, (_, duration)| {
+                match judge(*duration) {
+                    // A bounded number of bounded durations: the sum fits, and saturates were it otherwise.
+                    DurationFact::Stated(duration) => Ok(Millis(sum.0.saturating_add(duration.0))),
+                    implausible @ DurationFact::Implausible(_) => Err(implausible),
+                }
+            })
+            .map_or_else(Some, |sum| Some(DurationFact::Stated(sum)))
+    }
+
+    fn details<T>(&self, pick: impl Fn(&'a schema::Details) -> Option<T>) -> Option<T> {
+        self.facts()
+            .filter_map(|fact| fact.statement.details.as_deref())
+            .find_map(pick)
+    }
+
+    /// The record of the interaction as a whole, where a source gave one.
+    fn record(&self) -> Option<&'a Fact> {
+        let key = FactKey::interaction();
+        self.facts().find(|fact| fact.key == key)
+    }
+
+    fn outcome_of_legs(&self) -> Option<State> {
+        let outcomes = || {
+            self.facts()
+                .filter_map(|fact| fact.statement.leg())
+                .filter_map(|leg| leg.outcome.map(|outcome| (leg.kind, outcome)))
+        };
+        let any = |wanted: LegOutcome| outcomes().any(|(_, outcome)| outcome == wanted);
+        let served = |(kind, outcome)| {
+            kind == LegKind::Agent
+                && matches!(outcome, LegOutcome::Answered | LegOutcome::Transferred)
+        };
+        if outcomes().any(served) {
+            Some(State::Completed)
+        } else if any(LegOutcome::Abandoned) {
+            Some(State::Abandoned)
+        } else if any(LegOutcome::NotResponding) {
+            Some(State::Missed)
+        } else {
+            None
+        }
+    }
+}
+
+fn terminal_state(fact: &Fact) -> Option<&State> {
+    fact.statement
+        .state
+        .as_ref()
+        .filter(|state| state.is_terminal())
+}
+
+fn record_end(fact: &Fact) -> Option<UtcMicros> {
+    fact.statement
+        .details
+        .as_ref()
+        .and_then(|details| details.ended_at)
+}
+
+const fn judge(duration: Millis) -> DurationFact {
+    if duration.0 < 0 || duration.0 > IMPLAUSIBLE_MILLIS {
+        DurationFact::Implausible(duration)
+    } else {
+        DurationFact::Stated(duration)
+    }
+}
