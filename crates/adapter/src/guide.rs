@@ -1,0 +1,299 @@
+//! The guide's Genesys envelope, the product's default webhook format.
+//!
+//! ```json
+//! {"subscription_id": "…", "event_type": "analytics:events:publish", "timestamp": "2024-05-15T14:32:10.451Z",
+//!  "data": {"event_id": "evt_…", "interaction_id": "int_…", "type": "telephony:call:ended", "state": "completed",
+//!           "queue_id": "…", "disposition": "…", "metrics": {"talk_time_ms": 45200},
+//!           "participants": [{"id": "agent_555", "type": "agent", "timezone": "America/New_York"}]}}
+//! ```
+//!
+//! Needed: `timestamp`, `data.interaction_id`, `data.state`, and `data.event_id` or, in its place, `data.type` (an id is then
+//! made from interaction, type, state, instant and agent). The `metrics` are cumulative statements about the interaction, so the
+//! fact has no leg. `data.updated_at` is the revision stamp. The customer's id is personal data and is not read.
+//!
+//! Known variants of names and types are in the tables of [`crate::guide_shape`]; what is in no table is skipped (the raw bytes
+//! keep it), what has a type that no table allows is an [`ItemError`] with its path. An envelope inside `eventBody` (a topic
+//! frame) or `detail.eventBody` (an event bus) is the same event.
+
+use crate::error::ItemError;
+use crate::guide_shape::{Data, Envelope, METRICS, Part, People};
+use crate::map::{Mapped, Outcome};
+use crate::scalar::{DURATION, Scalar, storable};
+use crate::{instant, json};
+use compact_str::CompactString;
+use schema::{
+    AgentId, AgentRef, EventId, Fact, FactKey, InteractionId, QueueId, SourceRank, State,
+    Statement, UtcMicros,
+};
+use std::borrow::Cow;
+
+/// The event type under which the guide's events travel.
+const EVENT_TYPE: &str = "analytics:events:publish";
+
+/// Members of the envelope that are content. All others (delivery ids, attempt counters, send stamps) are of one delivery and
+/// change when the same event is sent again.
+const CONTENT: [&str; 6] = [
+    "event_type",
+    "eventType",
+    "timestamp",
+    "Timestamp",
+    "data",
+    "Data",
+];
+
+/// Reads one event: the fast path without a content digest. `None` is an event nobody asked for.
+pub fn decode(line: &[u8]) -> Result<Option<(InteractionId, Fact)>, ItemError> {
+    let mut fact = None;
+    read(line, &mut |_, event| fact = Some(event))?;
+    Ok(fact)
+}
+
+/// Reads one event with all that the log needs.
+pub(crate) fn map(line: &[u8]) -> Result<Outcome, ItemError> {
+    let mut mapped = None;
+    let kind = read(line, &mut |envelope, (interaction, fact)| {
+        let key = fact.key.as_str();
+        mapped = Some(Mapped {
+            event_id: EventId::new(key.strip_prefix("e:").unwrap_or(key)),
+            at: fact.at,
+            digest: json::digest_of(envelope, |name| CONTENT.contains(&name)),
+            terminal: fact
+                .statement
+                .state
+                .as_ref()
+                .is_some_and(State::is_terminal),
+            interaction,
+            facts: vec![fact],
+        });
+    })?;
+    Ok(match mapped {
+        Some(mapped) => Outcome::Mapped(mapped),
+        None => Outcome::Ignored { kind },
+    })
+}
+
+/// Takes the bytes of the envelope itself and what it states.
+type Sink<'s> = &'s mut dyn FnMut(&[u8], (InteractionId, Fact));
+
+/// Reads an event into the sink, or returns the kind of event that nobody asked for.
+fn read(line: &[u8], sink: Sink<'_>) -> Result<String, ItemError> {
+    let text =
+        std::str::from_utf8(line).map_err(|_| ItemError::item(line, "a JSON object in UTF-8"))?;
+    match serde_json::from_str::<Part<Envelope<'_>>>(text) {
+        Ok(part) => unwrap(line, part, 0, sink),
+        Err(error) => {
+            // Slow path: half a surrogate pair is no reason to refuse an event.
+            let mended = json::mend(line);
+            match serde_json::from_slice::<Part<Envelope<'_>>>(&mended) {
+                Ok(part) if matches!(mended, Cow::Owned(_)) => unwrap(&mended, part, 0, sink),
+                _ => Err(ItemError::item(line, format!("a JSON object ({error})"))),
+            }
+        }
+    }
+}
+
+fn unwrap(
+    line: &[u8],
+    part: Part<Envelope<'_>>,
+    depth: u8,
+    sink: Sink<'_>,
+) -> Result<String, ItemError> {
+    let envelope = match part {
+        Part::Is(envelope) => envelope,
+        Part::Nothing | Part::Wrong(_) => return Err(ItemError::item(line, "a JSON object")),
+    };
+    if matches!(envelope.data, Part::Nothing) {
+        let topic = envelope.topic.text().map(|topic| topic.to_string());
+        if let Some(inner) = envelope.body.or(envelope.detail).filter(|_| depth < 2) {
+            let part = serde_json::from_str(inner.get())
+                .map_err(|error| ItemError::item(line, format!("a JSON object ({error})")))?;
+            // A frame of the channel itself (heartbeat, closing notice) is about no interaction.
+            return match topic {
+                Some(topic) if topic == "channel.metadata" || topic.starts_with("v2.system.") => {
+                    Ok(topic)
+                }
+                _ => unwrap(inner.get().as_bytes(), part, depth + 1, sink),
+            };
+        }
+    }
+    let data = match &envelope.data {
+        Part::Is(data) => data,
+        Part::Nothing => return Err(ItemError::missing("data", "an object")),
+        Part::Wrong(found) => return Err(ItemError::new("data", &found.shown(), "an object")),
+    };
+    match statement(&envelope, data)? {
+        Ok(event) => {
+            sink(line, event);
+            Ok(String::new())
+        }
+        Err(kind) => Ok(kind),
+    }
+}
+
+/// The event, or the kind of an event that is about no interaction.
+fn statement(
+    envelope: &Envelope<'_>,
+    data: &Data<'_>,
+) -> Result<Result<(InteractionId, Fact), String>, ItemError> {
+    let Some(interaction) = name("data.interaction_id", &data.interaction_id)? else {
+        return match envelope.event_type.text() {
+            Some(kind) if kind != EVENT_TYPE => Ok(Err(kind.to_string())),
+            _ => Err(ItemError::missing(
+                "data.interaction_id",
+                "the interaction's id",
+            )),
+        };
+    };
+    let at = match (&envelope.timestamp, &data.timestamp) {
+        (Scalar::Nothing, Scalar::Nothing) => {
+            return Err(ItemError::missing("timestamp", instant::EXPECTED));
+        }
+        (Scalar::Nothing, inner) => time("data.timestamp", inner)?,
+        (stated, _) => time("timestamp", stated)?,
+    };
+    let state = match &data.state {
+        Scalar::Text(state) if !state.is_empty() => state_named(state),
+        Scalar::Nothing => return Err(ItemError::missing("data.state", "the name of a state")),
+        found => {
+            return Err(ItemError::new(
+                "data.state",
+                &found.shown(),
+                "the name of a state",
+            ));
+        }
+    };
+    let agent = agent(&data.participants)?;
+    let key = match name("data.event_id", &data.event_id)? {
+        Some(id) => FactKey::event(&id),
+        None => derived(&interaction, data, &state, at, agent.as_ref())?,
+    };
+    let revision = match &data.updated_at {
+        Scalar::Nothing => None,
+        stated => Some(time("data.updated_at", stated)?),
+    };
+    let mut statement = Statement {
+        state: Some(state),
+        agent,
+        queue: name("data.queue_id", &data.queue_id)?.map(QueueId::new),
+        disposition: disposition(&data.disposition)?,
+        ..Statement::default()
+    };
+    match &data.metrics {
+        Part::Nothing => {}
+        Part::Wrong(found) => {
+            return Err(ItemError::new("data.metrics", &found.shown(), "an object"));
+        }
+        Part::Is(metrics) => {
+            if let Some((index, value)) = &metrics.bad {
+                let field = format!("data.metrics.{}", METRICS[*index].0);
+                return Err(ItemError::new(field, &value.shown(), DURATION));
+            }
+            statement.durations = metrics.durations;
+        }
+    }
+    let fact = Fact {
+        key,
+        at,
+        revision,
+        rank: SourceRank::Event,
+        statement,
+    };
+    Ok(Ok((InteractionId::new(interaction), fact)))
+}
+
+/// The state with this name; platforms that write in capitals or camel case mean the same states.
+fn state_named(name: &str) -> State {
+    match State::from_name(&storable(name)) {
+        State::Other(other) => {
+            match State::from_name(&other.to_ascii_lowercase().replace([' ', '-'], "_")) {
+                State::Other(_) => State::Other(other),
+                known => known,
+            }
+        }
+        known => known,
+    }
+}
+
+/// An event without an id gets one from what identifies it: the same event, sent again, gets the same.
+fn derived(
+    interaction: &str,
+    data: &Data<'_>,
+    state: &State,
+    at: UtcMicros,
+    agent: Option<&AgentRef>,
+) -> Result<FactKey, ItemError> {
+    let Some(kind) = name("data.type", &data.kind)? else {
+        return Err(ItemError::missing(
+            "data.event_id",
+            "the event's id (or data.type, to make one from)",
+        ));
+    };
+    let agent = agent.map_or("", |agent| agent.id.as_str());
+    let at = at.0.to_string();
+    let id = crate::derived_id(&[interaction, &kind, state.name(), &at, agent]);
+    Ok(FactKey::event(&id))
+}
+
+fn agent(participants: &People<'_>) -> Result<Option<AgentRef>, ItemError> {
+    if let Some((index, found)) = &participants.bad {
+        let field = match index {
+            Some(index) => format!("data.participants[{index}]"),
+            None => "data.participants".to_owned(),
+        };
+        let expected = match index {
+            Some(_) => "an object",
+            None => "a list of participants",
+        };
+        return Err(ItemError::new(field, &found.shown(), expected));
+    }
+    let Some((index, participant)) = &participants.agent else {
+        return Ok(None);
+    };
+    // Paths are put together only where there is an error to report.
+    let path = |field: &str| format!("data.participants[{index}].{field}");
+    let id = match participant.id.name() {
+        Ok(Some(id)) => AgentId::new(id),
+        Ok(None) => return Err(ItemError::missing(path("id"), "the agent's id")),
+        Err(()) => {
+            return Err(ItemError::new(
+                path("id"),
+                &participant.id.shown(),
+                "the agent's id",
+            ));
+        }
+    };
+    let zone = match &participant.timezone {
+        Scalar::Nothing => None,
+        Scalar::Text(zone) if zone.is_empty() => None,
+        Scalar::Text(zone) => Some(CompactString::new(storable(zone))),
+        found => {
+            return Err(ItemError::new(
+                path("timezone"),
+                &found.shown(),
+                "the name of a time zone",
+            ));
+        }
+    };
+    Ok(Some(AgentRef { id, zone }))
+}
+
+fn name<'s>(field: &str, value: &'s Scalar<'_>) -> Result<Option<Cow<'s, str>>, ItemError> {
+    value
+        .name()
+        .map_err(|()| ItemError::new(field, &value.shown(), "text"))
+}
+
+/// An empty disposition is a statement too: the one before it no longer holds.
+fn disposition(value: &Scalar<'_>) -> Result<Option<CompactString>, ItemError> {
+    match value {
+        Scalar::Text(text) => Ok(Some(CompactString::new(storable(text)))),
+        other => Ok(name("data.disposition", other)?.map(CompactString::new)),
+    }
+}
+
+fn time(field: &str, value: &Scalar<'_>) -> Result<UtcMicros, ItemError> {
+    value
+        .text()
+        .and_then(|text| instant::parse(text))
+        .ok_or_else(|| ItemError::new(field, &value.shown(), instant::EXPECTED))
+}

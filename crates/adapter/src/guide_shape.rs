@@ -1,0 +1,334 @@
+//! The shape of the guide's envelope as it is met in the field: the tables of known names, read without copying.
+//!
+//! Written by hand and not derived, for three reasons: a member that stands twice is no error (the last one holds), a value of
+//! another type is kept to be named, and several spellings lead to one field.
+
+use crate::scalar::Scalar;
+use schema::{DurationKind, Durations, Millis};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The durations of `data.metrics`: name, other spelling, meaning. All in milliseconds.
+pub(crate) const METRICS: [(&str, &str, DurationKind); 8] = [
+    ("talk_time_ms", "talkTimeMs", DurationKind::Talk),
+    ("hold_time_ms", "holdTimeMs", DurationKind::Hold),
+    ("wrap_time_ms", "wrapTimeMs", DurationKind::Wrap),
+    ("queue_wait_ms", "queueWaitMs", DurationKind::QueueWait),
+    ("alert_time_ms", "alertTimeMs", DurationKind::Alert),
+    ("dialing_time_ms", "dialingTimeMs", DurationKind::Dialing),
+    (
+        "contacting_time_ms",
+        "contactingTimeMs",
+        DurationKind::Contacting,
+    ),
+    ("handle_time_ms", "handleTimeMs", DurationKind::Handle),
+];
+
+/// An object, or what stands in its place.
+#[derive(Debug, Default)]
+pub(crate) enum Part<'a, T> {
+    #[default]
+    Nothing,
+    Wrong(Scalar<'a>),
+    Is(T),
+}
+
+/// What can be read member by member.
+pub(crate) trait FromMap<'de>: Default {
+    /// Reads the value of the member with this name.
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// The outermost object.
+#[derive(Debug, Default)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) event_type: Scalar<'a>,
+    pub(crate) timestamp: Scalar<'a>,
+    pub(crate) data: Part<'a, Data<'a>>,
+    pub(crate) topic: Scalar<'a>,
+    pub(crate) body: Option<&'a RawValue>,
+    pub(crate) detail: Option<&'a RawValue>,
+}
+
+/// The event proper.
+#[derive(Debug, Default)]
+pub(crate) struct Data<'a> {
+    pub(crate) event_id: Scalar<'a>,
+    pub(crate) interaction_id: Scalar<'a>,
+    pub(crate) kind: Scalar<'a>,
+    pub(crate) state: Scalar<'a>,
+    pub(crate) queue_id: Scalar<'a>,
+    pub(crate) disposition: Scalar<'a>,
+    pub(crate) timestamp: Scalar<'a>,
+    pub(crate) updated_at: Scalar<'a>,
+    pub(crate) metrics: Part<'a, Metrics<'a>>,
+    pub(crate) participants: People<'a>,
+}
+
+/// `data.metrics`.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics<'a> {
+    pub(crate) durations: Durations,
+    /// The first value that is no duration, and its place in [`METRICS`].
+    pub(crate) bad: Option<(usize, Scalar<'a>)>,
+}
+
+/// One of `data.participants`.
+#[derive(Debug, Default)]
+pub(crate) struct Participant<'a> {
+    pub(crate) id: Scalar<'a>,
+    pub(crate) kind: Scalar<'a>,
+    pub(crate) timezone: Scalar<'a>,
+}
+
+/// `data.participants`: a list, or one participant alone.
+#[derive(Debug, Default)]
+pub(crate) struct People<'a> {
+    /// The first agent and its place in the list.
+    pub(crate) agent: Option<(usize, Participant<'a>)>,
+    /// What is no participant, and its place; no place when it stands for the whole list.
+    pub(crate) bad: Option<(Option<usize>, Scalar<'a>)>,
+}
+
+impl<'de> FromMap<'de> for Envelope<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "event_type" | "eventType" => self.event_type = map.next_value()?,
+            "timestamp" | "Timestamp" => self.timestamp = map.next_value()?,
+            "data" | "Data" => self.data = map.next_value()?,
+            "topicName" | "topic_name" => self.topic = map.next_value()?,
+            "eventBody" | "event_body" => self.body = map.next_value()?,
+            "detail" => self.detail = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'de> FromMap<'de> for Data<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "event_id" | "eventId" | "EventId" => self.event_id = map.next_value()?,
+            "interaction_id" | "interactionId" | "InteractionId" => {
+                self.interaction_id = map.next_value()?;
+            }
+            "type" | "Type" => self.kind = map.next_value()?,
+            "state" | "State" => self.state = map.next_value()?,
+            "queue_id" | "queueId" | "QueueId" => self.queue_id = map.next_value()?,
+            "disposition" | "Disposition" => self.disposition = map.next_value()?,
+            "metrics" | "Metrics" => self.metrics = map.next_value()?,
+            "participants" | "Participants" | "participant" => {
+                self.participants = map.next_value()?;
+            }
+            "updated_at" | "updatedAt" | "update_stamp" | "updateStamp" => {
+                self.updated_at = map.next_value()?;
+            }
+            "timestamp" | "timestamp_utc" => self.timestamp = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'de> FromMap<'de> for Metrics<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        let Some(index) = METRICS
+            .iter()
+            .position(|(snake, camel, _)| *snake == name || *camel == name)
+        else {
+            return skip(map);
+        };
+        let value: Scalar<'de> = map.next_value()?;
+        match value.millis() {
+            Ok(Some(millis)) => self.durations.set(METRICS[index].2, Millis(millis)),
+            Ok(None) => {}
+            Err(()) => self.bad = self.bad.take().or(Some((index, value))),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> FromMap<'de> for Participant<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "id" | "Id" => self.id = map.next_value()?,
+            "type" | "Type" => self.kind = map.next_value()?,
+            "timezone" | "timeZone" | "time_zone" | "Timezone" => {
+                self.timezone = map.next_value()?;
+            }
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'a> People<'a> {
+    fn add(&mut self, index: usize, part: Part<'a, Participant<'a>>) {
+        match part {
+            Part::Is(person) => {
+                let is_agent = person
+                    .kind
+                    .text()
+                    .is_some_and(|kind| kind.eq_ignore_ascii_case("agent"));
+                if is_agent && self.agent.is_none() {
+                    self.agent = Some((index, person));
+                }
+            }
+            Part::Nothing => {}
+            Part::Wrong(found) => {
+                self.bad = self.bad.take().or(Some((Some(index), found)));
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for People<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PeopleVisitor)
+    }
+}
+
+struct PeopleVisitor;
+
+impl<'de> Visitor<'de> for PeopleVisitor {
+    type Value = People<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of participants")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut people = People::default();
+        let mut index = 0;
+        while let Some(part) = seq.next_element()? {
+            people.add(index, part);
+            index += 1;
+        }
+        Ok(people)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let mut people = People::default();
+        people.add(0, Part::Is(members(map)?));
+        Ok(people)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(People::default())
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(wrong_people(Scalar::Bool(flag)))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(wrong_people(Scalar::Int(number)))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(wrong_people(Scalar::Int(
+            i64::try_from(number).unwrap_or(i64::MAX),
+        )))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(wrong_people(Scalar::Float(number)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(wrong_people(Scalar::Text(text.to_owned().into())))
+    }
+}
+
+fn wrong_people(found: Scalar<'_>) -> People<'_> {
+    People {
+        agent: None,
+        bad: Some((None, found)),
+    }
+}
+
+impl<'de, T: FromMap<'de>> Deserialize<'de> for Part<'de, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PartVisitor(PhantomData))
+    }
+}
+
+struct PartVisitor<T>(PhantomData<T>);
+
+impl<'de, T: FromMap<'de>> Visitor<'de> for PartVisitor<T> {
+    type Value = Part<'de, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        members(map).map(Part::Is)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Part::Nothing)
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Part::Wrong(Scalar::Bool(flag)))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Part::Wrong(Scalar::Int(number)))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        Ok(Part::Wrong(Scalar::Int(number)))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Part::Wrong(Scalar::Float(number)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Part::Wrong(Scalar::Text(text.to_owned().into())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Part::Wrong(Scalar::List))
+    }
+}
+
+fn members<'de, T: FromMap<'de>, A: MapAccess<'de>>(mut map: A) -> Result<T, A::Error> {
+    let mut read = T::default();
+    while let Some(Name(name)) = map.next_key()? {
+        read.member(&name, &mut map)?;
+    }
+    Ok(read)
+}
+
+fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(|_| ())
+}
+
+/// A member's name; copied only when it is spelled with escapes.
+struct Name<'a>(std::borrow::Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(text.into()))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Name(text.to_owned().into()))
+            }
+        }
+        deserializer.deserialize_identifier(NameVisitor)
+    }
+}
