@@ -143,9 +143,11 @@ impl Session {
         }
         // The usual case, a few new facts into many: no rebuilding.
         if theirs.len() <= 4 {
-            return theirs
-                .into_iter()
-                .fold(false, |news, fact| self.insert(fact).is_news() || news);
+            let mut news = false;
+            for fact in theirs {
+                news |= self.insert(fact).is_news();
+            }
+            return news;
         }
         let mut news = false;
         let mut merged = Vec::with_capacity(self.facts.len() + theirs.len());

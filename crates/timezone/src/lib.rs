@@ -1,1 +1,17 @@
-//! timezone
+//! Where local time is resolved, and the only place: zones by name, instants to wall clocks, wall clocks to instants.
+//!
+//! - Instant to local time is exact and always has one answer.
+//! - Local time to instant has none in the gap of a spring night and two in the overlap of an autumn one. [`Zone::resolve`] gives
+//!   the end of the gap, and the side that the caller names in the overlap; nothing here panics for any time of any zone.
+//! - A local day is the half-open stretch between the first instants of two dates, 23 to 25 hours long, or empty ([`Zone::day`]).
+//!
+//! Instants are microseconds since 1970-01-01T00:00:00Z. The zone data are compiled in; [`TZDB_VERSION`] goes into provenance.
+
+mod alias;
+mod zone;
+
+pub use chrono::{NaiveDate, NaiveTime};
+pub use zone::{Local, Side, UnknownZone, Zone};
+
+/// The version of the zone data compiled in, such as `2025b`.
+pub const TZDB_VERSION: &str = chrono_tz::IANA_TZDB_VERSION;
