@@ -1,1 +1,4 @@
 //! ingest
+pub mod signature;
+pub mod subscriptions;
+pub mod toml_file;

@@ -1,0 +1,447 @@
+//! The subscriptions file: which paths take deliveries, whose they are, how they are read and how they prove to be genuine.
+//!
+//! ```toml
+//! version = 1
+//!
+//! [[subscription]]
+//! name = "genesys-main"
+//! path = "/hooks/genesys"
+//! tenant = "acme"
+//! format = "genesys-webhook"            # or "genesys-details", or "mapped" with mapping = "file.toml"
+//! max_body_bytes = 1048576
+//!
+//! [subscription.signature]
+//! header = "x-genesys-signature"
+//! secrets = [{ file = "secret-new" }, { env = "SECRET_OLD" }, "a value, for tests only"]
+//! ```
+
+use crate::signature::{Encoding, Scheme, Verifier};
+use crate::toml_file::{Section, TomlFile};
+use hyper::header::HeaderName;
+use schema::{BodyFormat, SubscriptionName, TenantId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::DeValue;
+
+/// The version of the file this release reads.
+const FILE_VERSION: u64 = 1;
+/// The header assumed where none is configured.
+const SIGNATURE_HEADER: &str = "x-genesys-signature";
+/// The body limit where none is configured.
+pub const BODY_BYTES_DEFAULT: usize = 1 << 20;
+/// The largest body limit that can be configured: messages stay far under the broker's size limit.
+const BODY_BYTES_MAX: u64 = 16 << 20;
+/// The longest name of a subscription or tenant.
+const NAME_BYTES_MAX: usize = 128;
+
+/// One source of deliveries.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// Its name.
+    pub name: SubscriptionName,
+    /// The HTTP path, beginning with a slash.
+    pub path: String,
+    /// Whose deliveries these are.
+    pub tenant: TenantId,
+    /// How bodies are read.
+    pub format: BodyFormat,
+    /// The signature check. Absent only when the file was read without secrets.
+    pub verifier: Option<Verifier>,
+    /// The largest body taken.
+    pub max_body_bytes: usize,
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Default)]
+pub struct Subscriptions {
+    /// The sources, in the order of the file.
+    pub list: Vec<Subscription>,
+    /// The mapping files that formats name: name to path.
+    pub mappings: BTreeMap<String, PathBuf>,
+}
+
+impl Subscriptions {
+    /// The subscription of this name.
+    pub fn named(&self, name: &str) -> Option<&Subscription> {
+        self.list.iter().find(|found| found.name.as_str() == name)
+    }
+}
+
+/// Whether secrets are needed: only *receive* checks signatures, and only it should be given them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Resolve and require them.
+    Required,
+    /// Leave them alone.
+    NotNeeded,
+}
+
+/// Reads the file, or lists everything that is wrong with it.
+pub fn load(path: &Path, secrets: Secrets) -> Result<Subscriptions, Vec<String>> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| vec![format!("{name}: cannot be read: {error}")])?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    parse(&name, &text, folder, secrets, &|variable| {
+        std::env::var(variable).ok()
+    })
+}
+
+/// Reads the text of a file; `folder` is what relative file names start from, `variable` looks up environment variables.
+pub fn parse(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    secrets: Secrets,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Subscriptions, Vec<String>> {
+    let mut file = TomlFile::new(name, text);
+    let root = file.parse();
+    let root = Section {
+        table: root.get_ref(),
+        at: 0,
+    };
+    let mut reader = Reader {
+        file,
+        folder,
+        secrets,
+        variable,
+        found: Subscriptions::default(),
+        names: BTreeSet::new(),
+        paths: BTreeSet::new(),
+    };
+    reader.root(root);
+    let problems = reader.file.into_problems();
+    if problems.is_empty() {
+        Ok(reader.found)
+    } else {
+        Err(problems)
+    }
+}
+
+struct Reader<'a> {
+    file: TomlFile<'a>,
+    folder: &'a Path,
+    secrets: Secrets,
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    found: Subscriptions,
+    names: BTreeSet<String>,
+    paths: BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    fn root(&mut self, root: Section<'_>) {
+        self.file.only(root, &["version", "subscription"]);
+        if !root.table.contains_key("version") {
+            self.file
+                .problem(0, "`version` is missing; write `version = 1`");
+        }
+        self.file
+            .number(root, "version", FILE_VERSION..FILE_VERSION + 1);
+        match self.file.array(root, "subscription") {
+            Some((entries, _)) if !entries.is_empty() => {
+                for entry in entries {
+                    let at = entry.span().start;
+                    match entry.get_ref().as_table() {
+                        Some(table) => self.subscription(Section { table, at }),
+                        None => self.file.problem(at, "a [[subscription]] is a table"),
+                    }
+                }
+            }
+            _ => self
+                .file
+                .problem(0, "no [[subscription]]: nothing could be received"),
+        }
+    }
+
+    fn subscription(&mut self, section: Section<'_>) {
+        self.file.only(
+            section,
+            &[
+                "name",
+                "path",
+                "tenant",
+                "format",
+                "mapping",
+                "max_body_bytes",
+                "signature",
+            ],
+        );
+        let name = self.name(section, "name");
+        if let Some((name, at)) = name
+            && !self.names.insert(name.to_owned())
+        {
+            self.file
+                .problem(at, format_args!("the name `{name}` is taken by another"));
+        }
+        let path = self.path(section);
+        let tenant = self.name(section, "tenant");
+        let format = self.format(section);
+        let max_body_bytes = self
+            .file
+            .number(section, "max_body_bytes", 1..BODY_BYTES_MAX + 1)
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .unwrap_or(BODY_BYTES_DEFAULT);
+        let verifier = match self.secrets {
+            Secrets::Required => match self.signature(section) {
+                Some(verifier) => Some(Some(verifier)),
+                None => None,
+            },
+            Secrets::NotNeeded => Some(None),
+        };
+        let (Some((name, _)), Some(path), Some((tenant, _)), Some(format), Some(verifier)) =
+            (name, path, tenant, format, verifier)
+        else {
+            return; // every missing part has been noted
+        };
+        self.found.list.push(Subscription {
+            name: name.into(),
+            path,
+            tenant: tenant.into(),
+            format,
+            verifier,
+            max_body_bytes,
+        });
+    }
+
+    /// A name that is safe in logs, labels and keys.
+    fn name<'t>(&mut self, section: Section<'t>, key: &str) -> Option<(&'t str, usize)> {
+        let (text, at) = self.file.required(section, key)?;
+        let fits = text.len() <= NAME_BYTES_MAX
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte));
+        if !fits {
+            self.file.problem(
+                at,
+                format_args!(
+                    "`{key}` is `{text}`; allowed are up to {NAME_BYTES_MAX} letters, digits and . _ - :"
+                ),
+            );
+        }
+        fits.then_some((text, at))
+    }
+
+    fn path(&mut self, section: Section<'_>) -> Option<String> {
+        let (path, at) = self.file.required(section, "path")?;
+        let fits = path.starts_with('/')
+            && path
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+        if !fits {
+            self.file.problem(
+                at,
+                format_args!(
+                    "`path` is `{path}`; it begins with / and has no query, fragment or blank"
+                ),
+            );
+            return None;
+        }
+        if !self.paths.insert(path.to_owned()) {
+            self.file
+                .problem(at, format_args!("the path `{path}` is taken by another"));
+        }
+        Some(path.to_owned())
+    }
+
+    fn format(&mut self, section: Section<'_>) -> Option<BodyFormat> {
+        let (format, at) = self.file.required(section, "format")?;
+        let mapping = self.file.text(section, "mapping");
+        if format != "mapped"
+            && let Some((_, at)) = mapping
+        {
+            self.file
+                .problem(at, "`mapping` has a meaning only with format = \"mapped\"");
+        }
+        match format {
+            "genesys-webhook" => Some(BodyFormat::GenesysWebhook),
+            "genesys-details" => Some(BodyFormat::GenesysDetails),
+            "mapped" => match mapping {
+                Some((file, at)) => self.mapping(file, at),
+                None => {
+                    self.file.problem(
+                        at,
+                        "format \"mapped\" needs `mapping`, the mapping file's name",
+                    );
+                    None
+                }
+            },
+            other => {
+                self.file.problem(
+                    at,
+                    format_args!(
+                        "`format` is `{other}`; known are genesys-webhook, genesys-details, mapped"
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    /// A mapping is known by its file's stem: the event log keeps that name, so that a replay finds the file again.
+    fn mapping(&mut self, file: &str, at: usize) -> Option<BodyFormat> {
+        let path = self.folder.join(file);
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else {
+            self.file.problem(
+                at,
+                format_args!("`mapping` is `{file}`, which names no file"),
+            );
+            return None;
+        };
+        let name = name.to_owned();
+        if let Some(other) = self.found.mappings.get(&name)
+            && *other != path
+        {
+            self.file.problem(
+                at,
+                format_args!(
+                    "two mapping files are called `{name}`; a mapping's name must be its own"
+                ),
+            );
+            return None;
+        }
+        self.found.mappings.insert(name.clone(), path);
+        Some(BodyFormat::Mapped {
+            mapping: name.as_str().into(),
+        })
+    }
+
+    fn signature(&mut self, section: Section<'_>) -> Option<Verifier> {
+        let Some(signature) = self.file.section(section, "signature") else {
+            if !section.table.contains_key("signature") {
+                self.file.problem(
+                    section.at,
+                    "[subscription.signature] is missing: without a secret anybody could post",
+                );
+            }
+            return None;
+        };
+        self.file.only(
+            signature,
+            &["header", "scheme", "encoding", "prefix", "secrets"],
+        );
+        let header = match self.file.text(signature, "header") {
+            None if signature.table.contains_key("header") => None,
+            None => Some(HeaderName::from_static(SIGNATURE_HEADER)),
+            Some((text, at)) => {
+                let header = HeaderName::from_bytes(text.as_bytes()).ok();
+                if header.is_none() {
+                    self.file.problem(
+                        at,
+                        format_args!("`header` is `{text}`, which is no header name"),
+                    );
+                }
+                header
+            }
+        };
+        let scheme = self.choice(
+            signature,
+            "scheme",
+            &[
+                ("hmac-sha256", Scheme::HmacSha256),
+                ("static", Scheme::StaticHeader),
+            ],
+        );
+        let encoding = self.choice(
+            signature,
+            "encoding",
+            &[("hex", Encoding::Hex), ("base64", Encoding::Base64)],
+        );
+        let prefix = self
+            .file
+            .text(signature, "prefix")
+            .map(|(text, _)| text.to_owned())
+            .filter(|text| !text.is_empty());
+        let secrets = self.secrets(signature);
+        Verifier::new(header?, scheme?, encoding?, prefix, &secrets?)
+    }
+
+    fn choice<T: Copy + Default>(
+        &mut self,
+        section: Section<'_>,
+        key: &str,
+        known: &[(&str, T)],
+    ) -> Option<T> {
+        if !section.table.contains_key(key) {
+            return Some(T::default());
+        }
+        let (text, at) = self.file.text(section, key)?;
+        let found = known.iter().find(|(name, _)| *name == text);
+        if found.is_none() {
+            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+            self.file.problem(
+                at,
+                format_args!("`{key}` is `{text}`; known are {}", names.join(", ")),
+            );
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// All secrets, or `None` when there is none or one of them cannot be had.
+    fn secrets(&mut self, signature: Section<'_>) -> Option<Vec<Vec<u8>>> {
+        let entries = match self.file.array(signature, "secrets") {
+            Some((entries, _)) if !entries.is_empty() => entries,
+            Some((_, at)) => {
+                self.file.problem(
+                    at,
+                    "`secrets` is empty: without a secret anybody could post",
+                );
+                return None;
+            }
+            None => {
+                if !signature.table.contains_key("secrets") {
+                    self.file.problem(
+                        signature.at,
+                        "`secrets` is missing: without a secret anybody could post",
+                    );
+                }
+                return None;
+            }
+        };
+        let secrets: Vec<_> = entries.iter().map(|entry| self.secret(entry)).collect();
+        secrets.into_iter().collect()
+    }
+
+    fn secret(&mut self, entry: &Spanned<DeValue<'_>>) -> Option<Vec<u8>> {
+        let at = entry.span().start;
+        let member = |key: &str| {
+            entry
+                .get_ref()
+                .as_table()
+                .filter(|table| table.len() == 1)
+                .and_then(|table| table.get(key))
+                .and_then(|value| value.get_ref().as_str())
+        };
+        let secret = if let Some(value) = entry.get_ref().as_str().or_else(|| member("value")) {
+            Ok(value.as_bytes().to_vec())
+        } else if let Some(variable) = member("env") {
+            (self.variable)(variable)
+                .map(String::into_bytes)
+                .ok_or_else(|| format!("the environment variable {variable} is not set"))
+        } else if let Some(file) = member("file") {
+            let path = self.folder.join(file);
+            std::fs::read(&path)
+                .map(|bytes| bytes.trim_ascii_end().to_vec())
+                .map_err(|error| {
+                    format!("the secret file {} cannot be read: {error}", path.display())
+                })
+        } else {
+            Err("a secret is a text, { value = … }, { env = … } or { file = … }".to_owned())
+        };
+        match secret {
+            Ok(secret) if secret.is_empty() => {
+                self.file.problem(at, "this secret is empty");
+                None
+            }
+            Ok(secret) => Some(secret),
+            Err(text) => {
+                self.file.problem(at, text);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use super::*;
+use crate::signature::Finding;
+use hyper::HeaderMap;
+
+fn read(text: &str) -> Result<Subscriptions, Vec<String>> {
+    parse(
+        "hooks.toml",
+        text,
+        Path::new("conf"),
+        Secrets::Required,
+        &|name| (name == "GOOD").then(|| "from-env".to_owned()),
+    )
+}
+
+const GOOD: &str = r#"
+version = 1
+
+[[subscription]]
+name = "genesys-main"
+path = "/hooks/genesys"
+tenant = "acme"
+format = "genesys-webhook"
+[subscription.signature]
+secrets = ["s3cret", { env = "GOOD" }]
+
+[[subscription]]
+name = "cxone"
+path = "/hooks/cxone"
+tenant = "acme:eu"
+format = "mapped"
+mapping = "maps/cxone-events.toml"
+max_body_bytes = 0x1000
+[subscription.signature]
+header = "X-Hub-Signature-256"
+encoding = "base64"
+prefix = "sha256="
+secrets = [{ value = "two" }]
+"#;
+
+#[test]
+fn a_full_file_is_read() {
+    let read = read(GOOD).unwrap();
+    let genesys = read.named("genesys-main").unwrap();
+    assert_eq!(genesys.format, BodyFormat::GenesysWebhook);
+    assert_eq!(genesys.max_body_bytes, BODY_BYTES_DEFAULT);
+    let verifier = genesys.verifier.as_ref().unwrap();
+    assert_eq!(verifier.header(), "x-genesys-signature");
+    assert_eq!(verifier.check(&HeaderMap::new(), b""), Finding::Unsigned);
+    let cxone = read.named("cxone").unwrap();
+    assert_eq!(
+        cxone.format,
+        BodyFormat::Mapped {
+            mapping: "cxone-events".into()
+        }
+    );
+    assert_eq!(cxone.max_body_bytes, 4096);
+    assert_eq!(
+        read.mappings["cxone-events"],
+        Path::new("conf/maps/cxone-events.toml")
+    );
+}
+
+#[test]
+fn secrets_are_left_alone_where_they_are_not_needed() {
+    let text = GOOD.replace("GOOD", "ABSENT");
+    assert!(read(&text).is_err());
+    let read = parse("f", &text, Path::new("."), Secrets::NotNeeded, &|_| None).unwrap();
+    assert!(read.list.iter().all(|found| found.verifier.is_none()));
+}
+
+#[test]
+fn every_problem_is_listed_with_its_line() {
+    let text = r#"colour = "green"
+
+[[subscription]]
+name = "a b"
+path = "hooks"
+format = "xml"
+max_body_bytes = 99999999999
+[subscription.signature]
+header = "not a header"
+encoding = "rot13"
+secrets = [{ env = "ABSENT" }, "", { file = "absent-file" }, 7]
+
+[[subscription]]
+name = 3
+path = "/x"
+tenant = "t"
+format = "mapped"
+
+[[subscription]]
+name = "same"
+path = "/x"
+tenant = ""
+format = "genesys-details"
+mapping = "m.toml"
+[subscription.signature]
+secrets = []
+"#;
+    let problems = read(text).unwrap_err();
+    let expected = [
+        (1, "unknown setting `colour`"),
+        (1, "`version` is missing"),
+        (4, "`name` is `a b`"),
+        (5, "`path` is `hooks`"),
+        (3, "`tenant` is missing"),
+        (6, "`format` is `xml`"),
+        (7, "`max_body_bytes` is 99999999999"),
+        (9, "`header` is `not a header`"),
+        (10, "`encoding` is `rot13`"),
+        (11, "variable ABSENT is not set"),
+        (11, "this secret is empty"),
+        (11, "absent-file cannot be read"),
+        (11, "a secret is a text"),
+        (14, "`name` is a integer"),
+        (17, "needs `mapping`"),
+        (13, "[subscription.signature] is missing"),
+        (21, "the path `/x` is taken"),
+        (22, "`tenant` is empty"),
+        (24, "only with format"),
+        (26, "`secrets` is empty"),
+    ];
+    for (line, part) in expected {
+        assert!(
+            problems
+                .iter()
+                .any(|found| found.starts_with(&format!("hooks.toml:{line}: "))
+                    && found.contains(part)),
+            "no `{part}` in line {line} of {problems:#?}"
+        );
+    }
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+}
+
+#[test]
+fn without_a_secret_nothing_starts() {
+    for line in ["", "secrets = []", "secrets = [\"\"]", "secrets = \"text\""] {
+        let text = GOOD.replace("secrets = [\"s3cret\", { env = \"GOOD\" }]", line);
+        assert!(read(&text).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn a_syntax_error_has_a_line() {
+    let problems = read("version = 1\n[[subscription]\n").unwrap_err();
+    assert!(problems[0].starts_with("hooks.toml:2: "), "{problems:?}");
+}
+
+#[test]
+fn two_mapping_files_of_one_name_are_refused() {
+    let other = r#"
+[[subscription]]
+name = "third"
+path = "/third"
+tenant = "t"
+format = "mapped"
+mapping = "other/cxone-events.toml"
+[subscription.signature]
+secrets = ["x"]
+"#;
+    let problems = read(&format!("{GOOD}{other}")).unwrap_err();
+    assert!(problems[0].contains("two mapping files"), "{problems:?}");
+}
