@@ -1,0 +1,79 @@
+//! The names of all metrics, with their labels and help. A name that is not here cannot be recorded.
+//!
+//! Each name is exported with `kpiline_` before it, and counters with `_total` behind it. Label values come from closed sets (outcomes,
+//! stages, configured targets), never from ids. A name is never renamed or given a new meaning: dashboards read them.
+
+/// What a metric is called and what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Description {
+    /// The name without prefix and suffix.
+    pub name: &'static str,
+    /// The labels every series of it has.
+    pub labels: &'static [&'static str],
+    /// One sentence for the reader of a dashboard.
+    pub help: &'static str,
+}
+
+macro_rules! names {
+    ($(#[$doc:meta])* $kind:ident { $($variant:ident $name:literal [$($label:literal),*] $help:literal)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $kind {
+            $(#[doc = $help] $variant,)*
+        }
+
+        impl $kind {
+            /// All names of this kind.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name, labels and help.
+            #[must_use]
+            pub const fn describe(self) -> Description {
+                match self {
+                    $(Self::$variant => Description { name: $name, labels: &[$($label),*], help: $help },)*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    /// Counts that only rise.
+    Counter {
+        IngestDeliveries "ingest_deliveries" ["outcome"] "HTTP deliveries answered, by outcome"
+        IngestEvents "ingest_events" ["result"] "Events decided by normalise: logged, duplicate, quarantined or ignored"
+        ComputeEvents "compute_events" [] "Facts folded into sessions, repeats included"
+        ComputeSessions "compute_sessions" [] "Sessions folded, once a batch each"
+        ComputeMetricsWritten "compute_metrics_written" [] "Metric rows inserted or really changed"
+        ComputeMetricsUnchanged "compute_metrics_unchanged" [] "Metric rows evaluated and found as they were"
+        DeliverRows "deliver_rows" ["fate"] "Rows settled, by fate"
+        DeliverRequests "deliver_requests" ["target", "outcome"] "Push requests answered or failed, by target and outcome"
+        BackfillItems "backfill_items" [] "Items published by backfill jobs"
+        Quarantine "quarantine" ["stage"] "Items put into quarantine, by stage"
+        StoreRetry "store_retry" ["class"] "Batches tried again because of the store, by class of error"
+        BrokerReconnects "broker_reconnects" [] "Broker connections lost and opened again"
+    }
+}
+
+names! {
+    /// Values that rise and fall.
+    Gauge {
+        Up "up" ["binary", "version"] "1 while the process runs"
+        BrokerBlocked "broker_blocked" [] "1 while the broker refuses publishes because of an alarm"
+        DeliverPending "deliver_pending" [] "Rows waiting to be pushed"
+        BackfillJobsActive "backfill_jobs_active" [] "Backfill jobs this process works on"
+    }
+}
+
+names! {
+    /// Distributions. Names that end in `_seconds` are durations, the others are counts.
+    Histogram {
+        IngestReceive "ingest_receive_seconds" [] "From the head of a delivery to its answer"
+        IngestPublishBatch "ingest_publish_batch_deliveries" [] "Deliveries that shared a broker message"
+        NormaliseBatch "normalise_batch_seconds" [] "One batch of normalise, from the first message to the acknowledgement"
+        ComputeBatch "compute_batch_seconds" [] "One batch of compute, from the first message to the acknowledgement"
+        ComputeBatchEvents "compute_batch_events" [] "Facts in one batch of compute"
+        EventToMetric "event_to_metric_seconds" [] "From the newest fact of a metric to its commit"
+        DeliverPush "deliver_push_seconds" [] "One push request"
+    }
+}

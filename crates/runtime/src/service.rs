@@ -1,0 +1,130 @@
+//! One call that starts what every serving process has.
+
+use crate::args::OpsArgs;
+use crate::{Health, Metrics, Shutdown, Tasks, chain, log, ops};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Signals, probes, metrics and supervision of one process.
+///
+/// ```no_run
+/// # async fn example(args: runtime::args::OpsArgs) -> anyhow::Result<()> {
+/// let default = ([127, 0, 0, 1], 9102).into();
+/// let service = runtime::Service::start("compute", env!("CARGO_PKG_VERSION"), &args, default, &["broker"]).await?;
+/// let mut tasks = service.tasks();
+/// let stop = service.shutdown.token();
+/// tasks.spawn("worker", async move { stop.cancelled().await; Ok(()) });
+/// service.ready(None);
+/// service.run(tasks).await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Service {
+    /// The wish to stop.
+    pub shutdown: Shutdown,
+    /// Readiness by component.
+    pub health: Health,
+    /// All metrics.
+    pub metrics: Metrics,
+    /// Where probes and metrics are served.
+    pub ops_address: SocketAddr,
+    end: CancellationToken,
+    ops: JoinHandle<()>,
+}
+
+impl Service {
+    /// Listens for signals and serves the probes. Logging was started before, with [`log::init`].
+    ///
+    /// `components` are those that must stand before the process is ready.
+    pub async fn start(
+        binary: &'static str,
+        version: &'static str,
+        args: &OpsArgs,
+        default_listen: SocketAddr,
+        components: &[&'static str],
+    ) -> anyhow::Result<Self> {
+        let shutdown = Shutdown::listen(args.shutdown_grace)?;
+        let health = Health::new(shutdown.token(), components);
+        let metrics = Metrics::new(binary, version);
+        let end = CancellationToken::new();
+        let listen = args.or_default(default_listen);
+        let (ops_address, ops) =
+            ops::serve(listen, health.clone(), metrics.clone(), end.clone()).await?;
+        Ok(Self {
+            shutdown,
+            health,
+            metrics,
+            ops_address,
+            end,
+            ops,
+        })
+    }
+
+    /// An empty set of parts, bound to this process's stop.
+    #[must_use]
+    pub fn tasks(&self) -> Tasks {
+        Tasks::new(self.shutdown.clone())
+    }
+
+    /// Logs the line `ready`. Call it when the listeners stand.
+    pub fn ready(&self, http: Option<SocketAddr>) {
+        log::ready(self.ops_address, http);
+    }
+
+    /// Runs the parts to their end, then stops the probes.
+    pub async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
+        let result = tasks.run().await;
+        self.end.cancel();
+        if let Err(error) = self.ops.await {
+            tracing::error!(error = %chain(&error), "the ops server did not end well");
+        }
+        result
+    }
+}
+
+/// Runs a binary's future on all cores and turns its result into an exit code: 0, or 1 with the error as the last line.
+///
+/// Blocking work that does not end is left behind after one second.
+pub fn run<F>(main: F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start the async runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(main);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A configuration problem may be found before logging is started: then the text goes to stderr as it is.
+            if tracing::dispatcher::has_been_set() {
+                tracing::error!(error = %chain(error.as_ref()), "ended with an error");
+            } else {
+                eprintln!("error: {}", chain(error.as_ref()));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes ring the TLS provider of this process. Call it first in `main`; a second call changes nothing.
+pub fn install_crypto() {
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        tracing::debug!("a TLS provider was already installed");
+    }
+}
