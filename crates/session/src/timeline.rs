@@ -158,6 +158,14 @@ impl<'a> Timeline<'a> {
         }
     }
 
+    /// The name of the terminal state, `None` while the interaction is open.
+    pub fn outcome_name(&self) -> Option<&'static str> {
+        match self.status() {
+            Status::Open | Status::Overfull => None,
+            ended => Some(ended.name()),
+        }
+    }
+
     /// When the interaction ended: as its record or another source states, else the first terminal statement's instant.
     pub fn ended_at(&self) -> Option<UtcMicros> {
         self.record()

@@ -1,0 +1,20 @@
+//! `talk_time`: how long agents and the customer talked, in seconds.
+//!
+//! **Definition.** The stated talk time: legs add up, otherwise the last cumulative statement on the timeline holds, also when it is
+//! lower than an earlier one. Time on hold is not in it where the platform states that apart (Genesys, the guide); a CXone record's
+//! talk time has hold taken out by its adapter.
+//!
+//! **Absent** when nobody stated it (`not_stated`) or when the statement that counts is implausible (`implausible_duration`). A stated
+//! zero is a zero.
+
+use super::Measured;
+use crate::rules::Rules;
+use schema::DurationKind;
+use session::Timeline;
+
+/// The metric's name.
+pub const NAME: &str = "talk_time";
+
+pub(super) fn measure(timeline: &Timeline<'_>, _: &Rules) -> Measured {
+    Measured::stated(timeline, DurationKind::Talk)
+}
