@@ -21,6 +21,7 @@ services_acquire() {
 }
 
 services_release() {
+    trap '' INT TERM HUP # a second Ctrl-C must not leave half of it running
     lock
     guard_services_off
     rm -f "$USERS_DIR/$$"

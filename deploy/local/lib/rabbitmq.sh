@@ -113,8 +113,13 @@ CONF
 }
 
 rabbitmq_stop() {
-    if rabbitmq_pid >/dev/null; then say "rabbitmq: stopping"; fi
-    proc_stop "$RUN_DIR/rabbitmq.pid" 60
+    local grace=60
+    if rabbitmq_pid >/dev/null; then
+        say "rabbitmq: stopping"
+        # A node that is still booting does not listen to TERM, and has nothing to lose.
+        rabbitmq_state && rabbitmq_answers || grace=3
+    fi
+    proc_stop "$RUN_DIR/rabbitmq.pid" "$grace"
     proc_stop "$RUN_DIR/epmd.pid" 10
 }
 
