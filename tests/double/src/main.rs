@@ -1,1 +1,2 @@
+//! The platform double as a program.
 fn main() {}
