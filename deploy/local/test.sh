@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Every test of the workspace, on a machine that has only Rust and root or sudo.
+#
+#   deploy/local/test.sh [ARG...]    arguments go to `cargo nextest run` (or `cargo test`), such as `-p store` or a name
+#
+# Uses private servers under .local, started and ended here, or those you name: KPILINE_TEST_DATABASE_URL (a superuser's, or
+# one who may create databases), KPILINE_TEST_AMQP_URL. Every test has a database and queue names of its own.
+
+set -euo pipefail
+LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
+# shellcheck source=lib/common.sh
+. "$LIB/common.sh"
+# shellcheck source=lib/packages.sh
+. "$LIB/packages.sh"
+# shellcheck source=lib/postgres.sh
+. "$LIB/postgres.sh"
+# shellcheck source=lib/rabbitmq.sh
+. "$LIB/rabbitmq.sh"
+# shellcheck source=lib/lease.sh
+. "$LIB/lease.sh"
+
+case ${1:-} in
+-h | --help)
+    sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    exit 0
+    ;;
+esac
+cd "$KPILINE_ROOT"
+
+finish() {
+    local status=$?
+    services_release
+    if [ "$status" -eq 0 ]; then say "test: passed in $(elapsed)"; else say "test: FAILED (exit $status) after $(elapsed)"; fi
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+step "Tools and servers"
+ensure_cargo
+ensure_tools cc ca
+parts=()
+[ -n "${KPILINE_TEST_DATABASE_URL:-}" ] || parts+=(postgres)
+[ -n "${KPILINE_TEST_AMQP_URL:-}" ] || parts+=(rabbitmq)
+services_acquire "${parts[@]}"
+KPILINE_TEST_DATABASE_URL=${KPILINE_TEST_DATABASE_URL:-$(postgres_url postgres)}
+KPILINE_TEST_AMQP_URL=${KPILINE_TEST_AMQP_URL:-$(rabbitmq_url)}
+export KPILINE_TEST_DATABASE_URL KPILINE_TEST_AMQP_URL
+
+step "Build"
+# The binaries first: system tests run them as real processes, and cargo builds no binary for another package's tests.
+cargo build --locked --workspace --bins
+step "Tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --workspace --no-tests=fail "$@"
+else
+    say "cargo-nextest is not installed; using cargo test, one test program after another"
+    cargo test --locked --workspace --bins --lib --tests "$@"
+fi
+if [ $# -eq 0 ]; then
+    step "Examples in the documentation"
+    cargo test --locked --workspace --doc --quiet
+fi

@@ -1,0 +1,53 @@
+# Every recipe is one call of something that works without just.
+
+# List the recipes
+default:
+    @just --list
+
+# Format, lints, documentation, licences: all that needs no server
+check:
+    .ci/run check
+
+# Every test, on private servers; arguments select (`just test -p store`)
+test *ARGS:
+    deploy/local/test.sh {{ARGS}}
+
+# The whole line with a platform double; `just demo --keep` leaves it running
+demo *ARGS:
+    deploy/local/demo.sh {{ARGS}}
+
+# Engine alone, and HTTP to metric row
+bench *ARGS:
+    deploy/local/bench.sh {{ARGS}}
+
+# The demo again and again with faults, for MINUTES
+soak MINUTES="30":
+    deploy/local/demo.sh --soak {{MINUTES}}
+
+# Start the private PostgreSQL and RabbitMQ and keep them; `eval "$(just env)"` names them to the binaries
+up:
+    deploy/local/services.sh start
+
+# End them
+down:
+    deploy/local/services.sh stop
+
+# Lines for the shell that name the private servers
+env:
+    @deploy/local/services.sh env
+
+# psql on the private server
+psql *ARGS:
+    deploy/local/services.sh psql {{ARGS}}
+
+# Run one of the binaries (`just run compute --help`)
+run BIN *ARGS:
+    cargo run --quiet --bin {{BIN}} -- {{ARGS}}
+
+# Format everything
+fmt:
+    cargo fmt --all
+
+# What a change must pass before it lands
+ci:
+    .ci/run
