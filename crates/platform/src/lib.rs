@@ -1,1 +1,19 @@
-//! platform
+//! The contact-centre platforms' outbound formats, limits, status codes and tokens.
+//!
+//! Most of it is pure: [`push`] turns rows into request bodies, [`outcome`] turns an answer into the fate of every row,
+//! [`retry`] and [`breaker`] decide when to try again, [`retry_after`] reads what a platform asked for. The rest touches the
+//! network or a clock: [`client`] makes one request and never a second, [`token`] keeps one bearer token per credential,
+//! [`limit`] grants requests under a credential's quota.
+//!
+//! It knows no database and no queue. Start reading at [`outcome`]: it is where the platforms differ from what one hopes.
+
+pub mod breaker;
+pub mod client;
+pub mod instant;
+pub mod limit;
+pub mod outcome;
+pub mod push;
+pub mod retry;
+pub mod retry_after;
+pub mod secret;
+pub mod token;

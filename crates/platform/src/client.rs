@@ -1,0 +1,221 @@
+//! One HTTP request and its answer. Never a second one: trying again is decided elsewhere, from what is known about the first.
+
+use crate::outcome::Answer;
+use crate::secret::Secret;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use std::time::Duration;
+use url::Url;
+
+/// How long each part of a request may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// Between two reads of the answer.
+    pub read: Duration,
+    /// From the start to the last byte.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            read: Duration::from_secs(30),
+            total: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Bytes of an answer that are read: results of 10,000 items fit. What is longer is not read to its end.
+pub const ANSWER_MAX: usize = 16 << 20;
+
+/// A request had no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The HTTP client could not be built (TLS roots, above all).
+    #[error("the HTTP client cannot be built")]
+    Build(#[source] reqwest::Error),
+    /// The request could not be built: a header value that is no header value.
+    #[error("the request cannot be built: {what} holds characters that no header may hold")]
+    Request {
+        /// Which part.
+        what: &'static str,
+    },
+    /// No connection: nothing was sent, nothing happened.
+    #[error("no connection to {host}")]
+    Connect {
+        /// The host.
+        host: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The answer did not come in time; the platform may have done what was asked.
+    #[error("no answer from {host} in time")]
+    TimedOut {
+        /// The host.
+        host: String,
+        /// Where it waited.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The connection broke before the answer was complete; the platform may have done what was asked.
+    #[error("the connection to {host} broke before the answer was complete")]
+    Broken {
+        /// The host.
+        host: String,
+        /// How.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The answer is longer than any answer to such a request.
+    #[error("the answer of {host} is longer than {ANSWER_MAX} bytes")]
+    TooLong {
+        /// The host.
+        host: String,
+    },
+}
+
+impl CallError {
+    /// Whether it is certain that the platform did nothing.
+    #[must_use]
+    pub const fn nothing_happened(&self) -> bool {
+        match self {
+            Self::Build(_) | Self::Request { .. } | Self::Connect { .. } => true,
+            Self::TimedOut { .. } | Self::Broken { .. } | Self::TooLong { .. } => false,
+        }
+    }
+}
+
+/// A connection pool towards one platform host.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client for this base URL. A process-wide TLS provider must have been installed.
+    pub fn new(base: &Url, timeouts: Timeouts) -> Result<Self, CallError> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(timeouts.connect)
+            .read_timeout(timeouts.read)
+            .timeout(timeouts.total)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            // Shorter than any load balancer keeps an idle connection: a request on a dead one has an unknown outcome.
+            .pool_idle_timeout(Duration::from_secs(20))
+            .user_agent(concat!("kpiline/", env!("CARGO_PKG_VERSION")));
+        if base.scheme() == "http" {
+            // Without TLS no certificates are needed, and a bare machine has none.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(CallError::Build)?;
+        Ok(Self { http })
+    }
+
+    /// Posts JSON with a bearer token. `correlation` and `request_key` go along for the platform's logs and its own dedup.
+    pub async fn post_json(
+        &self,
+        url: &Url,
+        token: &Secret,
+        body: String,
+        request_key: &str,
+    ) -> Result<Answer, CallError> {
+        let authorization = sensitive(format!("Bearer {}", token.expose()), "the token")?;
+        let key = HeaderValue::from_str(request_key).map_err(|_| CallError::Request {
+            what: "the request key",
+        })?;
+        let request = self
+            .http
+            .post(url.clone())
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json")
+            .header("idempotency-key", key)
+            .body(body);
+        answer(request, url).await
+    }
+
+    /// Posts a form with Basic authentication.
+    pub(crate) async fn post_form(
+        &self,
+        url: &Url,
+        user: &str,
+        password: &Secret,
+        form: &[(&str, &str)],
+    ) -> Result<Answer, CallError> {
+        let request = self
+            .http
+            .post(url.clone())
+            .basic_auth(user, Some(password.expose()))
+            .header(ACCEPT, "application/json")
+            .form(form);
+        answer(request, url).await
+    }
+
+    /// Posts JSON without authentication.
+    pub(crate) async fn post_open(
+        &self,
+        url: &Url,
+        body: &serde_json::Value,
+    ) -> Result<Answer, CallError> {
+        let request = self
+            .http
+            .post(url.clone())
+            .header(ACCEPT, "application/json")
+            .json(body);
+        answer(request, url).await
+    }
+}
+
+fn sensitive(text: String, what: &'static str) -> Result<HeaderValue, CallError> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| CallError::Request { what })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn answer(request: reqwest::RequestBuilder, url: &Url) -> Result<Answer, CallError> {
+    let mut response = request.send().await.map_err(|error| classify(error, url))?;
+    let mut answer = Answer {
+        status: response.status().as_u16(),
+        headers: response
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| {
+                // A header that is no text is none that anybody here reads.
+                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            })
+            .collect(),
+        body: Vec::new(),
+    };
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| classify(error, url))?
+    {
+        if answer.body.len() + chunk.len() > ANSWER_MAX {
+            return Err(CallError::TooLong { host: host(url) });
+        }
+        answer.body.extend_from_slice(&chunk);
+    }
+    Ok(answer)
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
+fn classify(source: reqwest::Error, url: &Url) -> CallError {
+    let host = host(url);
+    let source = source.without_url();
+    if source.is_builder() {
+        CallError::Build(source)
+    } else if source.is_connect() {
+        CallError::Connect { host, source }
+    } else if source.is_timeout() {
+        CallError::TimedOut { host, source }
+    } else {
+        CallError::Broken { host, source }
+    }
+}

@@ -1,0 +1,243 @@
+//! What became of every row of a request: pure. Status, headers and body in; one [`Verdict`] out.
+//!
+//! The outer status is not the whole answer: a 200 may refuse items, a 400 may be the fault of one row in a hundred, a 401 is the
+//! fault of none. Items are matched by key, never by position.
+
+use crate::breaker::Signal;
+use crate::push::Row;
+use crate::retry_after;
+use schema::UtcMicros;
+use serde_json::Value;
+use std::time::Duration;
+
+mod items;
+
+/// The longest text of a platform that is kept with a row.
+const WORDS_MAX: usize = 500;
+
+/// The wait after a 429 that names none (Genesys before 2021): the length of its window.
+pub const UNNAMED_WAIT: Duration = Duration::from_secs(60);
+
+/// One answer, free of any HTTP library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Header names in lower case, and values, in the order they came; a name may repeat.
+    pub headers: Vec<(String, String)>,
+    /// The body, as far as it was read.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The platform's own id of this exchange, which its support asks for.
+    #[must_use]
+    pub fn correlation(&self) -> Option<&str> {
+        self.header("inin-correlation-id")
+            .chain(self.header("x-request-id"))
+            .next()
+    }
+
+    /// What the platform asked for, in whichever way it says it.
+    fn hint(&self, body: Option<&Value>, now: UtcMicros) -> Option<Duration> {
+        let date = self.header("date").next();
+        retry_after::hint(self.header("retry-after"), date, now)
+            .or_else(|| {
+                body.and_then(|body| body.get("message"))
+                    .and_then(Value::as_str)
+                    .and_then(retry_after::in_message)
+            })
+            .or_else(|| {
+                self.header("inin-ratelimit-reset")
+                    .find_map(retry_after::seconds)
+            })
+    }
+
+    /// The platform's words: the members that say something, else the header CXone uses, else the start of the body.
+    fn words(&self, body: Option<&Value>) -> String {
+        let member = |name: &str| body.and_then(|body| body.get(name)).and_then(Value::as_str);
+        let code = member("code").or_else(|| member("error"));
+        let message = member("message")
+            .or_else(|| member("error_description"))
+            .or_else(|| self.header("icstatusdescription").next());
+        let text = match (code, message) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(one), None) | (None, Some(one)) => one.to_owned(),
+            (None, None) => String::from_utf8_lossy(&self.body).trim().to_owned(),
+        };
+        let text = shorten(&text);
+        if text.is_empty() {
+            format!("HTTP {}", self.status)
+        } else {
+            format!("HTTP {}: {text}", self.status)
+        }
+    }
+}
+
+/// At most [`WORDS_MAX`] characters, control characters as blanks.
+pub(crate) fn shorten(text: &str) -> String {
+    text.chars()
+        .take(WORDS_MAX)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// What became of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The platform has it.
+    Accepted,
+    /// The platform wants it later; the attempt is spent or not as [`Later::cause`] says.
+    Later(Later),
+    /// The platform will not have it, in its own words.
+    Rejected {
+        /// Why.
+        why: String,
+    },
+    /// Nobody knows. Pushed again under the same key.
+    Unknown {
+        /// What makes it unknown.
+        why: String,
+    },
+}
+
+/// A row that goes again later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// How long the platform asked to wait.
+    pub hint: Option<Duration>,
+    /// Whether the attempt counts.
+    pub cause: crate::retry::Cause,
+    /// Why.
+    pub why: String,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Each row has its own fate, in the order the rows were sent.
+    Rows(Vec<Fate>),
+    /// Too many requests: the credential slows down, no row's attempt is spent.
+    Slow {
+        /// How long to wait.
+        wait: Duration,
+        /// The platform's words.
+        why: String,
+    },
+    /// One row or several are at fault and the answer does not say which: halve. With one row left, that row is rejected.
+    Halve {
+        /// The platform's words.
+        why: String,
+    },
+    /// The token was refused: fetch a new one and try once more, then pause.
+    Unauthorised {
+        /// The platform's words.
+        why: String,
+    },
+    /// The target as a whole refuses (permission, path, method): no row is blamed, somebody must look.
+    Pause {
+        /// The platform's words.
+        why: String,
+    },
+    /// The platform is in trouble and says that it did nothing.
+    Broken {
+        /// How long it asked to wait.
+        hint: Option<Duration>,
+        /// The platform's words.
+        why: String,
+    },
+    /// Whether the platform took the rows is not known (a gateway gave up, a connection broke, a time-out).
+    Unknown {
+        /// How long it asked to wait.
+        hint: Option<Duration>,
+        /// What happened.
+        why: String,
+    },
+}
+
+impl Verdict {
+    /// What this says about the platform's health.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        match self {
+            Self::Rows(_) => Signal::Success,
+            Self::Slow { .. }
+            | Self::Halve { .. }
+            | Self::Unauthorised { .. }
+            | Self::Pause { .. } => Signal::Neutral,
+            Self::Broken { .. } | Self::Unknown { .. } => Signal::Failure,
+        }
+    }
+}
+
+/// Reads the answer to a request that carried `rows`. `now` is only used where a `Retry-After` date comes without a `Date` header.
+#[must_use]
+pub fn read(rows: &[Row], answer: &Answer, now: UtcMicros) -> Verdict {
+    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let body = body.as_ref();
+    match answer.status {
+        200..=299 => success(rows, answer, body, now),
+        401 => Verdict::Unauthorised {
+            why: answer.words(body),
+        },
+        // 3xx: a POST is not sent elsewhere on a platform's word. 404, 405, 406, 410, 415: path or format, so the target's.
+        300..=399 | 403 | 404 | 405 | 406 | 407 | 410 | 415 => Verdict::Pause {
+            why: answer.words(body),
+        },
+        429 => Verdict::Slow {
+            wait: answer.hint(body, now).unwrap_or(UNNAMED_WAIT),
+            why: answer.words(body),
+        },
+        // The platform gave up waiting for our request, or does not want to process it yet.
+        408 | 425 => Verdict::Broken {
+            hint: answer.hint(body, now),
+            why: answer.words(body),
+        },
+        400..=499 => body
+            .and_then(|body| items::culprits(rows, body, answer))
+            .map_or_else(
+                || Verdict::Halve {
+                    why: answer.words(body),
+                },
+                Verdict::Rows,
+            ),
+        // A gateway's answer says nothing about what happened behind it.
+        502 | 504 => Verdict::Unknown {
+            hint: answer.hint(body, now),
+            why: answer.words(body),
+        },
+        _ => Verdict::Broken {
+            hint: answer.hint(body, now),
+            why: answer.words(body),
+        },
+    }
+}
+
+fn success(rows: &[Row], answer: &Answer, body: Option<&Value>, now: UtcMicros) -> Verdict {
+    if let Some(body) = body {
+        return Verdict::Rows(items::fates(rows, body, now));
+    }
+    let text = String::from_utf8_lossy(&answer.body);
+    // Cut JSON or a proxy's page is no confirmation; a bare "OK" or nothing at all is.
+    if text.trim_start().starts_with(['{', '[', '<']) {
+        return Verdict::Unknown {
+            hint: None,
+            why: format!(
+                "HTTP {} with a body that cannot be read: {}",
+                answer.status,
+                shorten(text.trim())
+            ),
+        };
+    }
+    Verdict::Rows(vec![Fate::Accepted; rows.len()])
+}
+
+#[cfg(test)]
+mod tests;
