@@ -113,7 +113,7 @@ impl Metrics {
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::with_capacity(8 * 1024);
-        // Writing to a string cannot fail; the end mark is ours because of the sub-encoding.
+        // Writing to a string cannot fail. The end mark is not part of a registry's encoding.
         if encode_registry(&mut text, &self.0.registry).is_ok() {
             text.push_str("# EOF\n");
         }

@@ -122,9 +122,10 @@ impl Tasks {
         let (id, result) = match ended {
             Ok((id, result)) => (id, result),
             Err(error) => {
-                let text = match error.is_panic() {
-                    true => "panicked",
-                    false => "was aborted",
+                let text = if error.is_panic() {
+                    "panicked"
+                } else {
+                    "was aborted"
                 };
                 (error.id(), Err(anyhow::anyhow!(text)))
             }

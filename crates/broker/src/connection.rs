@@ -1,0 +1,281 @@
+//! One connection to the broker.
+
+use crate::consume::Consumer;
+use crate::error::BrokerError;
+use crate::publish::Publisher;
+use crate::queue::Queue;
+use crate::{declare, version};
+use futures_util::StreamExt as _;
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties, Event};
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// Seconds between heartbeats where the URL states none: a silent peer is noticed after two of them.
+const HEARTBEAT_SECONDS: u16 = 10;
+/// How often a waiting `closed` looks at the connection.
+const WATCH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How to reach the broker. `Debug` hides the URL.
+#[derive(Clone)]
+pub struct BrokerConfig {
+    /// `amqp://` or `amqps://`, with credentials; the query parameter `heartbeat` is honoured.
+    pub url: String,
+    /// What all queue names begin with.
+    pub prefix: String,
+    /// What the broker's operator sees as the connection's name.
+    pub name: String,
+    /// The longest wait for the connection and for an answer on it.
+    pub connect_timeout: Duration,
+    /// The longest wait for the next confirm.
+    pub confirm_timeout: Duration,
+    /// The bound of queue `raw`, which then refuses what is above it. Must be the same for all who declare.
+    pub raw_max_bytes: Option<u64>,
+}
+
+impl BrokerConfig {
+    /// With deadlines of 10 seconds and no bound.
+    #[must_use]
+    pub fn new(url: impl Into<String>, prefix: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: prefix.into(),
+            name: name.into(),
+            connect_timeout: Duration::from_secs(10),
+            confirm_timeout: Duration::from_secs(10),
+            raw_max_bytes: None,
+        }
+    }
+}
+
+impl fmt::Debug for BrokerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerConfig")
+            .field("url", &"***")
+            .field("prefix", &self.prefix)
+            .field("name", &self.name)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("confirm_timeout", &self.confirm_timeout)
+            .field("raw_max_bytes", &self.raw_max_bytes)
+            .finish()
+    }
+}
+
+/// One connection. Publishers and consumers made from it share it and keep it open.
+#[derive(Debug)]
+pub struct Broker {
+    shared: Arc<Shared>,
+}
+
+/// What all users of a connection need.
+pub(crate) struct Shared {
+    pub(crate) connection: Connection,
+    pub(crate) uri: AMQPUri,
+    pub(crate) config: BrokerConfig,
+    blocked: watch::Receiver<bool>,
+    watcher: AbortHandle,
+}
+
+impl Broker {
+    /// Connects. Fails after the connect timeout at the latest.
+    pub async fn connect(config: &BrokerConfig) -> Result<Self, BrokerError> {
+        let mut uri: AMQPUri = config
+            .url
+            .parse()
+            .map_err(|reason| BrokerError::Url { reason })?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        let properties =
+            ConnectionProperties::default().with_connection_name(config.name.as_str().into());
+        let doing = "connecting to the broker";
+        let connect = Connection::connect_uri(uri.clone(), properties);
+        let connection = within(doing, config.connect_timeout, connect).await?;
+        let (blocked, watcher) = watch_alarms(&connection);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                connection,
+                uri,
+                config: config.clone(),
+                blocked,
+                watcher,
+            }),
+        })
+    }
+
+    /// Declares all queues. Safe to repeat, and from several processes at once.
+    pub async fn declare(&self) -> Result<(), BrokerError> {
+        self.declare_some(&Queue::ALL).await
+    }
+
+    /// Declares some queues.
+    pub async fn declare_some(&self, queues: &[Queue]) -> Result<(), BrokerError> {
+        declare::all(&self.shared, queues).await
+    }
+
+    /// A publisher on this connection, with its first channel already open and confirming.
+    pub async fn publisher(&self) -> Result<Publisher, BrokerError> {
+        Publisher::open(Arc::clone(&self.shared)).await
+    }
+
+    /// A consumer of several queues on one channel. `prefetch` bounds the unacknowledged deliveries of each queue.
+    pub async fn consumer(&self, queues: &[Queue], prefetch: u16) -> Result<Consumer, BrokerError> {
+        Consumer::open(Arc::clone(&self.shared), queues, prefetch).await
+    }
+
+    /// True while the broker is in alarm and takes no publishes from this connection.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.shared.is_blocked()
+    }
+
+    /// True while the connection stands, as far as heartbeats tell.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.shared.connection.status().connected()
+    }
+
+    /// Resolves when the connection is lost or closed.
+    pub async fn closed(&self) {
+        while self.is_connected() {
+            tokio::time::sleep(WATCH_INTERVAL).await;
+        }
+    }
+
+    /// How many messages are ready in a queue, not counting those that consumers hold.
+    pub async fn depth(&self, queue: Queue) -> Result<u32, BrokerError> {
+        // A channel of its own: the broker closes it when the queue does not exist.
+        let channel = self.shared.channel().await?;
+        let name = self.shared.queue_name(queue)?;
+        let options = QueueDeclareOptions {
+            passive: true,
+            durable: true,
+            exclusive: false,
+            auto_delete: false,
+            nowait: false,
+        };
+        let declared = channel.queue_declare(name, options, FieldTable::default());
+        let queue = self.shared.within("asking for a queue's depth", declared);
+        Ok(queue.await?.message_count())
+    }
+
+    /// What the server says of its version, from a short connection of its own.
+    pub async fn server_version(&self) -> Result<Option<crate::ServerVersion>, BrokerError> {
+        version::ask(&self.shared).await
+    }
+
+    /// Deletes all queues with all that is in them. For tests.
+    pub async fn delete_queues(&self) -> Result<(), BrokerError> {
+        for queue in Queue::ALL {
+            self.delete_queue(queue).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes one queue with all that is in it. For tests.
+    pub async fn delete_queue(&self, queue: Queue) -> Result<(), BrokerError> {
+        let channel = self.shared.channel().await?;
+        let name = self.shared.queue_name(queue)?;
+        let options = QueueDeleteOptions {
+            if_unused: false,
+            if_empty: false,
+            nowait: false,
+        };
+        let deleted = channel.queue_delete(name, options);
+        self.shared.within("deleting a queue", deleted).await?;
+        Ok(())
+    }
+
+    /// Closes the connection and all channels on it. What consumers hold goes back to the queues.
+    pub async fn close(&self) -> Result<(), BrokerError> {
+        let closed = self.shared.connection.close(200, "OK".into());
+        self.shared.within("closing the connection", closed).await
+    }
+}
+
+impl Shared {
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
+    /// Resolves when the broker announces an alarm.
+    pub(crate) async fn until_blocked(&self) {
+        let mut blocked = self.blocked.clone();
+        if blocked.wait_for(|blocked| *blocked).await.is_err() {
+            // The watcher is gone, and the connection with it: the caller's own wait will say so.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub(crate) async fn channel(&self) -> Result<Channel, BrokerError> {
+        self.within("opening a channel", self.connection.create_channel())
+            .await
+    }
+
+    pub(crate) fn queue_name(&self, queue: Queue) -> Result<ShortString, BrokerError> {
+        let name = queue.name(&self.config.prefix);
+        ShortString::try_new(name.as_str()).map_err(|_| BrokerError::Name { name })
+    }
+
+    /// Waits for an answer, but not longer than the connect timeout.
+    pub(crate) async fn within<T>(
+        &self,
+        doing: &'static str,
+        answer: impl Future<Output = Result<T, lapin::Error>>,
+    ) -> Result<T, BrokerError> {
+        within(doing, self.config.connect_timeout, answer).await
+    }
+}
+
+async fn within<T>(
+    doing: &'static str,
+    after: Duration,
+    answer: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, BrokerError> {
+    match tokio::time::timeout(after, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(BrokerError::Request { doing, source }),
+        Err(_) => Err(BrokerError::TimedOut { doing, after }),
+    }
+}
+
+/// Follows the broker's alarms, so that a waiting publish learns of one at once.
+fn watch_alarms(connection: &Connection) -> (watch::Receiver<bool>, AbortHandle) {
+    let (sender, receiver) = watch::channel(connection.status().blocked());
+    let mut events = Box::pin(connection.events_listener());
+    let task = tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            match event {
+                Event::ConnectionBlocked(reason) => {
+                    tracing::warn!(reason, "the broker is in alarm and takes no messages");
+                    sender.send_replace(true);
+                }
+                Event::ConnectionUnblocked => {
+                    tracing::info!("the broker takes messages again");
+                    sender.send_replace(false);
+                }
+                _ => {}
+            }
+        }
+    });
+    (receiver, task.abort_handle())
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("config", &self.config)
+            .field("status", self.connection.status())
+            .finish_non_exhaustive()
+    }
+}

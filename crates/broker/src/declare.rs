@@ -1,0 +1,162 @@
+//! The queues' arguments, in one place.
+
+use crate::connection::Shared;
+use crate::error::BrokerError;
+use crate::queue::Queue;
+use crate::version::{self, ServerVersion};
+use futures_util::future::try_join_all;
+use lapin::ErrorKind;
+use lapin::options::QueueDeclareOptions;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::types::{AMQPValue, FieldTable};
+
+/// A hint that waits behind so many others says nothing new: the oldest are dropped.
+const WAKE_MAX_MESSAGES: i64 = 1000;
+
+/// Declares the queues, each on a channel of its own: a refusal closes the channel.
+pub(crate) async fn all(shared: &Shared, queues: &[Queue]) -> Result<(), BrokerError> {
+    let version = version::ask(shared).await?;
+    if version.is_none() {
+        tracing::warn!("the broker does not state its version: assuming no default delivery limit");
+    }
+    try_join_all(queues.iter().map(|queue| one(shared, *queue, version))).await?;
+    Ok(())
+}
+
+async fn one(
+    shared: &Shared,
+    queue: Queue,
+    version: Option<ServerVersion>,
+) -> Result<(), BrokerError> {
+    let channel = shared.channel().await?;
+    let name = shared.queue_name(queue)?;
+    let options = QueueDeclareOptions {
+        passive: false,
+        durable: true,
+        exclusive: false,
+        auto_delete: false,
+        nowait: false,
+    };
+    let arguments = arguments(queue, version, shared.config.raw_max_bytes);
+    let declared = channel.queue_declare(name, options, arguments);
+    match shared.within("declaring a queue", declared).await {
+        Ok(_) => Ok(()),
+        Err(error) => match inequivalence(&error) {
+            None => Err(error),
+            // Only the bound differs: a changed setting must not stop a rolling update.
+            Some(detail) if is_only_the_bound(&detail) => {
+                tracing::warn!(
+                    queue = queue.name(&shared.config.prefix),
+                    detail,
+                    "the queue keeps the bound it was declared with"
+                );
+                Ok(())
+            }
+            Some(detail) => Err(BrokerError::QueueDiffers {
+                name: queue.name(&shared.config.prefix),
+                detail,
+            }),
+        },
+    }
+}
+
+/// What makes each queue what it is.
+fn arguments(queue: Queue, version: Option<ServerVersion>, raw_max: Option<u64>) -> FieldTable {
+    let mut table = FieldTable::default();
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    table.insert("x-queue-type".into(), text("quorum"));
+    if version.is_some_and(ServerVersion::has_default_delivery_limit) {
+        // Nothing is ever dropped for having been delivered often: quarantine decides, with a reason.
+        table.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(-1));
+    }
+    match (queue, raw_max) {
+        (Queue::Raw, Some(bytes)) => {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            table.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(bytes));
+            table.insert("x-overflow".into(), text("reject-publish"));
+        }
+        (Queue::DeliverWake, _) => {
+            let most = AMQPValue::LongLongInt(WAKE_MAX_MESSAGES);
+            table.insert("x-max-length".into(), most);
+            table.insert("x-overflow".into(), text("drop-head"));
+        }
+        _ => {}
+    }
+    table
+}
+
+/// The broker's words when a queue exists with other arguments.
+fn inequivalence(error: &BrokerError) -> Option<String> {
+    let BrokerError::Request { source, .. } = error else {
+        return None;
+    };
+    let ErrorKind::ProtocolError(error) = source.kind() else {
+        return None;
+    };
+    let precondition = AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED);
+    (*error.kind() == precondition).then(|| error.get_message().to_string())
+}
+
+fn is_only_the_bound(detail: &str) -> bool {
+    ["x-max-length-bytes", "x-max-length", "x-overflow"]
+        .iter()
+        .any(|argument| detail.contains(&format!("'{argument}'")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: Option<ServerVersion> = Some(ServerVersion {
+        major: 3,
+        minor: 10,
+    });
+    const NEW: Option<ServerVersion> = Some(ServerVersion { major: 4, minor: 0 });
+
+    fn has(table: &FieldTable, key: &str) -> bool {
+        table.inner().contains_key(key)
+    }
+
+    #[test]
+    fn the_delivery_limit_is_lifted_where_there_is_one_and_unmentioned_elsewhere() {
+        for queue in Queue::ALL {
+            assert!(has(&arguments(queue, NEW, None), "x-delivery-limit"));
+            assert!(!has(&arguments(queue, OLD, None), "x-delivery-limit"));
+            assert!(!has(&arguments(queue, None, None), "x-delivery-limit"));
+        }
+    }
+
+    #[test]
+    fn a_full_raw_queue_refuses_and_never_drops() {
+        let table = arguments(Queue::Raw, OLD, Some(10));
+        let overflow = &table.inner()["x-overflow"];
+        assert_eq!(*overflow, AMQPValue::LongString("reject-publish".into()));
+        assert!(!has(
+            &arguments(Queue::RawHistory, OLD, Some(10)),
+            "x-overflow"
+        ));
+    }
+
+    #[test]
+    fn only_hints_may_be_dropped() {
+        for queue in Queue::ALL {
+            let table = arguments(queue, OLD, Some(10));
+            let drops =
+                table.inner().get("x-overflow") == Some(&AMQPValue::LongString("drop-head".into()));
+            assert_eq!(drops, queue == Queue::DeliverWake, "{queue}");
+        }
+    }
+
+    #[test]
+    fn a_changed_bound_is_told_from_a_wrong_kind_of_queue() {
+        assert!(is_only_the_bound(
+            "inequivalent arg 'x-max-length-bytes' for queue"
+        ));
+        assert!(!is_only_the_bound(
+            "inequivalent arg 'x-queue-type' for queue"
+        ));
+        assert!(!is_only_the_bound(
+            "inequivalent arg 'x-delivery-limit' for queue"
+        ));
+    }
+}

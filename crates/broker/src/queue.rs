@@ -1,0 +1,65 @@
+//! The queues, by name.
+
+use std::fmt;
+
+/// All queues of the product. All are durable quorum queues behind the default exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    /// Deliveries as they came in.
+    Raw,
+    /// Deliveries that look like repeats of a storm; served last.
+    RawSuspect,
+    /// History pages and imported files.
+    RawHistory,
+    /// Facts of interactions that reached a terminal state, live.
+    EventsTerminal,
+    /// Facts of interactions that go on, live.
+    EventsProgress,
+    /// Facts on the history lane.
+    EventsHistory,
+    /// Backfill jobs to look at.
+    BackfillJobs,
+    /// Hints that rows are due.
+    DeliverWake,
+}
+
+impl Queue {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Raw,
+        Self::RawSuspect,
+        Self::RawHistory,
+        Self::EventsTerminal,
+        Self::EventsProgress,
+        Self::EventsHistory,
+        Self::BackfillJobs,
+        Self::DeliverWake,
+    ];
+
+    /// The name without the installation's prefix.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::RawSuspect => "raw.suspect",
+            Self::RawHistory => "raw.history",
+            Self::EventsTerminal => "events.terminal",
+            Self::EventsProgress => "events.progress",
+            Self::EventsHistory => "events.history",
+            Self::BackfillJobs => "backfill.jobs",
+            Self::DeliverWake => "deliver.wake",
+        }
+    }
+
+    /// The name at the broker.
+    #[must_use]
+    pub fn name(self, prefix: &str) -> String {
+        format!("{prefix}{}", self.suffix())
+    }
+}
+
+impl fmt::Display for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.suffix())
+    }
+}
