@@ -1,6 +1,7 @@
 //! Instants and durations. Instants are UTC microseconds (what PostgreSQL stores), durations are whole milliseconds.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +47,42 @@ impl UtcMicros {
     }
 }
 
+impl fmt::Display for UtcMicros {
+    /// RFC 3339 in UTC: `2024-05-15T14:32:10.451Z`, with six digits where the instant is finer than a millisecond.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY: i64 = 86_400_000_000;
+        let (year, month, day) = civil(self.0.div_euclid(DAY));
+        let of_day = self.0.rem_euclid(DAY);
+        let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}."
+        )?;
+        if micros % 1000 == 0 {
+            write!(f, "{:03}Z", micros / 1000)
+        } else {
+            write!(f, "{micros:06}Z")
+        }
+    }
+}
+
+/// Year, month and day of a number of days since 1970-01-01 in the Gregorian calendar.
+const fn civil(days: i64) -> (i64, i64, i64) {
+    // Count from 0000-03-01, so that a leap day is the last of its year, in cycles of 400 years.
+    const CYCLE: i64 = 146_097;
+    let days = days + 719_468;
+    let (cycle, day) = (days.div_euclid(CYCLE), days.rem_euclid(CYCLE));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Months from March on have 31, 30, 31, 30, 31, ... days: 153 in five of them.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + cycle * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
 impl Millis {
     /// Nothing.
     pub const ZERO: Self = Self(0);
@@ -66,5 +103,28 @@ impl Millis {
     #[allow(clippy::cast_precision_loss)]
     pub fn as_seconds(self) -> f64 {
         self.0 as f64 / 1000.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_shown_in_rfc_3339() {
+        let cases = [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (1_715_783_530_451_000, "2024-05-15T14:32:10.451Z"),
+            (1_709_208_000_000_000, "2024-02-29T12:00:00.000Z"),
+            (1_709_251_200_000_000, "2024-03-01T00:00:00.000Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00.000Z"),
+            (4_107_542_399_999_999, "2100-02-28T23:59:59.999999Z"),
+            (4_107_542_400_000_000, "2100-03-01T00:00:00.000Z"),
+            (1_735_689_599_999_000, "2024-12-31T23:59:59.999Z"),
+        ];
+        for (micros, expected) in cases {
+            assert_eq!(UtcMicros(micros).to_string(), expected);
+        }
     }
 }

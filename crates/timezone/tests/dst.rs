@@ -1,4 +1,8 @@
 //! Real transitions, by name: days of unusual length, gaps, overlaps, zones off the whole hour, and every zone at its extremes.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test's own table is in order, or the test fails"
+)]
 
 use chrono::{DateTime, NaiveDateTime};
 use timezone::{Local, NaiveDate, NaiveTime, Side, TZDB_VERSION, Zone};
