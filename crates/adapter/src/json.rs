@@ -110,19 +110,6 @@ pub(crate) fn members(bytes: &[u8], at: usize) -> Option<Vec<(Range<usize>, Rang
     Some(found)
 }
 
-/// The value of the last member with this name of the object that `bytes` is.
-pub(crate) fn member(bytes: &[u8], name: &str) -> Option<Range<usize>> {
-    let start = skip_blank(bytes, 0);
-    if bytes.get(start) != Some(&b'{') {
-        return None;
-    }
-    members(bytes, start)?
-        .into_iter()
-        .rev()
-        .find(|(found, _)| &bytes[found.clone()] == name.as_bytes())
-        .map(|(_, value)| value)
-}
-
 /// The digest of a value's content: the same for every spelling of it (white space, order of members, escapes), other for
 /// other content. Of members with one name the last counts, as in the parser. Numbers count as spelled: `1` is not `1.0`.
 ///

@@ -18,6 +18,7 @@ pub mod instant;
 mod json;
 mod map;
 pub mod mapping;
+mod node;
 mod scalar;
 mod split;
 

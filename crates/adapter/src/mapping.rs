@@ -1,21 +1,146 @@
-//! Mapping files.
+//! Mapping files: JSON of any shape to facts, without code.
+//!
+//! A mapping file is TOML. It says, by paths (`a.b[0].c`, `a[?type=agent].id`), where an item states what; several paths in a
+//! list are tried in turn. Members of a payload that no path names are not read.
+//!
+//! ```toml
+//! version = 1                        # of the mapping language
+//! [event]
+//! id = "eventId"                     # without it an id is made from interaction, leg, state, instant and agent
+//! at = { path = "eventTime" }        # form: "iso8601" (the default, a zone is needed), "epoch_ms", "epoch_s"
+//! interaction = ["masterContactId", "contactId"]
+//! leg = "contactId"                  # with it the durations are the leg's own and legs add up
+//! state = { path = "eventType", values = { ContactEnded = "completed" }, other = "refuse" }  # or "ignore", "keep"
+//! agent = { path = "agent.agentId", none = ["0"] }  # texts that mean "none"
+//! agent_zone = "agent.timeZone"
+//! queue = "skillId"
+//! disposition = "dispositionId"
+//! media = "mediaType"
+//! direction = { path = "isOutbound", values = { true = "outbound", false = "inbound" } }
+//! revision = { path = "lastUpdateTime" }  # the update stamp: the newer copy of one statement holds
+//! ended_at = { path = "endTime" }
+//! per_delivery = ["sentAt"]          # members of the item that a re-send renews: no part of its content
+//! [durations.talk]                   # talk, hold, wrap, wait, alert, dial, contact, handle
+//! path = "agentSeconds"
+//! unit = "s"                         # or "ms"
+//! minus = ["holdSeconds"]            # in the same unit; where one of them is not stated it counts 0
+//! ```
+//!
+//! [`Mapping::parse`] lists every problem with its line. Customer identities have no place here.
+
+mod file;
+mod path;
 
 use crate::error::ItemError;
-use crate::map::Outcome;
+use crate::map::{Mapped, Outcome};
+use crate::node::{scalar, tree};
+use crate::scalar::{Scalar, rounded, storable};
+use crate::{instant, json};
+use compact_str::CompactString;
+use path::Path;
+use schema::{
+    AgentId, AgentRef, Details, Direction, DurationKind, Durations, EventId, Fact, FactKey,
+    InteractionId, Leg, LegId, LegKind, Millis, QueueId, SourceRank, State, Statement, UtcMicros,
+};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One mapping file, read and checked.
-#[derive(Debug, Clone)]
-pub struct Mapping {}
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapping {
+    id: Option<Source>,
+    at: Time,
+    interaction: Source,
+    leg: Option<Source>,
+    state: Words,
+    agent: Option<Source>,
+    agent_zone: Option<Source>,
+    queue: Option<Source>,
+    disposition: Option<Source>,
+    media: Option<Source>,
+    direction: Option<Words>,
+    revision: Option<Time>,
+    ended_at: Option<Time>,
+    per_delivery: Vec<String>,
+    durations: Vec<(DurationKind, Span)>,
+}
+
+/// Where a text or id stands.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Source {
+    paths: Vec<Path>,
+    /// Texts that mean that there is none.
+    none: Vec<String>,
+}
+
+/// Where an instant stands, and how it is written.
+#[derive(Debug, Clone, PartialEq)]
+struct Time {
+    source: Source,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Iso8601,
+    EpochMillis,
+    EpochSeconds,
+}
+
+/// Where a word stands, and what the platform's words mean here.
+#[derive(Debug, Clone, PartialEq)]
+struct Words {
+    source: Source,
+    values: BTreeMap<String, String>,
+    other: Other,
+}
+
+/// What becomes of a word that is not in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Other {
+    /// The item is an error.
+    Refuse,
+    /// The item is one that nobody asked for.
+    Ignore,
+    /// The word is taken as it is.
+    Keep,
+}
+
+/// Where a duration stands.
+#[derive(Debug, Clone, PartialEq)]
+struct Span {
+    source: Source,
+    minus: Vec<Path>,
+    /// Milliseconds a unit.
+    unit: f64,
+}
 
 /// The mapping files of an installation, by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Mappings(BTreeMap<String, Mapping>);
 
 impl Mappings {
     /// No mapping files.
+    #[must_use]
     pub fn none() -> Self {
         Self::default()
+    }
+
+    /// These and one more; of two with one name the later holds.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, mapping: Mapping) -> Self {
+        self.0.insert(name.into(), mapping);
+        self
+    }
+
+    /// The names, ascending.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Whether there is one with this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<&Mapping, ItemError> {
@@ -26,7 +151,247 @@ impl Mappings {
 }
 
 impl Mapping {
+    /// Reads a mapping file. `name` is its path or name, for the problems: each is `name:line: what is wrong`.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Vec<String>> {
+        file::parse(name, text)
+    }
+
     pub(crate) fn map(&self, raw: &[u8]) -> Result<Outcome, ItemError> {
-        Err(ItemError::item(raw, "a mapped item"))
+        let value = tree(raw)?;
+        if !value.is_object() {
+            return Err(ItemError::item(raw, "a JSON object"));
+        }
+        let word = self.state.source.needed(&value, "the name of a state")?;
+        let state = match (self.state.values.get(&word), self.state.other) {
+            (Some(state), _) => State::from_name(state),
+            (None, Other::Keep) => State::from_name(&word),
+            (None, Other::Ignore) => return Ok(Outcome::Ignored { kind: word }),
+            (None, Other::Refuse) => return Err(self.state.refused(&word)),
+        };
+        let interaction = self.interaction.needed(&value, "the interaction's id")?;
+        let at = self
+            .at
+            .read(&value)?
+            .ok_or_else(|| ItemError::missing(self.at.source.place(), self.at.form.expected()))?;
+        let leg = read(self.leg.as_ref(), &value)?;
+        let agent = read(self.agent.as_ref(), &value)?;
+        let event_id = match read(self.id.as_ref(), &value)? {
+            Some(id) => id,
+            None => crate::derived_id(&[
+                &interaction,
+                leg.as_deref().unwrap_or_default(),
+                &word,
+                &at.0.to_string(),
+                agent.as_deref().unwrap_or_default(),
+            ]),
+        };
+        let kind = if agent.is_some() {
+            LegKind::Agent
+        } else {
+            LegKind::Other
+        };
+        let zone = read(self.agent_zone.as_ref(), &value)?;
+        let details = Details {
+            leg: leg.map(|id| Leg {
+                id: LegId::new(id),
+                kind,
+                ended_at: None,
+                outcome: None,
+            }),
+            media: read(self.media.as_ref(), &value)?
+                .map(|media| CompactString::new(media.to_lowercase())),
+            direction: self.direction(&value)?,
+            customer_key: None,
+            ended_at: self
+                .ended_at
+                .as_ref()
+                .map_or(Ok(None), |time| time.read(&value))?,
+        };
+        let terminal = state.is_terminal();
+        let statement = Statement {
+            state: Some(state),
+            agent: agent.map(|id| AgentRef {
+                id: AgentId::new(id),
+                zone: zone.map(CompactString::new),
+            }),
+            queue: read(self.queue.as_ref(), &value)?.map(QueueId::new),
+            disposition: read(self.disposition.as_ref(), &value)?.map(CompactString::new),
+            durations: self.durations(&value)?,
+            details: (details != Details::default()).then(|| Box::new(details)),
+        };
+        let fact = Fact {
+            key: FactKey::event(&event_id),
+            at,
+            revision: self
+                .revision
+                .as_ref()
+                .map_or(Ok(None), |time| time.read(&value))?,
+            rank: SourceRank::Event,
+            statement,
+        };
+        let content = |name: &str| !self.per_delivery.iter().any(|renewed| renewed == name);
+        Ok(Outcome::Mapped(Mapped {
+            event_id: EventId::new(event_id),
+            at,
+            digest: json::digest_of(raw, content),
+            interaction: InteractionId::new(interaction),
+            facts: vec![fact],
+            terminal,
+        }))
+    }
+
+    fn direction(&self, value: &Value) -> Result<Option<Direction>, ItemError> {
+        let Some(words) = &self.direction else {
+            return Ok(None);
+        };
+        let Some(word) = words.source.read(value)? else {
+            return Ok(None);
+        };
+        match words
+            .values
+            .get(&word)
+            .map_or(word.as_str(), String::as_str)
+        {
+            "inbound" => Ok(Some(Direction::Inbound)),
+            "outbound" => Ok(Some(Direction::Outbound)),
+            _ if words.other == Other::Refuse => Err(words.refused(&word)),
+            _ => Ok(None),
+        }
+    }
+
+    fn durations(&self, value: &Value) -> Result<Durations, ItemError> {
+        let mut durations = Durations::default();
+        for (kind, span) in &self.durations {
+            if let Some(millis) = span.read(value)? {
+                durations.set(*kind, millis);
+            }
+        }
+        Ok(durations)
+    }
+}
+
+fn read(source: Option<&Source>, value: &Value) -> Result<Option<String>, ItemError> {
+    source.map_or(Ok(None), |source| source.read(value))
+}
+
+impl Source {
+    /// The first value that one of the paths leads to.
+    fn find<'v>(&self, value: &'v Value) -> Option<(&Path, &'v Value)> {
+        self.paths
+            .iter()
+            .find_map(|path| path.find(value).map(|found| (path, found)))
+    }
+
+    /// The first text that one of the paths leads to and that does not mean "none". A flag reads as `true` or `false`.
+    fn read(&self, value: &Value) -> Result<Option<String>, ItemError> {
+        for path in &self.paths {
+            let found = path.find(value).map_or(Scalar::Nothing, scalar);
+            let text = match &found {
+                Scalar::Bool(flag) => Some(flag.to_string()),
+                other => other
+                    .name()
+                    .map_err(|()| ItemError::new(path.to_string(), &found.shown(), "text"))?
+                    .map(|text| storable(&text).into_owned()),
+            };
+            if let Some(text) = text.filter(|text| !self.none.contains(text)) {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
+    }
+
+    fn needed(&self, value: &Value, expected: &str) -> Result<String, ItemError> {
+        self.read(value)?
+            .ok_or_else(|| ItemError::missing(self.place(), expected))
+    }
+
+    /// The paths as an error names them.
+    fn place(&self) -> String {
+        let paths: Vec<String> = self.paths.iter().map(Path::to_string).collect();
+        paths.join(" or ")
+    }
+}
+
+impl Words {
+    fn refused(&self, word: &str) -> ItemError {
+        let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
+        ItemError::new(
+            self.source.place(),
+            word,
+            format!("one of {}", known.join(", ")),
+        )
+    }
+}
+
+impl Time {
+    fn read(&self, value: &Value) -> Result<Option<UtcMicros>, ItemError> {
+        let Some((path, found)) = self.source.find(value) else {
+            return Ok(None);
+        };
+        let found = scalar(found);
+        let read = match self.form {
+            Form::Iso8601 => found.text().and_then(|text| instant::parse(text)),
+            Form::EpochMillis => found.millis().ok().flatten().map(UtcMicros::from_millis),
+            Form::EpochSeconds => number(&found).map(|seconds| UtcMicros(rounded(seconds * 1e6))),
+        };
+        match read {
+            Some(at) => Ok(Some(at)),
+            None => Err(ItemError::new(
+                path.to_string(),
+                &found.shown(),
+                self.form.expected(),
+            )),
+        }
+    }
+}
+
+impl Form {
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Iso8601 => instant::EXPECTED,
+            Self::EpochMillis => "milliseconds since 1970",
+            Self::EpochSeconds => "seconds since 1970",
+        }
+    }
+}
+
+impl Span {
+    fn read(&self, value: &Value) -> Result<Option<Millis>, ItemError> {
+        let Some((path, found)) = self.source.find(value) else {
+            return Ok(None);
+        };
+        let mut millis = self.part(path, found)?;
+        for path in &self.minus {
+            if let Some(found) = path.find(value) {
+                millis = millis.saturating_sub(self.part(path, found)?);
+            }
+        }
+        Ok(Some(Millis(millis)))
+    }
+
+    /// One number in milliseconds. Rounded before subtracting, so that parts and whole add up to the millisecond.
+    fn part(&self, path: &Path, found: &Value) -> Result<i64, ItemError> {
+        let found = scalar(found);
+        if let (Scalar::Int(number), true) = (&found, self.unit <= 1.0) {
+            return Ok(*number);
+        }
+        number(&found)
+            .map(|number| rounded(number * self.unit))
+            .ok_or_else(|| ItemError::new(path.to_string(), &found.shown(), "a number"))
+    }
+}
+
+/// A number, or one as text.
+#[allow(clippy::cast_precision_loss)] // seconds beyond 2^53 are absurd anyway
+fn number(found: &Scalar<'_>) -> Option<f64> {
+    match found {
+        Scalar::Int(number) => Some(*number as f64),
+        Scalar::Float(number) => Some(*number),
+        Scalar::Text(text) => text
+            .trim_ascii()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite()),
+        Scalar::Nothing | Scalar::Bool(_) | Scalar::List | Scalar::Object => None,
     }
 }

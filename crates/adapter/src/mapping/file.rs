@@ -1,0 +1,372 @@
+//! Reading a mapping file: every problem is found in one go, each with its line.
+
+use super::path::Path;
+use super::{Form, Mapping, Other, Source, Span, Time, Words};
+use schema::{DurationKind, State};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The version of the mapping language that this release reads.
+const VERSION: &str = "1";
+
+const EVENT: [&str; 14] = [
+    "id",
+    "at",
+    "interaction",
+    "leg",
+    "state",
+    "agent",
+    "agent_zone",
+    "queue",
+    "disposition",
+    "media",
+    "direction",
+    "revision",
+    "ended_at",
+    "per_delivery",
+];
+
+type Entry<'t> = Spanned<DeValue<'t>>;
+
+/// Collects problems while reading.
+struct Reader<'t> {
+    name: &'t str,
+    text: &'t str,
+    problems: Vec<(usize, String)>,
+}
+
+pub(super) fn parse(name: &str, text: &str) -> Result<Mapping, Vec<String>> {
+    let mut reader = Reader {
+        name,
+        text,
+        problems: Vec::new(),
+    };
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        reader.problem(error.span().unwrap_or_default(), error.message());
+    }
+    if !reader.problems.is_empty() {
+        return Err(reader.listed());
+    }
+    let mapping = reader.mapping(document.get_ref(), document.span());
+    match mapping {
+        Some(mapping) if reader.problems.is_empty() => Ok(mapping),
+        _ => Err(reader.listed()),
+    }
+}
+
+impl<'t> Reader<'t> {
+    fn problem(&mut self, at: Range<usize>, what: impl Into<String>) {
+        let before = self.text.get(..at.start).unwrap_or(self.text);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        self.problems.push((line, what.into()));
+    }
+
+    fn listed(mut self) -> Vec<String> {
+        self.problems.sort();
+        self.problems
+            .iter()
+            .map(|(line, what)| format!("{}:{line}: {what}", self.name))
+            .collect()
+    }
+
+    /// Names that no table of this kind has.
+    fn known(&mut self, table: &DeTable<'t>, place: &str, allowed: &[&str]) {
+        for key in table.keys() {
+            if !allowed.contains(&key.get_ref().as_ref()) {
+                let what = format!(
+                    "{place}{} is unknown; allowed are {}",
+                    key.get_ref(),
+                    allowed.join(", ")
+                );
+                self.problem(key.span(), what);
+            }
+        }
+    }
+
+    fn mapping(&mut self, root: &DeTable<'t>, whole: Range<usize>) -> Option<Mapping> {
+        self.known(root, "", &["version", "event", "durations"]);
+        match root.get("version") {
+            Some(version)
+                if version
+                    .get_ref()
+                    .as_integer()
+                    .is_some_and(|number| number.as_str() == VERSION) => {}
+            Some(version) => self.problem(
+                version.span(),
+                format!("version must be {VERSION}, the version of the mapping language"),
+            ),
+            None => self.problem(whole.clone(), format!("version = {VERSION} is missing")),
+        }
+        let durations = self.durations(root);
+        let Some(event) = root
+            .get("event")
+            .and_then(|event| event.get_ref().as_table())
+        else {
+            self.problem(whole, "the table [event] is missing");
+            return None;
+        };
+        let at_event = root.get("event").map(Spanned::span).unwrap_or_default();
+        self.known(event, "event.", &EVENT);
+        for needed in ["at", "interaction", "state"] {
+            if event.get(needed).is_none() {
+                self.problem(at_event.clone(), format!("event.{needed} is missing"));
+            }
+        }
+        let mut source =
+            |name: &str| self.source(event.get(name)?, &format!("event.{name}"), &["none"]);
+        let id = source("id");
+        let interaction = source("interaction");
+        let leg = source("leg");
+        let agent = source("agent");
+        let agent_zone = source("agent_zone");
+        let queue = source("queue");
+        let disposition = source("disposition");
+        let media = source("media");
+        let at = self.time(event, "at");
+        let revision = self.time(event, "revision");
+        let ended_at = self.time(event, "ended_at");
+        let state = self.words(event, "state", |word| {
+            (!matches!(State::from_name(word), State::Other(_))).then_some(())
+        });
+        let direction = self.words(event, "direction", |word| {
+            matches!(word, "inbound" | "outbound").then_some(())
+        });
+        let per_delivery = event
+            .get("per_delivery")
+            .map(|entry| self.texts(entry, "event.per_delivery"))
+            .unwrap_or_default();
+        Some(Mapping {
+            id,
+            at: at?,
+            interaction: interaction?,
+            leg,
+            state: state?,
+            agent,
+            agent_zone,
+            queue,
+            disposition,
+            media,
+            direction,
+            revision,
+            ended_at,
+            per_delivery: per_delivery.into_iter().map(|(text, _)| text).collect(),
+            durations,
+        })
+    }
+
+    fn durations(&mut self, root: &DeTable<'t>) -> Vec<(DurationKind, Span)> {
+        let Some(entry) = root.get("durations") else {
+            return Vec::new();
+        };
+        let Some(table) = entry.get_ref().as_table() else {
+            self.problem(entry.span(), "durations must be a table");
+            return Vec::new();
+        };
+        self.known(
+            table,
+            "durations.",
+            &DurationKind::ALL.map(DurationKind::name),
+        );
+        let mut found = Vec::new();
+        for kind in DurationKind::ALL {
+            if let Some(entry) = table.get(kind.name())
+                && let Some(span) = self.span(entry, &format!("durations.{}", kind.name()))
+            {
+                found.push((kind, span));
+            }
+        }
+        found
+    }
+
+    fn span(&mut self, entry: &Entry<'t>, place: &str) -> Option<Span> {
+        let Some(table) = entry.get_ref().as_table() else {
+            self.problem(
+                entry.span(),
+                format!("{place} must be a table with path and unit"),
+            );
+            return None;
+        };
+        let source = self.source(entry, place, &["unit", "minus"]);
+        let unit = match table
+            .get("unit")
+            .map(|unit| (unit.get_ref().as_str(), unit.span()))
+        {
+            Some((Some("ms"), _)) => Some(1.0),
+            Some((Some("s"), _)) => Some(1000.0),
+            Some((_, at)) => {
+                self.problem(at, format!("{place}.unit must be \"ms\" or \"s\""));
+                None
+            }
+            None => {
+                self.problem(
+                    entry.span(),
+                    format!("{place}.unit is missing: \"ms\" or \"s\""),
+                );
+                None
+            }
+        };
+        let minus = table
+            .get("minus")
+            .map(|minus| self.paths(minus, &format!("{place}.minus")))
+            .unwrap_or_default();
+        Some(Span {
+            source: source?,
+            minus,
+            unit: unit?,
+        })
+    }
+
+    /// A path, several, or a table with `path` and more.
+    fn source(&mut self, entry: &Entry<'t>, place: &str, more: &[&str]) -> Option<Source> {
+        let Some(table) = entry.get_ref().as_table() else {
+            let paths = self.paths(entry, place);
+            return (!paths.is_empty()).then_some(Source {
+                paths,
+                none: Vec::new(),
+            });
+        };
+        let allowed: Vec<&str> = ["path"].into_iter().chain(more.iter().copied()).collect();
+        self.known(table, &format!("{place}."), &allowed);
+        let Some(path) = table.get("path") else {
+            self.problem(entry.span(), format!("{place}.path is missing"));
+            return None;
+        };
+        let paths = self.paths(path, &format!("{place}.path"));
+        let none = table
+            .get("none")
+            .map(|none| self.texts(none, &format!("{place}.none")))
+            .unwrap_or_default();
+        (!paths.is_empty()).then(|| Source {
+            paths,
+            none: none.into_iter().map(|(text, _)| text).collect(),
+        })
+    }
+
+    fn time(&mut self, event: &DeTable<'t>, name: &str) -> Option<Time> {
+        let entry = event.get(name)?;
+        let place = format!("event.{name}");
+        let source = self.source(entry, &place, &["form"]);
+        let form = match entry
+            .get_ref()
+            .as_table()
+            .and_then(|table| table.get("form"))
+        {
+            None => Form::Iso8601,
+            Some(form) => match form.get_ref().as_str() {
+                Some("iso8601") => Form::Iso8601,
+                Some("epoch_ms") => Form::EpochMillis,
+                Some("epoch_s") => Form::EpochSeconds,
+                _ => {
+                    self.problem(
+                        form.span(),
+                        format!("{place}.form must be \"iso8601\", \"epoch_ms\" or \"epoch_s\""),
+                    );
+                    return None;
+                }
+            },
+        };
+        Some(Time {
+            source: source?,
+            form,
+        })
+    }
+
+    fn words(
+        &mut self,
+        event: &DeTable<'t>,
+        name: &str,
+        known: impl Fn(&str) -> Option<()>,
+    ) -> Option<Words> {
+        let entry = event.get(name)?;
+        let place = format!("event.{name}");
+        let source = self.source(entry, &place, &["values", "other", "none"]);
+        let table = entry.get_ref().as_table();
+        let mut values = BTreeMap::new();
+        if let Some(entry) = table.and_then(|table| table.get("values")) {
+            match entry.get_ref().as_table() {
+                None => self.problem(
+                    entry.span(),
+                    format!("{place}.values must be a table of words"),
+                ),
+                Some(table) => {
+                    for (word, meaning) in table {
+                        match meaning
+                            .get_ref()
+                            .as_str()
+                            .filter(|meaning| known(meaning).is_some())
+                        {
+                            Some(meaning) => {
+                                values.insert(word.get_ref().to_string(), meaning.to_owned());
+                            }
+                            None => self.problem(
+                                meaning.span(),
+                                format!(
+                                    "{place}.values.{} has no meaning that is known here",
+                                    word.get_ref()
+                                ),
+                            ),
+                        }
+                    }
+                }
+            }
+        }
+        let other = match table.and_then(|table| table.get("other")) {
+            // Without a table of words, the platform's words are ours.
+            None if values.is_empty() => Other::Keep,
+            None => Other::Refuse,
+            Some(other) => match other.get_ref().as_str() {
+                Some("refuse") => Other::Refuse,
+                Some("ignore") => Other::Ignore,
+                Some("keep") => Other::Keep,
+                _ => {
+                    self.problem(
+                        other.span(),
+                        format!("{place}.other must be \"refuse\", \"ignore\" or \"keep\""),
+                    );
+                    return None;
+                }
+            },
+        };
+        Some(Words {
+            source: source?,
+            values,
+            other,
+        })
+    }
+
+    fn paths(&mut self, entry: &Entry<'t>, place: &str) -> Vec<Path> {
+        let mut paths = Vec::new();
+        for (text, at) in self.texts(entry, place) {
+            match Path::parse(&text) {
+                Ok(path) => paths.push(path),
+                Err(problem) => self.problem(at, format!("{place}: {problem}")),
+            }
+        }
+        paths
+    }
+
+    /// A text or a list of texts.
+    fn texts(&mut self, entry: &Entry<'t>, place: &str) -> Vec<(String, Range<usize>)> {
+        let entries = match entry.get_ref().as_array() {
+            Some(list) => list.iter().collect(),
+            None => vec![entry],
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            match entry.get_ref().as_str() {
+                Some(text) => found.push((text.to_owned(), entry.span())),
+                None => self.problem(
+                    entry.span(),
+                    format!("{place} must be text or a list of texts"),
+                ),
+            }
+        }
+        if found.is_empty() && entry.get_ref().is_array() {
+            self.problem(entry.span(), format!("{place} is an empty list"));
+        }
+        found
+    }
+}
