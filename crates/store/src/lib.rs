@@ -1,1 +1,41 @@
-//! store
+//! PostgreSQL: connections, migrations, months of partitions and every SQL statement of kpiline.
+//!
+//! Functions are noun first (`interactions::lock`) and take the transaction, so that the caller sees its extent; nothing here opens
+//! one by itself. Batches go in as arrays, one a column, and are sorted and collapsed per key inside the function: a key twice in one
+//! batch is no error and two workers cannot deadlock on their order. One statement a step, prepared once a connection.
+//!
+//! What this crate never does: decide about facts, convert time zones, read the environment, log.
+//!
+//! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]. Errors are [`StoreError`] with a [`Class`].
+//!
+//! # U+0000
+//!
+//! PostgreSQL text cannot hold it. JSON documents (session state, metadata, …) are stored with U+FFFD in its place, also for
+//! surrogates without a partner; a literal backslash-u0000 in a string survives. In a key (tenant, id, name) it is refused with
+//! [`StoreError::Nul`], class `Rejected`, before anything is sent. Notes for people (quarantine, sync log) are replaced as JSON is.
+
+mod columns;
+mod connect;
+mod error;
+mod json;
+mod pool;
+mod sql;
+mod types;
+
+pub mod counts;
+pub mod definitions;
+pub mod event_log;
+pub mod interactions;
+pub mod jobs;
+pub mod metrics;
+pub mod migrate;
+pub mod partitions;
+pub mod quarantine;
+pub mod raw_messages;
+pub mod statements;
+pub mod status;
+pub mod sync;
+pub mod targets;
+
+pub use error::{Class, StoreError};
+pub use pool::{Client, Connection, Store, StoreConfig, Transaction};

@@ -1,0 +1,255 @@
+//! One error type, and the one place where a SQLSTATE is given a meaning.
+
+use deadpool_postgres::PoolError;
+use schema::UtcMicros;
+use tokio_postgres::error::SqlState;
+
+/// What a caller should do about an error. Loops match on this and on nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Try again after a pause: the server is away, restarting, or chose us as the victim of a conflict.
+    Transient,
+    /// Our own connections are all in use: try again, raise no alarm.
+    Saturated,
+    /// The data cannot be stored, now or later: isolate the item and quarantine it.
+    Rejected,
+    /// Nobody but an operator can mend it: wrong configuration, missing schema, missing right.
+    Fatal,
+}
+
+/// Something about PostgreSQL went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database URL cannot be read.
+    #[error("the database URL is not valid")]
+    Url(#[source] tokio_postgres::Error),
+    /// The TLS set-up failed before any connection was tried.
+    #[error("TLS for the database could not be set up: {what}")]
+    Tls {
+        /// What was attempted.
+        what: &'static str,
+        /// Why it failed, where the library said so.
+        #[source]
+        source: Option<rustls::Error>,
+    },
+    /// A connection could not be opened.
+    #[error("no connection to the database")]
+    Connect(#[source] tokio_postgres::Error),
+    /// No pooled connection became free in time.
+    #[error("no pooled connection became free within {within_ms} ms")]
+    PoolExhausted {
+        /// How long was waited.
+        within_ms: u128,
+    },
+    /// The pool could not hand out a connection.
+    #[error("the connection pool failed")]
+    Pool(#[source] PoolError),
+    /// A statement failed.
+    #[error("could not {step}")]
+    Query {
+        /// What was being attempted.
+        step: &'static str,
+        /// What the server or the driver said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// The server did not answer in time, although it should have ended the statement by itself. The connection is given up.
+    #[error("could not {step}: no answer within {within_ms} ms")]
+    Deadline {
+        /// What was being attempted.
+        step: &'static str,
+        /// How long was waited.
+        within_ms: u128,
+    },
+    /// An instant no partition is made for.
+    #[error(
+        "the instant {instant:?} (microseconds since 1970) is implausible: months from 2000-01 to about a month ahead of now are kept"
+    )]
+    Implausible {
+        /// The instant.
+        instant: UtcMicros,
+    },
+    /// U+0000 in a column that PostgreSQL compares.
+    #[error("{column} contains U+0000, which PostgreSQL text cannot hold")]
+    Nul {
+        /// The column.
+        column: &'static str,
+    },
+    /// NaN or infinity.
+    #[error("{metric} of interaction {interaction} is not a finite number")]
+    NotFinite {
+        /// The metric.
+        metric: String,
+        /// The interaction.
+        interaction: String,
+    },
+    /// A row that must be there is not: it went between two statements.
+    #[error("could not {step}: a row vanished meanwhile")]
+    Vanished {
+        /// What was being attempted.
+        step: &'static str,
+    },
+    /// A stored value is not what this release writes.
+    #[error("{column} holds {value:?}, which this release does not know")]
+    Unreadable {
+        /// The column.
+        column: &'static str,
+        /// The value found.
+        value: String,
+    },
+    /// An applied migration file is not the one this binary carries.
+    #[error(
+        "migration {version:04} ({name}) was applied with checksum {applied}, this binary carries {carried}: an applied file must not change"
+    )]
+    ChecksumChanged {
+        /// The number of the file.
+        version: i32,
+        /// The file's name.
+        name: String,
+        /// The checksum in the database.
+        applied: String,
+        /// The checksum of the embedded file.
+        carried: String,
+    },
+    /// A migration file failed.
+    #[error("migration {version:04} ({name}) failed")]
+    Migration {
+        /// The number of the file.
+        version: i32,
+        /// The file's name.
+        name: &'static str,
+        /// What the server said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Url(_)
+            | Self::Tls { .. }
+            | Self::Unreadable { .. }
+            | Self::ChecksumChanged { .. }
+            | Self::Migration { .. } => Class::Fatal,
+            Self::Connect(source) | Self::Query { source, .. } => classify(source),
+            Self::PoolExhausted { .. } => Class::Saturated,
+            Self::Pool(source) => match source {
+                PoolError::Backend(source) => classify(source),
+                PoolError::Timeout(_) | PoolError::PostCreateHook(_) => Class::Transient,
+                PoolError::Closed | PoolError::NoRuntimeSpecified => Class::Fatal,
+            },
+            Self::Deadline { .. } | Self::Vanished { .. } => Class::Transient,
+            Self::Implausible { .. } | Self::Nul { .. } | Self::NotFinite { .. } => Class::Rejected,
+        }
+    }
+
+    /// Whether a row had no month to go to: retention dropped one that was known to exist. The caller rolls back, calls
+    /// [`crate::partitions::Partitions::forget`] and tries again.
+    pub fn is_missing_partition(&self) -> bool {
+        match self {
+            Self::Query { source, .. } => missing_partition(source),
+            _ => false,
+        }
+    }
+
+    /// The SQLSTATE, if the server stated one.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Connect(source)
+            | Self::Query { source, .. }
+            | Self::Migration { source, .. }
+            | Self::Pool(PoolError::Backend(source)) => source.code().map(SqlState::code),
+            _ => None,
+        }
+    }
+}
+
+/// A check violation without a constraint's name is the router's: no partition takes the row.
+fn missing_partition(error: &tokio_postgres::Error) -> bool {
+    error
+        .as_db_error()
+        .is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none())
+}
+
+/// Whether the connection's prepared statements can no longer be relied on: a type changed under a plan, or a pooler swapped sessions.
+pub(crate) fn spoils_connection(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| {
+        *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME
+    })
+}
+
+fn classify(error: &tokio_postgres::Error) -> Class {
+    let Some(code) = error.code() else {
+        return without_code(error);
+    };
+    if missing_partition(error) {
+        return Class::Transient;
+    }
+    classify_code(code.code())
+}
+
+/// Errors of the driver and of the network.
+fn without_code(error: &tokio_postgres::Error) -> Class {
+    let mismatch = std::error::Error::source(error)
+        .is_some_and(|source| source.is::<tokio_postgres::types::WrongType>());
+    if mismatch {
+        Class::Fatal
+    } else {
+        Class::Transient
+    }
+}
+
+fn classify_code(code: &str) -> Class {
+    match code {
+        // Too many connections: the server's pool is full, not ours, and the remedy is the same.
+        "53300" => Class::Saturated,
+        // A row or key longer than an index allows is the row's fault.
+        code if code.starts_with("54") => Class::Rejected,
+        // cached plan must not change result type; prepared statement does not exist; lock, statement and idle time-outs;
+        // read-only while a standby takes over; shutting down, starting up.
+        "0A000" | "26000" | "55P03" | "55006" | "57014" | "25P03" | "25P04" | "25006" | "57P01"
+        | "57P02" | "57P03" | "57P05" | "XX000" => Class::Transient,
+        code => match code.get(..2).unwrap_or_default() {
+            // Connection; conflict between transactions; resources; input and output.
+            "08" | "40" | "53" | "58" => Class::Transient,
+            // Data; constraint; raised on purpose.
+            "22" | "23" | "P0" => Class::Rejected,
+            _ => Class::Fatal,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, classify_code};
+
+    #[test]
+    fn every_kind_of_sqlstate_has_its_class() {
+        let cases = [
+            (
+                Class::Transient,
+                &[
+                    "08006", "40001", "40P01", "57P01", "57P03", "57014", "55P03", "25P03",
+                    "25006", "53100", "58030", "0A000", "26000",
+                ][..],
+            ),
+            (Class::Saturated, &["53300"][..]),
+            (
+                Class::Rejected,
+                &["22021", "22P05", "22003", "23514", "23505", "54000"][..],
+            ),
+            (
+                Class::Fatal,
+                &["42P01", "42501", "28P01", "3D000", "42601", "XX001", ""][..],
+            ),
+        ];
+        for (class, codes) in cases {
+            for code in codes {
+                assert_eq!(classify_code(code), class, "{code}");
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The immutable event log.
+
+mod scan;
+
+pub use scan::{StoredEvent, count, scan};
+
+use crate::columns::no_nul;
+use crate::error::StoreError;
+use crate::pool::Transaction;
+use crate::sql::{self, Sql};
+use crate::types::Instant;
+use schema::{DeliveryId, UtcMicros};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// An event to append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRow<'a> {
+    /// Digest over subscription, event id, instant and content.
+    pub log_key: Uuid,
+    /// The event's own instant. Its month must exist, see [`crate::partitions`].
+    pub occurred_at: UtcMicros,
+    /// The organisation.
+    pub tenant: &'a str,
+    /// Where it came in.
+    pub subscription: &'a str,
+    /// The platform's id of the event.
+    pub event_id: &'a str,
+    /// The interaction it is about.
+    pub interaction_id: &'a str,
+    /// How `raw` is to be read: the JSON text of the body format.
+    pub format: &'a str,
+    /// The delivery that brings it.
+    pub delivery_id: DeliveryId,
+    /// When that delivery was received.
+    pub received_at: UtcMicros,
+    /// Digest of the canonical content.
+    pub digest: [u8; 16],
+    /// The exact bytes.
+    pub raw: &'a [u8],
+}
+
+/// What became of one input row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is in the log now, first brought by this row.
+    New,
+    /// It was there before, or an earlier row of the slice brought it.
+    Duplicate {
+        /// The delivery that brought the stored row.
+        delivery_id: DeliveryId,
+    },
+}
+
+static APPEND: Sql = Sql {
+    step: "append to event_log",
+    text: "INSERT INTO event_log (occurred_at, log_key, tenant, subscription, event_id, interaction_id, format, \
+                                  delivery_id, received_at, digest, raw) \
+           SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
+                                $8::uuid[], $9::timestamptz[], $10::bytea[], $11::bytea[]) \
+           ON CONFLICT DO NOTHING RETURNING log_key, occurred_at",
+};
+
+// A second statement, because it must see what a concurrent transaction committed while the first one waited for it. The lateral
+// makes it one index look-up a key, in the key's own month, whatever the planner believes about the sizes.
+static FIRST_DELIVERY: Sql = Sql {
+    step: "look up duplicates in event_log",
+    text: "SELECT k.log_key, k.occurred_at, e.delivery_id \
+           FROM unnest($1::timestamptz[], $2::uuid[]) AS k (occurred_at, log_key) \
+           CROSS JOIN LATERAL (SELECT delivery_id FROM event_log e \
+                               WHERE e.occurred_at = k.occurred_at AND e.log_key = k.log_key \
+                                 AND e.occurred_at BETWEEN $3 AND $4 OFFSET 0) e",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&APPEND, &FIRST_DELIVERY, &scan::SCAN, &scan::COUNT];
+
+type Key = (UtcMicros, Uuid);
+
+/// Appends what is new and says for each input row, in order, what became of it.
+///
+/// A concurrent transaction that brings the same event waits here until this one ends: exactly one of them is told `New`.
+pub async fn append(
+    tx: &Transaction<'_>,
+    rows: &[LogRow<'_>],
+) -> Result<Vec<Appended>, StoreError> {
+    check(rows)?;
+    // The first mention of a key brings it; sorted, so that two batches wait for each other in one direction only.
+    let mut first: BTreeMap<Key, usize> = BTreeMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        first.entry((row.occurred_at, row.log_key)).or_insert(index);
+    }
+    if first.is_empty() {
+        return Ok(Vec::new());
+    }
+    let unique: Vec<&LogRow<'_>> = first
+        .values()
+        .filter_map(|index| rows.get(*index))
+        .collect();
+    let new = insert(tx, &unique).await?;
+    let known = if new.len() < unique.len() {
+        let missing: Vec<Key> = first
+            .keys()
+            .copied()
+            .filter(|key| !new.contains(key))
+            .collect();
+        first_deliveries(tx, &missing).await?
+    } else {
+        BTreeMap::new()
+    };
+    rows.iter()
+        .enumerate()
+        .map(|(index, row)| {
+            let key = (row.occurred_at, row.log_key);
+            if let Some(delivery_id) = known.get(&key) {
+                return Ok(Appended::Duplicate {
+                    delivery_id: *delivery_id,
+                });
+            }
+            match first
+                .get(&key)
+                .and_then(|bringer| rows.get(*bringer).map(|row| (*bringer, row)))
+            {
+                Some((bringer, _)) if bringer == index && new.contains(&key) => Ok(Appended::New),
+                Some((_, brought)) if new.contains(&key) => Ok(Appended::Duplicate {
+                    delivery_id: brought.delivery_id,
+                }),
+                _ => Err(StoreError::Vanished {
+                    step: FIRST_DELIVERY.step,
+                }),
+            }
+        })
+        .collect()
+}
+
+fn check(rows: &[LogRow<'_>]) -> Result<(), StoreError> {
+    for row in rows {
+        no_nul("tenant", row.tenant)?;
+        no_nul("subscription", row.subscription)?;
+        no_nul("event_id", row.event_id)?;
+        no_nul("interaction_id", row.interaction_id)?;
+        no_nul("format", row.format)?;
+    }
+    Ok(())
+}
+
+async fn insert(
+    tx: &Transaction<'_>,
+    rows: &[&LogRow<'_>],
+) -> Result<std::collections::BTreeSet<Key>, StoreError> {
+    use crate::columns::column;
+    let occurred_at = column(rows, |row| Instant(row.occurred_at));
+    let log_key = column(rows, |row| row.log_key);
+    let tenant = column(rows, |row| row.tenant);
+    let subscription = column(rows, |row| row.subscription);
+    let event_id = column(rows, |row| row.event_id);
+    let interaction_id = column(rows, |row| row.interaction_id);
+    let format = column(rows, |row| row.format);
+    let delivery_id = column(rows, |row| row.delivery_id.0);
+    let received_at = column(rows, |row| Instant(row.received_at));
+    let digest = column(rows, |row| &row.digest[..]);
+    let raw = column(rows, |row| row.raw);
+    let returned = sql::query(
+        tx,
+        &APPEND,
+        &[
+            &occurred_at,
+            &log_key,
+            &tenant,
+            &subscription,
+            &event_id,
+            &interaction_id,
+            &format,
+            &delivery_id,
+            &received_at,
+            &digest,
+            &raw,
+        ],
+    )
+    .await?;
+    returned
+        .iter()
+        .map(|row| {
+            let key: Uuid = sql::get(row, &APPEND, 0)?;
+            let at: Instant = sql::get(row, &APPEND, 1)?;
+            Ok((at.0, key))
+        })
+        .collect()
+}
+
+async fn first_deliveries(
+    tx: &Transaction<'_>,
+    keys: &[Key],
+) -> Result<BTreeMap<Key, DeliveryId>, StoreError> {
+    let (Some(earliest), Some(latest)) = (keys.first(), keys.last()) else {
+        return Ok(BTreeMap::new());
+    };
+    let instants: Vec<Instant> = keys.iter().map(|key| Instant(key.0)).collect();
+    let uuids: Vec<Uuid> = keys.iter().map(|key| key.1).collect();
+    let rows = sql::query(
+        tx,
+        &FIRST_DELIVERY,
+        &[&instants, &uuids, &Instant(earliest.0), &Instant(latest.0)],
+    )
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let key: Uuid = sql::get(row, &FIRST_DELIVERY, 0)?;
+            let at: Instant = sql::get(row, &FIRST_DELIVERY, 1)?;
+            let delivery: Uuid = sql::get(row, &FIRST_DELIVERY, 2)?;
+            Ok(((at.0, key), DeliveryId(delivery)))
+        })
+        .collect()
+}

@@ -1,0 +1,253 @@
+//! Identity and folded state of interactions. The order is always: insert what is new, lock, fold, update.
+
+mod row;
+
+pub use row::{ChangedInteraction, Locked, NewInteraction, Status};
+
+use crate::columns::{column, last_per_key, no_nul};
+use crate::error::StoreError;
+use crate::pool::{Connection, Transaction};
+use crate::sql::{self, Sql};
+use crate::types::{Instant, Json, JsonText};
+use schema::UtcMicros;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+static INSERT: Sql = Sql {
+    step: "insert interactions",
+    // smallint[][] does not unnest by row, so each set of versions travels as the text of an array.
+    text: "INSERT INTO interactions (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
+                                     facts, metric_versions) \
+           SELECT u.tenant, u.interaction_id, u.partition_at, u.started_at, u.ended_at, u.status, u.state, u.customer_key, \
+                  u.facts, u.metric_versions::smallint[] \
+           FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::jsonb[], \
+                       $8::text[], $9::integer[], $10::text[]) \
+                AS u (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, metric_versions) \
+           ON CONFLICT DO NOTHING RETURNING tenant, interaction_id",
+};
+
+// The lateral locks row by row in the order of the arrays, which are sorted: two workers never wait for each other in a circle.
+static LOCK: Sql = Sql {
+    step: "lock interactions",
+    text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.started_at, i.ended_at, i.status, i.state, i.customer_key, \
+                  i.facts, i.metric_versions, i.revision \
+           FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
+           CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
+                                      facts, metric_versions, revision \
+                               FROM interactions i \
+                               WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id FOR UPDATE) i",
+};
+
+static UPDATE: Sql = Sql {
+    step: "update interactions",
+    text: "UPDATE interactions i \
+           SET started_at = u.started_at, ended_at = u.ended_at, status = u.status, state = u.state, \
+               customer_key = u.customer_key, facts = u.facts, metric_versions = u.metric_versions::smallint[], \
+               revision = i.revision + 1, updated_at = now() \
+           FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::text[], \
+                       $8::integer[], $9::text[]) \
+                AS u (tenant, interaction_id, started_at, ended_at, status, state, customer_key, facts, metric_versions) \
+           WHERE i.tenant = u.tenant AND i.interaction_id = u.interaction_id",
+};
+
+static GET: Sql = Sql {
+    step: "read an interaction",
+    text: "SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, \
+                  metric_versions, revision \
+           FROM interactions WHERE tenant = $1 AND interaction_id = $2",
+};
+
+static SCAN: Sql = Sql {
+    step: "read interaction keys",
+    text: "SELECT tenant, interaction_id FROM interactions \
+           WHERE partition_at >= $1 AND partition_at < $2 AND (tenant, interaction_id) > ($3, $4) \
+           ORDER BY tenant, interaction_id LIMIT $5",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LOCK, &UPDATE, &GET, &SCAN];
+
+/// Inserts the interactions that are not there yet and returns the keys of those it inserted, sorted.
+///
+/// The others are left as they are: lock them and fold. Of several rows with one key the first is used. A concurrent transaction that
+/// inserts the same interaction is waited for, so that a following [`lock`] finds the row.
+pub async fn insert_new(
+    tx: &Transaction<'_>,
+    rows: &[NewInteraction<'_>],
+) -> Result<Vec<(String, String)>, StoreError> {
+    for row in rows {
+        no_nul("tenant", row.tenant)?;
+        no_nul("interaction_id", row.interaction_id)?;
+        no_nul("customer_key", row.customer_key.unwrap_or_default())?;
+    }
+    let mut sorted: Vec<&NewInteraction<'_>> = rows.iter().collect();
+    sorted.sort_by_key(|row| (row.tenant, row.interaction_id));
+    sorted.dedup_by_key(|row| (row.tenant, row.interaction_id));
+    if sorted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenant = column(&sorted, |row| row.tenant);
+    let interaction_id = column(&sorted, |row| row.interaction_id);
+    let partition_at = column(&sorted, |row| Instant(row.partition_at));
+    let started_at = column(&sorted, |row| row.started_at.map(Instant));
+    let ended_at = column(&sorted, |row| row.ended_at.map(Instant));
+    let status = column(&sorted, |row| row.status.as_str());
+    let state = column(&sorted, |row| Json::new(row.state_json));
+    let customer_key = column(&sorted, |row| row.customer_key);
+    let facts = column(&sorted, |row| row.facts);
+    let versions = column(&sorted, |row| array_text(row.metric_versions));
+    let returned = sql::query(
+        tx,
+        &INSERT,
+        &[
+            &tenant,
+            &interaction_id,
+            &partition_at,
+            &started_at,
+            &ended_at,
+            &status,
+            &state,
+            &customer_key,
+            &facts,
+            &versions,
+        ],
+    )
+    .await?;
+    returned
+        .iter()
+        .map(|row| Ok((sql::get(row, &INSERT, 0)?, sql::get(row, &INSERT, 1)?)))
+        .collect()
+}
+
+/// Locks the interactions until the transaction ends and reads them, sorted by key. Absent ones are left out.
+///
+/// Lock before anything else is locked: that order is what keeps workers from waiting for each other in a circle.
+pub async fn lock<T: AsRef<str>, I: AsRef<str>>(
+    tx: &Transaction<'_>,
+    keys: &[(T, I)],
+) -> Result<Vec<Locked>, StoreError> {
+    let mut sorted: Vec<(&str, &str)> = keys
+        .iter()
+        .map(|(tenant, id)| (tenant.as_ref(), id.as_ref()))
+        .collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    for (tenant, id) in &sorted {
+        no_nul("tenant", tenant)?;
+        no_nul("interaction_id", id)?;
+    }
+    if sorted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenants: Vec<&str> = sorted.iter().map(|key| key.0).collect();
+    let ids: Vec<&str> = sorted.iter().map(|key| key.1).collect();
+    let rows = sql::query(tx, &LOCK, &[&tenants, &ids]).await?;
+    rows.iter().map(|row| read(row, &LOCK)).collect()
+}
+
+/// Writes the new state of locked interactions. Returns how many rows were written.
+pub async fn update(
+    tx: &Transaction<'_>,
+    rows: &[ChangedInteraction<'_>],
+) -> Result<u64, StoreError> {
+    for row in rows {
+        no_nul("customer_key", row.customer_key.unwrap_or_default())?;
+    }
+    let sorted = last_per_key(rows, |row| (row.tenant, row.interaction_id));
+    if sorted.is_empty() {
+        return Ok(0);
+    }
+    let tenant = column(&sorted, |row| row.tenant);
+    let interaction_id = column(&sorted, |row| row.interaction_id);
+    let started_at = column(&sorted, |row| row.started_at.map(Instant));
+    let ended_at = column(&sorted, |row| row.ended_at.map(Instant));
+    let status = column(&sorted, |row| row.status.as_str());
+    let state = column(&sorted, |row| Json::new(row.state_json));
+    let customer_key = column(&sorted, |row| row.customer_key);
+    let facts = column(&sorted, |row| row.facts);
+    let versions = column(&sorted, |row| array_text(row.metric_versions));
+    sql::execute(
+        tx,
+        &UPDATE,
+        &[
+            &tenant,
+            &interaction_id,
+            &started_at,
+            &ended_at,
+            &status,
+            &state,
+            &customer_key,
+            &facts,
+            &versions,
+        ],
+    )
+    .await
+}
+
+/// Reads one interaction without locking it.
+pub async fn get(
+    conn: &impl Connection,
+    tenant: &str,
+    interaction_id: &str,
+) -> Result<Option<Locked>, StoreError> {
+    let rows = sql::query(conn, &GET, &[&tenant, &interaction_id]).await?;
+    rows.first().map(|row| read(row, &GET)).transpose()
+}
+
+/// The next keys, in key order, of interactions whose partition instant is in `[from, to)`, at most `limit`, after the last one read.
+pub async fn keys(
+    conn: &impl Connection,
+    from: UtcMicros,
+    to: UtcMicros,
+    after: Option<(&str, &str)>,
+    limit: u32,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let (tenant, id) = after.unwrap_or(("", ""));
+    let rows = sql::query(
+        conn,
+        &SCAN,
+        &[
+            &Instant(from),
+            &Instant(to),
+            &tenant,
+            &id,
+            &i64::from(limit),
+        ],
+    )
+    .await?;
+    rows.iter()
+        .map(|row| Ok((sql::get(row, &SCAN, 0)?, sql::get(row, &SCAN, 1)?)))
+        .collect()
+}
+
+fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
+    debug_assert_eq!(
+        row.columns().get(6).map(tokio_postgres::Column::type_),
+        Some(&Type::JSONB)
+    );
+    let status: String = sql::get(row, sql, 5)?;
+    Ok(Locked {
+        tenant: sql::get(row, sql, 0)?,
+        interaction_id: sql::get(row, sql, 1)?,
+        partition_at: sql::get::<Instant>(row, sql, 2)?.0,
+        started_at: sql::get::<Option<Instant>>(row, sql, 3)?.map(|at| at.0),
+        ended_at: sql::get::<Option<Instant>>(row, sql, 4)?.map(|at| at.0),
+        status: Status::parse(&status).ok_or(StoreError::Unreadable {
+            column: "interactions.status",
+            value: status,
+        })?,
+        state_json: sql::get::<JsonText>(row, sql, 6)?.0,
+        customer_key: sql::get(row, sql, 7)?,
+        facts: sql::get(row, sql, 8)?,
+        metric_versions: sql::get(row, sql, 9)?,
+        revision: sql::get(row, sql, 10)?,
+    })
+}
+
+/// `{1,2}`: how PostgreSQL writes an array.
+fn array_text(versions: &[i16]) -> String {
+    let mut sorted = versions.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let numbers: Vec<String> = sorted.iter().map(ToString::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
+}

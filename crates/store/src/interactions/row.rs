@@ -1,0 +1,106 @@
+//! The rows of `interactions` as they are given and read.
+
+use schema::UtcMicros;
+
+/// Where an interaction stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// No terminal state yet.
+    Open,
+    /// Completed, abandoned or missed.
+    Terminal,
+    /// More facts than are kept.
+    Overfull,
+}
+
+impl Status {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Terminal => "terminal",
+            Self::Overfull => "overfull",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Open, Self::Terminal, Self::Overfull]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+    }
+}
+
+/// An interaction that may be new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewInteraction<'a> {
+    /// The organisation.
+    pub tenant: &'a str,
+    /// The platform's id.
+    pub interaction_id: &'a str,
+    /// The month its metrics will live in for ever. Make sure it exists, see [`crate::partitions`].
+    pub partition_at: UtcMicros,
+    /// Its first instant, as far as known.
+    pub started_at: Option<UtcMicros>,
+    /// Its last instant, as far as known.
+    pub ended_at: Option<UtcMicros>,
+    /// Where it stands.
+    pub status: Status,
+    /// A keyed hash of the customer.
+    pub customer_key: Option<&'a str>,
+    /// The folded session as JSON.
+    pub state_json: &'a str,
+    /// How many facts the session holds.
+    pub facts: i32,
+    /// Versions that jobs asked for.
+    pub metric_versions: &'a [i16],
+}
+
+/// The new state of a locked interaction. Its partition instant never changes and is not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangedInteraction<'a> {
+    /// The organisation.
+    pub tenant: &'a str,
+    /// The platform's id.
+    pub interaction_id: &'a str,
+    /// Its first instant, as far as known.
+    pub started_at: Option<UtcMicros>,
+    /// Its last instant, as far as known.
+    pub ended_at: Option<UtcMicros>,
+    /// Where it stands.
+    pub status: Status,
+    /// A keyed hash of the customer.
+    pub customer_key: Option<&'a str>,
+    /// The folded session as JSON.
+    pub state_json: &'a str,
+    /// How many facts the session holds.
+    pub facts: i32,
+    /// Versions that jobs asked for.
+    pub metric_versions: &'a [i16],
+}
+
+/// An interaction as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// The organisation.
+    pub tenant: String,
+    /// The platform's id.
+    pub interaction_id: String,
+    /// The month its metrics live in.
+    pub partition_at: UtcMicros,
+    /// Its first instant, as far as known.
+    pub started_at: Option<UtcMicros>,
+    /// Its last instant, as far as known.
+    pub ended_at: Option<UtcMicros>,
+    /// Where it stands.
+    pub status: Status,
+    /// The folded session as JSON.
+    pub state_json: String,
+    /// A keyed hash of the customer.
+    pub customer_key: Option<String>,
+    /// How many facts the session holds.
+    pub facts: i32,
+    /// Versions that jobs asked for.
+    pub metric_versions: Vec<i16>,
+    /// Rises by one with each update.
+    pub revision: i64,
+}

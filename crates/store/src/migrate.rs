@@ -1,0 +1,197 @@
+//! Applies the migration files, under a lock, once each.
+
+mod files;
+
+pub use files::{FILES, File, checksum};
+
+use crate::connect;
+use crate::error::StoreError;
+use crate::partitions;
+use crate::pool::{Connection, Store};
+use crate::sql::{self, Sql};
+use std::collections::BTreeMap;
+use tokio_postgres::Client;
+
+/// Serialises migrating processes. Any constant does; this one spells "kpiline".
+const LOCK: i64 = 0x006b_7069_6c69_6e65;
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    version     integer     PRIMARY KEY,
+    name        text        NOT NULL,
+    checksum    text        NOT NULL,
+    applied_at  timestamptz NOT NULL DEFAULT now()
+)";
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The files applied by this run.
+    pub applied: Vec<&'static str>,
+    /// How many had been applied before.
+    pub already: usize,
+    /// Months of partitions created.
+    pub months: usize,
+}
+
+/// What the database has and what this binary needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The newest version applied; 0 where nothing is.
+    pub applied: i32,
+    /// The newest version this binary carries.
+    pub required: i32,
+    /// Whether this binary can work: a newer schema is fine.
+    pub ready: bool,
+}
+
+/// Brings the database up to this binary's schema and makes sure that months of partitions exist ahead.
+///
+/// Idempotent, and safe from several processes at once: they wait for one another. Fails without applying anything further
+/// when an applied file differs from the one carried here.
+pub async fn run(url: &str) -> Result<Report, StoreError> {
+    run_files(url, FILES).await
+}
+
+/// As [`run`], with these files. For tests of the mechanism.
+#[doc(hidden)]
+pub async fn run_files(url: &str, files: &'static [File]) -> Result<Report, StoreError> {
+    let settings = connect::settings(
+        url,
+        "kpiline migrate",
+        // A file waits for other transactions' locks only so long: waiting, it would stop everyone behind it.
+        &[
+            ("statement_timeout", "0".into()),
+            ("lock_timeout", "60s".into()),
+        ],
+    )?;
+    let mut client = connect::single(&settings).await?;
+    // Held by the session: ends with the connection, whatever happens. No lock_timeout applies to the wait for a colleague.
+    step(
+        "wait for other migrations",
+        client.batch_execute("SET lock_timeout = 0").await,
+    )?;
+    step(
+        "wait for other migrations",
+        client
+            .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
+            .await,
+    )?;
+    step(
+        "wait for other migrations",
+        client.batch_execute("RESET lock_timeout").await,
+    )?;
+    step(
+        "create schema_migrations",
+        client.batch_execute(TABLE).await,
+    )?;
+    let known = applied(&client).await?;
+    let mut report = Report {
+        applied: Vec::new(),
+        already: 0,
+        months: 0,
+    };
+    for file in files {
+        if let Some((name, checksum)) = known.get(&file.version) {
+            unchanged(file, name, checksum)?;
+            report.already += 1;
+        } else {
+            apply(&mut client, file)
+                .await
+                .map_err(|source| StoreError::Migration {
+                    version: file.version,
+                    name: file.name,
+                    source,
+                })?;
+            report.applied.push(file.name);
+        }
+    }
+    if files.len() == FILES.len() {
+        report.months = partitions::create_ahead(&client, partitions::MONTHS_AHEAD).await?;
+    }
+    Ok(report)
+}
+
+fn step<T>(step: &'static str, result: Result<T, tokio_postgres::Error>) -> Result<T, StoreError> {
+    result.map_err(|source| StoreError::Query { step, source })
+}
+
+async fn applied(client: &Client) -> Result<BTreeMap<i32, (String, String)>, StoreError> {
+    let rows = step(
+        "read schema_migrations",
+        client
+            .query("SELECT version, name, checksum FROM schema_migrations", &[])
+            .await,
+    )?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), (row.get(1), row.get(2))))
+        .collect())
+}
+
+fn unchanged(file: &File, name: &str, checksum: &str) -> Result<(), StoreError> {
+    let carried = file.checksum();
+    if carried == checksum {
+        return Ok(());
+    }
+    Err(StoreError::ChecksumChanged {
+        version: file.version,
+        name: name.to_owned(),
+        applied: checksum.to_owned(),
+        carried,
+    })
+}
+
+async fn apply(client: &mut Client, file: &File) -> Result<(), tokio_postgres::Error> {
+    const NOTE: &str =
+        "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)";
+    let checksum = file.checksum();
+    if file.in_transaction() {
+        let tx = client.transaction().await?;
+        tx.batch_execute(file.text).await?;
+        tx.execute(NOTE, &[&file.version, &file.name, &checksum])
+            .await?;
+        tx.commit().await
+    } else {
+        client.batch_execute(file.text).await?;
+        client
+            .execute(NOTE, &[&file.version, &file.name, &checksum])
+            .await
+            .map(drop)
+    }
+}
+
+static TABLE_EXISTS: Sql = Sql {
+    step: "look for schema_migrations",
+    text: "SELECT to_regclass('schema_migrations') IS NOT NULL",
+};
+
+static NEWEST: Sql = Sql {
+    step: "read the schema's version",
+    text: "SELECT coalesce(max(version), 0) FROM schema_migrations",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&TABLE_EXISTS, &NEWEST];
+
+/// What the database has and what this binary needs. An empty database is no error.
+pub async fn state(store: &Store) -> Result<SchemaState, StoreError> {
+    state_on(&store.client().await?).await
+}
+
+async fn state_on(conn: &impl Connection) -> Result<SchemaState, StoreError> {
+    let required = FILES.last().map_or(0, |file| file.version);
+    let exists: bool = sql::get(
+        &sql::query_one(conn, &TABLE_EXISTS, &[]).await?,
+        &TABLE_EXISTS,
+        0,
+    )?;
+    let applied: i32 = if exists {
+        sql::get(&sql::query_one(conn, &NEWEST, &[]).await?, &NEWEST, 0)?
+    } else {
+        0
+    };
+    Ok(SchemaState {
+        applied,
+        required,
+        ready: applied >= required,
+    })
+}

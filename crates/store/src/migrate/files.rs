@@ -1,0 +1,86 @@
+//! The migration files, compiled in.
+
+use sha2::{Digest, Sha256};
+
+/// One file under `migrations/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct File {
+    /// Its number.
+    pub version: i32,
+    /// Its name without number and ending.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// The first line of a file that must run outside a transaction.
+const OUTSIDE: &str = "-- kpiline: no transaction";
+
+impl File {
+    /// SHA-256 of the text, in hex.
+    pub fn checksum(&self) -> String {
+        hex::encode(Sha256::digest(self.text.as_bytes()))
+    }
+
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.text.lines().next() != Some(OUTSIDE)
+    }
+}
+
+macro_rules! files {
+    ($($version:literal $name:literal $file:literal),* $(,)?) => {
+        /// All files, ascending.
+        pub const FILES: &[File] = &[$(File {
+            version: $version,
+            name: $name,
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/", $file, "_", $name, ".sql")),
+        }),*];
+    };
+}
+
+files! {
+    1 "event_log" "0001",
+    2 "ingest" "0002",
+    3 "interactions" "0003",
+    4 "metrics" "0004",
+    5 "delivery" "0005",
+    6 "backfill" "0006",
+    7 "pipeline_status" "0007",
+    8 "months" "0008",
+    9 "compression" "0009",
+    10 "roles" "0010",
+}
+
+/// One checksum over all files: names a database that has exactly these applied.
+pub fn checksum() -> String {
+    let mut hash = Sha256::new();
+    for file in FILES {
+        hash.update(file.checksum().as_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FILES;
+
+    #[test]
+    fn numbers_rise_by_one_and_no_file_is_forgotten() {
+        let numbers: Vec<i32> = FILES.iter().map(|file| file.version).collect();
+        let wanted: Vec<i32> = (1..).take(FILES.len()).collect();
+        assert_eq!(numbers, wanted);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+        let found = std::fs::read_dir(folder)
+            .unwrap()
+            .filter(|entry| {
+                entry
+                    .as_ref()
+                    .unwrap()
+                    .path()
+                    .extension()
+                    .is_some_and(|ending| ending == "sql")
+            })
+            .count();
+        assert_eq!(found, FILES.len());
+    }
+}

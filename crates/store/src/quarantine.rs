@@ -1,0 +1,209 @@
+//! Where an item that cannot be processed rests, whole, with the reason, until it is released or discarded.
+
+use crate::columns::{column, no_nul};
+use crate::error::StoreError;
+use crate::json::printable;
+use crate::pool::{Connection, Transaction};
+use crate::sql::{self, Sql};
+use crate::types::Instant;
+use schema::{DeliveryId, UtcMicros};
+use std::borrow::Cow;
+use tokio_postgres::Row;
+
+/// An item to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuarantineRow<'a> {
+    /// The organisation.
+    pub tenant: &'a str,
+    /// Where it came in.
+    pub subscription: &'a str,
+    /// The delivery that brought it; with index and stage the key, so that a repeated attempt holds nothing twice.
+    pub delivery_id: DeliveryId,
+    /// Its position in the delivery from 0; -1 for the body as a whole.
+    pub item_index: i32,
+    /// The stage that could not process it: `normalise`, `compute` …
+    pub stage: &'a str,
+    /// How `raw` is to be read when it is released: the JSON text of the body format.
+    pub format: &'a str,
+    /// Why, for people.
+    pub reason: &'a str,
+    /// The field at fault.
+    pub field: Option<&'a str>,
+    /// What it held, shortened.
+    pub value: Option<&'a str>,
+    /// What it may hold.
+    pub expected: Option<&'a str>,
+    /// The exact bytes.
+    pub raw: &'a [u8],
+    /// When the delivery was received.
+    pub received_at: UtcMicros,
+    /// Ties it to the log lines.
+    pub correlation: &'a str,
+}
+
+/// An item as it is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its number.
+    pub id: i64,
+    /// The organisation.
+    pub tenant: String,
+    /// Where it came in.
+    pub subscription: String,
+    /// The delivery that brought it.
+    pub delivery_id: DeliveryId,
+    /// Its position in the delivery from 0; -1 for the body as a whole.
+    pub item_index: i32,
+    /// The stage that could not process it.
+    pub stage: String,
+    /// How `raw` is to be read.
+    pub format: String,
+    /// Why, for people.
+    pub reason: String,
+    /// The field at fault.
+    pub field: Option<String>,
+    /// What it held, shortened.
+    pub value: Option<String>,
+    /// What it may hold.
+    pub expected: Option<String>,
+    /// The exact bytes.
+    pub raw: Vec<u8>,
+    /// When the delivery was received.
+    pub received_at: UtcMicros,
+    /// Ties it to the log lines.
+    pub correlation: String,
+}
+
+static INSERT: Sql = Sql {
+    step: "quarantine items",
+    text: "INSERT INTO quarantine (tenant, subscription, delivery_id, item_index, stage, format, reason, field, value, expected, raw, \
+                                   received_at, correlation) \
+           SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], \
+                                $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[]) \
+           ON CONFLICT ON CONSTRAINT quarantine_item DO NOTHING",
+};
+
+macro_rules! held {
+    () => {
+        "quarantine_id, tenant, subscription, delivery_id, item_index, stage, format, reason, field, value, expected, raw, \
+         received_at, correlation"
+    };
+}
+
+static LIST: Sql = Sql {
+    step: "list quarantined items",
+    text: concat!(
+        "SELECT ",
+        held!(),
+        " FROM quarantine WHERE status = 'held' AND quarantine_id > $1 \
+         AND ($2::text IS NULL OR tenant = $2) ORDER BY quarantine_id LIMIT $3"
+    ),
+};
+
+static RELEASE: Sql = Sql {
+    step: "release quarantined items",
+    text: concat!(
+        "UPDATE quarantine SET status = 'released', settled_at = now() WHERE quarantine_id = ANY ($1) AND status = 'held' RETURNING ",
+        held!()
+    ),
+};
+
+static DISCARD: Sql = Sql {
+    step: "discard quarantined items",
+    text: "UPDATE quarantine SET status = 'discarded', settled_at = now() WHERE quarantine_id = ANY ($1) AND status = 'held'",
+};
+
+static COUNT: Sql = Sql {
+    step: "count quarantined items",
+    text: "SELECT count(*) FROM quarantine WHERE status = 'held'",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LIST, &RELEASE, &DISCARD, &COUNT];
+
+/// Holds the items. Returns how many were not held before.
+pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<u64, StoreError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    for row in rows {
+        no_nul("tenant", row.tenant)?;
+        no_nul("subscription", row.subscription)?;
+        no_nul("stage", row.stage)?;
+    }
+    let mut sorted: Vec<&QuarantineRow<'_>> = rows.iter().collect();
+    sorted.sort_by_key(|row| (row.delivery_id, row.item_index, row.stage));
+    let note =
+        |text: Option<&'_ str>| -> Option<String> { text.map(|text| printable(text).into_owned()) };
+    let reasons = column(&sorted, |row| printable(row.reason));
+    let reasons: Vec<&str> = reasons.iter().map(Cow::as_ref).collect();
+    let formats = column(&sorted, |row| printable(row.format));
+    let formats: Vec<&str> = formats.iter().map(Cow::as_ref).collect();
+    let correlations = column(&sorted, |row| printable(row.correlation));
+    let correlations: Vec<&str> = correlations.iter().map(Cow::as_ref).collect();
+    sql::execute(
+        tx,
+        &INSERT,
+        &[
+            &column(&sorted, |row| row.tenant),
+            &column(&sorted, |row| row.subscription),
+            &column(&sorted, |row| row.delivery_id.0),
+            &column(&sorted, |row| row.item_index),
+            &column(&sorted, |row| row.stage),
+            &formats,
+            &reasons,
+            &column(&sorted, |row| note(row.field)),
+            &column(&sorted, |row| note(row.value)),
+            &column(&sorted, |row| note(row.expected)),
+            &column(&sorted, |row| row.raw),
+            &column(&sorted, |row| Instant(row.received_at)),
+            &correlations,
+        ],
+    )
+    .await
+}
+
+/// The next held items after a number (0 at first), at most `limit`.
+pub async fn list(
+    conn: &impl Connection,
+    after: i64,
+    tenant: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let rows = sql::query(conn, &LIST, &[&after, &tenant, &i64::from(limit)]).await?;
+    rows.iter().map(|row| read(row, &LIST)).collect()
+}
+
+/// Marks held items as released and returns them: publish them again, confirmed, before the transaction commits.
+pub async fn release(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Held>, StoreError> {
+    let rows = sql::query(tx, &RELEASE, &[&ids]).await?;
+    rows.iter().map(|row| read(row, &RELEASE)).collect()
+}
+
+/// Marks held items as discarded. Returns how many.
+pub async fn discard(conn: &impl Connection, ids: &[i64]) -> Result<u64, StoreError> {
+    sql::execute(conn, &DISCARD, &[&ids]).await
+}
+
+/// How many items are held.
+pub async fn held(conn: &impl Connection) -> Result<i64, StoreError> {
+    sql::get(&sql::query_one(conn, &COUNT, &[]).await?, &COUNT, 0)
+}
+
+fn read(row: &Row, sql: &Sql) -> Result<Held, StoreError> {
+    Ok(Held {
+        id: sql::get(row, sql, 0)?,
+        tenant: sql::get(row, sql, 1)?,
+        subscription: sql::get(row, sql, 2)?,
+        delivery_id: DeliveryId(sql::get(row, sql, 3)?),
+        item_index: sql::get(row, sql, 4)?,
+        stage: sql::get(row, sql, 5)?,
+        format: sql::get(row, sql, 6)?,
+        reason: sql::get(row, sql, 7)?,
+        field: sql::get(row, sql, 8)?,
+        value: sql::get(row, sql, 9)?,
+        expected: sql::get(row, sql, 10)?,
+        raw: sql::get(row, sql, 11)?,
+        received_at: sql::get::<Instant>(row, sql, 12)?.0,
+        correlation: sql::get(row, sql, 13)?,
+    })
+}

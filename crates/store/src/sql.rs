@@ -1,0 +1,87 @@
+//! A statement with the words for what it attempts, and the two ways to run one.
+
+use crate::error::StoreError;
+use crate::pool::Connection;
+use deadpool_postgres::GenericClient;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+/// One SQL statement. Listed in [`crate::statements`], so that a test can prepare each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sql {
+    /// What it attempts, as the end of "could not …".
+    pub step: &'static str,
+    /// The text.
+    pub text: &'static str,
+}
+
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Runs the statement, prepared once a connection, and returns its rows.
+pub(crate) async fn query(
+    conn: &impl Connection,
+    sql: &Sql,
+    params: Params<'_>,
+) -> Result<Vec<Row>, StoreError> {
+    debug_assert!(
+        crate::statements::is_listed(sql),
+        "not listed: {}",
+        sql.step
+    );
+    let run = async {
+        let client = conn.client();
+        let statement = client.prepare_cached(sql.text).await?;
+        client.query(&statement, params).await
+    };
+    conn.guard().run(sql.step, run).await
+}
+
+/// As [`query`], for exactly one row.
+pub(crate) async fn query_one(
+    conn: &impl Connection,
+    sql: &Sql,
+    params: Params<'_>,
+) -> Result<Row, StoreError> {
+    let rows = query(conn, sql, params).await?;
+    rows.into_iter()
+        .next()
+        .ok_or(StoreError::Vanished { step: sql.step })
+}
+
+/// Runs the statement and returns how many rows it touched.
+pub(crate) async fn execute(
+    conn: &impl Connection,
+    sql: &Sql,
+    params: Params<'_>,
+) -> Result<u64, StoreError> {
+    debug_assert!(
+        crate::statements::is_listed(sql),
+        "not listed: {}",
+        sql.step
+    );
+    let run = async {
+        let client = conn.client();
+        let statement = client.prepare_cached(sql.text).await?;
+        client.execute(&statement, params).await
+    };
+    conn.guard().run(sql.step, run).await
+}
+
+/// Runs a command that takes no parameters and cannot be prepared.
+pub(crate) async fn batch(conn: &impl Connection, sql: &Sql) -> Result<(), StoreError> {
+    conn.guard()
+        .run(sql.step, conn.client().batch_execute(sql.text))
+        .await
+}
+
+/// The value of a column, or an error that names the statement.
+pub(crate) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
+    row: &'r Row,
+    sql: &Sql,
+    column: usize,
+) -> Result<T, StoreError> {
+    row.try_get(column).map_err(|source| StoreError::Query {
+        step: sql.step,
+        source,
+    })
+}

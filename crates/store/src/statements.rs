@@ -1,0 +1,29 @@
+//! Every SQL statement of this crate: a test prepares each against a freshly migrated database.
+
+pub use crate::sql::Sql;
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Sql> {
+    [
+        crate::counts::STATEMENTS,
+        crate::definitions::STATEMENTS,
+        crate::event_log::STATEMENTS,
+        crate::interactions::STATEMENTS,
+        crate::jobs::STATEMENTS,
+        crate::metrics::STATEMENTS,
+        crate::migrate::STATEMENTS,
+        crate::quarantine::STATEMENTS,
+        crate::raw_messages::STATEMENTS,
+        crate::status::STATEMENTS,
+        crate::sync::STATEMENTS,
+        crate::targets::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// Whether a statement is one of them: checked in debug builds whenever one runs, so that none is forgotten.
+pub(crate) fn is_listed(sql: &Sql) -> bool {
+    all().any(|listed| listed == sql)
+}

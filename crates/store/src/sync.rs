@@ -1,0 +1,90 @@
+//! The delivery queue: rows with leases, and a log of every attempt.
+//!
+//! Claim (one statement, committed), push without any transaction open, then settle and log in one transaction. A push whose holder
+//! died is due again when its lease ends; a push of an old value cannot settle a newer one.
+
+mod claim;
+mod log;
+mod settle;
+
+pub use claim::{Claimed, Due, claim};
+pub use log::{LogEntry, LogFate, log, prune_log};
+pub use settle::{Fate, Outcome, Settled, settle};
+
+use crate::error::StoreError;
+use crate::pool::Connection;
+use crate::sql::{self, Sql};
+use crate::types::Instant;
+use schema::{MetricVersion, UtcMicros};
+
+/// Which metric of which interaction.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MetricKey {
+    /// The organisation.
+    pub tenant: String,
+    /// The interaction.
+    pub interaction_id: String,
+    /// The metric's name.
+    pub metric_type: String,
+    /// The version of its definition.
+    pub metric_version: MetricVersion,
+    /// Empty for the interaction as a whole, else the leg.
+    pub leg_scope: String,
+}
+
+/// How many rows of a target are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pending {
+    /// Waiting for their turn.
+    pub pending: i64,
+    /// Being pushed.
+    pub leased: i64,
+    /// Pushed without a known answer; pushed again with the same key.
+    pub unknown: i64,
+    /// Refused by the platform; waiting for a new value or an operator.
+    pub rejected: i64,
+    /// Since when the oldest row that is not rejected has waited.
+    pub oldest: Option<UtcMicros>,
+}
+
+static PENDING: Sql = Sql {
+    step: "count the delivery queue",
+    text: "SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'leased'), \
+                  count(*) FILTER (WHERE state = 'unknown'), count(*) FILTER (WHERE state = 'rejected'), \
+                  min(queued_at) FILTER (WHERE state <> 'rejected') \
+           FROM sync_queue WHERE target = $1",
+};
+
+static RELEASE: Sql = Sql {
+    step: "release rejected rows",
+    text: "UPDATE sync_queue SET state = 'pending', due_at = now(), attempt = 0 WHERE target = $1 AND state = 'rejected'",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &PENDING,
+    &RELEASE,
+    &claim::CLAIM,
+    &claim::DROP_ORPHANS,
+    &log::LOG,
+    &log::PRUNE,
+    &settle::LOCK,
+    &settle::DELETE,
+    &settle::UPDATE,
+];
+
+/// How many rows of a target are in which state.
+pub async fn pending_counts(conn: &impl Connection, target: &str) -> Result<Pending, StoreError> {
+    let row = sql::query_one(conn, &PENDING, &[&target]).await?;
+    Ok(Pending {
+        pending: sql::get(&row, &PENDING, 0)?,
+        leased: sql::get(&row, &PENDING, 1)?,
+        unknown: sql::get(&row, &PENDING, 2)?,
+        rejected: sql::get(&row, &PENDING, 3)?,
+        oldest: sql::get::<Option<Instant>>(&row, &PENDING, 4)?.map(|at| at.0),
+    })
+}
+
+/// Gives a target's rejected rows another chance: an operator mended the cause. Returns how many.
+pub async fn release_rejected(conn: &impl Connection, target: &str) -> Result<u64, StoreError> {
+    sql::execute(conn, &RELEASE, &[&target]).await
+}

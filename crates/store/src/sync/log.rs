@@ -1,0 +1,138 @@
+//! The log of attempts.
+
+use super::MetricKey;
+use super::settle::KeyColumns;
+use crate::error::StoreError;
+use crate::json::printable;
+use crate::pool::{Connection, Transaction};
+use crate::sql::{self, Sql};
+use crate::types::Instant;
+use schema::UtcMicros;
+use std::borrow::Cow;
+use uuid::Uuid;
+
+/// What one attempt did to one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogFate {
+    /// On its way: written before the request where the answer may get lost.
+    Sent,
+    /// The platform has it.
+    Accepted,
+    /// The platform refuses it.
+    Rejected,
+    /// Nobody knows.
+    Unknown,
+    /// Not taken, to be tried again.
+    Retry,
+    /// Not looked at, asked to slow down.
+    Snoozed,
+}
+
+impl LogFate {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Unknown => "unknown",
+            Self::Retry => "retry",
+            Self::Snoozed => "snoozed",
+        }
+    }
+}
+
+impl From<super::Fate> for LogFate {
+    fn from(fate: super::Fate) -> Self {
+        match fate {
+            super::Fate::Accepted => Self::Accepted,
+            super::Fate::Rejected => Self::Rejected,
+            super::Fate::Unknown => Self::Unknown,
+            super::Fate::Retry => Self::Retry,
+            super::Fate::Snooze => Self::Snoozed,
+        }
+    }
+}
+
+/// One row of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogEntry<'a> {
+    /// Which metric.
+    pub key: &'a MetricKey,
+    /// The revision that was pushed.
+    pub revision: i64,
+    /// Which attempt it was.
+    pub attempt: i32,
+    /// What became of it.
+    pub fate: LogFate,
+    /// The request that carried it.
+    pub request_id: Uuid,
+    /// What the platform recognises a repetition by.
+    pub idempotency_key: &'a str,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<i32>,
+    /// The platform's words, or ours.
+    pub message: Option<&'a str>,
+}
+
+pub(super) static LOG: Sql = Sql {
+    step: "append to metric_sync_log",
+    text: "INSERT INTO metric_sync_log (target, tenant, interaction_id, metric_type, metric_version, leg_scope, revision, attempt, \
+                                        fate, request_id, idempotency_key, status, message) \
+           SELECT $1, u.* FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::bigint[], $8::integer[], \
+                                      $9::text[], $10::uuid[], $11::text[], $12::integer[], $13::text[]) AS u",
+};
+
+pub(super) static PRUNE: Sql = Sql {
+    step: "prune metric_sync_log",
+    text: "DELETE FROM metric_sync_log WHERE logged_at < $1",
+};
+
+/// Appends the entries.
+pub async fn log(
+    tx: &Transaction<'_>,
+    target: &str,
+    entries: &[LogEntry<'_>],
+) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let keys = KeyColumns::of(entries.iter().map(|entry| entry.key));
+    let revisions: Vec<i64> = entries.iter().map(|entry| entry.revision).collect();
+    let attempts: Vec<i32> = entries.iter().map(|entry| entry.attempt).collect();
+    let fates: Vec<&str> = entries.iter().map(|entry| entry.fate.as_str()).collect();
+    let requests: Vec<Uuid> = entries.iter().map(|entry| entry.request_id).collect();
+    let idempotency: Vec<&str> = entries.iter().map(|entry| entry.idempotency_key).collect();
+    let statuses: Vec<Option<i32>> = entries.iter().map(|entry| entry.status).collect();
+    let messages: Vec<Option<Cow<'_, str>>> = entries
+        .iter()
+        .map(|entry| entry.message.map(printable))
+        .collect();
+    let messages: Vec<Option<&str>> = messages.iter().map(Option::as_deref).collect();
+    sql::execute(
+        tx,
+        &LOG,
+        &[
+            &target,
+            &keys.tenant,
+            &keys.interaction_id,
+            &keys.metric_type,
+            &keys.metric_version,
+            &keys.leg_scope,
+            &revisions,
+            &attempts,
+            &fates,
+            &requests,
+            &idempotency,
+            &statuses,
+            &messages,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Deletes entries from before an instant. Returns how many.
+pub async fn prune_log(conn: &impl Connection, before: UtcMicros) -> Result<u64, StoreError> {
+    sql::execute(conn, &PRUNE, &[&Instant(before)]).await
+}

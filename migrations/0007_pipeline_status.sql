@@ -1,0 +1,27 @@
+-- What each component last said about itself, and one view that says how the line is doing.
+CREATE TABLE pipeline_status (
+    component  text        COLLATE "C" NOT NULL,
+    instance   text        COLLATE "C" NOT NULL,
+    status     jsonb       NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (component, instance)
+) WITH (fillfactor = 50);
+
+CREATE VIEW pipeline_health AS
+SELECT 'events_received' AS measure, '' AS scope, coalesce(sum(received), 0)::double precision AS value,
+       max(hour) AS at FROM ingest_counts
+UNION ALL
+SELECT 'events_duplicate', '', coalesce(sum(duplicates), 0)::double precision, max(hour) FROM ingest_counts
+UNION ALL
+SELECT 'quarantine_held', '', count(*)::double precision, max(created_at) FROM quarantine WHERE status = 'held'
+UNION ALL
+SELECT 'sync_' || state, target, count(*)::double precision, min(queued_at) FROM sync_queue GROUP BY state, target
+UNION ALL
+SELECT 'sync_oldest_seconds', target, extract(epoch FROM now() - min(queued_at))::double precision, min(queued_at)
+FROM sync_queue WHERE state <> 'rejected' GROUP BY target
+UNION ALL
+SELECT 'backfill_open', kind, count(*)::double precision, min(created_at)
+FROM backfill_jobs WHERE state IN ('pending', 'running') GROUP BY kind
+UNION ALL
+SELECT 'component_silent_seconds', component || '/' || instance, extract(epoch FROM now() - updated_at)::double precision, updated_at
+FROM pipeline_status;
