@@ -27,6 +27,7 @@ pub mod definitions;
 pub mod event_log;
 pub mod interactions;
 pub mod jobs;
+pub mod leader;
 pub mod metrics;
 pub mod migrate;
 pub mod partitions;

@@ -3,10 +3,12 @@
 //! Claim (one statement, committed), push without any transaction open, then settle and log in one transaction. A push whose holder
 //! died is due again when its lease ends; a push of an old value cannot settle a newer one.
 
+mod again;
 mod claim;
 mod log;
 mod settle;
 
+pub use again::{held_by_platform, log_lost, requeue};
 pub use claim::{Claimed, Due, claim};
 pub use log::{LogEntry, LogFate, log, prune_log};
 pub use settle::{Fate, Outcome, Settled, settle};
@@ -63,6 +65,9 @@ static RELEASE: Sql = Sql {
 pub(crate) static STATEMENTS: &[&Sql] = &[
     &PENDING,
     &RELEASE,
+    &again::LOG_LOST,
+    &again::HELD,
+    &again::REQUEUE,
     &claim::CLAIM,
     &claim::DROP_ORPHANS,
     &log::LOG,
