@@ -23,7 +23,12 @@ pub struct Batch<D> {
 impl<D> Batch<D> {
     /// An empty batch.
     pub const fn new(limits: BatchLimits) -> Self {
-        Self { limits, taken: Vec::new(), events: 0, first_at: None }
+        Self {
+            limits,
+            taken: Vec::new(),
+            events: 0,
+            first_at: None,
+        }
     }
 
     /// Takes a delivery that carries `events` events.
@@ -60,7 +65,10 @@ impl<D> Batch<D> {
 mod tests {
     use super::*;
 
-    const LIMITS: BatchLimits = BatchLimits { events_max: 10, linger: Duration::from_millis(50) };
+    const LIMITS: BatchLimits = BatchLimits {
+        events_max: 10,
+        linger: Duration::from_millis(50),
+    };
 
     #[test]
     fn is_due_a_linger_after_its_first_delivery_whatever_follows() {

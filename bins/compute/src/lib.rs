@@ -1,1 +1,53 @@
-//! compute
+//! compute: facts in, metrics out.
+//!
+//! Takes facts from the events queues, folds them into the sessions kept in PostgreSQL, evaluates the rules and writes what
+//! changed. It never talks to a platform and never looks at a raw body.
+//!
+//! Start at [`worker`] (the loop), then [`plan`] (what a batch is turned into) and [`apply`] (the one transaction). The pure files are
+//! [`batch`], [`plan`] and [`derive`]. [`replay_file`] is the same engine without any service.
+
+pub mod app;
+pub mod apply;
+pub mod batch;
+pub mod config;
+pub mod derive;
+pub mod plan;
+pub mod pressure;
+mod quarantine;
+pub mod replay_file;
+pub mod shared;
+pub mod wake;
+pub mod worker;
+
+use config::{Cli, Command, MigrateArgs};
+
+/// Runs what the command line asks for.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => app::serve(&cli.serve).await,
+        Some(Command::Serve(args)) => app::serve(&args).await,
+        Some(Command::Check(args)) => {
+            args.resolve()?;
+            println!("the configuration is sound");
+            Ok(())
+        }
+        Some(Command::Migrate(args)) => migrate(&args).await,
+        Some(Command::ReplayFile(args)) => replay_file::run(&args),
+    }
+}
+
+async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
+    let mut problems = runtime::Problems::new();
+    let postgres = args.postgres.resolve(&mut problems);
+    args.ops.resolve(&mut problems);
+    problems.into_result()?;
+    runtime::log::init(&args.ops);
+    let report = store::migrate::run(&postgres.url).await?;
+    println!(
+        "{} migrations applied now, {} before, {} months of partitions made",
+        report.applied.len(),
+        report.already,
+        report.months
+    );
+    Ok(())
+}

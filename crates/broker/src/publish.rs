@@ -11,6 +11,8 @@ use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
@@ -156,11 +158,16 @@ async fn send(
     fates: &mut Fates,
 ) -> Result<(), PublishError> {
     let after = shared.config.confirm_timeout;
-    let sends = messages
-        .iter()
-        .enumerate()
-        .filter(|(_, message)| message.body.len() <= MAX_BODY_BYTES)
-        .map(|(index, message)| async move { (index, send_one(shared, channel, message).await) });
+    // Boxed one by one: a stream of closures over borrowed messages is not Send for every lifetime, as far as the compiler can tell.
+    let mut sends: Vec<Pin<Box<dyn Future<Output = Sent> + Send + '_>>> =
+        Vec::with_capacity(messages.len());
+    for (index, message) in messages.iter().enumerate() {
+        if message.body.len() <= MAX_BODY_BYTES {
+            sends.push(Box::pin(async move {
+                (index, send_one(shared, channel, message).await)
+            }));
+        }
+    }
     let confirms = futures_util::stream::iter(sends)
         .buffer_unordered(WINDOW)
         .ready_chunks(WINDOW);
@@ -184,6 +191,9 @@ async fn send(
         }
     }
 }
+
+/// The place of a message in its call, and its confirm.
+type Sent = (usize, Result<Confirmation, PublishError>);
 
 async fn send_one(
     shared: &Shared,

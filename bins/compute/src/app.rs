@@ -1,0 +1,124 @@
+//! Builds the parts of a serving process and hands them over.
+
+use crate::apply::Applier;
+use crate::config::{Config, ServeArgs};
+use crate::pressure::Pressure;
+use crate::shared::{Meters, Shared};
+use crate::wake::Waker;
+use crate::worker::{self, Lane};
+use runtime::{Backoff, Service, chain};
+use schema::MetricVersion;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+/// Where probes and metrics are served unless a flag says otherwise.
+const OPS_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9102);
+/// How often the months ahead are looked after.
+const MONTHS_EVERY: Duration = Duration::from_secs(6 * 3600);
+
+/// Serves until told to stop.
+pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    runtime::log::init(&args.ops);
+    let components: &[&'static str] = match (config.workers, config.history_workers) {
+        (0, _) => &["schema", "history"],
+        (_, 0) => &["schema", "live"],
+        _ => &["schema", "live", "history"],
+    };
+    let service = Service::start(
+        "compute",
+        env!("CARGO_PKG_VERSION"),
+        &args.ops,
+        OPS_LISTEN.into(),
+        components,
+    )
+    .await?;
+    let stop = service.shutdown.token();
+    let store = Store::connect(config.store()).await?;
+    if !wait_for_schema(&store, &stop).await? {
+        let nothing = service.tasks();
+        return service.run(nothing).await;
+    }
+    service.health.set_ready("schema", true);
+
+    let shared = shared(&config, &service, store);
+    let mut tasks = service.tasks();
+    for _ in 0..config.workers {
+        tasks.spawn(
+            "live worker",
+            worker::run(shared.clone(), Lane::Live, "live"),
+        );
+    }
+    for _ in 0..config.history_workers {
+        tasks.spawn(
+            "history worker",
+            worker::run(shared.clone(), Lane::History, "history"),
+        );
+    }
+    tasks.spawn(
+        "waker",
+        shared
+            .waker
+            .clone()
+            .run(config.broker("kpiline compute wake"), stop.clone()),
+    );
+    tasks.spawn("months", months(shared.applier.clone(), stop));
+    service.ready(None);
+    service.run(tasks).await
+}
+
+fn shared(config: &Config, service: &Service, store: Store) -> Shared {
+    let switched_on = BTreeSet::from([MetricVersion::FIRST]);
+    Shared {
+        applier: Applier::new(store, config.rules.clone(), switched_on),
+        broker: config.broker("kpiline compute"),
+        limits: config.batch,
+        prefetch: config.prefetch,
+        waker: Waker::default(),
+        pressure: Pressure::default(),
+        health: service.health.clone(),
+        meters: Meters::new(&service.metrics),
+        stop: service.shutdown.token(),
+    }
+}
+
+/// Waits until the schema is the one this release needs. False when asked to stop meanwhile.
+async fn wait_for_schema(store: &Store, stop: &CancellationToken) -> anyhow::Result<bool> {
+    let mut backoff = Backoff::for_connections();
+    loop {
+        match store::migrate::state(store).await {
+            Ok(state) if state.ready => return Ok(true),
+            Ok(state) => tracing::warn!(
+                applied = state.applied,
+                required = state.required,
+                "waiting for the schema: run `compute migrate`"
+            ),
+            Err(error) => tracing::warn!(error = %chain(&error), "waiting for PostgreSQL"),
+        }
+        if !backoff.pause(stop).await {
+            return Ok(false);
+        }
+    }
+}
+
+/// Keeps months of partitions ahead of the clock.
+async fn months(applier: Applier, stop: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        match applier
+            .partitions()
+            .ensure_ahead(store::partitions::MONTHS_AHEAD)
+            .await
+        {
+            Ok(0) => {}
+            Ok(made) => tracing::info!(made, "made months of partitions ahead"),
+            // Batches make the month they need by themselves; this only spares them the wait.
+            Err(error) => tracing::warn!(error = %chain(&error), "months ahead could not be made"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(MONTHS_EVERY) => {}
+        }
+    }
+}

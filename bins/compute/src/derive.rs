@@ -1,0 +1,51 @@
+//! A folded session → the columns that are kept beside it, and its metrics. Pure.
+
+use kpi::{MetricValue, RuleBook};
+use schema::{CustomerKey, MetricVersion, UtcMicros};
+use session::Session;
+use std::collections::BTreeSet;
+use store::interactions::Status;
+
+/// What is stored of a session besides its facts, so that SQL need not look into them.
+#[derive(Debug)]
+pub struct Columns {
+    /// The first instant on the timeline.
+    pub started_at: Option<UtcMicros>,
+    /// When the interaction ended, where a source says so.
+    pub ended_at: Option<UtcMicros>,
+    /// How far it has come.
+    pub status: Status,
+    /// The customer.
+    pub customer_key: Option<CustomerKey>,
+}
+
+/// The columns of a session.
+pub fn columns(session: &Session) -> Columns {
+    let timeline = session.timeline();
+    Columns {
+        started_at: timeline.start(),
+        ended_at: timeline.ended_at(),
+        status: match timeline.status() {
+            session::Status::Open => Status::Open,
+            session::Status::Completed | session::Status::Abandoned | session::Status::Missed => {
+                Status::Terminal
+            }
+            session::Status::Overfull => Status::Overfull,
+        },
+        customer_key: timeline.customer_key().cloned(),
+    }
+}
+
+/// The metrics of a session in every version asked for; none before a terminal state.
+pub fn metrics(
+    session: &Session,
+    rules: &RuleBook,
+    versions: &BTreeSet<MetricVersion>,
+) -> Vec<MetricValue> {
+    let timeline = session.timeline();
+    let mut metrics = Vec::new();
+    for version in versions {
+        kpi::evaluate(&timeline, rules.rules(*version), *version, &mut metrics);
+    }
+    metrics
+}

@@ -1,0 +1,131 @@
+//! What compute cannot fold goes to the `quarantine` table, whole and with its reason; its neighbours go on.
+
+use crate::apply::ApplyError;
+use crate::plan::PlannedSession;
+use crate::shared::{Interrupted, Shared};
+use broker::Delivery;
+use runtime::chain;
+use schema::{
+    DeliveryId, ENVELOPE_VERSION, Event, EventsMessage, JobId, JobRef, MessageError, MessageId,
+    UtcMicros,
+};
+use store::quarantine::QuarantineRow;
+use uuid::Uuid;
+
+/// What quarantined rows of this binary are in: an [`EventsMessage`], which can be published to an events queue again.
+const FORMAT: &str = "events_message";
+
+/// Puts away a message that cannot be read.
+pub(crate) async fn put_message(
+    shared: &Shared,
+    delivery: &Delivery,
+    reason: &MessageError,
+) -> Result<(), Interrupted> {
+    let reason = chain(reason);
+    tracing::warn!(
+        error = reason,
+        queue = delivery.queue.name(""),
+        "a message that cannot be read goes to quarantine"
+    );
+    let correlation = delivery.correlation.as_deref().unwrap_or_default();
+    // The broker repeats the id, so a second attempt at this message is the same row.
+    let id = DeliveryId(
+        delivery
+            .message_id
+            .unwrap_or_else(|| content_id(&delivery.body)),
+    );
+    put(shared, id, "", &reason, &delivery.body, correlation).await
+}
+
+/// Puts away one fact that the store refuses for good.
+pub(crate) async fn put_fact(
+    shared: &Shared,
+    alone: &PlannedSession,
+    refused: &ApplyError,
+) -> Result<(), Interrupted> {
+    let reason = chain(refused);
+    tracing::warn!(
+        error = reason,
+        interaction = alone.interaction.as_str(),
+        "a fact that the store refuses goes to quarantine"
+    );
+    let events = alone.facts.iter().map(|fact| Event {
+        tenant: alone.tenant.clone(),
+        interaction: alone.interaction.clone(),
+        fact: fact.clone(),
+    });
+    let message = EventsMessage {
+        v: ENVELOPE_VERSION,
+        id: MessageId::generate(),
+        correlation: "quarantine".into(),
+        job: alone.job_versions.last().map(|version| JobRef {
+            id: JobId(Uuid::nil()),
+            version: *version,
+        }),
+        events: events.collect(),
+    };
+    // What was decoded a moment ago can be encoded; if not, the reason alone must do.
+    let raw = message.encode().unwrap_or_default();
+    let id = DeliveryId(content_id(format!("{:?}", message.events).as_bytes()));
+    put(
+        shared,
+        id,
+        alone.tenant.as_str(),
+        &reason,
+        &raw,
+        "quarantine",
+    )
+    .await
+}
+
+async fn put(
+    shared: &Shared,
+    id: DeliveryId,
+    tenant: &str,
+    reason: &str,
+    raw: &[u8],
+    correlation: &str,
+) -> Result<(), Interrupted> {
+    let row = QuarantineRow {
+        tenant,
+        subscription: "",
+        delivery_id: id,
+        item_index: 0,
+        stage: "compute",
+        format: FORMAT,
+        reason,
+        field: None,
+        value: None,
+        expected: None,
+        raw,
+        received_at: now(),
+        correlation,
+    };
+    let write = || async {
+        let mut client = shared.applier.store().client().await?;
+        let transaction = client.transaction().await?;
+        store::quarantine::insert(&transaction, std::slice::from_ref(&row)).await?;
+        transaction.commit().await?;
+        Ok(())
+    };
+    match shared.patiently(write).await? {
+        Ok(()) => {
+            shared.meters.quarantined.inc();
+            Ok(())
+        }
+        // Even the quarantine refuses it: giving it back would only bring it again.
+        Err(error) => Err(Interrupted::Fatal(Box::new(error))),
+    }
+}
+
+/// The same content has the same id, so that repeated attempts leave one row.
+fn content_id(content: &[u8]) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, content)
+}
+
+fn now() -> UtcMicros {
+    let since_epoch = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    UtcMicros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,225 @@
+//! Files in, text out. The arithmetic of the metrics is not looked at here: `kpi` has tests for that.
+
+use super::{OutputFormat, ReplayFileArgs, replay};
+use clap::Parser;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    args: ReplayFileArgs,
+}
+
+/// A folder with one file in it for each of the texts, and the arguments to read them.
+fn given(texts: &[&str], options: &[&str]) -> (TempDir, ReplayFileArgs) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut words = vec!["replay-file".to_owned()];
+    for (index, text) in texts.iter().enumerate() {
+        let path = folder.path().join(format!("{index}.jsonl"));
+        std::fs::write(&path, text).unwrap();
+        words.push(path.display().to_string());
+    }
+    words.extend(options.iter().map(|&word| word.to_owned()));
+    (folder, Command::parse_from(words).args)
+}
+
+fn outcome(args: &ReplayFileArgs) -> (anyhow::Result<()>, String, String) {
+    let (mut out, mut remarks) = (Vec::new(), Vec::new());
+    let result = replay(args, &mut out, &mut remarks);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (result, text(out), text(remarks))
+}
+
+fn check(texts: &[&str], options: &[&str]) -> String {
+    let (_folder, args) = given(texts, options);
+    let (result, out, _) = outcome(&args);
+    result.unwrap();
+    out
+}
+
+fn event(interaction: u32, event: u32, minute: u32, state: &str, metrics: &str) -> String {
+    format!(
+        r#"{{"event_type":"analytics:events:publish","timestamp":"2024-05-15T14:{:02}:{:02}.000Z","data":{{"event_id":"e{event}","interaction_id":"i{interaction:05}","type":"telephony:call:x","state":"{state}","queue_id":"q, one","metrics":{{{metrics}}},"participants":[{{"id":"a1","type":"agent","timezone":"Europe/Berlin"}}]}}}}"#,
+        minute / 60 % 60,
+        minute % 60
+    )
+}
+
+/// Many interactions whose events lie far apart in the file, so that threads share nearly all of them; about 3 MB.
+fn large() -> String {
+    let mut text = String::new();
+    for (n, state) in ["connected", "completed", "wrapped_up"]
+        .into_iter()
+        .enumerate()
+    {
+        let n = u32::try_from(n).unwrap();
+        for i in 0..3000 {
+            let metric = [
+                "\"hold_time_ms\":1",
+                "\"talk_time_ms\":1001",
+                "\"wrap_time_ms\":5",
+            ];
+            let metric = metric[n as usize];
+            let line = event(
+                i * 7 % 3000,
+                i * 7 % 3000 * 10 + n,
+                n * 60 + i % 60,
+                state,
+                metric,
+            );
+            writeln!(text, "{line}").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn totals_are_the_same_for_any_number_of_threads_and_any_split_into_files() {
+    let text = large();
+    let options = ["--metrics", "adjusted_aht,handle_time,queue_wait"];
+    let expected = "adjusted_aht: 3000 interactions, 3021.000 seconds\n\
+                    handle_time: 3000 interactions, 3021.000 seconds\n\
+                    queue_wait: 0 interactions, 0.000 seconds, 3000 without a value\n";
+    for threads in ["1", "2", "3", "7"] {
+        let options = [&options[..], &["--threads", threads]].concat();
+        assert_eq!(check(&[&text], &options), expected, "{threads} threads");
+    }
+    let half = text[..text.len() / 2].rfind('\n').unwrap() + 1;
+    assert_eq!(
+        check(&[&text[half..], &text[..half], &text], &options),
+        expected
+    );
+}
+
+#[test]
+fn rows_come_in_the_order_of_interactions_whatever_the_number_of_threads() {
+    let text = large();
+    for output in ["csv", "jsonl"] {
+        let alone = check(&[&text], &["--output", output, "--threads", "1"]);
+        let many = check(&[&text], &["--output", output, "--threads", "5"]);
+        assert!(alone == many, "{output} differs");
+        assert_eq!(
+            alone.lines().count(),
+            6 * 3000 + usize::from(output == "csv")
+        );
+    }
+}
+
+#[test]
+fn a_row_is_what_the_header_says() {
+    let text = event(
+        1,
+        1,
+        5,
+        "completed",
+        "\"talk_time_ms\":45200,\"wrap_time_ms\":8500",
+    );
+    let options = [
+        "--metrics",
+        "handle_time",
+        "--output",
+        "csv",
+        "--metric-version",
+        "3",
+    ];
+    assert_eq!(
+        check(&[&text], &options),
+        "interaction_id,metric,version,leg,value,timestamp_utc,agent_id,queue_id,metadata\n\
+         i00001,handle_time,3,,53.7,2024-05-15T14:00:05.000Z,a1,\"q, one\",\"{\"\"outcome\"\":\"\"completed\"\",\"\"not_stated\"\":[\"\"hold\"\"],\"\"unit\"\":\"\"s\"\"}\"\n"
+    );
+    let options = ["--metrics", "queue_wait", "--output", "jsonl"];
+    let row: serde_json::Value = serde_json::from_str(&check(&[&text], &options)).unwrap();
+    assert_eq!(row["value"], serde_json::Value::Null);
+    assert_eq!(row["metadata"]["reason"], "not_stated");
+}
+
+#[test]
+fn bad_lines_are_named_by_file_and_line_and_their_neighbours_count() {
+    let good = large();
+    let mut lines: Vec<&str> = good.lines().collect();
+    let late = lines.len() - 1;
+    lines[0] = "{\"timestamp\": 7";
+    lines[late] = r#"{"event_type":"analytics:events:publish","timestamp":"yesterday","data":{"event_id":"e","interaction_id":"i","state":"completed"}}"#;
+    let text = lines.join("\r\n");
+    let (_folder, args) = given(&[&text], &["--metrics", "adjusted_aht", "--threads", "4"]);
+    let (result, out, remarks) = outcome(&args);
+    result.unwrap();
+    assert!(out.starts_with("adjusted_aht: 3000 interactions"), "{out}");
+    let described: Vec<&str> = remarks.lines().collect();
+    assert!(described[0].contains("0.jsonl:1: "), "{remarks}");
+    assert!(
+        described[1].contains("0.jsonl:9000: timestamp: \"yesterday\""),
+        "{remarks}"
+    );
+    assert!(
+        described[2].starts_with("9000 events") && described[2].contains(" 2 bad)"),
+        "{remarks}"
+    );
+}
+
+#[test]
+fn arrays_blank_lines_marks_and_a_missing_last_line_end_are_fine() {
+    let one = event(1, 1, 1, "completed", "\"talk_time_ms\":1000");
+    let two = event(2, 2, 1, "abandoned", "\"queue_wait_ms\":3000");
+    let text = format!("\u{feff}\n\n  \r\n[{one}, {two}]\n{one}");
+    assert_eq!(
+        check(&[&text], &["--metrics", "talk_time"]),
+        "talk_time: 1 interactions, 1.000 seconds, 1 without a value\n"
+    );
+}
+
+#[test]
+fn an_empty_file_has_no_interactions_and_is_no_error() {
+    assert_eq!(
+        check(&[""], &["--metrics", "talk_time"]),
+        "talk_time: 0 interactions, 0.000 seconds\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_at_all_is_an_error_that_says_why() {
+    let (_folder, args) = given(&["not\nour\nformat"], &[]);
+    let (result, _, remarks) = outcome(&args);
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "none of the 3 lines could be understood"
+    );
+    assert_eq!(remarks.lines().count(), 3);
+
+    let (_folder, mut args) = given(&[""], &[]);
+    args.files.push(PathBuf::from("/no/such/file"));
+    let error = outcome(&args).0.unwrap_err();
+    assert!(
+        format!("{error:#}").contains("/no/such/file cannot be read"),
+        "{error:#}"
+    );
+
+    let (_folder, args) = given(&[""], &["--metrics", "aht,talk_time,fcr"]);
+    let error = outcome(&args).0.unwrap_err().to_string();
+    assert!(
+        error.starts_with("no such metric: aht, fcr (there are adjusted_aht,"),
+        "{error}"
+    );
+}
+
+#[test]
+fn rules_come_from_a_file() {
+    let (folder, mut args) = given(
+        &[&large()],
+        &["--metrics", "adjusted_aht", "--metric-version", "2"],
+    );
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(
+        &rules,
+        "[[version]]\nversion = 2\nbusiness_hours = { open = '02:00', close = '03:00' }",
+    )
+    .unwrap();
+    args.rules = Some(rules);
+    assert_eq!(args.output, OutputFormat::Summary);
+    assert_eq!(
+        outcome(&args).1,
+        "adjusted_aht: 3000 interactions, 0.000 seconds\n"
+    );
+}
