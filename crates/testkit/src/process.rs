@@ -1,0 +1,246 @@
+//! The real binaries of the workspace, as processes that can be watched and killed.
+
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How many of its last lines a process shows when its test fails.
+const LINES_SHOWN: usize = 60;
+/// How long a binary may take to serve.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A running binary. Killed with the value; its last log lines are shown when the test fails.
+#[derive(Debug)]
+pub struct Proc {
+    name: String,
+    child: Child,
+    stderr: Lines,
+    stdout: Lines,
+}
+
+/// The fields of the log line `ready`.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// The whole line.
+    pub fields: Value,
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+impl Proc {
+    /// Starts a binary from the folder in which this test was built.
+    ///
+    /// No `KPILINE_` variable of the caller is passed on. Logs are JSON and the ops port is a free one, unless `env` says otherwise.
+    #[must_use]
+    pub fn spawn(binary: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        let path = binary_path(binary);
+        let mut command = Command::new(&path);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("KPILINE_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("KPILINE_LOG_FORMAT", "json")
+            .env("KPILINE_OPS_LISTEN", "127.0.0.1:0")
+            .envs(env.iter().copied());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", path.display()));
+        let stderr = collect(child.stderr.take().expect("stderr is piped"));
+        let stdout = collect(child.stdout.take().expect("stdout is piped"));
+        Self {
+            name: binary.to_owned(),
+            child,
+            stderr,
+            stdout,
+        }
+    }
+
+    /// Runs a binary to its end, for subcommands that do one thing. Panics when it takes longer than `within`.
+    pub async fn run(
+        binary: &str,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+        within: Duration,
+    ) -> (ExitStatus, String, String) {
+        let mut process = Self::spawn(binary, arguments, env);
+        let status = process.wait(within).await;
+        (status, process.stdout(), process.stderr())
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the log line `ready`. Panics when the process ends before, or after half a minute.
+    pub async fn wait_ready(&mut self) -> Ready {
+        let fields = self
+            .wait_line("ready", READY_WITHIN, |line| line["message"] == "ready")
+            .await;
+        Ready { fields }
+    }
+
+    /// Waits for a JSON log line. Panics when the process ends before one, or after `within`.
+    pub async fn wait_line(
+        &mut self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let stderr = Arc::clone(&self.stderr);
+        let find = || {
+            let lines = lock(&stderr);
+            let parsed = lines
+                .iter()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            parsed.into_iter().find(|line| wanted(line))
+        };
+        let name = self.name.clone();
+        crate::eventually(within, &format!("{name} logs: {what}"), async || {
+            // Asked before looking: what it wrote before its end is then complete enough to be found.
+            let ended = self.child.try_wait().expect("ask for the process's state");
+            let found = find();
+            if found.is_none()
+                && let Some(status) = ended
+            {
+                // The reading thread may be a moment behind the end.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let found = find();
+                assert!(
+                    found.is_some(),
+                    "{name} ended with {status} before it logged: {what}"
+                );
+                return found;
+            }
+            found
+        })
+        .await
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub fn kill9(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().ok();
+        self.child.wait().expect("wait for the process");
+    }
+
+    /// SIGTERM, and waits for the end. Panics after `within`.
+    pub async fn term(&mut self, within: Duration) -> ExitStatus {
+        self.signal("TERM");
+        self.wait(within).await
+    }
+
+    /// Sends a signal by name, such as `STOP` or `CONT`.
+    pub fn signal(&self, signal: &str) {
+        let command = format!("kill -{signal} {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &command]).status();
+        assert!(
+            sent.expect("run sh").success(),
+            "cannot signal {}",
+            self.name
+        );
+    }
+
+    /// Waits for the end. Panics after `within`.
+    pub async fn wait(&mut self, within: Duration) -> ExitStatus {
+        let what = format!("{} ends", self.name);
+        let status = crate::eventually(within, &what, async || {
+            self.child.try_wait().expect("ask for the process's state")
+        });
+        status.await
+    }
+
+    /// True while the process runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// All that was written to stderr so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        lock(&self.stderr).join("\n")
+    }
+
+    /// All that was written to stdout so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        lock(&self.stdout).join("\n")
+    }
+}
+
+impl Ready {
+    /// Where the binary serves its own HTTP. Panics when it serves none.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.address("http_address")
+    }
+
+    /// Where probes and metrics are.
+    #[must_use]
+    pub fn ops_address(&self) -> SocketAddr {
+        self.address("ops_address")
+    }
+
+    fn address(&self, field: &str) -> SocketAddr {
+        let text = self.fields[field].as_str();
+        text.and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| panic!("no {field} in {}", self.fields))
+    }
+}
+
+impl Drop for Proc {
+    fn drop(&mut self) {
+        self.kill9();
+        if std::thread::panicking() {
+            let lines = lock(&self.stderr);
+            let from = lines.len().saturating_sub(LINES_SHOWN);
+            eprintln!("--- last lines of {} ---", self.name);
+            for line in &lines[from..] {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+/// `target/<profile>/<binary>`; tests run from `target/<profile>/deps`.
+fn binary_path(binary: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let mut folder = test.parent().expect("a file lies in a folder");
+    if folder.ends_with("deps") {
+        folder = folder.parent().expect("deps lies in the profile's folder");
+    }
+    let path = folder.join(binary);
+    assert!(
+        path.is_file(),
+        "{binary} is not built where this test is: run `cargo build -p {binary}` first"
+    );
+    path
+}
+
+fn collect(stream: impl Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let sink = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n') {
+            let Ok(line) = line else { return };
+            lock(&sink).push(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+    lines
+}
+
+fn lock(lines: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
