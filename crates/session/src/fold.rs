@@ -57,10 +57,7 @@ impl Session {
             Some(_) => self
                 .facts
                 .binary_search_by(|probe| probe.key.cmp(&fact.key)),
-            None => {
-                self.facts.reserve_exact(8);
-                Err(0)
-            }
+            None => Err(0),
         };
         match place {
             Ok(index) => {
@@ -79,6 +76,11 @@ impl Session {
                 Change::Overfull
             }
             Err(index) => {
+                // Most sessions hold 5 to 8 facts: doubling would waste as much memory as the facts take.
+                if self.facts.len() == self.facts.capacity() && self.facts.len() < 8 {
+                    self.facts
+                        .reserve_exact(if self.facts.is_empty() { 5 } else { 3 });
+                }
                 self.facts.insert(index, fact);
                 Change::New
             }
