@@ -14,6 +14,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -160,7 +161,9 @@ impl Broker {
         };
         let declared = channel.queue_declare(name, options, FieldTable::default());
         let queue = self.shared.within("asking for a queue's depth", declared);
-        Ok(queue.await?.message_count())
+        let depth = queue.await?.message_count();
+        self.shared.close_channel(&channel).await?;
+        Ok(depth)
     }
 
     /// What the server says of its version, from a short connection of its own.
@@ -187,11 +190,14 @@ impl Broker {
         };
         let deleted = channel.queue_delete(name, options);
         self.shared.within("deleting a queue", deleted).await?;
-        Ok(())
+        self.shared.close_channel(&channel).await
     }
 
-    /// Closes the connection and all channels on it. What consumers hold goes back to the queues.
+    /// Closes the connection and all channels on it. What consumers hold goes back to the queues. A lost one is closed already.
     pub async fn close(&self) -> Result<(), BrokerError> {
+        if !self.is_connected() {
+            return Ok(());
+        }
         let closed = self.shared.connection.close(200, "OK".into());
         self.shared.within("closing the connection", closed).await
     }
@@ -216,6 +222,15 @@ impl Shared {
             .await
     }
 
+    /// Closes a channel and waits for the answer.
+    ///
+    /// Never leave it to the library's drop: its close runs unattended, and when it meets a channel that is closing for another reason,
+    /// it takes the failure for one of the whole connection.
+    pub(crate) async fn close_channel(&self, channel: &Channel) -> Result<(), BrokerError> {
+        self.within("closing a channel", channel.close(200, "OK".into()))
+            .await
+    }
+
     pub(crate) fn queue_name(&self, queue: Queue) -> Result<ShortString, BrokerError> {
         let name = queue.name(&self.config.prefix);
         ShortString::try_new(name.as_str()).map_err(|_| BrokerError::Name { name })
@@ -228,6 +243,30 @@ impl Shared {
         answer: impl Future<Output = Result<T, lapin::Error>>,
     ) -> Result<T, BrokerError> {
         within(doing, self.config.connect_timeout, answer).await
+    }
+}
+
+/// Closes channels that nobody waits for, as [`Shared::close_channel`] does, and then drops what was `used` on them.
+pub(crate) fn close_in_background(
+    shared: &Arc<Shared>,
+    channels: Vec<Channel>,
+    used: impl Send + 'static,
+) {
+    let channels: Vec<_> = channels
+        .into_iter()
+        .filter(|channel| channel.status().connected())
+        .collect();
+    // Outside a runtime the process is about to end, and the connection with it.
+    if let (false, Ok(runtime)) = (channels.is_empty(), Handle::try_current()) {
+        let shared = Arc::clone(shared);
+        runtime.spawn(async move {
+            for channel in &channels {
+                if let Err(error) = shared.close_channel(channel).await {
+                    tracing::debug!(%error, "a channel did not close");
+                }
+            }
+            drop(used);
+        });
     }
 }
 

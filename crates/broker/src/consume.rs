@@ -1,6 +1,6 @@
 //! Consuming: several queues on one channel, in the order of their tags, acknowledged by hand.
 
-use crate::connection::Shared;
+use crate::connection::{Shared, close_in_background};
 use crate::error::{BrokerError, ConsumeError};
 use crate::queue::Queue;
 use bytes::Bytes;
@@ -349,6 +349,14 @@ fn delivery_count(properties: &BasicProperties) -> Option<u64> {
         AMQPValue::ShortUInt(count) => Some(u64::from(*count)),
         AMQPValue::ShortShortUInt(count) => Some(u64::from(*count)),
         _ => None,
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // The library cancels a dropped stream unattended: let it find the channel closed.
+        let streams = std::mem::take(&mut self.streams);
+        close_in_background(&self.shared, vec![self.channel.clone()], streams);
     }
 }
 

@@ -40,7 +40,7 @@ async fn one(
     let arguments = arguments(queue, version, shared.config.raw_max_bytes);
     let declared = channel.queue_declare(name, options, arguments);
     match shared.within("declaring a queue", declared).await {
-        Ok(_) => Ok(()),
+        Ok(_) => shared.close_channel(&channel).await,
         Err(error) => match inequivalence(&error) {
             None => Err(error),
             // Only the bound differs: a changed setting must not stop a rolling update.

@@ -1,6 +1,6 @@
 //! Publishing: a message is taken over when, and only when, the broker confirmed it and did not return it.
 
-use crate::connection::Shared;
+use crate::connection::{Shared, close_in_background};
 use crate::error::{BrokerError, PublishError};
 use crate::queue::Queue;
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
@@ -89,11 +89,12 @@ impl Publisher {
             Err(error) => return vec![Err(error); messages.len()],
         };
         let mut fates = Fates::new(messages);
-        let outcome = send(shared, &lease.channel, messages, &mut fates).await;
+        let outcome = match &lease.channel {
+            Some(channel) => send(shared, channel, messages, &mut fates).await,
+            None => Err(PublishError::NotConfirming),
+        };
         match outcome {
-            // All confirms are in: the channel is clean for the next call.
             Ok(()) => lease.give_back(),
-            // Dropping the channel closes it; late confirms go with it.
             Err(error) => fates.settle_rest(&error),
         }
         fates.into_results(messages)
@@ -107,39 +108,55 @@ impl Publisher {
             // The semaphore is never closed; were it, waiting longer would not help either.
             Ok(Err(_)) | Err(_) => return Err(PublishError::TimedOut { after }),
         };
-        let idle = inner
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = inner.idle().pop();
         let channel = match idle {
             Some(channel) => channel,
             None => confirming_channel(&inner.shared).await?,
         };
         Ok(Lease {
             inner,
-            channel,
+            channel: Some(channel),
             _permit: permit,
         })
     }
 }
 
-/// A channel that belongs to one call.
+/// A channel that belongs to one call. Dropped, also with the call itself, it is closed: late confirms go with it.
 struct Lease<'a> {
     inner: &'a Inner,
-    channel: Channel,
+    channel: Option<Channel>,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Lease<'_> {
-    fn give_back(self) {
-        if self.channel.status().connected() {
-            self.inner
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(self.channel);
+    /// All confirms are in: the channel is clean for the next call.
+    fn give_back(mut self) {
+        if let Some(channel) = self.channel.take_if(|channel| channel.status().connected()) {
+            self.inner.idle().push(channel);
         }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        close_in_background(
+            &self.inner.shared,
+            self.channel.take().into_iter().collect(),
+            (),
+        );
+    }
+}
+
+impl Inner {
+    fn idle(&self) -> MutexGuard<'_, Vec<Channel>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let idle = std::mem::take(&mut *self.idle());
+        close_in_background(&self.shared, idle, ());
     }
 }
 
