@@ -56,7 +56,8 @@ impl Partitions {
         }
     }
 
-    /// Makes sure that the months of these instants exist. Call it before the batch's transaction begins.
+    /// Makes sure that the months of these instants exist. Call it before the batch's transaction begins: one that has touched the table
+    /// already does not see a month made since.
     ///
     /// Costs nothing when all are known. Otherwise the missing ones are made on a connection outside the pool. An implausible instant
     /// is [`StoreError::Implausible`], class `Rejected`; months of instants before it in the sequence may have been made.

@@ -1,0 +1,169 @@
+//! The session row: locked in key order, folded, written; nothing stale is ever left.
+
+use crate::rows::{JUNE, MAY, db, interaction, number};
+use std::sync::Arc;
+use store::interactions::{self, ChangedInteraction, NewInteraction, Status};
+use tokio::sync::Barrier;
+
+fn changed(id: &str) -> ChangedInteraction<'_> {
+    ChangedInteraction {
+        tenant: "acme",
+        interaction_id: id,
+        started_at: Some(MAY),
+        ended_at: Some(JUNE),
+        status: Status::Terminal,
+        customer_key: Some("c"),
+        state_json: r#"{"v":1,"f":[1]}"#,
+        facts: 1,
+        metric_versions: &[3, 2, 2],
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_new_is_inserted_and_the_partition_instant_stays() {
+    let (_db, store) = db().await;
+    let key = |id: &str| ("acme".to_owned(), id.to_owned());
+    let first = [interaction("b"), interaction("a"), interaction("a")];
+    assert_eq!(
+        committed!(store, |tx| interactions::insert_new(&tx, &first)),
+        [key("a"), key("b")]
+    );
+    let later = [
+        NewInteraction {
+            partition_at: JUNE,
+            ..interaction("a")
+        },
+        interaction("c"),
+    ];
+    assert_eq!(
+        committed!(store, |tx| interactions::insert_new(&tx, &later)),
+        [key("c")]
+    );
+    assert_eq!(
+        committed!(store, |tx| interactions::update(
+            &tx,
+            &[changed("a"), changed("z")]
+        )),
+        1
+    );
+    let client = store.client().await.unwrap();
+    let read = interactions::get(&client, "acme", "a")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (
+            read.partition_at,
+            read.ended_at,
+            read.status,
+            read.facts,
+            read.metric_versions,
+            read.revision
+        ),
+        (MAY, Some(JUNE), Status::Terminal, 1, vec![2, 3], 2)
+    );
+    assert_eq!(read.state_json, r#"{"f": [1], "v": 1}"#);
+    assert_eq!(interactions::get(&client, "acme", "z").await.unwrap(), None);
+    drop(client);
+    let keys = [
+        ("acme", "c"),
+        ("acme", "absent"),
+        ("acme", "a"),
+        ("acme", "a"),
+        ("zeta", "a"),
+    ];
+    let locked = committed!(store, |tx| interactions::lock(&tx, &keys));
+    let ids: Vec<&str> = locked
+        .iter()
+        .map(|row| row.interaction_id.as_str())
+        .collect();
+    assert_eq!(ids, ["a", "c"]);
+    let client = store.client().await.unwrap();
+    let page = interactions::keys(&client, MAY, JUNE, Some(("acme", "a")), 1)
+        .await
+        .unwrap();
+    assert_eq!(page, [key("b")]);
+}
+
+/// Each writer adds its own facts to the same sessions, in an order of its own, reading the state under the lock. If any write were based
+/// on a stale state, a fact would be missing in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn eight_writers_on_sixty_sessions_lose_nothing() {
+    const WRITERS: usize = 8;
+    const SESSIONS: usize = 60;
+    const ROUNDS: usize = 12;
+    let (db, store) = db().await;
+    let barrier = Arc::new(Barrier::new(WRITERS));
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let (store, barrier) = (store.clone(), Arc::clone(&barrier));
+        writers.spawn(async move {
+            for round in 0..ROUNDS {
+                barrier.wait().await;
+                // A third of the sessions each time, starting elsewhere and running backwards for every other writer.
+                let mut ids: Vec<String> = (0..SESSIONS / 3)
+                    .map(|step| format!("int_{:02}", (writer * 7 + round * 20 + step) % SESSIONS))
+                    .collect();
+                if writer % 2 == 1 {
+                    ids.reverse();
+                }
+                fold(&store, &ids, &format!("w{writer}r{round}")).await;
+            }
+        });
+    }
+    writers.join_all().await;
+    let facts = number(
+        &db,
+        "SELECT sum(jsonb_array_length(state->'f'))::bigint FROM interactions",
+    )
+    .await;
+    assert_eq!(
+        facts,
+        i64::try_from(WRITERS * ROUNDS * SESSIONS / 3).unwrap()
+    );
+    assert_eq!(
+        number(
+            &db,
+            "SELECT count(*) FROM interactions WHERE facts <> jsonb_array_length(state->'f')"
+        )
+        .await,
+        0
+    );
+}
+
+async fn fold(store: &store::Store, ids: &[String], fact: &str) {
+    let mut client = store.client().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    let new: Vec<NewInteraction<'_>> = ids.iter().map(|id| interaction(id)).collect();
+    interactions::insert_new(&tx, &new).await.unwrap();
+    let keys: Vec<(&str, &str)> = ids.iter().map(|id| ("acme", id.as_str())).collect();
+    let locked = interactions::lock(&tx, &keys).await.unwrap();
+    assert_eq!(locked.len(), ids.len());
+    let states: Vec<(String, i32)> = locked
+        .iter()
+        .map(|row| {
+            let mut state: serde_json::Value = serde_json::from_str(&row.state_json).unwrap();
+            let facts = state
+                .get_mut("f")
+                .and_then(|facts| facts.as_array_mut())
+                .unwrap();
+            facts.push(fact.into());
+            let count = i32::try_from(facts.len()).unwrap();
+            (state.to_string(), count)
+        })
+        .collect();
+    let rows: Vec<ChangedInteraction<'_>> = locked
+        .iter()
+        .zip(&states)
+        .map(|(row, (state_json, facts))| ChangedInteraction {
+            state_json,
+            facts: *facts,
+            ..changed(&row.interaction_id)
+        })
+        .collect();
+    assert_eq!(
+        interactions::update(&tx, &rows).await.unwrap(),
+        u64::try_from(rows.len()).unwrap()
+    );
+    tx.commit().await.unwrap();
+}

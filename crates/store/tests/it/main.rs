@@ -1,0 +1,14 @@
+//! Our statements against a real PostgreSQL: one binary, one module a table or promise.
+
+#[macro_use]
+mod rows;
+
+mod counters;
+mod interactions;
+mod jobs;
+mod log;
+mod metrics;
+mod migrations;
+mod months;
+mod pool;
+mod sync;

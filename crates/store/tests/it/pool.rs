@@ -1,0 +1,91 @@
+//! Every wait has an end, and a connection that cannot be relied on is given up.
+
+use crate::rows::db;
+use std::time::Duration;
+use store::{Class, Store, StoreConfig, StoreError};
+use testkit::TestDb;
+
+#[tokio::test]
+async fn a_server_that_is_away_is_transient_and_no_reason_not_to_start() {
+    let store = Store::connect(StoreConfig::new(
+        "postgres://postgres@127.0.0.1:1/x",
+        "test",
+    ))
+    .await
+    .unwrap();
+    let error = store.client().await.unwrap_err();
+    assert_eq!(error.class(), Class::Transient, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_url_or_database_is_fatal() {
+    let error = Store::connect(StoreConfig::new("nonsense://", "test"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Url(_)), "{error:?}");
+    assert_eq!(error.class(), Class::Fatal);
+    let db = TestDb::empty().await;
+    let url = format!("{}_absent", db.url());
+    let store = Store::connect(StoreConfig::new(url, "test")).await.unwrap();
+    assert_eq!(store.client().await.unwrap_err().class(), Class::Fatal);
+}
+
+#[tokio::test]
+async fn a_full_pool_is_saturated() {
+    let db = TestDb::empty().await;
+    let config = StoreConfig {
+        pool_max: 1,
+        acquire_timeout: Duration::from_millis(50),
+        ..StoreConfig::new(db.url(), "test")
+    };
+    let store = Store::connect(config).await.unwrap();
+    let held = store.client().await.unwrap();
+    held.ping().await.unwrap();
+    assert_eq!(store.usage(), (1, 1, 1));
+    let error = store.client().await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::PoolExhausted { within_ms: 50 }),
+        "{error:?}"
+    );
+    assert_eq!(error.class(), Class::Saturated);
+    drop(held);
+    store.client().await.unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_the_server_ended_is_replaced() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    client.ping().await.unwrap();
+    db.client()
+        .await
+        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()", &[])
+        .await
+        .unwrap();
+    assert_eq!(client.ping().await.unwrap_err().class(), Class::Transient);
+    drop(client);
+    testkit::eventually(
+        Duration::from_secs(5),
+        "the pool has a good connection",
+        || async { store.client().await?.ping().await },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_speak_utc_with_time_limits() {
+    let db = TestDb::empty().await;
+    let config = StoreConfig {
+        statement_timeout: Duration::from_millis(1234),
+        ..StoreConfig::new(db.url(), "kpiline test")
+    };
+    let store = Store::connect(config).await.unwrap();
+    let _client = store.client().await.unwrap();
+    let client = db.client().await;
+    let name: String = client
+        .query_one("SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(name, "kpiline test");
+}
