@@ -1,4 +1,22 @@
-//! ingest
+//! ingest: deliveries in, logged and normalised facts out.
+//!
+//! Two roles in one binary, together or apart. [`receive`] takes signed HTTP bodies, verifies them over the raw bytes, hands them to
+//! the broker and answers 2xx after its confirm; it never touches PostgreSQL. [`normalise`] splits bodies into events, appends
+//! each to the immutable event log once, quarantines what cannot be read, counts, and publishes the facts.
+//!
+//! What this binary never does: look into facts, or decide what an interaction is.
+//!
+//! Start at [`app`] for the wiring, [`config`] for the flags, [`subscriptions`] for the file that says who may post.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod held;
+pub mod normalise;
+pub mod receive;
 pub mod signature;
 pub mod subscriptions;
 pub mod toml_file;
+
+pub use app::run;
+pub use config::Cli;

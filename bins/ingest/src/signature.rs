@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
-use hyper::header::HeaderName;
+use hyper::header::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -128,7 +128,7 @@ impl Verifier {
         let values = headers
             .get_all(&self.header)
             .iter()
-            .map(|value| value.as_bytes());
+            .map(HeaderValue::as_bytes);
         let matched = match &self.keys {
             Keys::Hmac(keys) => self.matches_hmac(keys, values, body),
             Keys::Static(digests) => self.matches_static(digests, values),

@@ -30,8 +30,8 @@ const FILE_VERSION: u64 = 1;
 const SIGNATURE_HEADER: &str = "x-genesys-signature";
 /// The body limit where none is configured.
 pub const BODY_BYTES_DEFAULT: usize = 1 << 20;
-/// The largest body limit that can be configured: messages stay far under the broker's size limit.
-const BODY_BYTES_MAX: u64 = 16 << 20;
+/// The largest body limit that can be configured: one body and its envelope must fit into one broker message.
+const BODY_BYTES_MAX: u64 = 15 << 20;
 /// The longest name of a subscription or tenant.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -59,6 +59,8 @@ pub struct Subscriptions {
     pub list: Vec<Subscription>,
     /// The mapping files that formats name: name to path.
     pub mappings: BTreeMap<String, PathBuf>,
+    /// The files that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
 }
 
 impl Subscriptions {
@@ -184,10 +186,7 @@ impl Reader<'_> {
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(BODY_BYTES_DEFAULT);
         let verifier = match self.secrets {
-            Secrets::Required => match self.signature(section) {
-                Some(verifier) => Some(Some(verifier)),
-                None => None,
-            },
+            Secrets::Required => self.signature(section).map(Some),
             Secrets::NotNeeded => Some(None),
         };
         let (Some((name, _)), Some(path), Some((tenant, _)), Some(format), Some(verifier)) =
@@ -257,16 +256,16 @@ impl Reader<'_> {
         match format {
             "genesys-webhook" => Some(BodyFormat::GenesysWebhook),
             "genesys-details" => Some(BodyFormat::GenesysDetails),
-            "mapped" => match mapping {
-                Some((file, at)) => self.mapping(file, at),
-                None => {
-                    self.file.problem(
-                        at,
-                        "format \"mapped\" needs `mapping`, the mapping file's name",
-                    );
-                    None
+            "mapped" => {
+                if let Some((file, at)) = mapping {
+                    return self.mapping(file, at);
                 }
-            },
+                self.file.problem(
+                    at,
+                    "format \"mapped\" needs `mapping`, the mapping file's name",
+                );
+                None
+            }
             other => {
                 self.file.problem(
                     at,
@@ -421,6 +420,7 @@ impl Reader<'_> {
                 .ok_or_else(|| format!("the environment variable {variable} is not set"))
         } else if let Some(file) = member("file") {
             let path = self.folder.join(file);
+            self.found.secret_files.push(path.clone());
             std::fs::read(&path)
                 .map(|bytes| bytes.trim_ascii_end().to_vec())
                 .map_err(|error| {

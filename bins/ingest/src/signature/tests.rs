@@ -1,5 +1,4 @@
 use super::*;
-use hyper::header::HeaderValue;
 use proptest::prelude::*;
 
 const HEADER: HeaderName = HeaderName::from_static("x-genesys-signature");

@@ -1,0 +1,174 @@
+//! Wires the roles of one process together.
+
+use crate::config::{Cli, Command, Config, MigrateArgs, broker_config, store_config};
+use crate::config::{NormaliseConfig, ReceiveConfig};
+use crate::normalise::housekeeping;
+use crate::normalise::worker::{Shared, Worker};
+use crate::receive::handler::Handler;
+use crate::receive::publisher::{self, Publishing};
+use crate::receive::route::{LiveRoutes, Routes};
+use crate::receive::{reload, server};
+use anyhow::Context as _;
+use broker::Queue;
+use runtime::args::AmqpSettings;
+use runtime::{Health, Problems, Service, Tasks, log};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use store::partitions::Partitions;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+const OPS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9101);
+/// The readiness component of the HTTP listener.
+const HTTP: &str = "receive.http";
+const LIVE: &str = "normalise.live";
+const HISTORY: &str = "normalise.history";
+/// The line `ready` comes when all stands, or after this long when only the listeners do: /readyz tells the rest.
+const READY_WITHIN: Duration = Duration::from_secs(3);
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        None => serve(cli.serve.resolve()?).await,
+        Some(Command::Serve(args)) => serve(args.resolve()?).await,
+        Some(Command::Receive(args)) => serve(args.resolve()?).await,
+        Some(Command::Normalise(args)) => serve(args.resolve()?).await,
+        Some(Command::Check(args)) => {
+            let config = args.resolve()?;
+            let subscriptions = config
+                .receive
+                .map_or(0, |found| found.subscriptions.list.len());
+            println!("the configuration is good ({subscriptions} subscriptions)");
+            Ok(())
+        }
+        Some(Command::Migrate(args)) => migrate(&args).await,
+        Some(Command::Quarantine(args)) => crate::held::run(args).await,
+    }
+}
+
+async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
+    let mut problems = Problems::new();
+    let postgres = args.postgres.resolve(&mut problems);
+    args.ops.resolve(&mut problems);
+    problems.into_result()?;
+    log::init(&args.ops);
+    let report = store::migrate::run(&postgres.url)
+        .await
+        .context("cannot migrate the database")?;
+    println!(
+        "{} migrations applied, {} were there, {} months of partitions made",
+        report.applied.len(),
+        report.already,
+        report.months
+    );
+    Ok(())
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    log::init(&config.ops);
+    let mut components = Vec::new();
+    if config.receive.is_some() {
+        components.extend([HTTP, publisher::COMPONENT]);
+    }
+    if let Some(normalise) = &config.normalise {
+        components.extend((normalise.workers > 0).then_some(LIVE));
+        components.extend((normalise.history_workers > 0).then_some(HISTORY));
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let service = Service::start("ingest", version, &config.ops, OPS, &components).await?;
+    let mut tasks = service.tasks();
+    let mut http = None;
+    if let Some(receive) = config.receive {
+        http = Some(start_receive(receive, &config.amqp, &service, &mut tasks).await?);
+    }
+    if let Some(normalise) = config.normalise {
+        start_normalise(normalise, &config.amqp, &service, &mut tasks).await?;
+    }
+    let health = service.health.clone();
+    tokio::spawn(announce(health, service.ops_address, http));
+    service.run(tasks).await
+}
+
+/// Logs the line `ready`.
+async fn announce(health: Health, ops: SocketAddr, http: Option<SocketAddr>) {
+    let begun = Instant::now();
+    while !health.is_ready() && begun.elapsed() < READY_WITHIN {
+        sleep(Duration::from_millis(20)).await;
+    }
+    log::ready(ops, http);
+}
+
+async fn start_receive(
+    config: ReceiveConfig,
+    amqp: &AmqpSettings,
+    service: &Service,
+    tasks: &mut Tasks,
+) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("--http-listen: cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let stop = service.shutdown.token();
+    let routes = LiveRoutes::new(Routes::new(config.subscriptions.clone()));
+    let (inbox, waiting) = mpsc::channel(config.limits.inbox_max);
+    let limits = config.limits.clone();
+    let handler = Handler::new(routes.clone(), inbox, limits.clone(), &service.metrics);
+    let mut broker = broker_config(amqp, "ingest receive");
+    // A confirm that comes after the answer is of no use; a little earlier, the sender is told why.
+    let patience = limits.answer_timeout.mul_f64(0.8);
+    broker.confirm_timeout = broker.confirm_timeout.min(patience);
+    let publishing = Publishing::new(
+        broker,
+        limits.clone(),
+        waiting,
+        service.health.clone(),
+        &service.metrics,
+    );
+    // It ends by itself once the server, the last sender, has ended.
+    tasks.spawn("receive publisher", publishing.run());
+    tasks.spawn(
+        "receive reload",
+        reload::run(config.file, config.subscriptions, routes, stop.clone()),
+    );
+    tasks.spawn("receive server", async move {
+        server::serve(listener, Arc::new(handler), &limits, stop).await
+    });
+    service.health.set_ready(HTTP, true);
+    Ok(address)
+}
+
+async fn start_normalise(
+    config: NormaliseConfig,
+    amqp: &AmqpSettings,
+    service: &Service,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let store = Store::connect(store_config(&config.postgres, "kpiline ingest")).await?;
+    let partitions = Partitions::new(store.clone());
+    let stop = service.shutdown.token();
+    tasks.spawn(
+        "normalise housekeeping",
+        housekeeping::run(store.clone(), partitions.clone(), stop.clone()),
+    );
+    let shared = Shared {
+        broker: broker_config(amqp, "ingest"),
+        store,
+        partitions,
+        mappings: Arc::new(config.mappings),
+        limits: config.limits,
+        health: service.health.clone(),
+        metrics: service.metrics.clone(),
+        stop,
+    };
+    for _ in 0..config.workers {
+        tasks.spawn(LIVE, Worker::new(shared.clone(), LIVE, &[Queue::Raw]).run());
+    }
+    for _ in 0..config.history_workers {
+        let queues = &[Queue::RawHistory, Queue::RawSuspect];
+        tasks.spawn(HISTORY, Worker::new(shared.clone(), HISTORY, queues).run());
+    }
+    Ok(())
+}

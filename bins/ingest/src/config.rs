@@ -1,0 +1,539 @@
+//! This binary's flags, and what they mean once checked.
+
+use crate::subscriptions::{self, Secrets, Subscriptions};
+use crate::{normalise, receive};
+use adapter::{Mapping, Mappings};
+use broker::BrokerConfig;
+use clap::{Parser, Subcommand, ValueEnum};
+use runtime::Problems;
+use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, PostgresSettings};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use store::StoreConfig;
+
+/// The platform gives up after this long; the answer must come before.
+const ANSWER_TIMEOUT_MAX: Duration = Duration::from_millis(4_800);
+
+/// Takes webhook deliveries and turns them into logged, normalised facts.
+///
+/// Two roles, together (`ingest`, `ingest serve`) or apart: `receive` verifies signed bodies over HTTP, hands them to RabbitMQ and
+/// answers 2xx after the broker's confirm; it needs no database. `normalise` splits bodies into events, appends each to the event log
+/// once, quarantines what cannot be read, and publishes the facts. Any number of replicas of either may run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ingest",
+    version,
+    about,
+    long_about,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do; without it: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Flags of `serve`, which is also what runs without a subcommand.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Receive and normalise until told to stop (the default)
+    Serve(ServeArgs),
+    /// Only receive deliveries over HTTP; needs no PostgreSQL
+    Receive(ReceiveRoleArgs),
+    /// Only normalise what was received or backfilled
+    Normalise(NormaliseRoleArgs),
+    /// Check the configuration, list every problem at once with file and line, and exit
+    Check(CheckArgs),
+    /// Apply the numbered migrations under a lock, and exit
+    Migrate(MigrateArgs),
+    /// Look at items that could not be processed, release them again or discard them
+    Quarantine(crate::held::QuarantineArgs),
+}
+
+/// Flags of both roles in one process.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    subscriptions: SubscriptionsArgs,
+    #[command(flatten)]
+    receive: ReceiveArgs,
+    #[command(flatten)]
+    normalise: NormaliseArgs,
+    #[command(flatten)]
+    postgres: PostgresArgs,
+    #[command(flatten)]
+    amqp: AmqpArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+}
+
+/// Flags of the role `receive` alone.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReceiveRoleArgs {
+    #[command(flatten)]
+    subscriptions: SubscriptionsArgs,
+    #[command(flatten)]
+    receive: ReceiveArgs,
+    #[command(flatten)]
+    amqp: AmqpArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+}
+
+/// Flags of the role `normalise` alone.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NormaliseRoleArgs {
+    #[command(flatten)]
+    subscriptions: SubscriptionsArgs,
+    #[command(flatten)]
+    normalise: NormaliseArgs,
+    #[command(flatten)]
+    postgres: PostgresArgs,
+    #[command(flatten)]
+    amqp: AmqpArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+}
+
+/// Flags of `check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Whose configuration to check
+    #[arg(long, value_enum, default_value = "both", value_name = "ROLE")]
+    role: Role,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Receive and normalise.
+    Both,
+    /// Receive only.
+    Receive,
+    /// Normalise only.
+    Normalise,
+}
+
+/// Flags of `migrate`.
+#[derive(Debug, clap::Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct SubscriptionsArgs {
+    /// The TOML file with the subscriptions: paths, tenants, formats, signatures. Read again on SIGHUP and when it or a secret
+    /// file changes. The role `normalise` needs it only for the mapping files that it names
+    #[arg(long, env = "KPILINE_SUBSCRIPTIONS", value_name = "FILE")]
+    subscriptions: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Receiving")]
+struct ReceiveArgs {
+    /// Where deliveries are taken; port 0 takes a free one and logs it. Put a TLS proxy before it
+    #[arg(
+        long,
+        env = "KPILINE_HTTP_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS:PORT"
+    )]
+    http_listen: SocketAddr,
+
+    /// Connections served at once; those above are answered 503
+    #[arg(
+        long,
+        env = "KPILINE_HTTP_CONNECTIONS_MAX",
+        default_value_t = 1024,
+        value_name = "COUNT"
+    )]
+    http_connections_max: usize,
+
+    /// The longest wait for a request's head
+    #[arg(long, env = "KPILINE_HTTP_HEADER_TIMEOUT", default_value = "10s",
+          value_parser = runtime::args::positive_duration, value_name = "DURATION")]
+    http_header_timeout: Duration,
+
+    /// The longest wait for a request's body
+    #[arg(long, env = "KPILINE_HTTP_BODY_TIMEOUT", default_value = "10s",
+          value_parser = runtime::args::positive_duration, value_name = "DURATION")]
+    http_body_timeout: Duration,
+
+    /// The longest wait for the broker's confirm before a delivery is answered 503
+    #[arg(long, env = "KPILINE_HTTP_ANSWER_TIMEOUT", default_value = "4s",
+          value_parser = runtime::args::positive_duration, value_name = "DURATION")]
+    http_answer_timeout: Duration,
+
+    /// Bytes of bodies in memory, from the first byte read to the broker's confirm; above it the answer is 503
+    #[arg(long, env = "KPILINE_RECEIVE_MEMORY_MAX", default_value_t = 256 << 20, value_name = "BYTES")]
+    receive_memory_max: usize,
+
+    /// Deliveries waiting to be published; above it the answer is 503
+    #[arg(
+        long,
+        env = "KPILINE_RECEIVE_INBOX_MAX",
+        default_value_t = 16_384,
+        value_name = "COUNT"
+    )]
+    receive_inbox_max: usize,
+
+    /// Deliveries in one broker message
+    #[arg(
+        long,
+        env = "KPILINE_RECEIVE_BATCH_MAX",
+        default_value_t = 512,
+        value_name = "COUNT"
+    )]
+    receive_batch_max: usize,
+
+    /// Broker messages on their way at once; fewer make each carry more deliveries
+    #[arg(
+        long,
+        env = "KPILINE_RECEIVE_IN_FLIGHT",
+        default_value_t = 4,
+        value_name = "COUNT"
+    )]
+    receive_in_flight: usize,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Normalising")]
+#[allow(clippy::struct_field_names)] // the fields are the flags
+struct NormaliseArgs {
+    /// Transactions on the live lane at a time
+    #[arg(
+        long,
+        env = "KPILINE_NORMALISE_WORKERS",
+        default_value_t = 1,
+        value_name = "COUNT"
+    )]
+    normalise_workers: usize,
+
+    /// Transactions on backfilled history at a time; 0 leaves history to other replicas
+    #[arg(
+        long,
+        env = "KPILINE_NORMALISE_HISTORY_WORKERS",
+        default_value_t = 1,
+        value_name = "COUNT"
+    )]
+    normalise_history_workers: usize,
+
+    /// Messages a worker takes ahead from each queue
+    #[arg(
+        long,
+        env = "KPILINE_NORMALISE_PREFETCH",
+        default_value_t = 256,
+        value_name = "COUNT"
+    )]
+    normalise_prefetch: u16,
+
+    /// Messages in one transaction
+    #[arg(
+        long,
+        env = "KPILINE_NORMALISE_BATCH_MESSAGES",
+        default_value_t = 256,
+        value_name = "COUNT"
+    )]
+    normalise_batch_messages: usize,
+
+    /// Bytes of messages in one transaction
+    #[arg(long, env = "KPILINE_NORMALISE_BATCH_BYTES", default_value_t = 3 << 20, value_name = "BYTES")]
+    normalise_batch_bytes: usize,
+
+    /// How long a small batch waits for more
+    #[arg(long, env = "KPILINE_NORMALISE_LINGER", default_value = "10ms",
+          value_parser = runtime::args::positive_duration, value_name = "DURATION")]
+    normalise_linger: Duration,
+
+    /// How long a batch is held while PostgreSQL does not answer, before its messages go back to the broker
+    #[arg(long, env = "KPILINE_NORMALISE_HOLD_MAX", default_value = "30s",
+          value_parser = runtime::args::positive_duration, value_name = "DURATION")]
+    normalise_hold_max: Duration,
+}
+
+/// Checked settings of the role `receive`.
+#[derive(Debug)]
+pub struct ReceiveConfig {
+    /// The subscriptions file, to be read again when it changes.
+    pub file: PathBuf,
+    /// What is in it.
+    pub subscriptions: Subscriptions,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Limits.
+    pub limits: receive::Limits,
+}
+
+/// Checked settings of the role `normalise`.
+#[derive(Debug)]
+pub struct NormaliseConfig {
+    /// PostgreSQL.
+    pub postgres: PostgresSettings,
+    /// The mapping files.
+    pub mappings: Mappings,
+    /// Workers on the live lane.
+    pub workers: usize,
+    /// Workers on the history lane.
+    pub history_workers: usize,
+    /// Limits.
+    pub limits: normalise::Limits,
+}
+
+/// Checked settings of a process: at least one of the roles.
+#[derive(Debug)]
+pub struct Config {
+    /// Logs, probes and the stop.
+    pub ops: OpsArgs,
+    /// RabbitMQ.
+    pub amqp: AmqpSettings,
+    /// Present when this process receives.
+    pub receive: Option<ReceiveConfig>,
+    /// Present when this process normalises.
+    pub normalise: Option<NormaliseConfig>,
+}
+
+impl ServeArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<Config> {
+        self.resolve_role(Role::Both)
+    }
+
+    fn resolve_role(&self, role: Role) -> anyhow::Result<Config> {
+        let receive = (role != Role::Normalise).then_some(&self.receive);
+        let normalise = (role != Role::Receive).then_some((&self.normalise, &self.postgres));
+        resolve(
+            &self.ops,
+            &self.amqp,
+            &self.subscriptions,
+            receive,
+            normalise,
+        )
+    }
+}
+
+impl ReceiveRoleArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<Config> {
+        resolve(
+            &self.ops,
+            &self.amqp,
+            &self.subscriptions,
+            Some(&self.receive),
+            None,
+        )
+    }
+}
+
+impl NormaliseRoleArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<Config> {
+        let normalise = Some((&self.normalise, &self.postgres));
+        resolve(&self.ops, &self.amqp, &self.subscriptions, None, normalise)
+    }
+}
+
+impl CheckArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<Config> {
+        self.serve.resolve_role(self.role)
+    }
+}
+
+fn resolve(
+    ops: &OpsArgs,
+    amqp: &AmqpArgs,
+    subscriptions: &SubscriptionsArgs,
+    receive: Option<&ReceiveArgs>,
+    normalise: Option<(&NormaliseArgs, &PostgresArgs)>,
+) -> anyhow::Result<Config> {
+    let mut problems = Problems::new();
+    ops.resolve(&mut problems);
+    let amqp = amqp.resolve(&mut problems);
+    let secrets = match receive {
+        Some(_) => Secrets::Required,
+        None => Secrets::NotNeeded,
+    };
+    let file = subscriptions.subscriptions.as_ref();
+    if file.is_none() && receive.is_some() {
+        problems.push("--subscriptions (or KPILINE_SUBSCRIPTIONS): is missing");
+    }
+    let read = file.map_or_else(
+        || Ok(Subscriptions::default()),
+        |file| subscriptions::load(file, secrets),
+    );
+    let subscriptions = read.unwrap_or_else(|found| {
+        for problem in found {
+            problems.push(problem);
+        }
+        Subscriptions::default()
+    });
+    let mappings = mappings(&subscriptions, &mut problems);
+    let receive = receive.and_then(|args| {
+        Some(ReceiveConfig {
+            file: file.cloned()?,
+            subscriptions,
+            listen: args.http_listen,
+            limits: args.resolve(&mut problems),
+        })
+    });
+    let normalise =
+        normalise.map(|(args, postgres)| args.resolve(postgres, mappings, &mut problems));
+    problems.into_result()?;
+    Ok(Config {
+        ops: ops.clone(),
+        amqp,
+        receive,
+        normalise,
+    })
+}
+
+/// Reads the mapping files; both roles check them, so that `receive` does not take what `normalise` cannot read.
+fn mappings(subscriptions: &Subscriptions, problems: &mut Problems) -> Mappings {
+    let mut mappings = Mappings::none();
+    for (name, path) in &subscriptions.mappings {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Err(error) => problems.push(format!("{file}: cannot be read: {error}")),
+            Ok(text) => match Mapping::parse(&file, &text) {
+                Ok(mapping) => mappings = mappings.with(name.as_str(), mapping),
+                Err(found) => {
+                    for problem in found {
+                        problems.push(problem);
+                    }
+                }
+            },
+        }
+    }
+    mappings
+}
+
+impl ReceiveArgs {
+    fn resolve(&self, problems: &mut Problems) -> receive::Limits {
+        let mut within = |flag: &str, value: usize, allowed: std::ops::RangeInclusive<usize>| {
+            if !allowed.contains(&value) {
+                problems.push(format!(
+                    "{flag}: is {value}, allowed are {} to {}",
+                    allowed.start(),
+                    allowed.end()
+                ));
+            }
+        };
+        within(
+            "--http-connections-max",
+            self.http_connections_max,
+            1..=100_000,
+        );
+        within("--receive-inbox-max", self.receive_inbox_max, 1..=1_000_000);
+        within("--receive-batch-max", self.receive_batch_max, 1..=10_000);
+        within("--receive-in-flight", self.receive_in_flight, 1..=32);
+        within(
+            "--receive-memory-max",
+            self.receive_memory_max,
+            1 << 20..=1 << 40,
+        );
+        if self.http_answer_timeout > ANSWER_TIMEOUT_MAX {
+            problems.push(format!(
+                "--http-answer-timeout: is {:?}, allowed are up to {ANSWER_TIMEOUT_MAX:?}: senders wait 5 s",
+                self.http_answer_timeout
+            ));
+        }
+        receive::Limits {
+            connections_max: self.http_connections_max,
+            header_timeout: self.http_header_timeout,
+            body_timeout: self.http_body_timeout,
+            answer_timeout: self.http_answer_timeout,
+            memory_max: self.receive_memory_max,
+            inbox_max: self.receive_inbox_max,
+            batch_max: self.receive_batch_max,
+            batch_bytes_max: 1 << 20,
+            in_flight_max: self.receive_in_flight,
+        }
+    }
+}
+
+impl NormaliseArgs {
+    fn resolve(
+        &self,
+        postgres: &PostgresArgs,
+        mappings: Mappings,
+        problems: &mut Problems,
+    ) -> NormaliseConfig {
+        let postgres = postgres.resolve(problems);
+        let workers = self
+            .normalise_workers
+            .saturating_add(self.normalise_history_workers);
+        if workers == 0 {
+            problems.push(
+                "--normalise-workers and --normalise-history-workers: are both 0, at least one must work",
+            );
+        }
+        // One connection a worker, and one for housekeeping.
+        let needed = workers.saturating_add(1);
+        if postgres.pool_max < needed {
+            problems.push(format!(
+                "--database-pool-max: is {}, but {workers} workers need at least {needed} connections",
+                postgres.pool_max
+            ));
+        }
+        if self.normalise_prefetch == 0 {
+            problems.push(
+                "--normalise-prefetch: is 0, which would be unbounded; allowed are 1 to 65535",
+            );
+        }
+        if self.normalise_batch_messages == 0 || self.normalise_batch_bytes == 0 {
+            problems
+                .push("--normalise-batch-messages and --normalise-batch-bytes: must be at least 1");
+        }
+        if self.normalise_linger > Duration::from_secs(1) {
+            problems.push("--normalise-linger: allowed are up to 1s");
+        }
+        NormaliseConfig {
+            postgres,
+            mappings,
+            workers: self.normalise_workers,
+            history_workers: self.normalise_history_workers,
+            limits: normalise::Limits {
+                prefetch: self.normalise_prefetch,
+                messages_max: self.normalise_batch_messages,
+                bytes_max: self.normalise_batch_bytes,
+                linger: self.normalise_linger,
+                hold_max: self.normalise_hold_max,
+            },
+        }
+    }
+}
+
+/// What a broker connection of this name needs.
+pub fn broker_config(amqp: &AmqpSettings, name: &str) -> BrokerConfig {
+    BrokerConfig {
+        url: amqp.url.clone(),
+        prefix: amqp.prefix.clone(),
+        name: name.to_owned(),
+        connect_timeout: amqp.connect_timeout,
+        confirm_timeout: amqp.confirm_timeout,
+        raw_max_bytes: amqp.raw_max_bytes,
+    }
+}
+
+/// What the store needs.
+pub fn store_config(postgres: &PostgresSettings, name: &str) -> StoreConfig {
+    StoreConfig {
+        pool_max: postgres.pool_max,
+        acquire_timeout: postgres.acquire_timeout,
+        statement_timeout: postgres.statement_timeout,
+        ..StoreConfig::new(&postgres.url, name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

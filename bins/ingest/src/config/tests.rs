@@ -1,0 +1,129 @@
+use super::*;
+use clap::CommandFactory as _;
+
+fn serve(arguments: &[&str]) -> Result<Config, String> {
+    let cli = Cli::try_parse_from(std::iter::once("ingest").chain(arguments.iter().copied()))
+        .map_err(|error| error.to_string())?;
+    match cli.command {
+        None => cli.serve.resolve(),
+        Some(Command::Serve(args)) => args.resolve(),
+        Some(Command::Receive(args)) => args.resolve(),
+        Some(Command::Normalise(args)) => args.resolve(),
+        Some(Command::Check(args)) => args.resolve(),
+        Some(other) => panic!("{other:?}"),
+    }
+    .map_err(|error| error.to_string())
+}
+
+/// A folder with a good subscriptions file.
+fn folder() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("subscriptions.toml");
+    let text = "version = 1\n[[subscription]]\nname = \"a\"\npath = \"/a\"\ntenant = \"t\"\nformat = \"genesys-webhook\"\n[subscription.signature]\nsecrets = [\"s\"]\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.display().to_string();
+    (folder, file)
+}
+
+#[test]
+fn the_flags_are_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_flag_has_its_environment_variable() {
+    fn check(command: &clap::Command) {
+        for argument in command.get_arguments() {
+            let Some(long) = argument.get_long() else {
+                continue;
+            };
+            if ["help", "version", "role"].contains(&long) || argument.get_env().is_none() {
+                continue;
+            }
+            let expected = runtime::secret::env_name(&format!("--{long}"));
+            assert_eq!(argument.get_env().unwrap(), expected.as_str(), "--{long}");
+        }
+    }
+    let command = Cli::command();
+    check(&command);
+    command.get_subcommands().for_each(check);
+}
+
+#[test]
+fn receive_needs_no_database_and_normalise_no_secrets() {
+    let (_folder, file) = folder();
+    let receive = [
+        "receive",
+        "--amqp-url",
+        "amqp://h",
+        "--subscriptions",
+        &file,
+    ];
+    let config = serve(&receive).unwrap();
+    assert!(config.receive.is_some() && config.normalise.is_none());
+    let normalise = [
+        "normalise",
+        "--amqp-url",
+        "amqp://h",
+        "--database-url",
+        "postgres://h/d",
+    ];
+    let config = serve(&normalise).unwrap();
+    assert!(config.receive.is_none() && config.normalise.is_some());
+    let both = serve(&["--amqp-url", "amqp://h", "--subscriptions", &file]).unwrap_err();
+    assert!(both.contains("--database-url"), "{both}");
+}
+
+#[test]
+fn every_problem_is_listed_at_once() {
+    let (_folder, file) = folder();
+    std::fs::write(&file, "version = 7\n").unwrap();
+    let text = serve(&[
+        "check",
+        "--subscriptions",
+        &file,
+        "--http-answer-timeout",
+        "6s",
+        "--normalise-workers",
+        "9",
+        "--receive-in-flight",
+        "0",
+        "--normalise-prefetch",
+        "0",
+    ])
+    .unwrap_err();
+    for part in [
+        "--amqp-url",
+        "--database-url",
+        "subscriptions.toml:1: `version` is 7",
+        "no [[subscription]]",
+        "--http-answer-timeout",
+        "--receive-in-flight",
+        "--database-pool-max",
+        "--normalise-prefetch",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn mapping_files_are_checked_with_the_subscriptions() {
+    let (folder, file) = folder();
+    let text = std::fs::read_to_string(&file).unwrap().replace(
+        "format = \"genesys-webhook\"",
+        "format = \"mapped\"\nmapping = \"m.toml\"",
+    );
+    std::fs::write(&file, text).unwrap();
+    let arguments = [
+        "receive",
+        "--amqp-url",
+        "amqp://h",
+        "--subscriptions",
+        &file,
+    ];
+    let absent = serve(&arguments).unwrap_err();
+    assert!(absent.contains("m.toml: cannot be read"), "{absent}");
+    std::fs::write(folder.path().join("m.toml"), "version = 1\n").unwrap();
+    let bad = serve(&arguments).unwrap_err();
+    assert!(bad.contains("m.toml:"), "{bad}");
+}

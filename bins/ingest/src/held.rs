@@ -1,0 +1,265 @@
+//! The quarantine, for an operator: list, show, release, discard.
+//!
+//! Released items are published to `raw` again, as new deliveries: they take the same way as everything else, and are counted again.
+
+use crate::clock::now;
+use crate::config::{broker_config, store_config};
+use crate::normalise::message::Stage;
+use anyhow::{Context as _, bail};
+use broker::{Broker, Outgoing, Queue};
+use bytes::Bytes;
+use clap::Subcommand;
+use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs};
+use runtime::{Problems, log};
+use schema::{BodyFormat, DeliveryId, ENVELOPE_VERSION, MessageId, RawDelivery, RawMessage};
+use std::io::Write as _;
+use store::Store;
+use store::quarantine::{self, Held};
+use uuid::Uuid;
+
+/// Rows of one `list`.
+const LIST_MAX: u32 = 10_000;
+
+/// Flags of `quarantine`.
+#[derive(Debug, clap::Args)]
+pub struct QuarantineArgs {
+    #[command(subcommand)]
+    command: QuarantineCommand,
+}
+
+/// The subcommands of `quarantine`.
+#[derive(Debug, Subcommand)]
+enum QuarantineCommand {
+    /// List held items, oldest first: number, tenant, subscription, stage, field, reason, correlation id
+    List {
+        #[command(flatten)]
+        postgres: PostgresArgs,
+        #[command(flatten)]
+        ops: OpsArgs,
+        /// Only this tenant's
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+        /// Only items with a greater number
+        #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+        after: i64,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_name = "COUNT")]
+        limit: u32,
+    },
+    /// Show one held item whole
+    Show {
+        #[command(flatten)]
+        postgres: PostgresArgs,
+        #[command(flatten)]
+        ops: OpsArgs,
+        /// Its number
+        number: i64,
+    },
+    /// Put items back to be processed again, after the cause has been removed
+    Release {
+        #[command(flatten)]
+        postgres: PostgresArgs,
+        #[command(flatten)]
+        amqp: AmqpArgs,
+        #[command(flatten)]
+        ops: OpsArgs,
+        /// Their numbers
+        #[arg(required = true)]
+        numbers: Vec<i64>,
+    },
+    /// Say that items are not wanted; the rows stay, marked
+    Discard {
+        #[command(flatten)]
+        postgres: PostgresArgs,
+        #[command(flatten)]
+        ops: OpsArgs,
+        /// Their numbers
+        #[arg(required = true)]
+        numbers: Vec<i64>,
+    },
+}
+
+/// Does what the command line says.
+pub async fn run(args: QuarantineArgs) -> anyhow::Result<()> {
+    match args.command {
+        QuarantineCommand::List {
+            postgres,
+            ops,
+            tenant,
+            after,
+            limit,
+        } => {
+            let store = open(&postgres, &ops, Problems::new()).await?;
+            list(&store, tenant.as_deref(), after, limit.min(LIST_MAX)).await
+        }
+        QuarantineCommand::Show {
+            postgres,
+            ops,
+            number,
+        } => {
+            let store = open(&postgres, &ops, Problems::new()).await?;
+            show(&store, number).await
+        }
+        QuarantineCommand::Release {
+            postgres,
+            amqp,
+            ops,
+            numbers,
+        } => {
+            let mut problems = Problems::new();
+            let amqp = amqp.resolve(&mut problems);
+            let store = open(&postgres, &ops, problems).await?;
+            release(&store, &amqp, &numbers).await
+        }
+        QuarantineCommand::Discard {
+            postgres,
+            ops,
+            numbers,
+        } => {
+            let store = open(&postgres, &ops, Problems::new()).await?;
+            let discarded = quarantine::discard(&store.client().await?, &numbers).await?;
+            println!("{discarded} of {} items discarded", numbers.len());
+            Ok(())
+        }
+    }
+}
+
+async fn open(
+    postgres: &PostgresArgs,
+    ops: &OpsArgs,
+    mut problems: Problems,
+) -> anyhow::Result<Store> {
+    let postgres = postgres.resolve(&mut problems);
+    ops.resolve(&mut problems);
+    problems.into_result()?;
+    log::init(ops);
+    Ok(Store::connect(store_config(&postgres, "kpiline ingest quarantine")).await?)
+}
+
+async fn list(store: &Store, tenant: Option<&str>, after: i64, limit: u32) -> anyhow::Result<()> {
+    let client = store.client().await?;
+    let items = quarantine::list(&client, after, tenant, limit).await?;
+    let held = quarantine::held(&client).await?;
+    let mut out = std::io::stdout().lock();
+    for item in &items {
+        writeln!(
+            out,
+            "{}\t{}\t{}\t{}\t{}\t{}\t{}",
+            item.id,
+            item.tenant,
+            item.subscription,
+            item.stage,
+            item.field.as_deref().unwrap_or("-"),
+            item.reason.replace(['\t', '\n', '\r'], " "),
+            item.correlation
+        )?;
+    }
+    writeln!(out, "{} shown, {held} held in all", items.len())?;
+    Ok(())
+}
+
+async fn show(store: &Store, number: i64) -> anyhow::Result<()> {
+    let client = store.client().await?;
+    let items = quarantine::list(&client, number.saturating_sub(1), None, 1).await?;
+    let Some(item) = items.into_iter().find(|item| item.id == number) else {
+        bail!("no held item has the number {number}");
+    };
+    let mut out = std::io::stdout().lock();
+    for (name, value) in [
+        ("number", item.id.to_string()),
+        ("tenant", item.tenant),
+        ("subscription", item.subscription),
+        ("delivery", item.delivery_id.to_string()),
+        ("position", item.item_index.to_string()),
+        ("stage", item.stage),
+        ("format", item.format),
+        ("reason", item.reason),
+        ("field", item.field.unwrap_or_default()),
+        ("value", item.value.unwrap_or_default()),
+        ("expected", item.expected.unwrap_or_default()),
+        ("received", item.received_at.to_string()),
+        ("correlation", item.correlation),
+    ] {
+        writeln!(out, "{name:<13}{value}")?;
+    }
+    match std::str::from_utf8(&item.raw) {
+        Ok(text) => writeln!(out, "\n{text}")?,
+        Err(_) => writeln!(
+            out,
+            "\n(not text, in hexadecimal) {}",
+            hex::encode(&item.raw)
+        )?,
+    }
+    Ok(())
+}
+
+/// Publishes first and commits then: a crash between the two publishes once more, and the log drops the copy.
+async fn release(store: &Store, amqp: &AmqpSettings, numbers: &[i64]) -> anyhow::Result<()> {
+    let broker = Broker::connect(&broker_config(amqp, "ingest quarantine")).await?;
+    broker.declare().await?;
+    let publisher = broker.publisher().await?;
+    let mut client = store.client().await?;
+    let tx = client.transaction().await?;
+    let items = quarantine::release(&tx, numbers).await?;
+    let released = items.len();
+    let outgoing = items
+        .into_iter()
+        .map(message)
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    publisher
+        .publish_all(outgoing)
+        .await
+        .context("nothing was released: the broker did not take the items")?;
+    tx.commit().await?;
+    broker.close().await?;
+    println!("{released} of {} items released", numbers.len());
+    Ok(())
+}
+
+/// The message that brings an item back to where it failed.
+fn message(item: Held) -> anyhow::Result<Outgoing> {
+    let body = Bytes::from(item.raw);
+    let ours = [Stage::Redelivered, Stage::Split, Stage::Map, Stage::Store]
+        .iter()
+        .any(|stage| stage.as_str() == item.stage);
+    let correlation = item.correlation;
+    if item.stage == Stage::Envelope.as_str() {
+        // A later release may read what this one could not.
+        return Ok(Outgoing {
+            queue: Queue::Raw,
+            body,
+            message_id: Uuid::now_v7(),
+            correlation,
+        });
+    }
+    if !ours {
+        bail!(
+            "item {} was quarantined by stage `{}`, which this binary cannot release",
+            item.id,
+            item.stage
+        );
+    }
+    let format: BodyFormat = serde_json::from_str(&item.format)
+        .with_context(|| format!("item {} has the format {}", item.id, item.format))?;
+    let id = MessageId::generate();
+    let message = RawMessage {
+        v: ENVELOPE_VERSION,
+        id,
+        deliveries: vec![RawDelivery {
+            id: DeliveryId::generate(),
+            subscription: item.subscription.as_str().into(),
+            tenant: item.tenant.as_str().into(),
+            format,
+            correlation: correlation.as_str().into(),
+            received_at: now(),
+            job: None,
+            body,
+        }],
+    };
+    Ok(Outgoing {
+        queue: Queue::Raw,
+        body: message.encode()?,
+        message_id: id.0,
+        correlation,
+    })
+}

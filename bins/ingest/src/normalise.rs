@@ -1,0 +1,29 @@
+//! *normalise*: raw deliveries in, one transaction a batch, facts out.
+//!
+//! A batch passes these steps: [`worker`] takes messages, [`message`] reads envelopes, [`plan`] splits and maps (pure),
+//! [`apply`] runs the one transaction, [`facts`] packs what is new into messages; then publish, confirm, acknowledge. In that order,
+//! so that every crash ends in a redelivery, and a redelivered message publishes its own rows again and counts nothing twice.
+
+pub mod apply;
+pub mod facts;
+pub mod housekeeping;
+pub mod message;
+pub mod plan;
+pub mod worker;
+
+use std::time::Duration;
+
+/// Limits of one worker.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Unacknowledged messages per queue.
+    pub prefetch: u16,
+    /// Messages in one batch.
+    pub messages_max: usize,
+    /// Bytes of messages in one batch; the one that reaches the bound is part of it.
+    pub bytes_max: usize,
+    /// How long a small batch waits for more.
+    pub linger: Duration,
+    /// How long a batch is held while the store does not answer, before its messages go back to the broker.
+    pub hold_max: Duration,
+}

@@ -1,0 +1,123 @@
+//! Broker messages, read. What cannot be read becomes one item of its own, whole.
+
+use crate::clock::now;
+use broker::{Delivery, Queue};
+use schema::{DeliveryId, MessageId, RawDelivery, RawMessage};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// Who waits for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Fresh events.
+    Live,
+    /// Backfilled ones.
+    History,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its id; the same on every redelivery.
+    pub id: MessageId,
+    /// Its lane.
+    pub lane: Lane,
+    /// The deliveries in it.
+    pub deliveries: Vec<RawDelivery>,
+    /// Set when nothing in it is to be read: every delivery goes to quarantine whole.
+    pub whole: Option<Whole>,
+}
+
+/// Why a message is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// `envelope` when the delivery's body is the broker message itself, `redelivered` when it is an HTTP body.
+    pub stage: Stage,
+    /// The reason, for an operator.
+    pub reason: String,
+}
+
+/// Where an item failed. A quarantined item's stage tells how it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The broker message is no envelope of ours.
+    Envelope,
+    /// The message came back again and again, so that reading it is suspected to end the process.
+    Redelivered,
+    /// The body cannot be split into items.
+    Split,
+    /// The item cannot be mapped.
+    Map,
+    /// The store refuses the item.
+    Store,
+}
+
+impl Stage {
+    /// Its name in the quarantine table and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Envelope => "envelope",
+            Self::Redelivered => "redelivered",
+            Self::Split => "split",
+            Self::Map => "map",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// What stands for the subscription and the tenant of a message that does not say.
+const UNKNOWN: &str = "(unknown)";
+/// A message that came back this often is not read any more. A restart costs one, a database outage a few.
+const RETURNS_MAX: u64 = 100;
+
+/// Reads a broker message.
+pub fn read(delivery: &Delivery) -> Message {
+    let lane = match delivery.queue {
+        Queue::RawHistory => Lane::History,
+        _ => Lane::Live,
+    };
+    match RawMessage::decode(&delivery.body) {
+        Ok(message) => {
+            let returns = delivery.delivery_count.unwrap_or(0);
+            let whole = (returns >= RETURNS_MAX).then(|| Whole {
+                stage: Stage::Redelivered,
+                reason: format!("the message came back {returns} times"),
+            });
+            Message {
+                id: message.id,
+                lane,
+                deliveries: message.deliveries,
+                whole,
+            }
+        }
+        Err(error) => opaque(delivery, lane, runtime::chain(&error)),
+    }
+}
+
+fn opaque(delivery: &Delivery, lane: Lane, reason: String) -> Message {
+    let id = delivery.message_id.unwrap_or_else(|| {
+        let mut half = [0; 16];
+        half.copy_from_slice(&Sha256::digest(&delivery.body)[..16]);
+        Uuid::from_bytes(half)
+    });
+    let correlation = delivery.correlation.as_deref().unwrap_or(UNKNOWN);
+    Message {
+        id: MessageId(id),
+        lane,
+        deliveries: vec![RawDelivery {
+            id: DeliveryId(id),
+            subscription: UNKNOWN.into(),
+            tenant: UNKNOWN.into(),
+            // Not used: the stage says that this is no body.
+            format: schema::BodyFormat::GenesysWebhook,
+            correlation: correlation.into(),
+            received_at: now(),
+            job: None,
+            body: delivery.body.clone(),
+        }],
+        whole: Some(Whole {
+            stage: Stage::Envelope,
+            reason,
+        }),
+    }
+}

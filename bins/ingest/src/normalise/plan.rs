@@ -1,0 +1,256 @@
+//! What is to become of every item of a batch, as far as the bytes alone decide it. Pure.
+
+use super::message::{Lane, Message, Stage};
+use adapter::{ItemError, Mapped, Mappings, Outcome, Split};
+use schema::{BodyFormat, DeliveryId, RawDelivery, UtcMicros};
+use std::borrow::Cow;
+use uuid::Uuid;
+
+/// 2000-01-01T00:00:00Z: nothing older is plausible, and no partition would take it.
+const EARLIEST: UtcMicros = UtcMicros(946_684_800_000_000);
+/// How far an event may be dated after its reception: seven days.
+const AHEAD_MAX: i64 = 7 * 86_400 * 1_000_000;
+/// Longer ids are no ids.
+const ID_BYTES_MAX: usize = 1_000;
+/// How much of a value is shown.
+const VALUE_CHARS_MAX: usize = 200;
+
+/// A delivery of the batch, with what the store needs to know about it.
+#[derive(Debug)]
+pub struct Origin<'a> {
+    /// The index of its message in the batch.
+    pub message: usize,
+    /// Its lane.
+    pub lane: Lane,
+    /// The delivery.
+    pub delivery: &'a RawDelivery,
+    /// Its format as JSON text: the log keeps it, so that a replay maps the item the same way.
+    pub format: Cow<'a, str>,
+    /// Items in it.
+    pub received: i64,
+    /// Of these, of a kind nobody asked for.
+    pub ignored: i64,
+}
+
+/// An item to be logged.
+#[derive(Debug)]
+pub struct Item<'a> {
+    /// The index of its delivery in [`Plan::origins`].
+    pub origin: usize,
+    /// Its position in the delivery.
+    pub index: i32,
+    /// Its exact bytes.
+    pub raw: Cow<'a, [u8]>,
+    /// What it states.
+    pub mapped: Mapped,
+    /// The key under which the log keeps it once.
+    pub key: Uuid,
+}
+
+/// An item to be quarantined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused<'a> {
+    /// The index of its delivery in [`Plan::origins`].
+    pub origin: usize,
+    /// Its position in the delivery; -1 for the body as a whole.
+    pub index: i32,
+    /// Its exact bytes.
+    pub raw: Cow<'a, [u8]>,
+    /// Where it failed.
+    pub stage: Stage,
+    /// A sentence.
+    pub reason: String,
+    /// The field, the value found there and what is allowed, where it is about one.
+    pub field: Option<(String, String, String)>,
+}
+
+/// What is to become of a batch.
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// The deliveries.
+    pub origins: Vec<Origin<'a>>,
+    /// What is to be logged.
+    pub items: Vec<Item<'a>>,
+    /// What is to be quarantined.
+    pub refused: Vec<Refused<'a>>,
+}
+
+/// Splits and maps a batch. `storable` says whether the store keeps events of an instant at all.
+pub fn plan<'a>(
+    messages: &'a [Message],
+    mappings: &Mappings,
+    storable: &dyn Fn(UtcMicros) -> bool,
+) -> Plan<'a> {
+    let mut plan = Plan::default();
+    let mut formats: Vec<(&BodyFormat, String)> = Vec::new();
+    for (message, content) in messages.iter().enumerate() {
+        for delivery in &content.deliveries {
+            let format = format_text(&mut formats, &delivery.format);
+            plan.origins.push(Origin {
+                message,
+                lane: content.lane,
+                delivery,
+                format,
+                received: 0,
+                ignored: 0,
+            });
+            match &content.whole {
+                Some(whole) => plan.whole(whole.stage, whole.reason.clone()),
+                None => plan.delivery(mappings, storable),
+            }
+        }
+    }
+    plan
+}
+
+/// The JSON text of a format; batches have very few different ones.
+fn format_text<'a>(
+    known: &mut Vec<(&'a BodyFormat, String)>,
+    format: &'a BodyFormat,
+) -> Cow<'a, str> {
+    match format {
+        BodyFormat::GenesysWebhook => Cow::Borrowed("\"genesys_webhook\""),
+        BodyFormat::GenesysDetails => Cow::Borrowed("\"genesys_details\""),
+        BodyFormat::CxoneCallDetail { .. } | BodyFormat::Mapped { .. } => {
+            if let Some((_, text)) = known.iter().find(|(found, _)| *found == format) {
+                return Cow::Owned(text.clone());
+            }
+            // A unit-or-text enum always has a JSON text.
+            let text = serde_json::to_string(format).unwrap_or_default();
+            known.push((format, text.clone()));
+            Cow::Owned(text)
+        }
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// The newest delivery goes to quarantine as one item.
+    fn whole(&mut self, stage: Stage, reason: String) {
+        let origin = self.origins.len().saturating_sub(1);
+        let Some(last) = self.origins.last_mut() else {
+            return;
+        };
+        last.received = 1;
+        self.refused.push(Refused {
+            origin,
+            index: -1,
+            raw: Cow::Borrowed(&last.delivery.body),
+            stage,
+            reason,
+            field: None,
+        });
+    }
+
+    /// Splits and maps the newest delivery.
+    fn delivery(&mut self, mappings: &Mappings, storable: &dyn Fn(UtcMicros) -> bool) {
+        let origin = self.origins.len().saturating_sub(1);
+        let Some(last) = self.origins.last() else {
+            return;
+        };
+        let delivery: &'a RawDelivery = last.delivery;
+        let items = match adapter::split(&delivery.format, &delivery.body) {
+            Split::Items(items) => items,
+            Split::Unreadable { reason } => {
+                return self.whole(Stage::Split, reason.to_string());
+            }
+        };
+        let mut ignored = 0;
+        let received = i64::try_from(items.len()).unwrap_or(i64::MAX);
+        for item in items {
+            let index = i32::try_from(item.index).unwrap_or(i32::MAX);
+            let outcome = adapter::map(&delivery.format, &item.raw, mappings)
+                .and_then(|outcome| acceptable(outcome, delivery.received_at, storable));
+            match outcome {
+                Ok(Outcome::Ignored { .. }) => ignored += 1,
+                Ok(Outcome::Mapped(mapped)) => {
+                    let key = adapter::log_key(
+                        &delivery.subscription,
+                        &mapped.event_id,
+                        mapped.at,
+                        &mapped.digest,
+                    );
+                    self.items.push(Item {
+                        origin,
+                        index,
+                        raw: item.raw,
+                        mapped,
+                        key,
+                    });
+                }
+                Err(error) => self.refused.push(Refused {
+                    origin,
+                    index,
+                    raw: item.raw,
+                    stage: Stage::Map,
+                    reason: shortened(&error.to_string(), 3 * VALUE_CHARS_MAX),
+                    field: Some((error.field, error.value, error.expected)),
+                }),
+            }
+        }
+        if let Some(last) = self.origins.last_mut() {
+            last.received = received;
+            last.ignored = ignored;
+        }
+    }
+
+    /// An item that the store refused, turned into one for quarantine.
+    pub fn refuse(item: &Item<'a>, reason: &str) -> Refused<'a> {
+        Refused {
+            origin: item.origin,
+            index: item.index,
+            raw: item.raw.clone(),
+            stage: Stage::Store,
+            reason: shortened(reason, 3 * VALUE_CHARS_MAX),
+            field: None,
+        }
+    }
+
+    /// The delivery that an item came in.
+    pub fn delivery_of(&self, item: &Item<'_>) -> Option<DeliveryId> {
+        self.origins.get(item.origin).map(|found| found.delivery.id)
+    }
+}
+
+/// Instants that no partition takes and ids that no table takes are found here, not by the database.
+fn acceptable(
+    outcome: Outcome,
+    received_at: UtcMicros,
+    storable: &dyn Fn(UtcMicros) -> bool,
+) -> Result<Outcome, ItemError> {
+    let Outcome::Mapped(mapped) = &outcome else {
+        return Ok(outcome);
+    };
+    let at = mapped.at;
+    let latest = UtcMicros(received_at.0.saturating_add(AHEAD_MAX));
+    if at < EARLIEST || at > latest || !storable(at) {
+        return Err(ItemError::new(
+            "timestamp",
+            &format!("{} ms since 1970", at.millis()),
+            "an instant from the year 2000 to seven days after reception",
+        ));
+    }
+    for (field, id) in [
+        ("event_id", mapped.event_id.as_str()),
+        ("interaction_id", mapped.interaction.as_str()),
+    ] {
+        if id.len() > ID_BYTES_MAX || id.contains('\0') {
+            return Err(ItemError::new(
+                field,
+                id,
+                format!("at most {ID_BYTES_MAX} bytes, without U+0000"),
+            ));
+        }
+    }
+    Ok(outcome)
+}
+
+/// At most so many characters.
+fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

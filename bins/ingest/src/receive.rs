@@ -1,0 +1,41 @@
+//! *receive*: HTTP in, broker messages out, 2xx only after the broker's confirm. Needs no PostgreSQL.
+//!
+//! A request passes these steps: [`decision`] looks at its head, [`body`] reads it within limits, the subscription's verifier
+//! looks at the raw bytes, [`handler`] puts it into the inbox and waits. [`publisher`] empties the inbox: what arrived
+//! together shares one message ([`batch`]) and one confirm.
+
+pub mod answer;
+pub mod batch;
+pub mod body;
+pub mod budget;
+pub mod decision;
+pub mod handler;
+pub mod publisher;
+pub mod reload;
+pub mod route;
+pub mod server;
+
+use std::time::Duration;
+
+/// Limits of the receiving side. All of them bound memory or time.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections served at once.
+    pub connections_max: usize,
+    /// The longest wait for a request's head.
+    pub header_timeout: Duration,
+    /// The longest wait for a request's body.
+    pub body_timeout: Duration,
+    /// The longest wait for the broker's confirm before the answer is 503.
+    pub answer_timeout: Duration,
+    /// Bytes of all bodies in memory, from the first byte read to the confirm.
+    pub memory_max: usize,
+    /// Deliveries waiting to be published.
+    pub inbox_max: usize,
+    /// Deliveries in one broker message.
+    pub batch_max: usize,
+    /// Bytes of bodies in one broker message, unless one body alone is larger.
+    pub batch_bytes_max: usize,
+    /// Messages on their way to the broker at once.
+    pub in_flight_max: usize,
+}
