@@ -77,19 +77,18 @@ pub(crate) fn open(body: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
         return vec![span];
     }
     match named("conversations") {
-        Some(list) if value[list.start] == b'[' => json::elements(value, list.start)
-            .map(|(elements, _)| {
+        Some(list) if value[list.start] == b'[' => {
+            json::elements(value, list.start).map_or(vec![span.clone()], |(elements, _)| {
                 elements
                     .into_iter()
                     .map(|element| span.start + element.start..span.start + element.end)
                     .collect()
             })
-            .unwrap_or_else(|_| vec![span]),
+        }
         Some(list) if &value[list.clone()] == b"null" => Vec::new(),
-        Some(_) => vec![span],
         // An answer without results has no such key at all. It is a page if it says so otherwise, or says nothing.
         None if members.is_empty() || PAGE.iter().any(|name| named(name).is_some()) => Vec::new(),
-        None => vec![span],
+        Some(_) | None => vec![span],
     }
 }
 

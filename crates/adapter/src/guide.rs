@@ -103,7 +103,7 @@ fn unwrap(
         Part::Nothing | Part::Wrong(_) => return Err(ItemError::item(line, "a JSON object")),
     };
     if matches!(envelope.data, Part::Nothing) {
-        let topic = envelope.topic.text().map(|topic| topic.to_string());
+        let topic = envelope.topic.text().map(ToString::to_string);
         if let Some(inner) = envelope.body.or(envelope.detail).filter(|_| depth < 2) {
             let part = serde_json::from_str(inner.get())
                 .map_err(|error| ItemError::item(line, format!("a JSON object ({error})")))?;

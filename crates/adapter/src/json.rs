@@ -253,7 +253,7 @@ fn string(bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Option<usize> {
                     out.extend_from_slice(char.encode_utf8(&mut buffer).as_bytes());
                 }
                 Unit::Char(char) => {
-                    out.extend_from_slice(format!("\\u{:04x}", u32::from(char)).as_bytes())
+                    out.extend_from_slice(format!("\\u{:04x}", u32::from(char)).as_bytes());
                 }
                 Unit::Lone(code) => out.extend_from_slice(format!("\\u{code:04x}").as_bytes()),
             }

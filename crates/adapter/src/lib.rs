@@ -39,29 +39,29 @@ pub fn log_key(
     at: UtcMicros,
     digest: &[u8; 16],
 ) -> Uuid {
+    stable_id(&[
+        subscription.as_str().as_bytes(),
+        event_id.as_str().as_bytes(),
+        &at.0.to_be_bytes(),
+        digest,
+    ])
+}
+
+/// An id made from these parts, in this order: the first half of their SHA-256. The same parts always give the same id.
+pub fn stable_id(parts: &[&[u8]]) -> Uuid {
     let mut hash = Sha256::new();
-    framed(&mut hash, subscription.as_str());
-    framed(&mut hash, event_id.as_str());
-    hash.update(at.0.to_be_bytes());
-    hash.update(digest);
+    for part in parts {
+        // Length first, so that no two lists of parts run together to the same bytes.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
     let mut half = [0; 16];
     half.copy_from_slice(&hash.finalize()[..16]);
     Uuid::from_bytes(half)
 }
 
-/// An id made from identifying fields, in this order: the same fields give the same id.
+/// An id for an event that has none, made from its identifying fields.
 fn derived_id(fields: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for field in fields {
-        framed(&mut hash, field);
-    }
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash.finalize()[..16]);
-    format!("made-{}", Uuid::from_bytes(half).simple())
-}
-
-/// Length first, so that no two lists of texts run together to the same bytes.
-fn framed(hash: &mut Sha256, text: &str) {
-    hash.update((text.len() as u64).to_be_bytes());
-    hash.update(text.as_bytes());
+    let fields: Vec<&[u8]> = fields.iter().map(|field| field.as_bytes()).collect();
+    format!("made-{}", stable_id(&fields).simple())
 }

@@ -97,7 +97,7 @@ fn opened(body: &[u8], start: usize) -> Result<Vec<Range<usize>>, BodyError> {
             .map_err(|at| BodyError::not_json(body, at));
     }
     let end = json::skip_value(body, start).ok_or_else(|| BodyError::not_json(body, start))?;
-    Ok(vec![start..end])
+    Ok(std::iter::once(start..end).collect())
 }
 
 /// One value a line. A line that is broken stands alone; at least one must be whole, else the lines mean nothing.

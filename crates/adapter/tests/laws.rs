@@ -1,0 +1,232 @@
+//! What holds for all inputs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
+
+use adapter::{Mapping, Mappings, Split, digest, guide, map, split};
+use proptest::prelude::*;
+use schema::BodyFormat;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+fn formats() -> Vec<BodyFormat> {
+    vec![
+        BodyFormat::GenesysWebhook,
+        BodyFormat::GenesysDetails,
+        BodyFormat::CxoneCallDetail {
+            zone: "America/Denver".into(),
+        },
+        BodyFormat::CxoneCallDetail {
+            zone: "Nowhere/Atlantis".into(),
+        },
+        BodyFormat::Mapped {
+            mapping: "m".into(),
+        },
+        BodyFormat::Mapped {
+            mapping: "unknown".into(),
+        },
+    ]
+}
+
+fn mappings() -> Mappings {
+    let text = "version = 1\n[event]\nat = { path = \"timestamp\" }\ninteraction = \"data.interaction_id\"\nstate = \"data.state\"\n";
+    Mappings::none().with("m", Mapping::parse("m", text).unwrap())
+}
+
+/// Maps everything that a body holds in every format; the outcome does not matter, that there is one does.
+fn digest_all(body: &[u8]) {
+    let mappings = mappings();
+    for format in formats() {
+        if let Split::Items(items) = split(&format, body) {
+            for item in items {
+                let _outcome = map(&format, &item.raw, &mappings);
+            }
+        }
+        let _outcome = map(&format, body, &mappings);
+    }
+    let _digest = digest(body);
+    let _fact = guide::decode(body);
+}
+
+/// JSON of any shape, with the names that the adapters look for among others.
+fn json() -> impl Strategy<Value = Value> {
+    let name = prop_oneof![
+        Just("data".to_owned()),
+        Just("timestamp".to_owned()),
+        Just("interaction_id".to_owned()),
+        Just("event_id".to_owned()),
+        Just("state".to_owned()),
+        Just("metrics".to_owned()),
+        Just("talk_time_ms".to_owned()),
+        Just("participants".to_owned()),
+        Just("type".to_owned()),
+        Just("id".to_owned()),
+        Just("eventBody".to_owned()),
+        Just("conversations".to_owned()),
+        Just("conversationId".to_owned()),
+        Just("conversationStart".to_owned()),
+        Just("conversationEnd".to_owned()),
+        Just("sessions".to_owned()),
+        Just("segments".to_owned()),
+        Just("sessionId".to_owned()),
+        "\\PC{0,3}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        Just(Value::from("2024-05-15T14:32:10Z")),
+        Just(Value::from("agent")),
+        "\\PC{0,6}".prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((name.clone(), inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// The same value in another spelling: members turned round, odd white space, characters escaped.
+fn respelled(value: &Value, escape: bool, out: &mut String) {
+    match value {
+        Value::Object(members) => {
+            out.push_str(" {\n");
+            for (place, (name, value)) in members.iter().rev().enumerate() {
+                if place > 0 {
+                    out.push_str(" ,\t");
+                }
+                respelled(&Value::from(name.as_str()), escape, out);
+                out.push_str(" :\r\n");
+                respelled(value, escape, out);
+            }
+            out.push('}');
+        }
+        Value::Array(elements) => {
+            out.push_str("[ ");
+            for (place, value) in elements.iter().enumerate() {
+                if place > 0 {
+                    out.push_str(" , ");
+                }
+                respelled(value, escape, out);
+            }
+            out.push_str(" ]");
+        }
+        Value::String(text) if escape => {
+            out.push('"');
+            for unit in text.encode_utf16() {
+                write!(out, "\\u{unit:04X}").unwrap();
+            }
+            out.push('"');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_an_adapter_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        digest_all(&body);
+    }
+
+    #[test]
+    fn no_text_of_json_marks_makes_an_adapter_panic(body in "[\\[\\]{}\",:\\\\ a0u\n-]{0,60}") {
+        digest_all(body.as_bytes());
+    }
+
+    #[test]
+    fn no_json_makes_an_adapter_panic(value in json()) {
+        digest_all(value.to_string().as_bytes());
+    }
+
+    #[test]
+    fn no_csv_makes_an_adapter_panic(rows in prop::collection::vec("[0-9,/:.\"YN\n -]{0,60}", 0..6)) {
+        digest_all(format!("contact_id,start_date,start_time,agent_no,InQueue\n{}", rows.join("\n")).as_bytes());
+    }
+
+    #[test]
+    fn a_cut_body_makes_no_adapter_panic(value in json(), cut in any::<prop::sample::Index>()) {
+        let text = value.to_string();
+        digest_all(&text.as_bytes()[..cut.index(text.len())]);
+    }
+
+    #[test]
+    fn the_digest_is_the_same_for_every_spelling(value in json(), escape in any::<bool>()) {
+        let mut other = String::new();
+        respelled(&value, escape, &mut other);
+        prop_assert_eq!(digest(value.to_string().as_bytes()), digest(other.as_bytes()));
+    }
+
+    #[test]
+    fn the_digest_differs_for_other_content(one in json(), other in json()) {
+        let (one, other) = (one.to_string(), other.to_string());
+        prop_assert_eq!(digest(one.as_bytes()) == digest(other.as_bytes()), one == other);
+    }
+
+    #[test]
+    fn splitting_and_joining_again_changes_no_item(values in prop::collection::vec(json().prop_filter("an object", Value::is_object), 1..6)) {
+        let texts: Vec<String> = values.iter().map(Value::to_string).collect();
+        for body in [format!("[{}]", texts.join(" , ")), texts.join("\n"), format!("{}\r\n", texts.join("\r\n")), texts.concat()] {
+            match split(&BodyFormat::GenesysWebhook, body.as_bytes()) {
+                Split::Items(items) => {
+                    let found: Vec<&[u8]> = items.iter().map(|item| item.raw.as_ref()).collect();
+                    let given: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+                    prop_assert_eq!(found, given);
+                }
+                Split::Unreadable { reason } => prop_assert!(false, "{}", reason),
+            }
+        }
+    }
+
+    #[test]
+    fn an_item_maps_alike_alone_and_through_the_fast_path(value in json()) {
+        let raw = value.to_string();
+        let mapped = map(&BodyFormat::GenesysWebhook, raw.as_bytes(), &Mappings::none());
+        match (mapped, guide::decode(raw.as_bytes())) {
+            (Ok(adapter::Outcome::Mapped(mapped)), Ok(Some((interaction, fact)))) => {
+                prop_assert_eq!(mapped.interaction, interaction);
+                prop_assert_eq!(mapped.facts, vec![fact]);
+            }
+            (Ok(adapter::Outcome::Ignored { .. }), Ok(None)) => {}
+            (Err(error), Err(fast)) => prop_assert_eq!(error, fast),
+            (mapped, fast) => prop_assert!(false, "{:?} against {:?}", mapped, fast),
+        }
+    }
+}
+
+#[test]
+fn the_digest_sees_what_matters() {
+    let same = |one: &str, other: &str| digest(one.as_bytes()) == digest(other.as_bytes());
+    assert!(same(
+        r#"{"a":1,"b":[1,2]}"#,
+        " {\"b\" : [ 1 ,2],\n\"a\":1} "
+    ));
+    assert!(
+        same(r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+        "the last of two holds"
+    );
+    assert!(same(r#"{"\u0061":"\/"}"#, r#"{"a":"/"}"#));
+    assert!(same(r#""\ud83d\ude00""#, "\"😀\""));
+    assert!(
+        !same(r#"{"a":1}"#, r#"{"a":1.0}"#),
+        "a number counts as spelled"
+    );
+    assert!(!same(r#"{"a":"1"}"#, r#"{"a":1}"#));
+    assert!(!same("[1,2]", "[2,1]"));
+    assert!(!same(r#"["a","b"]"#, r#"["a\",\"b"]"#));
+    assert!(
+        !same(r#""\ud800""#, r#""\ud801""#),
+        "halves of a pair are content too"
+    );
+    assert!(!same("{}", "[]"));
+    assert!(!same("nope", "nopf"), "what is no JSON counts byte by byte");
+}
+
+#[test]
+fn depth_is_bounded() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    digest_all(deep.as_bytes());
+    digest_all(&deep.as_bytes()[..100_000]);
+}

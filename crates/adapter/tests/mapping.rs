@@ -1,0 +1,245 @@
+//! Mapping files: the one that ships, and every problem of a broken one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
+
+use adapter::{ItemError, Mapped, Mapping, Mappings, Outcome, Split, map, split};
+use schema::{BodyFormat, Direction, DurationKind, LegKind, State};
+
+const SHIPPED: &str = include_str!("../../../deploy/mappings/cxone-interaction-events.toml");
+const EVENTS: &[u8] = include_bytes!("../../../tests/fixtures/cxone/interaction-events.jsonl");
+
+fn through(text: &str, raw: &[u8]) -> Result<Outcome, ItemError> {
+    let mappings = Mappings::none().with("m", Mapping::parse("m.toml", text).unwrap());
+    map(
+        &BodyFormat::Mapped {
+            mapping: "m".into(),
+        },
+        raw,
+        &mappings,
+    )
+}
+
+fn shipped(index: usize) -> Outcome {
+    let Split::Items(items) = split(
+        &BodyFormat::Mapped {
+            mapping: "m".into(),
+        },
+        EVENTS,
+    ) else {
+        panic!("the fixture is lines of JSON")
+    };
+    through(SHIPPED, &items[index].raw).unwrap()
+}
+
+fn mapped(outcome: Outcome) -> Mapped {
+    match outcome {
+        Outcome::Mapped(mapped) => mapped,
+        Outcome::Ignored { kind } => panic!("ignored: {kind}"),
+    }
+}
+
+#[test]
+fn the_shipped_mapping_reads_a_scripts_events() {
+    let ended = mapped(shipped(2));
+    assert_eq!(ended.event_id.as_str(), "3b6b0f0e-3");
+    assert_eq!(ended.interaction.as_str(), "123178879053");
+    assert!(ended.terminal);
+    let fact = &ended.facts[0];
+    assert_eq!(fact.key.as_str(), "e:3b6b0f0e-3");
+    assert_eq!(
+        fact.at,
+        adapter::instant::parse("2026-11-02T16:33:15.5Z").unwrap()
+    );
+    assert_eq!(
+        fact.revision,
+        adapter::instant::parse("2026-11-02T16:33:15Z")
+    );
+    let statement = &fact.statement;
+    assert_eq!(statement.state, Some(State::Completed));
+    let agent = statement.agent.as_ref().unwrap();
+    assert_eq!(
+        (agent.id.as_str(), agent.zone.as_deref()),
+        ("7000001", Some("America/Denver"))
+    );
+    assert_eq!(statement.queue.as_ref().unwrap().as_str(), "4149350");
+    assert_eq!(statement.disposition.as_deref(), Some("12"));
+    // The agent's time includes hold, which is taken out of talk; after-call work comes later.
+    let durations = statement.durations;
+    assert_eq!(durations.get(DurationKind::Talk).unwrap().0, 1_348_250);
+    assert_eq!(durations.get(DurationKind::Hold).unwrap().0, 20_250);
+    assert_eq!(durations.get(DurationKind::QueueWait).unwrap().0, 27_000);
+    assert_eq!(durations.get(DurationKind::Wrap), None);
+    let details = statement.details.as_ref().unwrap();
+    assert_eq!(details.media.as_deref(), Some("voice"));
+    assert_eq!(details.direction, Some(Direction::Inbound));
+    let leg = details.leg.as_ref().unwrap();
+    assert_eq!(
+        (leg.id.as_str(), leg.kind),
+        ("123178879053", LegKind::Agent)
+    );
+
+    assert_eq!(
+        mapped(shipped(1)).at,
+        adapter::instant::parse("2026-11-02T16:10:27Z").unwrap(),
+        "an offset without a colon"
+    );
+    let wrapped = mapped(shipped(4));
+    assert_eq!(wrapped.facts[0].statement.state, Some(State::WrappedUp));
+    assert_eq!(
+        wrapped.facts[0]
+            .statement
+            .durations
+            .get(DurationKind::Wrap)
+            .unwrap()
+            .0,
+        33_250
+    );
+    assert!(!wrapped.terminal);
+}
+
+#[test]
+fn what_a_retry_renews_is_no_content() {
+    assert_eq!(mapped(shipped(2)), mapped(shipped(3)));
+}
+
+#[test]
+fn an_event_type_that_is_not_listed_is_ignored_by_name() {
+    assert_eq!(
+        shipped(5),
+        Outcome::Ignored {
+            kind: "RecordingStarted".into()
+        }
+    );
+}
+
+const SMALL: &str = "version = 1\n[event]\nat = { path = \"t\", form = \"epoch_ms\" }\ninteraction = { path = [\"root\", \"id\"], none = [\"0\"] }\n\
+    state = { path = \"s\", values = { End = \"completed\" } }\nagent = \"people[?role=agent].id\"\n[durations.talk]\npath = \"talk\"\nunit = \"ms\"\n";
+
+#[test]
+fn several_paths_are_tried_in_turn_and_none_means_none() {
+    let of = |json: &str| mapped(through(SMALL, json.as_bytes()).unwrap());
+    assert_eq!(
+        of(r#"{"t":1,"root":"0","id":"x","s":"End"}"#)
+            .interaction
+            .as_str(),
+        "x"
+    );
+    assert_eq!(
+        of(r#"{"t":1,"root":5,"id":"x","s":"End"}"#)
+            .interaction
+            .as_str(),
+        "5"
+    );
+    let whole = of(
+        r#"{"t":1715783530451,"id":"x","s":"End","talk":"12.6","people":[{"role":"customer"},{"role":"agent","id":"a"}]}"#,
+    );
+    assert_eq!(whole.at.0, 1_715_783_530_451_000);
+    assert_eq!(
+        whole.facts[0].statement.agent.as_ref().unwrap().id.as_str(),
+        "a"
+    );
+    assert_eq!(
+        whole.facts[0]
+            .statement
+            .durations
+            .get(DurationKind::Talk)
+            .unwrap()
+            .0,
+        13
+    );
+    assert_eq!(whole.facts[0].statement.details, None);
+    // Without an id one is made, the same for the same event.
+    assert_eq!(
+        whole.event_id,
+        of(r#"{"id":"x","s":"End","t":1715783530451,"people":{"role":"agent","id":"a"}}"#).event_id
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_named_by_its_path() {
+    for (json, field, value) in [
+        (r#"{"t":1,"id":"x"}"#, "s", "nothing"),
+        (r#"{"t":1,"id":"x","s":"Begin"}"#, "s", "Begin"),
+        (r#"{"t":1,"s":"End"}"#, "root or id", "nothing"),
+        (r#"{"id":"x","s":"End"}"#, "t", "nothing"),
+        (r#"{"id":"x","s":"End","t":"now"}"#, "t", "\"now\""),
+        (r#"{"id":{},"s":"End","t":1}"#, "id", "an object"),
+        (
+            r#"{"id":"x","s":"End","t":1,"talk":"long"}"#,
+            "talk",
+            "\"long\"",
+        ),
+        (r#"{"id":"x","s":"End","t":1,"talk":[]}"#, "talk", "a list"),
+    ] {
+        let error = through(SMALL, json.as_bytes()).unwrap_err();
+        assert_eq!(
+            (error.field.as_str(), error.value.as_str()),
+            (field, value),
+            "{json}"
+        );
+    }
+    assert_eq!(through(SMALL, b"[]").unwrap_err().field, "(item)");
+    let error = map(
+        &BodyFormat::Mapped {
+            mapping: "gone".into(),
+        },
+        b"{}",
+        &Mappings::none(),
+    )
+    .unwrap_err();
+    assert_eq!(
+        (error.field.as_str(), error.value.as_str()),
+        ("(mapping)", "gone")
+    );
+}
+
+#[test]
+fn every_problem_of_a_file_is_listed_with_its_line() {
+    let text = "version = 2\ncolour = 1\n[event]\nat = { path = \"t\", form = \"julian\" }\ninteraction = [\"a..b\", 5]\n\
+        state = { path = \"s\", values = { End = \"done\" }, other = \"panic\" }\nqueue = { paths = \"q\" }\n[durations.talk]\npath = \"x[\"\n\
+        unit = \"h\"\n[durations.nap]\npath = \"y\"\nunit = \"s\"\n";
+    let problems = Mapping::parse("m.toml", text).unwrap_err();
+    for (line, part) in [
+        (1, "version must be 1"),
+        (2, "colour is unknown"),
+        (4, "event.at.form"),
+        (5, "\"a..b\""),
+        (5, "event.interaction must be text"),
+        (6, "event.state.values.End"),
+        (6, "event.state.other"),
+        (7, "event.queue.paths is unknown; allowed are path, none"),
+        (7, "event.queue.path is missing"),
+        (9, "a bracket is not closed"),
+        (10, "durations.talk.unit"),
+        (11, "durations.nap is unknown"),
+    ] {
+        let start = format!("m.toml:{line}: ");
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with(&start) && problem.contains(part)),
+            "no problem in line {line} about {part:?} among {problems:#?}"
+        );
+    }
+    assert_eq!(problems.len(), 12, "{problems:#?}");
+}
+
+#[test]
+fn what_is_needed_is_asked_for() {
+    let problems = Mapping::parse("m.toml", "version = 1\n[event]\nid = \"x\"\n").unwrap_err();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    for name in ["event.at", "event.interaction", "event.state"] {
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.contains(&format!("{name} is missing"))),
+            "{problems:?}"
+        );
+    }
+    assert_eq!(Mapping::parse("m.toml", "").unwrap_err().len(), 2);
+    let syntax = Mapping::parse("m.toml", "version = 1\n[event\nat = = 5\n").unwrap_err();
+    assert!(
+        syntax.len() >= 2 && syntax[0].starts_with("m.toml:2: "),
+        "{syntax:?}"
+    );
+}
