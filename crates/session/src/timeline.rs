@@ -166,11 +166,12 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    /// When the interaction ended: as its record or another source states, else the first terminal statement's instant.
+    /// When the interaction ended: as its own record states, else the latest end that another source states of it, else the instant
+    /// of the first terminal statement.
     pub fn ended_at(&self) -> Option<UtcMicros> {
         self.record()
             .and_then(record_end)
-            .or_else(|| self.facts().rev().find_map(record_end))
+            .or_else(|| self.facts().filter_map(record_end).max())
             .or_else(|| {
                 self.facts()
                     .find(|fact| terminal_state(fact).is_some())

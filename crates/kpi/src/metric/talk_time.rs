@@ -1,8 +1,8 @@
 //! `talk_time`: how long agents and the customer talked, in seconds.
 //!
 //! **Definition.** The stated talk time: legs add up, otherwise the last cumulative statement on the timeline holds, also when it is
-//! lower than an earlier one. Time on hold is not in it where the platform states that apart (Genesys, the guide); a CXone record's
-//! talk time has hold taken out by its adapter.
+//! lower than an earlier one. Whether time on hold is in it is up
+//! to the platform: Genesys and the guide state it apart, the talk of a CXone contact record includes it.
 //!
 //! **Absent** when nobody stated it (`not_stated`) or when the statement that counts is implausible (`implausible_duration`). A stated
 //! zero is a zero.
