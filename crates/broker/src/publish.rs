@@ -103,10 +103,10 @@ impl Publisher {
     async fn lease(&self) -> Result<Lease<'_>, PublishError> {
         let inner = &*self.0;
         let after = inner.shared.config.confirm_timeout;
-        let permit = match tokio::time::timeout(after, inner.permits.acquire()).await {
-            Ok(Ok(permit)) => permit,
-            // The semaphore is never closed; were it, waiting longer would not help either.
-            Ok(Err(_)) | Err(_) => return Err(PublishError::TimedOut { after }),
+        // The semaphore is never closed; were it, waiting longer would not help either.
+        let permit = tokio::time::timeout(after, inner.permits.acquire()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(PublishError::TimedOut { after });
         };
         let idle = inner.idle().pop();
         let channel = match idle {

@@ -40,10 +40,9 @@ impl ServerVersion {
 /// Asks the server. `None` when it does not say, or not in numbers.
 pub(crate) async fn ask(shared: &Shared) -> Result<Option<ServerVersion>, BrokerError> {
     let doing = "asking for the broker's version";
-    let asked = shared.within(doing, async {
-        greeting(shared).await.map_err(lapin::Error::from)
-    });
-    let greeting = asked.await?;
+    // Boxed: the library's connect is a future of 20 KB.
+    let asked = Box::pin(async { greeting(shared).await.map_err(lapin::Error::from) });
+    let greeting = shared.within(doing, asked).await?;
     Ok(version_in(&greeting).and_then(|text| ServerVersion::parse(&text)))
 }
 

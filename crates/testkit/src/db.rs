@@ -99,7 +99,7 @@ impl Drop for TestDb {
         match dropping.join() {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                eprintln!("the test database {} was not dropped: {error:#}", self.name)
+                eprintln!("the test database {} was not dropped: {error:#}", self.name);
             }
             Err(_) => eprintln!(
                 "the test database {} was not dropped: the thread panicked",

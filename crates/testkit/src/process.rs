@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,8 +37,13 @@ impl Proc {
     /// No `KPILINE_` variable of the caller is passed on. Logs are JSON and the ops port is a free one, unless `env` says otherwise.
     #[must_use]
     pub fn spawn(binary: &str, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let path = binary_path(binary);
-        let mut command = Command::new(&path);
+        Self::spawn_path(&binary_path(binary), arguments, env)
+    }
+
+    /// As [`Proc::spawn`], for a program at a path.
+    #[must_use]
+    pub fn spawn_path(path: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(path);
         command
             .args(arguments)
             .stdin(Stdio::null())
@@ -59,7 +64,11 @@ impl Proc {
         let stderr = collect(child.stderr.take().expect("stderr is piped"));
         let stdout = collect(child.stdout.take().expect("stdout is piped"));
         Self {
-            name: binary.to_owned(),
+            name: path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
             child,
             stderr,
             stdout,
@@ -243,4 +252,55 @@ fn collect(stream: impl Read + Send + 'static) -> Lines {
 
 fn lock(lines: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    fn shell(script: &str) -> Proc {
+        Proc::spawn_path(
+            Path::new("/bin/sh"),
+            &["-c", script],
+            &[("GREETING", "hello")],
+        )
+    }
+
+    #[tokio::test]
+    async fn the_ready_line_is_found_among_others() {
+        let mut process = shell(
+            r#"echo $GREETING; echo 'no json' >&2; echo '{"message":"ready","ops_address":"127.0.0.1:9"}' >&2; exec sleep 60"#,
+        );
+        let ready = process.wait_ready().await;
+        assert_eq!(ready.ops_address().port(), 9);
+        assert_eq!(process.stdout(), "hello");
+        assert!(process.stderr().starts_with("no json\n"));
+        assert!(process.is_running());
+        process.kill9();
+        assert!(!process.is_running());
+    }
+
+    #[tokio::test]
+    async fn a_line_just_before_the_end_is_found_too() {
+        let mut process = shell(r#"echo '{"message":"ready"}' >&2"#);
+        process.wait_ready().await;
+        assert!(process.wait(SOON).await.success());
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "sh ended with exit status: 3 before it logged: ready")]
+    async fn an_early_end_is_not_waited_out() {
+        shell("exit 3").wait_ready().await;
+    }
+
+    #[tokio::test]
+    async fn a_signal_is_answered_by_the_process() {
+        let mut process = shell(
+            r#"trap 'exit 7' TERM; echo '{"message":"ready"}' >&2; while :; do sleep 0.05; done"#,
+        );
+        process.wait_ready().await;
+        assert_eq!(process.term(SOON).await.code(), Some(7));
+    }
 }

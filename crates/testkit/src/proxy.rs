@@ -100,7 +100,8 @@ impl Proxy {
         self.state.send_modify(|state| state.hold_answers = true);
     }
 
-    /// Sends these bytes to all clients, as if the server had. Only sensible while the server is silent.
+    /// Sends these bytes to all clients, as if the server had, also while answers are held. Only sensible
+    /// between two whole answers.
     pub fn inject_answer(&self, bytes: &[u8]) {
         let clients = self.injected.send(bytes.to_vec());
         assert!(clients.is_ok(), "nobody is connected through the proxy");
@@ -181,30 +182,30 @@ async fn pump(
 ) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        if watched.wait_for(|state| !held(state)).await.is_err() {
-            return;
-        }
+        let hold = held(&watched.borrow_and_update());
         let injected = async {
             match &mut injections {
                 Some(injections) => injections.recv().await,
                 None => std::future::pending().await,
             }
         };
-        let bytes = tokio::select! {
-            read = from.read(&mut buffer) => match read {
-                Ok(count @ 1..) => &buffer[..count],
+        let written = tokio::select! {
+            read = from.read(&mut buffer), if !hold => match read {
+                Ok(count @ 1..) => {
+                    if watched.wait_for(|state| !held(state)).await.is_err() {
+                        return;
+                    }
+                    to.write_all(&buffer[..count]).await
+                }
                 Ok(_) | Err(_) => break,
             },
-            Ok(bytes) = injected => &bytes.clone(),
+            Ok(bytes) = injected => to.write_all(&bytes).await,
             changed = watched.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return,
             },
         };
-        if watched.wait_for(|state| !held(state)).await.is_err() {
-            return;
-        }
-        if to.write_all(bytes).await.is_err() {
+        if written.is_err() {
             break;
         }
     }

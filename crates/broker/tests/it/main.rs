@@ -1,5 +1,8 @@
 //! What the broker crate promises, on a real RabbitMQ.
 
+// Helpers of tests may fail loudly; the linter allows it in the test functions themselves only.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod connect;
 mod consume;
 mod faults;
