@@ -11,6 +11,8 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/postgres.sh"
 # shellcheck source=lib/rabbitmq.sh
 . "$LIB/rabbitmq.sh"
+# shellcheck source=lib/line.sh
+. "$LIB/line.sh"
 # shellcheck source=lib/lease.sh
 . "$LIB/lease.sh"
 
@@ -19,7 +21,7 @@ usage() {
 deploy/local/services.sh COMMAND: a private PostgreSQL and RabbitMQ for work on this machine
 
   start [postgres|rabbitmq]   install what is missing (needs root or sudo, Debian or Ubuntu), start, and keep running
-  stop                        end them; scripts that use them at this moment keep them until they are done
+  stop                        end them, and what `demo.sh --keep` left running; scripts that use them at this moment keep them until they are done
   stop postgres|rabbitmq      end one of them now
   crash postgres|rabbitmq     kill -9, to see what happens; `start NAME` brings it back on the same port
   status                      what runs, where
@@ -60,6 +62,7 @@ stop() {
         "$1_stop"
     else
         rm -f "$KEEP_MARK"
+        [ -n "$(services_users)" ] || line_stop
         guard_services_off
         local users
         users=$(services_users)

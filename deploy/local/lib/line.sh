@@ -2,7 +2,6 @@
 # The four binaries and the platform double as processes of this folder. Sourced after the files above.
 
 LINE_PROFILE=${KPILINE_PROFILE:-dev}
-LINE_NAMES=(ingest compute backfill deliver platform-double)
 
 # line_program NAME: where cargo put it.
 line_program() {

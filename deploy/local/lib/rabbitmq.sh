@@ -141,5 +141,5 @@ rabbitmq_ctl() {
 
 # rabbitmq_delete_queues PREFIX: in one call of the tool, which takes a second or two to come up.
 rabbitmq_delete_queues() {
-    rabbitmq_ctl --quiet eval "[rabbit_amqqueue:delete_with(Q, false, false, <<\"kpiline\">>) || Q <- rabbit_amqqueue:list(), lists:prefix(\"$1\", binary_to_list(element(4, amqqueue:get_name(Q))))], ok." >&2
+    rabbitmq_ctl --quiet eval "[rabbit_amqqueue:delete_with(Q, false, false, <<\"kpiline\">>) || Q <- rabbit_amqqueue:list(), lists:prefix(\"$1\", binary_to_list(element(4, amqqueue:get_name(Q))))], ok." >/dev/null
 }

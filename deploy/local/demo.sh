@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# The whole line on this machine: webhook, metric, platform. Needs Rust and root or sudo, nothing else.
+#
+#   deploy/local/demo.sh [--keep] [--interactions N] [--seed S] [--release]
+#
+#   --keep            leave everything running afterwards, to look around; `deploy/local/services.sh stop` ends it
+#   --interactions N  how many calls the platform double makes up (2000)
+#   --seed S          which calls (7); equal seeds make equal calls
+#   --release         optimised programs. Without it they are built as the tests build them, and then both commands share
+#                     one build, which is what takes the minutes
+#
+# Installs PostgreSQL and RabbitMQ from the distribution if they are missing, starts private ones under .local, builds,
+# migrates, starts ingest, compute, deliver and a double of both platforms; sends a day of signed webhooks, imports history
+# in the platforms' own formats, sends everything again in another order, and computes it anew as version 2. Then compares
+# every value with what the double has worked out by itself, and ends with 0 only if all agree. It ends all it has started.
+#
+# KPILINE_DATABASE_URL (a database it may migrate) and KPILINE_AMQP_URL name servers of your own instead.
+
+set -euo pipefail
+LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
+# shellcheck source=lib/common.sh
+. "$LIB/common.sh"
+# shellcheck source=lib/packages.sh
+. "$LIB/packages.sh"
+# shellcheck source=lib/postgres.sh
+. "$LIB/postgres.sh"
+# shellcheck source=lib/rabbitmq.sh
+. "$LIB/rabbitmq.sh"
+# shellcheck source=lib/line.sh
+. "$LIB/line.sh"
+# shellcheck source=lib/lease.sh
+. "$LIB/lease.sh"
+# shellcheck source=lib/demo.sh
+. "$LIB/demo.sh"
+
+KEEP='' INTERACTIONS=2000 SEED=7
+while [ $# -gt 0 ]; do
+    case $1 in
+    --keep) KEEP=1 ;;
+    --interactions)
+        INTERACTIONS=${2:-}
+        shift
+        ;;
+    --seed)
+        SEED=${2:-}
+        shift
+        ;;
+    --release) LINE_PROFILE=release ;;
+    -h | --help)
+        sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        exit 0
+        ;;
+    *) die "unknown argument '$1'; see --help" ;;
+    esac
+    shift
+done
+[[ $INTERACTIONS =~ ^[1-9][0-9]{0,6}$ && $SEED =~ ^[0-9]{1,9}$ ]] || die "--interactions and --seed take numbers"
+cd "$KPILINE_ROOT"
+
+# One at a time in this folder; a second folder (KPILINE_LOCAL_DIR) is independent.
+exec 7>"$RUN_DIR/demo.lock"
+flock -n 7 || die "another demo runs here"
+
+finish() {
+    local status=$?
+    trap '' INT TERM HUP
+    if [ -n "$KEEP" ] && [ "$status" -le 1 ]; then
+        : >"$KEEP_MARK"
+        say "left running; deploy/local/services.sh stop ends it"
+    else
+        line_stop
+        demo_leave
+    fi
+    services_release
+    case $status in
+    0) say "demo: passed in $(elapsed)" ;;
+    *) say "demo: FAILED (exit $status) after $(elapsed); logs are in $LOG_DIR" ;;
+    esac
+}
+
+# What would stay behind on servers that are not ours: targets nobody serves, and the tables of the comparison.
+demo_leave() {
+    if [ -n "${PSQL:-}" ] && [ -z "$PRIVATE_DATABASE" ]; then
+        sql "UPDATE sync_targets SET enabled = false WHERE target LIKE '$DEMO_TENANT-%'; DROP SCHEMA IF EXISTS kpiline_demo CASCADE" \
+            >/dev/null 2>&1 || true
+    fi
+}
+
+step "Tools and servers"
+PRIVATE_DATABASE='' PRIVATE_BROKER=''
+parts=()
+[ -n "${KPILINE_DATABASE_URL:-}" ] || { PRIVATE_DATABASE=1 && parts+=(postgres); }
+[ -n "${KPILINE_AMQP_URL:-}" ] || { PRIVATE_BROKER=1 && parts+=(rabbitmq); }
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+ensure_cargo
+ensure_tools cc ca psql
+line_stop # what an earlier demo kept
+services_acquire "${parts[@]}"
+if [ -n "$PRIVATE_DATABASE" ]; then
+    postgres_database kpiline_demo fresh
+    KPILINE_DATABASE_URL=$(postgres_url kpiline_demo)
+    DEMO_TENANT=demo
+else
+    DEMO_TENANT=demo-$(date +%s)
+fi
+KPILINE_QUEUE_PREFIX=kpiline.$DEMO_TENANT.
+if [ -n "$PRIVATE_BROKER" ]; then
+    KPILINE_AMQP_URL=$(rabbitmq_url)
+    rabbitmq_delete_queues "$KPILINE_QUEUE_PREFIX"
+fi
+PSQL=$(psql_command)
+export KPILINE_DATABASE_URL KPILINE_AMQP_URL KPILINE_QUEUE_PREFIX
+DEMO_SECRET=$(random_word)
+
+step "Build ($LINE_PROFILE)"
+line_build
+
+step "Migrate"
+"$(line_program compute)" migrate 2>>"$LOG_DIR/migrate.log" >&2 || { cat "$LOG_DIR/migrate.log" >&2 && die "the migrations could not be applied"; }
+
+step "Start ingest, compute, deliver and the platform double"
+HTTP_PORT=$(free_port 8080)
+INGEST_PORT=$(free_port 9101)
+COMPUTE_PORT=$(free_port 9102)
+DELIVER_PORT=$(free_port 9104)
+DOUBLE_PORT=$(free_port 9900)
+demo_configure
+line_start platform-double serve --config "$DEMO_DIR/double.json" --listen "127.0.0.1:$DOUBLE_PORT"
+line_start ingest serve --http-listen "127.0.0.1:$HTTP_PORT" --ops-listen "127.0.0.1:$INGEST_PORT"
+line_start compute serve --ops-listen "127.0.0.1:$COMPUTE_PORT"
+line_start deliver serve --ops-listen "127.0.0.1:$DELIVER_PORT"
+DEMO_RUNNING=(platform-double ingest compute deliver)
+line_wait_ready platform-double "$DOUBLE_PORT" /control/state
+line_wait_ready ingest "$INGEST_PORT"
+line_wait_ready compute "$COMPUTE_PORT"
+line_wait_ready deliver "$DELIVER_PORT"
+
+step "Send $INTERACTIONS made-up calls as signed webhooks"
+DOUBLE=$(line_program platform-double)
+"$DOUBLE" generate "$INTERACTIONS" "$SEED" >"$DEMO_DIR/events.jsonl"
+demo_truth
+STATEMENTS=$(sql "SELECT '$("$DOUBLE" truth "$DEMO_DIR/events.jsonl")'::jsonb ->> 'statements'")
+EVENTS=$(wc -l <"$DEMO_DIR/events.jsonl")
+"$DOUBLE" emit "$DEMO_DIR/events.jsonl" --url "http://127.0.0.1:$HTTP_PORT/hooks/genesys" --secret "$DEMO_SECRET" --retry >&2
+"$DOUBLE" emit tests/fixtures/cxone/interaction-events.jsonl --url "http://127.0.0.1:$HTTP_PORT/hooks/cxone" --secret "$DEMO_SECRET" --retry >&2
+watch_until "events received, of $EVENTS sent" demo_counted "+$EVENTS"
+watch_until "rows unlike the truth" demo_differences 0 1
+
+step "Import history in the platforms' own formats"
+demo_import
+watch_until "rows waiting to be pushed" demo_waiting 0
+
+step "Send everything again, in another order"
+DEMO_BEFORE=$(demo_fingerprint)
+DEMO_PUSHED=$(demo_pushed)
+"$DOUBLE" emit "$DEMO_DIR/events.jsonl" --url "http://127.0.0.1:$HTTP_PORT/hooks/genesys" --secret "$DEMO_SECRET" --retry \
+    --shuffle-seed "$SEED" --per-post 20 >&2
+watch_until "events received, of $((2 * EVENTS)) sent" demo_counted "+$((2 * EVENTS))"
+DEMO_AGAIN=$(demo_fingerprint)
+DEMO_PUSHED_AGAIN=$(demo_pushed)
+
+step "Compute everything anew as version 2"
+demo_replay
+watch_until "rows of version 2 unlike the truth" demo_differences 0 2
+watch_until "rows waiting to be pushed" demo_waiting 0
+DEMO_AFTER=$(demo_fingerprint)
+
+demo_report

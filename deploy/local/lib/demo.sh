@@ -1,0 +1,287 @@
+# shellcheck shell=bash
+# The demo's parts: what it tells the programs, and what it asks the database. Sourced after the files above.
+
+DEMO_DIR=$KPILINE_LOCAL_DIR/demo
+
+# sql TEXT [ARG...]: rows without decoration, or the error. psql and nothing else: a bare machine has no JSON tool either.
+sql() {
+    local text=$1
+    shift
+    "$PSQL" -qXAt -v ON_ERROR_STOP=1 -d "$KPILINE_DATABASE_URL" "$@" -c "$text"
+}
+
+# sql_table TITLE TEXT: a table for people, on standard output.
+sql_table() {
+    printf '\n%s\n' "$1"
+    "$PSQL" -qX -v ON_ERROR_STOP=1 -P footer=off -P border=1 -P null='' -d "$KPILINE_DATABASE_URL" -c "$2"
+}
+
+# demo_configure: two tenants, two platforms played by one double, limits and faults of its own.
+demo_configure() {
+    mkdir -p "$DEMO_DIR"
+    cat >"$DEMO_DIR/subscriptions.toml" <<CONF
+version = 1
+
+[[subscription]]
+name = "$DEMO_TENANT-genesys"
+path = "/hooks/genesys"
+tenant = "$DEMO_TENANT"
+format = "genesys-webhook"
+[subscription.signature]
+secrets = ["$DEMO_SECRET"]
+
+[[subscription]]
+name = "$DEMO_TENANT-cxone"
+path = "/hooks/cxone"
+tenant = "$DEMO_TENANT-cxone"
+format = "mapped"
+mapping = "$KPILINE_ROOT/deploy/mappings/cxone-interaction-events.toml"
+[subscription.signature]
+secrets = ["$DEMO_SECRET"]
+CONF
+    # Well inside what the double allows: a push it has to refuse is the fault script's doing, or a fault of ours.
+    cat >"$DEMO_DIR/targets.toml" <<CONF
+version = 1
+
+[[target]]
+name = "$DEMO_TENANT-genesys"
+platform = "genesys-custom-report"
+base_url = "http://127.0.0.1:$DOUBLE_PORT"
+metrics = ["adjusted_aht", "handle_time"]
+[target.credentials]
+token_url = "http://127.0.0.1:$DOUBLE_PORT/oauth/token"
+client_id = "demo-genesys"
+client_secret = "$DEMO_SECRET"
+[target.rate]
+requests = 15
+period = "1s"
+[target.retry]
+first = "500ms"
+
+[[target]]
+name = "$DEMO_TENANT-cxone"
+platform = "cxone-import"
+base_url = "http://127.0.0.1:$DOUBLE_PORT"
+metrics = ["adjusted_aht", "handle_time", "talk_time", "hold_time", "wrap_time", "queue_wait"]
+[target.credentials]
+token_url = "http://127.0.0.1:$DOUBLE_PORT/authentication/v1/token/access-key"
+client_id = "demo-cxone"
+client_secret = "$DEMO_SECRET"
+[target.rate]
+requests = 15
+period = "1s"
+[target.retry]
+first = "500ms"
+CONF
+    cat >"$DEMO_DIR/double.json" <<CONF
+{
+  "clients": [
+    { "id": "demo-genesys", "secret": "$DEMO_SECRET" },
+    { "id": "demo-cxone", "secret": "$DEMO_SECRET" }
+  ],
+  "limit": { "requests": 20, "window_ms": 1000, "retry_after": "alternating" },
+  "faults": { "phases": [
+    { "requests": 4, "fault": { "kind": "none" } },
+    { "requests": 2, "fault": { "kind": "status", "status": 429, "retry_after": 1 } },
+    { "requests": 3, "fault": { "kind": "none" } },
+    { "requests": 2, "fault": { "kind": "status", "status": 500, "store": true } }
+  ] }
+}
+CONF
+    export KPILINE_SUBSCRIPTIONS=$DEMO_DIR/subscriptions.toml KPILINE_TARGETS=$DEMO_DIR/targets.toml
+    chmod 0600 "$DEMO_DIR"/*.toml "$DEMO_DIR"/*.json
+}
+
+# demo_truth: what the double works out from the events alone, beside what the line computed.
+demo_truth() {
+    sql "DROP SCHEMA IF EXISTS kpiline_demo CASCADE; CREATE SCHEMA kpiline_demo;
+        CREATE TABLE kpiline_demo.truth_csv (interaction_id text, adjusted_aht numeric, handle_time numeric, talk_time numeric,
+            hold_time numeric, wrap_time numeric, queue_wait numeric, zone text, reason text);" 2>/dev/null
+    "$(line_program platform-double)" truth "$DEMO_DIR/events.jsonl" --format csv >"$DEMO_DIR/truth.csv"
+    "$PSQL" -qX -v ON_ERROR_STOP=1 -d "$KPILINE_DATABASE_URL" \
+        -c "\\copy kpiline_demo.truth_csv FROM '$DEMO_DIR/truth.csv' WITH (FORMAT csv, HEADER)"
+    # Milliseconds, as whole numbers: equal or not, nothing in between. A metric that is absent is in neither side.
+    sql "CREATE TABLE kpiline_demo.truth AS
+        SELECT interaction_id, v.metric_type, round(v.seconds * 1000) AS ms,
+            CASE WHEN v.metric_type = 'adjusted_aht' THEN coalesce(reason, '') ELSE '' END AS reason
+        FROM kpiline_demo.truth_csv CROSS JOIN LATERAL (VALUES ('adjusted_aht', adjusted_aht), ('handle_time', handle_time),
+            ('talk_time', talk_time), ('hold_time', hold_time), ('wrap_time', wrap_time), ('queue_wait', queue_wait))
+            AS v (metric_type, seconds)
+        WHERE v.seconds IS NOT NULL;
+        CREATE VIEW kpiline_demo.computed AS
+        SELECT metric_version, interaction_id, metric_type, round(metric_value::numeric * 1000) AS ms,
+            CASE WHEN metric_type = 'adjusted_aht' THEN coalesce(metadata ->> 'reason', '') ELSE '' END AS reason
+        FROM computed_metrics
+        WHERE tenant = '$DEMO_TENANT' AND leg_scope = '' AND metric_value IS NOT NULL;"
+}
+
+# demo_differences VERSION: rows that are missing, too many, or other than the truth.
+demo_differences() {
+    sql "SELECT count(*) FROM kpiline_demo.truth t
+        FULL JOIN (SELECT * FROM kpiline_demo.computed WHERE metric_version = $1) c USING (interaction_id, metric_type)
+        WHERE (t.ms, t.reason) IS DISTINCT FROM (c.ms, c.reason)"
+}
+
+demo_import() { say "   (backfill is not there yet)"; }
+demo_replay() { say "   (backfill is not there yet)"; }
+
+demo_counted() { # received so far, of the tenant's webhooks
+    sql "SELECT coalesce(sum(received), 0) FROM ingest_counts WHERE tenant = '$DEMO_TENANT'"
+}
+
+demo_waiting() { # rows still to be pushed, whatever keeps them
+    sql "SELECT count(*) FROM sync_queue WHERE target LIKE '$DEMO_TENANT-%'"
+}
+
+# Every bit of version 1: values, reasons, revisions and times of writing. Then what was pushed.
+demo_fingerprint() {
+    sql "SELECT count(*) || ' rows ' || coalesce(md5(string_agg(m::text, '' ORDER BY tenant, interaction_id, metric_type, leg_scope)), '')
+        FROM computed_metrics m WHERE tenant LIKE '$DEMO_TENANT%' AND metric_version = 1"
+}
+demo_pushed() {
+    sql "SELECT count(*) FROM metric_sync_log WHERE target LIKE '$DEMO_TENANT-%' AND fate <> 'snoozed'"
+}
+
+# watch_until WHAT FUNCTION WANT [ARG...]: calls FUNCTION until it prints WANT (`+N`: at least N), showing what it prints. Gives up when
+# nothing has changed for a minute, which the report then says, or at once when a program of the line has ended.
+watch_until() {
+    local what=$1 function=$2 want=$3 seen='' now='' changed=$SECONDS name shown=''
+    shift 3
+    while :; do
+        now=$("$function" "$@")
+        if [ "$now" != "$seen" ]; then
+            seen=$now
+            changed=$SECONDS
+        fi
+        if [ -t 2 ]; then
+            printf '\r   %s: %s   ' "$what" "$now" >&2
+            shown=1
+        fi
+        case $want in
+        +*) [ "$now" -lt "${want#+}" ] || break ;;
+        *) [ "$now" != "$want" ] || break ;;
+        esac
+        for name in "${DEMO_RUNNING[@]}"; do
+            line_running "$name" || die "$name has ended by itself; its log is $LOG_DIR/$name.log"
+        done
+        if [ $((SECONDS - changed)) -gt 60 ]; then
+            demo_expect "$what comes to ${want#+}" '' "$now, and nothing has changed for a minute"
+            break
+        fi
+        sleep 0.3
+    done
+    [ -z "$shown" ] || printf '\r' >&2
+    say "   $what: $now"
+}
+
+# http_body PORT PATH: the body of a GET. HTTP/1.0, so that it comes in one piece and ends with the connection.
+http_body() {
+    local line
+    exec 8<>"/dev/tcp/127.0.0.1/$1" || return 1
+    printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$2" >&8
+    while IFS= read -r -t 10 line <&8 && [ -n "${line%$'\r'}" ]; do :; done
+    cat <&8
+    exec 8>&-
+}
+
+# demo_expect WHAT CONDITION DETAIL: notes one check of the end.
+DEMO_CHECKS=()
+DEMO_BAD=0
+demo_expect() {
+    if [ "$2" = t ]; then
+        DEMO_CHECKS+=("$(printf '  ok      %s' "$1")")
+    else
+        DEMO_CHECKS+=("$(printf '  DIFFERS %s%s' "$1" "${3:+: $3}")")
+        DEMO_BAD=$((DEMO_BAD + 1))
+    fi
+}
+
+# demo_platform_state: what the double holds and has seen, in tables to be asked like everything else.
+demo_platform_state() {
+    http_body "$DOUBLE_PORT" /control/table >"$DEMO_DIR/platform-table.json"
+    http_body "$DOUBLE_PORT" /control/state >"$DEMO_DIR/platform-state.json"
+    "$PSQL" -qX -v ON_ERROR_STOP=1 -d "$KPILINE_DATABASE_URL" <<SQL
+\\set held \`cat '$DEMO_DIR/platform-table.json'\`
+\\set state \`cat '$DEMO_DIR/platform-state.json'\`
+SET client_min_messages = warning;
+DROP TABLE IF EXISTS kpiline_demo.held, kpiline_demo.state;
+CREATE TABLE kpiline_demo.held AS
+SELECT e -> 'key' ->> 'tenant' AS tenant, e -> 'key' ->> 'interaction' AS interaction_id, e -> 'key' ->> 'metric' AS metric_type,
+    (e -> 'key' ->> 'version')::int AS metric_version, e -> 'key' ->> 'scope' AS leg_scope, (e -> 'cell' ->> 'value')::numeric AS value
+FROM jsonb_array_elements(:'held'::jsonb) AS e;
+CREATE TABLE kpiline_demo.state AS SELECT :'state'::jsonb AS state;
+SQL
+}
+
+# demo_report: reads DEMO_BEFORE, DEMO_AGAIN and DEMO_AFTER (fingerprints of version 1 after the first sending, after the second
+# and after the recomputation), DEMO_PUSHED and DEMO_PUSHED_AGAIN.
+demo_report() {
+    demo_platform_state
+    step "Results"
+    sql_table "Metrics of the made-up calls, beside the truth (seconds)" "
+        SELECT t.metric_type AS metric, count(*) AS truth_rows, round(sum(t.ms) / 1000, 3) AS truth_sum,
+            count(a.ms) AS v1_rows, round(sum(a.ms) / 1000, 3) AS v1_sum, count(b.ms) AS v2_rows, round(sum(b.ms) / 1000, 3) AS v2_sum
+        FROM kpiline_demo.truth t
+        LEFT JOIN kpiline_demo.computed a ON a.metric_version = 1 AND (a.interaction_id, a.metric_type) = (t.interaction_id, t.metric_type)
+        LEFT JOIN kpiline_demo.computed b ON b.metric_version = 2 AND (b.interaction_id, b.metric_type) = (t.interaction_id, t.metric_type)
+        GROUP BY 1 ORDER BY 1"
+    sql_table "Metrics of the imported and mapped records (seconds)" "
+        SELECT tenant, metric_type AS metric, count(metric_value) AS rows, round(sum(metric_value)::numeric, 3) AS sum
+        FROM computed_metrics WHERE tenant LIKE '$DEMO_TENANT-%' AND metric_version = 1 AND leg_scope = '' GROUP BY 1, 2 ORDER BY 1, 2"
+    sql_table "Events" "
+        SELECT subscription, sum(received) AS received, sum(logged) AS logged, sum(duplicates) AS duplicates,
+            sum(quarantined) AS quarantined, sum(ignored) AS ignored
+        FROM ingest_counts WHERE tenant LIKE '$DEMO_TENANT%' GROUP BY 1 ORDER BY 1"
+    sql_table "Delivery, by fate of each pushed row" "
+        SELECT target, fate, coalesce(status::text, '') AS status, count(*) AS rows, count(DISTINCT request_id) AS requests
+        FROM metric_sync_log WHERE target LIKE '$DEMO_TENANT-%' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    sql_table "What the platform saw" "
+        SELECT state ->> 'pushes' AS pushes_by_status, state ->> 'rows_stored' AS rows_stored, state ->> 'keys' AS values_held,
+            state ->> 'rows_max' AS most_rows_a_request, state ->> 'busiest_window' AS most_requests_a_second, state ->> 'violations' AS violations
+        FROM kpiline_demo.state"
+
+    local wrong
+    wrong=$(demo_differences 1)
+    demo_expect "every value and reason of version 1 is the truth's" "$([ "$wrong" = 0 ] && echo t)" "$wrong rows"
+    wrong=$(demo_differences 2)
+    demo_expect "every value and reason of version 2 is the truth's" "$([ "$wrong" = 0 ] && echo t)" "$wrong rows"
+    demo_expect "sent again in another order: no row was written again" "$([ "$DEMO_BEFORE" = "$DEMO_AGAIN" ] && echo t)" "$DEMO_BEFORE / $DEMO_AGAIN"
+    demo_expect "sent again in another order: nothing was pushed again" "$([ "$DEMO_PUSHED" = "$DEMO_PUSHED_AGAIN" ] && echo t)" "$DEMO_PUSHED / $DEMO_PUSHED_AGAIN"
+    demo_expect "version 2 came beside version 1, which has not changed by a bit" "$([ "$DEMO_AGAIN" = "$DEMO_AFTER" ] && echo t)" "$DEMO_AGAIN / $DEMO_AFTER"
+    local counts
+    counts=$(sql "SELECT sum(received) || ' received, ' || sum(logged) || ' logged, ' || sum(duplicates) || ' duplicates, '
+        || sum(quarantined) || ' quarantined' FROM ingest_counts WHERE tenant = '$DEMO_TENANT'")
+    demo_expect "each distinct event is in the log once ($STATEMENTS)" \
+        "$(sql "SELECT sum(logged) = $STATEMENTS AND sum(received) = sum(logged) + sum(duplicates) AND sum(received) >= 2 * $EVENTS
+            FROM ingest_counts WHERE tenant = '$DEMO_TENANT'")" "$counts"
+    wrong=$(sql "SELECT count(*) FROM kpiline_demo.held h
+        FULL JOIN (SELECT tenant, interaction_id, metric_type, metric_version, leg_scope, metric_value FROM computed_metrics
+            WHERE tenant LIKE '$DEMO_TENANT%' AND metric_version = 1 AND metric_value IS NOT NULL) m
+        USING (tenant, interaction_id, metric_type, metric_version, leg_scope)
+        WHERE round(h.value * 1000) IS DISTINCT FROM round(m.metric_value::numeric * 1000)")
+    demo_expect "the platform holds the last value of every metric" "$([ "$wrong" = 0 ] && echo t)" "$wrong values"
+    demo_expect "the platform's rules were kept" "$(sql "SELECT state ->> 'violations' = '{}' FROM kpiline_demo.state")" \
+        "$(sql "SELECT state ->> 'violations' FROM kpiline_demo.state")"
+    demo_expect "nothing is in quarantine" "$(sql "SELECT count(*) = 0 FROM quarantine WHERE tenant LIKE '$DEMO_TENANT%'")" \
+        "see table quarantine"
+    printf '\nChecks\n'
+    printf '%s\n' "${DEMO_CHECKS[@]}"
+    demo_where_next
+    [ "$DEMO_BAD" -eq 0 ]
+}
+
+demo_where_next() {
+    printf '\nWhere to look next%s\n' "$([ -n "$KEEP" ] || echo ' (with --keep, which leaves it running)')"
+    if [ -n "$PRIVATE_DATABASE" ]; then
+        printf '  psql     %s %s\n' "$PSQL" "'$KPILINE_DATABASE_URL'"
+    else
+        printf '  psql     on the database you named, tenants %s*\n' "$DEMO_TENANT"
+    fi
+    printf '           tables computed_metrics, interactions, event_log, quarantine, sync_queue, metric_sync_log; view metrics_current\n'
+    printf '  webhooks http://127.0.0.1:%s/hooks/genesys (secret in %s)\n' "$HTTP_PORT" "$DEMO_DIR/subscriptions.toml"
+    printf '  ingest   http://127.0.0.1:%s/metrics and /readyz\n' "$INGEST_PORT"
+    printf '  compute  http://127.0.0.1:%s/metrics and /readyz\n' "$COMPUTE_PORT"
+    printf '  deliver  http://127.0.0.1:%s/metrics and /readyz\n' "$DELIVER_PORT"
+    printf '  platform http://127.0.0.1:%s/control/state, /control/table, /control/requests\n' "$DOUBLE_PORT"
+    printf '  logs     %s\n\n' "$LOG_DIR"
+}
