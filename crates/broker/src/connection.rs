@@ -166,7 +166,7 @@ impl Broker {
         Ok(depth)
     }
 
-    /// What the server says of its version, from a short connection of its own.
+    /// What the server says of its version, from a short connection of its own, once a process.
     pub async fn server_version(&self) -> Result<Option<crate::ServerVersion>, BrokerError> {
         version::ask(&self.shared).await
     }

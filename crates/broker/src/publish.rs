@@ -15,6 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// The most bytes in one message: the limit of a RabbitMQ 4 that nobody configured.
@@ -75,7 +76,8 @@ impl Publisher {
 
     /// Publishes messages side by side and tells the fate of each, in their order.
     ///
-    /// The deadline is that of the next confirm: a call ends with `TimedOut` for the unconfirmed rest when none came for so long.
+    /// The deadline is that of the next confirm, the first of which includes the wait for a channel: a call ends with `TimedOut` for the
+    /// unconfirmed rest when none came for so long.
     pub async fn publish_each(&self, messages: &[Outgoing]) -> Vec<Result<(), PublishError>> {
         if messages.is_empty() {
             return Vec::new();
@@ -84,13 +86,17 @@ impl Publisher {
         if shared.is_blocked() {
             return vec![Err(PublishError::Blocked); messages.len()];
         }
-        let lease = match self.lease().await {
+        let after = shared.config.confirm_timeout;
+        // The wait for a channel counts too.
+        let deadline = Instant::now() + after;
+        let leased = tokio::time::timeout_at(deadline, self.lease()).await;
+        let lease = match leased.unwrap_or(Err(PublishError::TimedOut { after })) {
             Ok(lease) => lease,
             Err(error) => return vec![Err(error); messages.len()],
         };
         let mut fates = Fates::new(messages);
         let outcome = match &lease.channel {
-            Some(channel) => send(shared, channel, messages, &mut fates).await,
+            Some(channel) => send(shared, channel, messages, deadline, &mut fates).await,
             None => Err(PublishError::NotConfirming),
         };
         match outcome {
@@ -102,13 +108,19 @@ impl Publisher {
 
     async fn lease(&self) -> Result<Lease<'_>, PublishError> {
         let inner = &*self.0;
-        let after = inner.shared.config.confirm_timeout;
-        // The semaphore is never closed; were it, waiting longer would not help either.
-        let permit = tokio::time::timeout(after, inner.permits.acquire()).await;
-        let Ok(Ok(permit)) = permit else {
-            return Err(PublishError::TimedOut { after });
+        // The semaphore is never closed; were it, nothing would be confirmed any more.
+        let permit = inner.permits.acquire().await;
+        let permit = permit.map_err(|_| PublishError::NotConfirming)?;
+        let idle = loop {
+            let channel = inner.idle().pop();
+            // One that the broker closed meanwhile is of no use.
+            if channel
+                .as_ref()
+                .is_none_or(|channel| channel.status().connected())
+            {
+                break channel;
+            }
         };
-        let idle = inner.idle().pop();
         let channel = match idle {
             Some(channel) => channel,
             None => confirming_channel(&inner.shared).await?,
@@ -172,6 +184,7 @@ async fn send(
     shared: &Shared,
     channel: &Channel,
     messages: &[Outgoing],
+    mut deadline: Instant,
     fates: &mut Fates,
 ) -> Result<(), PublishError> {
     let after = shared.config.confirm_timeout;
@@ -194,13 +207,14 @@ async fn send(
     loop {
         let next = tokio::select! {
             biased;
-            next = tokio::time::timeout(after, confirms.next()) => next,
+            next = tokio::time::timeout_at(deadline, confirms.next()) => next,
             () = &mut alarm => return Err(PublishError::Blocked),
         };
         match next {
             Err(_) => return Err(PublishError::TimedOut { after }),
             Ok(None) => return Ok(()),
             Ok(Some(chunk)) => {
+                deadline = Instant::now() + after;
                 for (index, confirmed) in chunk {
                     fates.note(index, messages[index].queue, confirmed?);
                 }

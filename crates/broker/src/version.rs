@@ -6,7 +6,9 @@ use crate::connection::Shared;
 use crate::error::BrokerError;
 use futures_util::io::{AsyncReadExt, AsyncWriteExt};
 use lapin::tcp::AMQPUriTcpExt as _;
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 /// The greeting is well below this.
 const GREETING_MAX: usize = 64 * 1024;
@@ -37,13 +39,24 @@ impl ServerVersion {
     }
 }
 
-/// Asks the server. `None` when it does not say, or not in numbers.
+/// What servers said, by host and port. Asking leaves a warning in the server's log, so each is asked once by a process.
+static KNOWN: Mutex<BTreeMap<(String, u16), Option<ServerVersion>>> = Mutex::new(BTreeMap::new());
+
+/// Asks the server, or remembers. `None` when it does not say, or not in numbers.
 pub(crate) async fn ask(shared: &Shared) -> Result<Option<ServerVersion>, BrokerError> {
+    let authority = &shared.uri.authority;
+    let key = (authority.host.clone(), authority.port);
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(version) = known().get(&key) {
+        return Ok(*version);
+    }
     let doing = "asking for the broker's version";
     // Boxed: the library's connect is a future of 20 KB.
     let asked = Box::pin(async { greeting(shared).await.map_err(lapin::Error::from) });
     let greeting = shared.within(doing, asked).await?;
-    Ok(version_in(&greeting).and_then(|text| ServerVersion::parse(&text)))
+    let version = version_in(&greeting).and_then(|text| ServerVersion::parse(&text));
+    known().insert(key, version);
+    Ok(version)
 }
 
 async fn greeting(shared: &Shared) -> io::Result<Vec<u8>> {

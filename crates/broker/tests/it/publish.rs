@@ -224,10 +224,12 @@ async fn a_socket_that_takes_nothing_ends_at_the_deadline() {
         start.elapsed()
     );
     assert!(fates.iter().all(Result::is_err));
+    // The next call needs a new channel, and that wait has the same deadline.
+    let start = Instant::now();
     let again = publisher.publish(message(Queue::Raw, "x")).await;
     assert!(again.is_err(), "{again:?}");
     assert!(
-        start.elapsed() < Duration::from_secs(15),
+        start.elapsed() < Duration::from_secs(3),
         "{:?}",
         start.elapsed()
     );
