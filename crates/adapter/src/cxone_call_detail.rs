@@ -226,6 +226,13 @@ fn numbers(text: &str, separator: char) -> Option<[u32; 3]> {
     parts.next().is_none().then_some(found)
 }
 
+/// Whether this names a zone, so that a configuration can be refused before any row is.
+pub fn check_zone(zone: &str) -> Result<(), String> {
+    Zone::parse(zone)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
 /// Maps one row.
 pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
     let zone_in_use = Zone::parse(zone)

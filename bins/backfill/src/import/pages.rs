@@ -1,0 +1,162 @@
+//! Records packed into pages: bodies that the adapter splits into exactly these records again.
+
+use super::json::JsonRecords;
+use super::record::{ReadError, Record};
+use super::rows::Rows;
+use adapter::Split;
+use schema::BodyFormat;
+use std::io::{BufReader, Read};
+
+/// The most records in a page, whatever their size.
+const RECORDS_MAX: u32 = 1000;
+
+/// A body for one delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The bytes.
+    pub body: Vec<u8>,
+    /// How many records are in it.
+    pub records: u32,
+    /// How far into the file it reaches.
+    pub position: u64,
+}
+
+/// Cuts a file into pages. The same file and the same size give the same pages.
+pub struct Pages<R> {
+    records: Records<R>,
+    header: Vec<u8>,
+    page_bytes: usize,
+    /// Read, but not in a page yet.
+    held: Option<Record>,
+}
+
+enum Records<R> {
+    Json(JsonRecords<R>),
+    Rows(Rows<BufReader<R>>),
+}
+
+impl<R: Read> Pages<R> {
+    /// Begins to read; of a CSV the header, which must be the report's.
+    pub fn new(source: R, format: &BodyFormat, page_bytes: usize) -> Result<Self, ReadError> {
+        let mut header = Vec::new();
+        let records = match format {
+            BodyFormat::GenesysDetails => Records::Json(JsonRecords::new(source, true)),
+            BodyFormat::GenesysWebhook | BodyFormat::Mapped { .. } => {
+                Records::Json(JsonRecords::new(source, false))
+            }
+            BodyFormat::CxoneCallDetail { .. } => {
+                let mut rows = Rows::new(BufReader::with_capacity(256 * 1024, source));
+                header = rows.next()?.map(|row| row.raw).unwrap_or_default();
+                if let Split::Unreadable { reason } = adapter::split(format, &header) {
+                    return Err(ReadError::Format(reason));
+                }
+                Records::Rows(rows)
+            }
+        };
+        Ok(Self {
+            records,
+            header,
+            page_bytes,
+            held: None,
+        })
+    }
+
+    /// The next page; `None` at the end.
+    pub fn next(&mut self) -> Result<Option<Page>, ReadError> {
+        let Some(first) = self.take()? else {
+            return Ok(None);
+        };
+        if first.broken {
+            return Ok(Some(Page {
+                body: first.raw,
+                records: 1,
+                position: self.records.position(),
+            }));
+        }
+        let mut page = Page {
+            body: self.opening(),
+            records: 0,
+            position: 0,
+        };
+        let mut next = Some(first);
+        while let Some(record) = next {
+            let full = page.records > 0
+                && (page.records >= RECORDS_MAX
+                    || page.body.len() + record.raw.len() > self.page_bytes);
+            if full || record.broken {
+                self.held = Some(record);
+                break;
+            }
+            self.push(&mut page, &record.raw);
+            page.position = self.records.position();
+            next = self.take()?;
+        }
+        if matches!(self.records, Records::Json(_)) {
+            page.body.push(b']');
+        }
+        Ok(Some(page))
+    }
+
+    fn opening(&self) -> Vec<u8> {
+        match self.records {
+            Records::Json(_) => b"[".to_vec(),
+            Records::Rows(_) => {
+                let mut body = self.header.clone();
+                body.push(b'\n');
+                body
+            }
+        }
+    }
+
+    fn push(&self, page: &mut Page, raw: &[u8]) {
+        match self.records {
+            Records::Json(_) if page.records > 0 => {
+                page.body.push(b',');
+                page.body.extend_from_slice(raw);
+            }
+            Records::Json(_) => page.body.extend_from_slice(raw),
+            Records::Rows(_) => {
+                page.body.extend_from_slice(raw);
+                page.body.push(b'\n');
+            }
+        }
+        page.records += 1;
+    }
+
+    fn take(&mut self) -> Result<Option<Record>, ReadError> {
+        match self.held.take() {
+            Some(record) => Ok(Some(record)),
+            None => self.records.next(),
+        }
+    }
+}
+
+impl<R: Read> Records<R> {
+    fn next(&mut self) -> Result<Option<Record>, ReadError> {
+        match self {
+            Self::Json(records) => {
+                records.forget();
+                records.next()
+            }
+            Self::Rows(rows) => rows.next(),
+        }
+    }
+
+    fn position(&self) -> u64 {
+        match self {
+            Self::Json(records) => records.position(),
+            Self::Rows(rows) => rows.position(),
+        }
+    }
+}
+
+impl<R> std::fmt::Debug for Pages<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pages")
+            .field("page_bytes", &self.page_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

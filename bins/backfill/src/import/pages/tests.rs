@@ -1,0 +1,227 @@
+use super::*;
+use proptest::prelude::*;
+
+fn pages(text: &[u8], format: &BodyFormat, page_bytes: usize) -> Vec<Page> {
+    let mut pages = Pages::new(Dribble(text), format, page_bytes).unwrap();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().unwrap() {
+        found.push(page);
+    }
+    found
+}
+
+/// Gives a few bytes at a time, as a pipe may.
+struct Dribble<'a>(&'a [u8]);
+
+impl Read for Dribble<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.0.len().min(buffer.len()).min(7);
+        let (now, later) = self.0.split_at(length);
+        buffer[..length].copy_from_slice(now);
+        self.0 = later;
+        Ok(length)
+    }
+}
+
+/// The items that the adapter makes of the pages again; an unreadable page is its whole body.
+fn items(pages: &[Page], format: &BodyFormat) -> Vec<String> {
+    pages
+        .iter()
+        .flat_map(|page| match adapter::split(format, &page.body) {
+            Split::Items(items) => {
+                assert_eq!(
+                    items.len(),
+                    page.records as usize,
+                    "{}",
+                    String::from_utf8_lossy(&page.body)
+                );
+                items
+                    .iter()
+                    .map(|item| String::from_utf8_lossy(&item.raw).into_owned())
+                    .collect::<Vec<_>>()
+            }
+            Split::Unreadable { .. } => {
+                assert_eq!(page.records, 1);
+                vec![String::from_utf8_lossy(&page.body).into_owned()]
+            }
+        })
+        .collect()
+}
+
+fn details(text: &str) -> Vec<String> {
+    let format = BodyFormat::GenesysDetails;
+    items(&pages(text.as_bytes(), &format, 40), &format)
+}
+
+fn webhook(text: &str) -> Vec<String> {
+    let format = BodyFormat::GenesysWebhook;
+    items(&pages(text.as_bytes(), &format, 40), &format)
+}
+
+const A: &str = r#"{"conversationId":"a","x":"]}\"["}"#;
+const B: &str = r#"{"conversationId":"b","y":[{},[1]]}"#;
+
+#[test]
+fn every_shape_of_file_gives_the_same_records() {
+    for text in [
+        format!("{A}\n{B}\n"),
+        format!("\u{feff}{A}{B}"),
+        format!("[{A},{B}]"),
+        format!("[\n{A} ,\n {B}\n]\n"),
+        format!("[{A}]\n[{B}]"),
+        format!("{{\"conversations\":[{A},{B}]}}"),
+        format!(
+            "{{\n \"totalHits\": 2, \"o\": {{\"conversations\":[1]}},\n \"conversations\" : [ {A}, {B} ] , \"cursor\": \"x]\", \"n\": [{{}}] }}"
+        ),
+        format!("{{\"conversations\":[{A}]}}\n{{\"conversations\":[{B}],\"cursor\":null}}\n"),
+    ] {
+        assert_eq!(details(&text), [A, B], "{text}");
+    }
+    assert_eq!(details("[]"), [""; 0]);
+    assert_eq!(details(" "), [""; 0]);
+    assert_eq!(details("{\"conversations\":[]}"), [""; 0]);
+}
+
+#[test]
+fn a_pretty_record_is_one_record() {
+    let pretty = "{\n  \"conversationId\": \"a\",\n  \"participants\": [\n    {}\n  ]\n}";
+    assert_eq!(details(pretty), [pretty]);
+    assert_eq!(details(&format!("[{pretty},{A}]")), [pretty, A]);
+    assert_eq!(details(&format!("{pretty}\n{pretty}")), [pretty, pretty]);
+}
+
+#[test]
+fn webhook_events_are_no_pages() {
+    let event = r#"{"conversations":[1,2],"data":{}}"#;
+    assert_eq!(webhook(&format!("{event}\n{event}")), [event, event]);
+}
+
+#[test]
+fn a_broken_line_stands_alone() {
+    assert_eq!(
+        webhook("{\"a\":1}\n{\"b\":\n{\"c\":3}\n"),
+        ["{\"a\":1}", "{\"b\":", "{\"c\":3}"]
+    );
+    assert_eq!(
+        webhook("{\"a\":1}\n{\"b\":\"2}\n{\"c\":3}\nnonsense\n{\"d\":4}"),
+        [
+            "{\"a\":1}",
+            "{\"b\":\"2}",
+            "{\"c\":3}",
+            "nonsense",
+            "{\"d\":4}"
+        ]
+    );
+    assert_eq!(webhook("{\"a\":1}\n{\"b\":"), ["{\"a\":1}", "{\"b\":"]);
+}
+
+#[test]
+fn a_file_that_was_cut_off_gives_what_it_has_and_then_says_where() {
+    let mut pages = Pages::new(
+        &b"[{\"a\":1},{\"b\":2}"[..],
+        &BodyFormat::GenesysWebhook,
+        10,
+    )
+    .unwrap();
+    assert_eq!(pages.next().unwrap().unwrap().body, b"[{\"a\":1}]");
+    let error = pages.next().unwrap_err().to_string();
+    assert_eq!(error, "at byte 16: the array does not end");
+    let mut pages =
+        Pages::new(&b"[{\"a\":1},{\"b\":"[..], &BodyFormat::GenesysWebhook, 100).unwrap();
+    assert_eq!(pages.next().unwrap().unwrap().body, b"[{\"a\":1}]");
+    assert_eq!(pages.next().unwrap().unwrap().body, b"{\"b\":");
+    assert!(pages.next().is_err());
+}
+
+#[test]
+fn a_record_without_an_end_is_not_read_into_memory_whole() {
+    let endless = std::io::Cursor::new(b"[{\"a\":\"").chain(std::io::repeat(b'x'));
+    let mut pages = Pages::new(endless, &BodyFormat::GenesysWebhook, 100).unwrap();
+    assert!(pages.next().unwrap_err().to_string().contains("8 MiB"));
+}
+
+#[test]
+fn csv_pages_repeat_the_header_and_keep_quoted_line_ends() {
+    let format = BodyFormat::CxoneCallDetail {
+        zone: "America/Denver".into(),
+    };
+    let text = b"\xef\xbb\xbfcontact_id,start_date,start_time,contact_name\r\n1,d,t,\"x\r\n,\"\"y\"\r\n\r\n2,d,t,z\r\n3,d,t,z";
+    let pages = pages(text, &format, 70);
+    assert_eq!(pages.len(), 2);
+    assert!(pages.iter().all(|page| {
+        page.body
+            .starts_with(b"contact_id,start_date,start_time,contact_name\n")
+    }));
+    let header = "contact_id,start_date,start_time,contact_name\n";
+    assert_eq!(
+        items(&pages, &format),
+        [
+            format!("{header}1,d,t,\"x\r\n,\"\"y\"\n"),
+            format!("{header}2,d,t,z\n"),
+            format!("{header}3,d,t,z\n"),
+        ]
+    );
+    assert_eq!(pages[1].position, text.len() as u64);
+}
+
+#[test]
+fn a_file_of_another_report_is_refused_by_its_header() {
+    let format = BodyFormat::CxoneCallDetail {
+        zone: "America/Denver".into(),
+    };
+    let error = Pages::new(&b"a,b\n1,2\n"[..], &format, 100).unwrap_err();
+    assert!(error.to_string().contains("contact_id"), "{error}");
+    assert!(Pages::new(&b""[..], &format, 100).is_err());
+}
+
+#[test]
+fn pages_are_bounded_by_bytes_and_by_records() {
+    let event = format!("{{\"a\":\"{}\"}}", "x".repeat(90));
+    let text = vec![event.as_str(); 50].join("\n");
+    let cut = pages(text.as_bytes(), &BodyFormat::GenesysWebhook, 1000);
+    assert!(
+        cut.iter().all(|page| page.body.len() <= 1001),
+        "one closing bracket more"
+    );
+    assert_eq!(cut.iter().map(|page| page.records).sum::<u32>(), 50);
+    assert!(cut.len() <= 6);
+    let small = "{}\n".repeat(2500);
+    let records: Vec<u32> = pages(small.as_bytes(), &BodyFormat::GenesysWebhook, 1 << 20)
+        .iter()
+        .map(|page| page.records)
+        .collect();
+    assert_eq!(records, [1000, 1000, 500]);
+    // A record that is larger than a page is a page of its own.
+    assert_eq!(
+        pages(text.as_bytes(), &BodyFormat::GenesysWebhook, 50).len(),
+        50
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_cutter_panic_or_lose_a_byte_of_a_line(text in "[\\[\\]{}\",:\\\\a1 \n]{0,80}", bytes in 1_usize..60) {
+        for format in [BodyFormat::GenesysDetails, BodyFormat::GenesysWebhook] {
+            let mut pages = Pages::new(Dribble(text.as_bytes()), &format, bytes).unwrap();
+            for _ in 0..200 {
+                match pages.next() {
+                    Ok(Some(page)) => prop_assert!(page.records > 0 && page.position as usize <= text.len()),
+                    Ok(None) | Err(_) => break,
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn cutting_and_splitting_gives_the_records_back(
+        texts in prop::collection::vec("\\{\"k\":(\"[a\\]\\[{}, ]{0,12}\"|[0-9]{1,5}|\\[\\{\\},\\{\\}\\])\\}", 0..40),
+        bytes in 1_usize..200,
+        joint in prop::sample::select(vec!["\n", "\r\n", "\n\n", ""]),
+    ) {
+        let format = BodyFormat::GenesysWebhook;
+        let whole = texts.join(joint);
+        prop_assert_eq!(items(&pages(whole.as_bytes(), &format, bytes), &format), texts.clone());
+        let array = format!("[{}]", texts.join(" ,\n"));
+        prop_assert_eq!(items(&pages(array.as_bytes(), &format, bytes), &format), texts);
+    }
+}

@@ -1,0 +1,176 @@
+//! A job's row: taken under a lease, moved forward, given back.
+
+use anyhow::Context as _;
+use runtime::{Backoff, chain};
+use schema::JobId;
+use std::time::{Duration, Instant};
+use store::Class;
+use store::jobs::{self, Finish, Job, NewJob};
+use store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+/// How long a job is ours without a sign of life.
+const LENGTH: Duration = Duration::from_secs(30);
+/// How often a waiting job shows a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// A job that is ours.
+pub(crate) struct Lease {
+    store: Store,
+    stop: CancellationToken,
+    owner: String,
+    pub(crate) job: Job,
+    shown: Instant,
+}
+
+impl Lease {
+    /// Creates a job and takes it.
+    pub(crate) async fn create(
+        store: &Store,
+        stop: &CancellationToken,
+        new: &NewJob<'_>,
+    ) -> anyhow::Result<Self> {
+        let client = store.client().await.context("create the job")?;
+        let id = jobs::create(&client, new).await.context("create the job")?;
+        drop(client);
+        Self::take(store, stop, id, new.kind).await
+    }
+
+    /// Takes a job that waits, or whose worker is gone. One that seems to be worked on is waited for as long as a lease lasts.
+    pub(crate) async fn take(
+        store: &Store,
+        stop: &CancellationToken,
+        id: JobId,
+        kind: &str,
+    ) -> anyhow::Result<Self> {
+        let owner = format!("backfill/{}/{}", std::process::id(), JobId::generate());
+        let patience = Instant::now() + LENGTH + Duration::from_secs(5);
+        loop {
+            let client = store.client().await.context("take the job")?;
+            let job = jobs::get(&client, id)
+                .await
+                .context("read the job")?
+                .with_context(|| format!("there is no job {id}"))?;
+            if job.kind != kind {
+                anyhow::bail!(
+                    "job {id} is of kind {}, go on with it by `backfill {} --resume {id}`",
+                    job.kind,
+                    job.kind
+                );
+            }
+            match job.state {
+                jobs::State::Pending | jobs::State::Running => {}
+                jobs::State::Done | jobs::State::Failed | jobs::State::Cancelled => {
+                    anyhow::bail!(
+                        "job {id} is {}, there is nothing to go on with",
+                        job.state.as_str()
+                    );
+                }
+            }
+            if let Some(job) = jobs::lease_one(&client, &owner, id, LENGTH)
+                .await
+                .context("take the job")?
+            {
+                return Ok(Self {
+                    store: store.clone(),
+                    stop: stop.clone(),
+                    owner,
+                    job,
+                    shown: Instant::now(),
+                });
+            }
+            drop(client);
+            if Instant::now() >= patience {
+                anyhow::bail!(
+                    "job {id} is being worked on by {}",
+                    job.lease_owner.unwrap_or_default()
+                );
+            }
+            tracing::info!(job = %id, "the job is still leased, waiting for the lease to run out");
+            tokio::select! {
+                () = stop.cancelled() => anyhow::bail!("stopped before the job could be taken"),
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+    }
+
+    /// Writes how far the job is.
+    pub(crate) async fn progress(
+        &mut self,
+        done: i64,
+        total: Option<i64>,
+        cursor_json: &str,
+    ) -> anyhow::Result<()> {
+        let (store, id, owner) = (self.store.clone(), self.job.id, self.owner.clone());
+        let ours = retried(&self.stop, "write the job's progress", async || {
+            let client = store.client().await?;
+            jobs::progress(&client, id, &owner, done, total, Some(cursor_json), LENGTH).await
+        })
+        .await?;
+        self.still(ours)
+    }
+
+    /// Shows a sign of life, if it is time for one.
+    pub(crate) async fn alive(&mut self) -> anyhow::Result<()> {
+        if self.shown.elapsed() < HEARTBEAT {
+            return Ok(());
+        }
+        let (store, id, owner) = (self.store.clone(), self.job.id, self.owner.clone());
+        let ours = retried(&self.stop, "extend the job's lease", async || {
+            let client = store.client().await?;
+            jobs::heartbeat(&client, id, &owner, LENGTH).await
+        })
+        .await?;
+        self.still(ours)
+    }
+
+    fn still(&mut self, ours: bool) -> anyhow::Result<()> {
+        self.shown = Instant::now();
+        if ours {
+            Ok(())
+        } else {
+            anyhow::bail!(
+                "job {} was cancelled or taken over by another process",
+                self.job.id
+            )
+        }
+    }
+
+    /// Ends our work on it.
+    pub(crate) async fn finish(&self, finish: Finish<'_>) -> anyhow::Result<()> {
+        // Also after the wish to stop: the row must say where the job stands.
+        let never = CancellationToken::new();
+        let work = retried(&never, "finish the job", async || {
+            let client = self.store.client().await?;
+            jobs::finish(&client, self.job.id, &self.owner, finish).await
+        });
+        tokio::time::timeout(Duration::from_secs(10), work)
+            .await
+            .context("the store did not answer in time; the job can be gone on with once its lease has run out")??;
+        Ok(())
+    }
+}
+
+/// Does a thing again and again while time may heal it.
+pub(crate) async fn retried<T>(
+    stop: &CancellationToken,
+    doing: &'static str,
+    work: impl AsyncFn() -> Result<T, StoreError>,
+) -> anyhow::Result<T> {
+    let mut backoff = Backoff::for_connections();
+    loop {
+        let error = match work().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        match error.class() {
+            Class::Transient | Class::Saturated => {
+                tracing::warn!(doing, error = %chain(&error), "the store is away or busy, trying again");
+                if !backoff.pause(stop).await {
+                    return Err(error).context(doing);
+                }
+            }
+            Class::Rejected | Class::Fatal => return Err(error).context(doing),
+        }
+    }
+}

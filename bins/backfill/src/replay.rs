@@ -1,0 +1,272 @@
+//! Replay: the event log once more, through the same mapping, onto the history lane, under a metric version.
+//!
+//! The log is read in key order, a page at a time. A page's facts are published and confirmed before the cursor moves behind it, so a
+//! crash anywhere repeats at most one page, which changes nothing. Versions are isolated by compute; this only says which
+//! one the job is for.
+
+mod page;
+
+pub use page::{Page, page};
+
+use crate::config::{ReplayConfig, Stretch, Task};
+use crate::followup::{self, Published};
+use crate::lease::{Lease, retried};
+use crate::line::Line;
+use crate::outlet::Done;
+use crate::progress;
+use crate::summary::Summary;
+use anyhow::Context as _;
+use broker::{Outgoing, Queue};
+use indicatif::ProgressBar;
+use schema::{JobRef, MetricVersion, UtcMicros};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+use store::event_log;
+use store::jobs::{Finish, NewJob};
+use uuid::Uuid;
+
+const KIND: &str = "replay";
+/// How many events that cannot be mapped are named in the report.
+const EXAMPLES_MAX: usize = 10;
+
+/// What a replay job is to do, as its row keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Params {
+    from: UtcMicros,
+    to: UtcMicros,
+}
+
+/// How far a job is, as its row keeps it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Cursor {
+    /// The last event that is done.
+    after: Option<(UtcMicros, Uuid)>,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Counts {
+    read: u64,
+    facts: u64,
+    ignored: u64,
+    unmapped: u64,
+    #[serde(default)]
+    examples: Vec<String>,
+}
+
+/// Runs a replay to its end.
+pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut line = Line::open(&config.common).await?;
+    let mut lease = take(&line, config).await?;
+    let params: Params =
+        serde_json::from_str(&lease.job.params_json).context("read the job's parameters")?;
+    let stretch = Stretch {
+        from: params.from,
+        to: params.to,
+        tenant: lease.job.tenant.clone(),
+        version: lease.job.metric_version,
+    };
+    tracing::info!(job = %lease.job.id, from = %stretch.from, to = %stretch.to, metric_version = stretch.version.0,
+                   resumed = lease.job.cursor_json.is_some(), "replaying");
+    line.active(true);
+    let bar = progress::bar(
+        u64::try_from(lease.job.total.unwrap_or(0)).unwrap_or(0),
+        "replay",
+        false,
+    );
+    let mut published = Published::default();
+    let outcome = pages(
+        &mut line,
+        &mut lease,
+        config,
+        &stretch,
+        &bar,
+        &mut published,
+    )
+    .await;
+    bar.finish_and_clear();
+    line.active(false);
+    let counts = match outcome {
+        Ok(Done::Yes(counts)) => counts,
+        Ok(Done::Stopped) => {
+            lease.finish(Finish::Later).await?;
+            anyhow::bail!(
+                "stopped; go on with `backfill replay --resume {}`",
+                lease.job.id
+            );
+        }
+        Err(error) => {
+            if let Err(also) = lease.finish(Finish::Later).await {
+                tracing::warn!(error = %runtime::chain(also.as_ref()), "the job's row could not be given back");
+            }
+            return Err(error.context(format!(
+                "job {} can be gone on with: `backfill replay --resume {}`",
+                lease.job.id, lease.job.id
+            )));
+        }
+    };
+    let summary = summary(&line, &lease, &stretch, &counts, started).await?;
+    lease
+        .finish(Finish::Done {
+            report_json: Some(&summary.json().to_string()),
+        })
+        .await?;
+    let waited = match config.common.wait {
+        None => Ok(()),
+        Some(patience) => followup::computed(&mut line, published, stretch.version, patience).await,
+    };
+    line.close().await;
+    summary.write(config.common.output)?;
+    waited
+}
+
+async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
+    let stretch = match &config.task {
+        Task::Resume(job) => return Lease::take(&line.store, &line.stop, *job, KIND).await,
+        Task::New(stretch) => stretch,
+    };
+    let params = serde_json::to_string(&Params {
+        from: stretch.from,
+        to: stretch.to,
+    })?;
+    let total = counted(line, stretch).await?;
+    let new = NewJob {
+        kind: KIND,
+        tenant: stretch.tenant.as_deref(),
+        metric_version: stretch.version,
+        params_json: &params,
+        total: Some(total),
+    };
+    Lease::create(&line.store, &line.stop, &new).await
+}
+
+async fn counted(line: &Line, stretch: &Stretch) -> anyhow::Result<i64> {
+    retried(&line.stop, "count the events", async || {
+        let client = line.store.client().await?;
+        event_log::count(&client, stretch.from, stretch.to, stretch.tenant.as_deref()).await
+    })
+    .await
+}
+
+async fn pages(
+    line: &mut Line,
+    lease: &mut Lease,
+    config: &ReplayConfig,
+    stretch: &Stretch,
+    bar: &ProgressBar,
+    published: &mut Published,
+) -> anyhow::Result<Done<Counts>> {
+    let mut cursor: Cursor = match &lease.job.cursor_json {
+        Some(text) => serde_json::from_str(text).context("read the job's cursor")?,
+        None => Cursor::default(),
+    };
+    bar.set_position(cursor.counts.read);
+    let job = JobRef {
+        id: lease.job.id,
+        version: stretch.version,
+    };
+    loop {
+        let bound = [(Queue::EventsHistory, config.common.depth_max)];
+        if line.room(lease, &bound, bar).await? == Done::Stopped {
+            return Ok(Done::Stopped);
+        }
+        let rows = retried(&line.stop, "read the event log", async || {
+            let client = line.store.client().await?;
+            let tenant = stretch.tenant.as_deref();
+            event_log::scan(
+                &client,
+                stretch.from,
+                stretch.to,
+                cursor.after,
+                tenant,
+                config.page_events,
+            )
+            .await
+        })
+        .await?;
+        let Some(last) = rows.last() else {
+            return Ok(Done::Yes(cursor.counts));
+        };
+        let after = (last.occurred_at, last.log_key);
+        let page = page(&rows, &config.common.mappings, job)?;
+        if config.common.wait.is_some() {
+            for event in page.messages.iter().flat_map(|message| &message.events) {
+                published.note(event.tenant.as_str(), event.interaction.as_str());
+            }
+        }
+        let messages = outgoing(&page)?;
+        if line.outlet.publish(&messages).await? == Done::Stopped {
+            return Ok(Done::Stopped);
+        }
+        line.published(page.facts);
+        cursor.after = Some(after);
+        cursor.counts.add(rows.len(), page);
+        let text = serde_json::to_string(&cursor)?;
+        lease
+            .progress(signed(cursor.counts.read), None, &text)
+            .await?;
+        bar.set_position(cursor.counts.read);
+    }
+}
+
+fn outgoing(page: &Page) -> anyhow::Result<Vec<Outgoing>> {
+    page.messages
+        .iter()
+        .map(|message| {
+            Ok(Outgoing {
+                queue: Queue::EventsHistory,
+                body: message.encode()?,
+                message_id: message.id.0,
+                correlation: message.correlation.to_string(),
+            })
+        })
+        .collect()
+}
+
+impl Counts {
+    fn add(&mut self, read: usize, page: Page) {
+        self.read += read as u64;
+        self.facts += page.facts;
+        self.ignored += page.ignored;
+        self.unmapped += page.unmapped.len() as u64;
+        let room = EXAMPLES_MAX.saturating_sub(self.examples.len());
+        self.examples.extend(page.unmapped.into_iter().take(room));
+    }
+}
+
+async fn summary(
+    line: &Line,
+    lease: &Lease,
+    stretch: &Stretch,
+    counts: &Counts,
+    started: Instant,
+) -> anyhow::Result<Summary> {
+    // What live work logged behind the cursor meanwhile is computed under this version when its interaction has it already.
+    let now = counted(line, stretch).await?;
+    let meanwhile = now.saturating_sub(signed(counts.read)).max(0);
+    let MetricVersion(version) = stretch.version;
+    Ok(Summary::default()
+        .with("job", lease.job.id.to_string())
+        .with("kind", KIND)
+        .with("state", "done")
+        .with("from", stretch.from.to_string())
+        .with("to", stretch.to.to_string())
+        .with("tenant", stretch.tenant.clone())
+        .with("metric_version", version)
+        .with("events", counts.read)
+        .with("facts", counts.facts)
+        .with("ignored", counts.ignored)
+        .with("unmapped", counts.unmapped)
+        .with("unmapped_examples", counts.examples.clone())
+        .with("logged_meanwhile", meanwhile)
+        .with(
+            "seconds",
+            (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        ))
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

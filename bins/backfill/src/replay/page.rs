@@ -1,0 +1,196 @@
+//! A page of the log, mapped again: pure.
+
+use adapter::{Mappings, Outcome};
+use schema::{
+    BodyFormat, CorrelationId, ENVELOPE_VERSION, Event, EventsMessage, InteractionId, JobRef,
+    MessageId, TenantId,
+};
+use store::event_log::StoredEvent;
+
+/// The most facts in a message.
+const FACTS_MAX: usize = 500;
+
+/// What a page of the log became.
+#[derive(Debug, Default, PartialEq)]
+pub struct Page {
+    /// The messages to publish.
+    pub messages: Vec<EventsMessage>,
+    /// How many facts they hold.
+    pub facts: u64,
+    /// Events of a kind that nobody asks for any more.
+    pub ignored: u64,
+    /// Events that cannot be mapped any more, each with what is wrong. They stay in the log.
+    pub unmapped: Vec<String>,
+}
+
+/// Maps rows of the log again. The same rows give the same messages, ids included.
+pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Page, FormatError> {
+    let mut page = Page::default();
+    let mut format: Option<(&str, BodyFormat)> = None;
+    for row in rows {
+        // Rows of one source lie together, so the format is parsed once for many.
+        let known = match format.take() {
+            Some((text, parsed)) if text == row.format => (text, parsed),
+            _ => {
+                let parsed = serde_json::from_str(&row.format).map_err(|source| FormatError {
+                    format: row.format.clone(),
+                    source,
+                })?;
+                (row.format.as_str(), parsed)
+            }
+        };
+        let (_, parsed) = format.insert(known);
+        match adapter::map(parsed, &row.raw, mappings) {
+            Ok(Outcome::Ignored { .. }) => page.ignored += 1,
+            Err(error) => page
+                .unmapped
+                .push(format!("{} of {}: {error}", row.event_id, row.subscription)),
+            Ok(Outcome::Mapped(mapped)) => {
+                let tenant = TenantId::new(&row.tenant);
+                let interaction: InteractionId = mapped.interaction;
+                for fact in mapped.facts {
+                    let event = Event {
+                        tenant: tenant.clone(),
+                        interaction: interaction.clone(),
+                        fact,
+                    };
+                    page.facts += 1;
+                    match page.messages.last_mut() {
+                        Some(message) if message.events.len() < FACTS_MAX => {
+                            message.events.push(event)
+                        }
+                        _ => page.messages.push(message(row, event, job)),
+                    }
+                }
+            }
+        }
+    }
+    Ok(page)
+}
+
+fn message(first: &StoredEvent, event: Event, job: JobRef) -> EventsMessage {
+    EventsMessage {
+        v: ENVELOPE_VERSION,
+        id: MessageId(adapter::stable_id(&[
+            job.id.0.as_bytes(),
+            first.log_key.as_bytes(),
+            event.fact.key.as_str().as_bytes(),
+        ])),
+        correlation: CorrelationId::new(format!("job-{}", job.id)),
+        job: Some(job),
+        events: vec![event],
+    }
+}
+
+/// A row of the log has a format that this release does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("the log holds events of format {format}, which this release does not know")]
+pub struct FormatError {
+    format: String,
+    source: serde_json::Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::{DeliveryId, JobId, MetricVersion, UtcMicros};
+    use uuid::Uuid;
+
+    fn row(number: u128, raw: &str) -> StoredEvent {
+        StoredEvent {
+            log_key: Uuid::from_u128(number),
+            occurred_at: UtcMicros(i64::try_from(number).unwrap()),
+            tenant: "acme".to_owned(),
+            subscription: "hook".to_owned(),
+            event_id: format!("e{number}"),
+            interaction_id: "i".to_owned(),
+            format: "\"genesys_webhook\"".to_owned(),
+            delivery_id: DeliveryId(Uuid::nil()),
+            received_at: UtcMicros(0),
+            raw: raw.as_bytes().to_vec(),
+        }
+    }
+
+    fn event(number: u128) -> StoredEvent {
+        row(
+            number,
+            &format!(
+                "{{\"timestamp\":\"2024-05-15T14:32:10Z\",\"data\":{{\"event_id\":\"e{number}\",\"interaction_id\":\"i{number}\",\"state\":\"queued\"}}}}"
+            ),
+        )
+    }
+
+    fn job() -> JobRef {
+        JobRef {
+            id: JobId(Uuid::from_u128(7)),
+            version: MetricVersion(2),
+        }
+    }
+
+    #[test]
+    fn facts_go_out_in_bounded_messages_tagged_with_the_job() {
+        let rows: Vec<StoredEvent> = (0..1201).map(event).collect();
+        let page = page(&rows, &Mappings::none(), job()).unwrap();
+        assert_eq!(page.facts, 1201);
+        let sizes: Vec<usize> = page
+            .messages
+            .iter()
+            .map(|message| message.events.len())
+            .collect();
+        assert_eq!(sizes, [500, 500, 201]);
+        assert!(
+            page.messages
+                .iter()
+                .all(|message| message.job == Some(job()))
+        );
+        assert_eq!(page.messages[0].events[3].tenant.as_str(), "acme");
+        assert_eq!(page.messages[0].events[3].interaction.as_str(), "i3");
+    }
+
+    #[test]
+    fn the_same_rows_give_the_same_messages() {
+        let rows: Vec<StoredEvent> = (0..700).map(event).collect();
+        let once = page(&rows, &Mappings::none(), job()).unwrap();
+        assert_eq!(once, page(&rows, &Mappings::none(), job()).unwrap());
+        assert_ne!(once.messages[0].id, once.messages[1].id);
+    }
+
+    #[test]
+    fn what_maps_no_more_is_counted_and_named_and_stops_nothing() {
+        let rows = [
+            event(1),
+            row(2, "{}"),
+            row(3, "{\"topicName\":\"channel.metadata\",\"eventBody\":{}}"),
+            event(4),
+        ];
+        let page = page(&rows, &Mappings::none(), job()).unwrap();
+        assert_eq!((page.facts, page.ignored), (2, 1));
+        assert_eq!(
+            page.unmapped,
+            ["e2 of hook: data: nothing is not allowed here, expected an object"]
+        );
+    }
+
+    #[test]
+    fn one_record_of_the_log_may_hold_many_facts() {
+        let mut details = row(
+            1,
+            r#"{"conversationId":"c","conversationStart":"2026-01-01T00:00:00Z","participants":[{"purpose":"acd","sessions":[{"sessionId":"s"}]}]}"#,
+        );
+        details.format = "\"genesys_details\"".to_owned();
+        let page = page(&[event(9), details], &Mappings::none(), job()).unwrap();
+        assert_eq!(page.facts, 3);
+    }
+
+    #[test]
+    fn an_unknown_format_is_an_error_and_not_a_loss() {
+        let mut strange = event(1);
+        strange.format = "\"morse\"".to_owned();
+        assert!(
+            page(&[strange], &Mappings::none(), job())
+                .unwrap_err()
+                .to_string()
+                .contains("morse")
+        );
+    }
+}
