@@ -5,9 +5,13 @@ use crate::{Health, Metrics, Shutdown, Tasks, chain, log, ops};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How long the line `ready` waits for components that do not stand.
+const READY_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Signals, probes, metrics and supervision of one process.
 ///
@@ -70,9 +74,17 @@ impl Service {
         Tasks::new(self.shutdown.clone())
     }
 
-    /// Logs the line `ready`. Call it when the listeners stand.
+    /// Logs the line `ready` once all components stand, or a few seconds after the listeners when one does not: /readyz tells
+    /// which. Call it when the listeners stand.
     pub fn ready(&self, http: Option<SocketAddr>) {
-        log::ready(self.ops_address, http);
+        let (health, ops) = (self.health.clone(), self.ops_address);
+        tokio::spawn(async move {
+            let begun = Instant::now();
+            while !health.is_ready() && begun.elapsed() < READY_WITHIN {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            log::ready(ops, http);
+        });
     }
 
     /// Runs the parts to their end, then stops the probes.

@@ -1,0 +1,249 @@
+//! `kill -9` of every process and of both servers, at seeded moments, while events arrive: the end state is that of a quiet day.
+//!
+//! The servers are private ones, started by the same script that the README names, so that they may be killed.
+
+use crate::harness::{Look, METRICS, PATIENCE, Setup, Values, difference, send, sender, truth};
+use double::workload::Workload;
+use double::{Config, Double};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use testkit::{Proc, eventually, workspace_root};
+
+/// A private PostgreSQL and RabbitMQ; ended with the value.
+struct Servers {
+    folder: PathBuf,
+}
+
+impl Servers {
+    fn start() -> Self {
+        // Under .local and not a temporary folder: PostgreSQL's own user must be able to reach it.
+        let servers = Self {
+            folder: workspace_root().join(format!(".local/kills-{}", std::process::id())),
+        };
+        servers.script(&["start"]);
+        servers
+    }
+
+    fn script(&self, arguments: &[&str]) -> String {
+        let script = workspace_root().join("deploy/local/services.sh");
+        let output = Command::new("bash")
+            .arg(script)
+            .args(arguments)
+            .env("KPILINE_LOCAL_DIR", &self.folder)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "services.sh {arguments:?}: {text}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn url(&self, variable: &str) -> String {
+        let env = self.script(&["env"]);
+        let line = env
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("export {variable}=")))
+            .unwrap();
+        line.trim_matches('\'').to_owned()
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        self.script(&["stop"]);
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// One of the processes, and how to start it again.
+struct Part {
+    binary: &'static str,
+    arguments: Vec<String>,
+    process: Proc,
+}
+
+impl Part {
+    fn start(setup: &Setup, binary: &'static str, arguments: &[&str]) -> Self {
+        let process = setup.spawn(binary, arguments);
+        Self {
+            binary,
+            arguments: arguments
+                .iter()
+                .map(|&argument| argument.to_owned())
+                .collect(),
+            process,
+        }
+    }
+
+    fn kill_and_restart(&mut self, setup: &Setup) {
+        self.process.kill9();
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.process = setup.spawn(self.binary, &arguments);
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn size(variable: &str, default: usize) -> usize {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_at_random_moments_do_not_change_the_end_state() {
+    let kills = size("KPILINE_SOAK_KILLS", 20);
+    let interactions = size("KPILINE_SOAK_INTERACTIONS", 1000);
+    let seed = u64::try_from(size("KPILINE_SOAK_SEED", 7)).unwrap();
+    let mut rng = StdRng::seed_from_u64(seed);
+    let workload = Workload::new(interactions, seed);
+    let expected = truth(&workload.events);
+
+    let servers = Servers::start();
+    let (database, amqp) = (
+        servers.url("KPILINE_DATABASE_URL"),
+        servers.url("KPILINE_AMQP_URL"),
+    );
+    let double = Double::start(Config::default()).await.unwrap();
+    let setup = Setup::new(&database, &amqp, "kills.")
+        .with_target(
+            &double,
+            "genesys-custom-report",
+            &METRICS,
+            "[target.rate]\nrequests = 3000\nperiod = \"1m\"\n\n[target.retry]\nfirst = \"100ms\"\nlongest = \"2s\"\n",
+        )
+        // A killed deliver's rows wait for their lease; a test need not wait as long.
+        .with_env("KPILINE_DELIVER_LEASE_MARGIN", "1s");
+    setup.run("compute", &["migrate"]).await;
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut parts = [
+        Part::start(&setup, "ingest", &["serve", "--http-listen", &listen]),
+        Part::start(&setup, "compute", &["serve"]),
+        Part::start(&setup, "deliver", &["serve"]),
+    ];
+
+    let mut options = sender(([127, 0, 0, 1], port).into());
+    // Spread over the kills: about two seconds each.
+    options.rate = Some(workload.events.len() as f64 / (2.0 * kills as f64));
+    options.duplicate_ratio = 0.1;
+    options.late_ratio = 0.1;
+    let events = workload.events.clone();
+    let sending = tokio::spawn(async move { send(&options, events).await });
+
+    let mut killed = std::collections::BTreeMap::<&str, usize>::new();
+    for round in 0..kills {
+        // The random moment itself: time passing is the point, nothing is waited for.
+        tokio::time::sleep(Duration::from_millis(rng.random_range(200..2_500))).await;
+        // Each kind at least three times, the rest drawn.
+        let kinds = ["ingest", "compute", "deliver", "rabbitmq", "postgres"];
+        let victim = if round < 15 {
+            kinds[round % 5]
+        } else {
+            kinds.choose(&mut rng).unwrap()
+        };
+        *killed.entry(victim).or_default() += 1;
+        match victim {
+            "rabbitmq" | "postgres" => {
+                servers.script(&["crash", victim]);
+                servers.script(&["start", victim]);
+            }
+            binary => {
+                let part = parts.iter_mut().find(|part| part.binary == binary).unwrap();
+                part.kill_and_restart(&setup);
+            }
+        }
+    }
+    let summary = sending.await.unwrap();
+    for part in &mut parts {
+        assert!(
+            part.process.is_running(),
+            "{} gave up: {}",
+            part.binary,
+            part.process.stderr()
+        );
+    }
+
+    let look = Look::connect(&database).await;
+    look.wait_for(&expected).await;
+    replay_with_kills(&setup, &mut rng).await;
+    eventually(
+        PATIENCE,
+        "version 2 has the rows of the truth",
+        async || {
+            let found = look.values(2).await;
+            if found == expected {
+                Ok(())
+            } else {
+                Err(difference(&found, &expected))
+            }
+        },
+    )
+    .await;
+    let pushed: Values = expected
+        .iter()
+        .filter(|(_, value)| value.is_some())
+        .map(|(key, value)| (key.clone(), *value))
+        .collect();
+    eventually(PATIENCE, "the platform has every value", async || {
+        let cells = double.table().into_iter();
+        let found: Values = cells
+            .map(|(key, cell)| ((key.interaction, key.metric), cell.value))
+            .collect();
+        let left = look.number("SELECT count(*) FROM sync_queue").await;
+        if found == pushed && left == 0 {
+            Ok(())
+        } else {
+            Err((left, difference(&found, &pushed)))
+        }
+    })
+    .await;
+    let counts = look.counts().await;
+    assert_eq!(
+        counts.received,
+        counts.logged + counts.duplicates + counts.quarantined + counts.ignored
+    );
+    assert_eq!(counts.quarantined, 0);
+    assert_eq!(
+        counts.logged,
+        i64::try_from(workload.statements).unwrap(),
+        "each statement once in the log"
+    );
+    assert_eq!(
+        look.number("SELECT count(*) FROM event_log").await,
+        counts.logged
+    );
+    eprintln!(
+        "kills: {killed:?} and 3 of backfill, seed {seed}; {} events accepted in {} attempts over {:.0} s; {} rows as the truth has them",
+        summary.accepted_events,
+        summary.attempts,
+        summary.seconds,
+        expected.len()
+    );
+}
+
+/// A replay that is killed three times and resumed each time.
+async fn replay_with_kills(setup: &Setup, rng: &mut StdRng) {
+    let range = [
+        "replay",
+        "--from",
+        "2024-01-01T00:00:00Z",
+        "--to",
+        "2025-01-01T00:00:00Z",
+        "--metric-version",
+        "2",
+    ];
+    for _ in 0..3 {
+        let mut backfill = setup.spawn("backfill", &range);
+        tokio::time::sleep(Duration::from_millis(rng.random_range(5..120))).await;
+        backfill.kill9();
+    }
+    setup.run("backfill", &range).await;
+}
