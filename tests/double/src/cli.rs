@@ -1,5 +1,7 @@
 //! The command line: five subcommands over the library.
 
+mod sink;
+
 use anyhow::Context;
 use bytes::Bytes;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -58,6 +60,12 @@ enum Command {
     ///
     /// Ends with 1 when a body was not accepted.
     Emit(Box<Emit>),
+    /// Listen and answer everything with 202: what `emit` can do at most on this machine.
+    Sink {
+        /// Where to listen; port 0 takes a free one.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
     /// Send deliveries that are wrong in one way each, and print what each was answered. Ends with 1 when an answer is not due.
     Bad {
         /// How an honest sender would send.
@@ -204,6 +212,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             }
         }
         Command::Emit(args) => send(*args).await,
+        Command::Sink { listen } => sink::serve(listen).await,
         Command::Bad {
             wire,
             cases,
