@@ -68,7 +68,7 @@ impl Stage {
 /// What stands for the subscription and the tenant of a message that does not say.
 const UNKNOWN: &str = "(unknown)";
 /// A message that came back this often is not read any more. A restart costs one, a database outage a few.
-const RETURNS_MAX: u64 = 100;
+const RETURNS_MAX: u64 = 50;
 
 /// Reads a broker message.
 pub fn read(delivery: &Delivery) -> Message {

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// A message that came back so often is processed alone: if it ends the process, its neighbours are not held up with it.
-const RETURNS_ALONE: u64 = 3;
+const RETURNS_ALONE: u64 = 10;
 /// Sessions in a row that end in an error nobody but an operator can mend, before the process ends.
 const FATAL_MAX: u32 = 5;
 

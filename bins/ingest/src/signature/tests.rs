@@ -113,7 +113,7 @@ fn any_of_several_signatures_may_match_any_of_several_secrets() {
 #[test]
 fn base64_is_read_in_all_four_spellings() {
     // A body whose MAC needs the two characters in which the alphabets differ.
-    let body = (0u32..)
+    let body = (0u32..10_000)
         .map(|n| n.to_string().into_bytes())
         .find(|body| {
             let text = STANDARD.encode(mac("s", body));

@@ -116,10 +116,8 @@ fn implausible_instants_are_refused_by_the_field_timestamp() {
 #[test]
 fn ids_that_no_table_takes_are_refused() {
     let long = "x".repeat(1_001);
-    for id in [long.as_str()] {
-        let body = event(id, "2024-05-15T14:32:10Z");
-        assert_eq!(check(message(&[body.as_bytes()])), (1, 0, 1, 0), "{id}");
-    }
+    let body = event(&long, "2024-05-15T14:32:10Z");
+    assert_eq!(check(message(&[body.as_bytes()])), (1, 0, 1, 0));
 }
 
 #[test]
@@ -156,7 +154,7 @@ proptest! {
 
     #[test]
     fn whatever_json_comes_is_counted(bodies in proptest::collection::vec("[\\[\\]{}\",:0-9a-z \n]{0,60}", 0..6)) {
-        let bodies: Vec<&[u8]> = bodies.iter().map(|body| body.as_bytes()).collect();
+        let bodies: Vec<&[u8]> = bodies.iter().map(String::as_bytes).collect();
         check(message(&bodies));
     }
 }

@@ -1,0 +1,283 @@
+//! *normalise*: each event logged once, published at least once, counted once, whatever is killed.
+
+use crate::line::{Line, PATIENCE, event, message, take_facts};
+use broker::Queue;
+use double::emit::Retry;
+use double::workload::Workload;
+use schema::{DeliveryId, MessageId};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use testkit::{Proxy, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redelivered_message_publishes_its_own_rows_again_and_counts_nothing_twice() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let (_connection, mut facts) = line.facts().await;
+    let body = format!("[{},{},{{\"data\":{{}}}}]", event("a"), event("b"));
+    let (id, delivery) = (MessageId::generate(), DeliveryId::generate());
+
+    line.publish(Queue::Raw, &message(id, delivery, &body))
+        .await;
+    assert_eq!(take_facts(&mut facts, 2).await.len(), 2);
+    let first = line.counts_of(3).await;
+    assert_eq!((first.logged, first.quarantined), (2, 1));
+
+    // What the broker does after a crash between commit and acknowledgement: the same message once more.
+    line.publish(Queue::Raw, &message(id, delivery, &body))
+        .await;
+    assert_eq!(take_facts(&mut facts, 2).await.len(), 2);
+    assert_eq!(line.counts_of(3).await, first);
+    assert_eq!(line.number("SELECT count(*) FROM quarantine").await, 1);
+
+    // Another delivery of the same events: duplicates, not published.
+    let other = message(MessageId::generate(), DeliveryId::generate(), &body);
+    line.publish(Queue::Raw, &other).await;
+    let counts = line.counts_of(6).await;
+    assert_eq!(
+        (counts.logged, counts.duplicates, counts.quarantined),
+        (2, 2, 2)
+    );
+    let marker = message(MessageId::generate(), DeliveryId::generate(), &event("c"));
+    line.publish(Queue::Raw, &marker).await;
+    let next = take_facts(&mut facts, 1).await;
+    assert_eq!(next.len(), 1);
+    assert_eq!(next[0].interaction.as_str(), "int_c");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_twice_in_one_delivery_is_logged_and_published_once() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let (_connection, mut facts) = line.facts().await;
+    let body = format!("{0}\n{0}\n{1}", event("a"), event("b"));
+    let sent = message(MessageId::generate(), DeliveryId::generate(), &body);
+    line.publish(Queue::Raw, &sent).await;
+    assert_eq!(take_facts(&mut facts, 2).await.len(), 2);
+    let counts = line.counts_of(3).await;
+    assert_eq!((counts.logged, counts.duplicates), (2, 1));
+}
+
+/// Committed, but not published: the message is given back, and its own rows are published when it comes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_and_not_published_is_published_later() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let admin = line.broker.connect("test admin").await;
+    admin.delete_queue(Queue::EventsTerminal).await.unwrap();
+    let sent = message(MessageId::generate(), DeliveryId::generate(), &event("a"));
+    line.publish(Queue::Raw, &sent).await;
+    normalise
+        .wait_line("the repeated message", PATIENCE, |found| {
+            found["message"] == "normalised a batch" && found["repeated"] == 1
+        })
+        .await;
+    let (_connection, mut facts) = line.facts().await;
+    assert_eq!(take_facts(&mut facts, 1).await.len(), 1);
+    let counts = line.counts_of(1).await;
+    assert_eq!((counts.logged, counts.duplicates), (1, 0));
+}
+
+/// Kills at random moments under load; then every event is logged once, was published, and is counted once.
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_nine_at_any_moment_loses_no_event() {
+    let line = Line::new().await;
+    let mut receive = line.start(&["receive"], &[]);
+    let http = receive.wait_ready().await.http_address();
+    let Workload { events, statements } = Workload::new(400, 11);
+    let ids: BTreeSet<_> = events.iter().map(|event| event_id(event)).collect();
+    let total = i64::try_from(events.len()).unwrap();
+    let (_connection, mut facts) = line.facts().await;
+
+    let emitting = line.emit(
+        http,
+        |options| {
+            options.rate = Some(800.0);
+            options.retry = Some(Retry::default());
+        },
+        events,
+    );
+    let killing = async {
+        let mut random = double::Random::new(5);
+        for _ in 0..8 {
+            let mut normalise = line.start(&["normalise"], &[]);
+            normalise.wait_ready().await;
+            // A random moment, not a synchronisation.
+            tokio::time::sleep(Duration::from_millis(random.index(300) as u64)).await;
+            normalise.kill9();
+        }
+    };
+    let (summary, ()) = tokio::join!(emitting, killing);
+    assert!(summary.is_complete(), "{summary:?}");
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+
+    let counts = line.counts_of(total).await;
+    let logged = i64::try_from(statements).unwrap();
+    assert_eq!((counts.logged, counts.duplicates), (logged, total - logged));
+    assert_eq!(line.number("SELECT count(*) FROM event_log").await, logged);
+    let mut seen = BTreeSet::new();
+    while seen.len() < ids.len() {
+        for event in take_facts(&mut facts, 1).await {
+            seen.insert(event.fact.key.as_str().trim_start_matches("e:").to_owned());
+        }
+    }
+    assert_eq!(seen, ids);
+}
+
+fn event_id(event: &[u8]) -> String {
+    let event: serde_json::Value = serde_json::from_slice(event).unwrap();
+    event["data"]["event_id"].as_str().unwrap().to_owned()
+}
+
+/// Pitfall 43: two copies pass the duplicate check together.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_events_at_two_receivers_in_the_same_moment_are_logged_once() {
+    let line = Line::new().await;
+    let mut first = line.start(&[], &[]);
+    let mut second = line.start(&[], &[]);
+    let (one, two) = (
+        first.wait_ready().await.http_address(),
+        second.wait_ready().await.http_address(),
+    );
+    let Workload { events, statements } = Workload::new(200, 13);
+    let (sent, logged) = (events.len() * 2, i64::try_from(statements).unwrap());
+    let sent = i64::try_from(sent).unwrap();
+    let tune = |options: &mut double::emit::Options| options.connections = 4;
+    let (a, b) = tokio::join!(
+        line.emit(one, tune, events.clone()),
+        line.emit(two, tune, events.clone())
+    );
+    assert!(a.is_complete() && b.is_complete());
+    let counts = line.counts_of(sent).await;
+    assert_eq!((counts.logged, counts.duplicates), (logged, sent - logged));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_the_store_refuses_is_isolated() {
+    let line = Line::new().await;
+    // What no check of ours foresees: a constraint of the operator's own.
+    let client = line.db.client().await;
+    let sql = "ALTER TABLE event_log ADD CONSTRAINT no_such CHECK (event_id NOT LIKE 'bad%')";
+    client.batch_execute(sql).await.unwrap();
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let events: Vec<_> = (0..100)
+        .map(|n| {
+            event(&if n % 33 == 7 {
+                format!("bad{n}")
+            } else {
+                format!("good{n}")
+            })
+        })
+        .collect();
+    let sent = message(
+        MessageId::generate(),
+        DeliveryId::generate(),
+        &events.join("\n"),
+    );
+    line.publish(Queue::Raw, &sent).await;
+    let counts = line.counts_of(100).await;
+    assert_eq!((counts.logged, counts.quarantined), (97, 3));
+    let refused =
+        "SELECT count(*) FROM quarantine WHERE stage = 'store' AND reason LIKE '%no_such%'";
+    assert_eq!(line.number(refused).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_no_envelope_is_held_whole() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let connection = line.broker.connect("test").await;
+    let publisher = connection.publisher().await.unwrap();
+    let outgoing = broker::Outgoing {
+        queue: Queue::Raw,
+        body: bytes::Bytes::from_static(b"\x00not an envelope"),
+        message_id: MessageId::generate().0,
+        correlation: String::new(),
+    };
+    publisher.publish(outgoing).await.unwrap();
+    assert_eq!(line.counts_of(1).await.quarantined, 1);
+    let client = line.db.client().await;
+    let row = client
+        .query_one("SELECT stage, raw FROM quarantine", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, &str>(0), "envelope");
+    assert_eq!(row.get::<_, &[u8]>(1), b"\x00not an envelope");
+    eventually(PATIENCE, "it is acknowledged", async || {
+        line.broker.depth(Queue::Raw).await == 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_outage_is_waited_out_and_nothing_is_lost() {
+    let line = Line::new().await;
+    let (proxy, url) = Proxy::before(line.db.url(), 5432).await;
+    let mut normalise = line.start(
+        &["normalise"],
+        &[
+            ("KPILINE_DATABASE_URL", &url),
+            ("KPILINE_NORMALISE_HOLD_MAX", "1s"),
+            ("KPILINE_DATABASE_ACQUIRE_TIMEOUT", "1s"),
+        ],
+    );
+    let ready = normalise.wait_ready().await;
+    proxy.refuse();
+    for n in 0..5 {
+        let sent = message(
+            MessageId::generate(),
+            DeliveryId::generate(),
+            &event(&format!("d{n}")),
+        );
+        line.publish(Queue::Raw, &sent).await;
+    }
+    // It gives the messages back instead of holding them, and says that it is not ready.
+    eventually(PATIENCE, "given back", async || {
+        let (status, _) = testkit::http::get(ready.ops_address(), "/readyz")
+            .await
+            .unwrap();
+        status == 503 && line.broker.depth(Queue::Raw).await == 5
+    })
+    .await;
+    proxy.resume();
+    assert_eq!(line.counts_of(5).await.logged, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_broker_connection_is_opened_again() {
+    let line = Line::new().await;
+    let (proxy, url) = Proxy::before(line.broker.url(), 5672).await;
+    let mut normalise = line.start(&["normalise"], &[("KPILINE_AMQP_URL", &url)]);
+    normalise.wait_ready().await;
+    for n in 0..3 {
+        proxy.cut();
+        let sent = message(
+            MessageId::generate(),
+            DeliveryId::generate(),
+            &event(&format!("c{n}")),
+        );
+        line.publish(Queue::Raw, &sent).await;
+        assert_eq!(line.counts_of(n + 1).await.logged, n + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_logged_like_all_else_and_published_on_its_lane() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let sent = message(MessageId::generate(), DeliveryId::generate(), &event("h"));
+    line.publish(Queue::RawHistory, &sent).await;
+    assert_eq!(line.counts_of(1).await.logged, 1);
+    eventually(PATIENCE, "on the history lane", async || {
+        line.broker.depth(Queue::EventsHistory).await == 1
+    })
+    .await;
+    assert_eq!(line.broker.depth(Queue::EventsTerminal).await, 0);
+}
