@@ -10,7 +10,7 @@
 #                     one build, which is what takes the minutes
 #
 # Installs PostgreSQL and RabbitMQ from the distribution if they are missing, starts private ones under .local, builds,
-# migrates, starts ingest, compute, deliver and a double of both platforms; sends a day of signed webhooks, imports history
+# migrates, starts ingest, compute, deliver and a double of each platform; sends a day of signed webhooks, imports history
 # in the platforms' own formats, sends everything again in another order, and computes it anew as version 2. Then compares
 # every value with what the double has worked out by itself, and ends with 0 only if all agree. It ends all it has started.
 #
@@ -107,8 +107,8 @@ else
 fi
 KPILINE_QUEUE_PREFIX=kpiline.$DEMO_TENANT.
 if [ -n "$PRIVATE_BROKER" ]; then
-    KPILINE_AMQP_URL=$(rabbitmq_url)
-    rabbitmq_delete_queues "$KPILINE_QUEUE_PREFIX"
+    rabbitmq_fresh_vhost kpiline-demo
+    KPILINE_AMQP_URL=$(rabbitmq_url kpiline-demo)
 fi
 PSQL=$(psql_command)
 export KPILINE_DATABASE_URL KPILINE_AMQP_URL KPILINE_QUEUE_PREFIX
@@ -120,19 +120,22 @@ line_build
 step "Migrate"
 "$(line_program compute)" migrate 2>>"$LOG_DIR/migrate.log" >&2 || { cat "$LOG_DIR/migrate.log" >&2 && die "the migrations could not be applied"; }
 
-step "Start ingest, compute, deliver and the platform double"
+step "Start ingest, compute, deliver and the two platforms' doubles"
 HTTP_PORT=$(free_port 8080)
 INGEST_PORT=$(free_port 9101)
 COMPUTE_PORT=$(free_port 9102)
 DELIVER_PORT=$(free_port 9104)
-DOUBLE_PORT=$(free_port 9900)
+GENESYS_PORT=$(free_port 9901)
+CXONE_PORT=$(free_port 9902)
 demo_configure
-line_start platform-double serve --config "$DEMO_DIR/double.json" --listen "127.0.0.1:$DOUBLE_PORT"
-line_start ingest serve --http-listen "127.0.0.1:$HTTP_PORT" --ops-listen "127.0.0.1:$INGEST_PORT"
-line_start compute serve --ops-listen "127.0.0.1:$COMPUTE_PORT"
-line_start deliver serve --ops-listen "127.0.0.1:$DELIVER_PORT"
-DEMO_RUNNING=(platform-double ingest compute deliver)
-line_wait_ready platform-double "$DOUBLE_PORT" /control/state
+line_start platform-genesys platform-double serve --config "$DEMO_DIR/platform.json" --listen "127.0.0.1:$GENESYS_PORT"
+line_start platform-cxone platform-double serve --config "$DEMO_DIR/platform.json" --listen "127.0.0.1:$CXONE_PORT"
+line_start ingest ingest serve --http-listen "127.0.0.1:$HTTP_PORT" --ops-listen "127.0.0.1:$INGEST_PORT"
+line_start compute compute serve --ops-listen "127.0.0.1:$COMPUTE_PORT"
+line_start deliver deliver serve --ops-listen "127.0.0.1:$DELIVER_PORT"
+DEMO_RUNNING=(platform-genesys platform-cxone ingest compute deliver)
+line_wait_ready platform-genesys "$GENESYS_PORT" /control/state
+line_wait_ready platform-cxone "$CXONE_PORT" /control/state
 line_wait_ready ingest "$INGEST_PORT"
 line_wait_ready compute "$COMPUTE_PORT"
 line_wait_ready deliver "$DELIVER_PORT"

@@ -83,7 +83,7 @@ status() {
         say "postgres: not running"
     fi
     if pid=$(rabbitmq_pid) && rabbitmq_state; then
-        say "rabbitmq: pid $pid, $(rabbitmq_url), logs $LOG_DIR/rabbitmq.log and $MQ_BASE/log"
+        say "rabbitmq: pid $pid, $(rabbitmq_url %2f), logs $LOG_DIR/rabbitmq.log and $MQ_BASE/log"
     else
         say "rabbitmq: not running"
     fi
@@ -95,8 +95,8 @@ print_env() {
         printf "export KPILINE_TEST_DATABASE_URL='%s'\n" "$(postgres_url postgres)"
     fi
     if rabbitmq_pid >/dev/null; then
-        printf "export KPILINE_AMQP_URL='%s'\n" "$(rabbitmq_url)"
-        printf "export KPILINE_TEST_AMQP_URL='%s'\n" "$(rabbitmq_url)"
+        printf "export KPILINE_AMQP_URL='%s'\n" "$(rabbitmq_url %2f)"
+        printf "export KPILINE_TEST_AMQP_URL='%s'\n" "$(rabbitmq_url %2f)"
     fi
 }
 

@@ -44,7 +44,7 @@ parts=()
 [ -n "${KPILINE_TEST_AMQP_URL:-}" ] || parts+=(rabbitmq)
 services_acquire "${parts[@]}"
 KPILINE_TEST_DATABASE_URL=${KPILINE_TEST_DATABASE_URL:-$(postgres_url postgres)}
-KPILINE_TEST_AMQP_URL=${KPILINE_TEST_AMQP_URL:-$(rabbitmq_url)}
+KPILINE_TEST_AMQP_URL=${KPILINE_TEST_AMQP_URL:-$(rabbitmq_url %2f)}
 export KPILINE_TEST_DATABASE_URL KPILINE_TEST_AMQP_URL
 
 step "Build"

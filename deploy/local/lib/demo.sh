@@ -16,7 +16,7 @@ sql_table() {
     "$PSQL" -qX -v ON_ERROR_STOP=1 -P footer=off -P border=1 -P null='' -d "$KPILINE_DATABASE_URL" -c "$2"
 }
 
-# demo_configure: two tenants, two platforms played by one double, limits and faults of its own.
+# demo_configure: a webhook of each kind, a target on each platform, and what the platforms' doubles do wrong.
 demo_configure() {
     mkdir -p "$DEMO_DIR"
     cat >"$DEMO_DIR/subscriptions.toml" <<CONF
@@ -46,11 +46,11 @@ version = 1
 [[target]]
 name = "$DEMO_TENANT-genesys"
 platform = "genesys-custom-report"
-base_url = "http://127.0.0.1:$DOUBLE_PORT"
+base_url = "http://127.0.0.1:$GENESYS_PORT"
 metrics = ["adjusted_aht", "handle_time"]
 [target.credentials]
-token_url = "http://127.0.0.1:$DOUBLE_PORT/oauth/token"
-client_id = "demo-genesys"
+token_url = "http://127.0.0.1:$GENESYS_PORT/oauth/token"
+client_id = "demo"
 client_secret = "$DEMO_SECRET"
 [target.rate]
 requests = 15
@@ -61,11 +61,11 @@ first = "500ms"
 [[target]]
 name = "$DEMO_TENANT-cxone"
 platform = "cxone-import"
-base_url = "http://127.0.0.1:$DOUBLE_PORT"
+base_url = "http://127.0.0.1:$CXONE_PORT"
 metrics = ["adjusted_aht", "handle_time", "talk_time", "hold_time", "wrap_time", "queue_wait"]
 [target.credentials]
-token_url = "http://127.0.0.1:$DOUBLE_PORT/authentication/v1/token/access-key"
-client_id = "demo-cxone"
+token_url = "http://127.0.0.1:$CXONE_PORT/authentication/v1/token/access-key"
+client_id = "demo"
 client_secret = "$DEMO_SECRET"
 [target.rate]
 requests = 15
@@ -73,11 +73,10 @@ period = "1s"
 [target.retry]
 first = "500ms"
 CONF
-    cat >"$DEMO_DIR/double.json" <<CONF
+    cat >"$DEMO_DIR/platform.json" <<CONF
 {
   "clients": [
-    { "id": "demo-genesys", "secret": "$DEMO_SECRET" },
-    { "id": "demo-cxone", "secret": "$DEMO_SECRET" }
+    { "id": "demo", "secret": "$DEMO_SECRET" }
   ],
   "limit": { "requests": 20, "window_ms": 1000, "retry_after": "alternating" },
   "faults": { "phases": [
@@ -122,8 +121,24 @@ demo_differences() {
         WHERE (t.ms, t.reason) IS DISTINCT FROM (c.ms, c.reason)"
 }
 
-demo_import() { say "   (backfill is not there yet)"; }
-demo_replay() { say "   (backfill is not there yet)"; }
+# Real shapes, made-up contents. --wait: until the line has worked off what the job published.
+demo_import() {
+    demo_job import tests/fixtures/genesys/conversation-details-page.json --format genesys-details \
+        --tenant "$DEMO_TENANT-genesys-history" --subscription "$DEMO_TENANT-genesys-history"
+    demo_job import tests/fixtures/cxone/call-detail-524.csv --format cxone-call-detail --zone America/Denver \
+        --tenant "$DEMO_TENANT-cxone-history" --subscription "$DEMO_TENANT-cxone-history"
+}
+
+demo_replay() {
+    local from to
+    IFS='|' read -r from to <<<"$(sql "SELECT to_char(min(occurred_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+        to_char((max(occurred_at) + '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM event_log WHERE tenant = '$DEMO_TENANT'")"
+    demo_job replay --from "$from" --to "$to" --metric-version 2 --tenant "$DEMO_TENANT"
+}
+
+demo_job() {
+    "$(line_program backfill)" "$@" --ops-listen 127.0.0.1:0 --wait --log-level warn >&2 || die "backfill $1 has failed"
+}
 
 demo_counted() { # received so far, of the tenant's webhooks
     sql "SELECT coalesce(sum(received), 0) FROM ingest_counts WHERE tenant = '$DEMO_TENANT'"
@@ -196,21 +211,28 @@ demo_expect() {
     fi
 }
 
-# demo_platform_state: what the double holds and has seen, in tables to be asked like everything else.
+# demo_platform_state: what the doubles hold and have seen, in tables to be asked like everything else.
 demo_platform_state() {
-    http_body "$DOUBLE_PORT" /control/table >"$DEMO_DIR/platform-table.json"
-    http_body "$DOUBLE_PORT" /control/state >"$DEMO_DIR/platform-state.json"
-    "$PSQL" -qX -v ON_ERROR_STOP=1 -d "$KPILINE_DATABASE_URL" <<SQL
-\\set held \`cat '$DEMO_DIR/platform-table.json'\`
-\\set state \`cat '$DEMO_DIR/platform-state.json'\`
-SET client_min_messages = warning;
-DROP TABLE IF EXISTS kpiline_demo.held, kpiline_demo.state;
-CREATE TABLE kpiline_demo.held AS
-SELECT e -> 'key' ->> 'tenant' AS tenant, e -> 'key' ->> 'interaction' AS interaction_id, e -> 'key' ->> 'metric' AS metric_type,
-    (e -> 'key' ->> 'version')::int AS metric_version, e -> 'key' ->> 'scope' AS leg_scope, (e -> 'cell' ->> 'value')::numeric AS value
+    sql "DROP TABLE IF EXISTS kpiline_demo.held, kpiline_demo.state;
+        CREATE TABLE kpiline_demo.held (target text, tenant text, interaction_id text, metric_type text, metric_version int, leg_scope text, ms numeric);
+        CREATE TABLE kpiline_demo.state (target text, state jsonb)" 2>/dev/null
+    local platform port
+    for platform in genesys cxone; do
+        port=$GENESYS_PORT
+        [ "$platform" = genesys ] || port=$CXONE_PORT
+        http_body "$port" /control/table >"$DEMO_DIR/$platform-table.json"
+        http_body "$port" /control/state >"$DEMO_DIR/$platform-state.json"
+        # psql reads the files itself: an argument could not be that long.
+        "$PSQL" -qX -v ON_ERROR_STOP=1 -v target="$DEMO_TENANT-$platform" -d "$KPILINE_DATABASE_URL" <<SQL
+\\set held \`cat '$DEMO_DIR/$platform-table.json'\`
+\\set state \`cat '$DEMO_DIR/$platform-state.json'\`
+INSERT INTO kpiline_demo.held
+SELECT :'target', e -> 'key' ->> 'tenant', e -> 'key' ->> 'interaction', e -> 'key' ->> 'metric', (e -> 'key' ->> 'version')::int,
+    e -> 'key' ->> 'scope', round((e -> 'cell' ->> 'value')::numeric * 1000)
 FROM jsonb_array_elements(:'held'::jsonb) AS e;
-CREATE TABLE kpiline_demo.state AS SELECT :'state'::jsonb AS state;
+INSERT INTO kpiline_demo.state VALUES (:'target', :'state'::jsonb);
 SQL
+    done
 }
 
 # demo_report: reads DEMO_BEFORE, DEMO_AGAIN and DEMO_AFTER (fingerprints of version 1 after the first sending, after the second
@@ -232,13 +254,15 @@ demo_report() {
         SELECT subscription, sum(received) AS received, sum(logged) AS logged, sum(duplicates) AS duplicates,
             sum(quarantined) AS quarantined, sum(ignored) AS ignored
         FROM ingest_counts WHERE tenant LIKE '$DEMO_TENANT%' GROUP BY 1 ORDER BY 1"
+    sql_table "In quarantine, whole, until released or discarded" "
+        SELECT subscription, reason, field, value, expected FROM quarantine WHERE tenant LIKE '$DEMO_TENANT%' ORDER BY quarantine_id"
     sql_table "Delivery, by fate of each pushed row" "
         SELECT target, fate, coalesce(status::text, '') AS status, count(*) AS rows, count(DISTINCT request_id) AS requests
         FROM metric_sync_log WHERE target LIKE '$DEMO_TENANT-%' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    sql_table "What the platform saw" "
-        SELECT state ->> 'pushes' AS pushes_by_status, state ->> 'rows_stored' AS rows_stored, state ->> 'keys' AS values_held,
+    sql_table "What the platforms saw" "
+        SELECT target, state ->> 'pushes' AS pushes_by_status, state ->> 'rows_stored' AS rows_stored, state ->> 'keys' AS values_held,
             state ->> 'rows_max' AS most_rows_a_request, state ->> 'busiest_window' AS most_requests_a_second, state ->> 'violations' AS violations
-        FROM kpiline_demo.state"
+        FROM kpiline_demo.state ORDER BY 1"
 
     local wrong
     wrong=$(demo_differences 1)
@@ -255,14 +279,17 @@ demo_report() {
         "$(sql "SELECT sum(logged) = $STATEMENTS AND sum(received) = sum(logged) + sum(duplicates) AND sum(received) >= 2 * $EVENTS
             FROM ingest_counts WHERE tenant = '$DEMO_TENANT'")" "$counts"
     wrong=$(sql "SELECT count(*) FROM kpiline_demo.held h
-        FULL JOIN (SELECT tenant, interaction_id, metric_type, metric_version, leg_scope, metric_value FROM computed_metrics
-            WHERE tenant LIKE '$DEMO_TENANT%' AND metric_version = 1 AND metric_value IS NOT NULL) m
-        USING (tenant, interaction_id, metric_type, metric_version, leg_scope)
-        WHERE round(h.value * 1000) IS DISTINCT FROM round(m.metric_value::numeric * 1000)")
-    demo_expect "the platform holds the last value of every metric" "$([ "$wrong" = 0 ] && echo t)" "$wrong values"
-    demo_expect "the platform's rules were kept" "$(sql "SELECT state ->> 'violations' = '{}' FROM kpiline_demo.state")" \
-        "$(sql "SELECT state ->> 'violations' FROM kpiline_demo.state")"
-    demo_expect "nothing is in quarantine" "$(sql "SELECT count(*) = 0 FROM quarantine WHERE tenant LIKE '$DEMO_TENANT%'")" \
+        FULL JOIN (SELECT t.target, m.tenant, m.interaction_id, m.metric_type, m.metric_version, m.leg_scope, round(m.metric_value::numeric * 1000) AS ms
+            FROM computed_metrics m JOIN sync_targets t ON t.target LIKE '$DEMO_TENANT-%' AND m.metric_type = ANY (t.metrics)
+            WHERE m.tenant LIKE '$DEMO_TENANT%' AND m.metric_version = 1 AND m.metric_value IS NOT NULL) m
+        USING (target, tenant, interaction_id, metric_type, metric_version, leg_scope)
+        WHERE h.ms IS DISTINCT FROM m.ms")
+    demo_expect "each platform holds the last value of every metric it was promised" "$([ "$wrong" = 0 ] && echo t)" "$wrong values"
+    demo_expect "the platforms' rules were kept (rows and requests at most, Retry-After, no value twice or out of order)" \
+        "$(sql "SELECT bool_and(state ->> 'violations' = '{}') FROM kpiline_demo.state")" \
+        "$(sql "SELECT string_agg(state ->> 'violations', ' ') FROM kpiline_demo.state")"
+    demo_expect "quarantine holds the one unreadable row of the call-detail file, and nothing else" \
+        "$(sql "SELECT count(*) = 1 AND bool_and(subscription = '$DEMO_TENANT-cxone-history') FROM quarantine WHERE tenant LIKE '$DEMO_TENANT%'")" \
         "see table quarantine"
     printf '\nChecks\n'
     printf '%s\n' "${DEMO_CHECKS[@]}"
@@ -282,6 +309,6 @@ demo_where_next() {
     printf '  ingest   http://127.0.0.1:%s/metrics and /readyz\n' "$INGEST_PORT"
     printf '  compute  http://127.0.0.1:%s/metrics and /readyz\n' "$COMPUTE_PORT"
     printf '  deliver  http://127.0.0.1:%s/metrics and /readyz\n' "$DELIVER_PORT"
-    printf '  platform http://127.0.0.1:%s/control/state, /control/table, /control/requests\n' "$DOUBLE_PORT"
+    printf '  platform http://127.0.0.1:%s and :%s, each /control/state, /control/table, /control/requests\n' "$GENESYS_PORT" "$CXONE_PORT"
     printf '  logs     %s\n\n' "$LOG_DIR"
 }

@@ -14,12 +14,12 @@ line_build() {
     cargo build --locked --profile "$LINE_PROFILE" --bin ingest --bin compute --bin backfill --bin deliver --bin platform-double
 }
 
-# line_start NAME ARG...: as a process that line_stop ends; its log is .local/logs/NAME.log, begun anew.
+# line_start NAME PROGRAM ARG...: as a process that line_stop ends; its log is .local/logs/NAME.log, begun anew.
 line_start() {
-    local name=$1
-    shift
+    local name=$1 program=$2
+    shift 2
     : >"$LOG_DIR/$name.log"
-    proc_spawn "$RUN_DIR/line-$name.pid" "$LOG_DIR/$name.log" "$(id -un)" "$(line_program "$name")" "$@" ||
+    proc_spawn "$RUN_DIR/line-$name.pid" "$LOG_DIR/$name.log" "$(id -un)" "$(line_program "$program")" "$@" ||
         die "$name could not be started"
 }
 
@@ -28,7 +28,7 @@ line_running() { proc_alive "$RUN_DIR/line-$1.pid" >/dev/null; }
 # The other way round of the flow: nothing new comes in while the rest finishes what it holds.
 line_stop() {
     local name
-    for name in ingest backfill compute deliver platform-double; do
+    for name in ingest compute deliver platform-genesys platform-cxone; do
         proc_stop "$RUN_DIR/line-$name.pid" 30
     done
 }

@@ -12,9 +12,10 @@ rabbitmq_state() {
 
 rabbitmq_pid() { proc_alive "$RUN_DIR/rabbitmq.pid"; }
 
+# rabbitmq_url [VHOST]
 rabbitmq_url() {
     rabbitmq_state || return 1
-    printf 'amqp://%s:%s@127.0.0.1:%s/%%2f' "$MQ_USER_NAME" "$MQ_PASSWORD" "$MQ_PORT"
+    printf 'amqp://%s:%s@127.0.0.1:%s/%s' "$MQ_USER_NAME" "$MQ_PASSWORD" "$MQ_PORT" "${1:-%2f}"
 }
 
 # The whole environment of the node and of its command line tool: nothing of ours or of the machine's leaks in.
@@ -139,7 +140,9 @@ rabbitmq_ctl() {
     (cd / && exec 8>&- 9>&- && as_user "$(server_user rabbitmq)" env -i "${MQ_ENVIRONMENT[@]}" "$sbin/rabbitmqctl" "$@")
 }
 
-# rabbitmq_delete_queues PREFIX: in one call of the tool, which takes a second or two to come up.
-rabbitmq_delete_queues() {
-    rabbitmq_ctl --quiet eval "[rabbit_amqqueue:delete_with(Q, false, false, <<\"kpiline\">>) || Q <- rabbit_amqqueue:list(), lists:prefix(\"$1\", binary_to_list(element(4, amqqueue:get_name(Q))))], ok." >/dev/null
+# rabbitmq_fresh_vhost NAME: an empty virtual host; what one of that name held is gone.
+rabbitmq_fresh_vhost() {
+    rabbitmq_ctl --quiet delete_vhost "$1" >/dev/null 2>&1 || true
+    rabbitmq_ctl --quiet add_vhost "$1" >&2
+    rabbitmq_ctl --quiet set_permissions -p "$1" "$MQ_USER_NAME" '.*' '.*' '.*' >&2
 }
