@@ -7,6 +7,7 @@ mod connect;
 mod consume;
 mod faults;
 mod publish;
+mod server;
 
 use broker::{Broker, Outgoing, Queue};
 use bytes::Bytes;
