@@ -33,6 +33,8 @@ pub struct Config {
     pub poison: Vec<String>,
     /// Answers list items in another order than they were sent.
     pub shuffle_answers: bool,
+    /// Pushes that went well are answered 201 without a body, as the guide has it, instead of 200 with a word on each item.
+    pub bare_answers: bool,
     /// What goes wrong when.
     pub faults: Script,
     /// Seed of every random choice.
@@ -59,6 +61,7 @@ impl Default for Config {
             nulls_allowed: false,
             poison: Vec::new(),
             shuffle_answers: false,
+            bare_answers: false,
             faults: Script::default(),
             seed: 1,
         }

@@ -438,6 +438,21 @@ async fn items_fail_alone_inside_a_200_and_answers_come_in_another_order() {
 }
 
 #[tokio::test]
+async fn a_bare_platform_says_201_and_nothing_else() {
+    let session = Session::with(Config {
+        bare_answers: true,
+        ..Config::default()
+    })
+    .await;
+    let answer = session.rows(&rows(2)).await;
+    assert_eq!(
+        (answer.status, answer.body),
+        (StatusCode::CREATED, Value::Null)
+    );
+    assert_eq!(session.double.table().len(), 2);
+}
+
+#[tokio::test]
 async fn a_poison_row_spoils_its_whole_push_without_a_word_which() {
     let session = Session::with(Config {
         poison: vec!["int_7".to_owned()],

@@ -136,9 +136,13 @@ async fn push(request: Request<Incoming>, path: &str, shared: &Shared) -> Result
             } else {
                 store(&mut ledger, index, &rows, items, true);
             }
-            let shuffled = ledger.config.shuffle_answers;
-            let body = push::answer(api, &rows, items, shuffled, &mut ledger.random);
-            crate::http::json(200, &body)
+            if ledger.config.bare_answers && items.is_empty() {
+                crate::http::empty(201)
+            } else {
+                let shuffled = ledger.config.shuffle_answers;
+                let body = push::answer(api, &rows, items, shuffled, &mut ledger.random);
+                crate::http::json(200, &body)
+            }
         }
     };
     let answer = rate_headers(answer, in_window, &ledger);
