@@ -20,9 +20,9 @@ demo *ARGS:
 bench *ARGS:
     deploy/local/bench.sh {{ARGS}}
 
-# The demo again and again with faults, for MINUTES
+# The demo again and again with other calls, for MINUTES
 soak MINUTES="30":
-    deploy/local/demo.sh --soak {{MINUTES}}
+    deploy/local/soak.sh {{MINUTES}}
 
 # Start the private PostgreSQL and RabbitMQ and keep them; `eval "$(just env)"` names them to the binaries
 up:

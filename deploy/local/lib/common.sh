@@ -73,10 +73,10 @@ random_word() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # ---- ports -----------------------------------------------------------------------------------------------------------
 
-port_is_taken() { # any local socket on it, of any state: a bind might fail
+port_is_taken() { # somebody listens on it, on whatever address; connections of the past do not stop a server
     local hex
-    hex=$(printf ':%04X' "$1")
-    awk -v want="$hex" 'FNR > 1 { n = split($2, a, ":"); if (":" a[n] == want) { found = 1; exit } } END { exit !found }' \
+    hex=$(printf '%04X' "$1")
+    awk -v want="$hex" 'FNR > 1 && $4 == "0A" { n = split($2, part, ":"); if (part[n] == want) { found = 1; exit } } END { exit !found }' \
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 

@@ -136,8 +136,11 @@ demo_replay() {
     demo_job replay --from "$from" --to "$to" --metric-version 2 --tenant "$DEMO_TENANT"
 }
 
-demo_job() {
-    "$(line_program backfill)" "$@" --ops-listen 127.0.0.1:0 --wait --log-level warn >&2 || die "backfill $1 has failed"
+demo_job() { # its progress bar is for a terminal; else its log goes where the others are
+    local log=/dev/stderr
+    [ -t 2 ] || log=$LOG_DIR/backfill.log
+    "$(line_program backfill)" "$@" --ops-listen 127.0.0.1:0 --wait --log-level warn >&2 2>>"$log" ||
+        die "backfill $1 has failed; its log is $log"
 }
 
 demo_counted() { # received so far, of the tenant's webhooks
