@@ -2,7 +2,7 @@
 //!
 //! Every flag has an environment variable of the same name: `--queue-prefix` is `KPILINE_QUEUE_PREFIX`. There is one prefix for the
 //! product, none for a binary, so that all binaries can read one set of variables. `resolve` checks and converts: what it returns
-//! can be used without further checks, and what is wrong lands in [`Problems`](crate::Problems).
+//! can be used without further checks, and what is wrong lands in [`Problems`].
 
 mod amqp;
 mod ops;

@@ -44,7 +44,7 @@ impl Server {
         }
     }
 
-    fn signal(&self, signal: &str) {
+    fn signal(signal: &str) {
         let status = services(&["status"]);
         let pid = status
             .split("rabbitmq: pid ")
@@ -181,7 +181,7 @@ async fn stopped(server: &Server) {
         broker.depth(Queue::Raw).await.unwrap() > 500
     })
     .await;
-    server.signal("STOP");
+    Server::signal("STOP");
     let (confirmed, error, took) = publishing.await.unwrap();
     println!(
         "stopped: {} confirmed, then {error} after {took:?}",
@@ -197,7 +197,7 @@ async fn stopped(server: &Server) {
     let start = Instant::now();
     assert!(Broker::connect(&server.config("stopped.")).await.is_err());
     assert!(start.elapsed() < Duration::from_secs(7));
-    server.signal("CONT");
+    Server::signal("CONT");
     let broker = server.connect("stopped.").await;
     none_is_missing(&broker, confirmed).await;
 }
