@@ -74,6 +74,7 @@ finish() {
     services_release
     case $status in
     0) say "demo: passed in $(elapsed)" ;;
+    130 | 143) say "demo: interrupted after $(elapsed); what it started has ended" ;;
     *) say "demo: FAILED (exit $status) after $(elapsed); logs are in $LOG_DIR" ;;
     esac
 }
