@@ -1,1 +1,23 @@
-//! deliver
+//! deliver: pushes changed metrics back to the platforms, in batches and within their limits.
+//!
+//! Work is rows with leases. A round of one target's loop ([`pusher`]) claims due rows, plans requests ([`batch`]), sends them one
+//! by one ([`send`]), decides each row's fate ([`fate`]) and writes it down ([`settle`]). A message on `deliver.wake` only says
+//! "look now" ([`wake`]).
+//!
+//! No transaction is open during a request, and no request is made of which the log does not know. So after any crash every push
+//! has a known fate: accepted, rejected, or unknown and pushed again under the same key.
+
+pub mod app;
+pub mod batch;
+pub mod config;
+pub mod credential;
+pub mod fate;
+pub mod meters;
+pub mod pusher;
+pub mod rest;
+pub mod send;
+pub mod settle;
+pub mod status;
+pub mod targets;
+pub mod toml_file;
+pub mod wake;

@@ -21,8 +21,8 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            read: Duration::from_secs(30),
-            total: Duration::from_secs(60),
+            read: Duration::from_secs(20),
+            total: Duration::from_secs(30),
         }
     }
 }
@@ -114,17 +114,17 @@ impl Client {
         Ok(Self { http })
     }
 
-    /// Posts JSON with a bearer token. `correlation` and `request_key` go along for the platform's logs and its own dedup.
+    /// Posts JSON with a bearer token. `request_id` goes along for the platform's logs.
     pub async fn post_json(
         &self,
         url: &Url,
         token: &Secret,
         body: String,
-        request_key: &str,
+        request_id: &str,
     ) -> Result<Answer, CallError> {
         let authorization = sensitive(format!("Bearer {}", token.expose()), "the token")?;
-        let key = HeaderValue::from_str(request_key).map_err(|_| CallError::Request {
-            what: "the request key",
+        let id = HeaderValue::from_str(request_id).map_err(|_| CallError::Request {
+            what: "the request id",
         })?;
         let request = self
             .http
@@ -132,7 +132,7 @@ impl Client {
             .header(AUTHORIZATION, authorization)
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json")
-            .header("idempotency-key", key)
+            .header("x-request-id", id)
             .body(body);
         answer(request, url).await
     }

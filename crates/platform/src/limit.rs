@@ -61,6 +61,16 @@ struct Pace<I> {
     calm: u32,
 }
 
+impl<I: Reference> Pace<I> {
+    /// What is left of the pause.
+    fn left(&self, now: I) -> Duration {
+        self.paused.map_or(Duration::ZERO, |(since, wait)| {
+            let passed: Duration = now.duration_since(since).into();
+            wait.saturating_sub(passed)
+        })
+    }
+}
+
 /// The quota of one credential within this process.
 #[derive(Debug)]
 pub struct Limiter<C: Clock = DefaultClock> {
@@ -117,13 +127,11 @@ impl<C: Clock + Clone> Limiter<C> {
     pub fn try_grant(&self) -> Result<(), Duration> {
         let now = self.clock.now();
         let mut pace = self.pace();
-        if let Some((since, wait)) = pace.paused {
-            let passed: Duration = now.duration_since(since).into();
-            if passed < wait {
-                return Err(wait.saturating_sub(passed));
-            }
-            pace.paused = None;
+        let left = pace.left(now);
+        if !left.is_zero() {
+            return Err(left);
         }
+        pace.paused = None;
         if let Some(last) = pace.last {
             let gap = self.refill.saturating_mul((1 << pace.halvings) - 1);
             let passed: Duration = now.duration_since(last).into();
@@ -144,15 +152,18 @@ impl<C: Clock + Clone> Limiter<C> {
 
     /// The platform said 429: nothing for so long (never shorter than a pause that is already running), and half the pace after.
     pub fn throttled(&self, wait: Duration) {
-        let now = self.clock.now();
         let mut pace = self.pace();
         pace.halvings = (pace.halvings + 1).min(SLOWEST);
         pace.calm = 0;
-        let left = pace.paused.map_or(Duration::ZERO, |(since, wait)| {
-            let passed: Duration = now.duration_since(since).into();
-            wait.saturating_sub(passed)
-        });
-        if wait > left {
+        drop(pace);
+        self.pause(wait);
+    }
+
+    /// Nothing for so long, never shorter than a pause that is already running.
+    pub fn pause(&self, wait: Duration) {
+        let now = self.clock.now();
+        let mut pace = self.pace();
+        if wait > pace.left(now) {
             pace.paused = Some((now, wait));
         }
     }
@@ -165,6 +176,19 @@ impl<C: Clock + Clone> Limiter<C> {
             pace.calm = 0;
             pace.halvings = pace.halvings.saturating_sub(1);
         }
+    }
+
+    /// How much longer the platform wants nothing.
+    pub fn paused(&self) -> Duration {
+        let now = self.clock.now();
+        self.pace().left(now)
+    }
+
+    /// Empties the bucket: another process may have used the quota up to this moment.
+    pub fn empty(&self) {
+        while self.bucket.check().is_ok() {}
+        // What is left is a fraction of a grant; wait as long as a whole one takes.
+        self.pause(self.refill);
     }
 
     /// The steady time between two requests at full pace.
@@ -262,6 +286,33 @@ mod tests {
             assert!(limiter.try_grant().is_err(), "starts empty");
             let born = now;
             while now < born + Duration::from_secs(20) {
+                match limiter.try_grant() {
+                    Ok(()) => grants.push(now.as_nanos()),
+                    Err(wait) => {
+                        clock.advance(wait);
+                        now += wait;
+                    }
+                }
+            }
+        }
+        assert!(most_in_any_window(&grants, Duration::from_secs(60)) <= 300);
+    }
+
+    /// Two processes, one bucket each, of which one at a time may use it: the one that takes over empties its own first.
+    #[test]
+    fn taking_over_gets_nothing_extra() {
+        let clock = FakeRelativeClock::default();
+        let both = [
+            Limiter::with_clock(genesys(20), clock.clone()).unwrap(),
+            Limiter::with_clock(genesys(20), clock.clone()).unwrap(),
+        ];
+        let mut now = Duration::ZERO;
+        let mut grants = Vec::new();
+        for turn in 0..40 {
+            let limiter = &both[turn % 2];
+            limiter.empty();
+            let until = now + Duration::from_millis(1000 + 700 * turn as u64);
+            while now < until {
                 match limiter.try_grant() {
                     Ok(()) => grants.push(now.as_nanos()),
                     Err(wait) => {

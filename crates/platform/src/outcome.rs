@@ -141,7 +141,7 @@ pub enum Verdict {
         /// The platform's words.
         why: String,
     },
-    /// The target as a whole refuses (permission, path, method): no row is blamed, somebody must look.
+    /// The target as a whole refuses (path, method, format): no row is blamed, somebody must look.
     Pause {
         /// The platform's words.
         why: String,
@@ -184,11 +184,12 @@ pub fn read(rows: &[Row], answer: &Answer, now: UtcMicros) -> Verdict {
     let body = body.as_ref();
     match answer.status {
         200..=299 => success(rows, answer, body, now),
-        401 => Verdict::Unauthorised {
+        // CXone says 403 of an expired token now and then; where it means a missing permission, a new token does not help either.
+        401 | 403 => Verdict::Unauthorised {
             why: answer.words(body),
         },
         // 3xx: a POST is not sent elsewhere on a platform's word. 404, 405, 406, 410, 415: path or format, so the target's.
-        300..=399 | 403 | 404 | 405 | 406 | 407 | 410 | 415 => Verdict::Pause {
+        300..=399 | 404 | 405 | 406 | 407 | 410 | 415 => Verdict::Pause {
             why: answer.words(body),
         },
         429 => Verdict::Slow {

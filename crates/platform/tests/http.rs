@@ -141,7 +141,7 @@ async fn an_answer_is_handed_over_as_it_is() {
     assert_eq!(waits, ["7", "9"], "both headers");
     let seen = server.seen.lock().unwrap()[0].to_ascii_lowercase();
     assert!(seen.contains("authorization: bearer t0ken"), "{seen}");
-    assert!(seen.contains("idempotency-key: key-1"), "{seen}");
+    assert!(seen.contains("x-request-id: key-1"), "{seen}");
 }
 
 #[tokio::test]

@@ -250,7 +250,7 @@ fn every_status_has_its_verdict() {
         (301, Pause),
         (400, Halve),
         (401, Unauthorised),
-        (403, Pause),
+        (403, Unauthorised),
         (404, Pause),
         (405, Pause),
         (408, Broken),

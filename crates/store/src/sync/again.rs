@@ -6,31 +6,32 @@ use crate::error::StoreError;
 use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 
-// Served by the index on (tenant, interaction_id, metric_type).
+// Key by key through the index on (tenant, interaction_id, metric_type): OFFSET 0 keeps the planner from joining the whole log
+// when it believes that the log is small.
 pub(super) static LOG_LOST: Sql = Sql {
     step: "log pushes whose answer got lost",
     text: "INSERT INTO metric_sync_log (target, tenant, interaction_id, metric_type, metric_version, leg_scope, revision, attempt, \
                                         fate, request_id, idempotency_key, message) \
-           SELECT s.target, s.tenant, s.interaction_id, s.metric_type, s.metric_version, s.leg_scope, s.revision, s.attempt, \
+           SELECT $1, k.tenant, k.interaction_id, k.metric_type, k.metric_version, k.leg_scope, s.revision, s.attempt, \
                   'unknown', s.request_id, s.idempotency_key, 'the process that sent it ended before the answer was written down' \
            FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[]) \
                 AS k (tenant, interaction_id, metric_type, metric_version, leg_scope) \
-           JOIN metric_sync_log s USING (tenant, interaction_id, metric_type, metric_version, leg_scope) \
-           WHERE s.target = $1 AND s.fate = 'sent' \
-             AND NOT EXISTS (SELECT FROM metric_sync_log f \
-                             WHERE f.tenant = s.tenant AND f.interaction_id = s.interaction_id AND f.metric_type = s.metric_type \
-                               AND f.metric_version = s.metric_version AND f.leg_scope = s.leg_scope AND f.target = s.target \
-                               AND f.request_id = s.request_id AND f.fate <> 'sent')",
+           CROSS JOIN LATERAL (SELECT l.request_id, min(l.revision) AS revision, min(l.attempt) AS attempt, \
+                                      min(l.idempotency_key) AS idempotency_key \
+                               FROM metric_sync_log l \
+                               WHERE l.tenant = k.tenant AND l.interaction_id = k.interaction_id AND l.metric_type = k.metric_type \
+                                 AND l.metric_version = k.metric_version AND l.leg_scope = k.leg_scope AND l.target = $1 \
+                               GROUP BY l.request_id HAVING bool_and(l.fate = 'sent') OFFSET 0) s",
 };
 
 pub(super) static HELD: Sql = Sql {
     step: "look for values the platform has",
     text: "SELECT k.n FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[]) WITH ORDINALITY \
                 AS k (tenant, interaction_id, metric_type, metric_version, leg_scope, n) \
-           WHERE EXISTS (SELECT FROM metric_sync_log s \
-                         WHERE s.tenant = k.tenant AND s.interaction_id = k.interaction_id AND s.metric_type = k.metric_type \
-                           AND s.metric_version = k.metric_version AND s.leg_scope = k.leg_scope AND s.target = $1 \
-                           AND s.fate IN ('accepted', 'unknown'))",
+           CROSS JOIN LATERAL (SELECT 1 FROM metric_sync_log l \
+                               WHERE l.tenant = k.tenant AND l.interaction_id = k.interaction_id AND l.metric_type = k.metric_type \
+                                 AND l.metric_version = k.metric_version AND l.leg_scope = k.leg_scope AND l.target = $1 \
+                                 AND l.fate IN ('accepted', 'unknown') LIMIT 1) l",
 };
 
 pub(super) static REQUEUE: Sql = Sql {

@@ -1,0 +1,267 @@
+//! Each subcommand, from checked settings to its end.
+
+use crate::config::{Config, ResyncArgs, ServeArgs, StoreArgs};
+use crate::credential::Credential;
+use crate::meters::Meters;
+use crate::pusher::{Parts, Pusher};
+use crate::send::Sender;
+use crate::status::Line;
+use crate::targets::Target;
+use crate::wake;
+use anyhow::{Context as _, bail};
+use runtime::metrics::{Counter, Gauge, GaugeHandle};
+use runtime::{Backoff, Service, chain, log};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use store::{Class, Store, StoreError, migrate, sync, targets};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Where probes are served unless told otherwise.
+const OPS_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9104);
+/// How often the waiting rows are counted.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+
+/// `deliver serve`.
+pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    log::init(&args.ops);
+    let service = Service::start(
+        "deliver",
+        env!("CARGO_PKG_VERSION"),
+        &args.ops,
+        OPS_LISTEN,
+        &["store"],
+    )
+    .await?;
+    let stop = service.shutdown.token();
+    let store = Store::connect(config.store.clone()).await?;
+    if !prepare(&store, &config.targets, &stop).await? {
+        let none = service.tasks();
+        return service.run(none).await;
+    }
+    service.health.set_ready("store", true);
+
+    let mut tasks = service.tasks();
+    let (news, hears) = watch::channel(0);
+    let reconnects = service.metrics.counter(Counter::BrokerReconnects, &[]);
+    tasks.spawn(
+        "wake",
+        wake::run(config.broker(), news, reconnects, stop.clone()),
+    );
+    let credentials = credentials(&config.targets, &store)?;
+    for credential in credentials.values() {
+        let (credential, stop) = (credential.clone(), stop.clone());
+        tasks.spawn("lead", async move {
+            credential.keep(&stop).await;
+            Ok(())
+        });
+    }
+    for pusher in pushers(&config, &credentials, &store, &service, &hears)? {
+        tasks.spawn("pusher", pusher.run());
+    }
+    let names = config
+        .targets
+        .iter()
+        .map(|target| target.name.clone())
+        .collect();
+    let pending = service.metrics.gauge(Gauge::DeliverPending, &[]);
+    tasks.spawn("counts", count(store, names, pending, stop));
+    service.ready(None);
+    service.run(tasks).await
+}
+
+/// Waits for the database and its schema, then registers the targets. `false` when told to stop meanwhile.
+async fn prepare(
+    store: &Store,
+    targets: &[Target],
+    stop: &CancellationToken,
+) -> anyhow::Result<bool> {
+    let mut backoff = Backoff::for_connections();
+    loop {
+        match register(store, targets).await {
+            Ok(true) => return Ok(true),
+            Ok(false) => {
+                tracing::warn!("the schema is older than this release; waiting for `migrate`")
+            }
+            Err(error) if error.class() == Class::Fatal => return Err(error.into()),
+            Err(error) => tracing::warn!(error = %chain(&error), "the database cannot be used yet"),
+        }
+        if !backoff.pause(stop).await {
+            return Ok(false);
+        }
+    }
+}
+
+async fn register(store: &Store, list: &[Target]) -> Result<bool, StoreError> {
+    if !migrate::state(store).await?.ready {
+        return Ok(false);
+    }
+    for target in list {
+        let row = targets::Target {
+            name: target.name.clone(),
+            platform: target.adapter.name().to_owned(),
+            metrics: target.metrics.clone(),
+            versions: target.versions.clone(),
+            enabled: true,
+        };
+        targets::register(store, &row).await?;
+    }
+    Ok(true)
+}
+
+type Credentials = BTreeMap<String, Arc<Credential>>;
+
+/// One for all targets that have the same.
+fn credentials(targets: &[Target], store: &Store) -> anyhow::Result<Credentials> {
+    let mut credentials = Credentials::new();
+    for target in targets {
+        if !credentials.contains_key(&target.credential()) {
+            let credential = Credential::new(target, store.clone())?;
+            credentials.insert(target.credential(), Arc::new(credential));
+        }
+    }
+    Ok(credentials)
+}
+
+fn pushers(
+    config: &Config,
+    credentials: &Credentials,
+    store: &Store,
+    service: &Service,
+    news: &watch::Receiver<u64>,
+) -> anyhow::Result<Vec<Pusher>> {
+    let mut pushers = Vec::with_capacity(config.targets.len());
+    for target in &config.targets {
+        let Some(credential) = credentials.get(&target.credential()) else {
+            bail!("target {} has no credential", target.name);
+        };
+        pushers.push(Pusher::new(Parts {
+            sender: Sender::new(target, service.shutdown.clone())?,
+            meters: Meters::new(service.metrics.clone(), target.name.clone()),
+            store_retries: service
+                .metrics
+                .counter(Counter::StoreRetry, &[("class", "deliver")]),
+            target: target.clone(),
+            credential: credential.clone(),
+            store: store.clone(),
+            news: news.clone(),
+            poll: config.poll,
+            lease_margin: config.lease_margin,
+            stop: service.shutdown.token(),
+        }));
+    }
+    Ok(pushers)
+}
+
+/// Keeps the gauge of waiting rows.
+async fn count(
+    store: Store,
+    names: Vec<String>,
+    pending: GaugeHandle,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(COUNT_EVERY) => {}
+        }
+        match waiting(&store, &names).await {
+            Ok(waiting) => {
+                pending.set(waiting);
+            }
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "the waiting rows could not be counted")
+            }
+        }
+    }
+}
+
+async fn waiting(store: &Store, names: &[String]) -> Result<i64, StoreError> {
+    let client = store.client().await?;
+    let mut waiting = 0;
+    for name in names {
+        let counts = sync::pending_counts(&client, name).await?;
+        waiting += counts.pending + counts.leased + counts.unknown;
+    }
+    Ok(waiting)
+}
+
+/// `deliver check`.
+pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    println!("ok: {} target(s)", config.targets.len());
+    for target in &config.targets {
+        println!(
+            "  {} ({}) {}: {}, {} rows a request, {} requests in {:?}",
+            target.name,
+            target.adapter.name(),
+            target.url,
+            target.metrics.join(", "),
+            target.batch_max,
+            target.limit.requests,
+            target.limit.period,
+        );
+    }
+    Ok(())
+}
+
+/// `deliver migrate`.
+pub async fn migrate(args: &StoreArgs) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    log::init(&args.ops);
+    let report = migrate::run(&config.url).await?;
+    tracing::info!(
+        applied = report.applied.len(),
+        already = report.already,
+        months = report.months,
+        "migrated"
+    );
+    Ok(())
+}
+
+/// `deliver status`.
+pub async fn status(args: &StoreArgs) -> anyhow::Result<()> {
+    let store = Store::connect(args.resolve()?).await?;
+    let client = store.client().await?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        });
+    let mut lines = Vec::new();
+    for target in targets::list(&client).await? {
+        let counts = sync::pending_counts(&client, &target.name).await?;
+        lines.push(Line::new(target, counts, now));
+    }
+    let answer = serde_json::json!({ "targets": lines });
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&answer).context("the answer cannot be written")?
+    );
+    Ok(())
+}
+
+/// `deliver resync`.
+pub async fn resync(args: &ResyncArgs) -> anyhow::Result<()> {
+    let store = Store::connect(args.store.resolve()?).await?;
+    let client = store.client().await?;
+    let known = targets::list(&client).await?;
+    if !known.iter().any(|target| target.name == args.target) {
+        let names: Vec<_> = known.iter().map(|target| target.name.as_str()).collect();
+        bail!(
+            "--target: is {:?}, registered are: {}",
+            args.target,
+            names.join(", ")
+        );
+    }
+    let queued = sync::requeue(&client, &args.target).await?;
+    println!(
+        "{}",
+        serde_json::json!({ "target": args.target, "queued": queued })
+    );
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! This binary's flags, and what they mean once checked.
+
+use crate::targets::{self, Target};
+use broker::BrokerConfig;
+use clap::{Parser, Subcommand};
+use runtime::Problems;
+use runtime::args::{
+    AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, PostgresSettings, positive_duration,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+use store::StoreConfig;
+
+/// Pushes changed metrics back to the platforms, in batches and within their limits.
+///
+/// compute queues every metric row that really changed for each target that wants it. deliver takes such rows under a lease, sends
+/// the newest value of each in batches, reads from the answer what became of every single row, and writes each attempt to
+/// metric_sync_log. Rows that a platform refuses are parked with its words; rows of unknown fate are sent again under the same
+/// idempotency key; nothing is ever given up because of elapsed time. A target is slowed down by 429, left alone for a while after
+/// repeated trouble, and paused when it refuses the credential. Of several replicas, one at a time pushes for a credential:
+/// the limit belongs to it.
+#[derive(Debug, Parser)]
+#[command(name = "deliver", version, about, long_about)]
+pub struct Cli {
+    /// What to do; without it: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Flags of `serve`, which is also what runs without a subcommand.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Push until told to stop (the default).
+    Serve(ServeArgs),
+    /// Check the configuration, list every problem at once, and exit.
+    Check(ServeArgs),
+    /// Apply the numbered migrations under a lock, and exit.
+    Migrate(StoreArgs),
+    /// Print what waits for each target as JSON, and exit.
+    Status(StoreArgs),
+    /// Queue all current values for one target again, and exit; the platform ends with what kpiline has now.
+    Resync(ResyncArgs),
+}
+
+/// Flags of the subcommands that only need PostgreSQL.
+#[derive(Debug, Clone, clap::Args)]
+pub struct StoreArgs {
+    #[command(flatten)]
+    postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+}
+
+/// Flags of `resync`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ResyncArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+
+    /// The target's name, as in the targets file that serve was started with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: String,
+}
+
+/// Flags of `serve` and `check`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    postgres: PostgresArgs,
+    #[command(flatten)]
+    amqp: AmqpArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+
+    /// The TOML file that says where metrics are pushed to, how fast and as whom
+    #[arg(long, env = "KPILINE_TARGETS", value_name = "FILE")]
+    targets: Option<PathBuf>,
+
+    /// How often to look for due rows when nobody says that there are any
+    #[arg(long, env = "KPILINE_DELIVER_POLL", default_value = "1s", value_parser = positive_duration, value_name = "DURATION")]
+    deliver_poll: Duration,
+
+    /// How much longer than one request may take rows are held; after a crash they wait that long for another process
+    #[arg(long, env = "KPILINE_DELIVER_LEASE_MARGIN", default_value = "30s", value_parser = positive_duration, value_name = "DURATION")]
+    deliver_lease_margin: Duration,
+}
+
+/// Checked settings of `serve`.
+#[derive(Debug)]
+pub struct Config {
+    /// PostgreSQL.
+    pub store: StoreConfig,
+    /// RabbitMQ.
+    pub amqp: AmqpSettings,
+    /// Where metrics are pushed to.
+    pub targets: Vec<Target>,
+    /// How often to look for due rows.
+    pub poll: Duration,
+    /// How much longer than one request may take rows are held.
+    pub lease_margin: Duration,
+}
+
+impl ServeArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<Config> {
+        let mut problems = Problems::new();
+        let postgres = self.postgres.resolve(&mut problems);
+        let amqp = self.amqp.resolve(&mut problems);
+        self.ops.resolve(&mut problems);
+        let targets = match &self.targets {
+            None => {
+                problems.push(
+                    "--targets (or KPILINE_TARGETS): is missing; name the file that lists the targets",
+                );
+                Vec::new()
+            }
+            Some(path) => targets::load(path).unwrap_or_else(|found| {
+                for problem in found {
+                    problems.push(problem);
+                }
+                Vec::new()
+            }),
+        };
+        // One connection a target while it works, one for the counts.
+        let needed = targets.len() + 1;
+        if postgres.pool_max < needed {
+            problems.push(format!(
+                "--database-pool-max: is {}, but {} targets need at least {needed} connections",
+                postgres.pool_max,
+                targets.len()
+            ));
+        }
+        problems.into_result()?;
+        Ok(Config {
+            store: store_config(&postgres),
+            amqp,
+            targets,
+            poll: self.deliver_poll,
+            lease_margin: self.deliver_lease_margin,
+        })
+    }
+}
+
+impl StoreArgs {
+    /// Checks the flags and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<StoreConfig> {
+        let mut problems = Problems::new();
+        let postgres = self.postgres.resolve(&mut problems);
+        self.ops.resolve(&mut problems);
+        problems.into_result()?;
+        Ok(store_config(&postgres))
+    }
+}
+
+fn store_config(postgres: &PostgresSettings) -> StoreConfig {
+    StoreConfig {
+        pool_max: postgres.pool_max,
+        acquire_timeout: postgres.acquire_timeout,
+        statement_timeout: postgres.statement_timeout,
+        ..StoreConfig::new(&postgres.url, "kpiline deliver")
+    }
+}
+
+impl Config {
+    /// What the broker connection needs.
+    #[must_use]
+    pub fn broker(&self) -> BrokerConfig {
+        BrokerConfig {
+            url: self.amqp.url.clone(),
+            prefix: self.amqp.prefix.clone(),
+            name: "kpiline deliver".to_owned(),
+            connect_timeout: self.amqp.connect_timeout,
+            confirm_timeout: self.amqp.confirm_timeout,
+            raw_max_bytes: self.amqp.raw_max_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_flags_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_problem_is_listed_at_once() {
+        let cli = Cli::parse_from(["deliver", "--targets", "no-such-file.toml"]);
+        let text = cli.serve.resolve().unwrap_err().to_string();
+        for words in [
+            "--database-url",
+            "--amqp-url",
+            "no-such-file.toml: cannot be read",
+        ] {
+            assert!(text.contains(words), "{words} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_targets_file_is_named() {
+        let cli = Cli::parse_from(["deliver"]);
+        let text = cli.serve.resolve().unwrap_err().to_string();
+        assert!(text.contains("--targets (or KPILINE_TARGETS)"), "{text}");
+    }
+}

@@ -1,0 +1,110 @@
+//! The targets file: where metrics are pushed to, which ones, how fast and as whom.
+//!
+//! ```toml
+//! version = 1
+//!
+//! [[target]]
+//! name = "genesys-main"
+//! platform = "genesys-custom-report"        # or "cxone-import"
+//! base_url = "https://api.mypurecloud.de"
+//! # path = "/api/v2/…"                      # else the platform's usual one
+//! metrics = ["adjusted_aht", "handle_time"]
+//! # versions = [1, 2]                       # else whatever is current
+//! # batch_max = 100                         # never above the platform's maximum
+//! not_before = "at_once"
+//!
+//! [target.credentials]
+//! # grant = "client-credentials"            # or "access-key"; else the platform's usual one
+//! token_url = "https://login.mypurecloud.de/oauth/token"
+//! client_id = { env = "GENESYS_CLIENT_ID" } # a text, { value = … }, { env = … } or { file = … }
+//! client_secret = { file = "genesys-secret" }
+//!
+//! [target.rate]                             # all optional; shared by all targets with these credentials
+//! requests = 240
+//! period = "1m"
+//! burst = 1
+//!
+//! [target.timeouts]                         # all optional
+//! connect = "5s"
+//! read = "20s"
+//! total = "30s"
+//!
+//! [target.retry]                            # all optional
+//! first = "1s"
+//! longest = "5m"
+//! breaker_failures = 5
+//! breaker_cool_down = "5s"
+//! ```
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use platform::breaker;
+use platform::client::Timeouts;
+use platform::limit::Limit;
+use platform::push::Adapter;
+use platform::retry::Schedule;
+use platform::token::Grant;
+use schema::MetricVersion;
+use std::path::Path;
+use url::Url;
+
+/// One place metrics are pushed to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its name, which keys its rows in the store.
+    pub name: String,
+    /// How requests are built and answers read.
+    pub adapter: Adapter,
+    /// Where rows are posted.
+    pub url: Url,
+    /// Metric names.
+    pub metrics: Vec<String>,
+    /// Versions; empty means the current one.
+    pub versions: Vec<MetricVersion>,
+    /// Rows in one request.
+    pub batch_max: usize,
+    /// Where its token comes from.
+    pub grant: Grant,
+    /// Requests allowed to the credential.
+    pub limit: Limit,
+    /// Bounds of one request.
+    pub timeouts: Timeouts,
+    /// When a failed row goes again.
+    pub schedule: Schedule,
+    /// When the target is left alone.
+    pub breaker: breaker::Policy,
+}
+
+impl Target {
+    /// What its limit belongs to: token endpoint and client.
+    #[must_use]
+    pub fn credential(&self) -> String {
+        match &self.grant {
+            Grant::ClientCredentials { url, client_id, .. } => format!("{client_id}@{url}"),
+            Grant::AccessKey { url, key_id, .. } => format!("{key_id}@{url}"),
+        }
+    }
+}
+
+/// Reads the file, or lists everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Vec<Target>, Vec<String>> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| vec![format!("{name}: cannot be read: {error}")])?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    parse(&name, &text, folder, &|variable| {
+        std::env::var(variable).ok()
+    })
+}
+
+/// Reads the text of a file; `folder` is what relative file names start from, `variable` looks up environment variables.
+pub fn parse(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Target>, Vec<String>> {
+    read::targets(name, text, folder, variable)
+}

@@ -1,0 +1,470 @@
+//! From the file's tables to targets, noting every problem on the way.
+
+use super::Target;
+use crate::toml_file::{Section, TomlFile};
+use platform::breaker;
+use platform::client::Timeouts;
+use platform::limit::{Limit, Limiter};
+use platform::push::Adapter;
+use platform::retry::Schedule;
+use platform::secret::Secret;
+use platform::token::Grant;
+use schema::MetricVersion;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::DeValue;
+use url::Url;
+
+/// The version of the file this release reads.
+const FILE_VERSION: u64 = 1;
+const NAME_BYTES_MAX: usize = 128;
+/// Metric versions are 16 bit, and start at 1.
+const METRIC_VERSION_MAX: u64 = 32_767;
+
+pub(super) fn targets(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Target>, Vec<String>> {
+    let mut file = TomlFile::new(name, text);
+    let root = file.parse();
+    let root = Section {
+        table: root.get_ref(),
+        at: 0,
+    };
+    let mut reader = Reader {
+        file,
+        folder,
+        variable,
+        names: BTreeSet::new(),
+        limits: BTreeMap::new(),
+        found: Vec::new(),
+    };
+    reader.root(root);
+    let problems = reader.file.into_problems();
+    if problems.is_empty() {
+        Ok(reader.found)
+    } else {
+        Err(problems)
+    }
+}
+
+struct Reader<'a> {
+    file: TomlFile<'a>,
+    folder: &'a Path,
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    names: BTreeSet<String>,
+    limits: BTreeMap<String, Limit>,
+    found: Vec<Target>,
+}
+
+impl Reader<'_> {
+    fn root(&mut self, root: Section<'_>) {
+        self.file.only(root, &["version", "target"]);
+        if !root.table.contains_key("version") {
+            self.file
+                .problem(0, "`version` is missing; write `version = 1`");
+        }
+        self.file
+            .number(root, "version", FILE_VERSION..FILE_VERSION + 1);
+        match self.file.array(root, "target") {
+            Some((entries, _)) if !entries.is_empty() => {
+                for entry in entries {
+                    let at = entry.span().start;
+                    match entry.get_ref().as_table() {
+                        Some(table) => self.target(Section { table, at }),
+                        None => self.file.problem(at, "a [[target]] is a table"),
+                    }
+                }
+            }
+            _ => self
+                .file
+                .problem(0, "no [[target]]: there is nowhere to push to"),
+        }
+    }
+
+    fn target(&mut self, section: Section<'_>) {
+        self.file.only(
+            section,
+            &[
+                "name",
+                "platform",
+                "base_url",
+                "path",
+                "metrics",
+                "versions",
+                "batch_max",
+                "not_before",
+                "credentials",
+                "rate",
+                "timeouts",
+                "retry",
+            ],
+        );
+        let name = self.name(section);
+        let adapter = self.adapter(section);
+        let url = self.url(section, adapter);
+        let metrics = self.metrics(section);
+        let versions = self.versions(section);
+        self.not_before(section);
+        let most = adapter.map_or(usize::MAX, Adapter::max_rows);
+        let batch_max = self
+            .file
+            .number(section, "batch_max", 1..(most as u64).saturating_add(1))
+            .and_then(|rows| usize::try_from(rows).ok())
+            .unwrap_or(most);
+        let grant = self.grant(section, adapter);
+        let limit = self.limit(section, adapter);
+        let timeouts = self.timeouts(section);
+        let (schedule, breaker) = self.retry(section);
+        let (Some(name), Some(adapter), Some(url), Some(metrics), Some(grant), Some(limit)) =
+            (name, adapter, url, metrics, grant, limit)
+        else {
+            return; // every missing part has been noted
+        };
+        let target = Target {
+            name,
+            adapter,
+            url,
+            metrics,
+            versions,
+            batch_max,
+            grant,
+            limit,
+            timeouts,
+            schedule,
+            breaker,
+        };
+        let credential = target.credential();
+        if *self.limits.entry(credential).or_insert(limit) != limit {
+            self.file.problem(
+                section.at,
+                "another target has the same credentials and another [target.rate]; the limit belongs to the credential",
+            );
+        }
+        self.found.push(target);
+    }
+
+    fn name(&mut self, section: Section<'_>) -> Option<String> {
+        let (text, at) = self.file.required(section, "name")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
+        if text.len() > NAME_BYTES_MAX || !text.bytes().all(plain) {
+            self.file.problem(
+                at,
+                format_args!("`name` is `{text}`; allowed are up to {NAME_BYTES_MAX} letters, digits and . _ - :"),
+            );
+            return None;
+        }
+        if !self.names.insert(text.to_owned()) {
+            self.file
+                .problem(at, format_args!("the name `{text}` is taken by another"));
+        }
+        Some(text.to_owned())
+    }
+
+    fn adapter(&mut self, section: Section<'_>) -> Option<Adapter> {
+        let (text, at) = self.file.required(section, "platform")?;
+        let adapter = Adapter::parse(text);
+        if adapter.is_none() {
+            let known: Vec<_> = Adapter::ALL.iter().map(|adapter| adapter.name()).collect();
+            self.file.problem(
+                at,
+                format_args!("`platform` is `{text}`; known are {}", known.join(", ")),
+            );
+        }
+        adapter
+    }
+
+    fn url(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Url> {
+        let base = self.http_url(section, "base_url");
+        let path = match self.file.text(section, "path") {
+            Some((path, at)) => {
+                if !path.starts_with('/') {
+                    self.file
+                        .problem(at, format_args!("`path` is `{path}`; it begins with /"));
+                    return None;
+                }
+                path
+            }
+            None => adapter?.default_path(),
+        };
+        let mut url = base?;
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{prefix}{path}"));
+        Some(url)
+    }
+
+    fn http_url(&mut self, section: Section<'_>, key: &str) -> Option<Url> {
+        let (text, at) = self.file.required(section, key)?;
+        match Url::parse(text) {
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https")
+                    && url.has_host()
+                    && url.query().is_none()
+                    && url.fragment().is_none()
+                    && url.username().is_empty()
+                    && url.password().is_none() =>
+            {
+                Some(url)
+            }
+            _ => {
+                // The text may hold a password: it is not repeated.
+                self.file.problem(
+                    at,
+                    format_args!(
+                        "`{key}` is no URL such as https://host, without user, query and fragment"
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    fn metrics(&mut self, section: Section<'_>) -> Option<Vec<String>> {
+        let Some((entries, at)) = self.file.array(section, "metrics") else {
+            if !section.table.contains_key("metrics") {
+                self.file.problem(section.at, "`metrics` is missing");
+            }
+            return None;
+        };
+        if entries.is_empty() {
+            self.file
+                .problem(at, "`metrics` is empty: nothing would be pushed");
+        }
+        let mut metrics = BTreeSet::new();
+        for entry in entries {
+            let at = entry.span().start;
+            match entry.get_ref().as_str().map(str::trim) {
+                Some(metric) if !metric.is_empty() => {
+                    if !metrics.insert(metric.to_owned()) {
+                        self.file
+                            .problem(at, format_args!("the metric `{metric}` is named twice"));
+                    }
+                }
+                _ => self.file.problem(at, "a metric is a name, as a text"),
+            }
+        }
+        Some(metrics.into_iter().collect())
+    }
+
+    fn versions(&mut self, section: Section<'_>) -> Vec<MetricVersion> {
+        let Some((entries, at)) = self.file.array(section, "versions") else {
+            return Vec::new();
+        };
+        if entries.is_empty() {
+            self.file.problem(
+                at,
+                "`versions` is empty; leave it out to push whatever is current",
+            );
+        }
+        let mut versions = BTreeSet::new();
+        for entry in entries {
+            let version = entry
+                .get_ref()
+                .as_integer()
+                .and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok())
+                .filter(|version| (1..=METRIC_VERSION_MAX).contains(version))
+                .and_then(|version| u16::try_from(version).ok())
+                .map(MetricVersion);
+            match version {
+                Some(version) => {
+                    versions.insert(version);
+                }
+                None => self.file.problem(
+                    entry.span().start,
+                    format_args!("a version is a whole number from 1 to {METRIC_VERSION_MAX}"),
+                ),
+            }
+        }
+        versions.into_iter().collect()
+    }
+
+    fn not_before(&mut self, section: Section<'_>) {
+        if let Some((text, at)) = self.file.text(section, "not_before")
+            && text != "at_once"
+        {
+            self.file.problem(
+                at,
+                format_args!("`not_before` is `{text}`; known is at_once"),
+            );
+        }
+    }
+
+    fn grant(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Grant> {
+        let Some(credentials) = self.file.section(section, "credentials") else {
+            if !section.table.contains_key("credentials") {
+                self.file
+                    .problem(section.at, "[target.credentials] is missing");
+            }
+            return None;
+        };
+        self.file.only(
+            credentials,
+            &["grant", "token_url", "client_id", "client_secret"],
+        );
+        let url = self.http_url(credentials, "token_url");
+        let id = self.secret(credentials, "client_id");
+        let secret = self.secret(credentials, "client_secret").map(Secret::new);
+        let kind = match self.file.text(credentials, "grant") {
+            Some((kind @ ("client-credentials" | "access-key"), _)) => Some(kind),
+            Some((other, at)) => {
+                self.file.problem(
+                    at,
+                    format_args!("`grant` is `{other}`; known are client-credentials, access-key"),
+                );
+                None
+            }
+            None => adapter.map(|adapter| match adapter {
+                Adapter::GenesysCustomReport => "client-credentials",
+                Adapter::CxoneImport => "access-key",
+            }),
+        };
+        let (url, id, secret) = (url?, id?, secret?);
+        Some(match kind? {
+            "access-key" => Grant::AccessKey {
+                url,
+                key_id: id,
+                key_secret: secret,
+            },
+            _ => Grant::ClientCredentials {
+                url,
+                client_id: id,
+                client_secret: secret,
+            },
+        })
+    }
+
+    fn limit(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Limit> {
+        let usual = Limit {
+            requests: adapter?.default_requests_per_minute(),
+            period: Duration::from_secs(60),
+            burst: 1,
+        };
+        let Some(rate) = self.file.section(section, "rate") else {
+            return (!section.table.contains_key("rate")).then_some(usual);
+        };
+        self.file.only(rate, &["requests", "period", "burst"]);
+        let mut count = |key: &str, usual: u32| {
+            self.file
+                .number(rate, key, 1..u64::from(u32::MAX))
+                .and_then(|number| u32::try_from(number).ok())
+                .unwrap_or(usual)
+        };
+        let requests = count("requests", usual.requests);
+        let burst = count("burst", usual.burst);
+        let period = self.file.duration(rate, "period").unwrap_or(usual.period);
+        let limit = Limit {
+            requests,
+            period,
+            burst,
+        };
+        if let Err(error) = Limiter::new(limit) {
+            self.file
+                .problem(rate.at, format_args!("[target.rate]: {error}"));
+            return None;
+        }
+        Some(limit)
+    }
+
+    fn timeouts(&mut self, section: Section<'_>) -> Timeouts {
+        let mut timeouts = Timeouts::default();
+        let Some(table) = self.file.section(section, "timeouts") else {
+            return timeouts;
+        };
+        self.file.only(table, &["connect", "read", "total"]);
+        for (key, slot) in [
+            ("connect", &mut timeouts.connect),
+            ("read", &mut timeouts.read),
+            ("total", &mut timeouts.total),
+        ] {
+            if let Some(duration) = self.file.duration(table, key) {
+                *slot = duration;
+            }
+        }
+        if timeouts.total < timeouts.connect {
+            self.file
+                .problem(table.at, "`total` is shorter than `connect`");
+        }
+        timeouts
+    }
+
+    fn retry(&mut self, section: Section<'_>) -> (Schedule, breaker::Policy) {
+        let (mut schedule, mut policy) = (Schedule::default(), breaker::Policy::default());
+        let Some(table) = self.file.section(section, "retry") else {
+            return (schedule, policy);
+        };
+        self.file.only(
+            table,
+            &["first", "longest", "breaker_failures", "breaker_cool_down"],
+        );
+        if let Some(first) = self.file.duration(table, "first") {
+            schedule.first = first;
+        }
+        if let Some(longest) = self.file.duration(table, "longest") {
+            schedule.longest = longest;
+        }
+        if schedule.longest < schedule.first {
+            self.file
+                .problem(table.at, "`longest` is shorter than `first`");
+        }
+        if let Some(failures) = self
+            .file
+            .number(table, "breaker_failures", 1..1001)
+            .and_then(|failures| u32::try_from(failures).ok())
+        {
+            policy.failures = failures;
+        }
+        if let Some(cool_down) = self.file.duration(table, "breaker_cool_down") {
+            policy.cool_down = cool_down;
+            policy.longest = policy.longest.max(cool_down);
+        }
+        (schedule, policy)
+    }
+
+    /// A text, `{ value = … }`, `{ env = … }` or `{ file = … }`; surrounding blanks are no part of it.
+    fn secret(&mut self, section: Section<'_>, key: &str) -> Option<String> {
+        let Some(entry) = section.table.get(key) else {
+            self.file
+                .problem(section.at, format_args!("`{key}` is missing"));
+            return None;
+        };
+        let at = entry.span().start;
+        match self.resolve(entry) {
+            Ok(secret) if secret.trim().is_empty() => {
+                self.file.problem(at, format_args!("`{key}` is empty"));
+                None
+            }
+            Ok(secret) => Some(secret.trim().to_owned()),
+            Err(text) => {
+                self.file.problem(at, format_args!("`{key}`: {text}"));
+                None
+            }
+        }
+    }
+
+    fn resolve(&self, entry: &Spanned<DeValue<'_>>) -> Result<String, String> {
+        let member = |key: &str| {
+            entry
+                .get_ref()
+                .as_table()
+                .filter(|table| table.len() == 1)
+                .and_then(|table| table.get(key))
+                .and_then(|value| value.get_ref().as_str())
+        };
+        if let Some(value) = entry.get_ref().as_str().or_else(|| member("value")) {
+            Ok(value.to_owned())
+        } else if let Some(variable) = member("env") {
+            (self.variable)(variable)
+                .ok_or_else(|| format!("the environment variable {variable} is not set"))
+        } else if let Some(file) = member("file") {
+            let path = self.folder.join(file);
+            std::fs::read_to_string(&path)
+                .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))
+        } else {
+            Err("write a text, { value = … }, { env = … } or { file = … }".to_owned())
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Reading a TOML file so that every problem is listed at once, with file and line.
+
+use std::fmt::Display;
+use std::ops::Range;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A file being read, and what was found wrong with it so far.
+#[derive(Debug)]
+pub struct TomlFile<'a> {
+    name: &'a str,
+    text: &'a str,
+    problems: Vec<String>,
+}
+
+/// A table of the file and where it begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Section<'a> {
+    /// The members.
+    pub table: &'a DeTable<'a>,
+    /// Byte offset at which the table begins; problems about absent members point there.
+    pub at: usize,
+}
+
+impl<'a> TomlFile<'a> {
+    /// A file of this name (for messages) and text.
+    pub fn new(name: &'a str, text: &'a str) -> Self {
+        Self {
+            name,
+            text,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Parses the text; syntax errors become problems and what could be read is returned.
+    pub fn parse(&mut self) -> Spanned<DeTable<'a>> {
+        let (root, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let at = error.span().map_or(0, |span| span.start);
+            self.problem(at, error.message());
+        }
+        root
+    }
+
+    /// Notes a problem at a byte offset.
+    pub fn problem(&mut self, at: usize, text: impl Display) {
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        self.problems.push(format!("{}:{line}: {text}", self.name));
+    }
+
+    /// The problems, in the order found.
+    pub fn into_problems(self) -> Vec<String> {
+        self.problems
+    }
+
+    /// Notes every member that is not in `known`: a misspelt setting must not be silently without effect.
+    pub fn only(&mut self, section: Section<'_>, known: &[&str]) {
+        for key in section.table.keys() {
+            if !known.contains(&key.get_ref().as_ref()) {
+                self.problem(
+                    key.span().start,
+                    format_args!(
+                        "unknown setting `{}`; known here: {}",
+                        key.get_ref(),
+                        known.join(", ")
+                    ),
+                );
+            }
+        }
+    }
+
+    /// The text of an optional member, and where it stands.
+    pub fn text<'t>(&mut self, section: Section<'t>, key: &str) -> Option<(&'t str, usize)> {
+        let value = section.table.get(key)?;
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_type(value, key, "a text");
+        }
+        text.map(|text| (text, value.span().start))
+    }
+
+    /// The text of a member that must be there and not be empty.
+    pub fn required<'t>(&mut self, section: Section<'t>, key: &str) -> Option<(&'t str, usize)> {
+        if !section.table.contains_key(key) {
+            self.problem(section.at, format_args!("`{key}` is missing"));
+            return None;
+        }
+        let (text, at) = self.text(section, key)?;
+        if text.trim().is_empty() {
+            self.problem(at, format_args!("`{key}` is empty"));
+            return None;
+        }
+        Some((text, at))
+    }
+
+    /// An optional whole number within bounds.
+    pub fn number(&mut self, section: Section<'_>, key: &str, allowed: Range<u64>) -> Option<u64> {
+        let value = section.table.get(key)?;
+        let Some(number) = value.get_ref().as_integer() else {
+            self.wrong_type(value, key, "a whole number");
+            return None;
+        };
+        match u64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) if allowed.contains(&number) => Some(number),
+            _ => {
+                self.problem(
+                    value.span().start,
+                    format_args!(
+                        "`{key}` is {}; allowed are {} to {}",
+                        number.as_str(),
+                        allowed.start,
+                        allowed.end - 1
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    /// An optional duration such as `250ms` or `1m`, longer than zero.
+    pub fn duration(&mut self, section: Section<'_>, key: &str) -> Option<Duration> {
+        let (text, at) = self.text(section, key)?;
+        match runtime::args::positive_duration(text) {
+            Ok(duration) => Some(duration),
+            Err(error) => {
+                self.problem(at, format_args!("`{key}` is `{text}`: {error}"));
+                None
+            }
+        }
+    }
+
+    /// An optional member that is a table.
+    pub fn section<'t>(&mut self, section: Section<'t>, key: &str) -> Option<Section<'t>> {
+        let value = section.table.get(key)?;
+        match value.get_ref().as_table() {
+            Some(table) => Some(Section {
+                table,
+                at: value.span().start,
+            }),
+            None => {
+                self.wrong_type(value, key, "a table");
+                None
+            }
+        }
+    }
+
+    /// The elements of an optional array.
+    pub fn array<'t>(
+        &mut self,
+        section: Section<'t>,
+        key: &str,
+    ) -> Option<(Vec<&'t Spanned<DeValue<'t>>>, usize)> {
+        let value = section.table.get(key)?;
+        match value.get_ref().as_array() {
+            Some(array) => Some((array.iter().collect(), value.span().start)),
+            None => {
+                self.wrong_type(value, key, "an array");
+                None
+            }
+        }
+    }
+
+    fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) {
+        self.problem(
+            value.span().start,
+            format_args!(
+                "`{key}` is a {}; {expected} is expected",
+                value.get_ref().type_str()
+            ),
+        );
+    }
+}

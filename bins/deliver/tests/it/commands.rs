@@ -1,0 +1,97 @@
+//! The other subcommands.
+
+use crate::world::{QUICK, World};
+use double::Config;
+use std::time::Duration;
+use testkit::Proc;
+
+#[tokio::test]
+async fn status_says_what_waits() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    world.deliver().await.kill9(); // registers the target
+    world.write_many(0, 7, 0.0).await;
+    let (code, stdout, stderr) = world.run(&["status"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let line = &answer["targets"][0];
+    assert_eq!(
+        (line["target"].as_str(), line["pending"].as_i64()),
+        (Some("main"), Some(7))
+    );
+    assert!(
+        line["oldest"].is_string() && line["oldest_age_seconds"].is_i64(),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn check_lists_every_problem_and_starts_nothing() {
+    let world = World::genesys(Config::default(), "colour = \"green\"\nbatch_max = 1000").await;
+    let (code, stdout, stderr) = world.run(&["check"]).await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(
+        stderr.contains("targets.toml:8: unknown setting `colour`"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("targets.toml:9: `batch_max` is 1000; allowed are 1 to 100"),
+        "{stderr}"
+    );
+    assert!(world.double.requests().is_empty());
+}
+
+#[tokio::test]
+async fn check_accepts_a_good_file() {
+    let world = World::cxone(Config::default(), QUICK).await;
+    let (code, stdout, stderr) = world.run(&["check"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.starts_with("ok: 1 target(s)"), "{stdout}");
+}
+
+#[tokio::test]
+async fn a_resync_of_an_unknown_target_names_the_known_ones() {
+    let world = World::genesys(Config::default(), QUICK).await;
+    world.deliver().await.kill9();
+    let (code, _, stderr) = world.run(&["resync", "--target", "elsewhere"]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("registered are: main"), "{stderr}");
+}
+
+#[tokio::test]
+async fn the_help_teaches() {
+    let within = Duration::from_secs(10);
+    let (status, stdout, _) = Proc::run("deliver", &["--help"], &[], within).await;
+    assert!(status.success());
+    for words in [
+        "resync",
+        "KPILINE_TARGETS",
+        "idempotency key",
+        "--deliver-poll",
+    ] {
+        assert!(stdout.contains(words), "{words} in {stdout}");
+    }
+}
+
+#[tokio::test]
+async fn it_waits_for_a_schema_and_is_not_ready_before() {
+    let db = testkit::TestDb::empty().await;
+    let world = World::genesys(Config::default(), QUICK).await;
+    let mut process = world.spawn(&[], db.url());
+    process
+        .wait_line("the schema is missing", Duration::from_secs(10), |line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("schema") || text.contains("database"))
+        })
+        .await;
+    let (status, _, stderr) = Proc::run(
+        "deliver",
+        &["migrate"],
+        &[("KPILINE_DATABASE_URL", db.url())],
+        Duration::from_secs(60),
+    )
+    .await;
+    assert!(status.success(), "{stderr}");
+    process.wait_ready().await;
+    assert!(process.term(Duration::from_secs(10)).await.success());
+}

@@ -1,0 +1,141 @@
+//! Processes that die, and processes that are asked to stop.
+
+use crate::world::{QUICK, World, faulty};
+use double::config::{Config, Fault, Phase};
+use std::time::Duration;
+use testkit::{Proxy, eventually};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// Pitfall 110: killed right after the 200 arrived, before anything could be written down. The lease runs out, the rows are pushed again
+/// under the same keys, the log says what happened.
+#[tokio::test]
+async fn killed_right_after_the_answer() {
+    let slow = Fault::Stall {
+        millis: 300,
+        store: true,
+    };
+    let mut world = World::genesys(faulty([Phase::requests(1, slow)]), QUICK).await;
+    world.deliver().await.kill9(); // registers the target
+    world.write_many(0, 100, 0.0).await;
+    let (proxy, through) = Proxy::before(world.db.url(), 5432).await;
+    let mut process = world.deliver_at(&through).await;
+    eventually(SOON, "the platform has the rows", async || {
+        world.pushes().first().is_some_and(|push| push.stored)
+    })
+    .await;
+    // From here on nothing reaches the database any more.
+    proxy.stall();
+    eventually(SOON, "the 200 is out", async || {
+        world
+            .pushes()
+            .first()
+            .is_some_and(|push| push.status == 200)
+    })
+    .await;
+    process.kill9();
+    assert_eq!(world.waiting().await, 100, "nothing was written down");
+
+    let replicas = [world.deliver().await, world.deliver().await];
+    world.drained(SOON).await;
+    let pushes = world.pushes();
+    assert_eq!(pushes.len(), 2, "once before and once after: {pushes:?}");
+    for cell in world.double.table().values() {
+        assert_eq!((cell.stored, cell.revision), (2, Some(1)));
+    }
+    // The same key for the same value: the double would have noted a conflict.
+    world.no_violations();
+    world.every_push_has_a_fate().await;
+    for (fate, count) in [("sent", 200), ("unknown", 100), ("accepted", 100)] {
+        let sql = format!("SELECT count(*) FROM metric_sync_log WHERE fate = '{fate}'");
+        assert_eq!(world.query_count(&sql).await, count, "{fate}");
+    }
+    let keys = world
+        .query_count("SELECT count(DISTINCT idempotency_key) FROM metric_sync_log")
+        .await;
+    assert_eq!(keys, 100);
+    drop(replicas);
+}
+
+/// SIGTERM with a request under way: it is finished and written down, leases are given back, the exit code is 0.
+#[tokio::test]
+async fn asked_to_stop_it_finishes_what_it_began() {
+    let slow = Fault::Stall {
+        millis: 700,
+        store: false,
+    };
+    let mut world = World::genesys(faulty([Phase::requests(1000, slow)]), QUICK).await;
+    let mut process = world.deliver().await;
+    world.write_many(0, 1000, 0.0).await;
+    eventually(SOON, "a second request is under way", async || {
+        world.pushes().len() >= 2
+    })
+    .await;
+    let status = process.term(Duration::from_secs(10)).await;
+    assert_eq!(status.code(), Some(0), "{}", process.stderr());
+    let counts = world.counts().await;
+    assert_eq!((counts.leased, counts.unknown), (0, 0), "{counts:?}");
+    world.every_push_has_a_fate().await;
+    let acknowledged = world
+        .double
+        .table()
+        .values()
+        .filter(|cell| cell.acknowledged > 0)
+        .count();
+    assert_eq!(counts.pending, 1000 - i64::try_from(acknowledged).unwrap());
+    // And the next one goes on where it stopped.
+    world.double.set_faults(double::config::Script::default());
+    let process = world.deliver().await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    drop(process);
+}
+
+/// The database goes away in the middle and comes back: nothing is lost, nothing is doubled.
+#[tokio::test]
+async fn a_database_that_comes_and_goes() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let (proxy, through) = Proxy::before(world.db.url(), 5432).await;
+    let process = world.deliver_at(&through).await;
+    for round in 0..5 {
+        world.write_many(round * 1000, 1000, 0.0).await;
+        tokio::time::sleep(Duration::from_millis(60)).await; // somewhere in the middle
+        proxy.refuse();
+        tokio::time::sleep(Duration::from_millis(150)).await; // long enough for a try or two
+        proxy.resume();
+    }
+    world.drained(SOON).await;
+    let table = world.double.table();
+    assert_eq!(table.len(), 5000);
+    world.no_violations();
+    world.every_push_has_a_fate().await;
+    drop(process);
+}
+
+/// Killed again and again: in the end every value is there, and every push has a fate.
+#[tokio::test]
+async fn killed_again_and_again() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let mut process = world.deliver().await;
+    for round in 0..6_u64 {
+        world
+            .write_many(usize::try_from(round).unwrap() * 500, 500, 0.0)
+            .await;
+        // Moments that differ from round to round.
+        tokio::time::sleep(Duration::from_millis(7 + 13 * round)).await;
+        process.kill9();
+        process = world.deliver().await;
+    }
+    world.drained(SOON).await;
+    assert_eq!(world.double.table().len(), 3000);
+    world.no_violations();
+    world.every_push_has_a_fate().await;
+    assert!(
+        world
+            .double
+            .table()
+            .values()
+            .all(|cell| cell.acknowledged > 0)
+    );
+    drop(process);
+}

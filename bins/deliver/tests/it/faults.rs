@@ -1,0 +1,202 @@
+//! Platforms that refuse, in part or whole.
+
+use crate::world::{QUICK, TENANT, World, faulty, interaction};
+use double::config::{Config, Fault, ItemFault, Phase, Place};
+use std::time::Duration;
+use testkit::eventually;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Pitfall 108: one row spoils its request and nobody says which. Halving finds it; only its attempts count, and it is parked with the
+/// platform's words until its value changes.
+#[tokio::test]
+async fn one_poison_row_does_not_hold_its_neighbours_hostage() {
+    let config = Config {
+        poison: vec![interaction(42)],
+        ..Config::default()
+    };
+    let mut world = World::genesys(config, QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 100, 0.0).await;
+    world.drained(SOON).await;
+
+    world.platform_has_everything_but(&[&interaction(42)]);
+    assert_eq!(world.counts().await.rejected, 1);
+    let requests = world.pushes().len();
+    assert!(requests <= 2 * 7 + 2, "about two times log n: {requests}");
+    world.every_push_has_a_fate().await;
+    let blamed = world
+        .query_count(&format!(
+            "SELECT count(*) FROM metric_sync_log WHERE interaction_id <> '{}' AND (attempt > 1 OR fate IN ('retry', 'rejected'))",
+            interaction(42)
+        ))
+        .await;
+    assert_eq!(blamed, 0, "innocent rows spend no attempt");
+    let words = world
+        .query_count("SELECT count(*) FROM sync_queue WHERE state = 'rejected' AND last_status = 400 AND last_message LIKE '%could not be understood%'")
+        .await;
+    assert_eq!(words, 1, "the platform's words are kept");
+
+    // Once mended, a new value of the row goes.
+    world.double.set_poison(vec![]);
+    world.write_many(42, 1, 5.0).await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    drop(process);
+}
+
+/// Pitfall 107: a 200 that refuses items: one asked to come later, one refused, one not mentioned.
+#[tokio::test]
+async fn failures_inside_a_success_are_seen() {
+    let items = vec![
+        ItemFault {
+            index: 3,
+            status: Some(429),
+        },
+        ItemFault {
+            index: 50,
+            status: Some(400),
+        },
+        ItemFault {
+            index: 99,
+            status: None,
+        },
+    ];
+    let config = faulty([Phase::requests(1, Fault::Partial { items })]);
+    let mut world = World::genesys(config, QUICK).await;
+    let process = world.deliver().await;
+    // One after the other, so that the order of the request is known.
+    world.write_many(0, 100, 0.0).await;
+    world.drained(SOON).await;
+
+    assert_eq!(world.counts().await.rejected, 1);
+    let fates = |fate: &str| format!("SELECT count(*) FROM metric_sync_log WHERE fate = '{fate}'");
+    assert_eq!(world.query_count(&fates("rejected")).await, 1);
+    assert_eq!(world.query_count(&fates("snoozed")).await, 1);
+    assert_eq!(world.query_count(&fates("unknown")).await, 1);
+    assert_eq!(world.query_count(&fates("accepted")).await, 99);
+    let table = world.double.table();
+    assert_eq!(table.len(), 99);
+    assert!(table.values().all(|cell| cell.acknowledged == 1));
+    world.no_violations();
+    drop(process);
+}
+
+/// A token that is revoked costs one request; nobody's attempt.
+#[tokio::test]
+async fn a_revoked_token_is_replaced() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 150, 0.0).await;
+    world.drained(SOON).await;
+    world.double.revoke_tokens();
+    world.write_many(150, 150, 0.0).await;
+    world.drained(SOON).await;
+
+    world.platform_has_everything_but(&[]);
+    assert_eq!(world.double.grants(), 2);
+    let refused = world
+        .pushes()
+        .iter()
+        .filter(|push| push.status == 401)
+        .count();
+    assert_eq!(refused, 1);
+    world.every_push_has_a_fate().await;
+    drop(process);
+}
+
+/// A wrong secret pauses the target; no row is blamed, nothing is hammered.
+#[tokio::test]
+async fn a_refused_credential_pauses_the_target() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    world.set_secret("not the secret");
+    let mut process = world.deliver().await;
+    world.write_many(0, 50, 0.0).await;
+    process
+        .wait_line("the pause", SOON, |line| {
+            line["message"] == "paused: the credential is refused"
+        })
+        .await;
+    eventually(SOON, "the rows are given back", async || {
+        world.counts().await.pending == 50
+    })
+    .await;
+    let attempts = world
+        .query_count("SELECT sum(attempt) FROM sync_queue")
+        .await;
+    assert_eq!(attempts, 0, "no row is blamed");
+    assert_eq!(world.pushes().len(), 0);
+    assert_eq!(world.double.requests().len(), 1, "asked for a token once");
+    // Mended by an operator: restarted with the right one.
+    world.set_secret("double-secret");
+    assert!(process.term(SOON).await.success());
+    let process = world.deliver().await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    drop(process);
+}
+
+/// A token endpoint that throttles is left alone, and everything goes in the end.
+#[tokio::test]
+async fn a_throttled_token_endpoint_delays_and_loses_nothing() {
+    let throttled = Fault::Status {
+        status: 429,
+        retry_after: Some(1),
+        as_date: false,
+        store: false,
+    };
+    let config = faulty([Phase::requests(2, throttled).at(Place::Token)]);
+    let mut world = World::genesys(config, QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 50, 0.0).await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    let asked = world.double.requests().len() - world.pushes().len();
+    assert_eq!(asked, 3, "two refusals, one grant");
+    drop(process);
+}
+
+/// A platform that is down for longer than the breaker's patience: few requests, no row lost, none refused.
+#[tokio::test]
+async fn an_outage_is_waited_out() {
+    let down = Fault::Status {
+        status: 503,
+        retry_after: None,
+        as_date: false,
+        store: false,
+    };
+    let config = faulty([Phase::lasting(Duration::from_secs(4), down)]);
+    let mut world = World::genesys(config, QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 1000, 0.0).await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    let failed = world
+        .pushes()
+        .iter()
+        .filter(|push| push.status == 503)
+        .count();
+    assert!(failed < 30, "the breaker keeps requests away: {failed}");
+    drop(process);
+}
+
+/// A row too large for the platform's requests is refused alone; 413 is answered by halving.
+#[tokio::test]
+async fn a_request_too_large_is_split() {
+    let too_large = Fault::Status {
+        status: 413,
+        retry_after: None,
+        as_date: false,
+        store: false,
+    };
+    let config = faulty([Phase::requests(3, too_large)]);
+    let mut world = World::genesys(config, QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 80, 0.0).await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    let sizes: Vec<usize> = world.pushes().iter().map(|push| push.rows).collect();
+    assert_eq!(sizes[..3], [80, 40, 20], "{sizes:?}");
+    assert_eq!(TENANT, "acme");
+    drop(process);
+}

@@ -1,0 +1,10 @@
+//! deliver as a process, on real PostgreSQL and RabbitMQ, against the platform double.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests: what fails there fails the test
+
+mod commands;
+mod crash;
+mod faults;
+mod limits;
+mod values;
+mod world;

@@ -1,0 +1,110 @@
+//! Which values are pushed, and which are not.
+
+use crate::world::{QUICK, World, faulty, interaction, key};
+use double::config::{Config, Fault, Phase};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// What did not change is not pushed.
+#[tokio::test]
+async fn unchanged_values_cause_no_push() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 120, 0.0).await;
+    world.drained(SOON).await;
+    let before = world.pushes().len();
+    let again = world.write_many(0, 120, 0.0).await;
+    assert_eq!((again.written, again.queued), (0, 0));
+    world.wake().await;
+    // One that did change, to know that the loop has been round.
+    world.write_many(500, 1, 0.0).await;
+    world.drained(SOON).await;
+    assert_eq!(world.pushes().len(), before + 1);
+    world.platform_has_everything_but(&[]);
+    drop(process);
+}
+
+/// A value that was superseded while it waited is never sent.
+#[tokio::test]
+async fn a_superseded_value_is_not_sent() {
+    let later = Fault::Status {
+        status: 429,
+        retry_after: Some(1),
+        as_date: false,
+        store: false,
+    };
+    let mut world = World::genesys(faulty([Phase::requests(1, later)]), QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 10, 0.0).await;
+    testkit::eventually(SOON, "throttled", async || !world.pushes().is_empty()).await;
+    for plus in [1.0, 2.0, 3.0] {
+        world.write_many(0, 10, plus).await;
+    }
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    for cell in world.double.table().values() {
+        assert_eq!((cell.stored, cell.revision), (1, Some(4)), "{cell:?}");
+    }
+    world.no_violations();
+    drop(process);
+}
+
+/// Absence is not zero: nothing is pushed for it. Where the platform has a value already, the difference is parked for somebody to see.
+#[tokio::test]
+async fn absent_values_are_not_pushed() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let process = world.deliver().await;
+    world
+        .write("talk_time", [("a", None), ("b", Some(2.5))])
+        .await;
+    world.drained(SOON).await;
+    let table = world.double.table();
+    assert_eq!(table.len(), 1);
+    assert_eq!(world.counts().await.rejected, 0);
+
+    world.write("talk_time", [("b", None)]).await;
+    world.drained(SOON).await;
+    assert_eq!(world.counts().await.rejected, 1);
+    assert_eq!(
+        world.double.table()[&key("b", "talk_time")].value,
+        Some(2.5)
+    );
+    // Stated again, it goes again.
+    world.write("talk_time", [("b", Some(3.5))]).await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    assert_eq!(world.counts().await.rejected, 0);
+    drop(process);
+}
+
+/// A metric nobody asked for is not pushed.
+#[tokio::test]
+async fn only_the_metrics_of_the_target_are_pushed() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let process = world.deliver().await;
+    let queued = world.write("queue_wait", [("a", Some(1.0))]).await.queued;
+    assert_eq!(queued, 0);
+    drop(process);
+}
+
+/// After a resync the platform has what we have, also what it lost.
+#[tokio::test]
+async fn a_resync_pushes_everything_once_more() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 250, 0.0).await;
+    world.write("talk_time", [("a", None)]).await;
+    world.drained(SOON).await;
+    world.double.reset();
+    let (code, stdout, stderr) = world.run(&["resync", "--target", "main"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("\"queued\":250"), "{stdout}");
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    assert_eq!(
+        world.double.table()[&key(&interaction(0), "handle_time")].revision,
+        Some(1)
+    );
+    drop(process);
+}
