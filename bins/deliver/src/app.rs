@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use runtime::metrics::{Counter, Gauge, GaugeHandle};
 use runtime::{Backoff, Service, chain, log};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -85,7 +86,7 @@ async fn prepare(
         match register(store, targets).await {
             Ok(true) => return Ok(true),
             Ok(false) => {
-                tracing::warn!("the schema is older than this release; waiting for `migrate`")
+                tracing::warn!("the schema is older than this release; waiting for `migrate`");
             }
             Err(error) if error.class() == Class::Fatal => return Err(error.into()),
             Err(error) => tracing::warn!(error = %chain(&error), "the database cannot be used yet"),
@@ -119,9 +120,8 @@ type Credentials = BTreeMap<String, Arc<Credential>>;
 fn credentials(targets: &[Target], store: &Store) -> anyhow::Result<Credentials> {
     let mut credentials = Credentials::new();
     for target in targets {
-        if !credentials.contains_key(&target.credential()) {
-            let credential = Credential::new(target, store.clone())?;
-            credentials.insert(target.credential(), Arc::new(credential));
+        if let Entry::Vacant(free) = credentials.entry(target.credential()) {
+            free.insert(Arc::new(Credential::new(target, store.clone())?));
         }
     }
     Ok(credentials)
@@ -174,7 +174,7 @@ async fn count(
                 pending.set(waiting);
             }
             Err(error) => {
-                tracing::debug!(error = %chain(&error), "the waiting rows could not be counted")
+                tracing::debug!(error = %chain(&error), "the waiting rows could not be counted");
             }
         }
     }

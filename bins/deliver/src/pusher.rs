@@ -425,7 +425,7 @@ impl Pusher {
                 self.credential.throttled(*wait).await;
                 tracing::warn!(
                     target_name = self.target.name,
-                    wait_ms = wait.as_millis() as u64,
+                    wait_seconds = wait.as_secs_f64(),
                     why,
                     "throttled"
                 );

@@ -46,7 +46,7 @@ impl<'a> TomlFile<'a> {
     /// Notes a problem at a byte offset.
     pub fn problem(&mut self, at: usize, text: impl Display) {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         self.problems.push(format!("{}:{line}: {text}", self.name));
     }
 
@@ -134,16 +134,14 @@ impl<'a> TomlFile<'a> {
     /// An optional member that is a table.
     pub fn section<'t>(&mut self, section: Section<'t>, key: &str) -> Option<Section<'t>> {
         let value = section.table.get(key)?;
-        match value.get_ref().as_table() {
-            Some(table) => Some(Section {
-                table,
-                at: value.span().start,
-            }),
-            None => {
-                self.wrong_type(value, key, "a table");
-                None
-            }
-        }
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_type(value, key, "a table");
+            return None;
+        };
+        Some(Section {
+            table,
+            at: value.span().start,
+        })
     }
 
     /// The elements of an optional array.
@@ -153,13 +151,11 @@ impl<'a> TomlFile<'a> {
         key: &str,
     ) -> Option<(Vec<&'t Spanned<DeValue<'t>>>, usize)> {
         let value = section.table.get(key)?;
-        match value.get_ref().as_array() {
-            Some(array) => Some((array.iter().collect(), value.span().start)),
-            None => {
-                self.wrong_type(value, key, "an array");
-                None
-            }
-        }
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong_type(value, key, "an array");
+            return None;
+        };
+        Some((array.iter().collect(), value.span().start))
     }
 
     fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) {
