@@ -74,6 +74,10 @@ pub struct CommonArgs {
     #[arg(long, default_value = "5m", value_parser = duration, value_name = "DURATION")]
     wait_timeout: Duration,
 
+    /// How long a job stays taken without a sign of life; after a crash another process can go on with it then
+    #[arg(long, env = "KPILINE_BACKFILL_LEASE", default_value = "30s", value_parser = duration, value_name = "DURATION")]
+    lease: Duration,
+
     /// Go on with an interrupted job, where it stopped and with its own settings
     #[arg(long, value_name = "JOB")]
     resume: Option<Uuid>,
@@ -278,6 +282,8 @@ pub struct Common {
     pub grace: Duration,
     /// The mapping files.
     pub mappings: Mappings,
+    /// How long a job is ours without a sign of life.
+    pub lease: Duration,
     /// Whether to wait for the line at the end, and how long at most without any movement.
     pub wait: Option<Duration>,
     /// How results are written.
@@ -369,7 +375,7 @@ fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
         match std::fs::read_to_string(path) {
             Err(error) => problems.push(format!("--mapping: {shown} cannot be read: {error}")),
             Ok(_) if mappings.contains(&name) => {
-                problems.push(format!("--mapping: two files are called {name}"))
+                problems.push(format!("--mapping: two files are called {name}"));
             }
             Ok(text) => match Mapping::parse(&shown, &text) {
                 Ok(mapping) => mappings = mappings.with(name, mapping),
@@ -385,6 +391,9 @@ impl CommonArgs {
         if depth_max == 0 {
             problems.push("--depth-max: is 0, allowed are 1 and more");
         }
+        if !(1..=3600).contains(&self.lease.as_secs()) {
+            problems.push("--lease: allowed are 1s to 1h");
+        }
         self.ops.resolve(problems);
         Common {
             postgres: self.postgres.resolve(problems),
@@ -392,6 +401,7 @@ impl CommonArgs {
             ops_listen: self.ops.ops_listen,
             grace: self.ops.shutdown_grace,
             mappings: read_mappings(&self.mappings, problems),
+            lease: self.lease,
             wait: self.wait.then_some(self.wait_timeout),
             output: self.output,
             depth_max,

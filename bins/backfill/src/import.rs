@@ -133,7 +133,7 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
 
 async fn take(line: &Line, config: &ImportConfig) -> anyhow::Result<Lease> {
     let files = match &config.task {
-        Task::Resume(job) => return Lease::take(&line.store, &line.stop, *job, KIND).await,
+        Task::Resume(job) => return Lease::take(line, *job, KIND).await,
         Task::New(files) => files,
     };
     let params = serde_json::to_string(&params(files, config.page_bytes)?)?;
@@ -144,7 +144,7 @@ async fn take(line: &Line, config: &ImportConfig) -> anyhow::Result<Lease> {
         params_json: &params,
         total: None,
     };
-    Lease::create(&line.store, &line.stop, &new).await
+    Lease::create(line, &new).await
 }
 
 fn params(files: &Files, page_bytes: usize) -> anyhow::Result<Params> {
@@ -244,7 +244,7 @@ fn read(
     tokio::task::spawn_blocking(move || {
         let mut skipped = 0;
         loop {
-            let page = match pages.next() {
+            let page = match pages.read() {
                 Ok(None) => return,
                 Ok(Some(_)) if skipped < skip => {
                     skipped += 1;

@@ -9,11 +9,11 @@ use store::jobs::{self, Job};
 use store::{Store, StoreConfig};
 
 /// Runs the command; without one, lists.
-pub(crate) async fn run(config: StoreConfig, command: &Option<JobsCommand>) -> anyhow::Result<()> {
+pub(crate) async fn run(config: StoreConfig, command: Option<&JobsCommand>) -> anyhow::Result<()> {
     let store = Store::connect(config).await?;
     let client = store.client().await?;
     let mut out = std::io::stdout().lock();
-    match command.as_ref().unwrap_or(&JobsCommand::List { limit: 20 }) {
+    match command.unwrap_or(&JobsCommand::List { limit: 20 }) {
         JobsCommand::List { limit } => {
             for job in jobs::list(&client, *limit).await? {
                 writeln!(out, "{}", shown(&job))?;

@@ -1,5 +1,6 @@
 //! A job's row: taken under a lease, moved forward, given back.
 
+use crate::line::Line;
 use anyhow::Context as _;
 use runtime::{Backoff, chain};
 use schema::JobId;
@@ -9,42 +10,31 @@ use store::jobs::{self, Finish, Job, NewJob};
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-/// How long a job is ours without a sign of life.
-const LENGTH: Duration = Duration::from_secs(30);
-/// How often a waiting job shows a sign of life.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
 /// A job that is ours.
 pub(crate) struct Lease {
     store: Store,
     stop: CancellationToken,
     owner: String,
+    /// How long it is ours without a sign of life.
+    length: Duration,
     pub(crate) job: Job,
     shown: Instant,
 }
 
 impl Lease {
     /// Creates a job and takes it.
-    pub(crate) async fn create(
-        store: &Store,
-        stop: &CancellationToken,
-        new: &NewJob<'_>,
-    ) -> anyhow::Result<Self> {
-        let client = store.client().await.context("create the job")?;
+    pub(crate) async fn create(line: &Line, new: &NewJob<'_>) -> anyhow::Result<Self> {
+        let client = line.store.client().await.context("create the job")?;
         let id = jobs::create(&client, new).await.context("create the job")?;
         drop(client);
-        Self::take(store, stop, id, new.kind).await
+        Self::take(line, id, new.kind).await
     }
 
     /// Takes a job that waits, or whose worker is gone. One that seems to be worked on is waited for as long as a lease lasts.
-    pub(crate) async fn take(
-        store: &Store,
-        stop: &CancellationToken,
-        id: JobId,
-        kind: &str,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn take(line: &Line, id: JobId, kind: &str) -> anyhow::Result<Self> {
+        let (store, stop, length) = (&line.store, &line.stop, line.lease);
         let owner = format!("backfill/{}/{}", std::process::id(), JobId::generate());
-        let patience = Instant::now() + LENGTH + Duration::from_secs(5);
+        let patience = Instant::now() + length + Duration::from_secs(5);
         loop {
             let client = store.client().await.context("take the job")?;
             let job = jobs::get(&client, id)
@@ -67,7 +57,7 @@ impl Lease {
                     );
                 }
             }
-            if let Some(job) = jobs::lease_one(&client, &owner, id, LENGTH)
+            if let Some(job) = jobs::lease_one(&client, &owner, id, length)
                 .await
                 .context("take the job")?
             {
@@ -75,6 +65,7 @@ impl Lease {
                     store: store.clone(),
                     stop: stop.clone(),
                     owner,
+                    length,
                     job,
                     shown: Instant::now(),
                 });
@@ -101,10 +92,15 @@ impl Lease {
         total: Option<i64>,
         cursor_json: &str,
     ) -> anyhow::Result<()> {
-        let (store, id, owner) = (self.store.clone(), self.job.id, self.owner.clone());
+        let (store, id, owner, length) = (
+            self.store.clone(),
+            self.job.id,
+            self.owner.clone(),
+            self.length,
+        );
         let ours = retried(&self.stop, "write the job's progress", async || {
             let client = store.client().await?;
-            jobs::progress(&client, id, &owner, done, total, Some(cursor_json), LENGTH).await
+            jobs::progress(&client, id, &owner, done, total, Some(cursor_json), length).await
         })
         .await?;
         self.still(ours)
@@ -112,13 +108,18 @@ impl Lease {
 
     /// Shows a sign of life, if it is time for one.
     pub(crate) async fn alive(&mut self) -> anyhow::Result<()> {
-        if self.shown.elapsed() < HEARTBEAT {
+        if self.shown.elapsed() < self.length / 6 {
             return Ok(());
         }
-        let (store, id, owner) = (self.store.clone(), self.job.id, self.owner.clone());
+        let (store, id, owner, length) = (
+            self.store.clone(),
+            self.job.id,
+            self.owner.clone(),
+            self.length,
+        );
         let ours = retried(&self.stop, "extend the job's lease", async || {
             let client = store.client().await?;
-            jobs::heartbeat(&client, id, &owner, LENGTH).await
+            jobs::heartbeat(&client, id, &owner, length).await
         })
         .await?;
         self.still(ours)

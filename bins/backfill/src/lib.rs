@@ -39,7 +39,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Jobs(args) => {
             let store = args.resolve()?;
             begin(&args.ops);
-            jobs::run(store, &args.command).await
+            jobs::run(store, args.command.as_ref()).await
         }
         Command::Check(args) => {
             args.resolve()?;

@@ -19,6 +19,8 @@ pub(crate) struct Line {
     pub(crate) store: Store,
     pub(crate) outlet: Outlet,
     pub(crate) stop: CancellationToken,
+    /// How long a job is ours without a sign of life.
+    pub(crate) lease: Duration,
     metrics: Metrics,
     end: CancellationToken,
 }
@@ -40,6 +42,7 @@ impl Line {
             store: Store::connect(common.store()).await?,
             outlet: Outlet::new(common.broker(), stop.clone()),
             stop,
+            lease: common.lease,
             metrics,
             end,
         })

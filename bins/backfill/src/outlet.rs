@@ -89,21 +89,17 @@ impl Outlet {
     }
 
     async fn connected(&mut self) -> Result<&(Broker, Publisher), broker::BrokerError> {
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|(broker, _)| !broker.is_connected())
-        {
-            self.open = None;
+        let lost = |(broker, _): &mut (Broker, Publisher)| !broker.is_connected();
+        if self.open.take_if(lost).is_some() {
+            tracing::warn!("the broker connection was lost, opening another");
         }
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let broker = Broker::connect(&self.config).await?;
-                broker.declare_some(&QUEUES).await?;
-                let publisher = broker.publisher().await?;
-                (broker, publisher)
-            }
+        let open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let broker = Broker::connect(&self.config).await?;
+            broker.declare_some(&QUEUES).await?;
+            let publisher = broker.publisher().await?;
+            (broker, publisher)
         };
         Ok(self.open.insert(open))
     }

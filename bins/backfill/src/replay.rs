@@ -124,7 +124,7 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
 
 async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
     let stretch = match &config.task {
-        Task::Resume(job) => return Lease::take(&line.store, &line.stop, *job, KIND).await,
+        Task::Resume(job) => return Lease::take(line, *job, KIND).await,
         Task::New(stretch) => stretch,
     };
     let params = serde_json::to_string(&Params {
@@ -139,7 +139,7 @@ async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
         params_json: &params,
         total: Some(total),
     };
-    Lease::create(&line.store, &line.stop, &new).await
+    Lease::create(line, &new).await
 }
 
 async fn counted(line: &Line, stretch: &Stretch) -> anyhow::Result<i64> {

@@ -70,7 +70,7 @@ impl<R: Read> JsonRecords<R> {
     }
 
     /// The next record; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, ReadError> {
+    pub(super) fn read(&mut self) -> Result<Option<Record>, ReadError> {
         if self.offset == 0 && self.start == 0 {
             while self.buffer.len() < 3 && self.fill()? {}
             if self.buffer.starts_with(b"\xef\xbb\xbf") {
@@ -234,19 +234,18 @@ impl<R: Read> JsonRecords<R> {
                 }
             } else {
                 match byte {
-                    b'"' if depth == 0 && at > first => return Ok(End::At(at)),
+                    // What follows a bare word, or a bracket that nothing opened.
+                    b'"' | b'{' | b'[' if depth == 0 && at > first => return Ok(End::At(at)),
+                    b',' | b':' | b' ' | b'\t' | b'\r' | b'\n' | b'}' | b']' if depth == 0 => {
+                        return Ok(End::At(at));
+                    }
                     b'"' => quoted = true,
-                    b'{' | b'[' if depth == 0 && at > first => return Ok(End::At(at)),
                     b'{' | b'[' => depth += 1,
-                    b'}' | b']' if depth == 0 => return Ok(End::At(at)),
                     b'}' | b']' => {
                         depth -= 1;
                         if depth == 0 {
                             return Ok(End::At(at + 1));
                         }
-                    }
-                    b',' | b':' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => {
-                        return Ok(End::At(at));
                     }
                     _ => {}
                 }

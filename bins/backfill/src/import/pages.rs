@@ -46,7 +46,7 @@ impl<R: Read> Pages<R> {
             }
             BodyFormat::CxoneCallDetail { .. } => {
                 let mut rows = Rows::new(BufReader::with_capacity(256 * 1024, source));
-                header = rows.next()?.map(|row| row.raw).unwrap_or_default();
+                header = rows.read()?.map(|row| row.raw).unwrap_or_default();
                 if let Split::Unreadable { reason } = adapter::split(format, &header) {
                     return Err(ReadError::Format(reason));
                 }
@@ -62,7 +62,7 @@ impl<R: Read> Pages<R> {
     }
 
     /// The next page; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Page>, ReadError> {
+    pub fn read(&mut self) -> Result<Option<Page>, ReadError> {
         let Some(first) = self.take()? else {
             return Ok(None);
         };
@@ -126,19 +126,19 @@ impl<R: Read> Pages<R> {
     fn take(&mut self) -> Result<Option<Record>, ReadError> {
         match self.held.take() {
             Some(record) => Ok(Some(record)),
-            None => self.records.next(),
+            None => self.records.read(),
         }
     }
 }
 
 impl<R: Read> Records<R> {
-    fn next(&mut self) -> Result<Option<Record>, ReadError> {
+    fn read(&mut self) -> Result<Option<Record>, ReadError> {
         match self {
             Self::Json(records) => {
                 records.forget();
-                records.next()
+                records.read()
             }
-            Self::Rows(rows) => rows.next(),
+            Self::Rows(rows) => rows.read(),
         }
     }
 

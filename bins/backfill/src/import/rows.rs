@@ -26,18 +26,22 @@ impl<R: BufRead> Rows<R> {
     }
 
     /// The next row that is not blank; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, ReadError> {
+    pub(super) fn read(&mut self) -> Result<Option<Record>, ReadError> {
         loop {
             let began = self.position;
             let mut row = Vec::new();
+            let mut quoted = false;
             loop {
+                let known = row.len();
                 let read = self
                     .source
                     .read_until(b'\n', &mut row)
                     .map_err(ReadError::Io)?;
                 self.position += read as u64;
-                let quotes = row.iter().filter(|byte| **byte == b'"').count();
-                if read == 0 || quotes % 2 == 0 {
+                for byte in &row[known..] {
+                    quoted ^= *byte == b'"';
+                }
+                if read == 0 || !quoted {
                     break;
                 }
                 if row.len() > ROW_MAX {

@@ -57,7 +57,7 @@ pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Pa
                     page.facts += 1;
                     match page.messages.last_mut() {
                         Some(message) if message.events.len() < FACTS_MAX => {
-                            message.events.push(event)
+                            message.events.push(event);
                         }
                         _ => page.messages.push(message(row, event, job)),
                     }

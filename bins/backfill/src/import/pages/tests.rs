@@ -4,7 +4,7 @@ use proptest::prelude::*;
 fn pages(text: &[u8], format: &BodyFormat, page_bytes: usize) -> Vec<Page> {
     let mut pages = Pages::new(Dribble(text), format, page_bytes).unwrap();
     let mut found = Vec::new();
-    while let Some(page) = pages.next().unwrap() {
+    while let Some(page) = pages.read().unwrap() {
         found.push(page);
     }
     found
@@ -123,21 +123,21 @@ fn a_file_that_was_cut_off_gives_what_it_has_and_then_says_where() {
         10,
     )
     .unwrap();
-    assert_eq!(pages.next().unwrap().unwrap().body, b"[{\"a\":1}]");
-    let error = pages.next().unwrap_err().to_string();
+    assert_eq!(pages.read().unwrap().unwrap().body, b"[{\"a\":1}]");
+    let error = pages.read().unwrap_err().to_string();
     assert_eq!(error, "at byte 16: the array does not end");
     let mut pages =
         Pages::new(&b"[{\"a\":1},{\"b\":"[..], &BodyFormat::GenesysWebhook, 100).unwrap();
-    assert_eq!(pages.next().unwrap().unwrap().body, b"[{\"a\":1}]");
-    assert_eq!(pages.next().unwrap().unwrap().body, b"{\"b\":");
-    assert!(pages.next().is_err());
+    assert_eq!(pages.read().unwrap().unwrap().body, b"[{\"a\":1}]");
+    assert_eq!(pages.read().unwrap().unwrap().body, b"{\"b\":");
+    assert!(pages.read().is_err());
 }
 
 #[test]
 fn a_record_without_an_end_is_not_read_into_memory_whole() {
     let endless = std::io::Cursor::new(b"[{\"a\":\"").chain(std::io::repeat(b'x'));
     let mut pages = Pages::new(endless, &BodyFormat::GenesysWebhook, 100).unwrap();
-    assert!(pages.next().unwrap_err().to_string().contains("8 MiB"));
+    assert!(pages.read().unwrap_err().to_string().contains("8 MiB"));
 }
 
 #[test]
@@ -204,8 +204,8 @@ proptest! {
         for format in [BodyFormat::GenesysDetails, BodyFormat::GenesysWebhook] {
             let mut pages = Pages::new(Dribble(text.as_bytes()), &format, bytes).unwrap();
             for _ in 0..200 {
-                match pages.next() {
-                    Ok(Some(page)) => prop_assert!(page.records > 0 && page.position as usize <= text.len()),
+                match pages.read() {
+                    Ok(Some(page)) => prop_assert!(page.records > 0 && page.position <= text.len() as u64),
                     Ok(None) | Err(_) => break,
                 }
             }

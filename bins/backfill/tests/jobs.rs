@@ -1,0 +1,721 @@
+//! The real binary on a real store and a real broker: what it publishes, what its job says, and that nothing is lost when it is
+//! stopped or killed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
+
+use adapter::Split;
+use broker::{Broker, Queue};
+use bytes::Bytes;
+use schema::{
+    BodyFormat, DeliveryId, EventsMessage, MetricVersion, RawMessage, SubscriptionName, UtcMicros,
+};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+use store::event_log::LogRow;
+use store::partitions::{Partitions, Table};
+use tempfile::NamedTempFile;
+use testkit::{Proc, TestBroker, TestDb, eventually};
+
+const LONG: Duration = Duration::from_secs(60);
+/// 2024-05-15T14:00:00Z.
+const START: i64 = 1_715_781_600_000_000;
+
+struct World {
+    db: TestDb,
+    broker: TestBroker,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self {
+            db: TestDb::new().await,
+            broker: TestBroker::declared().await,
+        }
+    }
+
+    fn env(&self) -> Vec<(&str, &str)> {
+        vec![
+            ("KPILINE_DATABASE_URL", self.db.url()),
+            ("KPILINE_AMQP_URL", self.broker.url()),
+            ("KPILINE_QUEUE_PREFIX", self.broker.prefix()),
+        ]
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Proc {
+        Proc::spawn("backfill", arguments, &self.env())
+    }
+
+    async fn run(&self, arguments: &[&str]) -> (ExitStatus, String, String) {
+        Proc::run("backfill", arguments, &self.env(), LONG).await
+    }
+
+    /// Runs a command that must end well, and gives its JSON summary.
+    async fn summary(&self, arguments: &[&str]) -> Value {
+        let arguments = [arguments, &["--output", "json"]].concat();
+        let (status, stdout, stderr) = self.run(&arguments).await;
+        assert!(status.success(), "{stderr}");
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
+    }
+
+    async fn jobs(&self) -> Vec<Value> {
+        let (status, stdout, stderr) = self.run(&["jobs", "list"]).await;
+        assert!(status.success(), "{stderr}");
+        stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Logs one guide event a second from [`START`] on, `per_interaction` of one interaction.
+    async fn log_events(&self, count: usize, tenant: &str) {
+        let store = self.db.store().await;
+        let raws: Vec<String> = (0..count)
+            .map(|n| {
+                let at = UtcMicros(START + i64::try_from(n).unwrap() * 1_000_000);
+                format!("{{\"timestamp\":\"{at}\",\"data\":{{\"event_id\":\"{tenant}-{n}\",\"interaction_id\":\"i{}\",\"state\":\"queued\"}}}}", n / 5)
+            })
+            .collect();
+        self.log_raw(&store, tenant, &raws).await;
+    }
+
+    async fn log_raw(&self, store: &store::Store, tenant: &str, raws: &[String]) {
+        let subscription = SubscriptionName::new("hook");
+        let format = serde_json::to_string(&BodyFormat::GenesysWebhook).unwrap();
+        let mapped: Vec<_> = raws
+            .iter()
+            .enumerate()
+            .map(|(n, raw)| {
+                let at = UtcMicros(START + i64::try_from(n).unwrap() * 1_000_000);
+                let event_id = format!("{tenant}-{n}");
+                let digest = adapter::digest(raw.as_bytes());
+                let key = adapter::log_key(&subscription, &event_id.as_str().into(), at, &digest);
+                (at, event_id, digest, key, raw)
+            })
+            .collect();
+        let instants = mapped.iter().map(|row| row.0);
+        Partitions::new(store.clone())
+            .ensure(Table::EventLog, instants)
+            .await
+            .unwrap();
+        let rows: Vec<LogRow<'_>> = mapped
+            .iter()
+            .map(|(at, event_id, digest, key, raw)| LogRow {
+                log_key: *key,
+                occurred_at: *at,
+                tenant,
+                subscription: "hook",
+                event_id,
+                interaction_id: "i",
+                format: &format,
+                delivery_id: DeliveryId::generate(),
+                received_at: *at,
+                digest: *digest,
+                raw: raw.as_bytes(),
+            })
+            .collect();
+        let mut client = store.client().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        store::event_log::append(&tx, &rows).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Takes everything that is in a queue now.
+    async fn drain(&self, queue: Queue) -> Vec<Bytes> {
+        let broker: Broker = self.broker.connect("test-drain").await;
+        let mut left = broker.depth(queue).await.unwrap();
+        let mut consumer = broker.consumer(&[queue], 100).await.unwrap();
+        let mut found = Vec::new();
+        while left > 0 {
+            let delivery = tokio::time::timeout(LONG, consumer.next())
+                .await
+                .expect("a message in time")
+                .unwrap();
+            consumer.ack_through(delivery.tag).await.unwrap();
+            found.push(delivery.body);
+            left -= 1;
+        }
+        consumer.close().await.unwrap();
+        broker.close().await.unwrap();
+        found
+    }
+
+    async fn events(&self) -> Vec<EventsMessage> {
+        let bodies = self.drain(Queue::EventsHistory).await;
+        bodies
+            .iter()
+            .map(|body| EventsMessage::decode(body).unwrap())
+            .collect()
+    }
+
+    async fn deliveries(&self) -> Vec<RawMessage> {
+        let bodies = self.drain(Queue::RawHistory).await;
+        bodies
+            .iter()
+            .map(|body| RawMessage::decode(body).unwrap())
+            .collect()
+    }
+}
+
+fn keys(messages: &[EventsMessage]) -> Vec<String> {
+    let mut keys: Vec<String> = messages
+        .iter()
+        .flat_map(|message| &message.events)
+        .map(|event| event.fact.key.as_str().to_owned())
+        .collect();
+    keys.sort();
+    keys
+}
+
+fn expected(tenant: &str, numbers: std::ops::Range<usize>) -> Vec<String> {
+    let mut keys: Vec<String> = numbers.map(|n| format!("e:{tenant}-{n}")).collect();
+    keys.sort();
+    keys
+}
+
+fn fixture(name: &str) -> PathBuf {
+    testkit::workspace_root().join("tests/fixtures").join(name)
+}
+
+#[tokio::test]
+async fn a_replay_publishes_its_half_open_stretch_for_its_version() {
+    let world = World::new().await;
+    world.log_events(1300, "acme").await;
+    world.log_events(10, "other").await;
+    let from = UtcMicros(START + 100_000_000).to_string();
+    // An offset is as good as Z.
+    let summary = world
+        .summary(&[
+            "replay",
+            "--from",
+            &from,
+            "--to",
+            "2024-05-15T16:20:00+02:00",
+            "--metric-version",
+            "2",
+            "--tenant",
+            "acme",
+        ])
+        .await;
+    assert_eq!(summary["events"], 1100);
+    assert_eq!(summary["facts"], 1100);
+    assert_eq!(summary["state"], "done");
+    assert_eq!(summary["unmapped"], 0);
+    let messages = world.events().await;
+    assert_eq!(
+        keys(&messages),
+        expected("acme", 100..1200),
+        "the first instant belongs to it, the last does not"
+    );
+    for message in &messages {
+        let job = message.job.unwrap();
+        assert_eq!(job.version, MetricVersion(2));
+        assert_eq!(job.id.to_string(), summary["job"]);
+        assert!(
+            message
+                .events
+                .iter()
+                .all(|event| event.tenant.as_str() == "acme")
+        );
+    }
+    let jobs = world.jobs().await;
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(
+        (
+            &jobs[0]["state"],
+            &jobs[0]["kind"],
+            &jobs[0]["done"],
+            &jobs[0]["total"]
+        ),
+        (&"done".into(), &"replay".into(), &1100.into(), &1100.into())
+    );
+    assert_eq!(jobs[0]["report"]["events"], 1100);
+}
+
+#[tokio::test]
+async fn what_maps_no_more_is_reported_and_stops_nothing() {
+    let world = World::new().await;
+    let store = world.db.store().await;
+    let good = format!(
+        "{{\"timestamp\":\"{}\",\"data\":{{\"event_id\":\"acme-0\",\"interaction_id\":\"i\",\"state\":\"queued\"}}}}",
+        UtcMicros(START)
+    );
+    world
+        .log_raw(&store, "acme", &[good, "{\"data\":{}}".to_owned()])
+        .await;
+    let summary = world
+        .summary(&[
+            "replay",
+            "--from",
+            "2024-05-01T00:00:00Z",
+            "--to",
+            "2024-06-01T00:00:00Z",
+            "--metric-version",
+            "2",
+        ])
+        .await;
+    assert_eq!(
+        (&summary["events"], &summary["facts"], &summary["unmapped"]),
+        (&2.into(), &1.into(), &1.into())
+    );
+    let example = summary["unmapped_examples"][0].as_str().unwrap();
+    assert!(
+        example.starts_with("acme-1 of hook: data.interaction_id"),
+        "{example}"
+    );
+}
+
+#[tokio::test]
+async fn an_instant_without_a_zone_is_refused_before_anything_happens() {
+    let world = World::new().await;
+    let (status, _, stderr) = world
+        .run(&[
+            "replay",
+            "--from",
+            "2024-05-01T00:00:00",
+            "--to",
+            "2024-06-01T00:00:00Z",
+            "--metric-version",
+            "2",
+        ])
+        .await;
+    assert!(!status.success());
+    assert!(
+        stderr.contains("--from") && stderr.contains("zone"),
+        "{stderr}"
+    );
+    let (status, _, stderr) = world
+        .run(&[
+            "replay",
+            "--from",
+            "2024-06-01T00:00:00Z",
+            "--to",
+            "2024-06-01T00:00:00Z",
+            "--metric-version",
+            "2",
+        ])
+        .await;
+    assert!(!status.success());
+    assert!(
+        stderr.contains("--from: is 2024-06-01T00:00:00.000Z"),
+        "{stderr}"
+    );
+    assert!(world.jobs().await.is_empty());
+}
+
+/// Starts a replay that must pause for room, and waits until it does. The queue then holds three messages: of up to two the job goes on.
+async fn paused(world: &World) -> (Proc, String) {
+    let mut process = world.spawn(&[
+        "replay",
+        "--from",
+        "2024-05-01T00:00:00Z",
+        "--to",
+        "2024-06-01T00:00:00Z",
+        "--metric-version",
+        "3",
+        "--page-events",
+        "100",
+        "--depth-max",
+        "2",
+        "--lease",
+        "4s",
+    ]);
+    let line = process
+        .wait_line("replaying", LONG, |line| line["message"] == "replaying")
+        .await;
+    process
+        .wait_line("a pause", LONG, |line| {
+            line["message"] == "pausing until the line has caught up"
+        })
+        .await;
+    let job = line["job"].as_str().unwrap().to_owned();
+    (process, job)
+}
+
+#[tokio::test]
+async fn a_job_pauses_while_the_queue_is_full_and_goes_on_when_it_is_not() {
+    let world = World::new().await;
+    world.log_events(1000, "acme").await;
+    let (mut process, _) = paused(&world).await;
+    let mut messages = world.events().await;
+    assert_eq!(messages.len(), 3);
+    while process.is_running() {
+        messages.extend(world.events().await);
+    }
+    assert!(process.wait(LONG).await.success());
+    messages.extend(world.events().await);
+    assert_eq!(
+        keys(&messages),
+        expected("acme", 0..1000),
+        "each once, nothing left out"
+    );
+}
+
+#[tokio::test]
+async fn a_stopped_job_goes_on_at_its_cursor() {
+    let world = World::new().await;
+    world.log_events(1000, "acme").await;
+    let (mut process, job) = paused(&world).await;
+    let status = process.term(LONG).await;
+    assert!(!status.success(), "what is not done must not look done");
+    assert!(
+        process
+            .stderr()
+            .contains(&format!("backfill replay --resume {job}")),
+        "{}",
+        process.stderr()
+    );
+    let jobs = world.jobs().await;
+    assert_eq!(
+        (&jobs[0]["state"], &jobs[0]["done"]),
+        (&"pending".into(), &300.into())
+    );
+    let before = world.events().await;
+    let summary = world.summary(&["replay", "--resume", &job]).await;
+    assert_eq!(
+        (&summary["events"], &summary["metric_version"]),
+        (&1000.into(), &3.into())
+    );
+    let after = world.events().await;
+    assert_eq!(keys(&before), expected("acme", 0..300));
+    assert_eq!(
+        keys(&after),
+        expected("acme", 300..1000),
+        "nothing twice after a stop in good order"
+    );
+    // A job that is done is not done again.
+    let (status, _, stderr) = world.run(&["replay", "--resume", &job]).await;
+    assert!(!status.success() && stderr.contains("is done"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_killed_job_is_taken_over_when_its_lease_has_run_out() {
+    let world = World::new().await;
+    world.log_events(600, "acme").await;
+    let (mut process, job) = paused(&world).await;
+    process.kill9();
+    let before = world.events().await;
+    let mut second = world.spawn(&["replay", "--resume", &job]);
+    second
+        .wait_line("the wait for the lease", LONG, |line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("still leased"))
+        })
+        .await;
+    assert!(second.wait(LONG).await.success(), "{}", second.stderr());
+    let all = [before, world.events().await].concat();
+    let found: BTreeSet<String> = keys(&all).into_iter().collect();
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        expected("acme", 0..600)
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_job_stops_and_stays_cancelled() {
+    let world = World::new().await;
+    world.log_events(1000, "acme").await;
+    let (mut process, job) = paused(&world).await;
+    let (status, _, stderr) = world.run(&["jobs", "cancel", &job]).await;
+    assert!(status.success(), "{stderr}");
+    // It learns of it at its next sign of life.
+    assert!(!process.wait(LONG).await.success());
+    assert!(
+        process.stderr().contains("cancelled"),
+        "{}",
+        process.stderr()
+    );
+    let (_, stdout, _) = world.run(&["jobs", "show", &job]).await;
+    let shown: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(shown["state"], "cancelled");
+}
+
+#[tokio::test]
+async fn waiting_without_anyone_who_computes_ends_and_says_so() {
+    let world = World::new().await;
+    world.log_events(10, "acme").await;
+    let (status, stdout, stderr) = world
+        .run(&[
+            "replay",
+            "--from",
+            "2024-05-01T00:00:00Z",
+            "--to",
+            "2024-06-01T00:00:00Z",
+            "--metric-version",
+            "2",
+            "--wait",
+            "--wait-timeout",
+            "1s",
+            "--output",
+            "json",
+        ])
+        .await;
+    assert!(!status.success());
+    assert!(
+        stderr.contains("are ingest and compute running"),
+        "{stderr}"
+    );
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(summary["state"], "done", "the job itself is done");
+}
+
+#[tokio::test]
+async fn an_import_publishes_the_files_records_as_deliveries() {
+    let world = World::new().await;
+    let details = fixture("genesys/conversation-details-page.json");
+    let summary = world
+        .summary(&[
+            "import",
+            details.to_str().unwrap(),
+            "--format",
+            "genesys-details",
+            "--tenant",
+            "acme",
+            "--page-bytes",
+            "4096",
+        ])
+        .await;
+    assert_eq!(summary["records"], 7);
+    let messages = world.deliveries().await;
+    assert!(messages.len() > 1, "the file is larger than a page");
+    let mut conversations = 0;
+    for message in &messages {
+        let [delivery] = &message.deliveries[..] else {
+            panic!("one page a message")
+        };
+        assert_eq!(
+            (delivery.tenant.as_str(), delivery.subscription.as_str()),
+            ("acme", "import")
+        );
+        assert_eq!(delivery.format, BodyFormat::GenesysDetails);
+        assert_eq!(delivery.job.unwrap().version, MetricVersion(1));
+        match adapter::split(&delivery.format, &delivery.body) {
+            Split::Items(items) => conversations += items.len(),
+            Split::Unreadable { reason } => panic!("{reason}"),
+        }
+    }
+    assert_eq!(conversations, 7);
+}
+
+#[tokio::test]
+async fn an_import_that_is_repeated_brings_the_same_deliveries_under_new_messages() {
+    let world = World::new().await;
+    let csv = fixture("cxone/call-detail-524.csv");
+    let arguments = [
+        "import",
+        csv.to_str().unwrap(),
+        "--format",
+        "cxone-call-detail",
+        "--zone",
+        "america/denver",
+        "--metric-version",
+        "4",
+    ];
+    let ids = |messages: &[RawMessage]| {
+        messages
+            .iter()
+            .map(|message| (message.deliveries[0].id, message.id))
+            .collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(world.summary(&arguments).await["records"], 7);
+    let first = ids(&world.deliveries().await);
+    world.summary(&arguments).await;
+    let second = ids(&world.deliveries().await);
+    assert_eq!(
+        first.keys().collect::<Vec<_>>(),
+        second.keys().collect::<Vec<_>>()
+    );
+    // Another job is another attempt: its repeats are counted as repeats.
+    assert!(
+        first
+            .values()
+            .all(|id| second.values().all(|other| id != other))
+    );
+}
+
+#[tokio::test]
+async fn a_stopped_import_goes_on_where_it_was() {
+    let world = World::new().await;
+    let event = |n: usize| {
+        format!(
+            "{{\"data\":{{\"event_id\":\"e{n}\",\"pad\":\"{}\"}}}}\n",
+            "x".repeat(900)
+        )
+    };
+    let mut file = NamedTempFile::new().unwrap();
+    for n in 0..50 {
+        file.write_all(event(n).as_bytes()).unwrap();
+    }
+    file.flush().unwrap();
+    let path = file.path().to_str().unwrap();
+    let mut process = world.spawn(&[
+        "import",
+        path,
+        "--format",
+        "genesys-webhook",
+        "--page-bytes",
+        "2048",
+        "--depth-max",
+        "3",
+    ]);
+    let line = process
+        .wait_line("importing", LONG, |line| line["message"] == "importing")
+        .await;
+    let job = line["job"].as_str().unwrap().to_owned();
+    process
+        .wait_line("a pause", LONG, |line| {
+            line["message"] == "pausing until the line has caught up"
+        })
+        .await;
+    assert!(!process.term(LONG).await.success());
+    let summary = world.summary(&["import", "--resume", &job]).await;
+    assert_eq!(summary["records"], 50);
+    let messages = world.deliveries().await;
+    let distinct: BTreeSet<_> = messages.iter().map(|message| message.id).collect();
+    assert_eq!(
+        distinct.len(),
+        messages.len(),
+        "no page twice after a stop in good order"
+    );
+    let bodies: String = messages
+        .iter()
+        .map(|message| String::from_utf8(message.deliveries[0].body.to_vec()).unwrap())
+        .collect();
+    for n in 0..50 {
+        assert_eq!(bodies.matches(&format!("\"e{n}\"")).count(), 1, "e{n}");
+    }
+
+    // A file that changed under a job is not gone on with.
+    let mut process = world.spawn(&[
+        "import",
+        path,
+        "--format",
+        "genesys-webhook",
+        "--page-bytes",
+        "2048",
+        "--depth-max",
+        "3",
+    ]);
+    let line = process
+        .wait_line("importing", LONG, |line| line["message"] == "importing")
+        .await;
+    let job = line["job"].as_str().unwrap().to_owned();
+    process
+        .wait_line("a pause", LONG, |line| {
+            line["message"] == "pausing until the line has caught up"
+        })
+        .await;
+    process.term(LONG).await;
+    file.write_all(event(51).as_bytes()).unwrap();
+    file.flush().unwrap();
+    let (status, _, stderr) = world.run(&["import", "--resume", &job]).await;
+    assert!(
+        !status.success() && stderr.contains("when the job began"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_another_kind_is_refused_with_the_reason() {
+    let world = World::new().await;
+    let details = fixture("genesys/conversation-details-page.json");
+    let (status, _, stderr) = world
+        .run(&[
+            "import",
+            details.to_str().unwrap(),
+            "--format",
+            "cxone-call-detail",
+            "--zone",
+            "America/Denver",
+        ])
+        .await;
+    assert!(!status.success());
+    assert!(stderr.contains("contact_id"), "{stderr}");
+    assert!(world.deliveries().await.is_empty());
+    let (status, _, stderr) = world
+        .run(&[
+            "import",
+            "nowhere.csv",
+            "--format",
+            "cxone-call-detail",
+            "--zone",
+            "Mountain",
+        ])
+        .await;
+    assert!(!status.success());
+    assert!(
+        stderr.contains("nowhere.csv") && stderr.contains("--zone"),
+        "every problem at once: {stderr}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_outlives_the_broker_connection() {
+    let world = World::new().await;
+    world.log_events(1000, "acme").await;
+    let (proxy, url) = testkit::Proxy::before(world.broker.url(), 5672).await;
+    let mut env = world.env();
+    env[1] = ("KPILINE_AMQP_URL", &url);
+    let arguments = [
+        "replay",
+        "--from",
+        "2024-05-01T00:00:00Z",
+        "--to",
+        "2024-06-01T00:00:00Z",
+        "--metric-version",
+        "3",
+        "--page-events",
+        "100",
+        "--depth-max",
+        "2",
+    ];
+    let mut process = Proc::spawn("backfill", &arguments, &env);
+    process
+        .wait_line("a pause", LONG, |line| {
+            line["message"] == "pausing until the line has caught up"
+        })
+        .await;
+    proxy.cut();
+    process
+        .wait_line("the loss", LONG, |line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("the broker"))
+        })
+        .await;
+    let mut messages = Vec::new();
+    eventually(LONG, "the job ends", async || {
+        messages.extend(world.events().await);
+        !process.is_running()
+    })
+    .await;
+    messages.extend(world.events().await);
+    assert!(process.wait(LONG).await.success(), "{}", process.stderr());
+    let found: BTreeSet<String> = keys(&messages).into_iter().collect();
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        expected("acme", 0..1000)
+    );
+}
+
+#[tokio::test]
+async fn probes_are_served_while_a_job_runs() {
+    let world = World::new().await;
+    world.log_events(1000, "acme").await;
+    let (mut process, _) = paused(&world).await;
+    let ready = process.wait_ready().await;
+    let (status, body) = testkit::http::get(ready.ops_address(), "/metrics")
+        .await
+        .unwrap();
+    assert_eq!(status, 200);
+    assert!(
+        body.contains("kpiline_backfill_jobs_active 1")
+            && body.contains("kpiline_backfill_items_total 300"),
+        "{body}"
+    );
+    process.term(LONG).await;
+}
