@@ -13,3 +13,6 @@ pub mod value;
 pub use metric::{METRICS, evaluate, evaluate_only};
 pub use rules::{BusinessHours, RuleBook, RuleError, Rules};
 pub use value::{Metadata, MetricValue, Provenance, Reason, Scope, ZoneSource};
+
+#[cfg(test)]
+mod testing;
