@@ -23,6 +23,7 @@ deploy/local/services.sh COMMAND: a private PostgreSQL and RabbitMQ for work on 
   start [postgres|rabbitmq]   install what is missing (needs root or sudo, Debian or Ubuntu), start, and keep running
   stop                        end them, and what `demo.sh --keep` left running; scripts that use them at this moment keep them until they are done
   stop postgres|rabbitmq      end one of them now
+  destroy                     end them and remove all that they hold
   crash postgres|rabbitmq     kill -9, to see what happens; `start NAME` brings it back on the same port
   status                      what runs, where
   env                         lines for the shell: eval "$(deploy/local/services.sh env)"
@@ -75,6 +76,18 @@ stop() {
     unlock
 }
 
+# Only what these scripts made, by its name; a folder given as KPILINE_LOCAL_DIR may hold other things.
+destroy() {
+    rm -f "$KEEP_MARK"
+    line_stop
+    services_stop_now
+    local folder
+    folder=/var/tmp/kpiline-$(folder_tag)
+    rm -rf "$KPILINE_LOCAL_DIR"/{postgres-*,rabbitmq,servers,logs,demo,bench,run}
+    if [ -d "$folder" ] && [ ! -L "$folder" ] && [ "$(stat -c %u "$folder")" -eq "$(id -u)" ]; then rm -rf "$folder"; fi
+    rmdir "$KPILINE_LOCAL_DIR" 2>/dev/null || true
+}
+
 status() {
     local pid
     if pid=$(postgres_pid); then
@@ -101,7 +114,7 @@ print_env() {
 }
 
 case ${1:-} in
-start | stop | status)
+start | stop | status | destroy)
     "$@"
     ;;
 env) print_env ;;

@@ -139,8 +139,8 @@ proc_spawn() {
     (
         trap - EXIT INT TERM HUP
         cd / || exit 1
-        # Not the lock: a daemon that inherited it would hold it for ever.
-        exec 8>&- 9>&-
+        # Not the locks: a daemon that inherited one would hold it for ever.
+        exec 7>&- 8>&- 9>&-
         # shellcheck disable=SC2016
         exec setsid bash -c '
             file=$1 user=$2

@@ -58,7 +58,7 @@ postgres_start() {
         (umask 077 && printf 'PG_PORT=%q\nPG_PASSWORD=%q\nPG_BASE=%q\n' "$PG_PORT" "$PG_PASSWORD" "$PG_BASE" >"$PG_STATE")
         say "postgres: starting on 127.0.0.1:$PG_PORT (data in $PG_BASE, as $user)"
         # pg_ctl puts the server into a session of its own and waits until it accepts connections, recovery included.
-        if (cd / && exec 8>&- 9>&- && as_user "$user" "$bin/pg_ctl" -s -w -t 120 -D "$PG_BASE/data" -l "$PG_BASE/server.log" \
+        if (cd / && exec 7>&- 8>&- 9>&- && as_user "$user" "$bin/pg_ctl" -s -w -t 120 -D "$PG_BASE/data" -l "$PG_BASE/server.log" \
             -o "-p $PG_PORT" start) >&2; then
             ln -sfn "$PG_BASE/server.log" "$LOG_DIR/postgres.log"
             return 0

@@ -137,7 +137,7 @@ rabbitmq_ctl() {
     sbin=$(rabbitmq_sbin)
     rabbitmq_state || die "the private RabbitMQ was never started"
     rabbitmq_environment
-    (cd / && exec 8>&- 9>&- && as_user "$(server_user rabbitmq)" env -i "${MQ_ENVIRONMENT[@]}" "$sbin/rabbitmqctl" "$@")
+    (cd / && exec 7>&- 8>&- 9>&- && as_user "$(server_user rabbitmq)" env -i "${MQ_ENVIRONMENT[@]}" "$sbin/rabbitmqctl" "$@")
 }
 
 # rabbitmq_fresh_vhost NAME: an empty virtual host; what one of that name held is gone.
