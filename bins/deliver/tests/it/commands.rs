@@ -95,3 +95,21 @@ async fn it_waits_for_a_schema_and_is_not_ready_before() {
     process.wait_ready().await;
     assert!(process.term(Duration::from_secs(10)).await.success());
 }
+
+#[tokio::test]
+async fn what_was_pushed_is_counted() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let mut process = world.deliver().await;
+    let ops = process.wait_ready().await.ops_address();
+    assert_eq!(testkit::http::get(ops, "/readyz").await.unwrap().0, 200);
+    world.write_many(0, 150, 0.0).await;
+    world.drained(Duration::from_secs(10)).await;
+    let metric = async |series: &str| testkit::http::metric(ops, series).await.unwrap();
+    testkit::eventually(Duration::from_secs(5), "150 rows are counted", async || {
+        let accepted = metric("kpiline_deliver_rows_total{fate=\"accepted\"}").await;
+        (accepted - 150.0).abs() < 0.5
+    })
+    .await;
+    let requests = "kpiline_deliver_requests_total{target=\"main\",outcome=\"answered\"}";
+    assert!(metric(requests).await >= 2.0);
+}

@@ -139,3 +139,29 @@ async fn killed_again_and_again() {
     );
     drop(process);
 }
+
+/// A pause that the platform asked for outlives the process that was asked.
+#[tokio::test]
+async fn a_successor_keeps_to_the_pause_its_predecessor_was_told() {
+    let later = Fault::Status {
+        status: 429,
+        retry_after: Some(4),
+        as_date: true,
+        store: false,
+    };
+    let mut world = World::genesys(faulty([Phase::requests(1, later)]), QUICK).await;
+    let mut process = world.deliver().await;
+    world.write_many(0, 300, 0.0).await;
+    process
+        .wait_line("throttled and written down", SOON, |line| {
+            line["message"] == "pushed" && line["status"] == 429
+        })
+        .await;
+    process.kill9();
+    let process = world.deliver().await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    // A request before its time would be one.
+    world.no_violations();
+    drop(process);
+}

@@ -1,6 +1,6 @@
 //! Platforms that refuse, in part or whole.
 
-use crate::world::{QUICK, TENANT, World, faulty, interaction};
+use crate::world::{QUICK, World, faulty, interaction};
 use double::config::{Config, Fault, ItemFault, Phase, Place};
 use std::time::Duration;
 use testkit::eventually;
@@ -180,7 +180,7 @@ async fn an_outage_is_waited_out() {
     drop(process);
 }
 
-/// A row too large for the platform's requests is refused alone; 413 is answered by halving.
+/// 413 is answered by halving.
 #[tokio::test]
 async fn a_request_too_large_is_split() {
     let too_large = Fault::Status {
@@ -197,6 +197,33 @@ async fn a_request_too_large_is_split() {
     world.platform_has_everything_but(&[]);
     let sizes: Vec<usize> = world.pushes().iter().map(|push| push.rows).collect();
     assert_eq!(sizes[..3], [80, 40, 20], "{sizes:?}");
-    assert_eq!(TENANT, "acme");
+    drop(process);
+}
+
+/// A path that the platform does not have is nobody's row's fault: one request, then the target rests and somebody is told.
+#[tokio::test]
+async fn a_wrong_path_pauses_the_target() {
+    let extra = format!("path = \"/elsewhere\"\n{QUICK}");
+    let mut world = World::genesys(Config::default(), &extra).await;
+    let mut process = world.deliver().await;
+    world.write_many(0, 250, 0.0).await;
+    process
+        .wait_line("the pause", SOON, |line| {
+            line["message"] == "paused: the platform refuses every request"
+        })
+        .await;
+    eventually(SOON, "the rows are given back", async || {
+        world.counts().await.pending == 250
+    })
+    .await;
+    for _ in 0..3 {
+        world.wake().await;
+    }
+    let attempts = world
+        .query_count("SELECT sum(attempt) FROM sync_queue")
+        .await;
+    assert_eq!(attempts, 0, "no row is blamed");
+    assert_eq!(world.pushes().len(), 1);
+    world.every_push_has_a_fate().await;
     drop(process);
 }
