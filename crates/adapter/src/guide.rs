@@ -16,7 +16,7 @@
 //! frame) or `detail.eventBody` (an event bus) is the same event.
 
 use crate::error::ItemError;
-use crate::guide_shape::{Data, Envelope, METRICS, Part, People};
+use crate::guide_shape::{self, Data, Envelope, METRICS, Part, People};
 use crate::map::{Mapped, Outcome};
 use crate::scalar::{DURATION, Scalar, storable};
 use crate::{instant, json};
@@ -32,13 +32,13 @@ const EVENT_TYPE: &str = "analytics:events:publish";
 
 /// Members of the envelope that are content. All others (delivery ids, attempt counters, send stamps) are of one delivery and
 /// change when the same event is sent again.
-const CONTENT: [&str; 6] = [
-    "event_type",
-    "eventType",
-    "timestamp",
-    "Timestamp",
-    "data",
-    "Data",
+const CONTENT: [&[u8]; 6] = [
+    b"event_type",
+    b"eventType",
+    b"timestamp",
+    b"Timestamp",
+    b"data",
+    b"Data",
 ];
 
 /// Reads one event: the fast path without a content digest. `None` is an event nobody asked for.
@@ -79,55 +79,58 @@ type Sink<'s> = &'s mut dyn FnMut(&[u8], (InteractionId, Fact));
 fn read(line: &[u8], sink: Sink<'_>) -> Result<String, ItemError> {
     let text =
         std::str::from_utf8(line).map_err(|_| ItemError::item(line, "a JSON object in UTF-8"))?;
-    match serde_json::from_str::<Part<Envelope<'_>>>(text) {
-        Ok(part) => unwrap(line, part, 0, sink),
+    match guide_shape::read(text) {
+        Ok(part) => unwrap(line, &part, 0, sink),
         Err(error) => {
             // Slow path: half a surrogate pair is no reason to refuse an event.
-            let mended = json::mend(line);
-            match serde_json::from_slice::<Part<Envelope<'_>>>(&mended) {
-                Ok(part) if matches!(mended, Cow::Owned(_)) => unwrap(&mended, part, 0, sink),
-                _ => Err(ItemError::item(line, format!("a JSON object ({error})"))),
-            }
+            let refused = || ItemError::item(line, format!("a JSON object ({error})"));
+            let Cow::Owned(mended) = json::mend(line) else {
+                return Err(refused());
+            };
+            let text = std::str::from_utf8(&mended).map_err(|_| refused())?;
+            let part = guide_shape::read(text).map_err(|_| refused())?;
+            unwrap(text.as_bytes(), &part, 0, sink)
         }
     }
 }
 
 fn unwrap(
     line: &[u8],
-    part: Part<Envelope<'_>>,
+    part: &Part<'_, Envelope<'_>>,
     depth: u8,
     sink: Sink<'_>,
 ) -> Result<String, ItemError> {
-    let envelope = match part {
-        Part::Is(envelope) => envelope,
-        Part::Nothing | Part::Wrong(_) => return Err(ItemError::item(line, "a JSON object")),
-    };
-    if matches!(envelope.data, Part::Nothing) {
-        let topic = envelope.topic.text().map(ToString::to_string);
-        if let Some(inner) = envelope.body.or(envelope.detail).filter(|_| depth < 2) {
-            let part = serde_json::from_str(inner.get())
-                .map_err(|error| ItemError::item(line, format!("a JSON object ({error})")))?;
-            // A frame of the channel itself (heartbeat, closing notice) is about no interaction.
-            return match topic {
-                Some(topic) if topic == "channel.metadata" || topic.starts_with("v2.system.") => {
-                    Ok(topic)
-                }
-                _ => unwrap(inner.get().as_bytes(), part, depth + 1, sink),
-            };
-        }
+    if !part.is_object {
+        return Err(ItemError::item(line, "a JSON object"));
     }
-    let data = match &envelope.data {
-        Part::Is(data) => data,
-        Part::Nothing => return Err(ItemError::missing("data", "an object")),
-        Part::Wrong(found) => return Err(ItemError::new("data", &found.shown(), "an object")),
-    };
-    match statement(&envelope, data)? {
+    let envelope = &part.value;
+    if envelope.data.is_nothing()
+        && let Some(inner) = envelope.body.or(envelope.detail).filter(|_| depth < 2)
+    {
+        // A frame of the channel itself (heartbeat, closing notice) is about no interaction.
+        if let Some(topic) = envelope.topic.text()
+            && (topic == "channel.metadata" || topic.starts_with("v2.system."))
+        {
+            return Ok(topic.to_string());
+        }
+        let part = guide_shape::read(inner.get())
+            .map_err(|error| ItemError::item(line, format!("a JSON object ({error})")))?;
+        return unwrap(inner.get().as_bytes(), &part, depth + 1, sink);
+    }
+    if !envelope.data.is_object {
+        return Err(not_an_object("data", &envelope.data.other));
+    }
+    match statement(envelope, &envelope.data.value)? {
         Ok(event) => {
             sink(line, event);
             Ok(String::new())
         }
         Err(kind) => Ok(kind),
     }
+}
+
+fn not_an_object(field: &str, found: &Scalar<'_>) -> ItemError {
+    ItemError::new(field, &found.shown(), "an object")
 }
 
 /// The event, or the kind of an event that is about no interaction.
@@ -178,18 +181,15 @@ fn statement(
         disposition: disposition(&data.disposition)?,
         ..Statement::default()
     };
-    match &data.metrics {
-        Part::Nothing => {}
-        Part::Wrong(found) => {
-            return Err(ItemError::new("data.metrics", &found.shown(), "an object"));
+    let metrics = &data.metrics;
+    if metrics.is_object {
+        if let Some((index, value)) = &metrics.value.bad {
+            let field = format!("data.metrics.{}", METRICS[*index].0);
+            return Err(ItemError::new(field, &value.shown(), DURATION));
         }
-        Part::Is(metrics) => {
-            if let Some((index, value)) = &metrics.bad {
-                let field = format!("data.metrics.{}", METRICS[*index].0);
-                return Err(ItemError::new(field, &value.shown(), DURATION));
-            }
-            statement.durations = metrics.durations;
-        }
+        statement.durations = metrics.value.durations;
+    } else if !metrics.is_nothing() {
+        return Err(not_an_object("data.metrics", &metrics.other));
     }
     let fact = Fact {
         key,

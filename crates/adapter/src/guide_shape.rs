@@ -5,10 +5,11 @@
 
 use crate::scalar::Scalar;
 use schema::{DurationKind, Durations, Millis};
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 use std::fmt;
-use std::marker::PhantomData;
 
 /// The durations of `data.metrics`: name, other spelling, meaning. All in milliseconds.
 pub(crate) const METRICS: [(&str, &str, DurationKind); 8] = [
@@ -26,13 +27,21 @@ pub(crate) const METRICS: [(&str, &str, DurationKind); 8] = [
     ("handle_time_ms", "handleTimeMs", DurationKind::Handle),
 ];
 
-/// An object, or what stands in its place.
+/// An object, or what stands in its place. Filled where it lies: moving it about would cost as much as parsing it.
 #[derive(Debug, Default)]
-pub(crate) enum Part<'a, T> {
-    #[default]
-    Nothing,
-    Wrong(Scalar<'a>),
-    Is(T),
+pub(crate) struct Part<'a, T> {
+    /// What was read; meaningful when [`Part::is_object`].
+    pub(crate) value: T,
+    /// What stands in its place; nothing also when it is not there at all.
+    pub(crate) other: Scalar<'a>,
+    pub(crate) is_object: bool,
+}
+
+impl<T> Part<'_, T> {
+    /// Whether neither an object nor anything else is there.
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.is_object && self.other == Scalar::Nothing
+    }
 }
 
 /// What can be read member by member.
@@ -97,7 +106,7 @@ impl<'de> FromMap<'de> for Envelope<'de> {
         match name {
             "event_type" | "eventType" => self.event_type = map.next_value()?,
             "timestamp" | "Timestamp" => self.timestamp = map.next_value()?,
-            "data" | "Data" => self.data = map.next_value()?,
+            "data" | "Data" => map.next_value_seed(Fill(&mut self.data))?,
             "topicName" | "topic_name" => self.topic = map.next_value()?,
             "eventBody" | "event_body" => self.body = map.next_value()?,
             "detail" => self.detail = map.next_value()?,
@@ -118,9 +127,9 @@ impl<'de> FromMap<'de> for Data<'de> {
             "state" | "State" => self.state = map.next_value()?,
             "queue_id" | "queueId" | "QueueId" => self.queue_id = map.next_value()?,
             "disposition" | "Disposition" => self.disposition = map.next_value()?,
-            "metrics" | "Metrics" => self.metrics = map.next_value()?,
+            "metrics" | "Metrics" => map.next_value_seed(Fill(&mut self.metrics))?,
             "participants" | "Participants" | "participant" => {
-                self.participants = map.next_value()?;
+                map.next_value_seed(Fill(&mut self.participants))?;
             }
             "updated_at" | "updatedAt" | "update_stamp" | "updateStamp" => {
                 self.updated_at = map.next_value()?;
@@ -166,145 +175,192 @@ impl<'de> FromMap<'de> for Participant<'de> {
 
 impl<'a> People<'a> {
     fn add(&mut self, index: usize, part: Part<'a, Participant<'a>>) {
-        match part {
-            Part::Is(person) => {
-                let is_agent = person
-                    .kind
-                    .text()
-                    .is_some_and(|kind| kind.eq_ignore_ascii_case("agent"));
-                if is_agent && self.agent.is_none() {
-                    self.agent = Some((index, person));
-                }
+        if part.is_object {
+            let is_agent = part
+                .value
+                .kind
+                .text()
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("agent"));
+            if is_agent && self.agent.is_none() {
+                self.agent = Some((index, part.value));
             }
-            Part::Nothing => {}
-            Part::Wrong(found) => {
-                self.bad = self.bad.take().or(Some((Some(index), found)));
-            }
+        } else if !part.is_nothing() && self.bad.is_none() {
+            self.bad = Some((Some(index), part.other));
         }
     }
-}
 
-impl<'de> Deserialize<'de> for People<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PeopleVisitor)
+    fn wrong(&mut self, found: Scalar<'a>) {
+        self.agent = None;
+        self.bad = Some((None, found));
     }
 }
 
-struct PeopleVisitor;
+/// Fills what lies elsewhere.
+pub(crate) struct Fill<'m, T>(pub(crate) &'m mut T);
 
-impl<'de> Visitor<'de> for PeopleVisitor {
-    type Value = People<'de>;
+impl<'de> DeserializeSeed<'de> for Fill<'_, People<'de>> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(PeopleVisitor(self.0))
+    }
+}
+
+struct PeopleVisitor<'m, 'de>(&'m mut People<'de>);
+
+impl<'de> Visitor<'de> for PeopleVisitor<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of participants")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut people = People::default();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        *self.0 = People::default();
         let mut index = 0;
-        while let Some(part) = seq.next_element()? {
-            people.add(index, part);
+        loop {
+            let mut part = Part::default();
+            if seq.next_element_seed(Fill(&mut part))?.is_none() {
+                return Ok(());
+            }
+            self.0.add(index, part);
             index += 1;
         }
-        Ok(people)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        let mut people = People::default();
-        people.add(0, Part::Is(members(map)?));
-        Ok(people)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let mut part = Part {
+            is_object: true,
+            ..Part::default()
+        };
+        members(&mut part.value, map)?;
+        *self.0 = People::default();
+        self.0.add(0, part);
+        Ok(())
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(People::default())
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        *self.0 = People::default();
+        Ok(())
     }
 
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(wrong_people(Scalar::Bool(flag)))
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<(), E> {
+        self.0.wrong(Scalar::Bool(flag));
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(wrong_people(Scalar::Int(number)))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.0.wrong(Scalar::Int(number));
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(wrong_people(Scalar::Int(
-            i64::try_from(number).unwrap_or(i64::MAX),
-        )))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.0
+            .wrong(Scalar::Int(i64::try_from(number).unwrap_or(i64::MAX)));
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(wrong_people(Scalar::Float(number)))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        self.0.wrong(Scalar::Float(number));
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(wrong_people(Scalar::Text(text.to_owned().into())))
-    }
-}
-
-fn wrong_people(found: Scalar<'_>) -> People<'_> {
-    People {
-        agent: None,
-        bad: Some((None, found)),
-    }
-}
-
-impl<'de, T: FromMap<'de>> Deserialize<'de> for Part<'de, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PartVisitor(PhantomData))
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.0.wrong(Scalar::Text(text.to_owned().into()));
+        Ok(())
     }
 }
 
-struct PartVisitor<T>(PhantomData<T>);
+impl<'de, T: FromMap<'de>> DeserializeSeed<'de> for Fill<'_, Part<'de, T>> {
+    type Value = ();
 
-impl<'de, T: FromMap<'de>> Visitor<'de> for PartVisitor<T> {
-    type Value = Part<'de, T>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(PartVisitor(self.0))
+    }
+}
+
+struct PartVisitor<'m, 'de, T>(&'m mut Part<'de, T>);
+
+impl<'de, T: FromMap<'de>> PartVisitor<'_, 'de, T> {
+    fn other(self, found: Scalar<'de>) {
+        self.0.other = found;
+        self.0.is_object = false;
+    }
+}
+
+impl<'de, T: FromMap<'de>> Visitor<'de> for PartVisitor<'_, 'de, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        members(map).map(Part::Is)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        if self.0.is_object {
+            // A member that stands twice: the last one holds, whole.
+            self.0.value = T::default();
+        }
+        self.0.is_object = true;
+        self.0.other = Scalar::Nothing;
+        members(&mut self.0.value, map)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Part::Nothing)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.other(Scalar::Nothing);
+        Ok(())
     }
 
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(Part::Wrong(Scalar::Bool(flag)))
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<(), E> {
+        self.other(Scalar::Bool(flag));
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Part::Wrong(Scalar::Int(number)))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.other(Scalar::Int(number));
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
-        Ok(Part::Wrong(Scalar::Int(number)))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.other(Scalar::Int(i64::try_from(number).unwrap_or(i64::MAX)));
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Part::Wrong(Scalar::Float(number)))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        self.other(Scalar::Float(number));
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Part::Wrong(Scalar::Text(text.to_owned().into())))
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.other(Scalar::Text(text.to_owned().into()));
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Part::Wrong(Scalar::List))
+        self.other(Scalar::List);
+        Ok(())
     }
 }
 
-fn members<'de, T: FromMap<'de>, A: MapAccess<'de>>(mut map: A) -> Result<T, A::Error> {
-    let mut read = T::default();
+fn members<'de, T: FromMap<'de>, A: MapAccess<'de>>(
+    into: &mut T,
+    mut map: A,
+) -> Result<(), A::Error> {
     while let Some(Name(name)) = map.next_key()? {
-        read.member(&name, &mut map)?;
+        into.member(&name, &mut map)?;
     }
-    Ok(read)
+    Ok(())
+}
+
+/// Reads a text that is one value.
+pub(crate) fn read<'de, T: FromMap<'de>>(
+    text: &'de str,
+) -> Result<Part<'de, T>, serde_json::Error> {
+    let mut part = Part::default();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    Fill(&mut part).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(part)
 }
 
 fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {

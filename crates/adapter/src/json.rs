@@ -123,25 +123,14 @@ pub fn digest(bytes: &[u8]) -> [u8; 16] {
     }
 }
 
-/// The digest of some members of an object, by name; the others do not count.
-pub(crate) fn digest_of(bytes: &[u8], counts: impl Fn(&str) -> bool) -> [u8; 16] {
+/// The digest of some members of an object, by name as spelled; the others do not count.
+pub(crate) fn digest_of(bytes: &[u8], counts: impl Fn(&[u8]) -> bool) -> [u8; 16] {
+    let mut out = Vec::with_capacity(bytes.len());
     let start = skip_blank(bytes, 0);
-    let picked = || {
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut pieces = Vec::new();
-        for (name, value) in members(bytes, start)? {
-            if std::str::from_utf8(&bytes[name.clone()]).is_ok_and(&counts) {
-                let from = out.len();
-                string(bytes, name.start - 1, &mut out)?;
-                let key = from..out.len();
-                canonical(bytes, value.start, &mut out, 1)?;
-                pieces.push((key, out.len()));
-            }
-        }
-        order(&mut out, 0, pieces);
-        Some(hash(&out))
-    };
-    picked().unwrap_or_else(|| digest(bytes))
+    match object(bytes, start, &mut out, 0, counts) {
+        Some(_) if bytes.get(start) == Some(&b'{') => hash(&out),
+        _ => hash(bytes),
+    }
 }
 
 /// The first half of the SHA-256.
@@ -176,40 +165,57 @@ fn canonical(bytes: &[u8], at: usize, out: &mut Vec<u8>, depth: usize) -> Option
             out.push(b']');
             Some(at + 1)
         }
-        b'{' => {
-            out.push(b'{');
-            let base = out.len();
-            let mut pieces = Vec::new();
-            let mut at = skip_blank(bytes, at + 1);
-            while *bytes.get(at)? != b'}' {
-                if bytes[at] != b'"' {
-                    return None;
-                }
-                let from = out.len();
-                at = skip_blank(bytes, string(bytes, at, out)?);
-                let key = from..out.len();
-                if *bytes.get(at)? != b':' {
-                    return None;
-                }
-                at = skip_blank(bytes, at + 1);
-                at = skip_blank(bytes, canonical(bytes, at, out, depth + 1)?);
-                pieces.push((key, out.len()));
-                match bytes.get(at)? {
-                    b',' => at = skip_blank(bytes, at + 1),
-                    b'}' => {}
-                    _ => return None,
-                }
-            }
-            order(out, base, pieces);
-            out.push(b'}');
-            Some(at + 1)
-        }
+        b'{' => object(bytes, at, out, depth, |_| true),
         _ => {
             let end = skip_value(bytes, at)?;
             out.extend_from_slice(&bytes[at..end]);
             Some(end)
         }
     }
+}
+
+/// Writes the members of the object at `at` that count, in the order of their names.
+fn object(
+    bytes: &[u8],
+    at: usize,
+    out: &mut Vec<u8>,
+    depth: usize,
+    counts: impl Fn(&[u8]) -> bool,
+) -> Option<usize> {
+    out.push(b'{');
+    let base = out.len();
+    let mut pieces = Vec::new();
+    let mut at = skip_blank(bytes, at + 1);
+    while *bytes.get(at)? != b'}' {
+        if bytes[at] != b'"' {
+            return None;
+        }
+        let name = at;
+        let from = out.len();
+        let name_end = string(bytes, at, out)?;
+        let key = from..out.len();
+        at = skip_blank(bytes, name_end);
+        if *bytes.get(at)? != b':' {
+            return None;
+        }
+        at = skip_blank(bytes, at + 1);
+        if counts(&bytes[name + 1..name_end - 1]) {
+            at = canonical(bytes, at, out, depth + 1)?;
+            pieces.push((key, out.len()));
+        } else {
+            out.truncate(from);
+            at = skip_value(bytes, at)?;
+        }
+        at = skip_blank(bytes, at);
+        match bytes.get(at)? {
+            b',' => at = skip_blank(bytes, at + 1),
+            b'}' => {}
+            _ => return None,
+        }
+    }
+    order(out, base, pieces);
+    out.push(b'}');
+    Some(at + 1)
 }
 
 /// Sorts the members written to `out` from `base` on by name; of several with one name the last stays.

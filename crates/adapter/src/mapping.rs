@@ -229,7 +229,12 @@ impl Mapping {
             rank: SourceRank::Event,
             statement,
         };
-        let content = |name: &str| !self.per_delivery.iter().any(|renewed| renewed == name);
+        let content = |name: &[u8]| {
+            !self
+                .per_delivery
+                .iter()
+                .any(|renewed| renewed.as_bytes() == name)
+        };
         Ok(Outcome::Mapped(Mapped {
             event_id: EventId::new(event_id),
             at,
