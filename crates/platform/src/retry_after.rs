@@ -53,7 +53,7 @@ pub fn seconds(value: &str) -> Option<Duration> {
     Some(Duration::from_secs(whole.saturating_add(up)).min(LONGEST))
 }
 
-/// The seconds in the words of a Genesys 429 body, "… Retry the request in [42] seconds".
+/// The seconds in the words of a Genesys 429 body, "… Retry the request in `[42]` seconds".
 #[must_use]
 pub fn in_message(message: &str) -> Option<Duration> {
     let (_, rest) = message.split_once("in [")?;
