@@ -78,13 +78,15 @@ rabbitmq_up_or_dead() { rabbitmq_answers || ! rabbitmq_pid >/dev/null; }
 # A listener is opened late in the boot, after recovery of the queues. To know that it speaks: a wrong protocol header is
 # answered with the right one.
 rabbitmq_answers() {
-    local answer=''
     rabbitmq_pid >/dev/null || return 1
-    { exec 8<>"/dev/tcp/127.0.0.1/$MQ_PORT"; } 2>/dev/null || return 1
-    printf 'AMQP\x00\x00\x00\x00' >&8
-    IFS= read -r -t 5 -N 4 answer <&8 || true
-    exec 8>&-
-    [ "$answer" = AMQP ]
+    # In a shell of its own: a node that dies between connecting and answering ends that one, not the script.
+    (
+        local answer=''
+        exec 8<>"/dev/tcp/127.0.0.1/$MQ_PORT" || exit 1
+        printf 'AMQP\x00\x00\x00\x00' >&8 || exit 1
+        IFS= read -r -t 5 -N 4 answer <&8 || true
+        [ "$answer" = AMQP ]
+    ) 2>/dev/null
 }
 
 rabbitmq_configure() {
@@ -129,6 +131,8 @@ rabbitmq_crash() {
     local pid
     pid=$(rabbitmq_pid) || return 0
     kill -KILL "$pid"
+    # A killed machine of this size takes a moment to be gone.
+    while rabbitmq_pid >/dev/null; do sleep 0.05; done
 }
 
 # rabbitmq_ctl ARG...: the node's own command line tool.

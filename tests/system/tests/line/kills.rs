@@ -36,8 +36,15 @@ impl Servers {
             .env("KPILINE_LOCAL_DIR", &self.folder)
             .output()
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "services.sh {arguments:?}: {text}");
+        let (said, text) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success(),
+            "services.sh {arguments:?}: {}: {said} {text}",
+            output.status
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -131,8 +138,8 @@ async fn kills_at_random_moments_do_not_change_the_end_state() {
     ];
 
     let mut options = sender(([127, 0, 0, 1], port).into());
-    // Spread over the kills: about two seconds each.
-    options.rate = Some(workload.events.len() as f64 / (2.0 * kills as f64));
+    // Spread over the kills: about four seconds each, so that the last one still falls into the run.
+    options.rate = Some(workload.events.len() as f64 / (4.0 * kills as f64));
     options.duplicate_ratio = 0.1;
     options.late_ratio = 0.1;
     let events = workload.events.clone();
@@ -161,7 +168,9 @@ async fn kills_at_random_moments_do_not_change_the_end_state() {
             }
         }
     }
+    let during = !sending.is_finished();
     let summary = sending.await.unwrap();
+    assert!(during, "events were still arriving at the last kill");
     for part in &mut parts {
         assert!(
             part.process.is_running(),
@@ -234,9 +243,9 @@ async fn replay_with_kills(setup: &Setup, rng: &mut StdRng) {
     let range = [
         "replay",
         "--from",
-        "2024-01-01T00:00:00Z",
+        "2000-01-01T00:00:00Z",
         "--to",
-        "2025-01-01T00:00:00Z",
+        "2026-11-01T00:00:00Z",
         "--metric-version",
         "2",
     ];

@@ -14,13 +14,13 @@ async fn a_replay_puts_version_two_beside_version_one_which_does_not_change_by_a
     look.wait_for(&expected).await;
     let before = look.rows(1).await;
 
-    // The generated stretch lies within one year.
+    // The generated days are DST changes of many years.
     let arguments = [
         "replay",
         "--from",
-        "2024-01-01T00:00:00Z",
+        "2000-01-01T00:00:00Z",
         "--to",
-        "2025-01-01T00:00:00Z",
+        "2026-11-01T00:00:00Z",
         "--metric-version",
         "2",
     ];
@@ -61,7 +61,7 @@ async fn a_replay_without_a_zone_is_refused() {
         "--from",
         "2024-01-01T00:00:00",
         "--to",
-        "2025-01-01T00:00:00Z",
+        "2026-11-01T00:00:00Z",
         "--metric-version",
         "2",
     ];
