@@ -13,7 +13,7 @@ pub(crate) fn no_nul(column: &'static str, text: &str) -> Result<(), StoreError>
 /// References to the rows, sorted by key, one for each key: the last of equal keys, the one later in the slice.
 pub(crate) fn last_per_key<'r, R, K: Ord>(rows: &'r [R], key: impl Fn(&'r R) -> K) -> Vec<&'r R> {
     let mut sorted: Vec<&R> = rows.iter().collect();
-    sorted.sort_by(|a, b| key(a).cmp(&key(b)));
+    sorted.sort_by_key(|row| key(row));
     // dedup_by keeps the first of a run; assign the later one to it before it goes.
     sorted.dedup_by(|later, kept| {
         let same = key(later) == key(kept);

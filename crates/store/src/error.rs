@@ -98,6 +98,16 @@ pub enum StoreError {
         /// The value found.
         value: String,
     },
+    /// The name of a target is taken by another organisation.
+    #[error("target {target} belongs to tenant {owner}; one of tenant {tenant} needs another name")]
+    OtherTenant {
+        /// The target.
+        target: String,
+        /// The tenant it was registered for.
+        owner: String,
+        /// The tenant asked for now.
+        tenant: String,
+    },
     /// An applied migration file is not the one this binary carries.
     #[error(
         "migration {version:04} ({name}) was applied with checksum {applied}, this binary carries {carried}: an applied file must not change"
@@ -132,6 +142,7 @@ impl StoreError {
             Self::Url(_)
             | Self::Tls { .. }
             | Self::Unreadable { .. }
+            | Self::OtherTenant { .. }
             | Self::ChecksumChanged { .. }
             | Self::Migration { .. } => Class::Fatal,
             Self::Connect(source) | Self::Query { source, .. } => classify(source),
@@ -194,7 +205,7 @@ fn classify(error: &tokio_postgres::Error) -> Class {
 /// Errors of the driver and of the network.
 fn without_code(error: &tokio_postgres::Error) -> Class {
     let mismatch = std::error::Error::source(error)
-        .is_some_and(|source| source.is::<tokio_postgres::types::WrongType>());
+        .is_some_and(<dyn std::error::Error>::is::<tokio_postgres::types::WrongType>);
     if mismatch {
         Class::Fatal
     } else {

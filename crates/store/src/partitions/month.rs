@@ -8,7 +8,7 @@ const DAY: i64 = 86_400_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
     year: i32,
-    month: u32,
+    number: u32,
     start: UtcMicros,
     end: UtcMicros,
 }
@@ -26,10 +26,10 @@ impl Month {
     /// The one after it.
     #[must_use]
     pub fn next(self) -> Self {
-        if self.month == 12 {
+        if self.number == 12 {
             Self::new(self.year + 1, 1)
         } else {
-            Self::new(self.year, self.month + 1)
+            Self::new(self.year, self.number + 1)
         }
     }
 
@@ -40,7 +40,7 @@ impl Month {
 
     /// Its first day as `2024-05-01`.
     pub fn first_day(self) -> String {
-        format!("{:04}-{:02}-01", self.year, self.month)
+        format!("{:04}-{:02}-01", self.year, self.number)
     }
 
     /// Its first instant.
@@ -61,7 +61,7 @@ impl Month {
         };
         Self {
             year,
-            month,
+            number: month,
             start: UtcMicros(days(i64::from(year), i64::from(month)) * DAY),
             end: UtcMicros(days(i64::from(next_year), i64::from(next_month)) * DAY),
         }

@@ -1,5 +1,7 @@
 //! Our statements against a real PostgreSQL: one binary, one module a table or promise.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[macro_use]
 mod rows;
 

@@ -5,7 +5,7 @@ use schema::{MetricVersion, UtcMicros};
 use std::sync::Arc;
 use store::metrics::{self, MetricRow, Upserted};
 use store::targets::{self, Target};
-use store::{Class, Store, StoreError, definitions, interactions};
+use store::{Class, Store, StoreError, definitions, interactions, sync};
 use tokio::sync::Barrier;
 
 const ROWS: &str = "SELECT interaction_id, metric_value, revision FROM computed_metrics ORDER BY interaction_id COLLATE \"C\"";
@@ -13,6 +13,7 @@ const ROWS: &str = "SELECT interaction_id, metric_value, revision FROM computed_
 fn target(name: &str) -> Target {
     Target {
         name: name.into(),
+        tenant: "acme".into(),
         platform: "genesys".into(),
         metrics: vec!["talk_time".into(), "adjusted_aht".into()],
         versions: vec![],
@@ -391,6 +392,67 @@ async fn a_target_gets_what_it_asks_for() {
         .unwrap();
     assert!(current.contains(&("talk_time".into(), MetricVersion(4))));
     assert_eq!(current.len(), 6);
+}
+
+#[tokio::test]
+async fn a_target_gets_its_own_tenants_rows_only() {
+    let (db, store) = db().await;
+    for (name, tenant) in [("a-main", "acme"), ("o-main", "other")] {
+        let target = Target {
+            tenant: tenant.into(),
+            ..target(name)
+        };
+        targets::register(&store, &target).await.unwrap();
+    }
+    let own = metric("int_1", 1.0);
+    let others = MetricRow {
+        tenant: "other",
+        ..own
+    };
+    let nobodys = MetricRow {
+        tenant: "third",
+        ..own
+    };
+    assert_eq!(
+        upsert(&store, &[own, others, nobodys]).await,
+        Upserted {
+            written: 3,
+            queued: 2
+        }
+    );
+    let queued = "SELECT target || '<' || tenant AS t FROM sync_queue ORDER BY 1";
+    assert_eq!(seen(&db, queued).await, ["a-main<acme", "o-main<other"]);
+    let client = db.client().await;
+    client.execute("DELETE FROM sync_queue", &[]).await.unwrap();
+    let again = sync::requeue(&store.client().await.unwrap(), "o-main").await;
+    assert_eq!(again.unwrap(), 1);
+    assert_eq!(seen(&db, queued).await, ["o-main<other"]);
+}
+
+/// What waits under the name is the first tenant's.
+#[tokio::test]
+async fn a_target_never_changes_its_tenant() {
+    let (_db, store) = db().await;
+    let first = target("main");
+    targets::register(&store, &first).await.unwrap();
+    let moved = Target {
+        tenant: "other".into(),
+        ..target("main")
+    };
+    let error = targets::register(&store, &moved).await.unwrap_err();
+    assert_eq!(error.class(), Class::Fatal);
+    assert_eq!(
+        error.to_string(),
+        "target main belongs to tenant acme; one of tenant other needs another name"
+    );
+    // Everything else about it may change.
+    let changed = Target {
+        enabled: false,
+        ..first
+    };
+    targets::register(&store, &changed).await.unwrap();
+    let list = targets::list(&store.client().await.unwrap()).await.unwrap();
+    assert_eq!(list, [changed]);
 }
 
 #[tokio::test]

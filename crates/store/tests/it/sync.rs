@@ -17,6 +17,7 @@ async fn queue() -> (TestDb, Store) {
     let (db, store) = db().await;
     let target = Target {
         name: "genesys".into(),
+        tenant: "acme".into(),
         platform: "genesys".into(),
         metrics: vec!["talk_time".into()],
         versions: vec![],
@@ -312,10 +313,12 @@ async fn every_attempt_is_logged() {
 async fn in_the_end_the_platform_has_each_rows_last_value() -> Result<(), StoreError> {
     use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
+    /// Per interaction the revision and the value.
+    type Held = BTreeMap<String, (i64, Option<f64>)>;
     const ROWS: usize = 40;
     const ROUNDS: u32 = 30;
     let (db, store) = queue().await;
-    let platform: Arc<Mutex<BTreeMap<String, (i64, Option<f64>)>>> = Arc::default();
+    let platform: Arc<Mutex<Held>> = Arc::default();
     let mut workers = tokio::task::JoinSet::new();
     for writer in 0..2_u32 {
         let store = store.clone();
@@ -382,7 +385,7 @@ async fn in_the_end_the_platform_has_each_rows_last_value() -> Result<(), StoreE
         )
         .await
         .unwrap();
-    let stored: BTreeMap<String, (i64, Option<f64>)> = stored
+    let stored: Held = stored
         .iter()
         .map(|row| (row.get(0), (row.get(1), row.get(2))))
         .collect();
