@@ -242,6 +242,52 @@ mod tests {
     }
 
     #[test]
+    fn of_copies_that_differ_in_nothing_but_their_instant_the_later_wins() {
+        for order in [[3, 8], [8, 3]] {
+            let mut session = Session::default();
+            let changes = order.map(|at| session.insert(fact("a", at)));
+            assert_eq!(session.facts(), [fact("a", 8)]);
+            let second = if order[0] == 3 {
+                Change::Revised
+            } else {
+                Change::Stale
+            };
+            assert_eq!(changes, [Change::New, second]);
+        }
+    }
+
+    #[test]
+    fn a_join_is_overfull_with_one_key_too_many_and_not_before() {
+        let of = |keys: std::ops::Range<usize>| {
+            let mut session = Session::default();
+            for n in keys {
+                session.insert(fact(&n.to_string(), 7));
+            }
+            session
+        };
+        let mut full = of(0..MAX_FACTS - 3);
+        assert!(full.join(of(MAX_FACTS - 20..MAX_FACTS)));
+        assert_eq!(full.len(), MAX_FACTS);
+        assert!(!full.join(of(0..20)), "nothing of that was news");
+        assert!(full.join(of(MAX_FACTS - 20..MAX_FACTS + 1)));
+        assert!(full.is_overfull());
+        assert!(!full.join(of(0..20)), "it absorbs");
+    }
+
+    #[test]
+    fn facts_behind_all_others_are_news_too() {
+        let mut session = Session::default();
+        session.insert(fact("a", 1));
+        let mut later = Session::default();
+        for id in ["b", "c", "d", "e", "f", "g"] {
+            later.insert(fact(id, 2));
+        }
+        assert!(session.join(later.clone()));
+        assert_eq!(session.len(), 7);
+        assert!(!session.join(later));
+    }
+
+    #[test]
     fn twins_that_differ_in_content_alone_end_the_same_way_round() {
         let mut twin = fact("a", 1);
         twin.statement.durations.set(DurationKind::Talk, Millis(-5));

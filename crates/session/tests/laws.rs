@@ -100,7 +100,7 @@ proptest! {
 
     /// What the caller is told is what happened.
     #[test]
-    fn changes_are_reported_truthfully(base in facts(), more in facts(), one in fact()) {
+    fn changes_are_reported_truthfully(base in facts(), more in facts(), one in fact(), known in any::<prop::sample::Index>()) {
         let before = folded(&base);
         let mut after = before.clone();
         let change = after.insert(one.clone());
@@ -117,9 +117,11 @@ proptest! {
         let held = after.facts().iter().find(|held| held.key == one.key);
         prop_assert_eq!(held == Some(&one), !matches!(change, Change::Stale | Change::Overfull));
 
-        let mut after = before.clone();
-        let changed = after.join(folded(&more));
-        prop_assert_eq!(changed, after != before);
+        for other in [&more[..], &base[known.index(base.len() + 1)..], &[]] {
+            let mut after = before.clone();
+            let changed = after.join(folded(other));
+            prop_assert_eq!(changed, after != before);
+        }
     }
 
     #[test]

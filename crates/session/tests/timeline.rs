@@ -273,6 +273,13 @@ fn legs_add_up_and_take_the_place_of_cumulative_statements() {
         read(&[on("A", 1, 100), event, cumulative.clone()]),
         Some(DurationFact::Stated(Millis(100)))
     );
+    // Of two statements of one weight about one leg, the later counts.
+    let mut later = on("A", 5, 40);
+    later.key = FactKey::event("3");
+    assert_eq!(
+        read(&[on("A", 1, 100), later]),
+        Some(DurationFact::Stated(Millis(40)))
+    );
     // Legs that say nothing of this kind leave it to the cumulative statement.
     let silent = leg("A", 1, LegKind::Agent, None);
     assert_eq!(

@@ -177,9 +177,51 @@ pub(crate) fn fact() -> impl Strategy<Value = Fact> {
         })
 }
 
+/// How a twin differs from the fact it is a twin of: in one thing alone.
+#[derive(Debug, Clone)]
+enum Difference {
+    At(UtcMicros),
+    Revision(Option<UtcMicros>),
+    Rank(SourceRank),
+    Talk(Millis),
+}
+
+#[derive(Debug, Clone)]
+struct Twist {
+    of: Index,
+    difference: Difference,
+}
+
+impl Twist {
+    fn of(&self, facts: &[Fact]) -> Option<Fact> {
+        let mut twin = (!facts.is_empty()).then(|| self.of.get(facts).clone())?;
+        match &self.difference {
+            Difference::At(at) => twin.at = *at,
+            Difference::Revision(revision) => twin.revision = *revision,
+            Difference::Rank(rank) => twin.rank = *rank,
+            Difference::Talk(millis) => twin.statement.durations.set(DurationKind::Talk, *millis),
+        }
+        Some(twin)
+    }
+}
+
+fn twist() -> impl Strategy<Value = Twist> {
+    let difference = prop_oneof![
+        at().prop_map(Difference::At),
+        of((0..3_i64).prop_map(UtcMicros)).prop_map(Difference::Revision),
+        select(vec![SourceRank::Event, SourceRank::SettledRecord]).prop_map(Difference::Rank),
+        millis().prop_map(Difference::Talk),
+    ];
+    (any::<Index>(), difference).prop_map(|(of, difference)| Twist { of, difference })
+}
+
 /// The facts of one interaction in some order of arrival; now and then about as many as a session holds.
 pub(crate) fn facts() -> BoxedStrategy<Vec<Fact>> {
-    let few = vec(fact(), 0..14);
+    let few = (vec(fact(), 0..12), vec(twist(), 0..4)).prop_map(|(mut few, twists)| {
+        let twins: Vec<Fact> = twists.iter().filter_map(|twist| twist.of(&few)).collect();
+        few.extend(twins);
+        few
+    });
     let crowd = prop_oneof![
         30 => Just(0),
         1 => MAX_FACTS - 4..MAX_FACTS + 2,
