@@ -30,7 +30,7 @@ fn metrics(session: &Session, version: u16) -> Vec<MetricValue> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     /// L1, L2 and L6: the metrics are a function of the facts.
     #[test]
