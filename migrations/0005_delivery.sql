@@ -1,12 +1,14 @@
 -- Delivery work is rows with leases, written in the transaction that changed the metric; never "updated since".
 CREATE TABLE sync_targets (
     target     text        COLLATE "C" PRIMARY KEY,
+    tenant     text        COLLATE "C" NOT NULL,
     platform   text        NOT NULL,
     metrics    text[]      NOT NULL,
     versions   integer[]   NOT NULL DEFAULT '{}',
     enabled    boolean     NOT NULL DEFAULT true,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON COLUMN sync_targets.tenant IS 'The organisation whose metrics go there; no other''s do.';
 COMMENT ON COLUMN sync_targets.versions IS 'Versions wanted; empty: whatever is current when the row changes.';
 
 -- due_at says when a row may be taken: for a waiting row its time, for a leased one the end of the lease. So a lease whose holder

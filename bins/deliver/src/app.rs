@@ -104,6 +104,7 @@ async fn register(store: &Store, list: &[Target]) -> Result<bool, StoreError> {
     for target in list {
         let row = targets::Target {
             name: target.name.clone(),
+            tenant: target.tenant.as_str().to_owned(),
             platform: target.adapter.name().to_owned(),
             metrics: target.metrics.clone(),
             versions: target.versions.clone(),
@@ -196,8 +197,9 @@ pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
     println!("ok: {} target(s)", config.targets.len());
     for target in &config.targets {
         println!(
-            "  {} ({}) {}: {}, {} rows a request, {} requests in {:?}",
+            "  {} of {} ({}) {}: {}, {} rows a request, {} requests in {:?}",
             target.name,
+            target.tenant,
             target.adapter.name(),
             target.url,
             target.metrics.join(", "),

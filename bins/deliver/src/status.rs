@@ -8,6 +8,7 @@ use store::targets::Target;
 #[derive(Debug, Serialize)]
 pub struct Line {
     target: String,
+    tenant: String,
     platform: String,
     enabled: bool,
     pending: i64,
@@ -25,6 +26,7 @@ impl Line {
     pub fn new(target: Target, counts: Pending, now: i64) -> Self {
         Self {
             target: target.name,
+            tenant: target.tenant,
             platform: target.platform,
             enabled: target.enabled,
             pending: counts.pending,
@@ -46,6 +48,7 @@ mod tests {
     fn an_age_is_never_negative_and_absent_where_nothing_waits() {
         let target = Target {
             name: "a".to_owned(),
+            tenant: "acme".to_owned(),
             platform: "genesys-custom-report".to_owned(),
             metrics: vec![],
             versions: vec![],

@@ -5,6 +5,7 @@
 //!
 //! [[target]]
 //! name = "genesys-main"
+//! tenant = "acme"                           # whose metrics go there; no other's do
 //! platform = "genesys-custom-report"        # or "cxone-import"
 //! base_url = "https://api.mypurecloud.de"
 //! # path = "/api/v2/…"                      # else the platform's usual one
@@ -46,7 +47,7 @@ use platform::limit::Limit;
 use platform::push::Adapter;
 use platform::retry::Schedule;
 use platform::token::Grant;
-use schema::MetricVersion;
+use schema::{MetricVersion, TenantId};
 use std::path::Path;
 use url::Url;
 
@@ -55,6 +56,8 @@ use url::Url;
 pub struct Target {
     /// Its name, which keys its rows in the store.
     pub name: String,
+    /// The organisation whose metrics go there.
+    pub tenant: TenantId,
     /// How requests are built and answers read.
     pub adapter: Adapter,
     /// Where rows are posted.

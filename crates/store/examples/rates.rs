@@ -4,10 +4,11 @@
 //! its backends is shown too: the figure to compare when others use the machine meanwhile.
 
 use schema::{DeliveryId, MetricVersion, UtcMicros};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::event_log::{self, LogRow};
 use store::metrics::{self, MetricRow};
 use store::partitions::{Partitions, Table};
+use store::sync::{self, Fate, Settled};
 use store::targets::{self, Target};
 use store::{Store, StoreError};
 use testkit::TestDb;
@@ -65,6 +66,12 @@ async fn main() -> Result<(), StoreError> {
         .await?;
     bench
         .values("metrics, unchanged with a target", &ids, 3.0)
+        .await?;
+    bench
+        .deliver("claimed and settled by 100", rows / 10, 100)
+        .await?;
+    bench
+        .deliver("claimed and settled by 10,000", rows, 10_000)
         .await
 }
 
@@ -106,6 +113,37 @@ impl Bench {
             tx.commit().await?;
         }
         watch.report(what, rows).await;
+        Ok(())
+    }
+
+    async fn deliver(&self, what: &str, rows: usize, limit: u32) -> Result<(), StoreError> {
+        let mut client = self.store.client().await?;
+        let watch = Watch::start(&self.db).await;
+        let mut done = 0;
+        while done < rows {
+            let claimed = sync::claim(&client, "genesys", limit, Duration::from_secs(60)).await?;
+            let settled: Vec<Settled<'_>> = claimed
+                .rows
+                .iter()
+                .map(|due| Settled {
+                    key: &due.key,
+                    lease: claimed.lease,
+                    revision: due.revision,
+                    fate: Fate::Accepted,
+                    retry_in: Duration::ZERO,
+                    status: Some(200),
+                    message: None,
+                })
+                .collect();
+            let tx = client.transaction().await?;
+            sync::settle(&tx, "genesys", &settled).await?;
+            tx.commit().await?;
+            done += claimed.rows.len();
+            if claimed.rows.is_empty() {
+                break;
+            }
+        }
+        watch.report(what, done).await;
         Ok(())
     }
 

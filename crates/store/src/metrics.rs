@@ -46,7 +46,7 @@ pub struct MetricRow<'a> {
 pub struct Upserted {
     /// Rows inserted or changed.
     pub written: u64,
-    /// Rows queued for delivery: a changed row once for each target that wants it.
+    /// Rows queued for delivery: a changed row once for each target of its tenant that wants it.
     pub queued: u64,
 }
 
@@ -94,7 +94,7 @@ static UPSERT_AND_QUEUE: Sql = Sql {
         ),
         "), wanted AS ( \
             SELECT t.target, w.* FROM written w \
-            JOIN sync_targets t ON t.enabled AND w.metric_type = ANY (t.metrics) \
+            JOIN sync_targets t ON t.enabled AND t.tenant = w.tenant AND w.metric_type = ANY (t.metrics) \
              AND CASE WHEN t.versions = '{}' \
                       THEN w.metric_version = coalesce((SELECT k.version FROM kpi_definitions k \
                                                         WHERE k.name = w.metric_type AND k.status = 'current'), 1) \
@@ -120,7 +120,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &read::OF_INTERACTION,
 ];
 
-/// Writes what is new or changed, and queues it for every enabled target that wants it, in this transaction.
+/// Writes what is new or changed, and queues it for every enabled target of its tenant that wants it, in this transaction.
 ///
 /// Of several rows with one key the last holds: pass them in the order of their versions. Unchanged rows are not written, keep their
 /// `updated_at` and are not queued. The months must exist, see [`crate::partitions`].

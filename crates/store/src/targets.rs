@@ -10,6 +10,8 @@ use schema::MetricVersion;
 pub struct Target {
     /// Its name: the key.
     pub name: String,
+    /// The organisation whose metrics go there, and no other's. A registered target keeps it.
+    pub tenant: String,
     /// The platform it is on, for people.
     pub platform: String,
     /// The metrics it wants, by name.
@@ -29,7 +31,7 @@ static EXCLUDE: Sql = Sql {
 
 static REGISTER: Sql = Sql {
     step: "register a sync target",
-    text: "INSERT INTO sync_targets AS t (target, platform, metrics, versions, enabled) VALUES ($1, $2, $3, $4, $5) \
+    text: "INSERT INTO sync_targets AS t (target, tenant, platform, metrics, versions, enabled) VALUES ($1, $2, $3, $4, $5, $6) \
            ON CONFLICT (target) DO UPDATE SET platform = EXCLUDED.platform, metrics = EXCLUDED.metrics, \
                versions = EXCLUDED.versions, enabled = EXCLUDED.enabled, updated_at = now() \
            WHERE (t.platform, t.metrics, t.versions, t.enabled) \
@@ -38,19 +40,26 @@ static REGISTER: Sql = Sql {
 
 static LIST: Sql = Sql {
     step: "list sync targets",
-    text: "SELECT target, platform, metrics, versions, enabled FROM sync_targets ORDER BY target",
+    text: "SELECT target, tenant, platform, metrics, versions, enabled FROM sync_targets ORDER BY target",
 };
 
 static SAME: Sql = Sql {
     step: "compare a sync target",
-    text: "SELECT EXISTS (SELECT FROM sync_targets WHERE target = $1 AND platform = $2 AND metrics = $3 AND versions = $4 AND enabled = $5)",
+    text: "SELECT EXISTS (SELECT FROM sync_targets WHERE target = $1 AND tenant = $2 AND platform = $3 AND metrics = $4 AND versions = $5 \
+                          AND enabled = $6)",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&REGISTER, &LIST, &SAME];
+static OWNER: Sql = Sql {
+    step: "look up the tenant of a sync target",
+    text: "SELECT tenant FROM sync_targets WHERE target = $1",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&REGISTER, &LIST, &SAME, &OWNER];
 
 /// Sets the target. Rows changed by transactions that commit later are queued for it; what was there before is not.
 ///
-/// Registering what is registered already locks nothing.
+/// Registering what is registered already locks nothing. A name that is another tenant's is refused with
+/// [`StoreError::OtherTenant`]: rows queued for the one must not go to the other.
 pub async fn register(store: &Store, target: &Target) -> Result<(), StoreError> {
     let versions: Vec<i32> = target
         .versions
@@ -59,6 +68,7 @@ pub async fn register(store: &Store, target: &Target) -> Result<(), StoreError> 
         .collect();
     let params: sql::Params<'_> = &[
         &target.name,
+        &target.tenant,
         &target.platform,
         &target.metrics,
         &versions,
@@ -70,6 +80,16 @@ pub async fn register(store: &Store, target: &Target) -> Result<(), StoreError> 
     }
     let tx = client.transaction().await?;
     sql::batch(&tx, &EXCLUDE).await?;
+    if let Some(row) = sql::query(&tx, &OWNER, &[&target.name]).await?.first() {
+        let owner: String = sql::get(row, &OWNER, 0)?;
+        if owner != target.tenant {
+            return Err(StoreError::OtherTenant {
+                target: target.name.clone(),
+                owner,
+                tenant: target.tenant.clone(),
+            });
+        }
+    }
     sql::execute(&tx, &REGISTER, params).await?;
     tx.commit().await
 }
@@ -80,16 +100,17 @@ pub async fn list(conn: &impl Connection) -> Result<Vec<Target>, StoreError> {
         .await?
         .iter()
         .map(|row| {
-            let versions: Vec<i32> = sql::get(row, &LIST, 3)?;
+            let versions: Vec<i32> = sql::get(row, &LIST, 4)?;
             Ok(Target {
                 name: sql::get(row, &LIST, 0)?,
-                platform: sql::get(row, &LIST, 1)?,
-                metrics: sql::get(row, &LIST, 2)?,
+                tenant: sql::get(row, &LIST, 1)?,
+                platform: sql::get(row, &LIST, 2)?,
+                metrics: sql::get(row, &LIST, 3)?,
                 versions: versions
                     .into_iter()
                     .map(crate::metrics::version)
                     .collect::<Result<_, _>>()?,
-                enabled: sql::get(row, &LIST, 4)?,
+                enabled: sql::get(row, &LIST, 5)?,
             })
         })
         .collect()

@@ -45,6 +45,7 @@ version = 1
 
 [[target]]
 name = "$DEMO_TENANT-genesys"
+tenant = "$DEMO_TENANT"
 platform = "genesys-custom-report"
 base_url = "http://127.0.0.1:$GENESYS_PORT"
 metrics = ["adjusted_aht", "handle_time"]
@@ -60,6 +61,7 @@ first = "500ms"
 
 [[target]]
 name = "$DEMO_TENANT-cxone"
+tenant = "$DEMO_TENANT-cxone"
 platform = "cxone-import"
 base_url = "http://127.0.0.1:$CXONE_PORT"
 metrics = ["adjusted_aht", "handle_time", "talk_time", "hold_time", "wrap_time", "queue_wait"]
@@ -121,12 +123,13 @@ demo_differences() {
         WHERE (t.ms, t.reason) IS DISTINCT FROM (c.ms, c.reason)"
 }
 
-# Real shapes, made-up contents. --wait: until the line has worked off what the job published.
+# Real shapes, made-up contents: for the organisation on CXone, and for one that has no target. --wait: until the line has worked
+# off what the job published.
 demo_import() {
     demo_job import tests/fixtures/genesys/conversation-details-page.json --format genesys-details \
         --tenant "$DEMO_TENANT-genesys-history" --subscription "$DEMO_TENANT-genesys-history"
     demo_job import tests/fixtures/cxone/call-detail-524.csv --format cxone-call-detail --zone America/Denver \
-        --tenant "$DEMO_TENANT-cxone-history" --subscription "$DEMO_TENANT-cxone-history"
+        --tenant "$DEMO_TENANT-cxone" --subscription "$DEMO_TENANT-cxone-history"
 }
 
 demo_replay() {
@@ -283,11 +286,11 @@ demo_report() {
             FROM ingest_counts WHERE tenant = '$DEMO_TENANT'")" "$counts"
     wrong=$(sql "SELECT count(*) FROM kpiline_demo.held h
         FULL JOIN (SELECT t.target, m.tenant, m.interaction_id, m.metric_type, m.metric_version, m.leg_scope, round(m.metric_value::numeric * 1000) AS ms
-            FROM computed_metrics m JOIN sync_targets t ON t.target LIKE '$DEMO_TENANT-%' AND m.metric_type = ANY (t.metrics)
-            WHERE m.tenant LIKE '$DEMO_TENANT%' AND m.metric_version = 1 AND m.metric_value IS NOT NULL) m
+            FROM computed_metrics m JOIN sync_targets t ON t.tenant = m.tenant AND m.metric_type = ANY (t.metrics)
+            WHERE t.target LIKE '$DEMO_TENANT-%' AND m.metric_version = 1 AND m.metric_value IS NOT NULL) m
         USING (target, tenant, interaction_id, metric_type, metric_version, leg_scope)
         WHERE h.ms IS DISTINCT FROM m.ms")
-    demo_expect "each platform holds the last value of every metric it was promised" "$([ "$wrong" = 0 ] && echo t)" "$wrong values"
+    demo_expect "each platform holds the last value of every metric it was promised, and none of another organisation" "$([ "$wrong" = 0 ] && echo t)" "$wrong values"
     demo_expect "the platforms' rules were kept (rows and requests at most, Retry-After, no value twice or out of order)" \
         "$(sql "SELECT bool_and(state ->> 'violations' = '{}') FROM kpiline_demo.state")" \
         "$(sql "SELECT string_agg(state ->> 'violations', ' ') FROM kpiline_demo.state")"

@@ -9,7 +9,7 @@ use platform::push::Adapter;
 use platform::retry::Schedule;
 use platform::secret::Secret;
 use platform::token::Grant;
-use schema::MetricVersion;
+use schema::{MetricVersion, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -91,6 +91,7 @@ impl Reader<'_> {
             section,
             &[
                 "name",
+                "tenant",
                 "platform",
                 "base_url",
                 "path",
@@ -105,6 +106,7 @@ impl Reader<'_> {
             ],
         );
         let name = self.name(section);
+        let tenant = self.tenant(section);
         let adapter = self.adapter(section);
         let url = self.url(section, adapter);
         let metrics = self.metrics(section);
@@ -120,13 +122,21 @@ impl Reader<'_> {
         let limit = self.limit(section, adapter);
         let timeouts = self.timeouts(section);
         let (schedule, breaker) = self.retry(section);
-        let (Some(name), Some(adapter), Some(url), Some(metrics), Some(grant), Some(limit)) =
-            (name, adapter, url, metrics, grant, limit)
+        let (
+            Some(name),
+            Some(tenant),
+            Some(adapter),
+            Some(url),
+            Some(metrics),
+            Some(grant),
+            Some(limit),
+        ) = (name, tenant, adapter, url, metrics, grant, limit)
         else {
             return; // every missing part has been noted
         };
         let target = Target {
             name,
+            tenant,
             adapter,
             url,
             metrics,
@@ -163,6 +173,19 @@ impl Reader<'_> {
                 .problem(at, format_args!("the name `{text}` is taken by another"));
         }
         Some(text.to_owned())
+    }
+
+    /// Compared byte by byte with what subscriptions and imports say: what nobody can see must not make it another.
+    fn tenant(&mut self, section: Section<'_>) -> Option<TenantId> {
+        let (text, at) = self.file.required(section, "tenant")?;
+        if text.trim() != text || text.contains(char::is_control) {
+            self.file.problem(
+                at,
+                format_args!("`tenant` is {text:?}; allowed is a text without surrounding blanks and control characters"),
+            );
+            return None;
+        }
+        Some(text.into())
     }
 
     fn adapter(&mut self, section: Section<'_>) -> Option<Adapter> {

@@ -6,6 +6,7 @@ version = 1
 
 [[target]]
 name = "genesys-main"
+tenant = "acme"
 platform = "genesys-custom-report"
 base_url = "https://api.example.test/"
 metrics = ["handle_time", "adjusted_aht"]
@@ -17,6 +18,7 @@ client_secret = { env = "SECRET" }
 
 [[target]]
 name = "cxone-main"
+tenant = "globex"
 platform = "cxone-import"
 base_url = "https://api.example.test/eu"
 path = "/import"
@@ -45,6 +47,10 @@ fn a_good_file_is_read_whole() {
     assert_eq!(
         genesys.url.as_str(),
         "https://api.example.test/api/v2/analytics/datadefinitions/customreports"
+    );
+    assert_eq!(
+        (genesys.tenant.as_str(), cxone.tenant.as_str()),
+        ("acme", "globex")
     );
     assert_eq!(genesys.metrics, ["adjusted_aht", "handle_time"]);
     assert_eq!((genesys.batch_max, genesys.limit.requests), (100, 240));
@@ -76,6 +82,7 @@ client_id = { env = "ABSENT" }
 client_secret = { file = "no-such-file" }
 [[target]]
 name = "b"
+tenant = " acme"
 platform = "genesys-custom-report"
 base_url = "https://api.example.test"
 metrics = ["x", "x"]
@@ -89,6 +96,7 @@ timeouts = { read = "0s" }
     )
     .unwrap_err();
     for (line, words) in [
+        (2, "`tenant` is missing"),
         (3, "`name` is `a b`"),
         (4, "known are genesys-custom-report, cxone-import"),
         (5, "`base_url` is no URL"),
@@ -96,12 +104,13 @@ timeouts = { read = "0s" }
         (7, "unknown setting `colour`"),
         (10, "ABSENT is not set"),
         (11, "no-such-file cannot be read"),
-        (16, "named twice"),
-        (17, "a version is a whole number"),
-        (18, "`batch_max` is 101; allowed are 1 to 100"),
-        (19, "`not_before` is `settled`"),
-        (21, "a burst of 4 is more than the 3 requests"),
-        (22, "must be longer than zero"),
+        (14, "`tenant` is \" acme\""),
+        (17, "named twice"),
+        (18, "a version is a whole number"),
+        (19, "`batch_max` is 101; allowed are 1 to 100"),
+        (20, "`not_before` is `settled`"),
+        (22, "a burst of 4 is more than the 3 requests"),
+        (23, "must be longer than zero"),
     ] {
         let prefix = format!("targets.toml:{line}: ");
         assert!(
@@ -111,7 +120,7 @@ timeouts = { read = "0s" }
             "{prefix}{words} is not in {problems:#?}"
         );
     }
-    assert_eq!(problems.len(), 13, "{problems:#?}");
+    assert_eq!(problems.len(), 15, "{problems:#?}");
     assert!(!problems.iter().any(|problem| problem.contains("hunter2")));
 }
 
@@ -120,6 +129,7 @@ fn one_credential_has_one_limit() {
     let one = r#"
 [[target]]
 name = "NAME"
+tenant = "acme"
 platform = "genesys-custom-report"
 base_url = "https://api.example.test"
 metrics = ["x"]

@@ -15,8 +15,12 @@ async fn status_says_what_waits() {
     let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     let line = &answer["targets"][0];
     assert_eq!(
-        (line["target"].as_str(), line["pending"].as_i64()),
-        (Some("main"), Some(7))
+        (
+            line["target"].as_str(),
+            line["tenant"].as_str(),
+            line["pending"].as_i64()
+        ),
+        (Some("main"), Some("acme"), Some(7))
     );
     assert!(
         line["oldest"].is_string() && line["oldest_age_seconds"].is_i64(),
@@ -30,11 +34,11 @@ async fn check_lists_every_problem_and_starts_nothing() {
     let (code, stdout, stderr) = world.run(&["check"]).await;
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(
-        stderr.contains("targets.toml:8: unknown setting `colour`"),
+        stderr.contains("targets.toml:9: unknown setting `colour`"),
         "{stderr}"
     );
     assert!(
-        stderr.contains("targets.toml:9: `batch_max` is 1000; allowed are 1 to 100"),
+        stderr.contains("targets.toml:10: `batch_max` is 1000; allowed are 1 to 100"),
         "{stderr}"
     );
     assert!(world.double.requests().is_empty());
@@ -46,6 +50,32 @@ async fn check_accepts_a_good_file() {
     let (code, stdout, stderr) = world.run(&["check"]).await;
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.starts_with("ok: 1 target(s)"), "{stdout}");
+}
+
+#[tokio::test]
+async fn check_names_a_missing_tenant() {
+    let world = World::genesys(Config::default(), QUICK).await;
+    world.edit_targets("tenant = \"acme\"\n", "");
+    let (code, _, stderr) = world.run(&["check"]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.contains("targets.toml:2: `tenant` is missing"),
+        "{stderr}"
+    );
+}
+
+/// Rows may wait under the name: they are the first organisation's.
+#[tokio::test]
+async fn a_target_cannot_be_handed_to_another_organisation() {
+    let world = World::genesys(Config::default(), QUICK).await;
+    world.deliver().await.kill9();
+    world.edit_targets("tenant = \"acme\"", "tenant = \"globex\"");
+    let (code, _, stderr) = world.run(&["serve"]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.contains("target main belongs to tenant acme"),
+        "{stderr}"
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::world::{QUICK, World, faulty, interaction, key};
 use double::config::{Config, Fault, Phase};
+use double::{Double, Key};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -85,6 +86,58 @@ async fn only_the_metrics_of_the_target_are_pushed() {
     let process = world.deliver().await;
     let queued = world.write("queue_wait", [("a", Some(1.0))]).await.queued;
     assert_eq!(queued, 0);
+    drop(process);
+}
+
+/// Two organisations on one line: neither platform ever sees a value of the other's, not even after a resync.
+#[tokio::test]
+async fn each_organisation_gets_its_own_values_only() {
+    let others = Double::start(Config::default()).await.unwrap();
+    let url = others.url();
+    let second = format!(
+        r#"{QUICK}
+[[target]]
+name = "others"
+tenant = "globex"
+platform = "genesys-custom-report"
+base_url = "{url}"
+metrics = ["handle_time", "talk_time"]
+credentials = {{ token_url = "{url}/oauth/token", client_id = "double-client", client_secret = "double-secret" }}
+{QUICK}"#
+    );
+    let mut world = World::genesys(Config::default(), &second).await;
+    let process = world.deliver().await;
+    let ours = world.write_many(0, 50, 0.0).await;
+    assert_eq!((ours.written, ours.queued), (50, 50));
+    let values = [("int_00000", Some(7.5)), ("theirs", Some(8.5))];
+    let theirs = world.write_as("globex", "handle_time", &values).await;
+    assert_eq!((theirs.written, theirs.queued), (2, 2));
+    let nobodys = world.write_as("initech", "handle_time", &values).await;
+    assert_eq!((nobodys.written, nobodys.queued), (2, 0));
+
+    let their_keys = ["int_00000", "theirs"].map(|interaction| Key {
+        tenant: "globex".to_owned(),
+        ..key(interaction, "handle_time")
+    });
+    let all_arrived = async || {
+        world.drained(SOON).await;
+        testkit::eventually(SOON, "theirs have arrived", async || {
+            others.table().len() >= 2
+        })
+        .await;
+        world.platform_has_everything_but(&[]);
+        let held: Vec<Key> = others.table().into_keys().collect();
+        assert_eq!(held, their_keys);
+    };
+    all_arrived().await;
+    others.reset();
+    world.double.reset();
+    for (target, queued) in [("others", 2), ("main", 50)] {
+        let (code, stdout, stderr) = world.run(&["resync", "--target", target]).await;
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(stdout.contains(&format!("\"queued\":{queued}")), "{stdout}");
+    }
+    all_arrived().await;
     drop(process);
 }
 

@@ -11,7 +11,7 @@ use store::{Store, sync};
 use tempfile::TempDir;
 use testkit::{Proc, TestBroker, TestDb, eventually};
 
-/// The tenant of all rows.
+/// The tenant of all rows, unless said otherwise, and of the target.
 pub(crate) const TENANT: &str = "acme";
 /// The target's name.
 pub(crate) const TARGET: &str = "main";
@@ -55,6 +55,7 @@ impl World {
             r#"version = 1
 [[target]]
 name = "{TARGET}"
+tenant = "{TENANT}"
 platform = "{platform}"
 base_url = "{url}"
 metrics = ["handle_time", "talk_time"]
@@ -78,6 +79,14 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
     /// Writes another secret into the file the target reads at its start.
     pub(crate) fn set_secret(&self, secret: &str) {
         std::fs::write(self.folder.path().join("secret"), secret).unwrap();
+    }
+
+    /// Replaces a part of the targets file.
+    pub(crate) fn edit_targets(&self, from: &str, to: &str) {
+        let file = self.targets_file();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from} is not in {text}");
+        std::fs::write(&file, text.replace(from, to)).unwrap();
     }
 
     /// Starts deliver and waits until it serves.
@@ -127,12 +136,30 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
         metric: &str,
         values: impl IntoIterator<Item = (&'a str, Option<f64>)>,
     ) -> Upserted {
-        let at = now();
         let values: Vec<_> = values.into_iter().collect();
+        let upserted = self.write_as(TENANT, metric, &values).await;
+        for (interaction, value) in values {
+            let key = (interaction.to_owned(), metric.to_owned());
+            match value {
+                Some(value) => self.rows.insert(key, value),
+                None => self.rows.remove(&key),
+            };
+        }
+        upserted
+    }
+
+    /// The same for another tenant; the platform's table is not compared with these.
+    pub(crate) async fn write_as(
+        &self,
+        tenant: &str,
+        metric: &str,
+        values: &[(&str, Option<f64>)],
+    ) -> Upserted {
+        let at = now();
         let rows: Vec<_> = values
             .iter()
             .map(|(interaction, value)| MetricRow {
-                tenant: TENANT,
+                tenant,
                 interaction_id: interaction,
                 metric_type: metric,
                 metric_version: MetricVersion::FIRST,
@@ -155,13 +182,6 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
         let tx = client.transaction().await.unwrap();
         let upserted = upsert(&tx, &rows).await.unwrap();
         tx.commit().await.unwrap();
-        for (interaction, value) in values {
-            let key = (interaction.to_owned(), metric.to_owned());
-            match value {
-                Some(value) => self.rows.insert(key, value),
-                None => self.rows.remove(&key),
-            };
-        }
         upserted
     }
 

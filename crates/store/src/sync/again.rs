@@ -38,7 +38,7 @@ pub(super) static REQUEUE: Sql = Sql {
     step: "queue all current values again",
     text: "INSERT INTO sync_queue AS q (target, tenant, interaction_id, metric_type, metric_version, leg_scope, partition_at, revision) \
            SELECT t.target, m.tenant, m.interaction_id, m.metric_type, m.metric_version, m.leg_scope, m.partition_at, m.revision \
-           FROM sync_targets t JOIN computed_metrics m ON m.metric_type = ANY (t.metrics) \
+           FROM sync_targets t JOIN computed_metrics m ON m.tenant = t.tenant AND m.metric_type = ANY (t.metrics) \
             AND CASE WHEN t.versions = '{}' \
                      THEN m.metric_version = coalesce((SELECT k.version FROM kpi_definitions k \
                                                        WHERE k.name = m.metric_type AND k.status = 'current'), 1) \
@@ -114,7 +114,7 @@ pub async fn held_by_platform(
     Ok(held)
 }
 
-/// Queues every value the target wants and that is stated, pushed before or not. Returns how many rows wait because of it.
+/// Queues every value of the target's tenant that the target wants and that is stated, pushed before or not. Returns how many rows wait because of it.
 pub async fn requeue(conn: &impl Connection, target: &str) -> Result<u64, StoreError> {
     sql::execute(conn, &REQUEUE, &[&target]).await
 }

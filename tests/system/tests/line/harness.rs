@@ -78,7 +78,7 @@ impl Setup {
         };
         let url = double.url();
         let targets = format!(
-            "version = 1\n\n[[target]]\nname = \"platform\"\nplatform = \"{platform}\"\nbase_url = \"{url}\"\n{path}\
+            "version = 1\n\n[[target]]\nname = \"platform\"\ntenant = \"acme\"\nplatform = \"{platform}\"\nbase_url = \"{url}\"\n{path}\
              metrics = [{metrics}]\nnot_before = \"at_once\"\n\n[target.credentials]\ntoken_url = \"{url}{token}\"\n\
              client_id = \"double-client\"\nclient_secret = {{ value = \"double-secret\" }}\n\n{rest}"
         );
