@@ -1,18 +1,21 @@
 //! `--wait`: until the line has worked off what a job published.
 
+use crate::lease::retried;
 use crate::line::{LOOK_AGAIN, Line};
 use crate::outlet::Done;
 use anyhow::Context as _;
 use broker::Queue;
-use schema::MetricVersion;
+use schema::{MetricVersion, SubscriptionName};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use store::interactions;
+use store::{counts, interactions};
 
 /// The most interactions that are looked up at the end. Of more, those published last are: the queue is first in, first out.
 const LOOKED_UP_MAX: usize = 50_000;
-/// A queue that has been empty for this long is taken as worked off, where nothing tells better.
-const QUIET: Duration = Duration::from_secs(3);
+/// A lane that has been empty for this long is taken as worked off, once all records were counted.
+const QUIET: Duration = Duration::from_secs(2);
+/// The same, when fewer were counted.
+const QUIET_UNCOUNTED: Duration = Duration::from_secs(20);
 
 /// The interactions a replay published facts of.
 #[derive(Debug, Default)]
@@ -83,26 +86,86 @@ pub(crate) async fn computed(
     }
 }
 
-/// Waits until the queues of the history lane have been empty for some seconds on end.
-pub(crate) async fn quiet(line: &mut Line, patience: Duration) -> anyhow::Result<()> {
+/// What the log has counted of a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) received: i64,
+    pub(crate) logged: i64,
+    pub(crate) duplicates: i64,
+    pub(crate) quarantined: i64,
+    pub(crate) ignored: i64,
+}
+
+impl Counted {
+    /// What has been counted of a source until now.
+    pub(crate) async fn read(line: &Line, source: &SubscriptionName) -> anyhow::Result<Self> {
+        let totals = retried(&line.stop, "read what was counted", async || {
+            let client = line.store.client().await?;
+            counts::totals(&client).await
+        })
+        .await?;
+        let found = totals
+            .into_iter()
+            .find(|totals| totals.subscription == source.as_str());
+        Ok(found.map_or_else(Self::default, |totals| Self {
+            received: totals.received,
+            logged: totals.logged,
+            duplicates: totals.duplicates,
+            quarantined: totals.quarantined,
+            ignored: totals.ignored,
+        }))
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            received: self.received - before.received,
+            logged: self.logged - before.logged,
+            duplicates: self.duplicates - before.duplicates,
+            quarantined: self.quarantined - before.quarantined,
+            ignored: self.ignored - before.ignored,
+        }
+    }
+}
+
+/// Waits until so many records of the source have been counted and the history lane has been empty for some seconds on end. Gives
+/// what was counted since `before`.
+///
+/// After a crash the broker may bring a page that was counted already; then the count falls short, and a longer silence is enough.
+pub(crate) async fn normalised(
+    line: &mut Line,
+    source: &SubscriptionName,
+    before: Counted,
+    records: i64,
+    patience: Duration,
+) -> anyhow::Result<Counted> {
     let mut moved = Instant::now();
     let mut empty_since: Option<Instant> = None;
-    let mut depth_before = u32::MAX;
+    let mut last = (u32::MAX, before);
     loop {
         let depth = depth(line, &[Queue::RawHistory, Queue::EventsHistory]).await?;
+        let now = Counted::read(line, source).await?;
+        if (depth, now) != last {
+            moved = Instant::now();
+            last = (depth, now);
+        }
+        let counted = now.since(before);
         if depth == 0 {
             let since = *empty_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= QUIET {
-                return Ok(());
+            let enough = if counted.received >= records {
+                QUIET
+            } else {
+                QUIET_UNCOUNTED
+            };
+            if since.elapsed() >= enough
+                && moved.elapsed() >= QUIET
+                && counted.received >= records.min(1)
+            {
+                return Ok(counted);
             }
         } else {
             empty_since = None;
         }
-        if depth != depth_before {
-            moved = Instant::now();
-        }
-        depth_before = depth;
-        stalled(moved, patience.max(QUIET * 2), depth, 0)?;
+        stalled(moved, patience, depth, 0)?;
         pause(line).await?;
     }
 }

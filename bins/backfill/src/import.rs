@@ -13,7 +13,7 @@ pub use pages::{Page, Pages};
 pub use record::ReadError;
 
 use crate::config::{Files, ImportConfig, Task};
-use crate::followup;
+use crate::followup::{self, Counted};
 use crate::lease::Lease;
 use crate::line::Line;
 use crate::outlet::Done;
@@ -77,6 +77,8 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
     let params: Params =
         serde_json::from_str(&lease.job.params_json).context("read the job's parameters")?;
     tracing::info!(job = %lease.job.id, files = params.files.len(), resumed = lease.job.cursor_json.is_some(), "importing");
+    let before = Counted::read(&line, &params.subscription).await?;
+    let done_before = lease.job.done;
     line.active(true);
     let bytes = params.files.iter().map(|file| file.bytes).sum();
     let bar = progress::bar(bytes, "import", true);
@@ -122,13 +124,35 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
             report_json: Some(&summary.json().to_string()),
         })
         .await?;
-    let waited = match config.common.wait {
-        None => Ok(()),
-        Some(patience) => followup::quiet(&mut line, patience).await,
+    let (summary, waited) = match config.common.wait {
+        None => (summary, Ok(())),
+        Some(patience) => {
+            let records = signed(cursor.records) - done_before;
+            match followup::normalised(&mut line, &params.subscription, before, records, patience)
+                .await
+            {
+                Ok(counted) => (with_counts(summary, counted), Ok(())),
+                Err(error) => (summary, Err(error)),
+            }
+        }
     };
     line.close().await;
     summary.write(config.common.output)?;
     waited
+}
+
+/// What became of the records; of others too, when the source's name is used by others meanwhile.
+fn with_counts(summary: Summary, counted: Counted) -> Summary {
+    summary
+        .with("received", counted.received)
+        .with("logged", counted.logged)
+        .with("duplicates", counted.duplicates)
+        .with("quarantined", counted.quarantined)
+        .with("ignored", counted.ignored)
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 async fn take(line: &Line, config: &ImportConfig) -> anyhow::Result<Lease> {
@@ -219,8 +243,7 @@ async fn files(
 
 async fn moved(lease: &mut Lease, cursor: &Cursor) -> anyhow::Result<()> {
     let text = serde_json::to_string(cursor)?;
-    let done = i64::try_from(cursor.records).unwrap_or(i64::MAX);
-    lease.progress(done, None, &text).await
+    lease.progress(signed(cursor.records), None, &text).await
 }
 
 /// Reads a file on a thread of its own, a few pages ahead, without the first `skip` pages.

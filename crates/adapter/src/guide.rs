@@ -11,7 +11,7 @@
 //! made from interaction, type, state, instant and agent). The `metrics` are cumulative statements about the interaction, so the
 //! fact has no leg. `data.updated_at` is the revision stamp. The customer's id is personal data and is not read.
 //!
-//! Known variants of names and types are in the tables of [`crate::guide_shape`]; what is in no table is skipped (the raw bytes
+//! Known variants of names and types are in the tables of `guide_shape`; what is in no table is skipped (the raw bytes
 //! keep it), what has a type that no table allows is an [`ItemError`] with its path. An envelope inside `eventBody` (a topic
 //! frame) or `detail.eventBody` (an event bus) is the same event.
 

@@ -1,7 +1,7 @@
 //! Adapters: bytes of a platform in, facts out. Pure: no clock, no store, no logging; the same bytes always give the same facts.
 //!
-//! [`split`] cuts a body into items with their exact bytes, [`map()`] reads one item. An item that cannot be read is an
-//! [`ItemError`] with field, value and what is allowed there; its neighbours are not affected. [`log_key`] and [`digest`] make
+//! [`split()`] cuts a body into items with their exact bytes, [`map()`] reads one item. An item that cannot be read is an
+//! [`ItemError`] with field, value and what is allowed there; its neighbours are not affected. [`log_key`] and [`digest()`] make
 //! the identity under which the event log keeps an item once.
 //!
 //! One module a format: [`guide`] (the default webhook), [`genesys_details`] (conversation detail records),

@@ -12,7 +12,7 @@ pub struct Mapped {
     pub event_id: EventId,
     /// The event's own instant: with the id and the digest it makes the log key.
     pub at: UtcMicros,
-    /// The digest of the content, the same for every copy (see [`crate::digest`]).
+    /// The digest of the content, the same for every copy (see [`crate::digest()`]).
     pub digest: [u8; 16],
     /// The interaction it is about.
     pub interaction: InteractionId,
@@ -34,7 +34,7 @@ pub enum Outcome {
     },
 }
 
-/// Maps one item of [`crate::split`]. Pure: the same bytes give the same outcome on every lane and in every replay.
+/// Maps one item of [`crate::split()`]. Pure: the same bytes give the same outcome on every lane and in every replay.
 pub fn map(format: &BodyFormat, raw: &[u8], mappings: &Mappings) -> Result<Outcome, ItemError> {
     match format {
         BodyFormat::GenesysWebhook => guide::map(raw),

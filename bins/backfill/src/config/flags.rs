@@ -1,0 +1,466 @@
+//! The flags, and how they are checked: every problem is found in one go.
+
+use super::{Common, Files, ImportConfig, ReplayConfig, Stretch, Task, store_config};
+use adapter::{Mapping, Mappings};
+use clap::{Parser, Subcommand, ValueEnum};
+use runtime::Problems;
+use runtime::args::{AmqpArgs, OpsArgs, PostgresArgs, PostgresSettings};
+use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
+use std::path::PathBuf;
+use std::time::Duration;
+use store::StoreConfig;
+use uuid::Uuid;
+
+/// Puts the past through the same path as the present: replays the event log under another metric version, imports files.
+///
+/// Everything goes over the history lane, behind live work, and pauses while that lane is full. A job that is interrupted, by a
+/// signal or otherwise, goes on at its cursor with --resume. Doing a thing twice changes no result.
+///
+/// Examples:
+///
+///   backfill replay --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z --metric-version 2 --wait
+///
+///   backfill import conversations.json --format genesys-details --tenant acme
+///
+///   backfill import report-524.csv --format cxone-call-detail --zone America/Denver --tenant acme
+#[derive(Debug, Parser)]
+#[command(name = "backfill", version, about, long_about, verbatim_doc_comment)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compute a stretch of the event log again, under a metric version; other versions do not change
+    Replay(ReplayArgs),
+    /// Read history files into the event log and compute from them
+    Import(ImportArgs),
+    /// List jobs, show or cancel one
+    Jobs(JobsArgs),
+    /// Check the configuration, list every problem at once, and exit
+    Check(CheckArgs),
+    /// Apply the numbered migrations under a lock, and exit
+    Migrate(MigrateArgs),
+}
+
+/// Flags of every job.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CommonArgs {
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) amqp: AmqpArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+
+    /// A mapping file that the log's events or the files are read with; may be given several times
+    #[arg(
+        long = "mapping",
+        env = "KPILINE_MAPPINGS",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
+    mappings: Vec<PathBuf>,
+
+    /// Wait at the end until the line has worked off what the job published
+    #[arg(long)]
+    wait: bool,
+
+    /// Give up waiting when nothing has moved for this long
+    #[arg(long, default_value = "5m", value_parser = duration, value_name = "DURATION")]
+    wait_timeout: Duration,
+
+    /// How long a job stays taken without a sign of life; after a crash another process can go on with it then
+    #[arg(long, env = "KPILINE_BACKFILL_LEASE", default_value = "30s", value_parser = duration, value_name = "DURATION")]
+    lease: Duration,
+
+    /// Go on with an interrupted job, where it stopped and with its own settings
+    #[arg(long, value_name = "JOB")]
+    resume: Option<Uuid>,
+
+    /// How the summary is written to stdout
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Output,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// The first instant of the stretch, with Z or an offset: 2024-03-01T00:00:00Z
+    #[arg(long, value_parser = instant, required_unless_present = "resume", conflicts_with = "resume", value_name = "INSTANT")]
+    from: Option<UtcMicros>,
+
+    /// The end of the stretch; it does not belong to it
+    #[arg(long, value_parser = instant, required_unless_present = "resume", conflicts_with = "resume", value_name = "INSTANT")]
+    to: Option<UtcMicros>,
+
+    /// The version to compute, besides those that are switched on
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=32767), required_unless_present = "resume",
+          conflicts_with = "resume", value_name = "NUMBER")]
+    metric_version: Option<u16>,
+
+    /// Only this organisation's events; without it all
+    #[arg(long, conflicts_with = "resume", value_name = "NAME")]
+    tenant: Option<String>,
+
+    /// Pause while events.history holds more messages than this (one holds up to 500 events)
+    #[arg(
+        long,
+        env = "KPILINE_BACKFILL_EVENTS_DEPTH_MAX",
+        default_value_t = 200,
+        value_name = "COUNT"
+    )]
+    depth_max: u32,
+
+    /// Events read from the log at a time
+    #[arg(
+        long,
+        env = "KPILINE_BACKFILL_PAGE_EVENTS",
+        default_value_t = 2000,
+        value_name = "COUNT"
+    )]
+    page_events: u32,
+}
+
+/// Flags of `import`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+
+    /// The files, of any size
+    #[arg(
+        required_unless_present = "resume",
+        conflicts_with = "resume",
+        value_name = "FILE"
+    )]
+    files: Vec<PathBuf>,
+
+    /// What is in them
+    #[arg(
+        long,
+        value_enum,
+        required_unless_present = "resume",
+        conflicts_with = "resume",
+        value_name = "FORMAT"
+    )]
+    format: Option<Format>,
+
+    /// The business unit's IANA zone; the times in a CXone report are local to it
+    #[arg(
+        long,
+        required_if_eq("format", "cxone-call-detail"),
+        conflicts_with = "resume",
+        value_name = "ZONE"
+    )]
+    zone: Option<String>,
+
+    /// The organisation the files belong to
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    tenant: String,
+
+    /// The source the log files them under. Events are recognised as already logged only under the same name
+    #[arg(long, default_value = "import", value_name = "NAME")]
+    subscription: String,
+
+    /// A version to compute for what is new, besides those that are switched on. For what is logged already use `replay`
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=32767), value_name = "NUMBER")]
+    metric_version: u16,
+
+    /// Pause while raw.history holds more messages than this (one holds up to a page)
+    #[arg(
+        long,
+        env = "KPILINE_BACKFILL_RAW_DEPTH_MAX",
+        default_value_t = 64,
+        value_name = "COUNT"
+    )]
+    depth_max: u32,
+
+    /// The most bytes in a page; a larger single record is a page of its own
+    #[arg(long, env = "KPILINE_BACKFILL_PAGE_BYTES", default_value_t = 512 * 1024, value_name = "BYTES")]
+    page_bytes: usize,
+}
+
+/// What a file may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Genesys conversation details: records, arrays of them, pages with `conversations`, or any of these one a line.
+    GenesysDetails,
+    /// CXone data-download report 524 (Call Detail), CSV with its header.
+    CxoneCallDetail,
+    /// The guide's webhook events: one object, an array, or one a line.
+    GenesysWebhook,
+}
+
+/// Flags of `jobs`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct JobsArgs {
+    #[command(flatten)]
+    postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+    /// What to do; without it: list.
+    #[command(subcommand)]
+    pub(crate) command: Option<JobsCommand>,
+}
+
+/// What can be done about jobs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum JobsCommand {
+    /// The newest jobs, one JSON object a line
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20, value_name = "COUNT")]
+        limit: u32,
+    },
+    /// One job as a JSON object
+    Show {
+        /// Its id
+        job: Uuid,
+    },
+    /// End a job; its worker stops at its next page
+    Cancel {
+        /// Its id
+        job: Uuid,
+    },
+}
+
+/// Flags of `check`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    postgres: PostgresArgs,
+    #[command(flatten)]
+    amqp: AmqpArgs,
+    #[command(flatten)]
+    ops: OpsArgs,
+    /// A mapping file to check; may be given several times
+    #[arg(
+        long = "mapping",
+        env = "KPILINE_MAPPINGS",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
+    mappings: Vec<PathBuf>,
+}
+
+/// Flags of `migrate`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
+}
+
+/// An instant that carries its zone; one without would have to be guessed.
+fn instant(text: &str) -> Result<UtcMicros, String> {
+    adapter::instant::parse(text).ok_or_else(|| {
+        "not an instant with a zone; write 2024-03-01T00:00:00Z or 2024-03-01T00:00:00-05:00"
+            .to_owned()
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    runtime::args::positive_duration(text)
+}
+
+/// Reads mapping files; a mapping is known by its file's stem, as `ingest` names it.
+fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
+    let mut mappings = Mappings::none();
+    for path in paths {
+        let shown = path.display().to_string();
+        let name = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        match std::fs::read_to_string(path) {
+            Err(error) => problems.push(format!("--mapping: {shown} cannot be read: {error}")),
+            Ok(_) if mappings.contains(&name) => {
+                problems.push(format!("--mapping: two files are called {name}"));
+            }
+            Ok(text) => match Mapping::parse(&shown, &text) {
+                Ok(mapping) => mappings = mappings.with(name, mapping),
+                Err(found) => found.into_iter().for_each(|problem| problems.push(problem)),
+            },
+        }
+    }
+    mappings
+}
+
+impl CommonArgs {
+    fn resolve(&self, depth_max: u32, problems: &mut Problems) -> Common {
+        if depth_max == 0 {
+            problems.push("--depth-max: is 0, allowed are 1 and more");
+        }
+        if !(1..=3600).contains(&self.lease.as_secs()) {
+            problems.push("--lease: allowed are 1s to 1h");
+        }
+        self.ops.resolve(problems);
+        Common {
+            postgres: self.postgres.resolve(problems),
+            amqp: self.amqp.resolve(problems),
+            ops_listen: self.ops.ops_listen,
+            grace: self.ops.shutdown_grace,
+            mappings: read_mappings(&self.mappings, problems),
+            lease: self.lease,
+            wait: self.wait.then_some(self.wait_timeout),
+            output: self.output,
+            depth_max,
+        }
+    }
+}
+
+impl ReplayArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<ReplayConfig> {
+        let mut problems = Problems::new();
+        let common = self.common.resolve(self.depth_max, &mut problems);
+        let task = match (self.common.resume, self.from, self.to, self.metric_version) {
+            (Some(job), ..) => Some(Task::Resume(JobId(job))),
+            (None, Some(from), Some(to), Some(version)) => {
+                if from >= to {
+                    problems.push(format!("--from: is {from}, which is not before --to {to}"));
+                }
+                Some(Task::New(Stretch {
+                    from,
+                    to,
+                    tenant: self.tenant.clone(),
+                    version: MetricVersion(version),
+                }))
+            }
+            _ => {
+                problems.push("--from, --to and --metric-version: are needed, or --resume JOB");
+                None
+            }
+        };
+        if !(1..=20_000).contains(&self.page_events) {
+            problems.push(format!(
+                "--page-events: is {}, allowed are 1 to 20000",
+                self.page_events
+            ));
+        }
+        problems.into_result()?;
+        let task = task.ok_or_else(|| anyhow::anyhow!("nothing to replay"))?;
+        Ok(ReplayConfig {
+            common,
+            task,
+            page_events: self.page_events,
+        })
+    }
+}
+
+impl ImportArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<ImportConfig> {
+        let mut problems = Problems::new();
+        let common = self.common.resolve(self.depth_max, &mut problems);
+        let task = match (self.common.resume, self.format) {
+            (Some(job), _) => Some(Task::Resume(JobId(job))),
+            (None, None) => {
+                problems.push("--format: is needed, or --resume JOB");
+                None
+            }
+            (None, Some(format)) => {
+                for path in &self.files {
+                    if let Err(error) = std::fs::File::open(path) {
+                        problems.push(format!("{} cannot be read: {error}", path.display()));
+                    }
+                }
+                for (flag, name) in [
+                    ("--tenant", &self.tenant),
+                    ("--subscription", &self.subscription),
+                ] {
+                    if name.is_empty() || name.contains('\0') {
+                        problems.push(format!("{flag}: is empty or holds U+0000"));
+                    }
+                }
+                Some(Task::New(Files {
+                    paths: self.files.clone(),
+                    format: self.body_format(format, &mut problems),
+                    tenant: TenantId::new(&self.tenant),
+                    subscription: SubscriptionName::new(&self.subscription),
+                    version: MetricVersion(self.metric_version),
+                }))
+            }
+        };
+        if !(1024..=4 * 1024 * 1024).contains(&self.page_bytes) {
+            problems.push(format!(
+                "--page-bytes: is {}, allowed are 1024 to 4194304",
+                self.page_bytes
+            ));
+        }
+        problems.into_result()?;
+        let task = task.ok_or_else(|| anyhow::anyhow!("nothing to import"))?;
+        Ok(ImportConfig {
+            common,
+            task,
+            page_bytes: self.page_bytes,
+        })
+    }
+
+    fn body_format(&self, format: Format, problems: &mut Problems) -> BodyFormat {
+        match (format, &self.zone) {
+            (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
+            (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
+            (Format::CxoneCallDetail, zone) => {
+                let zone = zone.clone().unwrap_or_default();
+                if let Err(error) = adapter::cxone_call_detail::check_zone(&zone) {
+                    problems.push(format!("--zone: {error}"));
+                }
+                BodyFormat::CxoneCallDetail {
+                    zone: zone.as_str().into(),
+                }
+            }
+        }
+    }
+}
+
+impl JobsArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<StoreConfig> {
+        let mut problems = Problems::new();
+        let postgres = self.postgres.resolve(&mut problems);
+        self.ops.resolve(&mut problems);
+        problems.into_result()?;
+        Ok(store_config(&postgres))
+    }
+}
+
+impl CheckArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<()> {
+        let mut problems = Problems::new();
+        self.postgres.resolve(&mut problems);
+        self.amqp.resolve(&mut problems);
+        self.ops.resolve(&mut problems);
+        read_mappings(&self.mappings, &mut problems);
+        problems.into_result()
+    }
+}
+
+impl MigrateArgs {
+    /// Checks everything and lists every problem at once.
+    pub fn resolve(&self) -> anyhow::Result<PostgresSettings> {
+        let mut problems = Problems::new();
+        let postgres = self.postgres.resolve(&mut problems);
+        self.ops.resolve(&mut problems);
+        problems.into_result()?;
+        Ok(postgres)
+    }
+}

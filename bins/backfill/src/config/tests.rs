@@ -1,0 +1,198 @@
+use super::*;
+use clap::{CommandFactory as _, Parser as _};
+
+const SERVERS: [&str; 4] = ["--database-url", "postgres://h/d", "--amqp-url", "amqp://h"];
+
+fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from([&["backfill"], arguments].concat())
+}
+
+fn replay(arguments: &[&str]) -> anyhow::Result<ReplayConfig> {
+    match parse(&[&["replay"], arguments].concat())?.command {
+        Command::Replay(args) => args.resolve(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn import(arguments: &[&str]) -> anyhow::Result<ImportConfig> {
+    match parse(&[&["import"], arguments].concat())?.command {
+        Command::Import(args) => args.resolve(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_flags_are_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_help_of_every_command_teaches() {
+    for (name, words) in [
+        (
+            "replay",
+            &[
+                "--from",
+                "--to",
+                "--metric-version",
+                "--resume",
+                "--wait",
+                "KPILINE_AMQP_URL",
+            ][..],
+        ),
+        (
+            "import",
+            &[
+                "genesys-details",
+                "cxone-call-detail",
+                "genesys-webhook",
+                "--zone",
+                "--tenant",
+            ],
+        ),
+        ("jobs", &["list", "show", "cancel"]),
+    ] {
+        let mut command = Cli::command();
+        let help = command
+            .find_subcommand_mut(name)
+            .unwrap()
+            .render_long_help()
+            .to_string();
+        for word in words {
+            assert!(help.contains(word), "{word} in the help of {name}");
+        }
+    }
+}
+
+#[test]
+fn every_problem_is_listed_at_once() {
+    let stretch = [
+        "--from",
+        "2024-02-01T00:00:00Z",
+        "--to",
+        "2024-01-01T00:00:00Z",
+        "--metric-version",
+        "2",
+    ];
+    let rest = [
+        "--depth-max",
+        "0",
+        "--page-events",
+        "0",
+        "--lease",
+        "2h",
+        "--mapping",
+        "nowhere.toml",
+    ];
+    let text = replay(&[&stretch[..], &rest].concat())
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "--database-url",
+        "--amqp-url",
+        "--from",
+        "--depth-max",
+        "--page-events",
+        "--lease",
+        "nowhere.toml",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn an_instant_needs_its_zone() {
+    for (from, sound) in [
+        ("2024-01-01T00:00:00Z", true),
+        ("2024-01-01T00:00:00-05:00", true),
+        ("2024-01-01T00:00:00", false),
+        ("2024-01-01", false),
+        ("yesterday", false),
+    ] {
+        let stretch = [
+            "--from",
+            from,
+            "--to",
+            "2025-01-01T00:00:00Z",
+            "--metric-version",
+            "2",
+        ];
+        assert_eq!(
+            replay(&[&SERVERS[..], &stretch].concat()).is_ok(),
+            sound,
+            "{from}"
+        );
+    }
+}
+
+#[test]
+fn a_version_is_a_version() {
+    for (version, sound) in [
+        ("1", true),
+        ("32767", true),
+        ("0", false),
+        ("32768", false),
+        ("-1", false),
+    ] {
+        let stretch = [
+            "--from",
+            "2024-01-01T00:00:00Z",
+            "--to",
+            "2025-01-01T00:00:00Z",
+        ];
+        let version_flag = format!("--metric-version={version}");
+        let arguments = [&SERVERS[..], &stretch, &[version_flag.as_str()]].concat();
+        assert_eq!(replay(&arguments).is_ok(), sound, "{version}");
+    }
+}
+
+#[test]
+fn a_resumed_job_brings_its_own_settings() {
+    let job = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let config = replay(&[&SERVERS[..], &["--resume", job]].concat()).unwrap();
+    assert!(matches!(config.task, Task::Resume(_)));
+    assert!(parse(&["replay", "--resume", job, "--from", "2024-01-01T00:00:00Z"]).is_err());
+    assert!(parse(&["replay"]).is_err());
+    assert!(import(&[&SERVERS[..], &["--resume", job]].concat()).is_ok());
+    assert!(
+        parse(&[
+            "import",
+            "file",
+            "--format",
+            "genesys-details",
+            "--resume",
+            job
+        ])
+        .is_err()
+    );
+}
+
+#[test]
+fn a_cxone_report_needs_a_zone_that_exists() {
+    let file = file!();
+    let path = testkit::workspace_root().join(file);
+    let path = path.to_str().unwrap();
+    let base = [&SERVERS[..], &[path, "--format", "cxone-call-detail"]].concat();
+    assert!(import(&base).is_err());
+    let text = import(&[&base[..], &["--zone", "Mountain Time"]].concat())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("--zone") && text.contains("Mountain Time"),
+        "{text}"
+    );
+    let config = import(&[&base[..], &["--zone", "America/Denver"]].concat()).unwrap();
+    let Task::New(files) = config.task else {
+        panic!("a new job")
+    };
+    assert_eq!(
+        files.format,
+        BodyFormat::CxoneCallDetail {
+            zone: "America/Denver".into()
+        }
+    );
+    assert_eq!(
+        (files.tenant.as_str(), files.subscription.as_str()),
+        ("default", "import")
+    );
+}
