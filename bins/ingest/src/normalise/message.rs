@@ -67,6 +67,8 @@ impl Stage {
 
 /// What stands for the subscription and the tenant of a message that does not say.
 const UNKNOWN: &str = "(unknown)";
+/// The longest name of a subscription or tenant that is stored.
+const NAME_BYTES_MAX: usize = 512;
 /// A message that came back this often is not read any more. A restart costs one, a database outage a few.
 const RETURNS_MAX: u64 = 50;
 
@@ -77,6 +79,10 @@ pub fn read(delivery: &Delivery) -> Message {
         _ => Lane::Live,
     };
     match RawMessage::decode(&delivery.body) {
+        Ok(message) if message.deliveries.iter().any(is_misnamed) => {
+            let reason = "a subscription or tenant in it has no name that can be stored";
+            opaque(delivery, lane, reason.to_owned())
+        }
         Ok(message) => {
             let returns = delivery.delivery_count.unwrap_or(0);
             let whole = (returns >= RETURNS_MAX).then(|| Whole {
@@ -92,6 +98,13 @@ pub fn read(delivery: &Delivery) -> Message {
         }
         Err(error) => opaque(delivery, lane, runtime::chain(&error)),
     }
+}
+
+/// Names come from configuration; one that no table takes is a sign of a damaged or foreign message.
+fn is_misnamed(delivery: &RawDelivery) -> bool {
+    [delivery.subscription.as_str(), delivery.tenant.as_str()]
+        .iter()
+        .any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains('\0'))
 }
 
 fn opaque(delivery: &Delivery, lane: Lane, reason: String) -> Message {

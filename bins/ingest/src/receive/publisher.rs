@@ -99,13 +99,14 @@ impl Publishing {
             tracing::info!("connected to the broker for publishing");
             let ended = self.session(&broker, &publisher).await;
             self.metrics.blocked.set(0);
-            // A close that fails was no connection any more.
-            if let Err(error) = broker.close().await {
-                tracing::debug!(error = %chain(&error), "could not close the broker connection");
-            }
             match ended {
-                Ended::Flushed => return Ok(()),
+                Ended::Flushed => {
+                    close(broker).await;
+                    return Ok(());
+                }
                 Ended::Lost => {
+                    // Nobody waits for the goodbye to a connection that may not answer.
+                    tokio::spawn(close(broker));
                     self.health.set_ready(COMPONENT, false);
                     tracing::warn!(
                         "lost the broker connection for publishing; deliveries are answered 503"
@@ -232,6 +233,13 @@ impl Publishing {
             self.complained = Some(now);
             tracing::warn!(error = %chain(error), "the broker did not take a message; its deliveries are answered 503");
         }
+    }
+}
+
+/// A close that fails was no connection any more.
+async fn close(broker: Broker) {
+    if let Err(error) = broker.close().await {
+        tracing::debug!(error = %chain(&error), "could not close the broker connection");
     }
 }
 

@@ -216,6 +216,19 @@ async fn a_message_that_is_no_envelope_is_held_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_with_names_that_no_table_takes_is_held_whole() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    for name in [String::new(), "a\0b".to_owned(), "x".repeat(5000)] {
+        let mut sent = message(MessageId::generate(), DeliveryId::generate(), &event("a"));
+        sent.deliveries[0].tenant = name.as_str().into();
+        line.publish(Queue::Raw, &sent).await;
+    }
+    assert_eq!(line.counts_of(3).await.quarantined, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_outage_is_waited_out_and_nothing_is_lost() {
     let line = Line::new().await;
     let (proxy, url) = Proxy::before(line.db.url(), 5432).await;

@@ -302,3 +302,23 @@ async fn connections_over_the_limit_are_told_so() {
     })
     .await;
 }
+
+/// The other input format: CXone events by the mapping file that ships with the product.
+#[tokio::test(flavor = "multi_thread")]
+async fn mapped_events_take_the_same_way() {
+    let line = Line::new().await;
+    let mapping = testkit::workspace_root().join("deploy/mappings/cxone-interaction-events.toml");
+    let text = std::fs::read_to_string(line.file()).unwrap().replace(
+        "\"genesys-webhook\"",
+        &format!("\"mapped\"\nmapping = {:?}", mapping.display().to_string()),
+    );
+    std::fs::write(line.file(), text).unwrap();
+    let mut ingest = line.start(&[], &[]);
+    let http = ingest.wait_ready().await.http_address();
+    let body = br#"[{"eventId":"c-1","eventType":"ContactEnded","eventTime":"2024-11-02T16:34:26.120Z","sentAt":"2024-11-02T16:34:27Z","contact":{"contactId":"901","masterContactId":"900","agentSeconds":61.5}},{"eventId":"c-2"}]"#;
+    assert_eq!(post_signed(http, body).await.status, 202);
+    let counts = line.counts_of(2).await;
+    assert_eq!((counts.logged, counts.quarantined), (1, 1));
+    let logged = "SELECT count(*) FROM event_log WHERE interaction_id = '900' AND format LIKE '%cxone-interaction-events%'";
+    assert_eq!(line.number(logged).await, 1);
+}
