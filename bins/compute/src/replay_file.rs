@@ -40,8 +40,21 @@ pub struct ReplayFileArgs {
     /// The metrics wanted, separated by commas; all of them when left out.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub metrics: Vec<String>,
-    /// A file of metric rules (TOML, see the README); the built-in rules when left out.
-    #[arg(long, value_name = "FILE", env = "KPILINE_RULES")]
+    /// A file of metric rules (TOML); the built-in rules when left out.
+    ///
+    /// For example:
+    ///
+    ///   [[version]]
+    ///   version = 2
+    ///   excluded_dispositions = ["IVR_SELF_SERVICE", "TEST_CALL"]
+    ///   business_hours = { open = "08:00", close = "18:00" }
+    ///   default_zone = "Europe/Berlin"
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "KPILINE_RULES",
+        verbatim_doc_comment
+    )]
     pub rules: Option<PathBuf>,
     /// The version of the rules to evaluate.
     #[arg(long, value_name = "N", default_value_t = 1)]
