@@ -40,7 +40,7 @@ pub struct ReplayFileArgs {
     /// The metrics wanted, separated by commas; all of them when left out.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub metrics: Vec<String>,
-    /// A file of metric rules (TOML); the built-in rules when left out.
+    /// A file of metric rules (TOML); the built-in rules when left out
     ///
     /// For example:
     ///
@@ -49,12 +49,7 @@ pub struct ReplayFileArgs {
     ///   excluded_dispositions = ["IVR_SELF_SERVICE", "TEST_CALL"]
     ///   business_hours = { open = "08:00", close = "18:00" }
     ///   default_zone = "Europe/Berlin"
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "KPILINE_RULES",
-        verbatim_doc_comment
-    )]
+    #[arg(long, value_name = "FILE", env = "KPILINE_RULES", verbatim_doc_comment)]
     pub rules: Option<PathBuf>,
     /// The version of the rules to evaluate.
     #[arg(long, value_name = "N", default_value_t = 1)]
