@@ -19,5 +19,4 @@ pub mod send;
 pub mod settle;
 pub mod status;
 pub mod targets;
-pub mod toml_file;
 pub mod wake;

@@ -16,7 +16,6 @@ pub mod normalise;
 pub mod receive;
 pub mod signature;
 pub mod subscriptions;
-pub mod toml_file;
 
 pub use app::run;
 pub use config::Cli;

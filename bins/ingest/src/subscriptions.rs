@@ -16,8 +16,8 @@
 //! ```
 
 use crate::signature::{Encoding, Scheme, Verifier};
-use crate::toml_file::{Section, TomlFile};
 use hyper::header::HeaderName;
+use runtime::toml_file::{Section, TomlFile};
 use schema::{BodyFormat, SubscriptionName, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

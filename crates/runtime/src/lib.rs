@@ -15,6 +15,7 @@ pub mod secret;
 pub mod service;
 pub mod shutdown;
 pub mod tasks;
+pub mod toml_file;
 
 pub use error::chain;
 pub use health::Health;

@@ -1,7 +1,6 @@
 //! From the file's tables to targets, noting every problem on the way.
 
 use super::Target;
-use crate::toml_file::{Section, TomlFile};
 use platform::breaker;
 use platform::client::Timeouts;
 use platform::limit::{Limit, Limiter};
@@ -9,6 +8,7 @@ use platform::push::Adapter;
 use platform::retry::Schedule;
 use platform::secret::Secret;
 use platform::token::Grant;
+use runtime::toml_file::{Section, TomlFile};
 use schema::{MetricVersion, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -112,7 +112,7 @@ secrets = []
         (11, "this secret is empty"),
         (11, "absent-file cannot be read"),
         (11, "a secret is a text"),
-        (14, "`name` is a integer"),
+        (14, "`name` is of type integer"),
         (17, "needs `mapping`"),
         (13, "[subscription.signature] is missing"),
         (21, "the path `/x` is taken"),

@@ -1,4 +1,32 @@
 //! Reading a TOML file so that every problem is listed at once, with file and line.
+//!
+//! A reader asks for what it knows and takes what it gets; whatever is absent or wrong has been noted by then. At the end the
+//! problems decide whether what was read may be used.
+//!
+//! ```
+//! use runtime::toml_file::{Section, TomlFile};
+//!
+//! let mut file = TomlFile::new("line.toml", "name = \"\"\ncolour = \"green\"\nworkers = 0\n");
+//! let root = file.parse();
+//! let root = Section { table: root.get_ref(), at: 0 };
+//! file.only(root, &["name", "workers"]);
+//! let name = file.required(root, "name");
+//! let workers = file.number(root, "workers", 1..65);
+//! assert_eq!((name, workers), (None, None));
+//! assert_eq!(
+//!     file.into_problems(),
+//!     [
+//!         "line.toml:2: unknown setting `colour`; known here: name, workers",
+//!         "line.toml:1: `name` is empty",
+//!         "line.toml:3: `workers` is 0; allowed are 1 to 64",
+//!     ]
+//! );
+//! ```
+
+#[cfg(test)]
+mod tests;
+
+use crate::args::positive_duration;
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -122,7 +150,7 @@ impl<'a> TomlFile<'a> {
     /// An optional duration such as `250ms` or `1m`, longer than zero.
     pub fn duration(&mut self, section: Section<'_>, key: &str) -> Option<Duration> {
         let (text, at) = self.text(section, key)?;
-        match runtime::args::positive_duration(text) {
+        match positive_duration(text) {
             Ok(duration) => Some(duration),
             Err(error) => {
                 self.problem(at, format_args!("`{key}` is `{text}`: {error}"));
@@ -162,7 +190,7 @@ impl<'a> TomlFile<'a> {
         self.problem(
             value.span().start,
             format_args!(
-                "`{key}` is a {}; {expected} is expected",
+                "`{key}` is of type {}; {expected} is expected",
                 value.get_ref().type_str()
             ),
         );
