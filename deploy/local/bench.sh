@@ -169,7 +169,7 @@ TEXT
 
 step "Tools and build (release)"
 ensure_cargo
-ensure_tools cc ca psql
+ensure_tools cc ca postgres rabbitmq
 cargo build --locked --profile release --bin ingest --bin compute --bin platform-double
 case $WHAT in
 engine) engine ;;

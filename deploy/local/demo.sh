@@ -96,7 +96,8 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 ensure_cargo
-ensure_tools cc ca psql
+[ -n "$PRIVATE_DATABASE" ] || ensure_tools psql
+ensure_tools cc ca "${parts[@]}"
 line_stop # what an earlier demo kept
 services_acquire "${parts[@]}"
 if [ -n "$PRIVATE_DATABASE" ]; then

@@ -38,10 +38,10 @@ trap 'exit 143' TERM HUP
 
 step "Tools and servers"
 ensure_cargo
-ensure_tools cc ca
 parts=()
 [ -n "${KPILINE_TEST_DATABASE_URL:-}" ] || parts+=(postgres)
 [ -n "${KPILINE_TEST_AMQP_URL:-}" ] || parts+=(rabbitmq)
+ensure_tools cc ca "${parts[@]}"
 services_acquire "${parts[@]}"
 KPILINE_TEST_DATABASE_URL=${KPILINE_TEST_DATABASE_URL:-$(postgres_url postgres)}
 KPILINE_TEST_AMQP_URL=${KPILINE_TEST_AMQP_URL:-$(rabbitmq_url %2f)}
