@@ -498,3 +498,49 @@ fn every_state_of_the_guide_has_its_meaning_and_others_keep_their_name() {
         assert_eq!(mapped.terminal, terminal, "{name}");
     }
 }
+
+#[test]
+fn the_fixture_of_a_transferred_call_reads_as_it_should() {
+    let body = include_bytes!("../../../tests/fixtures/genesys/webhook-events.jsonl");
+    let adapter::Split::Items(items) = adapter::split(&BodyFormat::GenesysWebhook, body) else {
+        panic!("lines of JSON")
+    };
+    let facts: Vec<_> = items
+        .iter()
+        .map(|item| match map(&item.raw) {
+            Ok(Outcome::Mapped(mapped)) => mapped,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(facts.len(), 7);
+    let text = |at: UtcMicros| at.to_string();
+    assert_eq!(
+        text(facts[2].at),
+        "2026-10-24T21:58:40.250Z",
+        "an offset without a colon"
+    );
+    assert_eq!(
+        text(facts[3].at),
+        "2026-10-24T22:03:00.123456Z",
+        "cut to microseconds"
+    );
+    let talk = |place: usize| {
+        facts[place].facts[0]
+            .statement
+            .durations
+            .get(DurationKind::Talk)
+    };
+    assert_eq!(
+        (talk(3), talk(4), talk(5)),
+        (
+            Some(Millis(259_000)),
+            Some(Millis(600_000)),
+            Some(Millis(598_500))
+        )
+    );
+    // A downward correction: the same event, newer content.
+    assert_eq!(facts[4].event_id, facts[5].event_id);
+    assert!(facts[4].facts[0].revision < facts[5].facts[0].revision);
+    assert_ne!(facts[4].digest, facts[5].digest);
+    assert_eq!(facts.iter().filter(|mapped| mapped.terminal).count(), 2);
+}

@@ -11,20 +11,19 @@ use std::time::Duration;
 use store::StoreConfig;
 use uuid::Uuid;
 
+const EXAMPLES: &str = "\
+Examples:
+  backfill replay --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z --metric-version 2 --wait
+  backfill import conversations.json --format genesys-details --tenant acme
+  backfill import report-524.csv --format cxone-call-detail --zone America/Denver --tenant acme
+  backfill jobs list";
+
 /// Puts the past through the same path as the present: replays the event log under another metric version, imports files.
 ///
 /// Everything goes over the history lane, behind live work, and pauses while that lane is full. A job that is interrupted, by a
 /// signal or otherwise, goes on at its cursor with --resume. Doing a thing twice changes no result.
-///
-/// Examples:
-///
-///   backfill replay --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z --metric-version 2 --wait
-///
-///   backfill import conversations.json --format genesys-details --tenant acme
-///
-///   backfill import report-524.csv --format cxone-call-detail --zone America/Denver --tenant acme
 #[derive(Debug, Parser)]
-#[command(name = "backfill", version, about, long_about, verbatim_doc_comment)]
+#[command(name = "backfill", version, about, long_about, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -34,7 +33,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Compute a stretch of the event log again, under a metric version; other versions do not change
+    /// Compute a stretch of the event log again under a metric version
     Replay(ReplayArgs),
     /// Read history files into the event log and compute from them
     Import(ImportArgs),
@@ -49,13 +48,6 @@ pub enum Command {
 /// Flags of every job.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CommonArgs {
-    #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
-    #[command(flatten)]
-    pub(crate) amqp: AmqpArgs,
-    #[command(flatten)]
-    pub(crate) ops: OpsArgs,
-
     /// A mapping file that the log's events or the files are read with; may be given several times
     #[arg(
         long = "mapping",
@@ -84,6 +76,13 @@ pub struct CommonArgs {
     /// How the summary is written to stdout
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Output,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) amqp: AmqpArgs,
+    #[command(flatten)]
+    pub(crate) ops: OpsArgs,
 }
 
 /// How results are written.
@@ -98,9 +97,6 @@ pub enum Output {
 /// Flags of `replay`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ReplayArgs {
-    #[command(flatten)]
-    pub(crate) common: CommonArgs,
-
     /// The first instant of the stretch, with Z or an offset: 2024-03-01T00:00:00Z
     #[arg(long, value_parser = instant, required_unless_present = "resume", conflicts_with = "resume", value_name = "INSTANT")]
     from: Option<UtcMicros>,
@@ -135,14 +131,14 @@ pub struct ReplayArgs {
         value_name = "COUNT"
     )]
     page_events: u32,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
 /// Flags of `import`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ImportArgs {
-    #[command(flatten)]
-    pub(crate) common: CommonArgs,
-
     /// The files, of any size
     #[arg(
         required_unless_present = "resume",
@@ -194,6 +190,9 @@ pub struct ImportArgs {
     /// The most bytes in a page; a larger single record is a page of its own
     #[arg(long, env = "KPILINE_BACKFILL_PAGE_BYTES", default_value_t = 512 * 1024, value_name = "BYTES")]
     page_bytes: usize,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
 /// What a file may hold.
@@ -243,12 +242,6 @@ pub enum JobsCommand {
 /// Flags of `check`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CheckArgs {
-    #[command(flatten)]
-    postgres: PostgresArgs,
-    #[command(flatten)]
-    amqp: AmqpArgs,
-    #[command(flatten)]
-    ops: OpsArgs,
     /// A mapping file to check; may be given several times
     #[arg(
         long = "mapping",
@@ -257,6 +250,13 @@ pub struct CheckArgs {
         value_name = "FILE"
     )]
     mappings: Vec<PathBuf>,
+
+    #[command(flatten)]
+    postgres: PostgresArgs,
+    #[command(flatten)]
+    amqp: AmqpArgs,
+    #[command(flatten)]
+    ops: OpsArgs,
 }
 
 /// Flags of `migrate`.
