@@ -11,23 +11,19 @@ use crate::receive::{reload, server};
 use anyhow::Context as _;
 use broker::Queue;
 use runtime::args::AmqpSettings;
-use runtime::{Health, Problems, Service, Tasks, log};
+use runtime::{Problems, Service, Tasks, log};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 use store::Store;
 use store::partitions::Partitions;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
 
 const OPS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9101);
 /// The readiness component of the HTTP listener.
 const HTTP: &str = "receive.http";
 const LIVE: &str = "normalise.live";
 const HISTORY: &str = "normalise.history";
-/// The line `ready` comes when all stands, or after this long when only the listeners do: /readyz tells the rest.
-const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Does what the command line says.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
@@ -87,18 +83,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if let Some(normalise) = config.normalise {
         start_normalise(normalise, &config.amqp, &service, &mut tasks).await?;
     }
-    let health = service.health.clone();
-    tokio::spawn(announce(health, service.ops_address, http));
+    service.ready(http);
     service.run(tasks).await
-}
-
-/// Logs the line `ready`.
-async fn announce(health: Health, ops: SocketAddr, http: Option<SocketAddr>) {
-    let begun = Instant::now();
-    while !health.is_ready() && begun.elapsed() < READY_WITHIN {
-        sleep(Duration::from_millis(20)).await;
-    }
-    log::ready(ops, http);
 }
 
 async fn start_receive(
