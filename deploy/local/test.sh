@@ -55,7 +55,7 @@ if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --locked --workspace --no-tests=fail "$@"
 else
     say "cargo-nextest is not installed; using cargo test, one test program after another"
-    cargo test --locked --workspace --bins --lib --tests "$@"
+    cargo test --locked --workspace --no-fail-fast --bins --lib --tests "$@"
 fi
 if [ $# -eq 0 ]; then
     step "Examples in the documentation"
