@@ -32,8 +32,11 @@ pub(crate) fn settings(
     if config.get_application_name().is_none() {
         config.application_name(application);
     }
-    // JIT costs many milliseconds on plans over partitions and never pays here.
-    let mut options = String::from("-c TimeZone=UTC -c jit=off");
+    // JIT costs many milliseconds on plans over partitions and never pays here. Read committed, whatever the server's default: a
+    // statement must see what was committed while the one before it waited for a lock.
+    let mut options = String::from(
+        "-c TimeZone=UTC -c jit=off -c default_transaction_isolation=read\\ committed",
+    );
     for (name, value) in session {
         options.push_str(" -c ");
         options.push_str(name);
@@ -84,8 +87,20 @@ fn trusted_roots() -> Result<RootCertStore, StoreError> {
     Ok(roots)
 }
 
+/// How long opening a connection may take in all, TLS and authentication included.
+const OPEN: Duration = Duration::from_secs(10);
+
 /// Opens one connection outside any pool. Its driver task ends with the client.
 pub(crate) async fn single(config: &Config) -> Result<Client, StoreError> {
+    tokio::time::timeout(OPEN, open(config))
+        .await
+        .map_err(|_| StoreError::Deadline {
+            step: "open a connection",
+            within_ms: OPEN.as_millis(),
+        })?
+}
+
+async fn open(config: &Config) -> Result<Client, StoreError> {
     let (client, connection) = config
         .connect(tls(config)?)
         .await

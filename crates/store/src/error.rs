@@ -202,15 +202,26 @@ fn classify(error: &tokio_postgres::Error) -> Class {
     classify_code(code.code())
 }
 
-/// Errors of the driver and of the network.
+/// Errors of the driver and of the network: these pass, except a type the statement does not take and a server we do not trust.
 fn without_code(error: &tokio_postgres::Error) -> Class {
-    let mismatch = std::error::Error::source(error)
-        .is_some_and(<dyn std::error::Error>::is::<tokio_postgres::types::WrongType>);
-    if mismatch {
-        Class::Fatal
-    } else {
-        Class::Transient
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<tokio_postgres::types::WrongType>() || distrusted(cause) {
+            return Class::Fatal;
+        }
+        source = cause.source();
     }
+    Class::Transient
+}
+
+/// Whether this is TLS saying that the server is not who it should be. I/O errors carry it inside instead of as their source.
+fn distrusted(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let carried = cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        .or_else(|| cause.downcast_ref::<rustls::Error>());
+    matches!(carried, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn classify_code(code: &str) -> Class {

@@ -167,3 +167,25 @@ async fn fold(store: &store::Store, ids: &[String], fact: &str) {
     );
     tx.commit().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_id_longer_than_an_index_allows_is_the_items_fault() {
+    let (db, store) = db().await;
+    // Not compressible, or it would fit.
+    let long: String = (0..200)
+        .map(|_| uuid::Uuid::new_v4().simple().to_string())
+        .collect();
+    let mut client = store.client().await.unwrap();
+    let mut tx = client.transaction().await.unwrap();
+    let part = tx.savepoint().await.unwrap();
+    let error = interactions::insert_new(&part, &[interaction("a"), interaction(&long)])
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), store::Class::Rejected, "{error:?}");
+    part.rollback().await.unwrap();
+    interactions::insert_new(&tx, &[interaction("a")])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(number(&db, "SELECT count(*) FROM interactions").await, 1);
+}

@@ -89,3 +89,69 @@ async fn sessions_speak_utc_with_time_limits() {
         .get(0);
     assert_eq!(name, "kpiline test");
 }
+
+#[tokio::test]
+async fn a_default_of_the_server_does_not_change_what_statements_see() {
+    let db = TestDb::new().await;
+    db.client()
+        .await
+        .batch_execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''serializable''', current_database()); END $$")
+        .await
+        .unwrap();
+    let store = db.store().await;
+    store::partitions::Partitions::new(store.clone())
+        .ensure(store::partitions::Table::EventLog, [crate::rows::MAY])
+        .await
+        .unwrap();
+    let mut first = store.client().await.unwrap();
+    let tx = first.transaction().await.unwrap();
+    store::event_log::append(&tx, &[crate::rows::log_row(1)])
+        .await
+        .unwrap();
+    let other = store.clone();
+    let second = tokio::spawn(async move {
+        committed!(other, |tx| store::event_log::append(
+            &tx,
+            &[crate::rows::log_row(1)]
+        ))
+    });
+    crate::rows::until_someone_waits(&db).await;
+    tx.commit().await.unwrap();
+    // Under a stricter isolation this would be a serialisation failure.
+    assert!(matches!(
+        second.await.unwrap()[..],
+        [store::event_log::Appended::Duplicate { .. }]
+    ));
+}
+
+#[tokio::test]
+async fn a_server_without_a_trusted_certificate_is_refused_where_tls_is_required() {
+    let db = TestDb::empty().await;
+    let ssl: bool = db
+        .client()
+        .await
+        .query_one("SELECT current_setting('ssl')::boolean", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let separator = if db.url().contains('?') { '&' } else { '?' };
+    let with =
+        |mode: &str| StoreConfig::new(format!("{}{separator}sslmode={mode}", db.url()), "test");
+    for mode in ["disable", "prefer"] {
+        drop(
+            Store::connect(with(mode))
+                .await
+                .unwrap()
+                .client()
+                .await
+                .unwrap(),
+        );
+    }
+    let error = match Store::connect(with("require")).await {
+        Ok(store) => store.client().await.unwrap_err(),
+        // A machine without any trusted root.
+        Err(error) => error,
+    };
+    let wanted = if ssl { Class::Fatal } else { Class::Transient };
+    assert_eq!(error.class(), wanted, "{error:?}");
+}
