@@ -102,11 +102,7 @@ impl Applier {
 
     /// Applies a plan in one transaction.
     pub async fn apply(&self, plan: &Plan) -> Result<Applied, ApplyError> {
-        let deltas: Vec<Delta<'_>> = plan
-            .sessions
-            .iter()
-            .filter_map(|planned| self.delta(planned))
-            .collect();
+        let deltas: Vec<Delta<'_>> = plan.sessions.iter().filter_map(Delta::of).collect();
         // Months are made beside the transaction: DDL inside it would hold its locks until the commit.
         self.partitions
             .ensure(
@@ -190,9 +186,9 @@ impl Delta<'_> {
     }
 }
 
-impl Applier {
+impl<'a> Delta<'a> {
     /// `None` for a planned session without facts, which says nothing.
-    fn delta<'a>(&self, planned: &'a PlannedSession) -> Option<Delta<'a>> {
+    fn of(planned: &'a PlannedSession) -> Option<Self> {
         let mut session = Session::default();
         for fact in &planned.facts {
             session.insert(fact.clone());
@@ -201,7 +197,7 @@ impl Applier {
         let columns = derive::columns(&session);
         let state = session.to_json();
         let job_versions = stored_versions(&planned.job_versions);
-        Some(Delta {
+        Some(Self {
             planned,
             session,
             first_seen,
@@ -210,7 +206,9 @@ impl Applier {
             job_versions,
         })
     }
+}
 
+impl Applier {
     /// The switched-on versions, those the session was ever evaluated for, and those a job asks for now.
     fn versions(&self, planned: &PlannedSession, stored: &[i16]) -> BTreeSet<MetricVersion> {
         let stored = stored

@@ -173,7 +173,7 @@ mod tests {
         while let Some(plan) = todo.pop() {
             match plan.halve() {
                 Ok((first, second)) => {
-                    todo.extend([first, second].into_iter().filter(|half| half.facts() > 0))
+                    todo.extend([first, second].into_iter().filter(|half| half.facts() > 0));
                 }
                 Err(session) => alone.push(session),
             }

@@ -42,14 +42,9 @@ pub struct ReplayFileArgs {
     pub metrics: Vec<String>,
     /// A file of metric rules (TOML); the built-in rules when left out
     ///
-    /// For example:
-    ///
-    ///   [[version]]
-    ///   version = 2
-    ///   excluded_dispositions = ["IVR_SELF_SERVICE", "TEST_CALL"]
-    ///   business_hours = { open = "08:00", close = "18:00" }
-    ///   default_zone = "Europe/Berlin"
-    #[arg(long, value_name = "FILE", env = "KPILINE_RULES", verbatim_doc_comment)]
+    /// Each `[[version]]` in it has a `version`, and may have `excluded_dispositions`, `business_hours = { open, close }` in local
+    /// time and a `default_zone`.
+    #[arg(long, value_name = "FILE", env = "KPILINE_RULES")]
     pub rules: Option<PathBuf>,
     /// The version of the rules to evaluate.
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -13,6 +13,9 @@ use schema::{EventsMessage, MessageId};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+/// A message that came back this often ends its batch: whatever it does to the process, it does with few others in hand.
+const ALONE_AFTER: u64 = 5;
+
 /// Whose turn it is when both lanes have work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
@@ -46,6 +49,9 @@ pub async fn run(shared: Shared, lane: Lane, component: &'static str) -> anyhow:
             Ok(()) => break,
             Err(error) => {
                 shared.health.set_ready(component, false);
+                if let Some(Interrupted::Fatal(_)) = error.downcast_ref() {
+                    return Err(error);
+                }
                 shared.meters.reconnects.inc();
                 tracing::warn!(error = %chain(error.as_ref()), lane = lane.name(), "the consumer ended; opening it again");
                 backoff.pause(&shared.stop).await;
@@ -111,10 +117,11 @@ async fn take(
             delivery = consumer.next() => delivery?,
             () = sleep_until(due) => return Ok(()),
         };
+        let alone = delivery.delivery_count >= Some(ALONE_AFTER);
         let taken = Taken::of(delivery);
         let events = taken.events();
         batch.push(taken, events, Instant::now());
-        if batch.is_full() {
+        if batch.is_full() || alone {
             return Ok(());
         }
     }

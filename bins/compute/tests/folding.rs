@@ -1,6 +1,9 @@
 //! compute's transaction against a real PostgreSQL: whatever the order, the batches, the workers and the crashes, the rows are
 //! those of the pure derivation of all facts.
 
+// A test that cannot be set up has failed.
+#![allow(clippy::unwrap_used)]
+
 use compute::apply::Applier;
 use compute::derive;
 use compute::plan::{Plan, PlannedSession};

@@ -89,11 +89,16 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    /// The first agent on the timeline as first stated, and when.
+    /// The first agent on the timeline as first stated, and when. One whose leg rang in vain took no part.
     ///
     /// The zone is the one of that very statement: an agent who is first named without a zone has none.
     pub fn first_agent(&self) -> Option<(&'a AgentRef, UtcMicros)> {
+        let rang_in_vain = |fact: &Fact| {
+            let leg = fact.statement.leg();
+            leg.is_some_and(|leg| leg.outcome == Some(LegOutcome::NotResponding))
+        };
         self.facts()
+            .filter(|fact| !rang_in_vain(fact))
             .find_map(|fact| fact.statement.agent.as_ref().map(|agent| (agent, fact.at)))
     }
 

@@ -201,6 +201,25 @@ fn the_first_agent_is_first_by_the_platforms_clock_and_has_the_zone_of_that_stat
 }
 
 #[test]
+fn an_agent_whose_leg_rang_in_vain_is_not_the_first_agent() {
+    let missed = Some(LegOutcome::NotResponding);
+    let rang = on_leg(agent("1", 1, "away", None), "leg-1", LegKind::Agent, missed);
+    let answered = Some(LegOutcome::Answered);
+    let took = on_leg(
+        agent("2", 2, "there", None),
+        "leg-2",
+        LegKind::Agent,
+        answered,
+    );
+    let both = session([rang.clone(), took]);
+    assert_eq!(
+        both.timeline().first_agent().unwrap().0.id.as_str(),
+        "there"
+    );
+    assert_eq!(session([rang]).timeline().first_agent(), None);
+}
+
+#[test]
 fn the_last_cumulative_statement_holds_also_downward() {
     let talk = |id, at, millis| duration(FactKey::event(id), at, DurationKind::Talk, millis);
     let read = |facts: &[Fact]| {

@@ -331,7 +331,7 @@ pub(crate) fn difference(found: &Values, expected: &Values) -> String {
 
 /// What the double says must come of these events: six rows for each interaction that ended.
 pub(crate) fn truth(events: &[bytes::Bytes]) -> Values {
-    let truth = Truth::of(events.iter().map(|event| event.as_ref()));
+    let truth = Truth::of(events.iter().map(AsRef::as_ref));
     let mut values = Values::new();
     for (interaction, outcome) in &truth.interactions {
         let seconds = |millis: Option<i64>| millis.map(double::truth::seconds);

@@ -16,7 +16,7 @@ async fn three_damaged_events_among_five_hundred_are_put_away_and_the_rest_goes_
         .take(497)
         .collect();
     let expected = truth(&events);
-    let statements = Truth::of(events.iter().map(|event| event.as_ref())).statements;
+    let statements = Truth::of(events.iter().map(AsRef::as_ref)).statements;
     let statements = i64::try_from(statements).unwrap();
     let (body, damaged) = mixed(&events, Framing::Array);
     let line = Line::start(|setup| setup).await;

@@ -3,6 +3,15 @@
 //! Each test has its own database, queue prefix and processes. What is expected comes from the double's truth, which shares no
 //! code with the product, or from the peers' reference rule where Python and the shared material are at hand.
 
+// A test that cannot be set up has failed. Counts and rates here are small: no cast loses anything.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+
 mod flow;
 mod harness;
 mod kills;
