@@ -311,6 +311,7 @@ demo_where_next() {
         printf '  psql     on the database you named, tenants %s*\n' "$DEMO_TENANT"
     fi
     printf '           tables computed_metrics, interactions, event_log, quarantine, sync_queue, metric_sync_log; view metrics_current\n'
+    [ -n "$PRIVATE_BROKER" ] || printf '  rabbitmq queues %s* stay on the server you named, empty\n' "$KPILINE_QUEUE_PREFIX"
     printf '  webhooks http://127.0.0.1:%s/hooks/genesys (secret in %s)\n' "$HTTP_PORT" "$DEMO_DIR/subscriptions.toml"
     printf '  ingest   http://127.0.0.1:%s/metrics and /readyz\n' "$INGEST_PORT"
     printf '  compute  http://127.0.0.1:%s/metrics and /readyz\n' "$COMPUTE_PORT"
