@@ -4,7 +4,7 @@
 //! changed. It never talks to a platform and never looks at a raw body.
 //!
 //! Start at [`worker`] (the loop), then [`plan`] (what a batch is turned into) and [`apply`] (the one transaction). The pure files are
-//! [`batch`], [`plan`] and [`derive`]. [`replay_file`] is the same engine without any service.
+//! [`batch`], [`plan`] and [`mod@derive`]. [`replay_file`] is the same engine without any service.
 
 pub mod app;
 pub mod apply;
