@@ -177,11 +177,15 @@ fn settle<'p, 'a>(
             }
             Fate::Appended(Appended::Duplicate { delivery_id }) => {
                 tally.duplicates += 1;
-                // Committed by this very message before a crash: nobody knows whether it was published. Copies in the same
-                // delivery are told once.
-                !is_first(item.origin)
-                    && plan.delivery_of(item) == Some(*delivery_id)
-                    && again.insert((item.mapped.at, item.key))
+                // Committed by this very message before a crash: nobody knows whether it was published.
+                let unsure = !is_first(item.origin) && plan.delivery_of(item) == Some(*delivery_id);
+                // A job's version is to be evaluated also where no fact is new.
+                let for_a_job = plan
+                    .origins
+                    .get(item.origin)
+                    .is_some_and(|origin| origin.delivery.job.is_some());
+                // Copies in the same delivery are told once.
+                (unsure || for_a_job) && again.insert((item.mapped.at, item.key))
             }
             Fate::Refused(bad) => {
                 refused.push(bad);

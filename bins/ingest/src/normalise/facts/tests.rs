@@ -68,6 +68,49 @@ fn terminal_facts_go_ahead_and_messages_are_bounded() {
 }
 
 #[test]
+fn the_facts_of_one_interaction_travel_together_and_its_end_takes_them_along() {
+    let event = |id: &str, interaction: &str, state: &str| {
+        format!(
+            r#"{{"timestamp":"2024-05-15T14:32:10Z","data":{{"event_id":"{id}","interaction_id":"{interaction}","state":"{state}"}}}}"#
+        )
+    };
+    let mut batch = message(Lane::Live, None, 0);
+    batch.deliveries[0].body = [
+        event("1", "ends", "offered"),
+        event("2", "goes on", "offered"),
+        event("3", "ends", "completed"),
+        event("4", "goes on", "queued"),
+        event("5", "ends", "wrapped_up"),
+    ]
+    .join("\n")
+    .into();
+    let batch = [batch];
+    let plan = plan::plan(&batch, &Mappings::none(), &|_| true);
+    let publish = vec![true; plan.items.len()];
+    let mut made = messages(plan, &publish).unwrap();
+    made.sort_unstable_by_key(|outgoing| outgoing.queue);
+    let keys = |outgoing: &Outgoing| -> Vec<String> {
+        let message = EventsMessage::decode(&outgoing.body).unwrap();
+        let facts = message.events.iter();
+        facts
+            .map(|event| event.fact.key.as_str().to_owned())
+            .collect()
+    };
+    assert_eq!(made.len(), 2);
+    assert_eq!(
+        (made[0].queue, keys(&made[0])),
+        (
+            Queue::EventsTerminal,
+            vec!["e:1".into(), "e:3".into(), "e:5".into()]
+        )
+    );
+    assert_eq!(
+        (made[1].queue, keys(&made[1])),
+        (Queue::EventsProgress, vec!["e:2".into(), "e:4".into()])
+    );
+}
+
+#[test]
 fn history_has_a_lane_of_its_own_and_jobs_are_kept_apart() {
     let job = Some(JobRef {
         id: JobId::generate(),
