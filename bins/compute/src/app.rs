@@ -6,7 +6,7 @@ use crate::pressure::Pressure;
 use crate::shared::{Meters, Shared};
 use crate::wake::Waker;
 use crate::worker::{self, Lane};
-use runtime::{Backoff, Service, chain};
+use runtime::{Service, chain};
 use schema::MetricVersion;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,9 +23,9 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.resolve()?;
     runtime::log::init(&args.ops);
     let components: &[&'static str] = match (config.workers, config.history_workers) {
-        (0, _) => &["schema", "history"],
-        (_, 0) => &["schema", "live"],
-        _ => &["schema", "live", "history"],
+        (0, _) => &["history"],
+        (_, 0) => &["live"],
+        _ => &["live", "history"],
     };
     let service = Service::start(
         "compute",
@@ -37,12 +37,6 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     .await?;
     let stop = service.shutdown.token();
     let store = Store::connect(config.store()).await?;
-    if !wait_for_schema(&store, &stop).await? {
-        let nothing = service.tasks();
-        return service.run(nothing).await;
-    }
-    service.health.set_ready("schema", true);
-
     let shared = shared(&config, &service, store);
     let mut tasks = service.tasks();
     for _ in 0..config.workers {
@@ -81,25 +75,6 @@ fn shared(config: &Config, service: &Service, store: Store) -> Shared {
         health: service.health.clone(),
         meters: Meters::new(&service.metrics),
         stop: service.shutdown.token(),
-    }
-}
-
-/// Waits until the schema is the one this release needs. False when asked to stop meanwhile.
-async fn wait_for_schema(store: &Store, stop: &CancellationToken) -> anyhow::Result<bool> {
-    let mut backoff = Backoff::for_connections();
-    loop {
-        match store::migrate::state(store).await {
-            Ok(state) if state.ready => return Ok(true),
-            Ok(state) => tracing::warn!(
-                applied = state.applied,
-                required = state.required,
-                "waiting for the schema: run `compute migrate`"
-            ),
-            Err(error) => tracing::warn!(error = %chain(&error), "waiting for PostgreSQL"),
-        }
-        if !backoff.pause(stop).await {
-            return Ok(false);
-        }
     }
 }
 

@@ -6,8 +6,7 @@ use crate::shared::{Interrupted, Shared};
 use broker::Delivery;
 use runtime::chain;
 use schema::{
-    DeliveryId, ENVELOPE_VERSION, Event, EventsMessage, JobId, JobRef, MessageError, MessageId,
-    UtcMicros,
+    DeliveryId, ENVELOPE_VERSION, Event, EventsMessage, JobId, JobRef, MessageId, UtcMicros,
 };
 use store::quarantine::QuarantineRow;
 use uuid::Uuid;
@@ -15,17 +14,16 @@ use uuid::Uuid;
 /// What quarantined rows of this binary are in: an [`EventsMessage`], which can be published to an events queue again.
 const FORMAT: &str = "events_message";
 
-/// Puts away a message that cannot be read.
+/// Puts away a message that cannot be read, or that keeps coming back.
 pub(crate) async fn put_message(
     shared: &Shared,
     delivery: &Delivery,
-    reason: &MessageError,
+    reason: &str,
 ) -> Result<(), Interrupted> {
-    let reason = chain(reason);
     tracing::warn!(
         error = reason,
         queue = delivery.queue.name(""),
-        "a message that cannot be read goes to quarantine"
+        "a message goes to quarantine"
     );
     let correlation = delivery.correlation.as_deref().unwrap_or_default();
     // The broker repeats the id, so a second attempt at this message is the same row.
@@ -34,7 +32,7 @@ pub(crate) async fn put_message(
             .message_id
             .unwrap_or_else(|| content_id(&delivery.body)),
     );
-    put(shared, id, "", &reason, &delivery.body, correlation).await
+    put(shared, id, "", reason, &delivery.body, correlation).await
 }
 
 /// Puts away one fact that the store refuses for good.

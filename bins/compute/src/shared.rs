@@ -54,6 +54,28 @@ pub enum Interrupted {
 }
 
 impl Shared {
+    /// Waits until the store answers and has the schema this release needs. False when asked to stop meanwhile.
+    ///
+    /// Nothing is taken from the broker before that: a message that is given back because the store is away would count as one
+    /// that keeps coming back.
+    pub async fn wait_for_store(&self) -> bool {
+        let mut backoff = Backoff::for_connections();
+        loop {
+            match store::migrate::state(self.applier.store()).await {
+                Ok(state) if state.ready => return true,
+                Ok(state) => tracing::warn!(
+                    applied = state.applied,
+                    required = state.required,
+                    "waiting for the schema: run `compute migrate`"
+                ),
+                Err(error) => tracing::warn!(error = %chain(&error), "waiting for PostgreSQL"),
+            }
+            if !backoff.pause(&self.stop).await {
+                return false;
+            }
+        }
+    }
+
     /// Tries until the store does it or refuses it for good (the inner error); pauses while the store is away.
     pub async fn patiently<T, F>(
         &self,
@@ -78,7 +100,7 @@ impl Shared {
             match class {
                 Class::Rejected => return Ok(Err(error)),
                 Class::Fatal => return Err(Interrupted::Fatal(Box::new(error))),
-                Class::Transient if began.elapsed() > PATIENCE => {
+                Class::Transient | Class::Saturated if began.elapsed() > PATIENCE => {
                     return Err(Interrupted::Away(Box::new(error)));
                 }
                 Class::Transient | Class::Saturated => {}

@@ -13,8 +13,11 @@ use schema::{EventsMessage, MessageId};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// A message that came back this often ends its batch: whatever it does to the process, it does with few others in hand.
+/// A message that came back this often is worked on alone: whatever it does to the process, it does with nothing else in hand.
 const ALONE_AFTER: u64 = 5;
+/// A message that came back this often ends the process or its connection again and again: it goes to quarantine whole. The store
+/// being away does not count up to it, because nothing is taken while it is.
+const RETURNS_MAX: u64 = 50;
 
 /// Whose turn it is when both lanes have work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,16 +71,20 @@ async fn session(
     component: &'static str,
     backoff: &mut Backoff,
 ) -> anyhow::Result<()> {
+    if !shared.wait_for_store().await {
+        return Ok(());
+    }
     let broker = Broker::connect(&shared.broker).await?;
     broker.declare().await?;
     let mut consumer = broker.consumer(lane.queues(), shared.prefetch).await?;
     shared.health.set_ready(component, true);
     let mut batch = Batch::new(shared.limits);
+    let mut suspect = None;
     let ended = loop {
         if lane == Lane::History && !shared.pressure.wait_for_turn(&shared.stop).await {
             break Ok(());
         }
-        if let Err(error) = take(&mut consumer, &mut batch, &shared.stop).await {
+        if let Err(error) = take(&mut consumer, &mut batch, &mut suspect, &shared.stop).await {
             break Err(error.into());
         }
         let taken = batch.take();
@@ -107,8 +114,14 @@ async fn session(
 async fn take(
     consumer: &mut Consumer,
     batch: &mut Batch<Taken>,
+    suspect: &mut Option<Taken>,
     stop: &CancellationToken,
 ) -> Result<(), ConsumeError> {
+    if let Some(alone) = suspect.take() {
+        let events = alone.events();
+        batch.push(alone, events, Instant::now());
+        return Ok(());
+    }
     loop {
         let due = batch.due_at();
         let delivery = tokio::select! {
@@ -119,6 +132,10 @@ async fn take(
         };
         let alone = delivery.delivery_count >= Some(ALONE_AFTER);
         let taken = Taken::of(delivery);
+        if alone && batch.events() > 0 {
+            *suspect = Some(taken);
+            return Ok(());
+        }
         let events = taken.events();
         batch.push(taken, events, Instant::now());
         if batch.is_full() || alone {
@@ -165,13 +182,20 @@ async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Tag, Int
     let mut oldest: Option<MessageId> = None;
     let mut readable = Vec::with_capacity(taken.len());
     for Taken { delivery, message } in taken {
+        if delivery.delivery_count >= Some(RETURNS_MAX) {
+            let reason = format!("came back {RETURNS_MAX} times without being finished");
+            quarantine::put_message(shared, &delivery, &reason).await?;
+            continue;
+        }
         match message {
             Ok(message) => {
                 oldest = oldest.into_iter().chain([message.id]).min();
                 correlation.get_or_insert_with(|| message.correlation.as_str().to_owned());
                 readable.push(message);
             }
-            Err(reason) => quarantine::put_message(shared, &delivery, &reason).await?,
+            Err(reason) => {
+                quarantine::put_message(shared, &delivery, &chain(&reason)).await?;
+            }
         }
     }
     let plan = Plan::of(readable);
@@ -191,7 +215,10 @@ async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Tag, Int
         .batch_events
         .observe(f64::from(u32::try_from(facts).unwrap_or(u32::MAX)));
     meters.batch_seconds.observe(began.elapsed().as_secs_f64());
-    if let Some(seconds) = oldest.and_then(age_seconds) {
+    // A replay's message ids are made of its cursor and carry no instant.
+    if lane == Lane::Live
+        && let Some(seconds) = oldest.and_then(age_seconds)
+    {
         meters.lag_seconds.observe(seconds);
     }
     if applied.queued > 0 {

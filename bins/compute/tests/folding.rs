@@ -308,6 +308,38 @@ async fn nothing_is_emitted_before_a_terminal_state_and_a_later_fact_emits_again
 }
 
 #[tokio::test]
+async fn an_end_that_is_taken_back_takes_the_values_back_in_either_order() {
+    let ended = fact(
+        "1",
+        NEAR_MONTH_END,
+        State::Completed,
+        Durations::default().with(DurationKind::Talk, Millis(60_000)),
+    );
+    let mut back = fact("1", NEAR_MONTH_END, State::Connected, Durations::default());
+    back.revision = Some(UtcMicros::from_millis(NEAR_MONTH_END + 1));
+    let db = TestDb::new().await;
+    let applier = applier(&db).await;
+    for (id, order) in [
+        ("int_1", [ended.clone(), back.clone()]),
+        ("int_2", [back, ended]),
+    ] {
+        for fact in order {
+            applier
+                .apply(&plan(vec![planned(id, vec![fact])]))
+                .await
+                .unwrap();
+        }
+    }
+    let rows = stored(&db).await;
+    for id in ["int_1", "int_2"] {
+        let talk = &rows[&(id.to_owned(), "talk_time".to_owned(), 1)];
+        assert_eq!(talk.0, None, "{id}");
+        assert!(talk.1.contains("reopened"), "{id}: {talk:?}");
+    }
+    assert_eq!(rows.len(), 12);
+}
+
+#[tokio::test]
 async fn a_repetition_writes_nothing() {
     let facts = call(&mut StdRng::seed_from_u64(4), "int_1");
     let db = TestDb::new().await;

@@ -43,8 +43,8 @@ const MEASURES: [Measure; METRICS.len()] = [
 
 /// Appends the value of every metric to `out`; nothing before a terminal state.
 ///
-/// An overfull session has no values, whatever its state: every metric is absent with that reason, so that values that were given
-/// while it was smaller do not stand.
+/// An overfull session has no values, whatever its state, and neither has one that a revision reopened: every metric is absent
+/// with that reason, so that values that were given before do not stand.
 pub fn evaluate(
     timeline: &Timeline<'_>,
     rules: &Rules,
@@ -66,7 +66,12 @@ pub fn evaluate_only(
         return;
     };
     let outcome = timeline.outcome_name();
-    if outcome.is_none() && !timeline.is_overfull() {
+    let withheld = match (timeline.is_overfull(), timeline.is_reopened()) {
+        (true, _) => Some(Reason::OverfullSession),
+        (false, true) => Some(Reason::Reopened),
+        (false, false) => None,
+    };
+    if outcome.is_none() && withheld.is_none() {
         return;
     }
     let wanted = METRICS
@@ -79,10 +84,9 @@ pub fn evaluate_only(
             value,
             mut metadata,
             zoned,
-        } = if timeline.is_overfull() {
-            Measured::absent(Reason::OverfullSession)
-        } else {
-            measure(timeline, rules)
+        } = match withheld {
+            Some(reason) => Measured::absent(reason),
+            None => measure(timeline, rules),
         };
         metadata.outcome = outcome;
         if let Err(reason) = value {

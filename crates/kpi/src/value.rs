@@ -61,6 +61,8 @@ pub enum Reason {
     ImplausibleDuration,
     /// The session held more facts than it may. Absent.
     OverfullSession,
+    /// The interaction had ended, and a revision took the end back. Absent.
+    Reopened,
     /// The disposition is excluded by the rules. Zero.
     ExcludedDisposition,
     /// The interaction began outside the business hours of the rules. Zero.
@@ -76,6 +78,7 @@ impl Reason {
             Self::NoAgent => "no_agent",
             Self::ImplausibleDuration => "implausible_duration",
             Self::OverfullSession => "overfull_session",
+            Self::Reopened => "reopened",
             Self::ExcludedDisposition => "excluded_disposition",
             Self::OutsideBusinessHours => "outside_business_hours",
         }

@@ -54,7 +54,12 @@ proptest! {
         let session = folded(&facts);
         let timeline = session.timeline();
         let values = metrics(&session, 1);
-        if timeline.terminal().is_none() && !session.is_overfull() {
+        let withheld = match (session.is_overfull(), timeline.is_reopened()) {
+            (true, _) => Some(Reason::OverfullSession),
+            (false, true) => Some(Reason::Reopened),
+            (false, false) => None,
+        };
+        if timeline.terminal().is_none() && withheld.is_none() {
             prop_assert!(values.is_empty());
             return Ok(());
         }
@@ -72,16 +77,16 @@ proptest! {
                 }
                 None => prop_assert!(value.metadata.reason.is_some()),
             }
-            let zoned = value.metric == "adjusted_aht" && !session.is_overfull();
+            let zoned = value.metric == "adjusted_aht" && withheld.is_none();
             prop_assert_eq!(value.metadata.zone_source.is_some(), zoned);
             prop_assert_eq!(value.provenance.tzdb.is_some(), zoned);
-            if session.is_overfull() {
-                prop_assert_eq!(value.metadata.reason, Some(Reason::OverfullSession));
+            if withheld.is_some() {
+                prop_assert_eq!(value.metadata.reason, withheld);
             }
         }
         // The classic rule always has a number, unless a number it would need cannot be.
         let adjusted = &values[0];
-        if adjusted.value.is_none() && !session.is_overfull() {
+        if adjusted.value.is_none() && withheld.is_none() {
             prop_assert_eq!(adjusted.metadata.reason, Some(Reason::ImplausibleDuration));
         }
     }

@@ -1,11 +1,13 @@
 //! The session as a join-semilattice: a set of facts by key, the earliest instant ever stated, and a top that absorbs.
 //!
-//! Three parts, each of which only grows, which is why the laws hold:
+//! Four parts, each of which only grows, which is why the laws hold:
 //! - facts, at most one a key, where the greater copy replaces the lesser;
 //! - `earliest`, the least instant of every copy that was ever seen, losing copies included;
+//! - `ended`, whether any copy ever stated an end, losing copies included: a revision may reopen an interaction, and what was
+//!   emitted before must then be taken back whichever of the two came first;
 //! - `overfull`, once there were more than [`MAX_FACTS`] keys. Which facts would survive a truncation depends on order, so none does.
 
-use crate::timeline::Timeline;
+use crate::timeline::{Timeline, ends};
 use schema::{Fact, UtcMicros};
 use std::cmp::Ordering;
 
@@ -41,6 +43,7 @@ pub struct Session {
     /// Ascending by key, one a key; empty once overfull.
     pub(crate) facts: Vec<Fact>,
     pub(crate) earliest: Option<UtcMicros>,
+    pub(crate) ended: bool,
     pub(crate) overfull: bool,
 }
 
@@ -48,6 +51,7 @@ impl Session {
     /// Folds one fact in.
     pub fn insert(&mut self, fact: Fact) -> Change {
         self.see(Some(fact.at));
+        self.ended |= ends(&fact);
         if self.overfull {
             return Change::Overfull;
         }
@@ -89,15 +93,16 @@ impl Session {
 
     /// Folds another session's facts in; tells whether anything differs from before.
     pub fn join(&mut self, other: Self) -> bool {
-        let before = (self.earliest, self.overfull);
+        let before = (self.earliest, self.ended, self.overfull);
         self.see(other.earliest);
+        self.ended |= other.ended;
         let mut news = false;
         if other.overfull {
             self.overflow();
         } else if !self.overfull {
             news = self.merge(other.facts);
         }
-        news || before != (self.earliest, self.overfull)
+        news || before != (self.earliest, self.ended, self.overfull)
     }
 
     /// The facts, ascending by key; none once overfull.

@@ -1,9 +1,11 @@
 //! The stored form of a session: `{"v":1,"f":[…]}`, facts ascending by key, so that the same facts give the same bytes.
 //!
-//! `"s"` is the earliest instant ever stated, written only where it is not that of a fact held; `"overfull":true` stands in the
+//! `"s"` is the earliest instant ever stated, written only where it is not that of a fact held; `"e":true` says that an end was
+//! stated once, written only where no fact held states one; `"overfull":true` stands in the
 //! place of the facts of an overfull session. Members of a later release are skipped, a later version is refused by name.
 
 use crate::fold::Session;
+use crate::timeline::ends;
 use schema::{Fact, UtcMicros};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -32,6 +34,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     s: Option<UtcMicros>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    e: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     overfull: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     f: Option<&'a [Fact]>,
@@ -42,6 +46,8 @@ struct Read {
     v: u16,
     #[serde(default)]
     s: Option<UtcMicros>,
+    #[serde(default)]
+    e: bool,
     #[serde(default)]
     overfull: bool,
     #[serde(default)]
@@ -83,6 +89,7 @@ impl Session {
 impl From<Read> for Session {
     fn from(read: Read) -> Self {
         let mut session = Self {
+            ended: read.e,
             overfull: read.overfull,
             ..Self::default()
         };
@@ -99,8 +106,10 @@ impl From<Read> for Session {
 impl Serialize for Session {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let held = self.facts.iter().map(|fact| fact.at).min();
+        let known = self.facts.iter().any(ends);
         Written {
             v: FORM_VERSION,
+            e: (self.ended && !known).then_some(true),
             s: self.earliest.filter(|earliest| Some(*earliest) != held),
             overfull: self.overfull.then_some(true),
             f: (!self.overfull).then_some(self.facts.as_slice()),

@@ -55,6 +55,7 @@ impl Status {
 pub struct Timeline<'a> {
     facts: Vec<&'a Fact>,
     earliest: Option<UtcMicros>,
+    ended: bool,
     overfull: bool,
 }
 
@@ -66,6 +67,7 @@ impl<'a> Timeline<'a> {
         Self {
             facts,
             earliest: session.earliest,
+            ended: session.ended,
             overfull: session.is_overfull(),
         }
     }
@@ -78,6 +80,11 @@ impl<'a> Timeline<'a> {
     /// Whether there were more facts than a session holds. Then nothing else is known but the start.
     pub const fn is_overfull(&self) -> bool {
         self.overfull
+    }
+
+    /// Whether an end was stated once and a revision took it back: what was emitted then does not hold any more.
+    pub fn is_reopened(&self) -> bool {
+        self.ended && self.status() == Status::Open
     }
 
     /// When the interaction began: the first instant on the timeline. Of an overfull session, the earliest ever stated.
@@ -257,6 +264,12 @@ impl<'a> Timeline<'a> {
             None
         }
     }
+}
+
+/// Whether this fact alone makes an interaction terminal.
+pub(crate) fn ends(fact: &Fact) -> bool {
+    terminal_state(fact).is_some()
+        || (record_end(fact).is_some() && fact.key == FactKey::interaction())
 }
 
 fn terminal_state(fact: &Fact) -> Option<&State> {

@@ -201,6 +201,26 @@ fn the_first_agent_is_first_by_the_platforms_clock_and_has_the_zone_of_that_stat
 }
 
 #[test]
+fn a_revision_that_takes_the_end_back_reopens_whichever_came_first() {
+    let ended = event("1", 1, State::Completed);
+    let mut back = event("1", 1, State::Connected);
+    back.revision = Some(UtcMicros(9));
+    let (mut first, mut last) = (session([ended.clone()]), session([back.clone()]));
+    assert!(!first.timeline().is_reopened() && !last.timeline().is_reopened());
+    first.insert(back);
+    last.insert(ended.clone());
+    assert_eq!(first, last);
+    assert_eq!(first.to_json(), last.to_json());
+    assert!(first.timeline().is_reopened());
+    let stored = Session::from_json(&first.to_json()).unwrap();
+    assert_eq!(stored, first);
+    // A later end closes it again.
+    first.insert(event("2", 2, State::Abandoned));
+    assert!(!first.timeline().is_reopened());
+    assert_eq!(first.timeline().status(), Status::Abandoned);
+}
+
+#[test]
 fn an_agent_whose_leg_rang_in_vain_is_not_the_first_agent() {
     let missed = Some(LegOutcome::NotResponding);
     let rang = on_leg(agent("1", 1, "away", None), "leg-1", LegKind::Agent, missed);
