@@ -80,7 +80,11 @@ static INSERT: Sql = Sql {
                                    received_at, correlation) \
            SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], \
                                 $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[]) \
-           ON CONFLICT ON CONSTRAINT quarantine_item DO NOTHING",
+           ON CONFLICT ON CONSTRAINT quarantine_item DO UPDATE \
+           SET status = 'held', settled_at = NULL, format = EXCLUDED.format, reason = EXCLUDED.reason, field = EXCLUDED.field, \
+               value = EXCLUDED.value, expected = EXCLUDED.expected, raw = EXCLUDED.raw, received_at = EXCLUDED.received_at, \
+               correlation = EXCLUDED.correlation \
+           WHERE quarantine.status <> 'held'",
 };
 
 macro_rules! held {
@@ -120,7 +124,7 @@ static COUNT: Sql = Sql {
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LIST, &RELEASE, &DISCARD, &COUNT];
 
-/// Holds the items. Returns how many were not held before.
+/// Holds the items, those included that were settled and are refused again. Returns how many were not held before.
 pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<u64, StoreError> {
     if rows.is_empty() {
         return Ok(0);
@@ -131,7 +135,9 @@ pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<
         no_nul("stage", row.stage)?;
     }
     let mut sorted: Vec<&QuarantineRow<'_>> = rows.iter().collect();
-    sorted.sort_by_key(|row| (row.delivery_id, row.item_index, row.stage));
+    sorted.sort_by_key(|row| key(row));
+    // The first mention counts; the statement could not touch a row twice.
+    sorted.dedup_by_key(|row| key(row));
     let note =
         |text: Option<&'_ str>| -> Option<String> { text.map(|text| printable(text).into_owned()) };
     let reasons = column(&sorted, |row| printable(row.reason));
@@ -160,6 +166,11 @@ pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<
         ],
     )
     .await
+}
+
+/// What tells one refusal from another.
+fn key<'a>(row: &QuarantineRow<'a>) -> (DeliveryId, i32, &'a str) {
+    (row.delivery_id, row.item_index, row.stage)
 }
 
 /// The next held items after a number (0 at first), at most `limit`.

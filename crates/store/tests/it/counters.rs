@@ -185,6 +185,42 @@ async fn quarantine_holds_an_item_once_until_it_is_settled() {
 }
 
 #[tokio::test]
+async fn an_item_refused_again_after_it_was_settled_is_held_again() {
+    let (_db, store) = db().await;
+    let rows = [held(1), held(2), held(3)];
+    committed!(store, |tx| quarantine::insert(&tx, &rows));
+    let mut client = store.client().await.unwrap();
+    let items = quarantine::list(&client, 0, None, 10).await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    quarantine::release(&tx, &[items[0].id]).await.unwrap();
+    tx.commit().await.unwrap();
+    quarantine::discard(&client, &[items[1].id]).await.unwrap();
+
+    let again = [1, 2, 3].map(|index| QuarantineRow {
+        reason: "still no instant",
+        ..held(index)
+    });
+    assert_eq!(
+        committed!(store, |tx| quarantine::insert(&tx, &again)),
+        2,
+        "the third is held as it was"
+    );
+    let found = quarantine::list(&client, 0, None, 10).await.unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|item| (item.id, item.reason.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (items[0].id, "still no instant"),
+            (items[1].id, "still no instant"),
+            (items[2].id, "no instant"),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn components_say_how_they_are() {
     let (db, store) = db().await;
     let client = store.client().await.unwrap();
