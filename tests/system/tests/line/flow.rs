@@ -81,34 +81,18 @@ async fn the_peers_workload_gives_exactly_the_rows_of_the_peers_rule() {
     let line = Line::start(|setup| setup).await;
     let look = line.look().await;
     let mut options = line.sender();
-    line.send(&options, events.clone()).await;
-    eventually(PATIENCE, "the rows of the rule", async || {
-        let found = adjusted(look.values(1).await);
-        if found == expected {
-            Ok(())
-        } else {
-            Err(difference(&found, &expected))
-        }
-    })
-    .await;
+    let first = line.send(&options, events.clone()).await;
+    let logged = line.settle(&look, first.events).await.logged;
+    let found = adjusted(look.values(1).await);
+    assert!(found == expected, "{}", difference(&found, &expected));
     let before = look.rows(1).await;
-    let logged = look.counts().await.logged;
 
     options.shuffle_seed = Some(11);
     options.per_post = 37;
-    line.send(&options, events.clone()).await;
-    let sent = 2 * i64::try_from(events.len()).unwrap();
-    eventually(PATIENCE, "the redelivery is counted", async || {
-        let counts = look.counts().await;
-        if counts.received == sent {
-            Ok(())
-        } else {
-            Err(counts)
-        }
-    })
-    .await;
-    let counts = look.counts().await;
-    assert_eq!((counts.logged, counts.duplicates), (logged, sent - logged));
+    let second = line.send(&options, events.clone()).await;
+    let counts = line.settle(&look, first.events + second.events).await;
+    let repeated = counts.received - logged;
+    assert_eq!((counts.logged, counts.duplicates), (logged, repeated));
     assert_eq!((counts.quarantined, counts.ignored), (0, 0));
     assert_eq!(
         look.rows(1).await,
@@ -137,6 +121,7 @@ async fn awkward_calls_end_in_the_truth_here_and_on_the_platform_and_a_redeliver
     options.duplicate_ratio = 0.05;
     options.late_ratio = 0.05;
     let first = line.send(&options, workload.events.clone()).await;
+    line.settle(&look, first.events).await;
     look.wait_for(&expected).await;
 
     let on_the_platform = || -> Values {
@@ -171,17 +156,7 @@ async fn awkward_calls_end_in_the_truth_here_and_on_the_platform_and_a_redeliver
     options.shuffle_seed = Some(5);
     options.duplicate_ratio = 0.0;
     let second = line.send(&options, workload.events.clone()).await;
-    let sent = i64::try_from(first.events + second.events).unwrap();
-    eventually(PATIENCE, "the redelivery is counted", async || {
-        let counts = look.counts().await;
-        if counts.received == sent {
-            Ok(())
-        } else {
-            Err(counts)
-        }
-    })
-    .await;
-    let counts = look.counts().await;
+    let counts = line.settle(&look, first.events + second.events).await;
     assert_eq!(
         counts.received,
         counts.logged + counts.duplicates + counts.quarantined + counts.ignored

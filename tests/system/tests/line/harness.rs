@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use testkit::{Proc, Ready, TestBroker, TestDb, eventually};
+use testkit::{Proc, Ready, TestBroker, TestDb, eventually, http};
 use tokio_postgres::Client;
 
 /// The secret of the only subscription.
@@ -175,6 +175,18 @@ impl Line {
         send(options, events).await
     }
 
+    /// Waits until so many events were decided and every one that was new has been folded: nothing more is to come.
+    pub(crate) async fn settle(&self, look: &Look, received: u64) -> Counts {
+        let counts = look.wait_received(received).await;
+        let ops = self.compute.ready.ops_address();
+        eventually(PATIENCE, "every new event is folded", async || {
+            let folded = http::metric(ops, "kpiline_compute_events_total").await;
+            folded.is_ok_and(|folded| folded as i64 >= counts.logged)
+        })
+        .await;
+        counts
+    }
+
     /// A look at the database.
     pub(crate) async fn look(&self) -> Look {
         Look(self.db.client().await)
@@ -293,6 +305,20 @@ impl Look {
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.0.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// Waits until so many events were decided; with the broker's queues drained, that is all there is to come.
+    pub(crate) async fn wait_received(&self, events: u64) -> Counts {
+        let expected = i64::try_from(events).unwrap();
+        eventually(PATIENCE, "every event is counted", async || {
+            let counts = self.counts().await;
+            if counts.received == expected {
+                Ok(counts)
+            } else {
+                Err(counts)
+            }
+        })
+        .await
     }
 
     /// Waits until the metrics of version 1 are exactly these.

@@ -81,7 +81,8 @@ async fn probes_metrics_and_the_correlation_id_through_the_broker() {
             line["correlation_id"] == "trace-me-42"
         })
         .await;
-    send(&line.sender(), events.clone()).await;
+    let sent = send(&line.sender(), events.clone()).await;
+    line.settle(&look, sent.events + 1).await;
     look.wait_for(&truth(&events)).await;
     let logged = http::metric(
         line.ingest.ready.ops_address(),

@@ -10,7 +10,8 @@ async fn a_replay_puts_version_two_beside_version_one_which_does_not_change_by_a
     let expected = truth(&workload.events);
     let line = Line::start(|setup| setup).await;
     let look = line.look().await;
-    line.send(&line.sender(), workload.events.clone()).await;
+    let sent = line.send(&line.sender(), workload.events.clone()).await;
+    line.settle(&look, sent.events).await;
     look.wait_for(&expected).await;
     let before = look.rows(1).await;
 
