@@ -19,6 +19,7 @@
 //! names no other. `PreQueue`, `PostQueue`, `Routing_Time`, `Abandon_Time` and `callback_time` are kept in the raw bytes only.
 //! Names and telephone numbers are not read.
 
+use crate::csv_rows::{Span, spans};
 use crate::error::{BodyError, ItemError};
 use crate::json;
 use crate::map::{Mapped, Outcome};
@@ -38,10 +39,11 @@ const REQUIRED: [&str; 3] = ["contact_id", "start_date", "start_time"];
 
 /// The rows, each with the header line before it: an item must be readable alone.
 pub(crate) fn split(body: &[u8]) -> Result<Vec<Vec<u8>>, BodyError> {
-    let rows = spans(body);
+    let rows = spans(without_mark(body));
     let Some((header, rows)) = rows.split_first() else {
         return Err(BodyError::Empty);
     };
+    let header = header.raw;
     let mut columns = ByteRecord::new();
     // Reading bytes cannot fail: records may have any number of fields.
     let found = reader(header)
@@ -57,36 +59,15 @@ pub(crate) fn split(body: &[u8]) -> Result<Vec<Vec<u8>>, BodyError> {
     }
     Ok(rows
         .iter()
-        .map(|row| {
-            let mut item = Vec::with_capacity(header.len() + row.len() + 2);
+        .map(|Span { raw, .. }| {
+            let mut item = Vec::with_capacity(header.len() + raw.len() + 2);
             item.extend_from_slice(header);
             item.push(b'\n');
-            item.extend_from_slice(row);
+            item.extend_from_slice(raw);
             item.push(b'\n');
             item
         })
         .collect())
-}
-
-/// The lines of a CSV text as they stand, without line ends; a quoted field may hold line ends. Blank lines are passed over.
-pub fn spans(body: &[u8]) -> Vec<&[u8]> {
-    let body = without_mark(body);
-    let mut found = Vec::new();
-    let mut start = 0;
-    let mut quoted = false;
-    for (at, byte) in body.iter().enumerate() {
-        match byte {
-            b'"' => quoted = !quoted,
-            b'\n' if !quoted => {
-                found.push(body[start..at].trim_ascii());
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    found.push(body[start..].trim_ascii());
-    found.retain(|line| !line.is_empty());
-    found
 }
 
 fn reader(line: &[u8]) -> csv::Reader<&[u8]> {
@@ -112,9 +93,16 @@ impl Row {
     fn read(raw: &[u8]) -> Result<Self, ItemError> {
         let expected = "a header line and a row of the report";
         let lines = spans(raw);
-        let [header, row] = lines[..] else {
+        let [header, row] = &lines[..] else {
             return Err(ItemError::item(raw, expected));
         };
+        if !header.closed || !row.closed {
+            return Err(ItemError::new(
+                "(row)",
+                "a quote that is not closed",
+                "cells whose quotes are closed".to_owned(),
+            ));
+        }
         let mut columns = ByteRecord::new();
         let mut cells = ByteRecord::new();
         let read = |line: &[u8], record: &mut ByteRecord| {
@@ -122,8 +110,8 @@ impl Row {
                 .read_byte_record(record)
                 .map_err(|_| ItemError::item(raw, expected))
         };
-        read(header, &mut columns)?;
-        read(row, &mut cells)?;
+        read(header.raw, &mut columns)?;
+        read(row.raw, &mut cells)?;
         if columns.len() != cells.len() {
             return Err(ItemError::new(
                 "(row)",

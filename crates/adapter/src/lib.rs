@@ -9,6 +9,7 @@
 //!
 //! No customer identity leaves an adapter: a fact's customer key is a keyed hash, and there is no key here.
 
+pub mod csv_rows;
 pub mod cxone_call_detail;
 mod error;
 pub mod genesys_details;

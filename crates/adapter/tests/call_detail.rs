@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
 
 use adapter::{ItemError, Mapped, Mappings, Outcome, Split, map, split};
+use proptest::prelude::*;
 use schema::{BodyFormat, DurationKind, LegKind, LegOutcome, State, UtcMicros};
 
 const CSV: &[u8] = include_bytes!("../../../tests/fixtures/cxone/call-detail-524.csv");
@@ -204,4 +205,80 @@ fn columns_may_stand_in_any_order_and_case_and_say_the_same() {
         rows(one, "America/Denver")[0].as_ref().unwrap().digest,
         rows(changed, "America/Denver")[0].as_ref().unwrap().digest
     );
+}
+
+/// The contact and the name of each row that can be mapped, and the field of each that cannot.
+fn named(body: &str) -> Vec<Result<String, String>> {
+    rows(body.as_bytes(), "America/Denver")
+        .into_iter()
+        .map(|row| match row {
+            Ok(mapped) => Ok(mapped.event_id.as_str().to_owned()),
+            Err(error) => Err(format!("{}: {}", error.field, error.value)),
+        })
+        .collect()
+}
+
+#[test]
+fn a_stray_quote_costs_its_own_row_at_most() {
+    let head = "contact_id,contact_name,start_date,start_time\n";
+    let row = |id: u32, name: &str| format!("{id},{name},01/02/2026,10:00:00\n");
+    let ids = |ids: &[u32]| ids.iter().map(|id| Ok(id.to_string())).collect::<Vec<_>>();
+    // Inside a cell it is a character, also several of them.
+    let body = [
+        head,
+        &row(1, "5\" screen"),
+        &row(2, "b"),
+        &row(3, "7\"x9\"\""),
+    ]
+    .concat();
+    assert_eq!(named(&body), ids(&[1, 2, 3]));
+    // At the start of a cell it opens one that never ends, or ends in a neighbour's.
+    for neighbour in ["c", "\"c, d\"", "\"c\nd\""] {
+        let body = [
+            head,
+            &row(1, "a"),
+            &row(2, "\"b"),
+            &row(3, neighbour),
+            &row(4, "e"),
+        ]
+        .concat();
+        let mut expected = ids(&[1, 2, 3, 4]);
+        expected[1] = Err("(row): a quote that is not closed".to_owned());
+        assert_eq!(named(&body), expected, "{neighbour}");
+    }
+    // In the last cell of the last row as well.
+    let body = "contact_id,start_date,start_time,x\n1,01/02/2026,10:00:00,\"a\n";
+    assert_eq!(
+        named(body),
+        [Err("(row): a quote that is not closed".to_owned())]
+    );
+}
+
+#[test]
+fn a_text_of_nothing_but_open_quotes_is_read_through_once_and_not_line_by_line() {
+    // Each line leaves a quote open, whether or not one was open before it.
+    let body = format!(
+        "contact_id,start_date,start_time\n{}",
+        "\"b\",\"c\n".repeat(100_000)
+    );
+    let Split::Items(items) = split(&format("America/Denver"), body.as_bytes()) else {
+        panic!("the report has a header")
+    };
+    assert_eq!(items.len(), 100_000);
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_csv_writer_writes_comes_back_row_by_row(
+        names in prop::collection::vec("[a,\"\r\n é]{0,8}", 1..20),
+    ) {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(["contact_id", "start_date", "start_time", "contact_name"]).unwrap();
+        for (n, name) in names.iter().enumerate() {
+            writer.write_record([(n + 1).to_string().as_str(), "01/02/2026", "10:00:00", name]).unwrap();
+        }
+        let body = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        let expected: Vec<_> = (1..=names.len()).map(|id| Ok(id.to_string())).collect();
+        prop_assert_eq!(named(&body), expected);
+    }
 }

@@ -5,7 +5,7 @@ use super::record::{ReadError, Record};
 use super::rows::Rows;
 use adapter::Split;
 use schema::BodyFormat;
-use std::io::{BufReader, Read};
+use std::io::Read;
 
 /// The most records in a page, whatever their size.
 const RECORDS_MAX: u32 = 1000;
@@ -27,12 +27,12 @@ pub struct Pages<R> {
     header: Vec<u8>,
     page_bytes: usize,
     /// Read, but not in a page yet.
-    held: Option<Record>,
+    held: Option<Result<Record, ReadError>>,
 }
 
 enum Records<R> {
     Json(JsonRecords<R>),
-    Rows(Rows<BufReader<R>>),
+    Rows(Rows<R>),
 }
 
 impl<R: Read> Pages<R> {
@@ -45,8 +45,16 @@ impl<R: Read> Pages<R> {
                 Records::Json(JsonRecords::new(source, false))
             }
             BodyFormat::CxoneCallDetail { .. } => {
-                let mut rows = Rows::new(BufReader::with_capacity(256 * 1024, source));
-                header = rows.read()?.map(|row| row.raw).unwrap_or_default();
+                let mut rows = Rows::new(source);
+                if let Some(first) = rows.read()? {
+                    if first.broken {
+                        return Err(ReadError::Structure {
+                            offset: 0,
+                            what: "a quote in the header is not closed",
+                        });
+                    }
+                    header = first.raw;
+                }
                 if let Split::Unreadable { reason } = adapter::split(format, &header) {
                     return Err(ReadError::Format(reason));
                 }
@@ -67,11 +75,17 @@ impl<R: Read> Pages<R> {
             return Ok(None);
         };
         if first.broken {
-            return Ok(Some(Page {
-                body: first.raw,
-                records: 1,
+            let mut page = Page {
+                body: Vec::new(),
+                records: 0,
                 position: self.records.position(),
-            }));
+            };
+            // A row's header goes with it, so that quarantine shows it as any other row; of JSON it is all there is.
+            if matches!(self.records, Records::Rows(_)) {
+                page.body = self.opening();
+            }
+            self.push(&mut page, &first.raw);
+            return Ok(Some(page));
         }
         let mut page = Page {
             body: self.opening(),
@@ -84,12 +98,19 @@ impl<R: Read> Pages<R> {
                 && (page.records >= RECORDS_MAX
                     || page.body.len() + record.raw.len() > self.page_bytes);
             if full || record.broken {
-                self.held = Some(record);
+                self.held = Some(Ok(record));
                 break;
             }
             self.push(&mut page, &record.raw);
             page.position = self.records.position();
-            next = self.take()?;
+            next = match self.take() {
+                Ok(next) => next,
+                // What was read until then is given out first.
+                Err(error) => {
+                    self.held = Some(Err(error));
+                    None
+                }
+            };
         }
         if matches!(self.records, Records::Json(_)) {
             page.body.push(b']');
@@ -125,7 +146,7 @@ impl<R: Read> Pages<R> {
 
     fn take(&mut self) -> Result<Option<Record>, ReadError> {
         match self.held.take() {
-            Some(record) => Ok(Some(record)),
+            Some(held) => held.map(Some),
             None => self.records.read(),
         }
     }

@@ -1,67 +1,103 @@
-//! Rows out of a CSV text of any size. A quoted cell may hold line ends.
+//! Rows out of a CSV text of any size, in bounded memory. A quoted cell may hold line ends.
 
 use super::record::{ReadError, Record};
-use std::io::BufRead;
+use adapter::csv_rows::{Cut, ROW_MAX, cut};
+use std::io::Read;
 
-/// A row larger than this is none: a quote is not closed.
-const ROW_MAX: usize = 1024 * 1024;
+const CHUNK: usize = 256 * 1024;
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads rows one by one, the header first.
 pub(super) struct Rows<R> {
     source: R,
-    position: u64,
+    buffer: Vec<u8>,
+    /// The first byte that was not given out yet.
+    start: usize,
+    /// Where `buffer` begins in the text.
+    offset: u64,
+    ended: bool,
+    /// How many cells the header has, once it was read.
+    columns: Option<usize>,
 }
 
-impl<R: BufRead> Rows<R> {
+impl<R: Read> Rows<R> {
     pub(super) fn new(source: R) -> Self {
         Self {
             source,
-            position: 0,
+            buffer: Vec::new(),
+            start: 0,
+            offset: 0,
+            ended: false,
+            columns: None,
         }
     }
 
-    /// How many bytes were read.
+    /// How many bytes were read off.
     pub(super) fn position(&self) -> u64 {
-        self.position
+        self.offset + self.start as u64
     }
 
-    /// The next row that is not blank; `None` at the end.
+    /// The next row that is not blank; `None` at the end. A line whose quote is not closed is a broken record.
     pub(super) fn read(&mut self) -> Result<Option<Record>, ReadError> {
         loop {
-            let began = self.position;
-            let mut row = Vec::new();
-            let mut quoted = false;
-            loop {
-                let known = row.len();
-                let read = self
-                    .source
-                    .read_until(b'\n', &mut row)
-                    .map_err(ReadError::Io)?;
-                self.position += read as u64;
-                for byte in &row[known..] {
-                    quoted ^= *byte == b'"';
-                }
-                if read == 0 || !quoted {
-                    break;
-                }
-                if row.len() > ROW_MAX {
-                    return Err(ReadError::Structure {
-                        offset: began,
-                        what: "a row is larger than 1 MiB: a quote is not closed",
-                    });
-                }
+            if self.start >= CHUNK {
+                self.buffer.drain(..self.start);
+                self.offset += self.start as u64;
+                self.start = 0;
             }
-            let raw = row
-                .strip_prefix(b"\xef\xbb\xbf")
-                .unwrap_or(&row)
-                .trim_ascii()
-                .to_vec();
-            if !raw.is_empty() {
-                return Ok(Some(Record { raw, broken: false }));
+            // Files that were put together have the mark between them, too.
+            while self.buffer.len() - self.start < MARK.len() && self.fill()? {}
+            if self.buffer[self.start..].starts_with(MARK) {
+                self.start += MARK.len();
             }
-            if self.position == began {
+            if self.start == self.buffer.len() && !self.fill()? {
                 return Ok(None);
             }
+            let rest = &self.buffer[self.start..];
+            let (end, next, cells) = match cut(rest, self.columns, self.ended) {
+                Cut::Row { end, next, cells } => (end, next, Some(cells)),
+                Cut::Unclosed { end, next } => (end, next, None),
+                Cut::Undecided if rest.len() > ROW_MAX => return Err(self.too_large()),
+                Cut::Undecided => {
+                    self.fill()?;
+                    continue;
+                }
+            };
+            if end > ROW_MAX {
+                return Err(self.too_large());
+            }
+            let raw = rest[..end].trim_ascii().to_vec();
+            self.start += next;
+            if raw.is_empty() {
+                continue;
+            }
+            if self.columns.is_none() {
+                self.columns = cells;
+            }
+            let broken = cells.is_none();
+            return Ok(Some(Record { raw, broken }));
         }
+    }
+
+    fn too_large(&self) -> ReadError {
+        ReadError::Structure {
+            offset: self.position(),
+            what: "a row is larger than 1 MiB, or does not end",
+        }
+    }
+
+    /// Reads more. False at the end of the text.
+    fn fill(&mut self) -> Result<bool, ReadError> {
+        if self.ended {
+            return Ok(false);
+        }
+        let read = self
+            .source
+            .by_ref()
+            .take(CHUNK as u64)
+            .read_to_end(&mut self.buffer)
+            .map_err(ReadError::Io)?;
+        self.ended = read == 0;
+        Ok(read > 0)
     }
 }

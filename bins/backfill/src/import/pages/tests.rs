@@ -124,6 +124,7 @@ fn a_file_that_was_cut_off_gives_what_it_has_and_then_says_where() {
     )
     .unwrap();
     assert_eq!(pages.read().unwrap().unwrap().body, b"[{\"a\":1}]");
+    assert_eq!(pages.read().unwrap().unwrap().body, b"[{\"b\":2}]");
     let error = pages.read().unwrap_err().to_string();
     assert_eq!(error, "at byte 16: the array does not end");
     let mut pages =
@@ -162,6 +163,57 @@ fn csv_pages_repeat_the_header_and_keep_quoted_line_ends() {
         ]
     );
     assert_eq!(pages[1].position, text.len() as u64);
+}
+
+#[test]
+fn a_row_whose_quote_is_not_closed_stands_alone_and_the_file_goes_on() {
+    let format = BodyFormat::CxoneCallDetail {
+        zone: "America/Denver".into(),
+    };
+    let header = "contact_id,start_date,start_time,contact_name\n";
+    let item = |row: &str| format!("{header}{row}\n");
+    // More than a row may be lies behind the quote.
+    let many = "7,d,t,5\" screen\n".repeat(80_000);
+    let text = format!("{header}1,d,t,a\n2,d,\"t,b\n3,d,t,\"c\nd\"\n4,\"d,t,e\n{many}8,d,t,\"f");
+    let pages = pages(text.as_bytes(), &format, 4096);
+    let items = items(&pages, &format);
+    assert_eq!(items.len(), 80_005);
+    assert_eq!(
+        items[..4],
+        [
+            item("1,d,t,a"),
+            item("2,d,\"t,b"),
+            item("3,d,t,\"c\nd\""),
+            item("4,\"d,t,e")
+        ]
+    );
+    assert!(
+        items[4..80_004]
+            .iter()
+            .all(|row| *row == item("7,d,t,5\" screen"))
+    );
+    assert_eq!(items[80_004], item("8,d,t,\"f"));
+    let alone = pages
+        .iter()
+        .filter(|page| page.records == 1 && page.body.ends_with(b"\"t,b\n"));
+    assert_eq!(alone.count(), 1);
+}
+
+#[test]
+fn a_row_without_an_end_is_not_read_into_memory_whole() {
+    let format = BodyFormat::CxoneCallDetail {
+        zone: "America/Denver".into(),
+    };
+    for cell in ["", "\""] {
+        // The row before it is given out first.
+        let head = format!("contact_id,start_date,start_time\n1,d,t\n2,d,{cell}");
+        let endless = std::io::Cursor::new(head).chain(std::io::repeat(b'x'));
+        let mut pages = Pages::new(endless, &format, 10).unwrap();
+        assert_eq!(pages.read().unwrap().unwrap().records, 1);
+        let error = pages.read().unwrap_err().to_string();
+        assert!(error.contains("1 MiB"), "{error}");
+    }
+    assert!(Pages::new(std::io::repeat(b'x'), &format, 10).is_err());
 }
 
 #[test]
