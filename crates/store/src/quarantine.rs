@@ -74,6 +74,8 @@ pub struct Held {
     pub correlation: String,
 }
 
+// One key has one content, so that the bytes stay as they are; what an update repeats must be readable (migration 10), and they
+// are not readable for everybody who holds items.
 static INSERT: Sql = Sql {
     step: "quarantine items",
     text: "INSERT INTO quarantine (tenant, subscription, delivery_id, item_index, stage, format, reason, field, value, expected, raw, \
@@ -81,9 +83,8 @@ static INSERT: Sql = Sql {
            SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], \
                                 $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[]) \
            ON CONFLICT ON CONSTRAINT quarantine_item DO UPDATE \
-           SET status = 'held', settled_at = NULL, format = EXCLUDED.format, reason = EXCLUDED.reason, field = EXCLUDED.field, \
-               value = EXCLUDED.value, expected = EXCLUDED.expected, raw = EXCLUDED.raw, received_at = EXCLUDED.received_at, \
-               correlation = EXCLUDED.correlation \
+           SET status = 'held', settled_at = NULL, reason = EXCLUDED.reason, field = EXCLUDED.field, value = EXCLUDED.value, \
+               expected = EXCLUDED.expected, received_at = EXCLUDED.received_at, correlation = EXCLUDED.correlation \
            WHERE quarantine.status <> 'held'",
 };
 

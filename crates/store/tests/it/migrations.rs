@@ -180,3 +180,66 @@ async fn roles_that_exist_get_their_rights() {
         .unwrap();
     assert_eq!(found, (true, true, false, false));
 }
+
+#[tokio::test]
+async fn raw_bytes_in_quarantine_are_read_by_ingest_alone() {
+    let db = TestDb::new().await;
+    let client = db.client().await;
+    let grants = FILES.iter().find(|file| file.name == "roles").unwrap().text;
+    let names = ["ingest", "compute", "backfill", "deliver", "read"];
+    let of_test = |name: &str| format!("kpiline_test_{name}_{}", std::process::id());
+    let mut sql = grants.to_owned();
+    for name in names {
+        let role = of_test(name);
+        sql = sql.replace(&format!("kpiline_{name}"), &role);
+        client
+            .batch_execute(&format!("CREATE ROLE {role}"))
+            .await
+            .unwrap();
+    }
+    client.batch_execute(&sql).await.unwrap();
+
+    let mut readers = Vec::new();
+    for name in names {
+        let may: bool = client
+            .query_one(
+                "SELECT has_column_privilege($1, 'quarantine', 'raw', 'SELECT')",
+                &[&of_test(name)],
+            )
+            .await
+            .unwrap()
+            .get(0);
+        readers.extend(may.then_some(name));
+    }
+    // Of no rows: the rights are looked at all the same.
+    let insert = store::statements::all()
+        .find(|sql| sql.step == "quarantine items")
+        .unwrap();
+    let nothing = insert.text.split("SELECT * FROM").next().unwrap();
+    let conflict = insert.text.find("ON CONFLICT").unwrap();
+    let insert = format!(
+        "{nothing} SELECT {} WHERE false {}",
+        vec!["NULL"; nothing.matches(',').count() + 1].join(", "),
+        &insert.text[conflict..]
+    );
+    let mut holders = Vec::new();
+    for name in names {
+        let role = of_test(name);
+        client
+            .batch_execute(&format!("SET ROLE {role}"))
+            .await
+            .unwrap();
+        let done = client.batch_execute(&insert).await;
+        holders.extend(done.is_ok().then_some(name));
+        client.batch_execute("RESET ROLE").await.unwrap();
+    }
+    for name in names {
+        let role = of_test(name);
+        client
+            .batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(readers, ["ingest"]);
+    assert_eq!(holders, ["ingest", "compute"]);
+}
