@@ -90,9 +90,9 @@ fn one(row: &Prepared, said: Said, schedule: Schedule, random: f64) -> Settlemen
             retry_in: Duration::ZERO,
             message: Some(why),
         },
-        Said::Unknown { why } => Settlement {
+        Said::Unknown { hint, why } => Settlement {
             fate: Fate::Unknown,
-            retry_in: delay(schedule, row, Cause::Failed, None, random),
+            retry_in: delay(schedule, row, Cause::Failed, hint, random),
             message: Some(why),
         },
     }
@@ -212,7 +212,10 @@ mod tests {
             later(Cause::Snoozed),
             later(Cause::Failed),
             Said::Rejected { why: why() },
-            Said::Unknown { why: why() },
+            Said::Unknown {
+                hint: None,
+                why: why(),
+            },
         ];
         let fates: Vec<Fate> = settle(Verdict::Rows(fates), 5, false)
             .iter()

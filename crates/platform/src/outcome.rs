@@ -103,6 +103,8 @@ pub enum Fate {
     },
     /// Nobody knows. Pushed again under the same key.
     Unknown {
+        /// How long the platform asked to wait.
+        hint: Option<Duration>,
         /// What makes it unknown.
         why: String,
     },
@@ -153,7 +155,7 @@ pub enum Verdict {
         /// The platform's words.
         why: String,
     },
-    /// Whether the platform took the rows is not known (a gateway gave up, a connection broke, a time-out).
+    /// Whether the platform took the rows is not known (a server or gateway failed, a connection broke, a time-out).
     Unknown {
         /// How long it asked to wait.
         hint: Option<Duration>,
@@ -196,8 +198,13 @@ pub fn read(rows: &[Row], answer: &Answer, now: UtcMicros) -> Verdict {
             wait: answer.hint(body, now).unwrap_or(UNNAMED_WAIT),
             why: answer.words(body),
         },
-        // The platform gave up waiting for our request, or does not want to process it yet.
-        408 | 425 => Verdict::Broken {
+        // Too early, or out of service: not looked at.
+        425 | 503 => Verdict::Broken {
+            hint: answer.hint(body, now),
+            why: answer.words(body),
+        },
+        // Somebody between us and the platform may have given up after the request had gone through.
+        408 => Verdict::Unknown {
             hint: answer.hint(body, now),
             why: answer.words(body),
         },
@@ -209,12 +216,8 @@ pub fn read(rows: &[Row], answer: &Answer, now: UtcMicros) -> Verdict {
                 },
                 Verdict::Rows,
             ),
-        // A gateway's answer says nothing about what happened behind it.
-        502 | 504 => Verdict::Unknown {
-            hint: answer.hint(body, now),
-            why: answer.words(body),
-        },
-        _ => Verdict::Broken {
+        // A server that fails may have stored the rows before it did, and a gateway knows nothing of what happened behind it.
+        _ => Verdict::Unknown {
             hint: answer.hint(body, now),
             why: answer.words(body),
         },

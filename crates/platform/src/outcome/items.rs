@@ -178,6 +178,7 @@ pub(super) fn fates(rows: &[Row], body: &Value, now: UtcMicros) -> Vec<Fate> {
         .map(|fate| {
             fate.unwrap_or_else(|| {
                 unsure.map_or(Fate::Accepted, |why| Fate::Unknown {
+                    hint: None,
                     why: why.to_owned(),
                 })
             })
@@ -228,11 +229,16 @@ fn stated(item: &Value, otherwise: Fate, now: UtcMicros) -> Fate {
                 cause: Cause::Snoozed,
                 why: why(),
             }),
-            408 | 425 | 500..=599 => Fate::Later(Later {
+            425 | 503 => Fate::Later(Later {
                 hint: item_hint(item, now),
                 cause: Cause::Failed,
                 why: why(),
             }),
+            // As with a whole request: it may have been stored before something failed.
+            408 | 500..=599 => Fate::Unknown {
+                hint: item_hint(item, now),
+                why: why(),
+            },
             _ => Fate::Rejected { why: why() },
         };
     }
@@ -251,6 +257,7 @@ fn stated(item: &Value, otherwise: Fate, now: UtcMicros) -> Fate {
                 by_code(item).unwrap_or_else(|| Fate::Rejected { why: why() })
             }
             _ => by_code(item).unwrap_or_else(|| Fate::Unknown {
+                hint: None,
                 why: format!("the answer says {:?} of this row", shorten(word)),
             }),
         };
@@ -273,11 +280,16 @@ fn by_code(item: &Value) -> Option<Fate> {
         .iter()
         .find_map(|name| item.get(name).and_then(Value::as_str))?
         .to_ascii_lowercase();
-    let cause = if code.contains("too.many") || code.contains("throttl") || code.contains("rate") {
+    let has = |words: &[&str]| words.iter().any(|word| code.contains(word));
+    let cause = if has(&["too.many", "throttl", "rate"]) {
         Cause::Snoozed
-    } else if code.contains("internal") || code.contains("unavailable") || code.contains("timeout")
-    {
+    } else if has(&["unavailable"]) {
         Cause::Failed
+    } else if has(&["internal", "timeout"]) {
+        return Some(Fate::Unknown {
+            hint: None,
+            why: words(item).unwrap_or(code),
+        });
     } else {
         return None;
     };

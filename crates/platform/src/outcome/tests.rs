@@ -253,17 +253,19 @@ fn every_status_has_its_verdict() {
         (403, Unauthorised),
         (404, Pause),
         (405, Pause),
-        (408, Broken),
+        (408, Unknown),
         (409, Halve),
         (413, Halve),
         (415, Pause),
         (422, Halve),
+        (425, Broken),
         (429, Slow),
-        (500, Broken),
+        (500, Unknown),
+        (501, Unknown),
         (502, Unknown),
         (503, Broken),
         (504, Unknown),
-        (599, Broken),
+        (599, Unknown),
     ];
     for (status, expected) in table {
         let kind = match read(&rows(2), &answer(status, &Value::Null), NOW) {
@@ -277,6 +279,36 @@ fn every_status_has_its_verdict() {
         };
         assert_eq!(kind, expected, "{status}");
     }
+}
+
+/// An item's server error says no more about the item than a request's does about the request.
+#[test]
+fn an_item_that_failed_inside_the_platform_may_have_been_stored() {
+    let rows = rows(5);
+    let item = |index: usize, mut says: Value| {
+        says["idempotency_key"] = json!(rows[index].idempotency_key());
+        says
+    };
+    let items = [
+        item(0, json!({"status": 500, "message": "x", "retry_after": 7})),
+        item(1, json!({"status": 408, "message": "x"})),
+        item(
+            2,
+            json!({"status": "failed", "code": "internal.server.error"}),
+        ),
+        item(3, json!({"status": 503, "message": "x", "retry_after": 7})),
+        item(
+            4,
+            json!({"status": "failed", "code": "service.unavailable"}),
+        ),
+    ];
+    let fates = fates(&rows, &answer(200, &json!({"results": items})));
+    let asked = Some(Duration::from_secs(7));
+    assert!(matches!(&fates[0], Fate::Unknown { hint, .. } if *hint == asked));
+    assert!(matches!(&fates[1], Fate::Unknown { hint: None, .. }));
+    assert!(matches!(&fates[2], Fate::Unknown { hint: None, .. }));
+    assert!(matches!(&fates[3], Fate::Later(later) if later.hint == asked));
+    assert!(matches!(&fates[4], Fate::Later(later) if later.cause == Cause::Failed));
 }
 
 #[test]
