@@ -41,17 +41,18 @@ pub struct Claimed {
     pub rows: Vec<Due>,
 }
 
+// statement_timestamp(): one end for the whole lease, and, being stable, a bound for the scan of sync_queue_due.
 // One statement, so one snapshot: value and revision belong together. The revision handed out is the value's own and not the queue's,
 // which may have been raised after the snapshot was taken.
 pub(super) static CLAIM: Sql = Sql {
     step: "claim delivery rows",
     text: "WITH due AS MATERIALIZED ( \
                SELECT target, tenant, interaction_id, metric_type, metric_version, leg_scope, due_at FROM sync_queue \
-               WHERE target = $1 AND state <> 'rejected' AND due_at <= clock_timestamp() \
+               WHERE target = $1 AND state <> 'rejected' AND due_at <= statement_timestamp() \
                ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED \
            ), leased AS ( \
                UPDATE sync_queue q \
-               SET state = 'leased', lease_id = $3, due_at = clock_timestamp() + $4 * interval '1 second', attempt = q.attempt + 1 \
+               SET state = 'leased', lease_id = $3, due_at = statement_timestamp() + $4 * interval '1 second', attempt = q.attempt + 1 \
                FROM due d \
                WHERE q.target = d.target AND q.tenant = d.tenant AND q.interaction_id = d.interaction_id \
                  AND q.metric_type = d.metric_type AND q.metric_version = d.metric_version AND q.leg_scope = d.leg_scope \

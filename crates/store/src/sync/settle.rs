@@ -21,7 +21,8 @@ pub enum Fate {
     Unknown,
     /// It was not taken and may be tried again after the pause.
     Retry,
-    /// It was not looked at (asked to slow down): again after the pause, and the attempt is not counted.
+    /// It was not looked at (asked to slow down): again after the pause, and the attempt is not counted. Without a pause it keeps
+    /// its place in the queue.
     Snooze,
 }
 
@@ -83,7 +84,9 @@ pub(super) static DELETE: Sql = Sql {
 pub(super) static UPDATE: Sql = Sql {
     step: "settle delivery rows",
     text: "UPDATE sync_queue q \
-           SET state = k.state, due_at = clock_timestamp() + k.pause * interval '1 second', lease_id = NULL, \
+           SET state = k.state, lease_id = NULL, \
+               due_at = CASE WHEN k.attempts = 'spare' AND k.pause = 0 THEN q.queued_at \
+                             ELSE statement_timestamp() + k.pause * interval '1 second' END, \
                attempt = CASE k.attempts WHEN 'reset' THEN 0 WHEN 'spare' THEN greatest(q.attempt - 1, 0) ELSE q.attempt END, \
                last_status = k.status, last_message = k.message \
            FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], \

@@ -237,6 +237,67 @@ async fn a_pause_of_nothing_is_due_at_once() {
     }
 }
 
+/// Else rows that are given back in the middle of a search for the one that spoils them would end up behind everything that came later.
+#[tokio::test]
+async fn rows_given_back_keep_their_place_in_the_queue() {
+    let (_db, store) = queue().await;
+    write(&store, &[metric("int_first", 1.0)]).await;
+    let claimed = claim(&store, LEASE).await;
+    write(&store, &[metric("int_second", 1.0)]).await;
+    settle(&store, &claimed, Fate::Snooze, NOW).await;
+    let ids: Vec<String> = claim(&store, LEASE)
+        .await
+        .rows
+        .into_iter()
+        .map(|due| due.key.interaction_id)
+        .collect();
+    assert_eq!(ids, ["int_first", "int_second"]);
+}
+
+#[tokio::test]
+async fn the_rows_of_a_lease_or_of_a_pause_are_due_together() {
+    let (db, store) = queue().await;
+    let ids: Vec<String> = (0..100).map(|n| format!("int_{n:02}")).collect();
+    let rows: Vec<_> = ids.iter().map(|id| metric(id, 1.0)).collect();
+    write(&store, &rows).await;
+    let instants = "SELECT count(DISTINCT due_at) FROM sync_queue";
+    let claimed = claim(&store, LEASE).await;
+    assert_eq!(claimed.rows.len(), 100);
+    assert_eq!(number(&db, instants).await, 1, "one end of the lease");
+    settle(&store, &claimed, Fate::Retry, LATER).await;
+    assert_eq!(number(&db, instants).await, 1, "one end of the pause");
+}
+
+#[tokio::test]
+async fn a_claim_reads_no_more_of_the_index_than_is_due() {
+    let (db, store) = queue().await;
+    write(&store, &[metric("int_1", 1.0)]).await;
+    let claim = store::statements::all()
+        .find(|sql| sql.step == "claim delivery rows")
+        .unwrap();
+    let client = db.client().await;
+    client
+        .batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan")
+        .await
+        .unwrap();
+    client
+        .batch_execute(&format!("PREPARE claiming AS {}", claim.text))
+        .await
+        .unwrap();
+    let plan = client
+        .simple_query(
+            "EXPLAIN EXECUTE claiming ('genesys', 10, '00000000-0000-0000-0000-000000000001', 60)",
+        )
+        .await
+        .unwrap();
+    let plan = format!("{plan:?}");
+    assert!(
+        plan.contains("due_at <= statement_timestamp()")
+            && plan.contains("Index Cond: ((target = $1) AND (due_at <="),
+        "{plan}"
+    );
+}
+
 #[tokio::test]
 async fn a_rejected_row_gets_another_chance_with_a_new_value_or_from_an_operator() {
     let (db, store) = queue().await;
