@@ -7,15 +7,20 @@ use testkit::{Proxy, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 
+/// A world in which the leases of the dead end soon.
+async fn mortal(config: Config) -> World {
+    World::genesys(config, QUICK).await.with_lease_margin("1s")
+}
+
 /// Pitfall 110: killed right after the 200 arrived, before anything could be written down. The lease runs out, the rows are pushed again
 /// under the same keys, the log says what happened.
 #[tokio::test]
 async fn killed_right_after_the_answer() {
     let slow = Fault::Stall {
-        millis: 300,
+        millis: 1500, // long enough to stop the way to the database meanwhile
         store: true,
     };
-    let mut world = World::genesys(faulty([Phase::requests(1, slow)]), QUICK).await;
+    let mut world = mortal(faulty([Phase::requests(1, slow)])).await;
     world.deliver().await.kill9(); // registers the target
     world.write_many(0, 100, 0.0).await;
     let (proxy, through) = Proxy::before(world.db.url(), 5432).await;
@@ -64,7 +69,7 @@ async fn asked_to_stop_it_finishes_what_it_began() {
         millis: 700,
         store: false,
     };
-    let mut world = World::genesys(faulty([Phase::requests(1000, slow)]), QUICK).await;
+    let mut world = mortal(faulty([Phase::requests(1000, slow)])).await;
     let mut process = world.deliver().await;
     world.write_many(0, 1000, 0.0).await;
     eventually(SOON, "a second request is under way", async || {
@@ -94,7 +99,7 @@ async fn asked_to_stop_it_finishes_what_it_began() {
 /// The database goes away in the middle and comes back: nothing is lost, nothing is doubled.
 #[tokio::test]
 async fn a_database_that_comes_and_goes() {
-    let mut world = World::genesys(Config::default(), QUICK).await;
+    let mut world = mortal(Config::default()).await;
     let (proxy, through) = Proxy::before(world.db.url(), 5432).await;
     let process = world.deliver_at(&through).await;
     for round in 0..5 {
@@ -115,7 +120,7 @@ async fn a_database_that_comes_and_goes() {
 /// Killed again and again: in the end every value is there, and every push has a fate.
 #[tokio::test]
 async fn killed_again_and_again() {
-    let mut world = World::genesys(Config::default(), QUICK).await;
+    let mut world = mortal(Config::default()).await;
     let mut process = world.deliver().await;
     for round in 0..6_u64 {
         world
@@ -149,7 +154,7 @@ async fn a_successor_keeps_to_the_pause_its_predecessor_was_told() {
         as_date: true,
         store: false,
     };
-    let mut world = World::genesys(faulty([Phase::requests(1, later)]), QUICK).await;
+    let mut world = mortal(faulty([Phase::requests(1, later)])).await;
     let mut process = world.deliver().await;
     world.write_many(0, 300, 0.0).await;
     process

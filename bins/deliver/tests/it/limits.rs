@@ -140,7 +140,9 @@ retry = { first = "50ms", longest = "500ms" }
 /// other goes on.
 #[tokio::test]
 async fn two_replicas_share_one_limit_and_never_a_row() {
-    let mut world = World::genesys(limited(LIMIT, WINDOW), PACED).await;
+    let mut world = World::genesys(limited(LIMIT, WINDOW), PACED)
+        .await
+        .with_lease_margin("5s");
     let mut first = world.deliver().await;
     let second = world.deliver().await;
     world.write_many(0, 6000, 0.0).await;

@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) double: Double,
     pub(crate) store: Store,
     folder: TempDir,
+    lease_margin: &'static str,
     rows: BTreeMap<(String, String), f64>,
 }
 
@@ -72,7 +73,16 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
             double,
             store,
             folder,
+            lease_margin: "30s",
             rows: BTreeMap::new(),
+        }
+    }
+
+    /// Leases that end soon, for tests in which holders die. Elsewhere a slow machine would let them end in the middle.
+    pub(crate) fn with_lease_margin(self, lease_margin: &'static str) -> Self {
+        Self {
+            lease_margin,
+            ..self
         }
     }
 
@@ -113,7 +123,7 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
                 ("KPILINE_QUEUE_PREFIX", self.broker.prefix()),
                 ("KPILINE_TARGETS", &targets),
                 ("KPILINE_DELIVER_POLL", "100ms"),
-                ("KPILINE_DELIVER_LEASE_MARGIN", "1s"),
+                ("KPILINE_DELIVER_LEASE_MARGIN", self.lease_margin),
             ],
         )
     }
