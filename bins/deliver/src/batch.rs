@@ -47,6 +47,25 @@ impl Bounds {
             bytes: adapter.max_bytes(),
         }
     }
+
+    /// The platform refused a request of `rows` rows without saying which of them it will not have: half as many from now on, also
+    /// in the next claim. So the search for them gets on even where a lease is over after a single answer.
+    #[must_use]
+    pub fn halved(self, rows: usize) -> Self {
+        Self {
+            rows: (rows / 2).clamp(1, self.rows),
+            ..self
+        }
+    }
+
+    /// The platform took a request: back towards the full size.
+    #[must_use]
+    pub fn doubled(self, full: Self) -> Self {
+        Self {
+            rows: self.rows.saturating_mul(2).min(full.rows),
+            ..self
+        }
+    }
 }
 
 /// Plans the requests for claimed rows: the newest revision per key, absent values left out, no request beyond the bounds.
@@ -168,6 +187,27 @@ pub(crate) mod tests {
         let cxone = Adapter::CxoneImport;
         let bounds = Bounds::of(cxone, 1_000_000);
         assert_eq!(sizes(&plan(many(10_001), cxone, bounds)), [10_000, 1]);
+    }
+
+    #[test]
+    fn refusals_halve_a_request_down_to_one_row_and_successes_double_it_up_to_the_full_size() {
+        let full = Bounds::of(Adapter::GenesysCustomReport, 100);
+        let mut bounds = full;
+        let mut sizes = Vec::new();
+        for _ in 0..8 {
+            bounds = bounds.halved(bounds.rows);
+            sizes.push(bounds.rows);
+        }
+        assert_eq!(sizes, [50, 25, 12, 6, 3, 1, 1, 1]);
+        assert_eq!(bounds.bytes, full.bytes);
+        // A larger half of an earlier refusal, still under way, does not raise it again.
+        assert_eq!(bounds.halved(50).rows, 1);
+        sizes.clear();
+        for _ in 0..8 {
+            bounds = bounds.doubled(full);
+            sizes.push(bounds.rows);
+        }
+        assert_eq!(sizes, [2, 4, 8, 16, 32, 64, 100, 100]);
     }
 
     #[test]

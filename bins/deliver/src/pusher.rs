@@ -38,6 +38,7 @@ pub struct Pusher {
     news: watch::Receiver<u64>,
     poll: Duration,
     stop: CancellationToken,
+    full: Bounds,
     bounds: Bounds,
     lease: Duration,
     lease_margin: Duration,
@@ -96,8 +97,10 @@ impl Pusher {
     pub fn new(parts: Parts) -> Self {
         let target = parts.target;
         let refill = parts.credential.limiter.refill();
+        let full = Bounds::of(target.adapter, target.batch_max);
         Self {
-            bounds: Bounds::of(target.adapter, target.batch_max),
+            full,
+            bounds: full,
             lease: target.timeouts.total + refill * 2 + parts.lease_margin,
             lease_margin: parts.lease_margin,
             breaker: Breaker::new(target.breaker),
@@ -363,10 +366,14 @@ impl Pusher {
         );
         match next {
             Next::Settle(settlements) => {
+                if settlements.iter().any(|row| row.fate == Fate::Accepted) {
+                    self.bounds = self.bounds.doubled(self.full);
+                }
                 self.settle(lease, request, &job.rows, status, &settlements)
                     .await?;
             }
             Next::Halve(why) => {
+                self.bounds = self.bounds.halved(job.rows.len());
                 self.books
                     .passed(request, &job.rows, status, &format!("halved after {why}"))
                     .await?;
@@ -449,7 +456,9 @@ impl Pusher {
             Verdict::Broken { why, .. } | Verdict::Unknown { why, .. } => {
                 tracing::warn!(target_name = self.target.name, why, "a push failed");
             }
-            Verdict::Halve { .. } | Verdict::Unauthorised { .. } => {}
+            // Refused, but not for its pace.
+            Verdict::Halve { .. } => self.credential.limiter.calm(),
+            Verdict::Unauthorised { .. } => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Platforms that refuse, in part or whole.
 
 use crate::world::{QUICK, World, faulty, interaction};
-use double::config::{Config, Fault, ItemFault, Phase, Place};
+use double::config::{Config, Fault, ItemFault, Phase, Place, Script};
 use std::time::Duration;
 use testkit::eventually;
 
@@ -42,6 +42,41 @@ async fn one_poison_row_does_not_hold_its_neighbours_hostage() {
     world.write_many(42, 1, 5.0).await;
     world.drained(SOON).await;
     world.platform_has_everything_but(&[]);
+    drop(process);
+}
+
+/// The same where answers are so slow that a lease is over after two of them: what a lease found out is not forgotten with it. A backlog
+/// waits behind; neither does the search end up at its end.
+#[tokio::test]
+async fn a_search_for_a_poison_row_goes_on_in_the_next_lease() {
+    let slow = Fault::Stall {
+        millis: 300,
+        store: false,
+    };
+    let config = Config {
+        poison: vec![interaction(5)],
+        faults: Script::of([Phase::requests(1000, slow)]),
+        ..Config::default()
+    };
+    let mut world = World::genesys(config, QUICK).await.with_lease_margin("1s");
+    world.deliver().await.kill9(); // registers the target
+    world.write_many(0, 100, 0.0).await;
+    world.write_many(100, 400, 0.0).await;
+    let process = world.deliver().await;
+    world.drained(Duration::from_secs(60)).await;
+
+    world.platform_has_everything_but(&[&interaction(5)]);
+    assert_eq!(world.counts().await.rejected, 1);
+    world.every_push_has_a_fate().await;
+    let blamed = world
+        .query_count(&format!(
+            "SELECT count(*) FROM metric_sync_log WHERE interaction_id <> '{}' AND (attempt > 1 OR fate IN ('retry', 'rejected'))",
+            interaction(5)
+        ))
+        .await;
+    assert_eq!(blamed, 0, "innocent rows spend no attempt");
+    let requests = world.pushes().len();
+    assert!(requests <= 60, "a search of bounded length: {requests}");
     drop(process);
 }
 
