@@ -38,11 +38,15 @@ CREATE TABLE quarantine (
     raw           bytea       NOT NULL,
     received_at   timestamptz NOT NULL,
     correlation   text        NOT NULL,
+    job_id        uuid,
+    job_version   integer,
     status        text        NOT NULL DEFAULT 'held',
     created_at    timestamptz NOT NULL DEFAULT now(),
     settled_at    timestamptz,
     CONSTRAINT quarantine_item UNIQUE (delivery_id, item_index, stage),
+    CONSTRAINT quarantine_job CHECK ((job_id IS NULL) = (job_version IS NULL)),
     CONSTRAINT quarantine_status CHECK (status IN ('held', 'released', 'discarded'))
 );
 CREATE INDEX quarantine_held ON quarantine (quarantine_id) WHERE status = 'held';
 COMMENT ON COLUMN quarantine.item_index IS 'Position in the delivery from 0; -1 for the body as a whole.';
+COMMENT ON COLUMN quarantine.job_id IS 'The backfill job that brought it, so that it goes back to the history lane.';

@@ -24,7 +24,7 @@ BEGIN
                 EXECUTE format('GRANT INSERT, UPDATE ON interactions, computed_metrics, sync_queue, quarantine TO %I', who);
                 -- What holding an item once more reads; not the bytes.
                 EXECUTE format('GRANT SELECT (delivery_id, item_index, stage, status, reason, field, value, expected, received_at, '
-                               'correlation) ON quarantine TO %I', who);
+                               'correlation, job_id, job_version) ON quarantine TO %I', who);
                 EXECUTE format('GRANT EXECUTE ON FUNCTION ensure_month(text, date) TO %I', who);
             WHEN 'kpiline_backfill' THEN
                 EXECUTE format('GRANT SELECT ON event_log TO %I', who);

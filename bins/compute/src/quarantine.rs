@@ -98,6 +98,8 @@ async fn put(
         raw,
         received_at: now(),
         correlation,
+        // The message in `raw` says it itself.
+        job: None,
     };
     let write = || async {
         let mut client = shared.applier.store().client().await?;

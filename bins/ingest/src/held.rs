@@ -1,6 +1,7 @@
 //! The quarantine, for an operator: list, show, release, discard.
 //!
-//! Released items are published to `raw` again, as new deliveries: they take the same way as everything else, and are counted again.
+//! Released items are published to `raw` again (those of a backfill job to `raw.history`, with the job), as new deliveries: they take
+//! the same way as everything else, and are counted again.
 
 use crate::clock::now;
 use crate::config::{broker_config, store_config};
@@ -179,6 +180,12 @@ async fn show(store: &Store, number: i64) -> anyhow::Result<()> {
         ("expected", item.expected.unwrap_or_default()),
         ("received", item.received_at.to_string()),
         ("correlation", item.correlation),
+        (
+            "job",
+            item.job
+                .map(|job| format!("{} (version {})", job.id, job.version.0))
+                .unwrap_or_default(),
+        ),
     ] {
         writeln!(out, "{name:<13}{value}")?;
     }
@@ -232,7 +239,9 @@ fn message(item: Held) -> anyhow::Result<Outgoing> {
     match item.stage.as_str() {
         // A later release may read what this one could not.
         stage if stage == Stage::Envelope.as_str() => {
-            return Ok(whole(Queue::Raw, body, correlation));
+            let of_job = RawMessage::decode(&body)
+                .is_ok_and(|message| message.deliveries.iter().any(|found| found.job.is_some()));
+            return Ok(whole(raw_queue(of_job), body, correlation));
         }
         // Nobody waits for it: the history lane is good enough.
         COMPUTE => return Ok(whole(Queue::EventsHistory, body, correlation)),
@@ -251,14 +260,23 @@ fn message(item: Held) -> anyhow::Result<Outgoing> {
             format,
             correlation: correlation.as_str().into(),
             received_at: now(),
-            job: None,
+            job: item.job,
             body,
         }],
     };
     Ok(Outgoing {
-        queue: Queue::Raw,
+        queue: raw_queue(item.job.is_some()),
         body: message.encode()?,
         message_id: id.0,
         correlation,
     })
+}
+
+/// Fresh events never wait for what a backfill job brought.
+fn raw_queue(of_job: bool) -> Queue {
+    if of_job {
+        Queue::RawHistory
+    } else {
+        Queue::Raw
+    }
 }

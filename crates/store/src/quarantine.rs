@@ -6,9 +6,10 @@ use crate::json::printable;
 use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 use crate::types::Instant;
-use schema::{DeliveryId, UtcMicros};
+use schema::{DeliveryId, JobId, JobRef, MetricVersion, UtcMicros};
 use std::borrow::Cow;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 /// An item to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct QuarantineRow<'a> {
     pub received_at: UtcMicros,
     /// Ties it to the log lines.
     pub correlation: &'a str,
+    /// The backfill job that brought it; what is released goes back to the job's lane and version.
+    pub job: Option<JobRef>,
 }
 
 /// An item as it is held.
@@ -72,6 +75,8 @@ pub struct Held {
     pub received_at: UtcMicros,
     /// Ties it to the log lines.
     pub correlation: String,
+    /// The backfill job that brought it.
+    pub job: Option<JobRef>,
 }
 
 // One key has one content, so that the bytes stay as they are; what an update repeats must be readable (migration 10), and they
@@ -79,19 +84,21 @@ pub struct Held {
 static INSERT: Sql = Sql {
     step: "quarantine items",
     text: "INSERT INTO quarantine (tenant, subscription, delivery_id, item_index, stage, format, reason, field, value, expected, raw, \
-                                   received_at, correlation) \
+                                   received_at, correlation, job_id, job_version) \
            SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], \
-                                $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[]) \
+                                $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[], $14::uuid[], \
+                                $15::integer[]) \
            ON CONFLICT ON CONSTRAINT quarantine_item DO UPDATE \
            SET status = 'held', settled_at = NULL, reason = EXCLUDED.reason, field = EXCLUDED.field, value = EXCLUDED.value, \
-               expected = EXCLUDED.expected, received_at = EXCLUDED.received_at, correlation = EXCLUDED.correlation \
+               expected = EXCLUDED.expected, received_at = EXCLUDED.received_at, correlation = EXCLUDED.correlation, \
+               job_id = EXCLUDED.job_id, job_version = EXCLUDED.job_version \
            WHERE quarantine.status <> 'held'",
 };
 
 macro_rules! held {
     () => {
         "quarantine_id, tenant, subscription, delivery_id, item_index, stage, format, reason, field, value, expected, raw, \
-         received_at, correlation"
+         received_at, correlation, job_id, job_version"
     };
 }
 
@@ -164,6 +171,8 @@ pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<
             &column(&sorted, |row| row.raw),
             &column(&sorted, |row| Instant(row.received_at)),
             &correlations,
+            &column(&sorted, |row| row.job.map(|job| job.id.0)),
+            &column(&sorted, |row| row.job.map(|job| i32::from(job.version.0))),
         ],
     )
     .await
@@ -202,6 +211,8 @@ pub async fn held(conn: &impl Connection) -> Result<i64, StoreError> {
 }
 
 fn read(row: &Row, sql: &Sql) -> Result<Held, StoreError> {
+    let job_id: Option<Uuid> = sql::get(row, sql, 14)?;
+    let job_version: Option<i32> = sql::get(row, sql, 15)?;
     Ok(Held {
         id: sql::get(row, sql, 0)?,
         tenant: sql::get(row, sql, 1)?,
@@ -217,5 +228,12 @@ fn read(row: &Row, sql: &Sql) -> Result<Held, StoreError> {
         raw: sql::get(row, sql, 11)?,
         received_at: sql::get::<Instant>(row, sql, 12)?.0,
         correlation: sql::get(row, sql, 13)?,
+        // What was no u16 was not written by us.
+        job: job_id
+            .zip(job_version.and_then(|version| u16::try_from(version).ok()))
+            .map(|(id, version)| JobRef {
+                id: JobId(id),
+                version: MetricVersion(version),
+            }),
     })
 }

@@ -244,6 +244,7 @@ fn quarantine_rows<'p>(plan: &'p Plan<'_>, refused: &[&'p Refused<'_>]) -> Vec<Q
                 raw: &bad.raw,
                 received_at: origin.delivery.received_at,
                 correlation: origin.delivery.correlation.as_str(),
+                job: origin.delivery.job,
             })
         })
         .collect()

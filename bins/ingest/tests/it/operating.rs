@@ -1,6 +1,8 @@
 //! What an operator does: check, migrate, look into the quarantine.
 
-use crate::line::{Line, PATIENCE, event, post_signed};
+use crate::line::{Line, PATIENCE, event, message, post_signed};
+use broker::Queue;
+use schema::{DeliveryId, EventsMessage, JobId, JobRef, MessageId, MetricVersion};
 use testkit::{Proc, TestDb, eventually};
 
 async fn run(line: &Line, arguments: &[&str]) -> (bool, String, String) {
@@ -100,6 +102,44 @@ async fn quarantined_items_are_listed_shown_released_and_discarded() {
     assert!(out.contains("1 of 1 items discarded"), "{out}");
     let (_, listed, _) = run(&line, &["quarantine", "list"]).await;
     assert!(listed.contains("0 shown, 0 held in all"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_of_a_backfill_job_goes_back_to_its_job_and_lane() {
+    let line = Line::new().await;
+    let client = line.db.client().await;
+    let sql = "ALTER TABLE event_log ADD CONSTRAINT closed CHECK (event_id <> 'held')";
+    client.batch_execute(sql).await.unwrap();
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let job = JobRef {
+        id: JobId::generate(),
+        version: MetricVersion(2),
+    };
+    let mut sent = message(
+        MessageId::generate(),
+        DeliveryId::generate(),
+        &event("held"),
+    );
+    sent.deliveries[0].job = Some(job);
+    line.publish(Queue::RawHistory, &sent).await;
+    assert_eq!(line.counts_of(1).await.quarantined, 1);
+
+    let sql = "ALTER TABLE event_log DROP CONSTRAINT closed";
+    client.batch_execute(sql).await.unwrap();
+    let number = line.number("SELECT quarantine_id FROM quarantine").await;
+    let number = number.to_string();
+    let (_, shown, _) = run(&line, &["quarantine", "show", &number]).await;
+    assert!(shown.contains(&job.id.to_string()), "{shown}");
+    let (_, out, err) = run(&line, &["quarantine", "release", &number]).await;
+    assert!(out.contains("1 of 1 items released"), "{out}{err}");
+    assert_eq!(line.counts_of(2).await.logged, 1);
+    let (_connection, mut facts) = line.facts().await;
+    let next = tokio::time::timeout(PATIENCE, facts.next()).await;
+    let told = next.expect("facts in time").unwrap();
+    assert_eq!(told.queue, Queue::EventsHistory);
+    let told = EventsMessage::decode(&told.body).unwrap();
+    assert_eq!((told.job, told.events.len()), (Some(job), 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

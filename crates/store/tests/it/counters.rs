@@ -135,6 +135,7 @@ fn held(index: i32) -> QuarantineRow<'static> {
         raw: b"\0\xff",
         received_at: MAY,
         correlation: "c-1",
+        job: None,
     }
 }
 
