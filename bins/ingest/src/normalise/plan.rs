@@ -220,9 +220,14 @@ fn acceptable(
     let Outcome::Mapped(mapped) = &outcome else {
         return Ok(outcome);
     };
-    let at = mapped.at;
     let latest = UtcMicros(received_at.0.saturating_add(AHEAD_MAX));
-    if at < EARLIEST || at > latest || !storable(at) {
+    let fits = |at: UtcMicros| at >= EARLIEST && at <= latest && storable(at);
+    // Each fact may make the session's first instant, whatever else came in its batch.
+    let instants = mapped.facts.iter().map(|fact| fact.at);
+    if let Some(at) = std::iter::once(mapped.at)
+        .chain(instants)
+        .find(|at| !fits(*at))
+    {
         return Err(ItemError::new(
             "timestamp",
             &format!("{} ms since 1970", at.millis()),

@@ -113,6 +113,40 @@ fn implausible_instants_are_refused_by_the_field_timestamp() {
     assert_eq!((plan.items.len(), plan.refused.len()), (0, 1));
 }
 
+/// A conversation record whose one session began at this time.
+fn record(conversation: &str, segment: &str, queue: &str) -> Message {
+    let body = format!(
+        r#"{{"conversationId":"c","conversationStart":"{conversation}","participants":[{{"purpose":"acd","sessions":[{{"sessionId":"s","segments":[{{"segmentStart":"{segment}","queueId":"{queue}"}}]}}]}}]}}"#
+    );
+    let mut message = message(&[body.as_bytes()]);
+    message.deliveries[0].format = BodyFormat::GenesysDetails;
+    message
+}
+
+#[test]
+fn an_implausible_instant_of_any_fact_refuses_the_item() {
+    let start = "2024-05-15T14:00:00Z";
+    for (segment, fits) in [
+        ("2024-05-15T14:32:10Z", true),
+        ("2024-05-22T14:33:20Z", true),
+        ("2024-05-22T14:33:20.001Z", false),
+        ("2099-01-01T00:00:00Z", false),
+    ] {
+        let messages = [record(start, segment, "q")];
+        let plan = plan(&messages, &Mappings::none(), &|_| true);
+        assert_eq!(plan.items.len(), usize::from(fits), "{segment}");
+        if !fits {
+            let field = plan.refused[0].field.as_ref().unwrap();
+            assert_eq!(field.0, "timestamp", "{segment}");
+        }
+    }
+    // What the store would not take is found in every fact.
+    let messages = [record(start, "2024-05-15T14:32:10Z", "q")];
+    let between = UtcMicros::from_millis(1_715_783_000_000); // 14:23:20
+    let plan = plan(&messages, &Mappings::none(), &|at| at < between);
+    assert_eq!((plan.items.len(), plan.refused.len()), (0, 1));
+}
+
 #[test]
 fn ids_that_no_table_takes_are_refused() {
     let long = "x".repeat(1_001);
