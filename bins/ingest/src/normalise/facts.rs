@@ -4,14 +4,20 @@ use super::message::Lane;
 use super::plan::{Item, Origin, Plan};
 use broker::{Outgoing, Queue};
 use schema::{
-    CorrelationId, ENVELOPE_VERSION, Event, EventsMessage, InteractionId, JobRef, MessageError,
-    MessageId, MetricVersion, TenantId,
+    ENVELOPE_VERSION, Event, EventsMessage, Fact, InteractionId, MessageError, MessageId,
+    MetricVersion, Statement, TenantId,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// A message with this many facts takes no other interaction's.
 pub const FACTS_MAX: usize = 500;
+/// A message with this many facts takes no more, also of its last interaction: whoever folds it holds it whole.
+pub const FACTS_MAX_EVER: usize = 1_000;
+/// The most bytes of facts in one message: far under what the broker takes.
+pub const BYTES_MAX: usize = 2 * 1024 * 1024;
+/// An encoded event without its texts takes at most this.
+const EVENT_BYTES: usize = 512;
 
 /// Where an item's facts go: the items of one route are packed together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,59 +74,115 @@ pub fn messages(plan: Plan<'_>, publish: &[bool]) -> Result<Vec<Outgoing>, Messa
     });
 
     let mut outgoing = Vec::new();
-    let mut open: Option<(Route, EventsMessage)> = None;
+    let mut open: Option<Pack> = None;
     for (route, origin, item) in routed {
         let (tenant, interaction) = (&origin.delivery.tenant, &item.mapped.interaction);
-        let fits = |(of, message): &(Route, EventsMessage)| {
-            let last = message.events.last();
-            let same =
-                last.is_some_and(|last| &last.tenant == tenant && &last.interaction == interaction);
-            *of == route && (same || message.events.len() < FACTS_MAX)
-        };
-        if let Some((of, message)) = open.take_if(|open| !fits(open)) {
-            outgoing.push(encode(of, &message)?);
+        if let Some(full) = open.take_if(|pack| !pack.takes(route, tenant, interaction)) {
+            outgoing.push(full.encode()?);
         }
-        let (_, message) = open.get_or_insert_with(|| {
-            (
-                route,
-                empty(origin.delivery.job, origin.delivery.correlation.clone()),
-            )
-        });
-        message
-            .events
-            .extend(item.mapped.facts.into_iter().map(|fact| Event {
+        for fact in item.mapped.facts {
+            let bytes = bytes_at_most(tenant, interaction, &fact);
+            if let Some(full) = open.take_if(|pack| !pack.has_room(bytes)) {
+                outgoing.push(full.encode()?);
+            }
+            let pack = open.get_or_insert_with(|| Pack::new(route, origin));
+            pack.bytes += bytes;
+            pack.message.events.push(Event {
                 tenant: tenant.clone(),
                 interaction: interaction.clone(),
                 fact,
-            }));
+            });
+        }
     }
-    if let Some((of, message)) = open {
-        outgoing.push(encode(of, &message)?);
+    if let Some(pack) = open {
+        outgoing.push(pack.encode()?);
     }
     Ok(outgoing)
 }
 
-fn empty(job: Option<JobRef>, correlation: CorrelationId) -> EventsMessage {
-    EventsMessage {
-        v: ENVELOPE_VERSION,
-        id: MessageId::generate(),
-        correlation,
-        job,
-        events: Vec::new(),
+/// A message that is being filled.
+struct Pack {
+    route: Route,
+    message: EventsMessage,
+    /// Never less than its facts take when encoded.
+    bytes: usize,
+}
+
+impl Pack {
+    fn new(route: Route, first: &Origin<'_>) -> Self {
+        Self {
+            route,
+            message: EventsMessage {
+                v: ENVELOPE_VERSION,
+                id: MessageId::generate(),
+                correlation: first.delivery.correlation.clone(),
+                job: first.delivery.job,
+                events: Vec::new(),
+            },
+            bytes: 0,
+        }
+    }
+
+    /// Whether facts of this interaction belong here.
+    fn takes(&self, route: Route, tenant: &TenantId, interaction: &InteractionId) -> bool {
+        let last = self.message.events.last();
+        let same =
+            last.is_some_and(|last| &last.tenant == tenant && &last.interaction == interaction);
+        self.route == route && (same || self.message.events.len() < FACTS_MAX)
+    }
+
+    /// Whether one more fact fits, whosever it is. The fold takes the facts of an interaction in any parts.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.message.events.len() < FACTS_MAX_EVER && self.bytes + bytes <= BYTES_MAX
+    }
+
+    fn encode(self) -> Result<Outgoing, MessageError> {
+        let Self { route, message, .. } = self;
+        Ok(Outgoing {
+            queue: match (route.lane, route.ended) {
+                (Lane::History, _) => Queue::EventsHistory,
+                (Lane::Live, true) => Queue::EventsTerminal,
+                (Lane::Live, false) => Queue::EventsProgress,
+            },
+            body: message.encode()?,
+            message_id: message.id.0,
+            correlation: message.correlation.as_str().to_owned(),
+        })
     }
 }
 
-fn encode(route: Route, message: &EventsMessage) -> Result<Outgoing, MessageError> {
-    Ok(Outgoing {
-        queue: match (route.lane, route.ended) {
-            (Lane::History, _) => Queue::EventsHistory,
-            (Lane::Live, true) => Queue::EventsTerminal,
-            (Lane::Live, false) => Queue::EventsProgress,
-        },
-        body: message.encode()?,
-        message_id: message.id.0,
-        correlation: message.correlation.as_str().to_owned(),
-    })
+/// A bound of what an event takes when encoded.
+fn bytes_at_most(tenant: &TenantId, interaction: &InteractionId, fact: &Fact) -> usize {
+    EVENT_BYTES + tenant.as_str().len() + interaction.as_str().len() + text_bytes(fact)
+}
+
+/// The bytes of all texts of a fact: the only part of it without a bound of its own.
+pub fn text_bytes(fact: &Fact) -> usize {
+    let Statement {
+        state,
+        agent,
+        queue,
+        disposition,
+        durations: _,
+        details,
+    } = &fact.statement;
+    let agent = agent.as_ref().map_or(0, |agent| {
+        agent.id.as_str().len() + agent.zone.as_ref().map_or(0, |zone| zone.len())
+    });
+    let details = details.as_ref().map_or(0, |details| {
+        details.leg.as_ref().map_or(0, |leg| leg.id.as_str().len())
+            + details.media.as_ref().map_or(0, |media| media.len())
+            + details
+                .customer_key
+                .as_ref()
+                .map_or(0, |key| key.as_str().len())
+    });
+    fact.key.as_str().len()
+        + state.as_ref().map_or(0, |state| state.name().len())
+        + agent
+        + queue.as_ref().map_or(0, |queue| queue.as_str().len())
+        + disposition.as_ref().map_or(0, |text| text.len())
+        + details
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What is to become of every item of a batch, as far as the bytes alone decide it. Pure.
 
+use super::facts::text_bytes;
 use super::message::{Lane, Message, Stage};
 use adapter::{ItemError, Mapped, Mappings, Outcome, Split};
-use schema::{BodyFormat, DeliveryId, RawDelivery, UtcMicros};
+use schema::{BodyFormat, DeliveryId, Fact, RawDelivery, UtcMicros};
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -12,6 +13,8 @@ const EARLIEST: UtcMicros = UtcMicros(946_684_800_000_000);
 const AHEAD_MAX: i64 = 7 * 86_400 * 1_000_000;
 /// Longer ids are no ids.
 const ID_BYTES_MAX: usize = 1_000;
+/// The most text of one statement. Real ones have some hundred bytes; this one can travel and be kept.
+const FACT_BYTES_MAX: usize = 64 * 1024;
 /// How much of a value is shown.
 const VALUE_CHARS_MAX: usize = 200;
 
@@ -211,7 +214,8 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Instants that no partition takes and ids that no table takes are found here, not by the database.
+/// Instants that no partition takes, ids that no table takes and texts that no message takes are found here, not by the database or
+/// the broker.
 fn acceptable(
     outcome: Outcome,
     received_at: UtcMicros,
@@ -245,6 +249,14 @@ fn acceptable(
                 format!("at most {ID_BYTES_MAX} bytes, without U+0000"),
             ));
         }
+    }
+    let large = |fact: &&Fact| text_bytes(fact) > FACT_BYTES_MAX;
+    if let Some(fact) = mapped.facts.iter().find(large) {
+        return Err(ItemError::new(
+            "(item)",
+            &format!("{} bytes of text in one statement", text_bytes(fact)),
+            format!("at most {FACT_BYTES_MAX}"),
+        ));
     }
     Ok(outcome)
 }

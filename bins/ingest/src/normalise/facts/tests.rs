@@ -3,7 +3,11 @@ use crate::normalise::message::Message;
 use crate::normalise::plan;
 use adapter::Mappings;
 use bytes::Bytes;
-use schema::{BodyFormat, DeliveryId, JobId, MetricVersion, RawDelivery, UtcMicros};
+use schema::{
+    AgentId, AgentRef, BodyFormat, CustomerKey, DeliveryId, Details, Direction, DurationKind,
+    FactKey, JobId, JobRef, Leg, LegId, LegKind, LegOutcome, MetricVersion, Millis, QueueId,
+    RawDelivery, SourceRank, State, UtcMicros,
+};
 
 /// A message of one delivery with so many events, of which every fifth is terminal.
 fn message(lane: Lane, job: Option<JobRef>, count: usize) -> Message {
@@ -132,4 +136,101 @@ fn only_what_is_told_is_published() {
     assert_eq!(check(&batch, |_| false), []);
     let third = check(&batch, |n| n == 3);
     assert_eq!(third, [(Queue::EventsProgress, None, 1)]);
+}
+
+/// A record of one conversation with so many sessions, each of which names a queue with a name of so many bytes.
+fn record(sessions: usize, name: usize) -> Message {
+    let name = "q".repeat(name);
+    let sessions: Vec<String> = (0..sessions)
+        .map(|n| {
+            format!(
+                r#"{{"sessionId":"s{n}","segments":[{{"segmentStart":"2024-05-15T14:32:10Z","queueId":"{name}"}}]}}"#
+            )
+        })
+        .collect();
+    let mut message = message(Lane::History, None, 0);
+    message.deliveries[0].format = BodyFormat::GenesysDetails;
+    message.deliveries[0].body = format!(
+        r#"{{"conversationId":"c","conversationStart":"2024-05-15T14:32:10Z","participants":[{{"purpose":"acd","sessions":[{}]}}]}}"#,
+        sessions.join(",")
+    )
+    .into();
+    message
+}
+
+#[test]
+fn one_huge_record_is_parted_by_facts_and_by_bytes() {
+    let made = check(&[record(2_500, 1)], |_| true);
+    let counts: Vec<usize> = made.iter().map(|found| found.2).collect();
+    assert_eq!(counts, [1000, 1000, 501]);
+
+    let batch = [record(900, 20_000)];
+    let plan = plan::plan(&batch, &Mappings::none(), &|_| true);
+    let made = messages(plan, &[true]).unwrap();
+    let sizes: Vec<usize> = made.iter().map(|outgoing| outgoing.body.len()).collect();
+    assert!(sizes.len() > 8, "{sizes:?}");
+    assert!(
+        sizes.iter().all(|size| *size <= BYTES_MAX + 1024),
+        "{sizes:?}"
+    );
+    let facts: usize = made
+        .iter()
+        .map(|outgoing| EventsMessage::decode(&outgoing.body).unwrap().events.len())
+        .sum();
+    assert_eq!(facts, 901);
+}
+
+#[test]
+fn the_bound_of_an_events_bytes_holds_for_the_largest() {
+    let text = "x".repeat(70_000);
+    let instant = UtcMicros(i64::MAX);
+    let mut durations = schema::Durations::default();
+    for kind in DurationKind::ALL {
+        durations.set(kind, Millis(i64::MAX));
+    }
+    let fact = Fact {
+        key: FactKey::event(&text),
+        at: instant,
+        revision: Some(instant),
+        rank: SourceRank::MetricRecord,
+        statement: Statement {
+            state: Some(State::Other(text.as_str().into())),
+            agent: Some(AgentRef {
+                id: AgentId::new(&text),
+                zone: Some(text.as_str().into()),
+            }),
+            queue: Some(QueueId::new(&text)),
+            disposition: Some(text.as_str().into()),
+            durations,
+            details: Some(Box::new(Details {
+                leg: Some(Leg {
+                    id: LegId::new(&text),
+                    kind: LegKind::Customer,
+                    ended_at: Some(instant),
+                    outcome: Some(LegOutcome::NotResponding),
+                }),
+                media: Some(text.as_str().into()),
+                direction: Some(Direction::Outbound),
+                customer_key: Some(CustomerKey::new(&text)),
+                ended_at: Some(instant),
+            })),
+        },
+    };
+    let (tenant, interaction) = (TenantId::new(&text), InteractionId::new(&text));
+    let bound = bytes_at_most(&tenant, &interaction, &fact);
+    let event = Event {
+        tenant,
+        interaction,
+        fact,
+    };
+    let encoded = EventsMessage {
+        v: ENVELOPE_VERSION,
+        id: MessageId::generate(),
+        correlation: "c".into(),
+        job: None,
+        events: vec![event],
+    };
+    let bytes = encoded.encode().unwrap().len();
+    assert!(bytes <= bound, "{bytes} > {bound}");
+    assert!(bytes > 10 * text.len());
 }

@@ -155,6 +155,17 @@ fn ids_that_no_table_takes_are_refused() {
 }
 
 #[test]
+fn texts_that_no_message_takes_are_refused() {
+    let instant = "2024-05-15T14:32:10Z";
+    for (bytes, fits) in [(60_000, true), (70_000, false)] {
+        let messages = [record(instant, instant, &"q".repeat(bytes))];
+        let plan = plan(&messages, &Mappings::none(), &|_| true);
+        assert_eq!(plan.items.len(), usize::from(fits), "{bytes}");
+        assert_eq!(plan.refused.len(), usize::from(!fits), "{bytes}");
+    }
+}
+
+#[test]
 fn a_message_that_is_not_read_is_quarantined_delivery_by_delivery() {
     let good = event("e1", "2024-05-15T14:32:10.451Z");
     let mut message = message(&[good.as_bytes(), b"x"]);
