@@ -20,7 +20,7 @@ demo *ARGS:
 bench *ARGS:
     deploy/local/bench.sh {{ARGS}}
 
-# The demo again and again with other calls, for MINUTES
+# The kill test at its full size, then the demo again and again with other calls, for MINUTES
 soak MINUTES="30":
     deploy/local/soak.sh {{MINUTES}}
 

@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# The demo again and again with other calls each time, until MINUTES have passed or one value differs.
+# The long tests, at the sizes that a day of work has no time for.
 #
 #   deploy/local/soak.sh [MINUTES]    (30)
+#
+# First the kill test with 2000 interactions and 40 kills, with a seed of its own each time. Then the demo again and
+# again with other calls, until MINUTES have passed or one value differs. Servers that were kept running before stay so.
 
 set -euo pipefail
 HERE=$(dirname -- "${BASH_SOURCE[0]}")
@@ -10,10 +13,13 @@ MINUTES=${1:-30}
     echo "usage: deploy/local/soak.sh [MINUTES]" >&2
     exit 2
 }
-"$HERE/services.sh" start
-trap '"$HERE/services.sh" stop' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+
+echo "soak: kills" >&2
+KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-2000} KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-40} \
+    KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" -p system kills_at_random --no-capture
+
 round=0
 while [ "$SECONDS" -lt $((MINUTES * 60)) ]; do
     round=$((round + 1))
@@ -22,4 +28,4 @@ while [ "$SECONDS" -lt $((MINUTES * 60)) ]; do
         exit 1
     }
 done
-echo "soak: $round rounds in $((SECONDS / 60)) minutes, every value as it should be" >&2
+echo "soak: the kills and $round demos in $((SECONDS / 60)) minutes, every value as it should be" >&2
