@@ -1,87 +1,65 @@
 //! `--wait`: until the line has worked off what a job published.
 
+//!
+//! Done is what the store shows to be done: all records of an import are counted, every interaction is computed under the job's
+//! version and holds the job's facts. An empty queue proves nothing, because a worker may hold messages.
+
+mod published;
+
+pub(crate) use published::{Published, Told, told_by};
+
 use crate::lease::retried;
 use crate::line::{LOOK_AGAIN, Line};
 use crate::outlet::Done;
-use anyhow::Context as _;
 use broker::Queue;
-use schema::{MetricVersion, SubscriptionName};
-use std::collections::HashSet;
+use schema::SubscriptionName;
 use std::time::{Duration, Instant};
-use store::{counts, interactions};
+use store::counts;
 
-/// The most interactions that are looked up at the end. Of more, those published last are: the queue is first in, first out.
-const LOOKED_UP_MAX: usize = 50_000;
-/// A lane that has been empty for this long is taken as worked off, once all records were counted.
+/// How long the lane must have been empty at the end: for facts of interactions that were seen to be computed by earlier ones.
 const QUIET: Duration = Duration::from_secs(2);
-/// The same, when fewer were counted.
-const QUIET_UNCOUNTED: Duration = Duration::from_secs(20);
+/// The same, when interactions had been computed under the version before, so that nothing else can be seen.
+const QUIET_UNTRACEABLE: Duration = Duration::from_secs(10);
 
-/// The interactions a replay published facts of.
-#[derive(Debug, Default)]
-pub(crate) struct Published {
-    seen: HashSet<(String, String)>,
-    order: std::collections::VecDeque<(String, String)>,
-}
-
-impl Published {
-    pub(crate) fn note(&mut self, tenant: &str, interaction: &str) {
-        let key = (tenant.to_owned(), interaction.to_owned());
-        if self.seen.insert(key.clone()) {
-            self.order.push_back(key);
-        }
-        if self.order.len() > LOOKED_UP_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.seen.remove(&oldest);
-        }
-    }
-}
-
-/// Waits until the history lane is empty and every published interaction is computed under the version.
+/// Waits until every published interaction is computed under the job's version and the history lane is empty.
 ///
 /// Fails when nothing has moved for `patience`.
 pub(crate) async fn computed(
     line: &mut Line,
-    published: Published,
-    version: MetricVersion,
+    published: &mut Published,
     patience: Duration,
 ) -> anyhow::Result<()> {
-    let wanted = i16::try_from(version.0).context("the metric version")?;
-    let mut left = published.order;
     let mut moved = Instant::now();
-    let mut depth_before = u32::MAX;
+    let mut empty_since: Option<Instant> = None;
+    let mut last = (u32::MAX, usize::MAX);
     loop {
-        let depth = depth(line, &[Queue::EventsHistory]).await?;
-        let before = left.len();
+        let depth = depth(line, &[Queue::RawHistory, Queue::EventsHistory]).await?;
+        let all = published.look(line, depth == 0).await?;
+        let left = published.left();
+        if (depth, left) != last {
+            moved = Instant::now();
+            last = (depth, left);
+        }
+        if depth > 0 {
+            empty_since = None;
+        }
+        if all && left > 0 {
+            continue;
+        }
         if depth == 0 {
-            let client = line
-                .store
-                .client()
-                .await
-                .context("look at what was computed")?;
-            let mut missing = std::collections::VecDeque::new();
-            while let Some((tenant, interaction)) = left.pop_front() {
-                let found = interactions::get(&client, &tenant, &interaction)
-                    .await
-                    .context("look at what was computed")?;
-                if !found.is_some_and(|found| found.metric_versions.contains(&wanted)) {
-                    missing.push_back((tenant, interaction));
-                    // One that is not there yet: the rest is not worth asking for now.
-                    break;
-                }
-            }
-            missing.append(&mut left);
-            left = missing;
-            if left.is_empty() {
+            let since = *empty_since.get_or_insert_with(Instant::now);
+            let enough = match published.untraceable() {
+                0 => QUIET,
+                _ => QUIET_UNTRACEABLE,
+            };
+            if left == 0 && since.elapsed() >= enough {
                 return Ok(());
             }
         }
-        if depth < depth_before || left.len() < before {
-            moved = Instant::now();
+        if left > 0 || depth > 0 {
+            let state = format!("{depth} messages wait and {left} interactions are not computed");
+            stalled(moved, patience, &state)?;
         }
-        depth_before = depth;
-        stalled(moved, patience, depth, left.len())?;
         pause(line).await?;
     }
 }
@@ -116,7 +94,8 @@ impl Counted {
         }))
     }
 
-    fn since(self, before: Self) -> Self {
+    /// What was counted since.
+    pub(crate) fn since(self, before: Self) -> Self {
         Self {
             received: self.received - before.received,
             logged: self.logged - before.logged,
@@ -127,10 +106,9 @@ impl Counted {
     }
 }
 
-/// Waits until so many records of the source have been counted and the history lane has been empty for some seconds on end. Gives
-/// what was counted since `before`.
+/// Waits until so many records of the source have been counted. Gives what was counted since `before`.
 ///
-/// After a crash the broker may bring a page that was counted already; then the count falls short, and a longer silence is enough.
+/// Fails when nothing has moved for `patience`.
 pub(crate) async fn normalised(
     line: &mut Line,
     source: &SubscriptionName,
@@ -139,33 +117,22 @@ pub(crate) async fn normalised(
     patience: Duration,
 ) -> anyhow::Result<Counted> {
     let mut moved = Instant::now();
-    let mut empty_since: Option<Instant> = None;
     let mut last = (u32::MAX, before);
     loop {
-        let depth = depth(line, &[Queue::RawHistory, Queue::EventsHistory]).await?;
+        let depth = depth(line, &[Queue::RawHistory]).await?;
         let now = Counted::read(line, source).await?;
         if (depth, now) != last {
             moved = Instant::now();
             last = (depth, now);
         }
         let counted = now.since(before);
-        if depth == 0 {
-            let since = *empty_since.get_or_insert_with(Instant::now);
-            let enough = if counted.received >= records {
-                QUIET
-            } else {
-                QUIET_UNCOUNTED
-            };
-            if since.elapsed() >= enough
-                && moved.elapsed() >= QUIET
-                && counted.received >= records.min(1)
-            {
-                return Ok(counted);
-            }
-        } else {
-            empty_since = None;
+        if counted.received >= records {
+            return Ok(counted);
         }
-        stalled(moved, patience, depth, 0)?;
+        let received = counted.received;
+        let state =
+            format!("{depth} messages wait and {received} of {records} records are counted");
+        stalled(moved, patience, &state)?;
         pause(line).await?;
     }
 }
@@ -181,13 +148,12 @@ async fn depth(line: &mut Line, queues: &[Queue]) -> anyhow::Result<u32> {
     Ok(sum)
 }
 
-fn stalled(moved: Instant, patience: Duration, depth: u32, left: usize) -> anyhow::Result<()> {
+fn stalled(moved: Instant, patience: Duration, state: &str) -> anyhow::Result<()> {
     if moved.elapsed() < patience {
         return Ok(());
     }
     anyhow::bail!(
-        "nothing has moved for {} s: {depth} messages wait and {left} interactions are not computed; are ingest and compute running? \
-         The job itself is done",
+        "nothing has moved for {} s: {state}; are ingest and compute running? The job itself is done",
         patience.as_secs()
     )
 }

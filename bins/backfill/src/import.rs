@@ -13,7 +13,7 @@ pub use pages::{Page, Pages};
 pub use record::ReadError;
 
 use crate::config::{Files, ImportConfig, Task};
-use crate::followup::{self, Counted};
+use crate::followup::{self, Counted, Published};
 use crate::lease::Lease;
 use crate::line::Line;
 use crate::outlet::Done;
@@ -82,7 +82,8 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
     line.active(true);
     let bytes = params.files.iter().map(|file| file.bytes).sum();
     let bar = progress::bar(bytes, "import", true);
-    let outcome = files(&mut line, &mut lease, config, &params, &bar).await;
+    let mut published = Published::new(lease.job.metric_version)?;
+    let outcome = files(&mut line, &mut lease, config, &params, &bar, &mut published).await;
     bar.finish_and_clear();
     line.active(false);
     let cursor = match outcome {
@@ -95,13 +96,10 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
             );
         }
         Err(error) => {
-            if let Err(also) = lease.finish(Finish::Later).await {
-                tracing::warn!(error = %runtime::chain(also.as_ref()), "the job's row could not be given back");
-            }
-            return Err(error.context(format!(
-                "job {} can be gone on with: `backfill import --resume {}`",
-                lease.job.id, lease.job.id
-            )));
+            let for_good = error
+                .downcast_ref::<ReadError>()
+                .is_some_and(ReadError::is_for_good);
+            return Err(lease.leave(error, for_good).await);
         }
     };
     let summary = Summary::default()
@@ -127,12 +125,15 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
     let (summary, waited) = match config.common.wait {
         None => (summary, Ok(())),
         Some(patience) => {
-            let records = signed(cursor.records) - done_before;
-            match followup::normalised(&mut line, &params.subscription, before, records, patience)
-                .await
-            {
-                Ok(counted) => (with_counts(summary, counted), Ok(())),
+            let summary = summary.with("untraceable", published.untraceable());
+            let records = signed(cursor.records) - done_before - signed(published.doubtful);
+            let source = &params.subscription;
+            match followup::normalised(&mut line, source, before, records, patience).await {
                 Err(error) => (summary, Err(error)),
+                Ok(counted) => (
+                    with_counts(summary, counted),
+                    followup::computed(&mut line, &mut published, patience).await,
+                ),
             }
         }
     };
@@ -198,11 +199,14 @@ async fn files(
     config: &ImportConfig,
     params: &Params,
     bar: &ProgressBar,
+    published: &mut Published,
 ) -> anyhow::Result<Done<Cursor>> {
     let mut cursor: Cursor = match &lease.job.cursor_json {
         Some(text) => serde_json::from_str(text).context("read the job's cursor")?,
         None => Cursor::default(),
     };
+    // The page behind the cursor may have been published and counted before the job was interrupted; it is not counted again.
+    let mut doubtful = lease.job.cursor_json.is_some();
     let bounds = [
         (Queue::RawHistory, config.common.depth_max),
         (Queue::EventsHistory, EVENTS_DEPTH_MAX),
@@ -223,6 +227,14 @@ async fn files(
             }
             let position = page.position;
             let records = page.records;
+            if std::mem::take(&mut doubtful) {
+                published.doubtful = u64::from(records);
+            }
+            if config.common.wait.is_some() {
+                let (tenant, source) = (params.tenant.as_str(), &params.subscription);
+                let told = followup::told_by(&page.body, &params.format, tenant, source);
+                published.note(line, told).await?;
+            }
             let message = message(lease, params, &cursor, page)?;
             if line.outlet.publish(&[message]).await? == Done::Stopped {
                 return Ok(Done::Stopped);

@@ -137,6 +137,25 @@ impl Lease {
         }
     }
 
+    /// Ends our work on it after an error: `for_good` when it would come again every time. Gives the error with what can be done.
+    pub(crate) async fn leave(&self, error: anyhow::Error, for_good: bool) -> anyhow::Error {
+        let (id, kind) = (self.job.id, &self.job.kind);
+        let reason = chain(error.as_ref());
+        let finish = if for_good {
+            Finish::Failed { error: &reason }
+        } else {
+            Finish::Later
+        };
+        if let Err(also) = self.finish(finish).await {
+            tracing::warn!(error = %chain(also.as_ref()), "the job's row could not be given back");
+        }
+        error.context(if for_good {
+            format!("job {id} has failed; begin a new one when the cause is mended")
+        } else {
+            format!("job {id} can be gone on with: `backfill {kind} --resume {id}`")
+        })
+    }
+
     /// Ends our work on it.
     pub(crate) async fn finish(&self, finish: Finish<'_>) -> anyhow::Result<()> {
         // Also after the wish to stop: the row must say where the job stands.

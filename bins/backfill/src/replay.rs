@@ -6,10 +6,10 @@
 
 mod page;
 
-pub use page::{Page, page};
+pub use page::{FormatError, Page, page};
 
 use crate::config::{ReplayConfig, Stretch, Task};
-use crate::followup::{self, Published};
+use crate::followup::{self, Published, Told};
 use crate::lease::{Lease, retried};
 use crate::line::Line;
 use crate::outlet::Done;
@@ -76,7 +76,7 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
         "replay",
         false,
     );
-    let mut published = Published::default();
+    let mut published = Published::new(stretch.version)?;
     let outcome = pages(
         &mut line,
         &mut lease,
@@ -98,13 +98,8 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
             );
         }
         Err(error) => {
-            if let Err(also) = lease.finish(Finish::Later).await {
-                tracing::warn!(error = %runtime::chain(also.as_ref()), "the job's row could not be given back");
-            }
-            return Err(error.context(format!(
-                "job {} can be gone on with: `backfill replay --resume {}`",
-                lease.job.id, lease.job.id
-            )));
+            let for_good = error.is::<FormatError>();
+            return Err(lease.leave(error, for_good).await);
         }
     };
     let summary = summary(&line, &lease, &stretch, &counts, started).await?;
@@ -113,13 +108,30 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
             report_json: Some(&summary.json().to_string()),
         })
         .await?;
-    let waited = match config.common.wait {
-        None => Ok(()),
-        Some(patience) => followup::computed(&mut line, published, stretch.version, patience).await,
+    let (summary, waited) = match config.common.wait {
+        None => (summary, Ok(())),
+        Some(patience) => (
+            summary.with("untraceable", published.untraceable()),
+            followup::computed(&mut line, &mut published, patience).await,
+        ),
     };
     line.close().await;
     summary.write(config.common.output)?;
-    waited
+    waited?;
+    whole(&counts)
+}
+
+/// Events that could not be mapped are not computed: what is missing must not look done.
+fn whole(counts: &Counts) -> anyhow::Result<()> {
+    let Some(example) = counts.examples.first() else {
+        return Ok(());
+    };
+    anyhow::bail!(
+        "{} of {} events could not be mapped and are not computed; they stay in the log. The first: {example}. If a --mapping was \
+         missing or wrong, replay again with the right one",
+        counts.unmapped,
+        counts.read
+    )
 }
 
 async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
@@ -192,9 +204,12 @@ async fn pages(
         let after = (last.occurred_at, last.log_key);
         let page = page(&rows, &config.common.mappings, job)?;
         if config.common.wait.is_some() {
-            for event in page.messages.iter().flat_map(|message| &message.events) {
-                published.note(event.tenant.as_str(), event.interaction.as_str());
-            }
+            let events = page.messages.iter().flat_map(|message| &message.events);
+            let told = events.map(|event| {
+                let (tenant, interaction) = (event.tenant.as_str(), event.interaction.as_str());
+                Told::again(tenant, interaction, &event.fact.key)
+            });
+            published.note(line, told.collect()).await?;
         }
         let messages = outgoing(&page)?;
         if line.outlet.publish(&messages).await? == Done::Stopped {

@@ -65,8 +65,9 @@ pub fn cut(text: &[u8], columns: Option<usize>, ended: bool) -> Cut {
                 lines += usize::from(*byte == b'\n');
                 Place::Quoted
             }
-            (Place::Quoted, _) => Place::Quoted,
-            (Place::Closing | Place::RowStart | Place::CellStart, b'"') => Place::Quoted,
+            (Place::Quoted, _) | (Place::Closing | Place::RowStart | Place::CellStart, b'"') => {
+                Place::Quoted
+            }
             (_, b'\n' | b'\r') => {
                 return match first_line {
                     Some(line) if odd(cells) => unclosed(line),

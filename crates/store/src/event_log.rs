@@ -6,11 +6,11 @@ pub use scan::{StoredEvent, count, scan};
 
 use crate::columns::no_nul;
 use crate::error::StoreError;
-use crate::pool::Transaction;
+use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 use crate::types::Instant;
 use schema::{DeliveryId, UtcMicros};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// An event to append.
@@ -143,10 +143,7 @@ fn check(rows: &[LogRow<'_>]) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn insert(
-    tx: &Transaction<'_>,
-    rows: &[&LogRow<'_>],
-) -> Result<std::collections::BTreeSet<Key>, StoreError> {
+async fn insert(tx: &Transaction<'_>, rows: &[&LogRow<'_>]) -> Result<BTreeSet<Key>, StoreError> {
     use crate::columns::column;
     let occurred_at = column(rows, |row| Instant(row.occurred_at));
     let log_key = column(rows, |row| row.log_key);
@@ -187,8 +184,19 @@ async fn insert(
         .collect()
 }
 
+/// Which of these rows, given as (instant, log key), are in the log.
+pub async fn logged(
+    conn: &impl Connection,
+    keys: &[(UtcMicros, Uuid)],
+) -> Result<BTreeSet<(UtcMicros, Uuid)>, StoreError> {
+    let mut sorted = keys.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    Ok(first_deliveries(conn, &sorted).await?.into_keys().collect())
+}
+
 async fn first_deliveries(
-    tx: &Transaction<'_>,
+    tx: &impl Connection,
     keys: &[Key],
 ) -> Result<BTreeMap<Key, DeliveryId>, StoreError> {
     let (Some(earliest), Some(latest)) = (keys.first(), keys.last()) else {

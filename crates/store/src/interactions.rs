@@ -2,14 +2,13 @@
 
 mod row;
 
-pub use row::{ChangedInteraction, Locked, NewInteraction, Status};
+pub use row::{ChangedInteraction, Extent, Locked, NewInteraction, Status};
 
 use crate::columns::{column, last_per_key, no_nul};
 use crate::error::StoreError;
 use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 use crate::types::{Instant, Json, JsonText};
-use schema::UtcMicros;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -57,14 +56,15 @@ static GET: Sql = Sql {
            FROM interactions WHERE tenant = $1 AND interaction_id = $2",
 };
 
-static SCAN: Sql = Sql {
-    step: "read interaction keys",
-    text: "SELECT tenant, interaction_id FROM interactions \
-           WHERE partition_at >= $1 AND partition_at < $2 AND (tenant, interaction_id) > ($3, $4) \
-           ORDER BY tenant, interaction_id LIMIT $5",
+static EXTENTS: Sql = Sql {
+    step: "look at interactions",
+    text: "SELECT i.tenant, i.interaction_id, i.status, i.facts, i.metric_versions \
+           FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
+           CROSS JOIN LATERAL (SELECT tenant, interaction_id, status, facts, metric_versions FROM interactions i \
+                               WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id) i",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LOCK, &UPDATE, &GET, &SCAN];
+pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LOCK, &UPDATE, &GET, &EXTENTS];
 
 /// Inserts the interactions that are not there yet and returns the keys of those it inserted, sorted.
 ///
@@ -193,29 +193,29 @@ pub async fn get(
     rows.first().map(|row| read(row, &GET)).transpose()
 }
 
-/// The next keys, in key order, of interactions whose partition instant is in `[from, to)`, at most `limit`, after the last one read.
-pub async fn keys(
+/// How far these interactions are computed, without locking them and in no order. Absent ones are left out.
+pub async fn extents<T: AsRef<str> + Sync, I: AsRef<str> + Sync>(
     conn: &impl Connection,
-    from: UtcMicros,
-    to: UtcMicros,
-    after: Option<(&str, &str)>,
-    limit: u32,
-) -> Result<Vec<(String, String)>, StoreError> {
-    let (tenant, id) = after.unwrap_or(("", ""));
-    let rows = sql::query(
-        conn,
-        &SCAN,
-        &[
-            &Instant(from),
-            &Instant(to),
-            &tenant,
-            &id,
-            &i64::from(limit),
-        ],
-    )
-    .await?;
+    keys: &[(T, I)],
+) -> Result<Vec<Extent>, StoreError> {
+    let tenants: Vec<&str> = keys.iter().map(|key| key.0.as_ref()).collect();
+    let ids: Vec<&str> = keys.iter().map(|key| key.1.as_ref()).collect();
+    for (tenant, id) in tenants.iter().zip(&ids) {
+        no_nul("tenant", tenant)?;
+        no_nul("interaction_id", id)?;
+    }
+    let rows = sql::query(conn, &EXTENTS, &[&tenants, &ids]).await?;
     rows.iter()
-        .map(|row| Ok((sql::get(row, &SCAN, 0)?, sql::get(row, &SCAN, 1)?)))
+        .map(|row| {
+            let status: String = sql::get(row, &EXTENTS, 2)?;
+            Ok(Extent {
+                tenant: sql::get(row, &EXTENTS, 0)?,
+                interaction_id: sql::get(row, &EXTENTS, 1)?,
+                overfull: status == Status::Overfull.as_str(),
+                facts: sql::get(row, &EXTENTS, 3)?,
+                metric_versions: sql::get(row, &EXTENTS, 4)?,
+            })
+        })
         .collect()
 }
 

@@ -57,7 +57,10 @@ pub struct CommonArgs {
     )]
     mappings: Vec<PathBuf>,
 
-    /// Wait at the end until the line has worked off what the job published
+    /// Wait at the end until every record is counted and every interaction is computed under the version
+    ///
+    /// An interaction that had the version and all of the facts before shows no trace of being computed again: of such ones
+    /// (`untraceable` in the summary) only that the lane was empty for 10 s is known.
     #[arg(long)]
     wait: bool,
 
@@ -174,7 +177,7 @@ pub struct ImportArgs {
     #[arg(long, default_value = "import", value_name = "NAME")]
     subscription: String,
 
-    /// A version to compute for what is new, besides those that are switched on. For what is logged already use `replay`
+    /// A version to compute for every interaction in the files, also those logged already, besides the versions that are switched on
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=32767), value_name = "NUMBER")]
     metric_version: u16,
 

@@ -26,3 +26,13 @@ pub enum ReadError {
     #[error("{0}")]
     Format(#[source] adapter::BodyError),
 }
+
+impl ReadError {
+    /// Whether the same file gives the same error every time.
+    pub const fn is_for_good(&self) -> bool {
+        match self {
+            Self::Io(_) => false,
+            Self::Structure { .. } | Self::Format(_) => true,
+        }
+    }
+}

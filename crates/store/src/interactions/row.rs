@@ -104,3 +104,18 @@ pub struct Locked {
     /// Rises by one with each update.
     pub revision: i64,
 }
+
+/// How far an interaction is computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extent {
+    /// The organisation.
+    pub tenant: String,
+    /// The platform's id.
+    pub interaction_id: String,
+    /// It had more facts than are kept: nothing more is computed of it.
+    pub overfull: bool,
+    /// How many facts it holds.
+    pub facts: i32,
+    /// Versions that jobs asked for.
+    pub metric_versions: Vec<i16>,
+}

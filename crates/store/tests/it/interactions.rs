@@ -79,10 +79,14 @@ async fn only_what_is_new_is_inserted_and_the_partition_instant_stays() {
         .collect();
     assert_eq!(ids, ["a", "c"]);
     let client = store.client().await.unwrap();
-    let page = interactions::keys(&client, MAY, JUNE, Some(("acme", "a")), 1)
-        .await
-        .unwrap();
-    assert_eq!(page, [key("b")]);
+    let mut extents = interactions::extents(&client, &keys[..3]).await.unwrap();
+    extents.sort_by(|one, other| one.interaction_id.cmp(&other.interaction_id));
+    let known: Vec<(&str, &[i16])> = extents
+        .iter()
+        .map(|row| (row.interaction_id.as_str(), &row.metric_versions[..]))
+        .collect();
+    assert_eq!(known, [("a", &[2, 3][..]), ("c", &[])]);
+    assert_eq!((extents[0].facts, extents[0].overfull), (1, false));
 }
 
 /// Each writer adds its own facts to the same sessions, in an order of its own, reading the state under the lock. If any write were based

@@ -67,6 +67,13 @@ async fn each_row_is_told_who_brought_it_first() {
         ]
     );
     assert_eq!(committed!(store, |tx| event_log::append(&tx, &[])), []);
+    let client = store.client().await.unwrap();
+    let key = |number| (log_row(number).occurred_at, log_row(number).log_key);
+    let elsewhere = (UtcMicros(JUNE.0 + 1), key(1).1);
+    let asked = [key(3), key(7), key(1), key(1), elsewhere];
+    let logged = event_log::logged(&client, &asked).await.unwrap();
+    assert_eq!(logged, [key(1), key(3)].into());
+    assert!(event_log::logged(&client, &[]).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,164 +1,14 @@
-//! The real binary on a real store and a real broker: what it publishes, what its job says, and that nothing is lost when it is
-//! stopped or killed.
+//! What the binary publishes, what its job says, and that nothing is lost when it is stopped or killed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
-
+use crate::world::{LONG, START, World};
 use adapter::Split;
-use broker::{Broker, Queue};
-use bytes::Bytes;
-use schema::{
-    BodyFormat, DeliveryId, EventsMessage, MetricVersion, RawMessage, SubscriptionName, UtcMicros,
-};
+use schema::{BodyFormat, EventsMessage, MetricVersion, RawMessage, UtcMicros};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::ExitStatus;
-use std::time::Duration;
-use store::event_log::LogRow;
-use store::partitions::{Partitions, Table};
 use tempfile::NamedTempFile;
-use testkit::{Proc, TestBroker, TestDb, eventually};
-
-const LONG: Duration = Duration::from_secs(60);
-/// 2024-05-15T14:00:00Z.
-const START: i64 = 1_715_781_600_000_000;
-
-struct World {
-    db: TestDb,
-    broker: TestBroker,
-}
-
-impl World {
-    async fn new() -> Self {
-        Self {
-            db: TestDb::new().await,
-            broker: TestBroker::declared().await,
-        }
-    }
-
-    fn env(&self) -> Vec<(&str, &str)> {
-        vec![
-            ("KPILINE_DATABASE_URL", self.db.url()),
-            ("KPILINE_AMQP_URL", self.broker.url()),
-            ("KPILINE_QUEUE_PREFIX", self.broker.prefix()),
-        ]
-    }
-
-    fn spawn(&self, arguments: &[&str]) -> Proc {
-        Proc::spawn("backfill", arguments, &self.env())
-    }
-
-    async fn run(&self, arguments: &[&str]) -> (ExitStatus, String, String) {
-        Proc::run("backfill", arguments, &self.env(), LONG).await
-    }
-
-    /// Runs a command that must end well, and gives its JSON summary.
-    async fn summary(&self, arguments: &[&str]) -> Value {
-        let arguments = [arguments, &["--output", "json"]].concat();
-        let (status, stdout, stderr) = self.run(&arguments).await;
-        assert!(status.success(), "{stderr}");
-        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
-    }
-
-    async fn jobs(&self) -> Vec<Value> {
-        let (status, stdout, stderr) = self.run(&["jobs", "list"]).await;
-        assert!(status.success(), "{stderr}");
-        stdout
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    /// Logs one guide event a second from [`START`] on, `per_interaction` of one interaction.
-    async fn log_events(&self, count: usize, tenant: &str) {
-        let store = self.db.store().await;
-        let raws: Vec<String> = (0..count)
-            .map(|n| {
-                let at = UtcMicros(START + i64::try_from(n).unwrap() * 1_000_000);
-                format!("{{\"timestamp\":\"{at}\",\"data\":{{\"event_id\":\"{tenant}-{n}\",\"interaction_id\":\"i{}\",\"state\":\"queued\"}}}}", n / 5)
-            })
-            .collect();
-        self.log_raw(&store, tenant, &raws).await;
-    }
-
-    async fn log_raw(&self, store: &store::Store, tenant: &str, raws: &[String]) {
-        let subscription = SubscriptionName::new("hook");
-        let format = serde_json::to_string(&BodyFormat::GenesysWebhook).unwrap();
-        let mapped: Vec<_> = raws
-            .iter()
-            .enumerate()
-            .map(|(n, raw)| {
-                let at = UtcMicros(START + i64::try_from(n).unwrap() * 1_000_000);
-                let event_id = format!("{tenant}-{n}");
-                let digest = adapter::digest(raw.as_bytes());
-                let key = adapter::log_key(&subscription, &event_id.as_str().into(), at, &digest);
-                (at, event_id, digest, key, raw)
-            })
-            .collect();
-        let instants = mapped.iter().map(|row| row.0);
-        Partitions::new(store.clone())
-            .ensure(Table::EventLog, instants)
-            .await
-            .unwrap();
-        let rows: Vec<LogRow<'_>> = mapped
-            .iter()
-            .map(|(at, event_id, digest, key, raw)| LogRow {
-                log_key: *key,
-                occurred_at: *at,
-                tenant,
-                subscription: "hook",
-                event_id,
-                interaction_id: "i",
-                format: &format,
-                delivery_id: DeliveryId::generate(),
-                received_at: *at,
-                digest: *digest,
-                raw: raw.as_bytes(),
-            })
-            .collect();
-        let mut client = store.client().await.unwrap();
-        let tx = client.transaction().await.unwrap();
-        store::event_log::append(&tx, &rows).await.unwrap();
-        tx.commit().await.unwrap();
-    }
-
-    /// Takes everything that is in a queue now.
-    async fn drain(&self, queue: Queue) -> Vec<Bytes> {
-        let broker: Broker = self.broker.connect("test-drain").await;
-        let mut left = broker.depth(queue).await.unwrap();
-        let mut consumer = broker.consumer(&[queue], 100).await.unwrap();
-        let mut found = Vec::new();
-        while left > 0 {
-            let delivery = tokio::time::timeout(LONG, consumer.next())
-                .await
-                .expect("a message in time")
-                .unwrap();
-            consumer.ack_through(delivery.tag).await.unwrap();
-            found.push(delivery.body);
-            left -= 1;
-        }
-        consumer.close().await.unwrap();
-        broker.close().await.unwrap();
-        found
-    }
-
-    async fn events(&self) -> Vec<EventsMessage> {
-        let bodies = self.drain(Queue::EventsHistory).await;
-        bodies
-            .iter()
-            .map(|body| EventsMessage::decode(body).unwrap())
-            .collect()
-    }
-
-    async fn deliveries(&self) -> Vec<RawMessage> {
-        let bodies = self.drain(Queue::RawHistory).await;
-        bodies
-            .iter()
-            .map(|body| RawMessage::decode(body).unwrap())
-            .collect()
-    }
-}
+use testkit::{Proc, eventually};
 
 fn keys(messages: &[EventsMessage]) -> Vec<String> {
     let mut keys: Vec<String> = messages
@@ -236,7 +86,7 @@ async fn a_replay_publishes_its_half_open_stretch_for_its_version() {
 }
 
 #[tokio::test]
-async fn what_maps_no_more_is_reported_and_stops_nothing() {
+async fn what_maps_no_more_stops_nothing_and_is_said_with_a_failure() {
     let world = World::new().await;
     let store = world.db.store().await;
     let good = format!(
@@ -246,8 +96,8 @@ async fn what_maps_no_more_is_reported_and_stops_nothing() {
     world
         .log_raw(&store, "acme", &[good, "{\"data\":{}}".to_owned()])
         .await;
-    let summary = world
-        .summary(&[
+    let (status, stdout, stderr) = world
+        .run(&[
             "replay",
             "--from",
             "2024-05-01T00:00:00Z",
@@ -255,8 +105,16 @@ async fn what_maps_no_more_is_reported_and_stops_nothing() {
             "2024-06-01T00:00:00Z",
             "--metric-version",
             "2",
+            "--output",
+            "json",
         ])
         .await;
+    assert!(!status.success(), "what is missing must not look done");
+    assert!(
+        stderr.contains("1 of 2 events could not be mapped") && stderr.contains("acme-1 of hook"),
+        "{stderr}"
+    );
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(
         (&summary["events"], &summary["facts"], &summary["unmapped"]),
         (&2.into(), &1.into(), &1.into())
@@ -651,6 +509,70 @@ async fn a_file_of_another_kind_is_refused_with_the_reason() {
         stderr.contains("nowhere.csv") && stderr.contains("--zone"),
         "every problem at once: {stderr}"
     );
+}
+
+/// The state, the reason and whether the end is known, of the newest job.
+async fn newest(world: &World) -> (String, String, bool) {
+    let job = world.jobs().await.swap_remove(0);
+    let text = |name: &str| job[name].as_str().unwrap_or_default().to_owned();
+    (text("state"), text("error"), !job["finished_at"].is_null())
+}
+
+#[tokio::test]
+async fn a_job_that_can_never_be_done_has_failed_with_its_reason() {
+    let world = World::new().await;
+    // A text that breaks off, behind two records that are sent all the same.
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(b"[{\"a\":1},{\"b\":2}").unwrap();
+    file.flush().unwrap();
+    let path = file.path().to_str().unwrap();
+    let (status, _, stderr) = world
+        .run(&["import", path, "--format", "genesys-webhook"])
+        .await;
+    assert!(!status.success());
+    assert!(
+        stderr.contains("has failed") && !stderr.contains("--resume"),
+        "{stderr}"
+    );
+    let (state, error, ended) = newest(&world).await;
+    assert_eq!((state.as_str(), ended), ("failed", true));
+    assert!(
+        error.contains("at byte 16: the array does not end"),
+        "{error}"
+    );
+    assert_eq!(world.deliveries().await.len(), 1);
+    // A file of another kind.
+    let arguments = ["import", path, "--format", "cxone-call-detail"];
+    let (status, _, _) = world
+        .run(&[&arguments[..], &["--zone", "America/Denver"]].concat())
+        .await;
+    assert!(!status.success());
+    let (state, error, _) = newest(&world).await;
+    assert_eq!(state, "failed");
+    assert!(error.contains("contact_id"), "{error}");
+    // A log of a later release.
+    world.log_events(3, "acme").await;
+    let client = world.db.client().await;
+    client
+        .execute("UPDATE event_log SET format = '\"morse\"'", &[])
+        .await
+        .unwrap();
+    let stretch = [
+        "--from",
+        "2024-05-01T00:00:00Z",
+        "--to",
+        "2024-06-01T00:00:00Z",
+    ];
+    let (status, _, stderr) = world
+        .run(&[&["replay", "--metric-version", "2"], &stretch[..]].concat())
+        .await;
+    assert!(
+        !status.success() && stderr.contains("has failed"),
+        "{stderr}"
+    );
+    let (state, error, _) = newest(&world).await;
+    assert_eq!(state, "failed");
+    assert!(error.contains("morse"), "{error}");
 }
 
 #[tokio::test]

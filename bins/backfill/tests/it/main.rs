@@ -1,0 +1,7 @@
+//! The real binary on a real store and a real broker.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
+
+mod jobs;
+mod waiting;
+mod world;
