@@ -28,7 +28,14 @@ pub struct Credential {
     pub limiter: Limiter,
     store: Store,
     // Held across the question to the database: whoever asks meanwhile waits for the answer.
-    lead: Mutex<Contender>,
+    lead: Mutex<Lead>,
+}
+
+#[derive(Debug)]
+struct Lead {
+    contender: Contender,
+    /// What the predecessor left has been read. Not before that is the lead any use.
+    ready: bool,
 }
 
 /// What a successor must know.
@@ -46,7 +53,10 @@ impl Credential {
         Ok(Self {
             tokens: Tokens::new(client, target.grant.clone()),
             limiter: Limiter::new(target.limit)?,
-            lead: Mutex::new(Contender::new(store.clone(), format!("deliver {name}"))),
+            lead: Mutex::new(Lead {
+                contender: Contender::new(store.clone(), format!("deliver {name}")),
+                ready: false,
+            }),
             store,
             name,
         })
@@ -55,20 +65,25 @@ impl Credential {
     /// Whether this process, and no other, may push for it now. Takes the lead when it is free.
     pub async fn leads(&self) -> Result<bool, StoreError> {
         let mut lead = self.lead.lock().await;
-        match lead.standing().await? {
-            Standing::Follows => Ok(false),
-            Standing::Leads => Ok(true),
-            Standing::TookOver => {
-                self.limiter.empty();
-                let pause = self.noted_pause().await?;
-                if !pause.is_zero() {
-                    self.limiter.pause(pause);
-                }
-                tracing::info!(credential = self.name, "took the lead");
-                // Not for this request: the caller looks at the quota again first.
-                Ok(false)
+        // Put back only where nothing is left to do: whatever fails on the way is done again next time.
+        let ready = std::mem::take(&mut lead.ready);
+        match lead.contender.standing().await? {
+            Standing::Follows => return Ok(false),
+            Standing::Leads if ready => {
+                lead.ready = true;
+                return Ok(true);
             }
+            Standing::Leads | Standing::TookOver => {}
         }
+        self.limiter.empty();
+        let pause = self.noted_pause().await?;
+        if !pause.is_zero() {
+            self.limiter.pause(pause);
+        }
+        lead.ready = true;
+        tracing::info!(credential = self.name, "took the lead");
+        // Not for this request: the caller looks at the quota again first.
+        Ok(false)
     }
 
     /// Keeps the lead while nobody asks for it.

@@ -170,3 +170,40 @@ async fn a_successor_keeps_to_the_pause_its_predecessor_was_told() {
     world.no_violations();
     drop(process);
 }
+
+/// Neither does one that cannot read of it at first take that for leave to push.
+#[tokio::test]
+async fn a_successor_that_cannot_read_of_the_pause_waits_until_it_can() {
+    let later = Fault::Status {
+        status: 429,
+        retry_after: Some(6),
+        as_date: false,
+        store: false,
+    };
+    let mut world = mortal(faulty([Phase::requests(1, later)])).await;
+    let mut process = world.deliver().await;
+    world.write_many(0, 300, 0.0).await;
+    process
+        .wait_line("throttled and written down", SOON, |line| {
+            line["message"] == "pushed" && line["status"] == 429
+        })
+        .await;
+    process.kill9();
+    let client = world.db.client().await;
+    client
+        .batch_execute("BEGIN; LOCK TABLE pipeline_status IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let mut process = world.spawn(&["--database-statement-timeout", "500ms"], world.db.url());
+    process
+        .wait_line("the pause cannot be read", SOON, |line| {
+            line["message"] == "the store is in trouble"
+        })
+        .await;
+    client.batch_execute("COMMIT").await.unwrap();
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    // A request before its time would be one.
+    world.no_violations();
+    drop(process);
+}
