@@ -84,6 +84,18 @@ struct Job {
     rows: Vec<Prepared>,
     /// The token was renewed for this very request.
     renewed: bool,
+    /// Under this id the log has it as sent already, but its grant lapsed before it was.
+    noted: Option<Uuid>,
+}
+
+impl Job {
+    fn new(rows: Vec<Prepared>, renewed: bool) -> Self {
+        Self {
+            rows,
+            renewed,
+            noted: None,
+        }
+    }
 }
 
 /// Rows held under one lease while they are worked on.
@@ -248,10 +260,7 @@ impl Pusher {
             .requests
             .into_iter()
             .rev()
-            .map(|rows| Job {
-                rows,
-                renewed: false,
-            })
+            .map(|rows| Job::new(rows, false))
             .collect();
         while let Some(job) = jobs.pop() {
             let first = permit.take();
@@ -261,6 +270,10 @@ impl Pusher {
                 }
                 Gate::Shut(unused) => {
                     *permit = unused;
+                    if let Some(request) = job.noted {
+                        let why = "not sent: writing it down took too long";
+                        self.books.passed(request, &job.rows, None, why).await?;
+                    }
                     jobs.push(job);
                     false
                 }
@@ -340,18 +353,19 @@ impl Pusher {
         granted: Instant,
         jobs: &mut Vec<Job>,
     ) -> Result<bool, StoreError> {
-        let request = Uuid::now_v7();
-        self.books.sent(request, &job.rows).await?;
+        let request = if let Some(noted) = job.noted {
+            noted
+        } else {
+            let request = Uuid::now_v7();
+            self.books.sent(request, &job.rows).await?;
+            request
+        };
         if granted.elapsed() > LAPSE {
-            // Writing took longer than a grant keeps.
-            self.credential.limiter.granted().await;
-            if !self.credential.leads().await? {
-                let why = "not sent: another process leads now";
-                self.books.passed(request, &job.rows, None, why).await?;
-                self.breaker.record(Signal::Neutral, Instant::now());
-                jobs.push(job);
-                return Ok(false);
-            }
+            // Writing, or asking for the lead, took longer than a grant keeps. Through the gate once more; the log has it by then.
+            self.breaker.record(Signal::Neutral, Instant::now());
+            let noted = Some(request);
+            jobs.push(Job { noted, ..job });
+            return Ok(true);
         }
         let began = Instant::now();
         let Answered { verdict, status } = self.sender.send(request, &job.rows, bearer).await;
@@ -379,10 +393,7 @@ impl Pusher {
                     .await?;
                 let mut first = job.rows;
                 let second = first.split_off(first.len() / 2);
-                jobs.extend([second, first].map(|rows| Job {
-                    rows,
-                    renewed: job.renewed,
-                }));
+                jobs.extend([second, first].map(|rows| Job::new(rows, job.renewed)));
             }
             Next::NewToken(why) => {
                 self.credential.tokens.refused(bearer).await;
@@ -394,10 +405,7 @@ impl Pusher {
                         &format!("with a new token after {why}"),
                     )
                     .await?;
-                jobs.push(Job {
-                    rows: job.rows,
-                    renewed: true,
-                });
+                jobs.push(Job::new(job.rows, true));
             }
         }
         Ok(!self.rests())

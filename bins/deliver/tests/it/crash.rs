@@ -207,3 +207,55 @@ async fn a_successor_that_cannot_read_of_the_pause_waits_until_it_can() {
     world.no_violations();
     drop(process);
 }
+
+/// Makes noting that a request is about to be sent take longer than a grant keeps.
+async fn slow_to_note(world: &World) {
+    let slow = "CREATE FUNCTION slow_to_note() RETURNS trigger LANGUAGE plpgsql AS $$ \
+                BEGIN IF NEW.fate = 'sent' AND NEW.interaction_id = 'int_00000' THEN PERFORM pg_sleep(1.3); END IF; RETURN NEW; END $$; \
+                CREATE TRIGGER slow_to_note BEFORE INSERT ON metric_sync_log FOR EACH ROW EXECUTE FUNCTION slow_to_note()";
+    world.db.client().await.batch_execute(slow).await.unwrap();
+}
+
+/// A grant that lapsed while the request was written down is not used, and another one is waited for no longer than for the first:
+/// asked to stop meanwhile it sends nothing more.
+#[tokio::test]
+async fn a_request_whose_grant_lapsed_heeds_the_stop() {
+    let slowly = "rate = { requests = 3, period = \"10s\" }\ntimeouts = { connect = \"2s\", read = \"2s\", total = \"2s\" }";
+    let mut world = World::genesys(Config::default(), slowly).await;
+    slow_to_note(&world).await;
+    let mut process = world.deliver().await;
+    world.write_many(0, 100, 0.0).await;
+    eventually(SOON, "the request is written down", async || {
+        world
+            .query_count("SELECT count(*) FROM metric_sync_log")
+            .await
+            == 100
+    })
+    .await;
+    let status = process.term(Duration::from_secs(10)).await;
+    assert_eq!(status.code(), Some(0), "{}", process.stderr());
+    assert_eq!(world.pushes().len(), 0, "sent after it was told to stop");
+    world.every_push_has_a_fate().await;
+    let counts = world.counts().await;
+    assert_eq!((counts.pending, counts.leased), (100, 0), "{counts:?}");
+    let attempts = world
+        .query_count("SELECT sum(attempt) FROM sync_queue")
+        .await;
+    assert_eq!(attempts, 0, "nothing was attempted");
+}
+
+/// However slow the log is, a request is written down once and then goes.
+#[tokio::test]
+async fn a_request_whose_grant_lapsed_goes_with_the_next_one() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    slow_to_note(&world).await;
+    let process = world.deliver().await;
+    world.write_many(0, 100, 0.0).await;
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    for (fate, count) in [("sent", 100), ("accepted", 100), ("snoozed", 0)] {
+        let sql = format!("SELECT count(*) FROM metric_sync_log WHERE fate = '{fate}'");
+        assert_eq!(world.query_count(&sql).await, count, "{fate}");
+    }
+    drop(process);
+}
