@@ -255,7 +255,7 @@ struct NormaliseArgs {
           value_parser = runtime::args::positive_duration, value_name = "DURATION")]
     normalise_linger: Duration,
 
-    /// How long a batch is held while PostgreSQL does not answer, before its messages go back to the broker
+    /// How long a batch is held while PostgreSQL does not answer, or the broker takes no facts, before its messages go back
     #[arg(long, env = "KPILINE_NORMALISE_HOLD_MAX", default_value = "30s",
           value_parser = runtime::args::positive_duration, value_name = "DURATION")]
     normalise_hold_max: Duration,

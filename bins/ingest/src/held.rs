@@ -244,7 +244,9 @@ fn message(item: Held) -> anyhow::Result<Outgoing> {
             return Ok(whole(raw_queue(of_job), body, correlation));
         }
         // Nobody waits for it: the history lane is good enough.
-        COMPUTE => return Ok(whole(Queue::EventsHistory, body, correlation)),
+        stage if stage == COMPUTE || stage == Stage::Publish.as_str() => {
+            return Ok(whole(Queue::EventsHistory, body, correlation));
+        }
         _ => {}
     }
     let format: BodyFormat = serde_json::from_str(&item.format)

@@ -8,6 +8,7 @@ use crate::sql::{self, Sql};
 use crate::types::Instant;
 use schema::{DeliveryId, JobId, JobRef, MetricVersion, UtcMicros};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -125,12 +126,17 @@ static DISCARD: Sql = Sql {
     text: "UPDATE quarantine SET status = 'discarded', settled_at = now() WHERE quarantine_id = ANY ($1) AND status = 'held'",
 };
 
+static REFUSED: Sql = Sql {
+    step: "look up deliveries in quarantine",
+    text: "SELECT DISTINCT delivery_id FROM quarantine WHERE delivery_id = ANY ($1) AND stage = $2",
+};
+
 static COUNT: Sql = Sql {
     step: "count quarantined items",
     text: "SELECT count(*) FROM quarantine WHERE status = 'held'",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LIST, &RELEASE, &DISCARD, &COUNT];
+pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LIST, &RELEASE, &DISCARD, &REFUSED, &COUNT];
 
 /// Holds the items, those included that were settled and are refused again. Returns how many were not held before.
 pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<u64, StoreError> {
@@ -203,6 +209,20 @@ pub async fn release(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Held>, Sto
 /// Marks held items as discarded. Returns how many.
 pub async fn discard(conn: &impl Connection, ids: &[i64]) -> Result<u64, StoreError> {
     sql::execute(conn, &DISCARD, &[&ids]).await
+}
+
+/// Those of the deliveries that a stage ever refused, whatever became of it.
+pub async fn refused(
+    conn: &impl Connection,
+    deliveries: &[DeliveryId],
+    stage: &str,
+) -> Result<BTreeSet<DeliveryId>, StoreError> {
+    let ids: Vec<Uuid> = deliveries.iter().map(|delivery| delivery.0).collect();
+    sql::query(conn, &REFUSED, &[&ids, &stage])
+        .await?
+        .iter()
+        .map(|row| Ok(DeliveryId(sql::get(row, &REFUSED, 0)?)))
+        .collect()
 }
 
 /// How many items are held.

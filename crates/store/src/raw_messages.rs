@@ -14,12 +14,17 @@ static CLAIM: Sql = Sql {
            ON CONFLICT DO NOTHING RETURNING message_id",
 };
 
+static CLAIMED: Sql = Sql {
+    step: "look up raw messages",
+    text: "SELECT message_id FROM raw_messages WHERE message_id = ANY ($1)",
+};
+
 static PRUNE: Sql = Sql {
     step: "prune raw messages",
     text: "DELETE FROM raw_messages WHERE committed_at < $1",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&CLAIM, &PRUNE];
+pub(crate) static STATEMENTS: &[&Sql] = &[&CLAIM, &CLAIMED, &PRUNE];
 
 /// For each message, whether this transaction is the first to bring it. A second mention in the slice is not.
 ///
@@ -36,6 +41,19 @@ pub async fn claim(tx: &Transaction<'_>, messages: &[MessageId]) -> Result<Vec<b
         .iter()
         .map(|message| first.remove(&message.0))
         .collect())
+}
+
+/// Those of the messages that a committed transaction claimed: their events are in the log, or in quarantine.
+pub async fn claimed(
+    conn: &impl Connection,
+    messages: &[MessageId],
+) -> Result<BTreeSet<MessageId>, StoreError> {
+    let ids: Vec<Uuid> = messages.iter().map(|message| message.0).collect();
+    sql::query(conn, &CLAIMED, &[&ids])
+        .await?
+        .iter()
+        .map(|row| Ok(MessageId(sql::get(row, &CLAIMED, 0)?)))
+        .collect()
 }
 
 /// Forgets messages committed before an instant, once the broker cannot redeliver them. Returns how many.

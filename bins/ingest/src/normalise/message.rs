@@ -1,9 +1,10 @@
-//! Broker messages, read. What cannot be read becomes one item of its own, whole.
+//! Broker messages, read. What cannot be read, or is suspected to end whoever reads it, becomes one item of its own, whole.
 
 use crate::clock::now;
 use broker::{Delivery, Queue};
 use schema::{DeliveryId, MessageId, RawDelivery, RawMessage};
 use sha2::{Digest as _, Sha256};
+use store::{Store, StoreError, quarantine, raw_messages};
 use uuid::Uuid;
 
 /// Who waits for whom.
@@ -50,6 +51,8 @@ pub enum Stage {
     Map,
     /// The store refuses the item.
     Store,
+    /// The broker will never take the message of facts made of it: what is held is that message.
+    Publish,
 }
 
 impl Stage {
@@ -61,6 +64,7 @@ impl Stage {
             Self::Split => "split",
             Self::Map => "map",
             Self::Store => "store",
+            Self::Publish => "publish",
         }
     }
 }
@@ -98,6 +102,41 @@ pub fn read(delivery: &Delivery) -> Message {
         }
         Err(error) => opaque(delivery, lane, runtime::chain(&error)),
     }
+}
+
+/// Lets messages be read that came back often for another reason than what is in them.
+///
+/// One that was committed has been read before without harm; what is wrong is the broker or the network after it. Unread, it would
+/// be acknowledged with its facts unpublished. Not so one that was committed to the quarantine unread.
+pub async fn acquit(store: &Store, messages: &mut [Message]) -> Result<(), StoreError> {
+    let mut suspects: Vec<&mut Message> = messages
+        .iter_mut()
+        .filter(
+            |message| matches!(&message.whole, Some(whole) if whole.stage == Stage::Redelivered),
+        )
+        .collect();
+    if suspects.is_empty() {
+        return Ok(());
+    }
+    let client = store.client().await?;
+    let ids: Vec<MessageId> = suspects.iter().map(|message| message.id).collect();
+    let claimed = raw_messages::claimed(&client, &ids).await?;
+    suspects.retain(|message| claimed.contains(&message.id));
+    let deliveries: Vec<DeliveryId> = suspects
+        .iter()
+        .flat_map(|message| message.deliveries.iter().map(|delivery| delivery.id))
+        .collect();
+    let unread = quarantine::refused(&client, &deliveries, Stage::Redelivered.as_str()).await?;
+    for message in suspects {
+        if !message
+            .deliveries
+            .iter()
+            .any(|found| unread.contains(&found.id))
+        {
+            message.whole = None;
+        }
+    }
+    Ok(())
 }
 
 /// Names come from configuration; one that no table takes is a sign of a damaged or foreign message.

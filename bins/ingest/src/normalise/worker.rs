@@ -6,11 +6,13 @@
 use super::Limits;
 use super::apply::{Applied, Care, apply};
 use super::facts;
-use super::message::{Message, read};
+use super::message::{Message, Stage, acquit, read};
 use super::plan::{Plan, plan};
+use super::publish::{Unpublished, hold, publish};
+use crate::clock::now;
 use adapter::Mappings;
 use anyhow::Context as _;
-use broker::{Broker, BrokerConfig, Consumer, Delivery, Publisher, Queue};
+use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Publisher, Queue};
 use runtime::metrics::{Counter, CounterHandle, Histogram, HistogramHandle};
 use runtime::{Backoff, Health, Metrics, chain};
 use std::sync::Arc;
@@ -232,7 +234,10 @@ impl Worker {
             return Ok(());
         };
         let begun = Instant::now();
-        let messages: Vec<Message> = taken.iter().map(read).collect();
+        let mut messages: Vec<Message> = taken.iter().map(read).collect();
+        acquit(&self.shared.store, &mut messages)
+            .await
+            .map_err(|error| Trouble::store(error, "cannot look up messages that came back"))?;
         let plan =
             tokio::task::block_in_place(|| plan(&messages, &self.shared.mappings, &is_plausible));
         let applied = self.store(&messages, &plan).await?;
@@ -245,11 +250,7 @@ impl Worker {
         let outgoing = facts::messages(plan, &applied.publish)
             .context("cannot encode facts")
             .map_err(Trouble::Fatal)?;
-        session
-            .publisher
-            .publish_all(outgoing)
-            .await
-            .map_err(|error| Trouble::Again(error.into()))?;
+        self.publish(&session.publisher, outgoing).await?;
         session
             .consumer
             .ack_through(last.tag)
@@ -271,6 +272,38 @@ impl Worker {
             correlation = correlation.as_ref().map(schema::CorrelationId::as_str),
             "normalised a batch"
         );
+        Ok(())
+    }
+
+    /// Publishes, tried again while that may help. What the broker will never take goes to quarantine.
+    async fn publish(&self, publisher: &Publisher, outgoing: Vec<Outgoing>) -> Result<(), Trouble> {
+        let Shared { limits, stop, .. } = &self.shared;
+        let rejected = publish(publisher, outgoing, limits.hold_max, self.lane, stop)
+            .await
+            .map_err(|error| match error {
+                Unpublished::Failed(error) => {
+                    Trouble::Again(anyhow::Error::new(error).context("cannot publish facts"))
+                }
+                Unpublished::Stopped => Trouble::Stopped,
+            })?;
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        hold(&self.shared.store, &rejected, now())
+            .await
+            .map_err(|error| Trouble::store(error, "cannot hold facts that the broker refuses"))?;
+        let stage = Stage::Publish.as_str();
+        tracing::error!(
+            lane = self.lane,
+            count = rejected.len(),
+            stage,
+            error = rejected.first().map(|(_, error)| chain(error)),
+            "messages of facts went to quarantine"
+        );
+        self.shared
+            .metrics
+            .counter(Counter::Quarantine, &[("stage", stage)])
+            .inc_by(rejected.len() as u64);
         Ok(())
     }
 

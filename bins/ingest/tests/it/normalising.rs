@@ -4,7 +4,7 @@ use crate::line::{Line, PATIENCE, event, message, take_facts};
 use broker::Queue;
 use double::emit::Retry;
 use double::workload::Workload;
-use schema::{DeliveryId, MessageId};
+use schema::{DeliveryId, MessageId, RawMessage};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use testkit::{Proxy, eventually};
@@ -79,6 +79,95 @@ async fn what_was_committed_and_not_published_is_published_later() {
     assert_eq!(take_facts(&mut facts, 1).await.len(), 1);
     let counts = line.counts_of(1).await;
     assert_eq!((counts.logged, counts.duplicates), (1, 0));
+}
+
+/// Whatever keeps a message coming back after it was committed, its facts are published once that has passed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_committed_message_that_came_back_fifty_times_is_published_and_another_is_held() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let (_connection, mut facts) = line.facts().await;
+    let committed = message(MessageId::generate(), DeliveryId::generate(), &event("a"));
+    line.publish(Queue::Raw, &committed).await;
+    assert_eq!(take_facts(&mut facts, 1).await.len(), 1);
+    normalise.term(PATIENCE).await;
+
+    // A message of which nobody knows whether it can be read.
+    let unknown = message(MessageId::generate(), DeliveryId::generate(), &event("b"));
+    send_back_fifty_times(&line, &[&committed, &unknown]).await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    let again = take_facts(&mut facts, 1).await;
+    assert_eq!(again[0].interaction.as_str(), "int_a");
+    let counts = line.counts_of(2).await;
+    assert_eq!((counts.logged, counts.quarantined), (1, 1));
+    let held = "SELECT count(*) FROM quarantine WHERE stage = 'redelivered'";
+    assert_eq!(line.number(held).await, 1);
+    normalise.term(PATIENCE).await;
+
+    // Claimed by now, but never read: it stays where it is.
+    send_back_fifty_times(&line, &[&unknown]).await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise
+        .wait_line("the repeated message", PATIENCE, |found| {
+            found["message"] == "normalised a batch" && found["repeated"] == 1
+        })
+        .await;
+    assert_eq!(line.counts_of(2).await, counts);
+    assert_eq!(line.number("SELECT count(*) FROM event_log").await, 1);
+}
+
+/// Publishes messages to `raw`, takes them and gives them back.
+async fn send_back_fifty_times(line: &Line, messages: &[&RawMessage]) {
+    for message in messages {
+        line.publish(Queue::Raw, message).await;
+    }
+    let connection = line.broker.connect("test give back").await;
+    let mut consumer = connection.consumer(&[Queue::Raw], 10).await.unwrap();
+    for _ in 0..50 * messages.len() {
+        let delivery = consumer.next().await.unwrap();
+        consumer.give_back(delivery.tag).await.unwrap();
+    }
+    let last = consumer.next().await.unwrap();
+    assert!(last.delivery_count >= Some(50), "{:?}", last.delivery_count);
+    consumer.close().await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// In an alarm the broker hands messages out and takes none. Given back, they would only come again, at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_in_alarm_is_waited_out_with_the_batch_in_hand() {
+    // Connection.Blocked with the reason "x", and Connection.Unblocked, as the broker sends them.
+    const BLOCKED: &[u8] = b"\x01\x00\x00\x00\x00\x00\x06\x00\x0a\x00\x3c\x01x\xce";
+    const UNBLOCKED: &[u8] = b"\x01\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x3d\xce";
+    let line = Line::new().await;
+    let (proxy, url) = Proxy::before(line.broker.url(), 5672).await;
+    let mut normalise = line.start(&["normalise"], &[("KPILINE_AMQP_URL", &url)]);
+    normalise.wait_ready().await;
+    normalise
+        .wait_line("it consumes", PATIENCE, |found| {
+            found["message"] == "consuming" && found["lane"] == "normalise.live"
+        })
+        .await;
+    proxy.inject_answer(BLOCKED);
+    let sent = message(MessageId::generate(), DeliveryId::generate(), &event("a"));
+    line.publish(Queue::Raw, &sent).await;
+    // Committed, not published, and tried again more than once.
+    eventually(PATIENCE, "it tries again", async || {
+        let tried = "could not publish facts; trying again";
+        normalise.stderr().matches(tried).count() >= 3
+    })
+    .await;
+    assert_eq!(line.counts_of(1).await.logged, 1);
+    proxy.inject_answer(UNBLOCKED);
+    let (_connection, mut facts) = line.facts().await;
+    assert_eq!(take_facts(&mut facts, 1).await.len(), 1);
+    let done = normalise
+        .wait_line("the batch", PATIENCE, |found| {
+            found["message"] == "normalised a batch"
+        })
+        .await;
+    assert_eq!(done["repeated"], 0, "{done}");
 }
 
 /// Kills at random moments under load; then every event is logged once, was published, and is counted once.

@@ -111,6 +111,9 @@ async fn a_message_is_counted_once() {
         [] as [bool; 0]
     );
     let client = store.client().await.unwrap();
+    let d = MessageId(Uuid::from_u128(4));
+    let claimed = raw_messages::claimed(&client, &[d, c, a]).await.unwrap();
+    assert_eq!(claimed.into_iter().collect::<Vec<_>>(), [a, c]);
     assert_eq!(raw_messages::prune(&client, MAY).await.unwrap(), 0);
     assert_eq!(
         raw_messages::prune(&client, crate::rows::now())
@@ -183,6 +186,14 @@ async fn quarantine_holds_an_item_once_until_it_is_settled() {
     tx.commit().await.unwrap();
     assert_eq!(quarantine::discard(&client, &ids).await.unwrap(), 2);
     assert_eq!(quarantine::held(&client).await.unwrap(), 0);
+    // What was refused once is known when it is settled too.
+    let (known, other) = (held(1).delivery_id, DeliveryId(Uuid::from_u128(2)));
+    let refused = async |stage: &'static str| {
+        let found = quarantine::refused(&client, &[other, known], stage).await;
+        found.unwrap().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(refused("normalise").await, [known]);
+    assert_eq!(refused("compute").await, []);
 }
 
 #[tokio::test]
