@@ -8,7 +8,7 @@ BEGIN
     FOREACH who IN ARRAY kpiline LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = who);
         EXECUTE format('GRANT SELECT ON schema_migrations, kpi_definitions, pipeline_status, ingest_counts, interactions, '
-                       'computed_metrics, metrics_current, sync_targets, sync_queue, metric_sync_log, backfill_jobs, backfill_chunks, '
+                       'computed_metrics, metrics_current, sync_targets, sync_queue, metric_sync_log, backfill_jobs, '
                        'pipeline_health TO %I', who);
         CONTINUE WHEN who = 'kpiline_read';
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON pipeline_status TO %I', who);
@@ -28,7 +28,7 @@ BEGIN
                 EXECUTE format('GRANT EXECUTE ON FUNCTION ensure_month(text, date) TO %I', who);
             WHEN 'kpiline_backfill' THEN
                 EXECUTE format('GRANT SELECT ON event_log TO %I', who);
-                EXECUTE format('GRANT INSERT, UPDATE, DELETE ON backfill_jobs, backfill_chunks TO %I', who);
+                EXECUTE format('GRANT INSERT, UPDATE, DELETE ON backfill_jobs TO %I', who);
                 EXECUTE format('GRANT UPDATE ON kpi_definitions TO %I', who);
             WHEN 'kpiline_deliver' THEN
                 EXECUTE format('GRANT INSERT, UPDATE, DELETE ON sync_targets, sync_queue TO %I', who);

@@ -2,7 +2,6 @@
 //!
 //! Every write of a worker names the lease's owner and says whether it still is: a worker that was taken over must stop.
 
-pub mod chunks;
 mod row;
 
 pub use row::{Finish, Job, NewJob, State};
@@ -26,16 +25,13 @@ static CREATE: Sql = Sql {
     text: "INSERT INTO backfill_jobs (job_id, kind, tenant, metric_version, params, total) VALUES ($1, $2, $3, $4, $5, $6)",
 };
 
-// Runs out like any lease: a job whose worker died is due again. The oldest first.
+// Runs out like any lease: a job whose worker died may be taken over.
 static LEASE: Sql = Sql {
     step: "lease a backfill job",
     text: concat!(
         "UPDATE backfill_jobs SET state = 'running', lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second', \
                 started_at = coalesce(started_at, now()), updated_at = now() \
-         WHERE job_id = (SELECT job_id FROM backfill_jobs \
-                         WHERE (state = 'pending' OR state = 'running' AND lease_until <= clock_timestamp()) \
-                           AND ($3::uuid IS NULL OR job_id = $3) AND ($4::text[] IS NULL OR kind = ANY ($4)) \
-                         ORDER BY created_at, job_id LIMIT 1 FOR UPDATE SKIP LOCKED) \
+         WHERE job_id = $3 AND (state = 'pending' OR state = 'running' AND lease_until <= clock_timestamp()) \
          RETURNING ",
         job!()
     ),
@@ -82,19 +78,7 @@ static LIST: Sql = Sql {
 };
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
-    &CREATE,
-    &LEASE,
-    &HEARTBEAT,
-    &PROGRESS,
-    &FINISH,
-    &CANCEL,
-    &GET,
-    &LIST,
-    &chunks::CREATE,
-    &chunks::LEASE,
-    &chunks::PROGRESS,
-    &chunks::FINISH,
-    &chunks::COUNT,
+    &CREATE, &LEASE, &HEARTBEAT, &PROGRESS, &FINISH, &CANCEL, &GET, &LIST,
 ];
 
 /// Creates a job that waits for a worker.
@@ -117,16 +101,6 @@ pub async fn create(conn: &impl Connection, job: &NewJob<'_>) -> Result<JobId, S
     Ok(id)
 }
 
-/// Takes the oldest job that waits or whose lease ran out, if there is one.
-pub async fn lease(
-    conn: &impl Connection,
-    owner: &str,
-    kinds: Option<&[&str]>,
-    length: Duration,
-) -> Result<Option<Job>, StoreError> {
-    take(conn, owner, None, kinds, length).await
-}
-
 /// Takes this job, if it waits or its lease ran out.
 pub async fn lease_one(
     conn: &impl Connection,
@@ -134,18 +108,7 @@ pub async fn lease_one(
     job: JobId,
     length: Duration,
 ) -> Result<Option<Job>, StoreError> {
-    take(conn, owner, Some(job), None, length).await
-}
-
-async fn take(
-    conn: &impl Connection,
-    owner: &str,
-    job: Option<JobId>,
-    kinds: Option<&[&str]>,
-    length: Duration,
-) -> Result<Option<Job>, StoreError> {
-    let job = job.map(|job| job.0);
-    let rows = sql::query(conn, &LEASE, &[&owner, &length.as_secs_f64(), &job, &kinds]).await?;
+    let rows = sql::query(conn, &LEASE, &[&owner, &length.as_secs_f64(), &job.0]).await?;
     rows.first().map(|row| Job::read(row, &LEASE)).transpose()
 }
 

@@ -23,7 +23,6 @@ mod sql;
 mod types;
 
 pub mod counts;
-pub mod definitions;
 pub mod event_log;
 pub mod interactions;
 pub mod jobs;

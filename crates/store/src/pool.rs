@@ -130,16 +130,6 @@ impl Store {
         })
     }
 
-    /// Connections in use, connections open, connections allowed.
-    pub fn usage(&self) -> (usize, usize, usize) {
-        let status = self.pool.status();
-        (
-            status.size.saturating_sub(status.available),
-            status.size,
-            status.max_size,
-        )
-    }
-
     /// A connection of its own, outside the pool.
     pub(crate) async fn single(&self) -> Result<tokio_postgres::Client, StoreError> {
         connect::single(&self.settings).await

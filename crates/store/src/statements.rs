@@ -6,7 +6,6 @@ pub use crate::sql::Sql;
 pub fn all() -> impl Iterator<Item = &'static Sql> {
     [
         crate::counts::STATEMENTS,
-        crate::definitions::STATEMENTS,
         crate::event_log::STATEMENTS,
         crate::interactions::STATEMENTS,
         crate::jobs::STATEMENTS,
