@@ -167,25 +167,34 @@ fn settle<'p, 'a>(
         ..Applied::default()
     };
     let mut refused: Vec<&Refused<'_>> = plan.refused.iter().collect();
-    let mut again = HashSet::new();
+    let mut new = HashSet::new();
+    let mut told = HashSet::new();
     for (item, fate) in plan.items.iter().zip(fates) {
         let tally = &mut tallies[item.origin];
+        let key = (item.mapped.at, item.key);
+        let job = plan
+            .origins
+            .get(item.origin)
+            .and_then(|origin| origin.delivery.job);
+        // Copies are told once: once for each job, because its version is to be evaluated also where no fact is new.
+        let mut tell = || told.insert((key, job.map(|job| (job.id.0, job.version))));
         let publish = match fate {
             Fate::Appended(Appended::New) => {
                 tally.logged += 1;
-                true
+                new.insert(key);
+                tell()
             }
             Fate::Appended(Appended::Duplicate { delivery_id }) => {
-                tally.duplicates += 1;
-                // Committed by this very message before a crash: nobody knows whether it was published.
-                let unsure = !is_first(item.origin) && plan.delivery_of(item) == Some(*delivery_id);
-                // A job's version is to be evaluated also where no fact is new.
-                let for_a_job = plan
-                    .origins
-                    .get(item.origin)
-                    .is_some_and(|origin| origin.delivery.job.is_some());
-                // Copies in the same delivery are told once.
-                (unsure || for_a_job) && again.insert((item.mapped.at, item.key))
+                // Committed by this very delivery, maybe before a crash: nobody knows whether it was published. The row says so, and
+                // for as long as it is kept; the claim of the message is forgotten some day.
+                let own = plan.delivery_of(item) == Some(*delivery_id);
+                if own && job.is_none() && !new.contains(&key) {
+                    // Counted then. (A job that brings its delivery again has found copies.)
+                    tally.received -= 1;
+                } else {
+                    tally.duplicates += 1;
+                }
+                (own || job.is_some()) && tell()
             }
             Fate::Refused(bad) => {
                 refused.push(bad);

@@ -4,7 +4,7 @@ use crate::line::{Line, PATIENCE, event, message, take_facts};
 use broker::Queue;
 use double::emit::Retry;
 use double::workload::Workload;
-use schema::{DeliveryId, MessageId, RawMessage};
+use schema::{DeliveryId, EventsMessage, JobId, JobRef, MessageId, MetricVersion, RawMessage};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use testkit::{Proxy, eventually};
@@ -44,6 +44,70 @@ async fn a_redelivered_message_publishes_its_own_rows_again_and_counts_nothing_t
     let next = take_facts(&mut facts, 1).await;
     assert_eq!(next.len(), 1);
     assert_eq!(next[0].interaction.as_str(), "int_c");
+}
+
+/// The broker may bring a message again after its claim was forgotten: after an outage longer than claims are kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redelivered_message_without_a_claim_publishes_its_own_rows_too_and_counts_them_once() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let (_connection, mut facts) = line.facts().await;
+    let body = format!("[{0},{1},{0}]", event("a"), event("b"));
+    let sent = message(MessageId::generate(), DeliveryId::generate(), &body);
+    line.publish(Queue::Raw, &sent).await;
+    assert_eq!(take_facts(&mut facts, 2).await.len(), 2);
+    let first = line.counts_of(3).await;
+    assert_eq!((first.logged, first.duplicates), (2, 1));
+
+    let client = line.db.client().await;
+    client
+        .execute("DELETE FROM raw_messages", &[])
+        .await
+        .unwrap();
+    line.publish(Queue::Raw, &sent).await;
+    assert_eq!(take_facts(&mut facts, 2).await.len(), 2);
+    // Another event, so that the counters are looked at after the repetition.
+    let marker = message(MessageId::generate(), DeliveryId::generate(), &event("c"));
+    line.publish(Queue::Raw, &marker).await;
+    let counts = line.counts_of(4).await;
+    assert_eq!((counts.logged, counts.duplicates), (3, 1));
+    let next = take_facts(&mut facts, 1).await;
+    assert_eq!((next.len(), next[0].interaction.as_str()), (1, "int_c"));
+}
+
+/// A job's version is evaluated for a live event that another delivery brought in the same batch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_a_job_brings_is_published_for_the_job() {
+    let line = Line::new().await;
+    let job = JobRef {
+        id: JobId::generate(),
+        version: MetricVersion(2),
+    };
+    let mut sent = message(MessageId::generate(), DeliveryId::generate(), &event("a"));
+    let mut of_job = sent.deliveries[0].clone();
+    of_job.id = DeliveryId::generate();
+    of_job.job = Some(job);
+    sent.deliveries.extend([of_job.clone(), of_job]);
+    line.publish(Queue::Raw, &sent).await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let counts = line.counts_of(3).await;
+    assert_eq!((counts.logged, counts.duplicates), (1, 2));
+    let marker = message(MessageId::generate(), DeliveryId::generate(), &event("c"));
+    line.publish(Queue::Raw, &marker).await;
+    let (_connection, mut facts) = line.facts().await;
+    let mut jobs = Vec::new();
+    loop {
+        let next = tokio::time::timeout(PATIENCE, facts.next()).await;
+        let told = EventsMessage::decode(&next.expect("facts in time").unwrap().body).unwrap();
+        if told.events[0].interaction.as_str() == "int_c" {
+            break;
+        }
+        jobs.push((told.job, told.events.len()));
+    }
+    jobs.sort_by_key(|found| found.0.is_some());
+    assert_eq!(jobs, [(None, 1), (Some(job), 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
