@@ -53,14 +53,14 @@ export KPILINE_TEST_DATABASE_URL KPILINE_TEST_AMQP_URL
 step "Build"
 # The binaries first: system tests run them as real processes, and cargo builds no binary for another package's tests.
 cargo build --locked --workspace --bins
+if [ $# -eq 0 ]; then
+    step "Examples in the documentation"
+    cargo test --locked --workspace --doc --quiet
+fi
 step "Tests"
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --locked --workspace --no-tests=fail "$@"
 else
     say "cargo-nextest is not installed; using cargo test, one test program after another"
     cargo test --locked --workspace --no-fail-fast --bins --lib --tests "$@"
-fi
-if [ $# -eq 0 ]; then
-    step "Examples in the documentation"
-    cargo test --locked --workspace --doc --quiet
 fi
