@@ -167,11 +167,11 @@ pub fn text_bytes(fact: &Fact) -> usize {
         details,
     } = &fact.statement;
     let agent = agent.as_ref().map_or(0, |agent| {
-        agent.id.as_str().len() + agent.zone.as_ref().map_or(0, |zone| zone.len())
+        agent.id.as_str().len() + agent.zone.as_deref().map_or(0, str::len)
     });
     let details = details.as_ref().map_or(0, |details| {
         details.leg.as_ref().map_or(0, |leg| leg.id.as_str().len())
-            + details.media.as_ref().map_or(0, |media| media.len())
+            + details.media.as_deref().map_or(0, str::len)
             + details
                 .customer_key
                 .as_ref()
@@ -181,7 +181,7 @@ pub fn text_bytes(fact: &Fact) -> usize {
         + state.as_ref().map_or(0, |state| state.name().len())
         + agent
         + queue.as_ref().map_or(0, |queue| queue.as_str().len())
-        + disposition.as_ref().map_or(0, |text| text.len())
+        + disposition.as_deref().map_or(0, str::len)
         + details
 }
 
