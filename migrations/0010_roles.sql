@@ -32,7 +32,7 @@ BEGIN
                 EXECUTE format('GRANT UPDATE ON kpi_definitions TO %I', who);
             WHEN 'kpiline_deliver' THEN
                 EXECUTE format('GRANT INSERT, UPDATE, DELETE ON sync_targets, sync_queue TO %I', who);
-                EXECUTE format('GRANT INSERT ON metric_sync_log TO %I', who);
+                EXECUTE format('GRANT INSERT, DELETE ON metric_sync_log TO %I', who);
         END CASE;
     END LOOP;
 END

@@ -1,6 +1,6 @@
 //! Each subcommand, from checked settings to its end.
 
-use crate::config::{Config, ResyncArgs, ServeArgs, StoreArgs};
+use crate::config::{Config, ServeArgs, StoreArgs, TargetArgs};
 use crate::credential::Credential;
 use crate::meters::Meters;
 use crate::pusher::{Parts, Pusher};
@@ -11,12 +11,13 @@ use crate::wake;
 use anyhow::{Context as _, bail};
 use runtime::metrics::{Counter, Gauge, GaugeHandle};
 use runtime::{Backoff, Service, chain, log};
+use schema::UtcMicros;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use store::{Class, Store, StoreError, migrate, sync, targets};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use store::{Class, Client, Store, StoreError, migrate, sync, targets};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,10 @@ const OPS_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9104);
 /// How often the waiting rows are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// How often old entries of the log are looked for when there were none left.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// So many are removed at once: a fraction of a second's work.
+const PRUNE_MAX: u32 = 20_000;
 
 /// `deliver serve`.
 pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
@@ -70,7 +75,8 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .map(|target| target.name.clone())
         .collect();
     let pending = service.metrics.gauge(Gauge::DeliverPending, &[]);
-    tasks.spawn("counts", count(store, names, pending, stop));
+    let keep = config.log_retention;
+    tasks.spawn("counts", count(store, names, pending, keep, stop));
     service.ready(None);
     service.run(tasks).await
 }
@@ -158,13 +164,15 @@ fn pushers(
     Ok(pushers)
 }
 
-/// Keeps the gauge of waiting rows.
+/// Keeps the gauge of waiting rows, and the log of attempts as long as it is to be kept.
 async fn count(
     store: Store,
     names: Vec<String>,
     pending: GaugeHandle,
+    keep: Duration,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut prune_at = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -178,7 +186,30 @@ async fn count(
                 tracing::debug!(error = %chain(&error), "the waiting rows could not be counted");
             }
         }
+        if Instant::now() < prune_at {
+            continue;
+        }
+        match prune(&store, keep).await {
+            // There is more: the next time round.
+            Ok(pruned) if pruned >= u64::from(PRUNE_MAX) => {}
+            Ok(_) => prune_at = Instant::now() + PRUNE_EVERY,
+            Err(error) => {
+                prune_at = Instant::now() + PRUNE_EVERY;
+                tracing::warn!(error = %chain(&error), "old entries of metric_sync_log could not be removed");
+            }
+        }
     }
+}
+
+/// Removes entries of the log that are older than this, not all at once.
+async fn prune(store: &Store, keep: Duration) -> Result<u64, StoreError> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let before = now.saturating_sub(keep).as_micros();
+    let before = UtcMicros(i64::try_from(before).unwrap_or(0));
+    let client = store.client().await?;
+    sync::prune_log(&client, before, PRUNE_MAX).await
 }
 
 async fn waiting(store: &Store, names: &[String]) -> Result<i64, StoreError> {
@@ -248,7 +279,29 @@ pub async fn status(args: &StoreArgs) -> anyhow::Result<()> {
 }
 
 /// `deliver resync`.
-pub async fn resync(args: &ResyncArgs) -> anyhow::Result<()> {
+pub async fn resync(args: &TargetArgs) -> anyhow::Result<()> {
+    let client = about(args).await?;
+    let queued = sync::requeue(&client, &args.target).await?;
+    println!(
+        "{}",
+        serde_json::json!({ "target": args.target, "queued": queued })
+    );
+    Ok(())
+}
+
+/// `deliver release`.
+pub async fn release(args: &TargetArgs) -> anyhow::Result<()> {
+    let client = about(args).await?;
+    let released = sync::release_rejected(&client, &args.target).await?;
+    println!(
+        "{}",
+        serde_json::json!({ "target": args.target, "released": released })
+    );
+    Ok(())
+}
+
+/// A connection, once it is known that there is such a target.
+async fn about(args: &TargetArgs) -> anyhow::Result<Client> {
     let store = Store::connect(args.store.resolve()?).await?;
     let client = store.client().await?;
     let known = targets::list(&client).await?;
@@ -260,10 +313,5 @@ pub async fn resync(args: &ResyncArgs) -> anyhow::Result<()> {
             names.join(", ")
         );
     }
-    let queued = sync::requeue(&client, &args.target).await?;
-    println!(
-        "{}",
-        serde_json::json!({ "target": args.target, "queued": queued })
-    );
-    Ok(())
+    Ok(client)
 }

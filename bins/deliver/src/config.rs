@@ -11,6 +11,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use store::StoreConfig;
 
+/// Log entries may matter for so long: a shorter retention is refused.
+const LOG_RETENTION_MIN: Duration = Duration::from_secs(24 * 3600);
+
 /// Pushes changed metrics back to the platforms, in batches and within their limits.
 ///
 /// compute queues every metric row that really changed for each target that wants it. deliver takes such rows under a lease, sends
@@ -43,7 +46,9 @@ pub enum Command {
     /// Print what waits for each target as JSON, and exit.
     Status(StoreArgs),
     /// Queue all current values for one target again, and exit; the platform ends with what kpiline has now.
-    Resync(ResyncArgs),
+    Resync(TargetArgs),
+    /// Give the rows that one target refused another chance, and exit; for when the cause was mended on the platform's side.
+    Release(TargetArgs),
 }
 
 /// Flags of the subcommands that only need PostgreSQL.
@@ -55,9 +60,9 @@ pub struct StoreArgs {
     pub(crate) ops: OpsArgs,
 }
 
-/// Flags of `resync`.
+/// Flags of the subcommands about one target.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ResyncArgs {
+pub struct TargetArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 
@@ -87,6 +92,11 @@ pub struct ServeArgs {
     /// How much longer than one request may take rows are held; after a crash they wait that long for another process
     #[arg(long, env = "KPILINE_DELIVER_LEASE_MARGIN", default_value = "30s", value_parser = positive_duration, value_name = "DURATION")]
     deliver_lease_margin: Duration,
+
+    /// How long metric_sync_log is kept. A value that becomes absent is reported as differing from the platform's only while the
+    /// log still says that the platform has one
+    #[arg(long, env = "KPILINE_DELIVER_LOG_RETENTION", default_value = "400d", value_parser = positive_duration, value_name = "DURATION")]
+    deliver_log_retention: Duration,
 }
 
 /// Checked settings of `serve`.
@@ -102,6 +112,8 @@ pub struct Config {
     pub poll: Duration,
     /// How much longer than one request may take rows are held.
     pub lease_margin: Duration,
+    /// How long metric_sync_log is kept.
+    pub log_retention: Duration,
 }
 
 impl ServeArgs {
@@ -134,6 +146,12 @@ impl ServeArgs {
                 targets.len()
             ));
         }
+        if self.deliver_log_retention < LOG_RETENTION_MIN {
+            problems.push(format!(
+                "--deliver-log-retention: is {:?}, but an entry may be needed for a day",
+                self.deliver_log_retention
+            ));
+        }
         problems.into_result()?;
         Ok(Config {
             store: store_config(&postgres),
@@ -141,6 +159,7 @@ impl ServeArgs {
             targets,
             poll: self.deliver_poll,
             lease_margin: self.deliver_lease_margin,
+            log_retention: self.deliver_log_retention,
         })
     }
 }
@@ -192,12 +211,19 @@ mod tests {
 
     #[test]
     fn every_problem_is_listed_at_once() {
-        let cli = Cli::parse_from(["deliver", "--targets", "no-such-file.toml"]);
+        let cli = Cli::parse_from([
+            "deliver",
+            "--targets",
+            "no-such-file.toml",
+            "--deliver-log-retention",
+            "23h",
+        ]);
         let text = cli.serve.resolve().unwrap_err().to_string();
         for words in [
             "--database-url",
             "--amqp-url",
             "no-such-file.toml: cannot be read",
+            "--deliver-log-retention",
         ] {
             assert!(text.contains(words), "{words} in {text}");
         }

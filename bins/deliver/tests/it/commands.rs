@@ -1,6 +1,6 @@
 //! The other subcommands.
 
-use crate::world::{QUICK, World};
+use crate::world::{QUICK, World, interaction};
 use double::Config;
 use std::time::Duration;
 use testkit::Proc;
@@ -87,6 +87,55 @@ async fn a_resync_of_an_unknown_target_names_the_known_ones() {
     assert!(stderr.contains("registered are: main"), "{stderr}");
 }
 
+/// The operator mended on the platform's side what it refused rows for.
+#[tokio::test]
+async fn released_rows_are_pushed_again() {
+    let config = Config {
+        poison: vec![interaction(1)],
+        ..Config::default()
+    };
+    let mut world = World::genesys(config, QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 3, 0.0).await;
+    world.drained(Duration::from_secs(20)).await;
+    assert_eq!(world.counts().await.rejected, 1);
+
+    let (code, _, stderr) = world.run(&["release", "--target", "elsewhere"]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("registered are: main"), "{stderr}");
+    world.double.set_poison(vec![]);
+    let (code, stdout, stderr) = world.run(&["release", "--target", "main"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(answer, serde_json::json!({"target": "main", "released": 1}));
+    world.drained(Duration::from_secs(20)).await;
+    world.platform_has_everything_but(&[]);
+    assert_eq!(world.counts().await.rejected, 0);
+    drop(process);
+}
+
+#[tokio::test]
+async fn the_log_is_kept_for_so_long_and_no_longer() {
+    let mut world = World::genesys(Config::default(), QUICK).await;
+    let mut process = world.deliver().await;
+    world.write_many(0, 50, 0.0).await;
+    world.drained(Duration::from_secs(20)).await;
+    process.kill9();
+    let age = "UPDATE metric_sync_log SET logged_at = logged_at - interval '3 days' WHERE interaction_id < 'int_00040'";
+    world.db.client().await.batch_execute(age).await.unwrap();
+    let process = world.spawn(&["--deliver-log-retention", "2d"], world.db.url());
+    let entries = "SELECT count(*) FROM metric_sync_log";
+    testkit::eventually(
+        Duration::from_secs(20),
+        "old entries are removed",
+        async || world.query_count(entries).await == 20,
+    )
+    .await;
+    let young = "SELECT count(*) FROM metric_sync_log WHERE interaction_id >= 'int_00040'";
+    assert_eq!(world.query_count(young).await, 20);
+    drop(process);
+}
+
 #[tokio::test]
 async fn the_help_teaches() {
     let within = Duration::from_secs(10);
@@ -94,6 +143,7 @@ async fn the_help_teaches() {
     assert!(status.success());
     for words in [
         "resync",
+        "release",
         "KPILINE_TARGETS",
         "idempotency key",
         "--deliver-poll",

@@ -85,7 +85,7 @@ pub(super) static LOG: Sql = Sql {
 
 pub(super) static PRUNE: Sql = Sql {
     step: "prune metric_sync_log",
-    text: "DELETE FROM metric_sync_log WHERE logged_at < $1",
+    text: "DELETE FROM metric_sync_log WHERE log_id = ANY (ARRAY(SELECT log_id FROM metric_sync_log WHERE logged_at < $1 LIMIT $2))",
 };
 
 /// Appends the entries.
@@ -132,7 +132,11 @@ pub async fn log(
     Ok(())
 }
 
-/// Deletes entries from before an instant. Returns how many.
-pub async fn prune_log(conn: &impl Connection, before: UtcMicros) -> Result<u64, StoreError> {
-    sql::execute(conn, &PRUNE, &[&Instant(before)]).await
+/// Deletes up to `limit` entries from before an instant. Returns how many: fewer than `limit` when no more are left.
+pub async fn prune_log(
+    conn: &impl Connection,
+    before: UtcMicros,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    sql::execute(conn, &PRUNE, &[&Instant(before), &i64::from(limit)]).await
 }

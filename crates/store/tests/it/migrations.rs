@@ -243,3 +243,32 @@ async fn raw_bytes_in_quarantine_are_read_by_ingest_alone() {
     assert_eq!(readers, ["ingest"]);
     assert_eq!(holders, ["ingest", "compute"]);
 }
+
+#[tokio::test]
+async fn deliver_may_prune_its_log() {
+    let db = TestDb::new().await;
+    let client = db.client().await;
+    let role = format!("kpiline_test_pruner_{}", std::process::id());
+    client
+        .batch_execute(&format!("CREATE ROLE {role}"))
+        .await
+        .unwrap();
+    let grants = FILES.iter().find(|file| file.name == "roles").unwrap().text;
+    client
+        .batch_execute(&grants.replace("kpiline_deliver", &role))
+        .await
+        .unwrap();
+    let may: bool = client
+        .query_one(
+            "SELECT has_table_privilege($1, 'metric_sync_log', 'DELETE')",
+            &[&role],
+        )
+        .await
+        .unwrap()
+        .get(0);
+    client
+        .batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await
+        .unwrap();
+    assert!(may);
+}
