@@ -7,8 +7,6 @@ use crate::shared::{Meters, Shared};
 use crate::wake::Waker;
 use crate::worker::{self, Lane};
 use runtime::{Service, chain};
-use schema::MetricVersion;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +62,8 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 fn shared(config: &Config, service: &Service, store: Store) -> Shared {
-    let switched_on = BTreeSet::from([MetricVersion::FIRST]);
+    // Every version the rules file defines is evaluated for every call; a job may ask for others besides.
+    let switched_on = config.rules.versions().collect();
     Shared {
         applier: Applier::new(store, config.rules.clone(), switched_on),
         broker: config.broker("kpiline compute"),

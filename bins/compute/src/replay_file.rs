@@ -46,7 +46,7 @@ pub struct ReplayFileArgs {
     /// time and a `default_zone`.
     #[arg(long, value_name = "FILE", env = "KPILINE_RULES")]
     pub rules: Option<PathBuf>,
-    /// The version of the rules to evaluate.
+    /// The version of the rules to evaluate: a version in --rules is used only when it is named here
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub metric_version: u16,
     /// Threads; as many as there are cores when left out.
