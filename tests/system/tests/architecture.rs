@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("timezone", &[]),
+    ("expression", &[]),
     ("adapter", &["schema", "timezone"]),
     ("session", &["schema"]),
-    ("kpi", &["schema", "session", "timezone"]),
+    ("kpi", &["schema", "session", "timezone", "expression"]),
     ("store", &["schema"]),
     ("broker", &["schema"]),
     ("platform", &["schema"]),
@@ -44,7 +45,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without I/O, clock, environment, randomness or logs.
-const PURE: &[&str] = &["schema", "timezone", "adapter", "session", "kpi"];
+const PURE: &[&str] = &[
+    "schema",
+    "timezone",
+    "expression",
+    "adapter",
+    "session",
+    "kpi",
+];
 
 /// What a pure crate must not pull in, directly or through anything.
 const IMPURE: &[&str] = &[
