@@ -8,9 +8,17 @@
 //! Instants are microseconds since 1970-01-01T00:00:00Z. The zone data are compiled in; [`TZDB_VERSION`] goes into provenance.
 
 mod alias;
+mod document;
+mod places;
+mod schedule;
+mod transition;
 mod zone;
 
 pub use chrono::{NaiveDate, NaiveTime};
+pub use document::DocumentProblem;
+pub use places::{Asked, Places, Resolved, ZoneSource};
+pub use schedule::Schedule;
+pub use transition::Transition;
 pub use zone::{Local, Side, UnknownZone, Zone};
 
 /// The version of the zone data compiled in, such as `2025b`.
