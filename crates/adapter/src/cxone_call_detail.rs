@@ -273,14 +273,13 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
         durations,
         details: Some(Box::new(Details {
             leg: Some(Leg {
-                id: LegId::new(&contact),
-                kind,
                 ended_at,
                 outcome: match kind {
                     _ if abandoned => Some(LegOutcome::Abandoned),
                     LegKind::Agent => Some(LegOutcome::Answered),
                     _ => None,
                 },
+                ..Leg::new(LegId::new(&contact), kind)
             }),
             media: row.text("media_name").map(|name| media(&name)),
             ended_at,

@@ -215,10 +215,9 @@ fn leg(participant: &Node<'_>, session: &Node<'_>, start: UtcMicros) -> Result<F
         durations: durations(kind, &metrics, &segments),
         details: Some(Box::new(Details {
             leg: Some(Leg {
-                id: LegId::new(&id),
-                kind,
                 ended_at,
                 outcome: outcome_of_leg(kind, &metrics, &segments),
+                ..Leg::new(LegId::new(&id), kind)
             }),
             media: session
                 .name("mediaType")?

@@ -11,6 +11,7 @@
 
 pub mod csv_rows;
 pub mod cxone_call_detail;
+pub mod cxone_contacts;
 mod error;
 pub mod genesys_details;
 pub mod guide;

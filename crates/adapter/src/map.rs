@@ -40,6 +40,7 @@ pub fn map(format: &BodyFormat, raw: &[u8], mappings: &Mappings) -> Result<Outco
         BodyFormat::GenesysWebhook => guide::map(raw),
         BodyFormat::GenesysDetails => crate::genesys_details::map(raw),
         BodyFormat::CxoneCallDetail { zone } => crate::cxone_call_detail::map(raw, zone),
+        BodyFormat::CxoneContacts => crate::cxone_contacts::map(raw),
         BodyFormat::Mapped { mapping } => mappings.get(mapping)?.map(raw),
     }
 }

@@ -192,12 +192,7 @@ impl Mapping {
         };
         let zone = read(self.agent_zone.as_ref(), &value)?;
         let details = Details {
-            leg: leg.map(|id| Leg {
-                id: LegId::new(id),
-                kind,
-                ended_at: None,
-                outcome: None,
-            }),
+            leg: leg.map(|id| Leg::new(LegId::new(id), kind)),
             media: read(self.media.as_ref(), &value)?
                 .map(|media| CompactString::new(media.to_lowercase())),
             direction: self.direction(&value)?,

@@ -56,10 +56,8 @@ impl Told {
 
     pub(crate) fn leg(mut self, id: &str, kind: LegKind, outcome: Option<LegOutcome>) -> Self {
         let leg = Leg {
-            id: LegId::new(id),
-            kind,
-            ended_at: None,
             outcome,
+            ..Leg::new(LegId::new(id), kind)
         };
         self.0.statement.details = Some(Box::new(Details {
             leg: Some(leg),

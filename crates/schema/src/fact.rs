@@ -184,6 +184,97 @@ pub struct Leg {
     /// How it ended.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<LegOutcome>,
+    /// When it was answered: of an agent's leg, when the agent began to talk; of a queue's, when an agent took the contact from it.
+    #[serde(rename = "an", default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<UtcMicros>,
+    /// How often the customer was put on hold in it.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<u32>,
+    /// The longest of these holds.
+    #[serde(rename = "lh", default, skip_serializing_if = "Option::is_none")]
+    pub longest_hold: Option<Millis>,
+    /// How its agent passed the contact on; absent where nobody stated that it was.
+    #[serde(rename = "tr", default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
+    /// Whether its agent was consulted by another agent: time handled, but no contact of a customer.
+    #[serde(rename = "cs", default, skip_serializing_if = "is_false")]
+    pub consult: bool,
+    /// Whether more than two parties were on the line.
+    #[serde(rename = "cf", default, skip_serializing_if = "is_false")]
+    pub conference: bool,
+}
+
+impl Leg {
+    /// A leg of which nothing is known but whose part it is.
+    pub const fn new(id: LegId, kind: LegKind) -> Self {
+        Self {
+            id,
+            kind,
+            ended_at: None,
+            outcome: None,
+            answered_at: None,
+            holds: None,
+            longest_hold: None,
+            transfer: None,
+            consult: false,
+            conference: false,
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// How an agent passed a contact on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transfer {
+    /// Without speaking to the next one first (cold).
+    Blind,
+    /// After speaking to the next one (warm, attended).
+    Consult,
+    /// The source does not say which.
+    Unspecified,
+}
+
+impl Transfer {
+    /// The name, as it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Consult => "consult",
+            Self::Unspecified => "unspecified",
+        }
+    }
+}
+
+impl Serialize for Transfer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Transfer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Transfer;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a kind of transfer")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Transfer, E> {
+                Ok(match name {
+                    "blind" => Transfer::Blind,
+                    "consult" => Transfer::Consult,
+                    // A kind of a later release is a transfer all the same.
+                    _ => Transfer::Unspecified,
+                })
+            }
+        }
+        deserializer.deserialize_str(Name)
+    }
 }
 
 /// Whose part of the interaction a leg is.

@@ -47,6 +47,8 @@ pub enum BodyFormat {
         /// The business unit's IANA zone.
         zone: CompactString,
     },
+    /// CXone contact records as JSON: an answer of `contacts/completed` or `contacts`, a list of its rows, or one row.
+    CxoneContacts,
     /// JSON read through the mapping file of this name.
     Mapped {
         /// The mapping's name.

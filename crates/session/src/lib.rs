@@ -8,8 +8,12 @@
 
 pub mod fold;
 pub mod json;
+pub mod legs;
+pub mod outcome;
 pub mod timeline;
 
 pub use fold::{Change, MAX_FACTS, Session};
 pub use json::SessionError;
-pub use timeline::{DurationFact, IMPLAUSIBLE_MILLIS, Status, Timeline};
+pub use legs::LegView;
+pub use outcome::{Outcome, Transfers};
+pub use timeline::{DurationFact, IMPLAUSIBLE_MILLIS, Status, Timeline, Totals};

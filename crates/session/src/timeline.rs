@@ -21,6 +21,18 @@ pub enum DurationFact {
     Implausible(Millis),
 }
 
+/// What is known of each kind of duration, of an interaction or of a leg.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals([Option<DurationFact>; DurationKind::ALL.len()]);
+
+impl Totals {
+    /// The duration of this kind; `None` when nobody stated it.
+    #[must_use]
+    pub const fn get(&self, kind: DurationKind) -> Option<DurationFact> {
+        self.0[kind as usize]
+    }
+}
+
 /// How far an interaction has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
@@ -229,6 +241,11 @@ impl<'a> Timeline<'a> {
                 }
             })
             .map_or_else(Some, |sum| Some(DurationFact::Stated(sum)))
+    }
+
+    /// The durations of all kinds, in one pass; each means what [`Timeline::duration`] says.
+    pub fn durations(&self) -> Totals {
+        Totals(DurationKind::ALL.map(|kind| self.duration(kind)))
     }
 
     fn details<T>(&self, pick: impl Fn(&'a schema::Details) -> Option<T>) -> Option<T> {

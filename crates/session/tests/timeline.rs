@@ -56,10 +56,8 @@ fn on_leg(mut fact: Fact, leg: &str, kind: LegKind, outcome: Option<LegOutcome>)
         .get_or_insert_default()
         .leg
         .replace(Leg {
-            id: LegId::new(leg),
-            kind,
-            ended_at: None,
             outcome,
+            ..Leg::new(LegId::new(leg), kind)
         });
     fact
 }

@@ -41,7 +41,9 @@ impl<R: Read> Pages<R> {
         let mut header = Vec::new();
         let records = match format {
             BodyFormat::GenesysDetails => Records::Json(JsonRecords::new(source, true)),
-            BodyFormat::GenesysWebhook | BodyFormat::Mapped { .. } => {
+            BodyFormat::GenesysWebhook
+            | BodyFormat::CxoneContacts
+            | BodyFormat::Mapped { .. } => {
                 Records::Json(JsonRecords::new(source, false))
             }
             BodyFormat::CxoneCallDetail { .. } => {

@@ -114,6 +114,7 @@ fn format_text<'a>(
     match format {
         BodyFormat::GenesysWebhook => Cow::Borrowed("\"genesys_webhook\""),
         BodyFormat::GenesysDetails => Cow::Borrowed("\"genesys_details\""),
+        BodyFormat::CxoneContacts => Cow::Borrowed("\"cxone_contacts\""),
         BodyFormat::CxoneCallDetail { .. } | BodyFormat::Mapped { .. } => {
             if let Some((_, text)) = known.iter().find(|(found, _)| *found == format) {
                 return Cow::Owned(text.clone());

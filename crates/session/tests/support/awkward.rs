@@ -87,10 +87,9 @@ fn leg() -> impl Strategy<Value = Leg> {
     let id = select(vec!["A", "B", "C"]).prop_map(LegId::new);
     (id, select(kinds), of(at()), of(select(outcomes))).prop_map(|(id, kind, ended_at, outcome)| {
         Leg {
-            id,
-            kind,
             ended_at,
             outcome,
+            ..Leg::new(id, kind)
         }
     })
 }

