@@ -4,8 +4,11 @@ use crate::apply::Applier;
 use crate::config::{Config, ServeArgs};
 use crate::pressure::Pressure;
 use crate::shared::{Meters, Shared};
+use crate::sweep::{self, SweepMeters};
 use crate::wake::Waker;
 use crate::worker::{self, Lane};
+use crate::zone_data;
+use runtime::metrics::Counter;
 use runtime::{Service, chain};
 use std::time::Duration;
 use store::Store;
@@ -56,16 +59,28 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .clone()
             .run(config.broker("kpiline compute wake"), stop.clone()),
     );
-    tasks.spawn("months", months(shared.applier.clone(), stop));
+    tasks.spawn("months", months(shared.applier.clone(), stop.clone()));
+    tasks.spawn(
+        "sweeper",
+        sweep::run(
+            shared.applier.clone(),
+            config.sweep.clone(),
+            shared.waker.clone(),
+            SweepMeters {
+                swept: service.metrics.counter(Counter::ComputeSwept, &[]),
+                settled: service.metrics.counter(Counter::ComputeSettled, &[]),
+            },
+            stop.clone(),
+        ),
+    );
+    tasks.spawn_finite("zone data", zone_data::compare(shared.clone()));
     service.ready(None);
     service.run(tasks).await
 }
 
 fn shared(config: &Config, service: &Service, store: Store) -> Shared {
-    // Every version the rules file defines is evaluated for every call; a job may ask for others besides.
-    let switched_on = config.rules.versions().collect();
     Shared {
-        applier: Applier::new(store, config.rules.clone(), switched_on),
+        applier: Applier::new(store),
         broker: config.broker("kpiline compute"),
         limits: config.batch,
         prefetch: config.prefetch,

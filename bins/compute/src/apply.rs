@@ -4,16 +4,19 @@
 //! second, both in ascending key order, so two workers never wait for each other in a circle; sessions are read only under their
 //! lock, so no fact is missed; metrics and what is due for delivery commit together with the session that gave them.
 
+use crate::catalogue::{Active, Watch};
 use crate::derive::{self, Columns};
+use crate::findings::Findings;
 use crate::plan::{Plan, PlannedSession};
-use kpi::{MetricValue, RuleBook};
+use kpi::MetricValue;
 use schema::{InteractionId, MetricVersion, TenantId, UtcMicros};
 use session::{Session, SessionError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::interactions::{self, ChangedInteraction, NewInteraction};
+use store::interactions::{self, ChangedInteraction, Locked, NewInteraction};
 use store::metrics::{self, MetricRow};
 use store::partitions::{Partitions, Table};
+use store::sweep::{self, OpenInteraction};
 use store::{Class, Store, StoreError};
 
 /// Folds plans into the store. Cheap to clone; one per process.
@@ -21,9 +24,8 @@ use store::{Class, Store, StoreError};
 pub struct Applier {
     store: Store,
     partitions: Arc<Partitions>,
-    rules: Arc<RuleBook>,
-    /// Versions that every interaction is evaluated for.
-    switched_on: BTreeSet<MetricVersion>,
+    catalogue: Watch,
+    findings: Findings,
 }
 
 /// What one transaction did.
@@ -79,15 +81,20 @@ impl Applied {
 }
 
 impl Applier {
-    /// An applier that evaluates `switched_on` versions everywhere.
-    pub fn new(store: Store, rules: RuleBook, switched_on: BTreeSet<MetricVersion>) -> Self {
+    /// An applier that evaluates what is switched on in the store.
+    pub fn new(store: Store) -> Self {
         let partitions = Arc::new(Partitions::new(store.clone()));
         Self {
             store,
             partitions,
-            rules: Arc::new(rules),
-            switched_on,
+            catalogue: Watch::default(),
+            findings: Findings::default(),
         }
+    }
+
+    /// The catalogue as this process knows it.
+    pub const fn catalogue(&self) -> &Watch {
+        &self.catalogue
     }
 
     /// The months of partitions.
@@ -112,6 +119,8 @@ impl Applier {
             .await?;
         let mut client = self.store.client().await?;
         let transaction = client.transaction().await?;
+        // First, so that whoever changes the catalogue waits for us and we for nobody who waits for our interactions.
+        let active = self.catalogue.active(&transaction).await?;
 
         let new: Vec<NewInteraction<'_>> = deltas.iter().map(Delta::as_new).collect();
         let inserted: BTreeSet<_> = interactions::insert_new(&transaction, &new)
@@ -122,23 +131,28 @@ impl Applier {
         let mut known = Vec::new();
         for delta in &deltas {
             if inserted.contains(&delta.key()) {
-                let versions = self.versions(delta.planned, &[]);
-                rows.add(
-                    &delta.planned.tenant,
-                    &delta.planned.interaction,
+                rows.evaluate(
+                    delta.planned,
                     delta.first_seen,
-                    derive::metrics(&delta.session, &self.rules, &versions),
+                    (&delta.session, false),
+                    &active,
+                    &delta.planned.job_versions,
                 );
             } else {
                 known.push(delta);
             }
         }
         if !known.is_empty() {
-            self.fold_into_known(&transaction, &known, &mut rows)
+            self.fold_into_known(&transaction, &known, &active, &mut rows)
                 .await?;
         }
         let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
+        let found = self
+            .findings
+            .record(&transaction, rows.evaluated())
+            .await?;
         transaction.commit().await?;
+        self.findings.keep(found);
         Ok(Applied {
             sessions: deltas.len() as u64,
             evaluated: rows.0.len() as u64,
@@ -147,6 +161,88 @@ impl Applier {
         })
     }
 }
+
+impl Applier {
+    /// Gives up open interactions in one transaction: marks them as swept and writes their metrics as absent. Those that had news
+    /// since they were read are left alone. Gives how many were given up.
+    pub async fn give_up(
+        &self,
+        silent: &[OpenInteraction],
+    ) -> Result<(u64, Applied), ApplyError> {
+        let mut client = self.store.client().await?;
+        let transaction = client.transaction().await?;
+        let active = self.catalogue.active(&transaction).await?;
+        let keys: Vec<_> = silent
+            .iter()
+            .map(|open| (open.tenant.as_str(), open.interaction_id.as_str()))
+            .collect();
+        let as_read: BTreeMap<_, _> = keys.iter().copied().zip(silent).collect();
+        let locked: Vec<_> = interactions::lock(&transaction, &keys)
+            .await?
+            .into_iter()
+            .filter(|stored| {
+                let key = (stored.tenant.as_str(), stored.interaction_id.as_str());
+                !stored.swept
+                    && as_read
+                        .get(&key)
+                        .is_some_and(|read| read.state_json == stored.state_json)
+            })
+            .collect();
+        self.partitions
+            .ensure(
+                Table::ComputedMetrics,
+                locked.iter().map(|stored| stored.partition_at),
+            )
+            .await?;
+        let planned: Vec<PlannedSession> = locked
+            .iter()
+            .map(|stored| PlannedSession {
+                tenant: stored.tenant.as_str().into(),
+                interaction: stored.interaction_id.as_str().into(),
+                facts: Vec::new(),
+                job_versions: BTreeSet::new(),
+            })
+            .collect();
+        let mut rows = Rows::default();
+        for (stored, planned) in locked.iter().zip(&planned) {
+            let session = read_session(stored)?;
+            let asked = asked_versions(&stored.metric_versions);
+            rows.evaluate(planned, stored.partition_at, (&session, true), &active, &asked);
+        }
+        let swept: Vec<_> = locked
+            .iter()
+            .map(|stored| (stored.tenant.as_str(), stored.interaction_id.as_str()))
+            .collect();
+        sweep::mark_swept(&transaction, &swept).await?;
+        let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
+        transaction.commit().await?;
+        let applied = Applied {
+            sessions: locked.len() as u64,
+            evaluated: rows.0.len() as u64,
+            written: upserted.written,
+            queued: upserted.queued,
+        };
+        Ok((applied.sessions, applied))
+    }
+}
+
+fn read_session(stored: &Locked) -> Result<Session, ApplyError> {
+    Session::from_json(&stored.state_json).map_err(|source| ApplyError::Session {
+        tenant: stored.tenant.clone(),
+        interaction: stored.interaction_id.clone(),
+        source,
+    })
+}
+
+/// The versions that jobs asked for, as the store keeps them.
+fn asked_versions(stored: &[i16]) -> BTreeSet<MetricVersion> {
+    stored
+        .iter()
+        .filter_map(|version| u16::try_from(*version).ok())
+        .map(MetricVersion)
+        .collect()
+}
+
 /// One planned session, folded from its own facts alone.
 struct Delta<'a> {
     planned: &'a PlannedSession,
@@ -209,24 +305,11 @@ impl<'a> Delta<'a> {
 }
 
 impl Applier {
-    /// The switched-on versions, those the session was ever evaluated for, and those a job asks for now.
-    fn versions(&self, planned: &PlannedSession, stored: &[i16]) -> BTreeSet<MetricVersion> {
-        let stored = stored
-            .iter()
-            .filter_map(|version| u16::try_from(*version).ok())
-            .map(MetricVersion);
-        self.switched_on
-            .iter()
-            .copied()
-            .chain(stored)
-            .chain(planned.job_versions.iter().copied())
-            .collect()
-    }
-
     async fn fold_into_known<'a>(
         &self,
         transaction: &store::Transaction<'_>,
         deltas: &[&Delta<'a>],
+        active: &Active,
         rows: &mut Rows<'a>,
     ) -> Result<(), ApplyError> {
         let keys: Vec<_> = deltas
@@ -257,23 +340,20 @@ impl Applier {
                 continue;
             };
             let planned = delta.planned;
-            let mut session =
-                Session::from_json(&stored.state_json).map_err(|source| ApplyError::Session {
-                    tenant: stored.tenant.clone(),
-                    interaction: stored.interaction_id.clone(),
-                    source,
-                })?;
+            let mut session = read_session(stored)?;
             let news = session.join(delta.session.clone());
             // A job evaluates again although no fact is new: the rules of its version may have changed since.
             if !news && planned.job_versions.is_empty() {
                 continue;
             }
-            let versions = self.versions(planned, &stored.metric_versions);
-            rows.add(
-                &planned.tenant,
-                &planned.interaction,
+            let mut asked = asked_versions(&stored.metric_versions);
+            asked.extend(planned.job_versions.iter().copied());
+            rows.evaluate(
+                planned,
                 stored.partition_at,
-                derive::metrics(&session, &self.rules, &versions),
+                (&session, stored.swept),
+                active,
+                &asked,
             );
             let kept = stored
                 .metric_versions
@@ -342,13 +422,17 @@ struct OwnedRow<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn add(
+    /// Evaluates a session (and whether it was given up) and keeps its rows.
+    fn evaluate(
         &mut self,
-        tenant: &'a TenantId,
-        interaction: &'a InteractionId,
+        planned: &'a PlannedSession,
         partition_at: UtcMicros,
-        metrics: Vec<MetricValue>,
+        (session, swept): (&Session, bool),
+        active: &Active,
+        versions: &BTreeSet<MetricVersion>,
     ) {
+        let (tenant, interaction) = (&planned.tenant, &planned.interaction);
+        let metrics = derive::metrics(tenant, interaction, session, swept, active, versions);
         self.0.extend(metrics.into_iter().map(|metric| OwnedRow {
             tenant,
             interaction,
@@ -359,13 +443,19 @@ impl<'a> Rows<'a> {
         }));
     }
 
+    fn evaluated(&self) -> impl Iterator<Item = (&TenantId, &InteractionId, &MetricValue)> {
+        self.0
+            .iter()
+            .map(|row| (row.tenant, row.interaction, &row.metric))
+    }
+
     fn as_rows(&self) -> Vec<MetricRow<'_>> {
         self.0
             .iter()
             .map(|row| MetricRow {
                 tenant: row.tenant.as_str(),
                 interaction_id: row.interaction.as_str(),
-                metric_type: row.metric.metric,
+                metric_type: row.metric.metric.as_str(),
                 metric_version: row.metric.version,
                 leg_scope: row.metric.scope.as_str(),
                 partition_at: row.partition_at,

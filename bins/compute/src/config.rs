@@ -1,23 +1,25 @@
 //! This binary's flags, and what they mean once checked.
 
 use crate::batch::BatchLimits;
+use crate::kpi_command::KpiArgs;
 use crate::replay_file::ReplayFileArgs;
-use anyhow::Context as _;
+use crate::sweep::{MaxAge, SweepConfig};
 use broker::BrokerConfig;
 use clap::{Parser, Subcommand};
-use kpi::RuleBook;
 use runtime::Problems;
 use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, PostgresSettings};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use store::StoreConfig;
 
-/// Folds events into interaction sessions and evaluates the KPI rules.
+/// Folds events into interaction sessions and evaluates the KPI definitions.
 ///
 /// compute takes facts from the queues events.terminal, events.progress (live) and events.history (backfill), folds them into
-/// `interactions`, evaluates every switched-on metric version once an interaction has reached a terminal state, and again when later
+/// `interactions`, evaluates every switched-on KPI definition once an interaction has reached a terminal state, and again when later
 /// facts arrive, and writes the rows of `computed_metrics` that really changed. Any number of replicas may run; order, repetition
 /// and crashes do not change the result.
+///
+/// The definitions are in the database: `compute kpi` shows, tries out and switches them. Running replicas follow at their next batch.
 #[derive(Debug, Parser)]
 #[command(
     name = "compute",
@@ -47,6 +49,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Compute the metrics of event files without any service: events in, metrics out.
     ReplayFile(ReplayFileArgs),
+    /// KPI definitions: check, try out, explain, switch on, promote.
+    Kpi(KpiArgs),
 }
 
 /// Flags of `migrate`.
@@ -67,10 +71,6 @@ pub struct ServeArgs {
     amqp: AmqpArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
-
-    /// A TOML file with the rules of each metric version; without it version 1 is the guide's rule
-    #[arg(long, env = "KPILINE_RULES", value_name = "FILE")]
-    rules: Option<PathBuf>,
 
     /// Transactions that work on the live lane at a time; raise it together with --database-pool-max
     #[arg(
@@ -111,6 +111,41 @@ pub struct ServeArgs {
         value_name = "COUNT"
     )]
     prefetch: u16,
+
+    /// Give an open interaction up when nothing was heard of it for so long: its metrics are then absent as incomplete
+    #[arg(long, env = "KPILINE_SWEEP_AFTER", default_value = "24h", value_parser = humantime, value_name = "DURATION")]
+    sweep_after: Duration,
+
+    /// The same for single media, which wait longer by nature: chat=2d,email=30d
+    #[arg(
+        long,
+        env = "KPILINE_SWEEP_AFTER_MEDIA",
+        default_value = "callback=7d,chat=3d,email=30d,message=7d",
+        value_delimiter = ',',
+        value_parser = media_age,
+        value_name = "MEDIA=DURATION"
+    )]
+    sweep_after_media: Vec<(String, Duration)>,
+
+    /// How long after its end an interaction's wrap-up may come before its metrics count as settled
+    #[arg(long, env = "KPILINE_WRAP_UP_GRACE", default_value = "15m", value_parser = humantime, value_name = "DURATION")]
+    wrap_up_grace: Duration,
+
+    /// How often to look for interactions to give up or to settle; one replica at a time does
+    #[arg(long, env = "KPILINE_SWEEP_EVERY", default_value = "1m", value_parser = humantime, value_name = "DURATION")]
+    sweep_every: Duration,
+}
+
+/// `email=30d`
+fn media_age(text: &str) -> Result<(String, Duration), String> {
+    let (media, age) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not of the form email=30d"))?;
+    let media = media.trim();
+    if media.is_empty() || media.chars().any(|letter| !(letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')) {
+        return Err(format!("{media:?} is no medium: lower-case letters, digits and _ are needed"));
+    }
+    Ok((media.to_owned(), humantime(age.trim())?))
 }
 
 fn humantime(text: &str) -> Result<Duration, String> {
@@ -124,8 +159,6 @@ pub struct Config {
     pub postgres: PostgresSettings,
     /// RabbitMQ.
     pub amqp: AmqpSettings,
-    /// The rules of every version.
-    pub rules: RuleBook,
     /// Workers on the live lane.
     pub workers: usize,
     /// Workers on the history lane.
@@ -134,6 +167,8 @@ pub struct Config {
     pub batch: BatchLimits,
     /// Messages taken ahead, a queue.
     pub prefetch: u16,
+    /// When interactions are given up or settled.
+    pub sweep: SweepConfig,
 }
 
 impl ServeArgs {
@@ -143,18 +178,11 @@ impl ServeArgs {
         let postgres = self.postgres.resolve(&mut problems);
         let amqp = self.amqp.resolve(&mut problems);
         self.ops.resolve(&mut problems);
-        let rules = match &self.rules {
-            None => Some(RuleBook::builtin()),
-            Some(path) => problems.take(
-                "--rules",
-                rules_from(path).map_err(|error| runtime::chain(error.as_ref())),
-            ),
-        };
         if self.workers + self.history_workers == 0 {
             problems.push("--workers and --history-workers: are both 0, at least one must work");
         }
-        // One connection a worker, one to make months of partitions with, one to spare for probes and quarantine.
-        let needed = self.workers + self.history_workers + 1;
+        // One connection a worker, one to make months of partitions with, one for the sweeper, probes and quarantine.
+        let needed = self.workers + self.history_workers + 2;
         if postgres.pool_max < needed {
             problems.push(format!(
                 "--database-pool-max: is {}, but {} workers need at least {needed} connections",
@@ -178,7 +206,6 @@ impl ServeArgs {
         Ok(Config {
             postgres,
             amqp,
-            rules: rules.unwrap_or_else(RuleBook::builtin),
             workers: self.workers,
             history_workers: self.history_workers,
             batch: BatchLimits {
@@ -186,14 +213,20 @@ impl ServeArgs {
                 linger: self.linger,
             },
             prefetch: self.prefetch,
+            sweep: SweepConfig {
+                every: self.sweep_every,
+                wrap_up_grace: self.wrap_up_grace,
+                max_age: MaxAge {
+                    default: self.sweep_after,
+                    by_media: self
+                        .sweep_after_media
+                        .iter()
+                        .cloned()
+                        .collect::<BTreeMap<_, _>>(),
+                },
+            },
         })
     }
-}
-
-fn rules_from(path: &std::path::Path) -> anyhow::Result<RuleBook> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    RuleBook::from_toml(&text).with_context(|| path.display().to_string())
 }
 
 impl Config {

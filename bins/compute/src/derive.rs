@@ -1,7 +1,8 @@
 //! A folded session → the columns that are kept beside it, and its metrics. Pure.
 
-use kpi::{MetricValue, RuleBook};
-use schema::{CustomerKey, MetricVersion, UtcMicros};
+use crate::catalogue::Active;
+use kpi::{MetricValue, Subject};
+use schema::{CustomerKey, InteractionId, MetricVersion, TenantId, UtcMicros};
 use session::Session;
 use std::collections::BTreeSet;
 use store::interactions::Status;
@@ -36,16 +37,25 @@ pub fn columns(session: &Session) -> Columns {
     }
 }
 
-/// The metrics of a session in every version asked for; none before a terminal state.
+/// The metrics of a session; none before a terminal state, unless it was given up (`swept`).
 pub fn metrics(
+    tenant: &TenantId,
+    interaction: &InteractionId,
     session: &Session,
-    rules: &RuleBook,
+    swept: bool,
+    active: &Active,
     versions: &BTreeSet<MetricVersion>,
 ) -> Vec<MetricValue> {
     let timeline = session.timeline();
+    let subject = Subject {
+        tenant: tenant.as_str(),
+        interaction: interaction.as_str(),
+        timeline: &timeline,
+        swept,
+    };
     let mut metrics = Vec::new();
-    for version in versions {
-        kpi::evaluate(&timeline, rules.rules(*version), *version, &mut metrics);
-    }
+    active
+        .catalogue
+        .evaluate_some(&active.selection(versions), &subject, &mut metrics);
     metrics
 }

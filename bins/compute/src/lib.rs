@@ -1,23 +1,30 @@
 //! compute: facts in, metrics out.
 //!
-//! Takes facts from the events queues, folds them into the sessions kept in PostgreSQL, evaluates the rules and writes what
+//! Takes facts from the events queues, folds them into the sessions kept in PostgreSQL, evaluates the KPI definitions and writes what
 //! changed. It never talks to a platform and never looks at a raw body.
 //!
 //! Start at [`worker`] (the loop), then [`plan`] (what a batch is turned into) and [`apply`] (the one transaction). The pure files are
-//! [`batch`], [`plan`] and [`mod@derive`]. [`replay_file`] is the same engine without any service.
+//! [`batch`], [`plan`] and [`mod@derive`]. Which definitions are evaluated is [`catalogue`]'s matter; [`sweep`] does what time alone decides.
+//! [`replay_file`] is the same engine without any service, [`kpi_command`] what people do with definitions.
 
 pub mod app;
 pub mod apply;
 pub mod batch;
+pub mod catalogue;
 pub mod config;
+pub mod definition_files;
 pub mod derive;
+pub mod findings;
+pub mod kpi_command;
 pub mod plan;
 pub mod pressure;
 mod quarantine;
 pub mod replay_file;
 pub mod shared;
+pub mod sweep;
 pub mod wake;
 pub mod worker;
+pub mod zone_data;
 
 use config::{Cli, Command, MigrateArgs};
 
@@ -33,6 +40,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Some(Command::Migrate(args)) => migrate(&args).await,
         Some(Command::ReplayFile(args)) => replay_file::run(&args),
+        Some(Command::Kpi(args)) => kpi_command::run(&args).await,
     }
 }
 
@@ -49,5 +57,14 @@ async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
         report.already,
         report.months
     );
+    let store = store::Store::connect(store::StoreConfig::new(&postgres.url, "kpiline compute migrate")).await?;
+    let shipped = catalogue::ship(&store).await?;
+    println!(
+        "{} KPI definitions and {} schedules of this release stored; `compute kpi list` shows them",
+        shipped.definitions, shipped.schedules
+    );
+    for differing in shipped.differing {
+        println!("{differing} is in the store with another text, which stays");
+    }
     Ok(())
 }

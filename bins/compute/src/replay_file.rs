@@ -10,8 +10,9 @@ mod tally;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use input::{BadLine, Counts, Folded};
-use kpi::{METRICS, RuleBook};
-use schema::{BodyFormat, MetricVersion};
+use crate::definition_files;
+use kpi::{Catalogue, Definition, Library};
+use schema::BodyFormat;
 use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -37,18 +38,17 @@ pub struct ReplayFileArgs {
     /// What to print: one row a metric and interaction (csv, jsonl; in order of interaction), or totals.
     #[arg(long, value_enum, default_value_t = OutputFormat::Summary)]
     pub output: OutputFormat,
-    /// The metrics wanted, separated by commas; all of them when left out.
+    /// The KPIs wanted, separated by commas: `adjusted_aht`, or `adjusted_aht@2`; without a version the newest one known. All when left out.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub metrics: Vec<String>,
-    /// A file of metric rules (TOML); the built-in rules when left out
-    ///
-    /// Each `[[version]]` in it has a `version`, and may have `excluded_dispositions`, `business_hours = { open, close }` in local
-    /// time and a `default_zone`.
-    #[arg(long, value_name = "FILE", env = "KPILINE_RULES")]
-    pub rules: Option<PathBuf>,
-    /// The version of the rules to evaluate: a version in --rules is used only when it is named here
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub metric_version: u16,
+    /// A file with a KPI definition, a schedule or places, or a folder of them, besides what ships with this release; may be repeated
+    #[arg(
+        long = "kpi",
+        env = "KPILINE_KPI_FILES",
+        value_delimiter = ',',
+        value_name = "PATH"
+    )]
+    pub definitions: Vec<PathBuf>,
     /// Threads; as many as there are cores when left out.
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZero<usize>>,
@@ -100,17 +100,8 @@ pub fn replay(
     remarks: &mut impl Write,
 ) -> anyhow::Result<()> {
     let began = Instant::now();
-    let metrics = wanted(&args.metrics)?;
-    let book = match &args.rules {
-        None => RuleBook::builtin(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("the rules {} cannot be read", path.display()))?;
-            RuleBook::from_toml(&text)
-                .with_context(|| format!("the rules {} are wrong", path.display()))?
-        }
-    };
-    let version = MetricVersion(args.metric_version);
+    let catalogue = catalogue(&args.definitions)?;
+    let which = wanted(&args.metrics, &catalogue)?;
     let threads = args
         .threads
         .or_else(|| std::thread::available_parallelism().ok())
@@ -127,14 +118,13 @@ pub fn replay(
     }
 
     let measure = output::Measure {
-        metrics: &metrics,
-        rules: book.rules(version),
-        version,
+        catalogue: &catalogue,
+        which: &which,
     };
     let interactions = match args.output {
         OutputFormat::Summary => {
             let totals = tally::totals(shards, measure);
-            totals.print(&metrics, out)?;
+            totals.print(measure, out)?;
             totals.sessions
         }
         OutputFormat::Csv => output::csv(shards, measure, threads, out)?,
@@ -144,27 +134,64 @@ pub fn replay(
     remark(&counts, interactions, began, remarks)
 }
 
-fn wanted(names: &[String]) -> anyhow::Result<Vec<&'static str>> {
-    if names.is_empty() {
-        return Ok(METRICS.to_vec());
+/// What ships with this release, and what the files define besides.
+fn catalogue(paths: &[PathBuf]) -> anyhow::Result<Catalogue> {
+    let shipped = Catalogue::shipped();
+    if paths.is_empty() {
+        return Ok(shipped);
     }
-    let unknown: Vec<&str> = names
+    let files = definition_files::read(paths, &Library::shipped())?;
+    let key = |definition: &Definition| (definition.name().to_owned(), definition.version());
+    let given: Vec<_> = files.definitions.iter().map(|given| key(given)).collect();
+    // What is given has the last word, so that a draft of a shipped text can be tried out under its number.
+    let definitions = shipped
+        .definitions()
         .iter()
-        .map(String::as_str)
-        .filter(|name| !METRICS.contains(name))
+        .filter(|definition| !given.contains(&key(definition)))
+        .chain(&files.definitions)
+        .cloned()
         .collect();
+    Ok(Catalogue::new(definitions, files.library))
+}
+
+/// Indexes of the definitions asked for, in the order of the catalogue, each once.
+fn wanted(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<usize>> {
+    let definitions = catalogue.definitions();
+    if names.is_empty() {
+        return Ok((0..definitions.len()).collect());
+    }
+    let mut which = Vec::new();
+    let mut unknown = Vec::new();
+    for asked in names {
+        let (name, version) = match asked.split_once('@') {
+            Some((name, version)) => (name, Some(version)),
+            None => (asked.as_str(), None),
+        };
+        let newest = (0..definitions.len())
+            .filter(|index| definitions[*index].name() == name)
+            .filter(|index| {
+                version.is_none_or(|version| definitions[*index].version().to_string() == version)
+            })
+            .max_by_key(|index| definitions[*index].version());
+        match newest {
+            Some(index) => which.push(index),
+            None => unknown.push(asked.as_str()),
+        }
+    }
     if !unknown.is_empty() {
+        let known: Vec<String> = definitions
+            .iter()
+            .map(|definition| format!("{}@{}", definition.name(), definition.version()))
+            .collect();
         bail!(
             "no such metric: {} (there are {})",
             unknown.join(", "),
-            METRICS.join(", ")
+            known.join(", ")
         );
     }
-    // In the order of evaluation, each once.
-    Ok(METRICS
-        .into_iter()
-        .filter(|metric| names.iter().any(|name| name == metric))
-        .collect())
+    which.sort_unstable();
+    which.dedup();
+    Ok(which)
 }
 
 fn describe(bad: &[BadLine], count: u64, remarks: &mut impl Write) -> io::Result<()> {

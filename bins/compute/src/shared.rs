@@ -5,7 +5,7 @@ use crate::batch::BatchLimits;
 use crate::pressure::Pressure;
 use crate::wake::Waker;
 use broker::BrokerConfig;
-use runtime::metrics::{Counter, CounterHandle, Histogram, HistogramHandle};
+use runtime::metrics::{Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle};
 use runtime::{Backoff, Health, Metrics, chain};
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -134,6 +134,8 @@ pub struct Meters {
     pub quarantined: CounterHandle,
     /// Connections opened again.
     pub reconnects: CounterHandle,
+    /// Switched-on definitions that this release cannot read.
+    pub unreadable: GaugeHandle,
     /// How long a batch took.
     pub batch_seconds: HistogramHandle,
     /// Facts in a batch.
@@ -153,6 +155,7 @@ impl Meters {
             unchanged: metrics.counter(Counter::ComputeMetricsUnchanged, &[]),
             quarantined: metrics.counter(Counter::Quarantine, &[("stage", "compute")]),
             reconnects: metrics.counter(Counter::BrokerReconnects, &[]),
+            unreadable: metrics.gauge(Gauge::KpiUnreadable, &[]),
             batch_seconds: metrics.histogram(Histogram::ComputeBatch, &[]),
             batch_events: metrics.histogram(Histogram::ComputeBatchEvents, &[]),
             lag_seconds: metrics.histogram(Histogram::EventToMetric, &[]),

@@ -205,6 +205,11 @@ async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Tag, Int
     }
     let applied = apply_all(shared, plan).await?;
     let meters = &shared.meters;
+    if let Some(active) = shared.applier.catalogue().known() {
+        meters
+            .unreadable
+            .set(i64::try_from(active.unreadable.len()).unwrap_or(i64::MAX));
+    }
     meters.events.inc_by(facts as u64);
     meters.sessions.inc_by(applied.sessions);
     meters.written.inc_by(applied.written);

@@ -5,15 +5,15 @@
 #![allow(clippy::unwrap_used)]
 
 use compute::apply::Applier;
+use compute::catalogue::{self, Active};
 use compute::derive;
 use compute::plan::{Plan, PlannedSession};
-use kpi::RuleBook;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt as _, SeedableRng};
 use schema::{
-    AgentRef, DurationKind, Durations, Fact, FactKey, MetricVersion, Millis, SourceRank, State,
-    Statement, UtcMicros,
+    AgentRef, DurationKind, Durations, Fact, FactKey, Millis, SourceRank, State, Statement,
+    UtcMicros,
 };
 use session::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,11 +122,7 @@ fn plan(mut sessions: Vec<PlannedSession>) -> Plan {
 }
 
 async fn applier(db: &TestDb) -> Applier {
-    Applier::new(
-        db.store_with(8).await,
-        RuleBook::builtin(),
-        BTreeSet::from([MetricVersion::FIRST]),
-    )
+    Applier::new(db.store_with(8).await)
 }
 
 type Stored = BTreeMap<(String, String, i32), (Option<f64>, String, String)>;
@@ -153,23 +149,26 @@ async fn stored(db: &TestDb) -> Stored {
     map
 }
 
-/// What the pure derivation gives: value by interaction, metric and version.
-fn expected(
+/// What the pure derivation gives by the catalogue in this database: value by interaction, metric and version.
+async fn expected(
+    db: &TestDb,
     calls: &BTreeMap<String, Vec<Fact>>,
-    versions: &[u16],
 ) -> BTreeMap<(String, String, i32), Option<f64>> {
-    let versions = versions.iter().copied().map(MetricVersion).collect();
+    let store = db.store().await;
+    let active = Active::of(catalogue::load(&store.client().await.unwrap()).await.unwrap());
     let mut values = BTreeMap::new();
     for (id, facts) in calls {
         let mut session = Session::default();
         for fact in facts {
             session.insert(fact.clone());
         }
-        for metric in derive::metrics(&session, &RuleBook::builtin(), &versions) {
+        let (tenant, interaction) = ("acme".into(), id.as_str().into());
+        let none = BTreeSet::new();
+        for metric in derive::metrics(&tenant, &interaction, &session, false, &active, &none) {
             values.insert(
                 (
                     id.clone(),
-                    metric.metric.to_owned(),
+                    metric.metric.to_string(),
                     i32::from(metric.version.0),
                 ),
                 metric.value,
@@ -246,7 +245,7 @@ async fn any_interleaving_of_workers_with_crashes_ends_in_the_pure_derivation() 
         }
         assert_eq!(
             values(&stored(&db).await),
-            expected(&calls, &[1]),
+            expected(&db, &calls).await,
             "seed {seed}"
         );
     }
@@ -399,32 +398,6 @@ async fn an_early_fact_over_the_months_end_moves_the_row_and_leaves_one() {
         (Some(1.0), "2024-03-31 23:30:00.000000")
     );
     assert_eq!(rows.len(), 6);
-}
-
-#[tokio::test]
-async fn a_jobs_version_appears_beside_the_first_and_later_facts_revise_both() {
-    let facts = call(&mut StdRng::seed_from_u64(5), "int_1");
-    let calls = BTreeMap::from([("int_1".to_owned(), facts.clone())]);
-    let db = TestDb::new().await;
-    let applier = applier(&db).await;
-    applier
-        .apply(&plan(vec![planned("int_1", facts[..5].to_vec())]))
-        .await
-        .unwrap();
-    let before = stored(&db).await;
-    let replayed = PlannedSession {
-        job_versions: BTreeSet::from([MetricVersion(2)]),
-        ..planned("int_1", facts[..5].to_vec())
-    };
-    applier.apply(&plan(vec![replayed])).await.unwrap();
-    let mut both = stored(&db).await;
-    both.retain(|key, _| key.2 == 1);
-    assert_eq!(both, before, "version 1 is as it was");
-    applier
-        .apply(&plan(vec![planned("int_1", facts[5..].to_vec())]))
-        .await
-        .unwrap();
-    assert_eq!(values(&stored(&db).await), expected(&calls, &[1, 2]));
 }
 
 #[tokio::test]

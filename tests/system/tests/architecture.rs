@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "compute",
         &[
-            "schema", "adapter", "session", "kpi", "broker", "runtime", "store",
+            "schema", "adapter", "session", "kpi", "timezone", "broker", "runtime", "store",
         ],
     ),
     (

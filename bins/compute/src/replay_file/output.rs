@@ -2,8 +2,8 @@
 
 use super::input::Sessions;
 use anyhow::Context as _;
-use kpi::{MetricValue, Rules, evaluate_only};
-use schema::{InteractionId, MetricVersion};
+use kpi::{Catalogue, MetricValue, Subject};
+use schema::InteractionId;
 use serde_json::json;
 use session::Session;
 use std::fmt::{self, Write as _};
@@ -16,15 +16,26 @@ const BATCH: usize = 4096;
 /// What to evaluate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measure<'a> {
-    pub(super) metrics: &'a [&'static str],
-    pub(super) rules: &'a Rules,
-    pub(super) version: MetricVersion,
+    pub(super) catalogue: &'a Catalogue,
+    /// Indexes into the catalogue's definitions.
+    pub(super) which: &'a [usize],
 }
 
 impl Measure<'_> {
-    pub(super) fn evaluate(&self, session: &Session, rows: &mut Vec<MetricValue>) {
+    pub(super) fn evaluate(
+        &self,
+        interaction: &InteractionId,
+        session: &Session,
+        rows: &mut Vec<MetricValue>,
+    ) {
         let timeline = session.timeline();
-        evaluate_only(self.metrics, &timeline, self.rules, self.version, rows);
+        let subject = Subject {
+            tenant: "",
+            interaction: interaction.as_str(),
+            timeline: &timeline,
+            swept: false,
+        };
+        self.catalogue.evaluate_some(self.which, &subject, rows);
     }
 }
 
@@ -99,7 +110,7 @@ fn rows(
                         let (mut text, mut rows) = (String::new(), Vec::new());
                         for (interaction, session) in part {
                             rows.clear();
-                            measure.evaluate(session, &mut rows);
+                            measure.evaluate(interaction, session, &mut rows);
                             for row in &rows {
                                 render(interaction, row, &mut text)?;
                             }

@@ -1,7 +1,8 @@
-//! Totals of each metric, summed exactly: in whole milliseconds, never in floats.
+//! Totals of each definition, summed exactly: in whole thousandths of its unit, never in floats.
 
 use super::input::Sessions;
 use super::output::Measure;
+use kpi::{Definition, MetricValue, Unit};
 use std::io::{self, Write};
 use std::thread;
 
@@ -10,18 +11,18 @@ use std::thread;
 pub(super) struct Totals {
     /// Interactions seen, terminal or not.
     pub(super) sessions: u64,
-    /// In the order of the metrics asked for.
+    /// In the order of the definitions asked for.
     metrics: Vec<Total>,
 }
 
-/// Totals of one metric.
+/// Totals of one definition.
 #[derive(Debug, Default, Clone, Copy)]
 struct Total {
     /// Rows with a value.
     values: u64,
     /// Rows without one.
     absent: u64,
-    millis: i128,
+    thousandths: i128,
 }
 
 /// Evaluates every session, each shard in a thread of its own.
@@ -36,43 +37,64 @@ pub(super) fn totals(shards: Vec<Sessions>, measure: Measure<'_>) -> Totals {
             .map(|part| part.join().unwrap_or_default())
             .collect()
     });
-    let mut totals = Totals::new(measure.metrics.len());
+    let mut totals = Totals::new(measure.which.len());
     for part in parts {
         totals.sessions += part.sessions;
         for (total, part) in totals.metrics.iter_mut().zip(part.metrics) {
             total.values += part.values;
             total.absent += part.absent;
-            total.millis += part.millis;
+            total.thousandths += part.thousandths;
         }
     }
     totals
 }
 
 fn count(sessions: &Sessions, measure: Measure<'_>) -> Totals {
-    let mut totals = Totals::new(measure.metrics.len());
-    let mut rows = Vec::with_capacity(measure.metrics.len());
-    for session in sessions.values() {
+    let mut totals = Totals::new(measure.which.len());
+    let definitions: Vec<&Definition> = definitions(measure).collect();
+    let mut rows = Vec::with_capacity(measure.which.len());
+    for (interaction, session) in sessions {
         totals.sessions += 1;
         rows.clear();
-        measure.evaluate(session, &mut rows);
+        measure.evaluate(interaction, session, &mut rows);
+        // Rows come in the order of their definitions: one each, none or several where a definition is about legs.
+        let mut index = 0;
         for row in &rows {
-            let Some(index) = measure.metrics.iter().position(|name| *name == row.metric) else {
-                continue;
-            };
-            let total = &mut totals.metrics[index];
-            match row.value {
-                Some(seconds) => {
-                    total.values += 1;
-                    // A value is a whole number of milliseconds divided by a thousand: this is that number again.
-                    #[expect(clippy::cast_possible_truncation, reason = "bounded by the rules")]
-                    let millis = (seconds * 1000.0).round() as i64;
-                    total.millis += i128::from(millis);
-                }
-                None => total.absent += 1,
+            while index < definitions.len() && !is_of(row, definitions[index]) {
+                index += 1;
+            }
+            if let Some(total) = totals.metrics.get_mut(index) {
+                total.add(row);
             }
         }
     }
     totals
+}
+
+fn definitions(measure: Measure<'_>) -> impl Iterator<Item = &Definition> {
+    measure
+        .which
+        .iter()
+        .map(move |index| &*measure.catalogue.definitions()[*index])
+}
+
+fn is_of(row: &MetricValue, definition: &Definition) -> bool {
+    row.metric == definition.name() && row.version == definition.version()
+}
+
+impl Total {
+    fn add(&mut self, row: &MetricValue) {
+        match row.value {
+            Some(value) => {
+                self.values += 1;
+                // Seconds are whole milliseconds divided by a thousand: this is that number again.
+                #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+                let thousandths = (value * 1000.0).round() as i64;
+                self.thousandths += i128::from(thousandths);
+            }
+            None => self.absent += 1,
+        }
+    }
 }
 
 impl Totals {
@@ -83,19 +105,29 @@ impl Totals {
         }
     }
 
-    /// One line for each metric: `adjusted_aht: 2 interactions, 57.200 seconds`.
-    pub(super) fn print(&self, names: &[&str], out: &mut impl Write) -> io::Result<()> {
-        for (name, total) in names.iter().zip(&self.metrics) {
+    /// One line for each definition: `adjusted_aht: 2 interactions, 57.200 seconds`.
+    pub(super) fn print(&self, measure: Measure<'_>, out: &mut impl Write) -> io::Result<()> {
+        for (definition, total) in definitions(measure).zip(&self.metrics) {
             let Total {
                 values,
                 absent,
-                millis,
+                thousandths,
             } = total;
-            let (seconds, rest) = (millis / 1000, millis % 1000);
-            write!(
-                out,
-                "{name}: {values} interactions, {seconds}.{rest:03} seconds"
-            )?;
+            let twice = definitions(measure)
+                .filter(|other| other.name() == definition.name())
+                .count()
+                > 1;
+            write!(out, "{}", definition.name())?;
+            if twice {
+                write!(out, "@{}", definition.version())?;
+            }
+            let (whole, rest) = (thousandths / 1000, (thousandths % 1000).abs());
+            match definition.unit() {
+                Unit::Seconds => write!(out, ": {values} interactions, {whole}.{rest:03} seconds")?,
+                Unit::Count => write!(out, ": {values} interactions, {whole} in total")?,
+                Unit::Share => write!(out, ": {whole}.{rest:03} of {values} interactions")?,
+                Unit::Number => write!(out, ": {values} interactions, sum {whole}.{rest:03}")?,
+            }
             match absent {
                 0 => writeln!(out)?,
                 absent => writeln!(out, ", {absent} without a value")?,

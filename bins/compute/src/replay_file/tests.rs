@@ -97,12 +97,13 @@ fn totals_are_the_same_for_any_number_of_threads_and_any_split_into_files() {
 fn rows_come_in_the_order_of_interactions_whatever_the_number_of_threads() {
     let text = large();
     for output in ["csv", "jsonl"] {
-        let alone = check(&[&text], &["--output", output, "--threads", "1"]);
-        let many = check(&[&text], &["--output", output, "--threads", "5"]);
+        let options = ["--metrics", "adjusted_aht,queue_wait", "--output", output];
+        let alone = check(&[&text], &[&options[..], &["--threads", "1"]].concat());
+        let many = check(&[&text], &[&options[..], &["--threads", "5"]].concat());
         assert!(alone == many, "{output} differs");
         assert_eq!(
             alone.lines().count(),
-            6 * 3000 + usize::from(output == "csv")
+            2 * 3000 + usize::from(output == "csv")
         );
     }
 }
@@ -121,13 +122,11 @@ fn a_row_is_what_the_header_says() {
         "handle_time",
         "--output",
         "csv",
-        "--metric-version",
-        "3",
     ];
     assert_eq!(
         check(&[&text], &options),
         "interaction_id,metric,version,leg,value,timestamp_utc,agent_id,queue_id,metadata\n\
-         i00001,handle_time,3,,53.7,2024-05-15T14:00:05.000Z,a1,\"q, one\",\"{\"\"outcome\"\":\"\"completed\"\",\"\"not_stated\"\":[\"\"hold\"\"],\"\"unit\"\":\"\"s\"\"}\"\n"
+         i00001,handle_time,1,,53.7,2024-05-15T14:00:05.000Z,a1,\"q, one\",\"{\"\"outcome\"\":\"\"completed\"\",\"\"not_stated\"\":[\"\"hold\"\"],\"\"unit\"\":\"\"s\"\"}\"\n"
     );
     let options = ["--metrics", "queue_wait", "--output", "jsonl"];
     let row: serde_json::Value = serde_json::from_str(&check(&[&text], &options)).unwrap();
@@ -199,27 +198,42 @@ fn what_cannot_be_read_at_all_is_an_error_that_says_why() {
     let (_folder, args) = given(&[""], &["--metrics", "aht,talk_time,fcr"]);
     let error = outcome(&args).0.unwrap_err().to_string();
     assert!(
-        error.starts_with("no such metric: aht, fcr (there are adjusted_aht,"),
+        error.starts_with("no such metric: aht, fcr (there are adjusted_aht@1,"),
         "{error}"
     );
 }
 
 #[test]
-fn rules_come_from_a_file() {
-    let (folder, mut args) = given(
-        &[&large()],
-        &["--metrics", "adjusted_aht", "--metric-version", "2"],
-    );
-    let rules = folder.path().join("rules.toml");
+fn a_definition_comes_from_a_file_and_its_newest_version_is_meant_where_none_is_named() {
+    let (folder, mut args) = given(&[&large()], &["--metrics", "adjusted_aht,adjusted_aht@1"]);
+    let file = folder.path().join("adjusted_aht.v2.toml");
     std::fs::write(
-        &rules,
-        "[[version]]\nversion = 2\nbusiness_hours = { open = '02:00', close = '03:00' }",
+        &file,
+        "name = 'adjusted_aht'\nversion = 2\nunit = 'seconds'\npriority = 'normal'\nscope = 'interaction'\n\
+         description = 'Talk alone.'\nsource = 'Ours.'\naggregations = ['mean']\nvalue = 'interaction.talk * 2'\n",
     )
     .unwrap();
-    args.rules = Some(rules);
+    args.definitions.push(file);
     assert_eq!(args.output, OutputFormat::Summary);
     assert_eq!(
         outcome(&args).1,
-        "adjusted_aht: 3000 interactions, 0.000 seconds\n"
+        "adjusted_aht@1: 3000 interactions, 3021.000 seconds\n\
+         adjusted_aht@2: 3000 interactions, 6006.000 seconds\n"
     );
+}
+
+#[test]
+fn a_wrong_definition_is_refused_with_file_line_and_column() {
+    let (folder, mut args) = given(&[&large()], &[]);
+    let file = folder.path().join("wrong.toml");
+    std::fs::write(
+        &file,
+        "name = 'wrong'\nversion = 1\nunit = 'seconds'\npriority = 'normal'\nscope = 'interaction'\n\
+         description = 'Wrong.'\nsource = 'Ours.'\naggregations = ['mean']\nvalue = 'interaction.tlak'\n",
+    )
+    .unwrap();
+    args.definitions.push(file);
+    let error = format!("{:#}", outcome(&args).0.unwrap_err());
+    assert!(error.contains("wrong.toml:9:"), "{error}");
+    assert!(error.contains("tlak"), "{error}");
 }

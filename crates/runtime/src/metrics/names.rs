@@ -46,6 +46,8 @@ names! {
         ComputeSessions "compute_sessions" [] "Sessions folded, once a batch each"
         ComputeMetricsWritten "compute_metrics_written" [] "Metric rows inserted or really changed"
         ComputeMetricsUnchanged "compute_metrics_unchanged" [] "Metric rows evaluated and found as they were"
+        ComputeSwept "compute_swept" [] "Open interactions given up as incomplete"
+        ComputeSettled "compute_settled" [] "Interactions settled: ended, and their wrap-up grace is over"
         DeliverRows "deliver_rows" ["fate"] "Rows settled, by fate"
         DeliverRequests "deliver_requests" ["target", "outcome"] "Push requests answered or failed, by target and outcome"
         BackfillItems "backfill_items" [] "Items published by backfill jobs"
@@ -60,6 +62,7 @@ names! {
     Gauge {
         Up "up" ["binary", "version"] "1 while the process runs"
         BrokerBlocked "broker_blocked" [] "1 while the broker refuses publishes because of an alarm"
+        KpiUnreadable "kpi_unreadable" [] "Switched-on KPI definitions that this release cannot read and does not compute"
         DeliverPending "deliver_pending" [] "Rows waiting to be pushed"
         BackfillJobsActive "backfill_jobs_active" [] "Backfill jobs this process works on"
     }

@@ -1,0 +1,325 @@
+//! The definitions in the store: read, compiled, and kept fresh in a running process.
+//!
+//! Every change of definitions, schedules or places raises one number, the generation, under an exclusive lock. Each transaction
+//! of compute takes the same lock shared and then asks for the number: as long as it runs nobody can promote, and when the number
+//! is not the one this process knows, the transaction reads the catalogue anew before it evaluates anything. So replicas follow a
+//! change without a restart, and no batch is evaluated by two states of the catalogue.
+
+use kpi::{Catalogue, Definition, Library, Problem};
+use schema::MetricVersion;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use store::definitions::{self, Inserted, NewDefinition, Status, StoredDefinition};
+use store::documents::{self, NewPlaces, NewSchedule};
+use store::{Store, StoreError, Transaction};
+use timezone::{Places, Schedule};
+
+/// All that the store holds, compiled as far as it compiles.
+#[derive(Debug)]
+pub struct Stored {
+    /// Which state of the catalogue this is.
+    pub generation: i64,
+    /// What definitions refer to: the schedules of the store and those that ship with this release, and the newest places.
+    pub library: Library,
+    /// Ascending by name and version.
+    pub definitions: Vec<StoredKpi>,
+}
+
+/// One stored definition.
+#[derive(Debug)]
+pub struct StoredKpi {
+    /// The row. A seeded row without a text has the text that ships with this release.
+    pub row: StoredDefinition,
+    /// What the text says, or why this release cannot read it.
+    pub compiled: Result<Arc<Definition>, Vec<Problem>>,
+}
+
+/// What [`ship`] did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ShipReport {
+    /// Definitions that were not in the store, now drafts (or seeded rows that now have their text).
+    pub definitions: u64,
+    /// Schedules that were not in the store.
+    pub schedules: u64,
+    /// `name@version` of what the store holds with another content, which stays.
+    pub differing: Vec<String>,
+}
+
+/// Reads and compiles everything. Call it in a transaction that holds the catalogue's lock, or where a torn read does no harm.
+pub async fn load(conn: &impl store::Connection) -> Result<Stored, StoreError> {
+    let generation = definitions::generation(conn).await?;
+    let rows = definitions::list(conn).await?;
+    let schedules = documents::list_schedules(conn).await?;
+    let places = documents::latest_places(conn).await?;
+    let library = library(
+        schedules
+            .iter()
+            .map(|stored| (stored.name.as_str(), stored.text.as_str())),
+        places.as_ref().map(|stored| stored.text.as_str()),
+    );
+    let definitions = rows
+        .into_iter()
+        .map(|mut row| {
+            if row.text.is_empty()
+                && let Some(text) = shipped_text(&row.name, row.version)
+            {
+                text.clone_into(&mut row.text);
+            }
+            let file = format!("{}@{}", row.name, row.version);
+            let compiled = Definition::read(&file, &row.text, &library).map(Arc::new);
+            StoredKpi { row, compiled }
+        })
+        .collect();
+    Ok(Stored {
+        generation,
+        library,
+        definitions,
+    })
+}
+
+/// Texts that were checked when they were stored; one that this release cannot read is reported and left out, and the
+/// definitions that refer to it say so by themselves.
+fn library<'a>(
+    schedules: impl Iterator<Item = (&'a str, &'a str)>,
+    places: Option<&str>,
+) -> Library {
+    let mut by_version: BTreeMap<(String, u16), Schedule> = BTreeMap::new();
+    let shipped = kpi::shipped_schedules()
+        .iter()
+        .map(|shipped| (shipped.file, shipped.text));
+    // The store's texts come last and so have the last word.
+    for (name, text) in shipped.chain(schedules) {
+        match Schedule::read(text) {
+            Ok(schedule) => {
+                by_version.insert((schedule.name().to_owned(), schedule.version()), schedule);
+            }
+            Err(problems) => {
+                tracing::error!(
+                    schedule = name,
+                    ?problems,
+                    "a stored schedule cannot be read"
+                );
+            }
+        }
+    }
+    let places = match places.map(Places::read) {
+        None => Places::empty(),
+        Some(Ok(places)) => places,
+        Some(Err(problems)) => {
+            tracing::error!(?problems, "the stored places cannot be read");
+            Places::empty()
+        }
+    };
+    Library::new(by_version.into_values(), places)
+}
+
+fn shipped_text(name: &str, version: MetricVersion) -> Option<&'static str> {
+    kpi::shipped_definitions()
+        .iter()
+        .find(|shipped| shipped.name == name && shipped.version == version)
+        .map(|shipped| shipped.text)
+}
+
+/// Puts what ships with this release into the store: schedules, and definitions as drafts. What is there already stays.
+pub async fn ship(store: &Store) -> anyhow::Result<ShipReport> {
+    let mut report = ShipReport::default();
+    let mut client = store.client().await?;
+    let tx = client.transaction().await?;
+    definitions::change(&tx).await?;
+    for shipped in kpi::shipped_schedules() {
+        let schedule = Schedule::read(shipped.text)
+            .map_err(|problems| anyhow::anyhow!("{}: {problems:?}", shipped.file))?;
+        let inserted = documents::insert_schedule(
+            &tx,
+            &NewSchedule {
+                name: schedule.name(),
+                version: MetricVersion(schedule.version()),
+                text: shipped.text,
+                digest: &schedule.digest(),
+            },
+        )
+        .await?;
+        match inserted {
+            Inserted::New => report.schedules += 1,
+            Inserted::Same => {}
+            Inserted::Differs { .. } => report.differing.push(format!(
+                "schedule {}@{}",
+                schedule.name(),
+                schedule.version()
+            )),
+        }
+    }
+    for definition in Catalogue::shipped().definitions() {
+        match insert(&tx, definition).await? {
+            Inserted::New => report.definitions += 1,
+            Inserted::Same => {}
+            Inserted::Differs { .. } => {
+                report
+                    .differing
+                    .push(format!("{}@{}", definition.name(), definition.version()));
+            }
+        }
+    }
+    // Rolled back, the generation stays as it is and no replica reads again for nothing.
+    if report.definitions + report.schedules > 0 {
+        tx.commit().await?;
+    }
+    Ok(report)
+}
+
+/// Stores a definition as a draft.
+pub async fn insert(
+    tx: &Transaction<'_>,
+    definition: &Definition,
+) -> Result<Inserted, StoreError> {
+    definitions::insert(
+        tx,
+        &NewDefinition {
+            name: definition.name(),
+            version: definition.version(),
+            unit: definition.unit().name(),
+            text: definition.text(),
+            digest: &definition.digest(),
+        },
+    )
+    .await
+}
+
+/// Stores a document with the places of agents, queues and organisations.
+pub async fn insert_places(
+    tx: &Transaction<'_>,
+    places: &Places,
+    text: &str,
+) -> Result<Inserted, StoreError> {
+    documents::insert_places(
+        tx,
+        &NewPlaces {
+            version: MetricVersion(places.version()),
+            text,
+            digest: &places.digest(),
+        },
+    )
+    .await
+}
+
+/// One state of the catalogue, ready to evaluate.
+#[derive(Debug)]
+pub struct Active {
+    /// Which state this is.
+    pub generation: i64,
+    /// Every definition that was ever switched on and that this release can read.
+    pub catalogue: Catalogue,
+    /// Indexes of the current and candidate ones: evaluated for every interaction that has news.
+    switched_on: Vec<usize>,
+    /// Indexes of the retired ones by version: evaluated where a job asks for the version.
+    retired: BTreeMap<MetricVersion, Vec<usize>>,
+    /// `name@version` of those that are switched on and that this release cannot read.
+    pub unreadable: Vec<String>,
+}
+
+impl Active {
+    /// Sorts out what is to be evaluated.
+    pub fn of(stored: Stored) -> Self {
+        let (mut definitions, mut switched_on) = (Vec::new(), Vec::new());
+        let mut retired: BTreeMap<MetricVersion, Vec<usize>> = BTreeMap::new();
+        let mut unreadable = Vec::new();
+        for StoredKpi { row, compiled } in stored.definitions {
+            if row.status == Status::Draft {
+                continue;
+            }
+            match compiled {
+                Ok(definition) => {
+                    let index = definitions.len();
+                    definitions.push(definition);
+                    match row.status {
+                        Status::Retired => retired.entry(row.version).or_default().push(index),
+                        Status::Current | Status::Candidate | Status::Draft => {
+                            switched_on.push(index);
+                        }
+                    }
+                }
+                Err(problems) if row.status != Status::Retired => {
+                    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                    tracing::error!(
+                        kpi = row.name,
+                        version = row.version.0,
+                        problems = problems.join("; "),
+                        "a switched-on definition cannot be read by this release; it is not computed"
+                    );
+                    unreadable.push(format!("{}@{}", row.name, row.version));
+                }
+                Err(_) => {}
+            }
+        }
+        Self {
+            generation: stored.generation,
+            catalogue: Catalogue::new(definitions, stored.library),
+            switched_on,
+            retired,
+            unreadable,
+        }
+    }
+
+    /// The definitions that ship with this release, all switched on: the engine without a store.
+    pub fn shipped() -> Self {
+        let catalogue = Catalogue::shipped();
+        Self {
+            generation: 0,
+            switched_on: (0..catalogue.definitions().len()).collect(),
+            catalogue,
+            retired: BTreeMap::new(),
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// What to evaluate for a session: what is switched on, and the retired ones of the versions that jobs asked for.
+    pub fn selection(&self, versions: &BTreeSet<MetricVersion>) -> Vec<usize> {
+        let asked = versions
+            .iter()
+            .filter_map(|version| self.retired.get(version))
+            .flatten();
+        self.switched_on.iter().chain(asked).copied().collect()
+    }
+}
+
+/// The catalogue as this process knows it. Cheap to clone; one per process.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    known: Arc<Mutex<Option<Arc<Active>>>>,
+}
+
+impl Watch {
+    /// The catalogue that holds until this transaction ends: nobody can change it before.
+    pub async fn active(&self, tx: &Transaction<'_>) -> Result<Arc<Active>, StoreError> {
+        let generation = definitions::generation_shared(tx).await?;
+        if let Some(known) = self.known()
+            && known.generation == generation
+        {
+            return Ok(known);
+        }
+        let active = Arc::new(Active::of(load(tx).await?));
+        tracing::info!(
+            generation,
+            definitions = active.switched_on.len(),
+            unreadable = active.unreadable.len(),
+            "the catalogue was read"
+        );
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another worker may have read a later state meanwhile.
+        if known
+            .as_ref()
+            .is_none_or(|known| known.generation < generation)
+        {
+            *known = Some(active.clone());
+        }
+        Ok(active)
+    }
+
+    /// The state read last, if any was.
+    pub fn known(&self) -> Option<Arc<Active>> {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

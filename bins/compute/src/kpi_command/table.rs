@@ -1,0 +1,246 @@
+//! Rows for people and for programs: aligned columns, a JSON array, or CSV.
+
+use super::Output;
+use anyhow::Context as _;
+use serde_json::{Map, Value};
+use std::io::Write;
+use unicode_width::UnicodeWidthStr as _;
+
+/// Between two columns.
+const GAP: &str = "  ";
+
+/// One field of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell {
+    /// There is nothing to say: `-` for people, null or an empty field for programs.
+    Absent,
+    /// Text as it is; people see its first line.
+    Text(String),
+    /// A number that is counted.
+    Count(u64),
+    /// A number that is measured: people see three digits behind the point, programs all.
+    Number(f64),
+}
+
+/// Rows under a head. The head's words are the members' names in JSON.
+#[derive(Debug)]
+pub(crate) struct Table {
+    head: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    pub(crate) fn new(head: &[&'static str]) -> Self {
+        Self {
+            head: head.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; it has a cell for each word of the head.
+    pub(crate) fn push(&mut self, row: Vec<Cell>) {
+        debug_assert_eq!(row.len(), self.head.len());
+        self.rows.push(row);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(crate) fn write(&self, output: Output, out: &mut dyn Write) -> anyhow::Result<()> {
+        match output {
+            Output::Table => out.write_all(self.text().as_bytes())?,
+            Output::Json => {
+                serde_json::to_writer_pretty(&mut *out, &self.json())?;
+                writeln!(out)?;
+            }
+            Output::Csv => self.csv(out)?,
+        }
+        Ok(())
+    }
+
+    /// Aligned columns, numbers to the right; nothing is padded behind the last one.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = vec![self.head.iter().map(|word| word.to_uppercase()).collect()];
+        lines.extend(
+            self.rows
+                .iter()
+                .map(|row| row.iter().map(Cell::shown).collect::<Vec<_>>()),
+        );
+        let widths: Vec<usize> = (0..self.head.len())
+            .map(|column| {
+                lines
+                    .iter()
+                    .map(|line: &Vec<String>| line[column].width())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        let mut text = String::new();
+        for line in &lines {
+            let mut row = String::new();
+            for (column, field) in line.iter().enumerate() {
+                if column > 0 {
+                    row.push_str(GAP);
+                }
+                let padding = " ".repeat(widths[column].saturating_sub(field.width()));
+                if self.is_numeric(column) {
+                    row.push_str(&padding);
+                    row.push_str(field);
+                } else {
+                    row.push_str(field);
+                    row.push_str(&padding);
+                }
+            }
+            text.push_str(row.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let object = |row: &Vec<Cell>| -> Value {
+            let members: Map<String, Value> = self
+                .head
+                .iter()
+                .zip(row)
+                .map(|(word, cell)| ((*word).to_owned(), cell.json()))
+                .collect();
+            Value::Object(members)
+        };
+        Value::Array(self.rows.iter().map(object).collect())
+    }
+
+    fn csv(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(&self.head)?;
+        for row in &self.rows {
+            writer.write_record(row.iter().map(Cell::exact))?;
+        }
+        writer.flush().context("the output cannot be written")
+    }
+
+    fn is_numeric(&self, column: usize) -> bool {
+        let mut cells = self
+            .rows
+            .iter()
+            .map(|row| &row[column])
+            .filter(|cell| **cell != Cell::Absent)
+            .peekable();
+        cells.peek().is_some() && cells.all(|cell| matches!(cell, Cell::Count(_) | Cell::Number(_)))
+    }
+}
+
+impl Cell {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    pub(crate) fn of(text: Option<impl Into<String>>) -> Self {
+        text.map_or(Self::Absent, |text| Self::Text(text.into()))
+    }
+
+    pub(crate) fn number(number: Option<f64>) -> Self {
+        number.map_or(Self::Absent, Self::Number)
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Absent => "-".to_owned(),
+            Self::Text(text) => text.lines().next().unwrap_or_default().to_owned(),
+            Self::Count(count) => count.to_string(),
+            Self::Number(number) => short(*number),
+        }
+    }
+
+    fn exact(&self) -> String {
+        match self {
+            Self::Absent => String::new(),
+            Self::Text(text) => text.clone(),
+            Self::Count(count) => count.to_string(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Absent => Value::Null,
+            Self::Text(text) => Value::from(text.as_str()),
+            Self::Count(count) => Value::from(*count),
+            Self::Number(number) => Value::from(*number),
+        }
+    }
+}
+
+/// At most three digits behind the point, and no zeros at the end.
+pub(crate) fn short(number: f64) -> String {
+    let text = format!("{number:.3}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" {
+        return "0".to_owned();
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&["name", "rows", "mean"]);
+        table.push(vec![
+            Cell::text("größe"),
+            Cell::Count(12),
+            Cell::Number(1.5),
+        ]);
+        table.push(vec![
+            Cell::text("a, \"b\"\nsecond line"),
+            Cell::Count(7),
+            Cell::Absent,
+        ]);
+        table
+    }
+
+    #[test]
+    fn columns_are_aligned_by_their_width_on_the_screen_and_numbers_to_the_right() {
+        assert_eq!(
+            table().text(),
+            "NAME    ROWS  MEAN\ngröße     12   1.5\na, \"b\"     7     -\n"
+        );
+    }
+
+    #[test]
+    fn programs_get_everything_unabridged() {
+        let mut out = Vec::new();
+        table().write(Output::Csv, &mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "name,rows,mean\ngröße,12,1.5\n\"a, \"\"b\"\"\nsecond line\",7,\n"
+        );
+        let json = table().json();
+        assert_eq!(json[0]["mean"], 1.5);
+        assert_eq!(json[1]["mean"], Value::Null);
+        assert_eq!(json[1]["name"], "a, \"b\"\nsecond line");
+    }
+
+    #[test]
+    fn a_table_without_rows_has_its_head_and_an_empty_array() {
+        let table = Table::new(&["name"]);
+        assert_eq!(table.text(), "NAME\n");
+        assert_eq!(table.json(), serde_json::json!([]));
+    }
+
+    #[test]
+    fn short_numbers_have_no_needless_digits() {
+        for (number, text) in [
+            (0.0, "0"),
+            (-0.0001, "0"),
+            (65.7, "65.7"),
+            (100.0, "100"),
+            (2.0 / 3.0, "0.667"),
+            (-12.5, "-12.5"),
+        ] {
+            assert_eq!(short(number), text);
+        }
+    }
+}

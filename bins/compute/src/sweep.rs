@@ -1,0 +1,215 @@
+//! The sweeper: what time alone decides. Interactions that never end are given up, those whose wrap-up grace is over are settled.
+//!
+//! An interaction without news for its medium's maximum age is marked as swept and asked for at the platform's history
+//! (`history_requests`); its metrics are then absent with the reason `incomplete`. Should it end after all, the facts are folded as ever and the
+//! values take the place of the reason. One process at a time sweeps; where two did, nothing would come of it but work twice.
+
+use crate::apply::{Applier, ApplyError};
+use crate::wake::Waker;
+use runtime::chain;
+use runtime::metrics::CounterHandle;
+use schema::UtcMicros;
+use session::Session;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+use store::leader::{Contender, Standing};
+use store::sweep::{self, OpenInteraction};
+use tokio_util::sync::CancellationToken;
+
+/// Interactions looked at, given up or settled in one transaction.
+const BATCH: u32 = 500;
+/// How often the lead is asked for: well within [`store::leader::SILENCE`].
+const LEAD_EVERY: Duration = Duration::from_secs(3);
+
+/// When an interaction is given up, and when it is settled.
+#[derive(Debug, Clone)]
+pub struct SweepConfig {
+    /// How long to wait between two rounds.
+    pub every: Duration,
+    /// How long after its end an interaction's wrap-up may come before its metrics count as settled.
+    pub wrap_up_grace: Duration,
+    /// Without news for so long an open interaction is given up.
+    pub max_age: MaxAge,
+}
+
+/// The longest silence of an open interaction, by medium.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaxAge {
+    /// Of media that are not named, and of interactions whose medium nobody stated.
+    pub default: Duration,
+    /// By the medium as facts name it, in lower case.
+    pub by_media: BTreeMap<String, Duration>,
+}
+
+impl MaxAge {
+    /// Of this medium.
+    pub fn of(&self, media: Option<&str>) -> Duration {
+        media
+            .and_then(|media| self.by_media.get(media))
+            .copied()
+            .unwrap_or(self.default)
+    }
+
+    /// Of the medium that is given up first.
+    pub fn shortest(&self) -> Duration {
+        self.by_media
+            .values()
+            .copied()
+            .fold(self.default, Duration::min)
+    }
+
+    /// Whether an open interaction has been silent for too long.
+    fn is_over(&self, open: &OpenInteraction, now: UtcMicros) -> bool {
+        // What cannot be read is not judged; whoever folds the next fact into it says so.
+        let Ok(session) = Session::from_json(&open.state_json) else {
+            return false;
+        };
+        let age = self.of(session.timeline().media());
+        ago(now, age) >= open.updated_at
+    }
+}
+
+/// Counters of the sweeper.
+#[derive(Debug, Clone)]
+pub struct SweepMeters {
+    /// Interactions given up.
+    pub swept: CounterHandle,
+    /// Interactions settled.
+    pub settled: CounterHandle,
+}
+
+/// What one round did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// Interactions given up.
+    pub given_up: u64,
+    /// Interactions settled.
+    pub settled: u64,
+    /// Rows queued for delivery.
+    pub queued: u64,
+}
+
+/// Sweeps every so often while this process has the lead, until told to stop.
+pub async fn run(
+    applier: Applier,
+    config: SweepConfig,
+    waker: Waker,
+    meters: SweepMeters,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut contender = Contender::new(applier.store().clone(), "compute sweeper");
+    let mut due = tokio::time::Instant::now();
+    loop {
+        let leads = match contender.standing().await {
+            Ok(standing) => standing != Standing::Follows,
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "the sweeper's lead could not be asked for");
+                false
+            }
+        };
+        if leads && tokio::time::Instant::now() >= due {
+            match round(&applier, &config, now(), &stop).await {
+                Ok(swept) => {
+                    meters.swept.inc_by(swept.given_up);
+                    meters.settled.inc_by(swept.settled);
+                    if swept.queued > 0 {
+                        waker.wake(swept.queued);
+                    }
+                    if swept != Swept::default() {
+                        tracing::info!(
+                            given_up = swept.given_up,
+                            settled = swept.settled,
+                            "swept"
+                        );
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "sweeping failed; trying again later");
+                }
+            }
+            due = tokio::time::Instant::now() + config.every;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(LEAD_EVERY) => {}
+        }
+    }
+}
+
+/// One round as of `now`: gives up what has been silent for too long, settles what is past its grace.
+pub async fn round(
+    applier: &Applier,
+    config: &SweepConfig,
+    now: UtcMicros,
+    stop: &CancellationToken,
+) -> Result<Swept, ApplyError> {
+    let mut swept = Swept::default();
+    let silent_since = ago(now, config.max_age.shortest());
+    let mut after: Option<(UtcMicros, String, String)> = None;
+    while !stop.is_cancelled() {
+        let page = {
+            let client = applier.store().client().await?;
+            sweep::due(
+                &client,
+                silent_since,
+                after.as_ref().map(|(at, tenant, id)| (*at, tenant.as_str(), id.as_str())),
+                i64::from(BATCH),
+            )
+            .await?
+        };
+        let Some(last) = page.last() else { break };
+        after = Some((
+            last.created_at,
+            last.tenant.clone(),
+            last.interaction_id.clone(),
+        ));
+        let over: Vec<OpenInteraction> = page
+            .into_iter()
+            .filter(|open| config.max_age.is_over(open, now))
+            .collect();
+        if !over.is_empty() {
+            let (given_up, applied) = applier.give_up(&over).await?;
+            swept.given_up += given_up;
+            swept.queued += applied.queued;
+        }
+    }
+    let ended_before = ago(now, config.wrap_up_grace);
+    while !stop.is_cancelled() {
+        let client = applier.store().client().await?;
+        let settled = sweep::settle(&client, ended_before, i64::from(BATCH)).await?;
+        swept.settled += settled;
+        if settled < u64::from(BATCH) {
+            break;
+        }
+    }
+    Ok(swept)
+}
+
+fn ago(now: UtcMicros, age: Duration) -> UtcMicros {
+    let micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    UtcMicros(now.0.saturating_sub(micros))
+}
+
+fn now() -> UtcMicros {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_medium_without_an_age_of_its_own_has_the_default() {
+        let age = MaxAge {
+            default: Duration::from_secs(60),
+            by_media: BTreeMap::from([("email".to_owned(), Duration::from_secs(600))]),
+        };
+        assert_eq!(age.of(Some("email")), Duration::from_secs(600));
+        assert_eq!(age.of(Some("voice")), Duration::from_secs(60));
+        assert_eq!(age.of(None), Duration::from_secs(60));
+        assert_eq!(age.shortest(), Duration::from_secs(60));
+    }
+}
