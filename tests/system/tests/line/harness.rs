@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use testkit::{Proc, Ready, TestBroker, TestDb, eventually, http};
+use testkit::{Proc, Ready, TestBroker, TestDb, eventually, http, workspace_root};
 use tokio_postgres::Client;
 
 /// The secret of the only subscription.
@@ -114,6 +114,23 @@ impl Setup {
         let mut process = self.spawn(binary, arguments);
         let ready = process.wait_ready().await;
         Started { process, ready }
+    }
+
+    /// Switches on the metrics of the truth as version 2 besides, by the same rules: what a replay can then compute.
+    pub(crate) async fn activate_second_version(&self) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut arguments = vec!["kpi".to_owned(), "activate".to_owned()];
+        for metric in METRICS {
+            let shipped = workspace_root().join(format!("crates/kpi/catalogue/{metric}.toml"));
+            let text = std::fs::read_to_string(shipped).unwrap();
+            let second = text.replacen("version = 1", "version = 2", 1);
+            assert_ne!(text, second);
+            let file = folder.path().join(format!("{metric}.v2.toml"));
+            std::fs::write(&file, second).unwrap();
+            arguments.push(file.to_str().unwrap().to_owned());
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.run("compute", &arguments).await;
     }
 
     /// Runs a subcommand to its end and gives its output. Panics when it fails.
@@ -304,6 +321,10 @@ impl Look {
     }
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {
+        self.0.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    pub(crate) async fn text(&self, sql: &str) -> String {
         self.0.query_one(sql, &[]).await.unwrap().get(0)
     }
 

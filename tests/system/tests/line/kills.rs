@@ -204,6 +204,7 @@ async fn kills_at_random_moments_do_not_change_the_end_state() {
 
     let look = Look::connect(&database).await;
     look.wait_for(&expected).await;
+    setup.activate_second_version().await;
     replay_with_kills(&setup, &mut rng).await;
     eventually(
         PATIENCE,

@@ -12,6 +12,7 @@
     clippy::cast_sign_loss
 )]
 
+mod definitions;
 mod flow;
 mod harness;
 mod kills;

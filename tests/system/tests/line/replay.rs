@@ -15,6 +15,7 @@ async fn a_replay_puts_version_two_beside_version_one_which_does_not_change_by_a
     look.wait_for(&expected).await;
     let before = look.rows(1).await;
 
+    line.setup.activate_second_version().await;
     // The generated days are DST changes of many years.
     let arguments = [
         "replay",
