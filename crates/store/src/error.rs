@@ -1,7 +1,8 @@
 //! One error type, and the one place where a SQLSTATE is given a meaning.
 
+use crate::definitions::Status;
 use deadpool_postgres::PoolError;
-use schema::UtcMicros;
+use schema::{MetricVersion, UtcMicros};
 use tokio_postgres::error::SqlState;
 
 /// What a caller should do about an error. Loops match on this and on nothing else.
@@ -108,6 +109,24 @@ pub enum StoreError {
         /// The tenant asked for now.
         tenant: String,
     },
+    /// The version that dashboards see cannot be switched off.
+    #[error("{name}@{version} is the current version; promote another one first")]
+    CurrentVersion {
+        /// The KPI.
+        name: String,
+        /// The version.
+        version: MetricVersion,
+    },
+    /// Only a version that is computed can be shown.
+    #[error("{name}@{version} is {}, and only a candidate can be promoted", .status.map_or("not there", Status::as_str))]
+    NotCandidate {
+        /// The KPI.
+        name: String,
+        /// The version.
+        version: MetricVersion,
+        /// What it is instead; none: there is no such version.
+        status: Option<Status>,
+    },
     /// An applied migration file is not the one this binary carries.
     #[error(
         "migration {version:04} ({name}) was applied with checksum {applied}, this binary carries {carried}: an applied file must not change"
@@ -153,7 +172,11 @@ impl StoreError {
                 PoolError::Closed | PoolError::NoRuntimeSpecified => Class::Fatal,
             },
             Self::Deadline { .. } | Self::Vanished { .. } => Class::Transient,
-            Self::Implausible { .. } | Self::Nul { .. } | Self::NotFinite { .. } => Class::Rejected,
+            Self::Implausible { .. }
+            | Self::Nul { .. }
+            | Self::NotFinite { .. }
+            | Self::CurrentVersion { .. }
+            | Self::NotCandidate { .. } => Class::Rejected,
         }
     }
 

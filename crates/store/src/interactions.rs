@@ -1,7 +1,9 @@
 //! Identity and folded state of interactions. The order is always: insert what is new, lock, fold, update.
 
+mod page;
 mod row;
 
+pub use page::{Filter, Stored, page};
 pub use row::{ChangedInteraction, Extent, Locked, NewInteraction, Status};
 
 use crate::columns::{column, last_per_key, no_nul};
@@ -29,20 +31,23 @@ static INSERT: Sql = Sql {
 static LOCK: Sql = Sql {
     step: "lock interactions",
     text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.started_at, i.ended_at, i.status, i.state, i.customer_key, \
-                  i.facts, i.metric_versions, i.revision \
+                  i.facts, i.metric_versions, i.revision, i.swept_at IS NOT NULL \
            FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
            CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                      facts, metric_versions, revision \
+                                      facts, metric_versions, revision, swept_at \
                                FROM interactions i \
                                WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id FOR UPDATE) i",
 };
 
+// Other facts are news, which unsettle the interaction. A set of versions that a job adds is none; the count of facts mostly tells, so that
+// the states are seldom compared.
 static UPDATE: Sql = Sql {
     step: "update interactions",
     text: "UPDATE interactions i \
            SET started_at = u.started_at, ended_at = u.ended_at, status = u.status, state = u.state, \
                customer_key = u.customer_key, facts = u.facts, metric_versions = u.metric_versions::smallint[], \
-               revision = i.revision + 1, updated_at = now() \
+               revision = i.revision + 1, updated_at = now(), \
+               settled_at = CASE WHEN i.facts = u.facts AND i.status = u.status AND i.state = u.state THEN i.settled_at END \
            FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::text[], \
                        $8::integer[], $9::text[]) \
                 AS u (tenant, interaction_id, started_at, ended_at, status, state, customer_key, facts, metric_versions) \
@@ -52,7 +57,7 @@ static UPDATE: Sql = Sql {
 static GET: Sql = Sql {
     step: "read an interaction",
     text: "SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, \
-                  metric_versions, revision \
+                  metric_versions, revision, swept_at IS NOT NULL \
            FROM interactions WHERE tenant = $1 AND interaction_id = $2",
 };
 
@@ -64,7 +69,15 @@ static EXTENTS: Sql = Sql {
                                WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id) i",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LOCK, &UPDATE, &GET, &EXTENTS];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &INSERT,
+    &LOCK,
+    &UPDATE,
+    &GET,
+    &EXTENTS,
+    &page::OF_ALL,
+    &page::OF_TENANT,
+];
 
 /// Inserts the interactions that are not there yet and returns the keys of those it inserted, sorted.
 ///
@@ -144,7 +157,7 @@ pub async fn lock<T: AsRef<str>, I: AsRef<str>>(
     rows.iter().map(|row| read(row, &LOCK)).collect()
 }
 
-/// Writes the new state of locked interactions. Returns how many rows were written.
+/// Writes the new state of locked interactions; other facts than before take the mark of having settled away. Returns how many rows were written.
 pub async fn update(
     tx: &Transaction<'_>,
     rows: &[ChangedInteraction<'_>],
@@ -240,6 +253,7 @@ fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
         facts: sql::get(row, sql, 8)?,
         metric_versions: sql::get(row, sql, 9)?,
         revision: sql::get(row, sql, 10)?,
+        swept: sql::get(row, sql, 11)?,
     })
 }
 

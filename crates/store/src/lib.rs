@@ -4,9 +4,11 @@
 //! one by itself. Batches go in as arrays, one a column, and are sorted and collapsed per key inside the function: a key twice in one
 //! batch is no error and two workers cannot deadlock on their order. One statement a step, prepared once a connection.
 //!
-//! What this crate never does: decide about facts, convert time zones, read the environment, log.
+//! What this crate never does: decide about facts, convert time zones (but to compare the server's with ours, see [`zones`]), read the
+//! environment, log.
 //!
-//! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]. Errors are [`StoreError`] with a [`Class`].
+//! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]; [`definitions`] for what is
+//! evaluated. Errors are [`StoreError`] with a [`Class`].
 //!
 //! # U+0000
 //!
@@ -23,6 +25,8 @@ mod sql;
 mod types;
 
 pub mod counts;
+pub mod definitions;
+pub mod documents;
 pub mod event_log;
 pub mod interactions;
 pub mod jobs;
@@ -34,8 +38,10 @@ pub mod quarantine;
 pub mod raw_messages;
 pub mod statements;
 pub mod status;
+pub mod sweep;
 pub mod sync;
 pub mod targets;
+pub mod zones;
 
 pub use error::{Class, StoreError};
 pub use pool::{Client, Connection, Store, StoreConfig, Transaction};

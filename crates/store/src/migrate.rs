@@ -10,10 +10,13 @@ use crate::partitions;
 use crate::pool::{Connection, Store};
 use crate::sql::{self, Sql};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio_postgres::Client;
 
 /// Serialises migrating processes. Any constant does; this one spells "kpiline".
 const LOCK: i64 = 0x006b_7069_6c69_6e65;
+/// How long to pause before asking for it once more.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version     integer     PRIMARY KEY,
@@ -65,21 +68,7 @@ pub async fn run_files(url: &str, files: &'static [File]) -> Result<Report, Stor
         ],
     )?;
     let mut client = connect::single(&settings).await?;
-    // Held by the session: ends with the connection, whatever happens. No lock_timeout applies to the wait for a colleague.
-    step(
-        "wait for other migrations",
-        client.batch_execute("SET lock_timeout = 0").await,
-    )?;
-    step(
-        "wait for other migrations",
-        client
-            .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
-            .await,
-    )?;
-    step(
-        "wait for other migrations",
-        client.batch_execute("RESET lock_timeout").await,
-    )?;
+    wait_for_others(&client).await?;
     step(
         "create schema_migrations",
         client.batch_execute(TABLE).await,
@@ -109,6 +98,25 @@ pub async fn run_files(url: &str, files: &'static [File]) -> Result<Report, Stor
         report.months = partitions::create_ahead(&client, partitions::MONTHS_AHEAD).await?;
     }
     Ok(report)
+}
+
+/// Takes the lock that lets one process migrate at a time. Held by the session: ends with the connection, whatever happens.
+///
+/// Asks again and again instead of waiting in the server: a statement that waits holds a snapshot, and the colleague we wait for may be
+/// building an index beside the writers, which waits for every older snapshot to go.
+async fn wait_for_others(client: &Client) -> Result<(), StoreError> {
+    loop {
+        let row = step(
+            "wait for other migrations",
+            client
+                .query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK])
+                .await,
+        )?;
+        if step("wait for other migrations", row.try_get(0))? {
+            return Ok(());
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
 }
 
 fn step<T>(step: &'static str, result: Result<T, tokio_postgres::Error>) -> Result<T, StoreError> {
@@ -152,12 +160,33 @@ async fn apply(client: &mut Client, file: &File) -> Result<(), tokio_postgres::E
             .await?;
         tx.commit().await
     } else {
+        // Building an index beside the writers waits for older transactions and stops nobody meanwhile.
+        client.batch_execute("SET lock_timeout = 0").await?;
+        drop_broken_indexes(client, file).await?;
         client.batch_execute(file.text).await?;
+        client.batch_execute("RESET lock_timeout").await?;
         client
             .execute(NOTE, &[&file.version, &file.name, &checksum])
             .await
             .map(drop)
     }
+}
+
+/// An index whose building was interrupted stays, is kept up and never used, and hides from `IF NOT EXISTS` that it must be built again.
+/// Only those that the file names: others are somebody else's, who may be building one right now.
+async fn drop_broken_indexes(client: &Client, file: &File) -> Result<(), tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) FROM pg_index i \
+             JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname = current_schema() AND position(c.relname::text in $1) > 0",
+            &[&file.text],
+        )
+        .await?;
+    for row in &rows {
+        client.batch_execute(row.try_get(0)?).await?;
+    }
+    Ok(())
 }
 
 static TABLE_EXISTS: Sql = Sql {

@@ -6,6 +6,8 @@ pub use crate::sql::Sql;
 pub fn all() -> impl Iterator<Item = &'static Sql> {
     [
         crate::counts::STATEMENTS,
+        crate::definitions::STATEMENTS,
+        crate::documents::STATEMENTS,
         crate::event_log::STATEMENTS,
         crate::interactions::STATEMENTS,
         crate::jobs::STATEMENTS,
@@ -14,8 +16,10 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::quarantine::STATEMENTS,
         crate::raw_messages::STATEMENTS,
         crate::status::STATEMENTS,
+        crate::sweep::STATEMENTS,
         crate::sync::STATEMENTS,
         crate::targets::STATEMENTS,
+        crate::zones::STATEMENTS,
     ]
     .into_iter()
     .flatten()

@@ -103,6 +103,8 @@ pub struct Locked {
     pub metric_versions: Vec<i16>,
     /// Rises by one with each update.
     pub revision: i64,
+    /// It was given up as incomplete, see [`crate::sweep`]. Stays, also when it ends after all.
+    pub swept: bool,
 }
 
 /// How far an interaction is computed.

@@ -49,6 +49,13 @@ files! {
     8 "months" "0008",
     9 "compression" "0009",
     10 "roles" "0010",
+    11 "catalogue" "0011",
+    12 "zones" "0012",
+    13 "settling" "0013",
+    14 "unsettle" "0014",
+    15 "unsettled" "0015",
+    16 "metrics_current" "0016",
+    17 "catalogue_roles" "0017",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -1,0 +1,300 @@
+//! Versioned KPI definitions, which of their versions are computed and shown, and the generation of the whole catalogue.
+//!
+//! The order is always: [`change`] first in a transaction that changes definitions, schedules or places, [`generation_shared`] first in
+//! one that evaluates. So an evaluation under way delays a change, and one that begins later sees the change whole.
+//!
+//! # Which status follows which
+//!
+//! ```text
+//! draft ──▶ candidate ◀──▶ current          candidate, draft ──▶ retired ──▶ candidate
+//!           (set_status)   (promote)                      (set_status)
+//! ```
+//!
+//! Candidate and current versions are computed. Only [`promote`] makes a version current, and the one it replaces becomes a candidate: it
+//! goes on being computed, so that the way back is a promotion too.
+
+mod coverage;
+mod row;
+
+pub use coverage::{Coverage, coverage, rows};
+pub use row::{Inserted, NewDefinition, Promoted, Promotion, Status, StoredDefinition};
+
+use crate::columns::no_nul;
+use crate::error::StoreError;
+use crate::metrics::version;
+use crate::pool::{Connection, Transaction};
+use crate::sql::{self, Sql};
+use crate::types::Instant;
+use schema::MetricVersion;
+
+static LOCK_SHARED: Sql = Sql {
+    step: "wait for a change of the catalogue",
+    text: "SELECT pg_advisory_xact_lock_shared(hashtextextended('kpiline.catalogue', 0))",
+};
+
+static LOCK: Sql = Sql {
+    step: "wait for the evaluations under way",
+    text: "SELECT pg_advisory_xact_lock(hashtextextended('kpiline.catalogue', 0))",
+};
+
+static GENERATION: Sql = Sql {
+    step: "read the catalogue's generation",
+    text: "SELECT generation FROM catalogue_generation",
+};
+
+static RAISE: Sql = Sql {
+    step: "raise the catalogue's generation",
+    text: "UPDATE catalogue_generation SET generation = generation + 1, changed_at = clock_timestamp() RETURNING generation",
+};
+
+static LIST: Sql = Sql {
+    step: "list KPI definitions",
+    text: "SELECT name, version, unit, text, digest, status, created_at, activated_at FROM kpi_definitions ORDER BY name, version",
+};
+
+static GET: Sql = Sql {
+    step: "read a KPI definition",
+    text: "SELECT name, version, unit, text, digest, status, created_at, activated_at FROM kpi_definitions \
+           WHERE name = $1 AND version = $2",
+};
+
+static INSERT: Sql = Sql {
+    step: "insert a KPI definition",
+    text: "INSERT INTO kpi_definitions (name, version, unit, text, digest) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+};
+
+static COMPARE: Sql = Sql {
+    step: "compare a KPI definition",
+    text: "SELECT text = '' AND digest IS NULL, digest FROM kpi_definitions WHERE name = $1 AND version = $2 FOR UPDATE",
+};
+
+static FILL: Sql = Sql {
+    step: "fill a seeded KPI definition",
+    text: "UPDATE kpi_definitions SET unit = $3, text = $4, digest = $5 WHERE name = $1 AND version = $2",
+};
+
+static STATUSES: Sql = Sql {
+    step: "lock the versions of a KPI definition",
+    text: "SELECT version, status FROM kpi_definitions WHERE name = $1 ORDER BY version FOR UPDATE",
+};
+
+static SET_STATUS: Sql = Sql {
+    step: "set the status of a KPI definition",
+    text: "UPDATE kpi_definitions SET status = $3, \
+                  activated_at = CASE WHEN status IN ('draft', 'retired') AND $3 = 'candidate' THEN clock_timestamp() \
+                                      ELSE activated_at END \
+           WHERE name = $1 AND version = $2",
+};
+
+static NOTE_PROMOTION: Sql = Sql {
+    step: "note a promotion",
+    text: "INSERT INTO kpi_promotions (name, version, previous) VALUES ($1, $2, $3)",
+};
+
+static LAST_PROMOTION: Sql = Sql {
+    step: "read the last promotion",
+    text: "SELECT version, previous, at FROM kpi_promotions WHERE name = $1 ORDER BY promotion_id DESC LIMIT 1",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &LOCK_SHARED,
+    &LOCK,
+    &GENERATION,
+    &RAISE,
+    &LIST,
+    &GET,
+    &INSERT,
+    &COMPARE,
+    &FILL,
+    &STATUSES,
+    &SET_STATUS,
+    &NOTE_PROMOTION,
+    &LAST_PROMOTION,
+    &coverage::COVERAGE,
+    &coverage::ROWS,
+];
+
+/// The catalogue's generation, without holding it: good for noticing a change, not for evaluating.
+pub async fn generation(conn: &impl Connection) -> Result<i64, StoreError> {
+    let row = sql::query_one(conn, &GENERATION, &[]).await?;
+    sql::get(&row, &GENERATION, 0)
+}
+
+/// The generation to evaluate with: it stays the newest until this transaction ends, because a change waits for that.
+///
+/// Call it before anything else in the transaction. It waits while a change is under way.
+pub async fn generation_shared(tx: &Transaction<'_>) -> Result<i64, StoreError> {
+    sql::query_one(tx, &LOCK_SHARED, &[]).await?;
+    // A statement of its own: the snapshot of the one that waited is older than what it waited for.
+    generation(tx).await
+}
+
+/// Waits for the evaluations under way, keeps new ones out until this transaction ends, and returns the generation it makes.
+///
+/// Call it before anything else in a transaction that changes definitions, schedules or places, and commit soon.
+pub async fn change(tx: &Transaction<'_>) -> Result<i64, StoreError> {
+    sql::query_one(tx, &LOCK, &[]).await?;
+    let row = sql::query_one(tx, &RAISE, &[]).await?;
+    sql::get(&row, &RAISE, 0)
+}
+
+/// All definitions, by name and version.
+pub async fn list(conn: &impl Connection) -> Result<Vec<StoredDefinition>, StoreError> {
+    let rows = sql::query(conn, &LIST, &[]).await?;
+    rows.iter()
+        .map(|row| StoredDefinition::read(row, &LIST))
+        .collect()
+}
+
+/// One version of one definition.
+pub async fn get(
+    conn: &impl Connection,
+    name: &str,
+    version: MetricVersion,
+) -> Result<Option<StoredDefinition>, StoreError> {
+    no_nul("name", name)?;
+    let rows = sql::query(conn, &GET, &[&name, &i32::from(version.0)]).await?;
+    rows.first()
+        .map(|row| StoredDefinition::read(row, &GET))
+        .transpose()
+}
+
+/// Stores a definition as a draft. A version that is there keeps its text: equal content is [`Inserted::Same`] (also when comments or
+/// layout differ), other content is [`Inserted::Differs`], and nothing was written.
+///
+/// A row without a text, as an early release seeded it, takes this one and keeps its status.
+pub async fn insert(
+    tx: &Transaction<'_>,
+    definition: &NewDefinition<'_>,
+) -> Result<Inserted, StoreError> {
+    no_nul("name", definition.name)?;
+    no_nul("unit", definition.unit)?;
+    no_nul("text", definition.text)?;
+    let version = i32::from(definition.version.0);
+    let params: sql::Params<'_> = &[
+        &definition.name,
+        &version,
+        &definition.unit,
+        &definition.text,
+        &definition.digest,
+    ];
+    if sql::execute(tx, &INSERT, params).await? == 1 {
+        return Ok(Inserted::New);
+    }
+    let row = sql::query_one(tx, &COMPARE, &[&definition.name, &version]).await?;
+    if sql::get(&row, &COMPARE, 0)? {
+        sql::execute(tx, &FILL, params).await?;
+        return Ok(Inserted::New);
+    }
+    let stored: Option<&[u8]> = sql::get(&row, &COMPARE, 1)?;
+    Ok(Inserted::compared(stored, definition.digest))
+}
+
+/// Sets the status of one version; `false`: there is no such version, and nothing was written.
+///
+/// The current version keeps its status ([`StoreError::CurrentVersion`]): another must be promoted first. [`Status::Current`] is
+/// [`promote`].
+pub async fn set_status(
+    tx: &Transaction<'_>,
+    name: &str,
+    version: MetricVersion,
+    status: Status,
+) -> Result<bool, StoreError> {
+    let versions = lock_versions(tx, name).await?;
+    match versions.iter().find(|(number, _)| *number == version) {
+        None => Ok(false),
+        Some((_, held)) if *held == status => Ok(true),
+        Some((_, Status::Current)) => Err(StoreError::CurrentVersion {
+            name: name.to_owned(),
+            version,
+        }),
+        Some(_) if status == Status::Current => promote(tx, name, version).await.map(|_| true),
+        Some(_) => write_status(tx, name, version, status).await.map(|()| true),
+    }
+}
+
+/// Makes a candidate the version that dashboards see. Readers see the old one until the commit and the new one after it, never none or
+/// both. The old one becomes a candidate; the change is noted in `kpi_promotions`.
+///
+/// Whether the candidate covers what the current version has is the caller's question, see [`coverage`]. A version that is no candidate
+/// is refused with [`StoreError::NotCandidate`]: it is not computed, so its rows are incomplete or stale.
+pub async fn promote(
+    tx: &Transaction<'_>,
+    name: &str,
+    version: MetricVersion,
+) -> Result<Promoted, StoreError> {
+    let versions = lock_versions(tx, name).await?;
+    let status = versions
+        .iter()
+        .find(|(number, _)| *number == version)
+        .map(|(_, status)| *status);
+    if status != Some(Status::Candidate) {
+        return Err(StoreError::NotCandidate {
+            name: name.to_owned(),
+            version,
+            status,
+        });
+    }
+    let previous = versions
+        .iter()
+        .find(|(_, status)| *status == Status::Current)
+        .map(|(number, _)| *number);
+    // The old one first: at no moment, not even within the transaction, may two be current.
+    if let Some(previous) = previous {
+        write_status(tx, name, previous, Status::Candidate).await?;
+    }
+    write_status(tx, name, version, Status::Current).await?;
+    let stored = previous.map(|previous| i32::from(previous.0));
+    sql::execute(
+        tx,
+        &NOTE_PROMOTION,
+        &[&name, &i32::from(version.0), &stored],
+    )
+    .await?;
+    Ok(Promoted { previous })
+}
+
+/// The newest promotion of a KPI: what a way back goes by.
+pub async fn last_promotion(
+    conn: &impl Connection,
+    name: &str,
+) -> Result<Option<Promotion>, StoreError> {
+    no_nul("name", name)?;
+    let sql = &LAST_PROMOTION;
+    let rows = sql::query(conn, sql, &[&name]).await?;
+    rows.first()
+        .map(|row| {
+            Ok(Promotion {
+                version: version(sql::get(row, sql, 0)?)?,
+                previous: sql::get::<Option<i32>>(row, sql, 1)?
+                    .map(version)
+                    .transpose()?,
+                at: sql::get::<Instant>(row, sql, 2)?.0,
+            })
+        })
+        .transpose()
+}
+
+async fn lock_versions(
+    tx: &Transaction<'_>,
+    name: &str,
+) -> Result<Vec<(MetricVersion, Status)>, StoreError> {
+    no_nul("name", name)?;
+    let rows = sql::query(tx, &STATUSES, &[&name]).await?;
+    rows.iter()
+        .map(|row| {
+            let number = version(sql::get(row, &STATUSES, 0)?)?;
+            Ok((number, Status::read(sql::get(row, &STATUSES, 1)?)?))
+        })
+        .collect()
+}
+
+async fn write_status(
+    tx: &Transaction<'_>,
+    name: &str,
+    version: MetricVersion,
+    status: Status,
+) -> Result<(), StoreError> {
+    let params: sql::Params<'_> = &[&name, &i32::from(version.0), &status.as_str()];
+    sql::execute(tx, &SET_STATUS, params).await.map(drop)
+}

@@ -1,0 +1,137 @@
+//! Interactions that never ended, and interactions whose numbers have come to rest.
+//!
+//! Both read `interactions_unsettled`, an index of what has not settled only, oldest first.
+
+use crate::columns::no_nul;
+use crate::error::StoreError;
+use crate::pool::{Connection, Transaction};
+use crate::sql::{self, Sql};
+use crate::types::{Instant, JsonText};
+use schema::UtcMicros;
+
+/// An open interaction without news.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenInteraction {
+    /// The organisation.
+    pub tenant: String,
+    /// The platform's id.
+    pub interaction_id: String,
+    /// The folded session as JSON, as it was when it was read: nothing is locked.
+    pub state_json: String,
+    /// When it was first heard of.
+    pub created_at: UtcMicros,
+    /// When it was last written.
+    pub updated_at: UtcMicros,
+    /// Rises by one with each update: under a lock it tells whether there has been news since.
+    pub revision: i64,
+}
+
+static DUE: Sql = Sql {
+    step: "look for interactions that never ended",
+    text: "SELECT tenant, interaction_id, state, created_at, updated_at, revision FROM interactions \
+           WHERE settled_at IS NULL AND (created_at, tenant, interaction_id) > ($2, $3, $4) AND created_at < $1 \
+             AND status = 'open' AND swept_at IS NULL AND updated_at < $1 \
+           ORDER BY created_at, tenant, interaction_id LIMIT $5",
+};
+
+static MARK_SWEPT: Sql = Sql {
+    step: "mark interactions as given up",
+    text: "WITH swept AS ( \
+               UPDATE interactions i SET swept_at = now() \
+               FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
+               WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id AND i.status = 'open' AND i.swept_at IS NULL \
+               RETURNING i.tenant, i.interaction_id \
+           ), asked AS ( \
+               INSERT INTO history_requests (tenant, interaction_id, reason) \
+               SELECT tenant, interaction_id, 'never ended' FROM swept ORDER BY tenant, interaction_id ON CONFLICT DO NOTHING \
+           ) SELECT count(*) FROM swept",
+};
+
+// A locked row is being changed: it has news. So it is left out, and nobody waits for anybody.
+static SETTLE: Sql = Sql {
+    step: "settle interactions",
+    text: "WITH rested AS ( \
+               SELECT tenant, interaction_id FROM interactions \
+               WHERE settled_at IS NULL AND created_at < $1 AND updated_at < $1 AND coalesce(ended_at, updated_at) < $1 \
+                 AND (status <> 'open' OR swept_at IS NOT NULL) \
+               ORDER BY created_at, tenant, interaction_id LIMIT $2 FOR UPDATE SKIP LOCKED \
+           ) UPDATE interactions i SET settled_at = now() FROM rested r \
+             WHERE i.tenant = r.tenant AND i.interaction_id = r.interaction_id",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&DUE, &MARK_SWEPT, &SETTLE];
+
+/// Open interactions that were last written before `older_than`, oldest first, those behind `after` only: hand in the last one of the
+/// page before. Those given up already are left out.
+///
+/// Nothing is locked. To give one up: lock it, see that its revision is the one read here, then [`mark_swept`].
+pub async fn due(
+    conn: &impl Connection,
+    older_than: UtcMicros,
+    after: Option<&OpenInteraction>,
+    limit: u32,
+) -> Result<Vec<OpenInteraction>, StoreError> {
+    // No row is older than the first instant that PostgreSQL can store.
+    let (created_at, tenant, id) = after.map_or((FIRST, "", ""), |last| {
+        (last.created_at, &*last.tenant, &*last.interaction_id)
+    });
+    let params: sql::Params<'_> = &[
+        &Instant(older_than),
+        &Instant(created_at),
+        &tenant,
+        &id,
+        &i64::from(limit),
+    ];
+    sql::query(conn, &DUE, params)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(OpenInteraction {
+                tenant: sql::get(row, &DUE, 0)?,
+                interaction_id: sql::get(row, &DUE, 1)?,
+                state_json: sql::get::<JsonText>(row, &DUE, 2)?.0,
+                created_at: sql::get::<Instant>(row, &DUE, 3)?.0,
+                updated_at: sql::get::<Instant>(row, &DUE, 4)?.0,
+                revision: sql::get(row, &DUE, 5)?,
+            })
+        })
+        .collect()
+}
+
+/// Gives open interactions up and asks for them at the history API. Those that have ended or were given up before are left alone.
+/// Returns how many were given up. Lock them first, see [`crate::interactions::lock`].
+pub async fn mark_swept<T: AsRef<str>, I: AsRef<str>>(
+    tx: &Transaction<'_>,
+    keys: &[(T, I)],
+) -> Result<u64, StoreError> {
+    let mut tenants = Vec::with_capacity(keys.len());
+    let mut ids = Vec::with_capacity(keys.len());
+    for (tenant, id) in keys {
+        no_nul("tenant", tenant.as_ref())?;
+        no_nul("interaction_id", id.as_ref())?;
+        tenants.push(tenant.as_ref());
+        ids.push(id.as_ref());
+    }
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let row = sql::query_one(tx, &MARK_SWEPT, &[&tenants, &ids]).await?;
+    let swept: i64 = sql::get(&row, &MARK_SWEPT, 0)?;
+    Ok(swept.unsigned_abs())
+}
+
+/// Settles interactions that ended (or were given up) before `ended_before` and have not been written since; one without a stated end
+/// counts as ended when it was last written. At most `limit` of them, oldest first; what is locked is left for the next time.
+/// Returns how many. Fewer than `limit`: that is all for now.
+///
+/// An update with other facts takes the mark away again.
+pub async fn settle(
+    conn: &impl Connection,
+    ended_before: UtcMicros,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    sql::execute(conn, &SETTLE, &[&Instant(ended_before), &i64::from(limit)]).await
+}
+
+/// 0001-01-01T00:00:00Z.
+const FIRST: UtcMicros = UtcMicros(-62_135_596_800_000_000);
