@@ -26,6 +26,9 @@ const ORDER: [&str; 17] = [
     "terms",
 ];
 
+/// The field that says in which order the exclusions are asked.
+const IN_THIS_ORDER: &str = " in this order";
+
 /// One field that differs. A field is its lines: those of a text, the items of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
@@ -51,7 +54,7 @@ pub(crate) fn differences(
             names.push(name);
         }
     }
-    names.sort_by_key(|name| rank(name));
+    names.sort_by_key(|name| (rank(name), name.ends_with(IN_THIS_ORDER)));
     let of = |fields: &[(String, Vec<String>)], wanted: &str| {
         fields
             .iter()
@@ -114,7 +117,7 @@ fn exclusions(name: &str, items: &[Value], found: &mut Vec<(String, Vec<String>)
         reasons.push(reason);
     }
     if reasons.len() > 1 {
-        found.push((format!("{name} in this order"), reasons));
+        found.push((format!("{name}{IN_THIS_ORDER}"), reasons));
     }
 }
 
@@ -241,7 +244,7 @@ spam = ["A", "B"]
         let is = "'''\norZero(interaction.talk)\n+ orZero(interaction.wrap)'''";
         assert_eq!(
             changed(&[(was, is)]),
-            "value:\n  - orZero(interaction.talk) + orZero(interaction.hold)\n  + orZero(interaction.talk)\n  + orZero(interaction.wrap)\n"
+            "value:\n  - orZero(interaction.talk) + orZero(interaction.hold)\n  + orZero(interaction.talk)\n  + + orZero(interaction.wrap)\n"
         );
     }
 

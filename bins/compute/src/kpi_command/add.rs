@@ -1,0 +1,116 @@
+//! `compute kpi add`, and what `activate` shares with it.
+
+use super::args::AddArgs;
+use super::conflict::{Documents, conflicts};
+use super::database;
+use super::shelf::Shelf;
+use super::table::{Cell, Table};
+use crate::catalogue;
+use crate::definition_files::{self, Files};
+use anyhow::bail;
+use schema::MetricVersion;
+use std::io::Write;
+use std::path::PathBuf;
+use store::Transaction;
+use store::definitions::{self, Inserted};
+use store::documents::{self, NewSchedule};
+
+/// One document, and whether it is new.
+#[derive(Debug)]
+pub(super) struct Added {
+    kind: &'static str,
+    name: String,
+    version: u16,
+    pub(super) is_new: bool,
+}
+
+pub(super) async fn run(args: &AddArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let store = database::open(&args.postgres).await?;
+    let mut client = store.client().await?;
+    let tx = client.transaction().await?;
+    definitions::change(&tx).await?;
+    let shelf = Shelf::of(catalogue::load(&tx).await?);
+    let (added, _) = add(&tx, &args.paths, &shelf).await?;
+    // Rolled back where nothing is new, so that no replica reads the catalogue again for nothing.
+    if added.iter().any(|added| added.is_new) {
+        tx.commit().await?;
+    }
+    let mut table = Table::new(&["kind", "name", "version", "result"]);
+    for added in added {
+        table.push(vec![
+            Cell::text(added.kind),
+            if added.name.is_empty() {
+                Cell::Absent
+            } else {
+                Cell::text(added.name)
+            },
+            Cell::Count(added.version.into()),
+            Cell::text(if added.is_new {
+                "added"
+            } else {
+                "was stored already"
+            }),
+        ]);
+    }
+    table.write(args.output, out)
+}
+
+/// Stores everything in the paths, or says why nothing of it can be. The caller commits.
+pub(super) async fn add(
+    tx: &Transaction<'_>,
+    paths: &[PathBuf],
+    shelf: &Shelf,
+) -> anyhow::Result<(Vec<Added>, Files)> {
+    let files = definition_files::read(paths, &shelf.library)?;
+    let conflicts = conflicts(&files, shelf, &Documents::load(tx).await?);
+    if !conflicts.is_empty() {
+        bail!("nothing was stored:\n{}", conflicts.join("\n"));
+    }
+    let mut added = Vec::new();
+    for (schedule, text) in &files.schedules {
+        let inserted = documents::insert_schedule(
+            tx,
+            &NewSchedule {
+                name: schedule.name(),
+                version: MetricVersion(schedule.version()),
+                text,
+                digest: &schedule.digest(),
+            },
+        )
+        .await?;
+        added.push(Added {
+            kind: "schedule",
+            name: schedule.name().to_owned(),
+            version: schedule.version(),
+            is_new: is_new(inserted)?,
+        });
+    }
+    if let Some((places, text)) = &files.places {
+        let inserted = catalogue::insert_places(tx, places, text).await?;
+        added.push(Added {
+            kind: "places",
+            name: String::new(),
+            version: places.version(),
+            is_new: is_new(inserted)?,
+        });
+    }
+    for definition in &files.definitions {
+        let inserted = catalogue::insert(tx, definition).await?;
+        added.push(Added {
+            kind: "definition",
+            name: definition.name().to_owned(),
+            version: definition.version().0,
+            is_new: is_new(inserted)?,
+        });
+    }
+    Ok((added, files))
+}
+
+fn is_new(inserted: Inserted) -> anyhow::Result<bool> {
+    match inserted {
+        Inserted::New => Ok(true),
+        Inserted::Same => Ok(false),
+        // Looked at before, under the lock: only a row that this release did not see can come here.
+        Inserted::Differs { .. } => bail!("nothing was stored: the catalogue changed meanwhile"),
+    }
+}

@@ -1,0 +1,472 @@
+//! The flags of `compute kpi`.
+
+use super::subject::{Exact, Reference, Subject};
+use clap::{Args, Subcommand, ValueEnum};
+use runtime::args::PostgresArgs;
+use schema::UtcMicros;
+use std::path::PathBuf;
+
+/// KPI definitions: check, try out, explain, switch on, promote.
+///
+/// A KPI is a TOML file: name, version, what is left out and why, the value as an expression. `compute kpi fields` lists what
+/// expressions may use, `compute kpi show adjusted_aht` is an example to begin with.
+///
+/// The life of a change:
+///
+///   compute kpi show adjusted_aht > aht.toml           the current text; edit it, raise its version
+///   compute kpi check aht.toml                         is it sound?
+///   compute kpi preview aht.toml                       what would it have given, and which interactions change most?
+///   compute kpi activate aht.toml                      compute it beside the current version from now on
+///   backfill replay --metric-version 2 --from … --to … compute the past, too
+///   compute kpi promote adjusted_aht@2                 dashboards see it now, at once and all of it
+///   compute kpi rollback adjusted_aht                  they see the one before again
+///   compute kpi retire adjusted_aht@1                  stop computing the old one; its rows stay
+///
+/// A definition is a draft (stored only), a candidate (computed), current (computed, and what dashboards see) or retired. The text
+/// under a number never changes: another text is another version. Running replicas follow at their next batch.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct KpiArgs {
+    #[command(subcommand)]
+    pub(crate) command: KpiCommand,
+}
+
+/// What can be done with definitions.
+#[derive(Debug, Subcommand)]
+pub enum KpiCommand {
+    /// Check files of definitions, schedules and places; list every problem at once
+    Check(CheckArgs),
+    /// What expressions may use: fields, functions, operators
+    Fields(FieldsArgs),
+    /// The definitions in the catalogue, with their status
+    List(ListArgs),
+    /// The text of a definition, to read or to begin a new version with
+    Show(ShowArgs),
+    /// What differs between two definitions, field by field
+    Diff(DiffArgs),
+    /// What a definition would give on stored history or on a file, beside the current version. Writes nothing
+    Preview(PreviewArgs),
+    /// Why is this number so? The timeline of an interaction and each rule's part in its values
+    Explain(ExplainArgs),
+    /// Store definitions (as drafts), schedules and places
+    Add(AddArgs),
+    /// Compute a definition from now on, beside the current version
+    Activate(ActivateArgs),
+    /// Show a computed version to dashboards, in place of the current one
+    Promote(PromoteArgs),
+    /// Stop computing a version; its rows stay
+    Retire(RetireArgs),
+    /// Show dashboards the version again that they saw before the last promotion
+    Rollback(RollbackArgs),
+    /// The stored schedules, or the text of one
+    Schedules(SchedulesArgs),
+    /// The stored places: whose clock counts
+    Places(PlacesArgs),
+    /// Time zones that were stated and are unknown
+    Findings(FindingsArgs),
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// Aligned columns, for people.
+    #[default]
+    Table,
+    /// JSON.
+    Json,
+    /// Comma-separated, with a header.
+    Csv,
+}
+
+/// Where the definitions come from.
+#[derive(Debug, Args)]
+pub struct ShelfArgs {
+    /// Look at what ships with this release instead of what the database holds
+    #[arg(long)]
+    pub(crate) shipped: bool,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi check`.
+///
+/// Examples:
+///   compute kpi check                       what ships with this release
+///   compute kpi check kpis/                 every *.toml in the folder and those below it
+///   compute kpi check aht.toml --database   also: would `add` refuse it?
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct CheckArgs {
+    /// Files and folders; what ships with this release when there are none
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Also compare with the database: its schedules and places may be referred to, and no text may differ under a number it knows
+    #[arg(long)]
+    pub(crate) database: bool,
+
+    /// How problems are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi fields`.
+///
+/// Examples:
+///   compute kpi fields           everything
+///   compute kpi fields legs      what has `legs` in its name or description
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct FieldsArgs {
+    /// Only what has this word in it
+    #[arg(value_name = "WORD")]
+    pub(crate) word: Option<String>,
+
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+/// Flags of `kpi list`.
+///
+/// Examples:
+///   compute kpi list                        all versions of all definitions
+///   compute kpi list adjusted_aht           all versions of one
+///   compute kpi list --status candidate     what is computed and not shown yet
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ListArgs {
+    /// Only definitions of these names
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+
+    /// Only those with this status
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub(crate) status: Option<StatusArg>,
+
+    /// Do not count the rows computed; of a large database that takes a while
+    #[arg(long)]
+    pub(crate) no_rows: bool,
+
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) shelf: ShelfArgs,
+}
+
+/// A status, as a flag names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusArg {
+    /// Stored only.
+    Draft,
+    /// Computed.
+    Candidate,
+    /// Computed, and what dashboards see.
+    Current,
+    /// No longer computed.
+    Retired,
+}
+
+/// Flags of `kpi show`.
+///
+/// Examples:
+///   compute kpi show adjusted_aht > aht.toml      the current version, as a file to edit
+///   compute kpi show adjusted_aht@1 --output json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ShowArgs {
+    /// Which; without a version the current one
+    #[arg(value_name = "NAME[@VERSION]")]
+    pub(crate) definition: Reference,
+
+    /// How it is printed; as a table: the text itself, with what else is known in comments before it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) shelf: ShelfArgs,
+}
+
+/// Flags of `kpi diff`.
+///
+/// Examples:
+///   compute kpi diff adjusted_aht@1 adjusted_aht@2
+///   compute kpi diff adjusted_aht aht.toml          the current version against a file
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct DiffArgs {
+    /// The old one; a name without a version is its current version
+    #[arg(value_name = "NAME[@VERSION]|FILE")]
+    pub(crate) old: Subject,
+
+    /// The new one
+    #[arg(value_name = "NAME[@VERSION]|FILE")]
+    pub(crate) new: Subject,
+
+    /// How the differences are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) shelf: ShelfArgs,
+}
+
+/// Flags of `kpi preview`.
+///
+/// Evaluates a definition, and another one beside it, on every interaction, and prints both ways of counting: values and reasons, the
+/// definition's aggregations, the distribution, how many interactions change, and the ones that change most with the rule that
+/// makes the difference. Nothing is written.
+///
+/// Examples:
+///   compute kpi preview aht.toml                                    against the current version, all stored history
+///   compute kpi preview aht.toml --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z --tenant acme
+///   compute kpi preview adjusted_aht@2 --against adjusted_aht@1 --show 50 --output csv > changes.csv
+///   compute kpi preview aht.toml --events monday.jsonl              on a file, no database needed
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct PreviewArgs {
+    /// The definition to try out; a name without a version is its newest version
+    #[arg(value_name = "NAME[@VERSION]|FILE")]
+    pub(crate) definition: Subject,
+
+    /// What to compare with; without it the current version of the same name
+    #[arg(long, value_name = "NAME[@VERSION]|FILE")]
+    pub(crate) against: Option<Subject>,
+
+    /// Schedules and places that the definitions refer to and that are not stored yet: files or folders
+    #[arg(long, value_name = "PATH")]
+    pub(crate) with: Vec<PathBuf>,
+
+    /// Evaluate the events of these files instead of stored history: the platform's webhook, one a line; - is standard input
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["from", "to", "limit"])]
+    pub(crate) events: Vec<PathBuf>,
+
+    /// Only this organisation's interactions; with --events: whose they are
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+
+    /// Only interactions that began at this instant or later: 2024-03-01T00:00:00Z
+    #[arg(long, value_parser = instant, value_name = "INSTANT")]
+    pub(crate) from: Option<UtcMicros>,
+
+    /// Only interactions that began before this instant
+    #[arg(long, value_parser = instant, value_name = "INSTANT")]
+    pub(crate) to: Option<UtcMicros>,
+
+    /// At most so many interactions, in the order of their ids
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+
+    /// How many of the changes to print, those that weigh most
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000), value_name = "COUNT")]
+    pub(crate) show: u32,
+
+    /// How the answer is printed; csv: the changes only
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi explain`.
+///
+/// Prints what is known of an interaction in the order of the platform's clock, and for each definition each rule with its inputs and
+/// its result, the time zone and where it came from, the value or why there is none, and the row stored now.
+///
+/// Examples:
+///   compute kpi explain int_1234567890abcdef --tenant acme --kpi adjusted_aht
+///   compute kpi explain int_1 --events monday.jsonl --kpi aht.toml        no database needed
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExplainArgs {
+    /// The platform's id of the interaction
+    #[arg(value_name = "INTERACTION")]
+    pub(crate) interaction: String,
+
+    /// Whose it is; needed only where several organisations have an interaction of this id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+
+    /// Only this definition, may be repeated; a name without a version is all its computed versions. Without it: all that are computed
+    #[arg(long, value_name = "NAME[@VERSION]|FILE")]
+    pub(crate) kpi: Vec<Subject>,
+
+    /// Schedules and places that the definitions refer to and that are not stored yet: files or folders
+    #[arg(long, value_name = "PATH")]
+    pub(crate) with: Vec<PathBuf>,
+
+    /// Take the events from these files instead of the database: the platform's webhook, one a line; - is standard input
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) events: Vec<PathBuf>,
+
+    /// How it is printed; csv: one row a rule
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi add`.
+///
+/// All or nothing. What is stored already is left alone; another text under a stored number is refused.
+///
+/// Example:
+///   compute kpi add kpis/ office.schedule.toml places.toml
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct AddArgs {
+    /// Files and folders with definitions, schedules and places
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi activate`.
+///
+/// A draft or retired version becomes a candidate: computed for every interaction that has news, beside the current one. The past is
+/// computed by `backfill replay`. All of those named, or none.
+///
+/// Examples:
+///   compute kpi activate adjusted_aht@2
+///   compute kpi activate aht.toml           stores it first
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ActivateArgs {
+    /// What to activate
+    #[arg(required = true, value_name = "NAME@VERSION|FILE")]
+    pub(crate) definitions: Vec<Subject>,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi promote`.
+///
+/// The views for dashboards switch in one transaction. Refused as long as the candidate lacks rows that the current version has: the
+/// answer names the `backfill replay` that makes them. The version replaced goes on being computed, for `rollback`.
+///
+/// Example:
+///   compute kpi promote adjusted_aht@2
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct PromoteArgs {
+    /// What dashboards are to see
+    #[arg(value_name = "NAME@VERSION")]
+    pub(crate) definition: Exact,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi retire`.
+///
+/// The rows computed so far stay. A current version cannot be retired: promote another one first.
+///
+/// Example:
+///   compute kpi retire adjusted_aht@1
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct RetireArgs {
+    /// What is no longer to be computed
+    #[arg(value_name = "NAME@VERSION")]
+    pub(crate) definition: Exact,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi rollback`.
+///
+/// Undoes the last promotion in one transaction. A second rollback undoes the first.
+///
+/// Example:
+///   compute kpi rollback adjusted_aht
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct RollbackArgs {
+    /// The definition's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi schedules`.
+///
+/// Examples:
+///   compute kpi schedules
+///   compute kpi schedules eight_to_six@1     its text
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct SchedulesArgs {
+    /// The one to print the text of; without a version its newest
+    #[arg(value_name = "NAME[@VERSION]")]
+    pub(crate) schedule: Option<Reference>,
+
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) shelf: ShelfArgs,
+}
+
+/// Flags of `kpi places`.
+///
+/// Example:
+///   compute kpi places > places.toml     the text that holds, as a file to edit
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct PlacesArgs {
+    /// All versions there were, instead of the text of the newest
+    #[arg(long)]
+    pub(crate) versions: bool,
+
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// Flags of `kpi findings`.
+///
+/// The metrics concerned were computed in another zone and say so. Put the right zone into the places (`compute kpi add`), then
+/// replay the stretch.
+///
+/// Example:
+///   compute kpi findings --output csv
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct FindingsArgs {
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
+}
+
+/// An instant that carries its zone; one without would have to be guessed.
+fn instant(text: &str) -> Result<UtcMicros, String> {
+    adapter::instant::parse(text).ok_or_else(|| {
+        "not an instant with a zone; write 2024-03-01T00:00:00Z or 2024-03-01T00:00:00-05:00"
+            .to_owned()
+    })
+}
