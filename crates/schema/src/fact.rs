@@ -53,6 +53,11 @@ impl FactKey {
         self.0.as_str()
     }
 
+    /// Whether this is the key of an event, not of a record.
+    pub fn is_event(&self) -> bool {
+        self.0.starts_with("e:")
+    }
+
     fn prefixed(prefix: &str, id: &str) -> Self {
         let mut text = CompactString::with_capacity(prefix.len() + id.len());
         text.push_str(prefix);

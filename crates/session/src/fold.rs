@@ -1,13 +1,17 @@
 //! The session as a join-semilattice: a set of facts by key, the earliest instant ever stated, and a top that absorbs.
 //!
-//! Four parts, each of which only grows, which is why the laws hold:
+//! Five parts, each of which only grows, which is why the laws hold:
 //! - facts, at most one a key, where the greater copy replaces the lesser;
 //! - `earliest`, the least instant of every copy that was ever seen, losing copies included;
 //! - `ended`, whether any copy ever stated an end, losing copies included: a revision may reopen an interaction, and what was
 //!   emitted before must then be taken back whichever of the two came first;
-//! - `overfull`, once there were more than [`MAX_FACTS`] keys. Which facts would survive a truncation depends on order, so none does.
+//! - the agents' legs of every copy that was ever seen, of which those that no fact held names are withdrawn: what was emitted for
+//!   them must be taken back, too;
+//! - `overfull`, once there were more than [`MAX_FACTS`] keys or agents' legs. Which facts would survive a truncation depends on
+//!   order, so none does; of the legs, all then withdrawn, the least [`MAX_FACTS`] stay known.
 
 use crate::timeline::{Timeline, ends};
+use crate::withdrawn::{Withdrawn, distinct};
 use schema::{Fact, UtcMicros};
 use std::cmp::Ordering;
 
@@ -44,6 +48,7 @@ pub struct Session {
     pub(crate) facts: Vec<Fact>,
     pub(crate) earliest: Option<UtcMicros>,
     pub(crate) ended: bool,
+    pub(crate) withdrawn: Withdrawn,
     pub(crate) overfull: bool,
 }
 
@@ -53,6 +58,8 @@ impl Session {
         self.see(Some(fact.at));
         self.ended |= ends(&fact);
         if self.overfull {
+            self.withdrawn.add_all([&fact]);
+            self.withdrawn.truncate(MAX_FACTS);
             return Change::Overfull;
         }
         // Ids mostly grow, so the place is mostly at the end.
@@ -66,16 +73,19 @@ impl Session {
         match place {
             Ok(index) => {
                 let held = &mut self.facts[index];
-                match precedence(&fact, held) {
+                let (change, lost) = match precedence(&fact, held) {
                     Ordering::Greater => {
-                        *held = fact;
-                        Change::Revised
+                        self.withdrawn.restate(&fact);
+                        (Change::Revised, std::mem::replace(held, fact))
                     }
-                    Ordering::Equal => Change::Duplicate,
-                    Ordering::Less => Change::Stale,
-                }
+                    Ordering::Equal => return Change::Duplicate,
+                    Ordering::Less => (Change::Stale, fact),
+                };
+                self.withdrawn.lose(&lost, &self.facts);
+                self.bounded(change)
             }
             Err(_) if self.facts.len() == MAX_FACTS => {
+                self.withdrawn.add_all([&fact]);
                 self.overflow();
                 Change::Overfull
             }
@@ -85,24 +95,35 @@ impl Session {
                     self.facts
                         .reserve_exact(if self.facts.is_empty() { 5 } else { 3 });
                 }
+                self.withdrawn.restate(&fact);
                 self.facts.insert(index, fact);
-                Change::New
+                self.bounded(Change::New)
             }
         }
     }
 
     /// Folds another session's facts in; tells whether anything differs from before.
     pub fn join(&mut self, other: Self) -> bool {
+        let withdrawn = self.withdrawn.clone();
         let before = (self.earliest, self.ended, self.overfull);
         self.see(other.earliest);
         self.ended |= other.ended;
         let mut news = false;
         if other.overfull {
             self.overflow();
-        } else if !self.overfull {
+        } else if self.overfull {
+            self.withdrawn.add_all(&other.facts);
+        } else {
             news = self.merge(other.facts);
         }
-        news || before != (self.earliest, self.ended, self.overfull)
+        self.withdrawn.union(other.withdrawn);
+        if self.overfull {
+            self.withdrawn.truncate(MAX_FACTS);
+        } else {
+            self.withdrawn.without(&self.facts);
+            self.bounded(Change::New);
+        }
+        news || withdrawn != self.withdrawn || before != (self.earliest, self.ended, self.overfull)
     }
 
     /// The facts, ascending by key; none once overfull.
@@ -139,7 +160,22 @@ impl Session {
 
     fn overflow(&mut self) {
         self.overfull = true;
-        self.facts = Vec::new();
+        self.withdrawn.add_all(&std::mem::take(&mut self.facts));
+        self.withdrawn.truncate(MAX_FACTS);
+    }
+
+    /// The change, unless there are now more agents' legs than a session knows.
+    fn bounded(&mut self, change: Change) -> Change {
+        let withdrawn = self.withdrawn.len();
+        // Counting is only needed where there can be too many.
+        if withdrawn > 0
+            && withdrawn + self.facts.len() > MAX_FACTS
+            && withdrawn + distinct(&self.facts).len() > MAX_FACTS
+        {
+            self.overflow();
+            return Change::Overfull;
+        }
+        change
     }
 
     /// Merges two ascending runs of facts into one; tells whether anything of `theirs` was news.
@@ -168,24 +204,30 @@ impl Session {
                     news = true;
                 }
                 Ordering::Equal => {
-                    if precedence(their, our).is_gt() {
-                        merged.extend(theirs.next());
-                        ours.next();
-                        news = true;
-                    } else {
-                        merged.extend(ours.next());
-                        theirs.next();
-                    }
+                    let (won, lost) = match precedence(their, our) {
+                        Ordering::Greater => {
+                            news = true;
+                            (theirs.next(), ours.next())
+                        }
+                        Ordering::Less => (ours.next(), theirs.next()),
+                        Ordering::Equal => {
+                            theirs.next();
+                            (ours.next(), None)
+                        }
+                    };
+                    merged.extend(won);
+                    // Those that a fact held names are taken out again at the end of the join.
+                    self.withdrawn.add_all(&lost);
                 }
             }
         }
         news |= theirs.peek().is_some();
         merged.extend(ours);
         merged.extend(theirs);
-        if merged.len() > MAX_FACTS {
+        let overfull = merged.len() > MAX_FACTS;
+        self.facts = merged;
+        if overfull {
             self.overflow();
-        } else {
-            self.facts = merged;
         }
         news
     }

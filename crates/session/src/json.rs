@@ -1,12 +1,12 @@
 //! The stored form of a session: `{"v":1,"f":[…]}`, facts ascending by key, so that the same facts give the same bytes.
 //!
 //! `"s"` is the earliest instant ever stated, written only where it is not that of a fact held; `"e":true` says that an end was
-//! stated once, written only where no fact held states one; `"overfull":true` stands in the
-//! place of the facts of an overfull session. Members of a later release are skipped, a later version is refused by name.
+//! stated once, written only where no fact held states one; `"w"` names the agents' legs that were stated once and that no fact
+//! held names; `"overfull":true` stands in the place of the facts of an overfull session. Members of a later release are skipped, a later version is refused by name.
 
 use crate::fold::Session;
 use crate::timeline::ends;
-use schema::{Fact, UtcMicros};
+use schema::{Fact, LegId, UtcMicros};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of the stored form that this release writes.
@@ -35,6 +35,8 @@ struct Written<'a> {
     s: Option<UtcMicros>,
     #[serde(skip_serializing_if = "Option::is_none")]
     e: Option<bool>,
+    #[serde(skip_serializing_if = "<[LegId]>::is_empty")]
+    w: &'a [LegId],
     #[serde(skip_serializing_if = "Option::is_none")]
     overfull: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +50,8 @@ struct Read {
     s: Option<UtcMicros>,
     #[serde(default)]
     e: bool,
+    #[serde(default)]
+    w: Vec<LegId>,
     #[serde(default)]
     overfull: bool,
     #[serde(default)]
@@ -99,6 +103,11 @@ impl From<Read> for Session {
             // Whoever edited the row by hand may have left another order or a fact twice.
             session.insert(fact);
         }
+        let mut withdrawn = Self::default();
+        for name in read.w {
+            withdrawn.withdrawn.add(name);
+        }
+        session.join(withdrawn);
         session
     }
 }
@@ -110,6 +119,7 @@ impl Serialize for Session {
         Written {
             v: FORM_VERSION,
             e: (self.ended && !known).then_some(true),
+            w: self.withdrawn.names(),
             s: self.earliest.filter(|earliest| Some(*earliest) != held),
             overfull: self.overfull.then_some(true),
             f: (!self.overfull).then_some(self.facts.as_slice()),

@@ -1,9 +1,13 @@
 //! The legs of an interaction: one participant's part each, as stated, or derived from events that know no legs.
 
-use crate::timeline::{DurationFact, Timeline, Totals};
+mod derived;
+mod stated;
+
+use crate::timeline::Timeline;
+use crate::totals::{DurationFact, Totals, by_leg};
+use crate::withdrawn::AgentLeg;
 use schema::{
-    AgentRef, Direction, DurationKind, LegId, LegKind, LegOutcome, Millis, QueueId, Transfer,
-    UtcMicros,
+    AgentRef, Direction, DurationKind, LegId, LegKind, LegOutcome, QueueId, Transfer, UtcMicros,
 };
 use std::borrow::Cow;
 
@@ -35,7 +39,7 @@ pub struct LegView<'a> {
     /// How often the customer was put on hold in it.
     pub holds: Option<u32>,
     /// The longest of these holds.
-    pub longest_hold: Option<Millis>,
+    pub longest_hold: Option<DurationFact>,
     /// How its agent passed the contact on.
     pub transfer: Option<Transfer>,
     /// Whether its agent was consulted by another agent.
@@ -63,15 +67,46 @@ impl LegView<'_> {
 }
 
 impl<'a> Timeline<'a> {
-    /// The legs, ascending by start and id.
+    /// The legs, ascending by start and id; none of an overfull session.
     ///
-    /// Where any leg is stated, the stated ones: one a leg id. Where none is, one derived leg for each agent named.
+    /// Where any leg is stated, the stated ones, one a leg id: of each thing what the weightiest source stated last. Where none is,
+    /// one derived leg for each agent named. What cannot be told of a derived leg is not stated, and of the durations only the
+    /// increments of cumulative statements can be: what such a statement grew by since the one before is its agent's part.
+    /// Where it shrank, or where a statement that names no agent grew although several took part, nobody knows whose part is whose.
     pub fn legs(&self) -> Vec<LegView<'a>> {
-        Vec::new()
+        let mut legs: Vec<LegView<'a>> = if self.has_legs() {
+            by_leg(&self.leg_facts())
+                .map(|(id, facts)| stated::leg(id, facts))
+                .collect()
+        } else {
+            derived::legs(self)
+        };
+        legs.sort_by(|one, other| (one.started_at, &one.id).cmp(&(other.started_at, &other.id)));
+        legs
     }
 
-    /// The legs that were an agent's in some copy ever seen and are not now, ascending: what was emitted for them does not hold.
+    /// The legs that were an agent's in some copy ever seen and are not now, ascending by name: what was emitted for them does not
+    /// hold. Also derived legs of events whose legs were stated later.
     pub fn withdrawn_legs(&self) -> Vec<LegId> {
-        Vec::new()
+        let withdrawn = self.withdrawn().names();
+        if !self.has_legs() {
+            // Each agent named has a leg, so what no fact names is what is withdrawn.
+            return withdrawn.to_vec();
+        }
+        let now = self.legs();
+        let is_now = |name: &LegId| {
+            now.iter()
+                .any(|leg| leg.kind == LegKind::Agent && leg.id == name.as_str())
+        };
+        let mut gone: Vec<LegId> = self
+            .facts()
+            .filter_map(AgentLeg::of)
+            .map(AgentLeg::id)
+            .chain(withdrawn.iter().cloned())
+            .filter(|name| !is_now(name))
+            .collect();
+        gone.sort();
+        gone.dedup();
+        gone
     }
 }

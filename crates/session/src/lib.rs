@@ -7,13 +7,17 @@
 //! Start reading at [`fold`], then [`timeline`]. Nothing here knows a clock, a zone or a metric, and nothing here fails on content.
 
 pub mod fold;
+mod history;
 pub mod json;
 pub mod legs;
 pub mod outcome;
 pub mod timeline;
+pub mod totals;
+mod withdrawn;
 
 pub use fold::{Change, MAX_FACTS, Session};
 pub use json::SessionError;
 pub use legs::LegView;
 pub use outcome::{Outcome, Transfers};
-pub use timeline::{DurationFact, IMPLAUSIBLE_MILLIS, Status, Timeline, Totals};
+pub use timeline::{Status, Timeline};
+pub use totals::{DurationFact, IMPLAUSIBLE_MILLIS, Totals};

@@ -3,35 +3,12 @@
 //! "First" and "last" mean by `(at, key)`, never by arrival: two facts of one instant are in the order of their keys.
 
 use crate::fold::Session;
+use crate::totals::{self, DurationFact, LegFacts, Totals, Weighed};
+use crate::withdrawn::Withdrawn;
 use schema::{
-    AgentRef, CustomerKey, Direction, DurationKind, Fact, FactKey, LegId, LegKind, LegOutcome,
-    Millis, QueueId, SourceRank, State, UtcMicros,
+    AgentRef, CustomerKey, Direction, DurationKind, Fact, FactKey, LegKind, LegOutcome, QueueId,
+    State, UtcMicros,
 };
-use std::collections::BTreeMap;
-
-/// A stated duration beyond this many milliseconds (400 days), or below zero, is no duration but a fault of the source.
-pub const IMPLAUSIBLE_MILLIS: i64 = 400 * 24 * 3_600_000;
-
-/// What the timeline says about one kind of duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DurationFact {
-    /// This long.
-    Stated(Millis),
-    /// A statement that counts is negative or beyond [`IMPLAUSIBLE_MILLIS`]; this is the statement.
-    Implausible(Millis),
-}
-
-/// What is known of each kind of duration, of an interaction or of a leg.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals([Option<DurationFact>; DurationKind::ALL.len()]);
-
-impl Totals {
-    /// The duration of this kind; `None` when nobody stated it.
-    #[must_use]
-    pub const fn get(&self, kind: DurationKind) -> Option<DurationFact> {
-        self.0[kind as usize]
-    }
-}
 
 /// How far an interaction has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,6 +46,8 @@ pub struct Timeline<'a> {
     earliest: Option<UtcMicros>,
     ended: bool,
     overfull: bool,
+    has_legs: bool,
+    withdrawn: &'a Withdrawn,
 }
 
 impl<'a> Timeline<'a> {
@@ -77,6 +56,8 @@ impl<'a> Timeline<'a> {
         // Stable and the facts are ascending by key, so equal instants stay in the order of their keys.
         facts.sort_by_key(|fact| fact.at);
         Self {
+            has_legs: facts.iter().any(|fact| fact.statement.leg().is_some()),
+            withdrawn: &session.withdrawn,
             facts,
             earliest: session.earliest,
             ended: session.ended,
@@ -209,43 +190,49 @@ impl<'a> Timeline<'a> {
     /// cumulative statement of the weightiest source holds, also downward. A statement that counts and is implausible makes the
     /// whole implausible: a later, plausible one repairs it.
     pub fn duration(&self, kind: DurationKind) -> Option<DurationFact> {
-        let mut cumulative: Option<(SourceRank, Millis)> = None;
-        let mut legs: BTreeMap<&LegId, (SourceRank, Millis)> = BTreeMap::new();
-        for fact in &self.facts {
-            let Some(duration) = fact.statement.durations.get(kind) else {
-                continue;
-            };
-            let stated = (fact.rank, duration);
-            match fact.statement.leg() {
-                Some(leg) => {
-                    let held = legs.entry(&leg.id).or_insert(stated);
-                    if held.0 <= stated.0 {
-                        *held = stated;
-                    }
-                }
-                None if cumulative.is_none_or(|held| held.0 <= stated.0) => {
-                    cumulative = Some(stated);
-                }
-                None => {}
-            }
-        }
-        if legs.is_empty() {
-            return cumulative.map(|(_, duration)| judge(duration));
-        }
-        legs.values()
-            .try_fold(Millis::ZERO, |sum, (_, duration)| {
-                match judge(*duration) {
-                    // A bounded number of bounded durations: the sum fits, and saturates were it otherwise.
-                    DurationFact::Stated(duration) => Ok(Millis(sum.0.saturating_add(duration.0))),
-                    implausible @ DurationFact::Implausible(_) => Err(implausible),
-                }
-            })
-            .map_or_else(Some, |sum| Some(DurationFact::Stated(sum)))
+        self.durations().get(kind)
     }
 
-    /// The durations of all kinds, in one pass; each means what [`Timeline::duration`] says.
+    /// The durations of all kinds at once; each is what [`Timeline::duration`] says.
     pub fn durations(&self) -> Totals {
-        Totals(DurationKind::ALL.map(|kind| self.duration(kind)))
+        let mut cumulative = Weighed::default();
+        for fact in self.facts() {
+            if fact.statement.leg().is_none() {
+                cumulative.take(fact);
+            }
+        }
+        if self.has_legs {
+            totals::of_interaction(&cumulative, &self.leg_facts())
+        } else {
+            cumulative.totals()
+        }
+    }
+
+    /// Whether any fact is about a leg.
+    pub(crate) const fn has_legs(&self) -> bool {
+        self.has_legs
+    }
+
+    /// The facts about legs, by leg id and, of one leg, in the order of the timeline.
+    pub(crate) fn leg_facts(&self) -> LegFacts<'a> {
+        let mut found: LegFacts<'a> = self
+            .facts()
+            .filter_map(|fact| Some((fact.statement.leg()?, fact)))
+            .collect();
+        // Stable: the facts of one leg stay in the order of the timeline.
+        found.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        found
+    }
+
+    /// The states of the interaction's life, as events told them. Records state the end at the start's instant, so none of them.
+    pub(crate) fn history(&self) -> impl DoubleEndedIterator<Item = (&'a Fact, &'a State)> + '_ {
+        self.facts()
+            .filter(|fact| fact.key.is_event())
+            .filter_map(|fact| Some((fact, fact.statement.state.as_ref()?)))
+    }
+
+    pub(crate) fn withdrawn(&self) -> &'a Withdrawn {
+        self.withdrawn
     }
 
     fn details<T>(&self, pick: impl Fn(&'a schema::Details) -> Option<T>) -> Option<T> {
@@ -273,7 +260,10 @@ impl<'a> Timeline<'a> {
         };
         if outcomes().any(served) {
             Some(State::Completed)
-        } else if any(LegOutcome::Abandoned) {
+        } else if outcomes().any(|(kind, outcome)| {
+            // Who hangs up in the flow was never offered to anybody: that is told apart by `Timeline::outcome`.
+            kind != LegKind::Ivr && outcome == LegOutcome::Abandoned
+        }) {
             Some(State::Abandoned)
         } else if any(LegOutcome::NotResponding) {
             Some(State::Missed)
@@ -301,12 +291,4 @@ fn record_end(fact: &Fact) -> Option<UtcMicros> {
         .details
         .as_ref()
         .and_then(|details| details.ended_at)
-}
-
-const fn judge(duration: Millis) -> DurationFact {
-    if duration.0 < 0 || duration.0 > IMPLAUSIBLE_MILLIS {
-        DurationFact::Implausible(duration)
-    } else {
-        DurationFact::Stated(duration)
-    }
 }

@@ -1,0 +1,124 @@
+//! A leg that the platform names: of each thing what the weightiest source stated last.
+
+use super::LegView;
+use crate::history;
+use crate::totals::{DurationFact, of_leg};
+use schema::{Fact, Leg, LegId, LegKind, LegOutcome, SourceRank, State, Transfer, UtcMicros};
+use std::borrow::Cow;
+
+type Facts<'s, 'a> = &'s [(&'a Leg, &'a Fact)];
+
+/// The leg, from the facts about it in the order of the timeline.
+pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
+    let rank = facts.iter().map(|(_, fact)| fact.rank).max();
+    let weightiest = || facts.iter().filter(|(_, fact)| Some(fact.rank) == rank);
+    // Where events are all there is, their states say what a record would have said.
+    let told = match rank {
+        Some(SourceRank::Event) => Told::of(facts),
+        _ => Told::default(),
+    };
+    let statement = |fact: &'a Fact| &fact.statement;
+    LegView {
+        id: Cow::Borrowed(id.as_str()),
+        kind: last(facts, |leg, _| {
+            (leg.kind != LegKind::Other).then_some(leg.kind)
+        })
+        .unwrap_or(LegKind::Other),
+        agent: last(facts, |_, fact| statement(fact).agent.as_ref()),
+        queue: last(facts, |_, fact| statement(fact).queue.as_ref()),
+        media: last(facts, |_, fact| {
+            fact.statement.details.as_deref()?.media.as_deref()
+        }),
+        direction: last(facts, |_, fact| {
+            fact.statement.details.as_deref()?.direction
+        }),
+        started_at: weightiest()
+            .map(|(_, fact)| fact.at)
+            .min()
+            .unwrap_or(UtcMicros(0)),
+        answered_at: last(facts, |leg, _| leg.answered_at).or(told.answered_at),
+        ended_at: last(facts, |leg, _| leg.ended_at).or(told.ended_at),
+        outcome: last(facts, |leg, _| leg.outcome).or(told.outcome),
+        disposition: last(facts, |_, fact| fact.statement.disposition.as_deref()),
+        holds: last(facts, |leg, _| leg.holds).or(told.holds),
+        longest_hold: last(facts, |leg, _| leg.longest_hold)
+            .map(DurationFact::judge)
+            .or(told.longest_hold),
+        transfer: last(facts, |leg, _| leg.transfer).or(told.transfer),
+        consult: weightiest().any(|(leg, _)| leg.consult),
+        conference: weightiest().any(|(leg, _)| leg.conference),
+        derived: false,
+        durations: of_leg(facts),
+    }
+}
+
+/// What the weightiest of those sources that state it at all stated last.
+fn last<'a, T>(facts: Facts<'_, 'a>, pick: impl Fn(&'a Leg, &'a Fact) -> Option<T>) -> Option<T> {
+    let mut held: Option<(SourceRank, T)> = None;
+    for (leg, fact) in facts {
+        if held.as_ref().is_none_or(|(rank, _)| *rank <= fact.rank)
+            && let Some(stated) = pick(leg, fact)
+        {
+            held = Some((fact.rank, stated));
+        }
+    }
+    held.map(|(_, stated)| stated)
+}
+
+/// What the states of a leg's events say of it.
+#[derive(Default)]
+struct Told {
+    answered_at: Option<UtcMicros>,
+    ended_at: Option<UtcMicros>,
+    outcome: Option<LegOutcome>,
+    holds: Option<u32>,
+    longest_hold: Option<DurationFact>,
+    transfer: Option<Transfer>,
+}
+
+impl Told {
+    fn of(facts: Facts<'_, '_>) -> Self {
+        let states = || {
+            facts
+                .iter()
+                .filter_map(|(_, fact)| Some((fact.at, fact.statement.state.as_ref()?)))
+        };
+        let answered_at = states()
+            .find(|(_, state)| **state == State::Connected)
+            .map(|(at, _)| at);
+        let ended_at = states()
+            .rev()
+            .find(|(_, state)| {
+                state.is_terminal()
+                    || **state == State::WrappedUp
+                    || history::transfer(state).is_some()
+            })
+            .map(|(at, _)| at);
+        let holds = history::holds(states(), ended_at);
+        let transfer = states()
+            .rev()
+            .find_map(|(_, state)| history::transfer(state));
+        let has = |wanted: State| states().any(|(_, state)| *state == wanted);
+        let outcome = if answered_at.is_some() || holds.count > 0 {
+            Some(if transfer.is_some() {
+                LegOutcome::Transferred
+            } else {
+                LegOutcome::Answered
+            })
+        } else if has(State::Abandoned) {
+            Some(LegOutcome::Abandoned)
+        } else if has(State::Missed) {
+            Some(LegOutcome::NotResponding)
+        } else {
+            None
+        };
+        Self {
+            answered_at,
+            ended_at,
+            outcome,
+            holds: (answered_at.is_some() || holds.count > 0).then_some(holds.count),
+            longest_hold: holds.longest.map(DurationFact::judge),
+            transfer,
+        }
+    }
+}
