@@ -9,13 +9,16 @@
 
 mod alias;
 mod document;
+mod names;
 mod places;
 mod schedule;
 mod transition;
+mod windows;
 mod zone;
 
 pub use chrono::{NaiveDate, NaiveTime};
 pub use document::DocumentProblem;
+pub use names::all_names;
 pub use places::{Asked, Places, Resolved, ZoneSource};
 pub use schedule::Schedule;
 pub use transition::Transition;

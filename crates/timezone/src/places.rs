@@ -1,12 +1,54 @@
 //! Which zone somebody works in: the zones of organisations, queues and agents, and the order in which they are asked.
+//!
+//! # The document
+//!
+//! ```toml
+//! places = 1                      # its version, 1 to 32767; another text needs another version
+//!
+//! [[organisation]]
+//! zone = "Europe/Berlin"          # of every tenant that has no entry of its own
+//! [[organisation]]
+//! tenant = "acme"
+//! zone = "America/New_York"
+//!
+//! [[queue]]                       # tenant as above: an entry without one is for all tenants
+//! tenant = "acme"
+//! id = "support"
+//! zone = "America/Chicago"
+//!
+//! [[agent]]
+//! id = "anna"
+//! zone = "Europe/Madrid"
+//! [[agent]]                       # moved: from this instant on (a date is its first instant in UTC)
+//! id = "anna"
+//! from = 2024-07-01
+//! zone = "Atlantic/Canary"
+//! ```
+//!
+//! A tenant's own entry goes before the one for all tenants. An agent's zone written here goes before the one that the events state,
+//! because somebody wrote it down to correct them.
+
+mod read;
 
 use crate::document::DocumentProblem;
 use crate::zone::Zone;
+use std::collections::HashMap;
 
 /// One version of what is known about zones beside what the events state. Immutable.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
     version: u16,
+    /// For those without an entry under their tenant.
+    everywhere: Entries,
+    tenants: HashMap<String, Entries>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Entries {
+    organisation: Option<Zone>,
+    queues: HashMap<String, Zone>,
+    /// Each with the instant (µs UTC) from which it holds, ascending.
+    agents: HashMap<String, Vec<(i64, Zone)>>,
 }
 
 /// Where a zone came from.
@@ -33,7 +75,7 @@ pub struct Asked<'a> {
     pub tenant: &'a str,
     /// The agent's id.
     pub agent: Option<&'a str>,
-    /// The zone that the events state for the agent, as they write it.
+    /// The zone that the events state for the agent, as they write it. A blank one counts as not stated.
     pub agent_stated: Option<&'a str>,
     /// The queue's id.
     pub queue: Option<&'a str>,
@@ -52,7 +94,7 @@ pub struct Resolved<'a> {
     pub zone: Zone,
     /// Where it came from.
     pub source: ZoneSource,
-    /// The first stated name that could not be used, and whose it was.
+    /// A stated name that would have decided but names no zone, and whose it is. The next source was asked instead.
     pub unknown: Option<(ZoneSource, &'a str)>,
 }
 
@@ -75,8 +117,8 @@ impl ZoneSource {
 
 impl Places {
     /// Reads the document of places. All problems at once, in the order of the text.
-    pub fn read(_text: &str) -> Result<Self, Vec<DocumentProblem>> {
-        Ok(Self { version: 1 })
+    pub fn read(text: &str) -> Result<Self, Vec<DocumentProblem>> {
+        read::places(text)
     }
 
     /// Nothing is known but what the events state. Version 0.
@@ -89,19 +131,27 @@ impl Places {
         self.version
     }
 
-    /// The first usable zone, asking the sources in `order`, then the default, then UTC with [`ZoneSource::None`].
+    /// The first zone that one of the sources in `order` has, else the default, else UTC with [`ZoneSource::None`].
     pub fn resolve<'a>(&self, order: &[ZoneSource], asked: &Asked<'a>) -> Resolved<'a> {
         let mut unknown = None;
         for &source in order {
             let zone = match source {
-                ZoneSource::Agent => asked.agent_stated.and_then(|text| {
-                    Zone::parse(text)
-                        .map_err(|_| unknown.get_or_insert((source, text)))
-                        .ok()
+                ZoneSource::Agent => self.agent(asked).or_else(|| {
+                    let text = asked.agent_stated.filter(|text| !text.trim().is_empty())?;
+                    let zone = Zone::parse(text).ok();
+                    if zone.is_none() {
+                        unknown = Some((source, text));
+                    }
+                    zone
                 }),
                 ZoneSource::Schedule => asked.schedule,
-                ZoneSource::Default => asked.default,
-                ZoneSource::Queue | ZoneSource::Organisation | ZoneSource::None => None,
+                ZoneSource::Queue => self.first(asked.tenant, |entries| {
+                    entries.queues.get(asked.queue?).copied()
+                }),
+                ZoneSource::Organisation => {
+                    self.first(asked.tenant, |entries| entries.organisation)
+                }
+                ZoneSource::Default | ZoneSource::None => break,
             };
             if let Some(zone) = zone {
                 return Resolved {
@@ -120,5 +170,19 @@ impl Places {
             source,
             unknown,
         }
+    }
+
+    fn agent(&self, asked: &Asked<'_>) -> Option<Zone> {
+        self.first(asked.tenant, |entries| {
+            let stays = entries.agents.get(asked.agent?)?;
+            let begun = stays.partition_point(|(from, _)| *from <= asked.at_micros);
+            stays.get(begun.checked_sub(1)?).map(|(_, zone)| *zone)
+        })
+    }
+
+    /// From the tenant's own entries, else from those for all tenants.
+    fn first(&self, tenant: &str, find: impl Fn(&Entries) -> Option<Zone>) -> Option<Zone> {
+        let own = self.tenants.get(tenant).and_then(&find);
+        own.or_else(|| find(&self.everywhere))
     }
 }

@@ -1,29 +1,40 @@
-//! A zone by name, and the two ways through it.
+//! A zone, and the two ways through it.
 
-use crate::alias::renamed;
+use crate::names;
 use chrono::{
     DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset,
     TimeDelta, TimeZone, Timelike,
 };
 use chrono_tz::{GapInfo, Tz};
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::OnceLock;
 
 /// Instants are clamped to the years ±200,000, beyond which the calendar of the library ends. No platform's clock is there.
 const INSTANT_MAX_MICROS: i64 = 200_000 * 365 * 86_400 * 1_000_000;
 
-/// The text names no zone of the database.
+/// The text names no zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown time zone {text:?}: an IANA name such as Europe/Berlin is needed")]
+#[error(
+    "unknown time zone {text:?}: an IANA name such as Europe/Berlin, a Windows name or an offset such as +05:30 is needed"
+)]
 pub struct UnknownZone {
     /// The text as it was given, cut after 100 characters.
     pub text: String,
 }
 
-/// A time zone of the IANA database. Parse once, then copy.
+/// A time zone of the IANA database, or an offset that never changes. Parse once, then copy.
+///
+/// Two zones are equal when they have one name: renamed and legacy names have become the name in use when a zone is parsed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Zone(Tz);
+pub struct Zone(pub(crate) Kind);
+
+/// UTC is always `Named`, every other constant offset always `Fixed`, so that equal clocks are equal zones.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// A place of the database.
+    Named(Tz),
+    /// Minutes to add to UTC. At most [`names::FIXED_MAX_MINUTES`] either way, never 0.
+    Fixed(i16),
+}
 
 /// A wall clock's view of an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,39 +71,54 @@ pub enum Side {
 
 impl Zone {
     /// Coordinated universal time.
-    pub const UTC: Self = Self(Tz::UTC);
+    pub const UTC: Self = Self(Kind::Named(Tz::UTC));
 
-    /// The zone with this IANA name. Case and surrounding blanks do not matter; renamed and legacy names lead to the name in use.
+    /// The zone that a text names. Case does not matter, nor do blanks around it.
+    ///
+    /// - An IANA name, `Europe/Berlin`. Renamed and legacy names and links lead to the name in use, `US/Eastern` to
+    ///   `America/New_York`. `Etc/GMT-2` means what the database means by it: two hours *ahead* of UTC.
+    /// - A Windows name, `W. Europe Standard Time`: the zone of the name's default territory, with its summer time.
+    /// - An offset that never changes, `+05:30`, `-0300`, `UTC+2`, `GMT-3`, `UTC+05:45`, `Z`: ahead of UTC is positive. Up to 14
+    ///   hours.
     pub fn parse(text: &str) -> Result<Self, UnknownZone> {
-        let name = text.trim();
-        if let Some(zone) = by_name(name) {
-            return Ok(zone);
-        }
-        // The table has lower-case names; anything much longer than the longest of them is not worth folding.
-        let lower = (name.len() <= 64).then(|| name.to_ascii_lowercase());
-        lower
-            .and_then(|lower| by_name(&lower))
-            .ok_or_else(|| UnknownZone {
-                text: text.chars().take(100).collect(),
-            })
+        names::find(text.trim()).ok_or_else(|| UnknownZone {
+            text: text.chars().take(100).collect(),
+        })
     }
 
-    /// The name in use.
+    /// The name in use; of a fixed offset `+05:30`.
     pub fn name(self) -> &'static str {
-        self.0.name()
+        match self.0 {
+            Kind::Named(tz) => tz.name(),
+            Kind::Fixed(minutes) => names::of_fixed(minutes),
+        }
+    }
+
+    /// Whether this is a fixed offset that is no place of the database. Its name means nothing to other copies of the database, or
+    /// the opposite: PostgreSQL reads `+05:30` as POSIX does, west of UTC.
+    pub const fn is_fixed(self) -> bool {
+        matches!(self.0, Kind::Fixed(_))
+    }
+
+    /// Seconds to add to UTC at an instant.
+    pub(crate) fn offset_at(self, utc: &NaiveDateTime) -> i32 {
+        match self.0 {
+            Kind::Named(tz) => tz.offset_from_utc_datetime(utc).fix().local_minus_utc(),
+            Kind::Fixed(minutes) => i32::from(minutes) * 60,
+        }
     }
 
     /// The wall clock at an instant. Exact for every instant (beyond the years ±200,000: at that end).
     pub fn local(self, utc_micros: i64) -> Local {
         let utc = naive_utc(utc_micros);
-        let offset = self.0.offset_from_utc_datetime(&utc).fix();
-        let local = utc + TimeDelta::seconds(i64::from(offset.local_minus_utc()));
+        let offset_seconds = self.offset_at(&utc);
+        let local = utc + TimeDelta::seconds(i64::from(offset_seconds));
         Local {
             date: local.date(),
             hour: local.hour(),
             minute: local.minute(),
             second: local.second(),
-            offset_seconds: offset.local_minus_utc(),
+            offset_seconds,
         }
     }
 
@@ -101,7 +127,14 @@ impl Zone {
     /// A time that happens twice is the one on `side`. A time that does not happen is the end of its gap, whichever side was asked for.
     pub fn resolve(self, date: NaiveDate, time: NaiveTime, side: Side) -> i64 {
         let local = clamp(date.and_time(time));
-        match self.0.from_local_datetime(&local) {
+        let tz = match self.0 {
+            Kind::Named(tz) => tz,
+            Kind::Fixed(minutes) => {
+                let utc = local - TimeDelta::minutes(i64::from(minutes));
+                return utc.and_utc().timestamp_micros();
+            }
+        };
+        match tz.from_local_datetime(&local) {
             MappedLocalTime::Single(instant) => instant.timestamp_micros(),
             MappedLocalTime::Ambiguous(one, other) => {
                 let (one, other) = (one.timestamp_micros(), other.timestamp_micros());
@@ -110,7 +143,7 @@ impl Zone {
                     Side::Latest => one.max(other),
                 }
             }
-            MappedLocalTime::None => self.gap_end(local),
+            MappedLocalTime::None => gap_end(tz, local),
         }
     }
 
@@ -119,30 +152,6 @@ impl Zone {
         let next = date.checked_add_days(Days::new(1)).unwrap_or(date);
         let begin = |date| self.resolve(date, NaiveTime::MIN, Side::Earliest);
         (begin(date), begin(next))
-    }
-
-    /// The first instant after the gap that `local` is in.
-    fn gap_end(self, local: NaiveDateTime) -> i64 {
-        if let Some(end) = GapInfo::new(&local, &self.0).and_then(|gap| gap.end) {
-            return end.timestamp_micros();
-        }
-        // Where the library cannot name the end, find it: the first second at which the wall clock is past `local`.
-        let centre = local.and_utc().timestamp();
-        let (mut before, mut after) = (centre - 2 * 86_400, centre + 2 * 86_400);
-        let shows = |seconds: i64| {
-            let utc = naive_utc(seconds.saturating_mul(1_000_000));
-            let offset = self.0.offset_from_utc_datetime(&utc).fix();
-            utc + TimeDelta::seconds(i64::from(offset.local_minus_utc()))
-        };
-        while after - before > 1 {
-            let middle = before + (after - before) / 2;
-            if shows(middle) >= local {
-                after = middle;
-            } else {
-                before = middle;
-            }
-        }
-        after.saturating_mul(1_000_000)
     }
 }
 
@@ -158,26 +167,30 @@ impl fmt::Display for Zone {
     }
 }
 
-/// Every name of the database, as it is written and in lower case, with the zone in use for it. Built once, only looked up.
-fn by_name(name: &str) -> Option<Zone> {
-    static NAMES: OnceLock<HashMap<String, Zone>> = OnceLock::new();
-    NAMES
-        .get_or_init(|| {
-            let mut names = HashMap::with_capacity(2 * chrono_tz::TZ_VARIANTS.len());
-            for tz in chrono_tz::TZ_VARIANTS {
-                let lower = tz.name().to_ascii_lowercase();
-                let in_use = renamed(&lower).and_then(|name| name.parse().ok());
-                let zone = Zone(in_use.unwrap_or(tz));
-                names.insert(tz.name().to_owned(), zone);
-                names.insert(lower, zone);
-            }
-            names
-        })
-        .get(name)
-        .copied()
+/// The first instant after the gap that `local` is in.
+fn gap_end(tz: Tz, local: NaiveDateTime) -> i64 {
+    if let Some(end) = GapInfo::new(&local, &tz).and_then(|gap| gap.end) {
+        return end.timestamp_micros();
+    }
+    // Where the library cannot name the end, find it: the first second at which the wall clock is past `local`.
+    let centre = local.and_utc().timestamp();
+    let (mut before, mut after) = (centre - 2 * 86_400, centre + 2 * 86_400);
+    let shows = |seconds: i64| {
+        let utc = naive_utc(seconds.saturating_mul(1_000_000));
+        utc + TimeDelta::seconds(i64::from(Zone(Kind::Named(tz)).offset_at(&utc)))
+    };
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        if shows(middle) >= local {
+            after = middle;
+        } else {
+            before = middle;
+        }
+    }
+    after.saturating_mul(1_000_000)
 }
 
-fn naive_utc(micros: i64) -> NaiveDateTime {
+pub(crate) fn naive_utc(micros: i64) -> NaiveDateTime {
     let micros = micros.clamp(-INSTANT_MAX_MICROS, INSTANT_MAX_MICROS);
     DateTime::from_timestamp_micros(micros)
         .unwrap_or_default()
