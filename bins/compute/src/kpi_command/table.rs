@@ -20,6 +20,8 @@ pub(crate) enum Cell {
     Count(u64),
     /// A number that is measured: people see three digits behind the point, programs all.
     Number(f64),
+    /// A number that is a difference: people see its sign, and nothing where there is none.
+    Change(f64),
 }
 
 /// Rows under a head. The head's words are the members' names in JSON.
@@ -127,7 +129,7 @@ impl Table {
             .map(|row| &row[column])
             .filter(|cell| **cell != Cell::Absent)
             .peekable();
-        cells.peek().is_some() && cells.all(|cell| matches!(cell, Cell::Count(_) | Cell::Number(_)))
+        cells.peek().is_some() && cells.all(|cell| !matches!(cell, Cell::Text(_)))
     }
 }
 
@@ -150,6 +152,11 @@ impl Cell {
             Self::Text(text) => text.lines().next().unwrap_or_default().to_owned(),
             Self::Count(count) => count.to_string(),
             Self::Number(number) => short(*number),
+            Self::Change(number) => match short(*number) {
+                text if text == "0" => String::new(),
+                text if text.starts_with('-') => text,
+                text => format!("+{text}"),
+            },
         }
     }
 
@@ -158,7 +165,7 @@ impl Cell {
             Self::Absent => String::new(),
             Self::Text(text) => text.clone(),
             Self::Count(count) => count.to_string(),
-            Self::Number(number) => number.to_string(),
+            Self::Number(number) | Self::Change(number) => number.to_string(),
         }
     }
 
@@ -167,7 +174,7 @@ impl Cell {
             Self::Absent => Value::Null,
             Self::Text(text) => Value::from(text.as_str()),
             Self::Count(count) => Value::from(*count),
-            Self::Number(number) => Value::from(*number),
+            Self::Number(number) | Self::Change(number) => Value::from(*number),
         }
     }
 }
@@ -228,6 +235,15 @@ mod tests {
         let table = Table::new(&["name"]);
         assert_eq!(table.text(), "NAME\n");
         assert_eq!(table.json(), serde_json::json!([]));
+    }
+
+    #[test]
+    fn differences_have_their_sign() {
+        let mut table = Table::new(&["change"]);
+        for change in [1.5, -20.0, 0.0001] {
+            table.push(vec![Cell::Change(change)]);
+        }
+        assert_eq!(table.text(), "CHANGE\n  +1.5\n   -20\n\n");
     }
 
     #[test]
