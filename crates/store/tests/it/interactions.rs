@@ -2,7 +2,7 @@
 
 use crate::rows::{JUNE, MAY, db, interaction, number};
 use std::sync::Arc;
-use store::interactions::{self, ChangedInteraction, NewInteraction, Status};
+use store::interactions::{self, ChangedInteraction, Filter, NewInteraction, Status};
 use tokio::sync::Barrier;
 
 fn changed(id: &str) -> ChangedInteraction<'_> {
@@ -192,4 +192,77 @@ async fn an_id_longer_than_an_index_allows_is_the_items_fault() {
         .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(number(&db, "SELECT count(*) FROM interactions").await, 1);
+}
+
+#[tokio::test]
+async fn pages_of_stored_interactions_miss_and_repeat_nothing() {
+    let (_db, store) = db().await;
+    let late = NewInteraction {
+        started_at: Some(JUNE),
+        ..interaction("d")
+    };
+    let unknown_start = NewInteraction {
+        started_at: None,
+        ..interaction("b")
+    };
+    let other_tenant = NewInteraction {
+        tenant: "zeta",
+        ..interaction("a")
+    };
+    let rows = [
+        interaction("a"),
+        unknown_start,
+        interaction("c"),
+        late,
+        other_tenant,
+    ];
+    committed!(store, |tx| interactions::insert_new(&tx, &rows));
+    committed!(store, |tx| store::sweep::mark_swept(&tx, &[("acme", "c")]));
+    let client = store.client().await.unwrap();
+    let all = async |filter: Filter<'_>| {
+        let mut found = Vec::new();
+        let mut last: Option<(String, String)> = None;
+        loop {
+            let after = last.as_ref().map(|(tenant, id)| (&**tenant, &**id));
+            let page = interactions::page(&client, &filter, after, 2)
+                .await
+                .unwrap();
+            found.extend(
+                page.iter()
+                    .map(|row| format!("{}/{}", row.tenant, row.interaction_id)),
+            );
+            match page.last() {
+                Some(row) if page.len() == 2 => {
+                    last = Some((row.tenant.clone(), row.interaction_id.clone()));
+                }
+                _ => return found,
+            }
+        }
+    };
+    let everything = ["acme/a", "acme/b", "acme/c", "acme/d", "zeta/a"];
+    assert_eq!(all(Filter::default()).await, everything);
+    let acme = Filter {
+        tenant: Some("acme"),
+        ..Filter::default()
+    };
+    assert_eq!(all(acme).await, everything[..4]);
+    let until_june = Filter {
+        from: Some(MAY),
+        to: Some(JUNE),
+        ..acme
+    };
+    assert_eq!(all(until_june).await, ["acme/a", "acme/b", "acme/c"]);
+    let from_june = Filter {
+        from: Some(JUNE),
+        ..Filter::default()
+    };
+    assert_eq!(all(from_june).await, ["acme/d"]);
+    let page = interactions::page(&client, &acme, Some(("acme", "b")), 1)
+        .await
+        .unwrap();
+    let row = page.first().unwrap();
+    assert_eq!(
+        (row.state_json.as_str(), row.swept),
+        (r#"{"f": [], "v": 1}"#, true)
+    );
 }

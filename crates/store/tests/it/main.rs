@@ -6,6 +6,7 @@
 mod rows;
 
 mod counters;
+mod definitions;
 mod interactions;
 mod jobs;
 mod log;
@@ -13,4 +14,6 @@ mod metrics;
 mod migrations;
 mod months;
 mod pool;
+mod sweep;
 mod sync;
+mod zones;
