@@ -272,3 +272,195 @@ async fn deliver_may_prune_its_log() {
         .unwrap();
     assert!(may);
 }
+
+/// The files of the release before.
+fn before_the_catalogue() -> &'static [File] {
+    let last = FILES.iter().position(|file| file.name == "roles").unwrap();
+    &FILES[..=last]
+}
+
+#[tokio::test]
+async fn a_filled_database_is_neither_rewritten_nor_taken_for_unsettled() {
+    let db = TestDb::empty().await;
+    migrate::run_files(db.url(), before_the_catalogue())
+        .await
+        .unwrap();
+    let client = db.client().await;
+    // More rows to take back than one round of the file does; and an open one in the middle of what has long ended.
+    client
+        .batch_execute(
+            "INSERT INTO interactions (tenant, interaction_id, partition_at, status, state, facts, updated_at) \
+             SELECT 'acme', 'int_' || n, '2024-05-15Z', CASE WHEN n % 2 = 0 THEN 'open' ELSE 'terminal' END, '{}', 0, \
+                    CASE WHEN n = 1 THEN now() ELSE '2024-06-01Z' END \
+             FROM generate_series(1, 5000) n",
+        )
+        .await
+        .unwrap();
+    let number = async |sql: &str| -> i64 { client.query_one(sql, &[]).await.unwrap().get(0) };
+    let file = "SELECT pg_relation_filenode('interactions')::bigint";
+    let before = number(file).await;
+    migrate::run(db.url()).await.unwrap();
+    assert_eq!(number(file).await, before, "the table was rewritten");
+    let unsettled = "SELECT count(*) FROM interactions WHERE settled_at IS NULL";
+    assert_eq!(
+        number(unsettled).await,
+        2501,
+        "the open ones, and the one that changed just now"
+    );
+    let taken_back = "SELECT count(*) FROM interactions WHERE settled_at IS NULL AND (status = 'open' OR interaction_id = 'int_1')";
+    assert_eq!(number(taken_back).await, 2501);
+    // As the release before writes: it does not know the new columns.
+    client
+        .batch_execute(
+            "INSERT INTO interactions (tenant, interaction_id, partition_at, status, state, facts) \
+             VALUES ('acme', 'new', '2024-05-15Z', 'terminal', '{}', 0)",
+        )
+        .await
+        .unwrap();
+    assert_eq!(number(unsettled).await, 2502);
+}
+
+#[tokio::test]
+async fn migrating_waits_for_a_long_query_and_the_writers_do_not_wait_for_it() {
+    let db = TestDb::empty().await;
+    migrate::run_files(db.url(), before_the_catalogue())
+        .await
+        .unwrap();
+    let mut reader = db.client().await;
+    // Holds a snapshot, as a report does, without holding the table.
+    let report = reader
+        .build_transaction()
+        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
+        .start()
+        .await
+        .unwrap();
+    report.query("SELECT 1", &[]).await.unwrap();
+    let migrating = tokio::spawn({
+        let url = db.url().to_owned();
+        async move { migrate::run(&url).await }
+    });
+    crate::rows::until_someone_waits(&db).await;
+    db.client()
+        .await
+        .batch_execute(
+            "SET statement_timeout = '5s'; \
+             INSERT INTO interactions (tenant, interaction_id, partition_at, status, state, facts) \
+             VALUES ('acme', 'new', '2024-05-15Z', 'terminal', '{}', 0); UPDATE interactions SET facts = 1",
+        )
+        .await
+        .unwrap();
+    assert!(!migrating.is_finished());
+    report.commit().await.unwrap();
+    migrating.await.unwrap().unwrap();
+}
+
+static INDEX: &[File] = &[
+    File {
+        version: 1,
+        name: "table",
+        text: "CREATE TABLE whole (a integer); CREATE INDEX whole_a ON whole (a); CREATE INDEX whole_other ON whole (a);",
+    },
+    File {
+        version: 2,
+        name: "index",
+        text: "-- kpiline: no transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS whole_a ON whole (a);\n",
+    },
+];
+
+#[tokio::test]
+async fn an_index_that_was_left_half_built_is_built_again() {
+    let db = TestDb::empty().await;
+    migrate::run_files(db.url(), &INDEX[..1]).await.unwrap();
+    let client = db.client().await;
+    // As an interrupted CREATE INDEX CONCURRENTLY leaves it, and one that is none of the file's business.
+    client
+        .batch_execute("UPDATE pg_index SET indisvalid = false WHERE indrelid = 'whole'::regclass")
+        .await
+        .unwrap();
+    migrate::run_files(db.url(), INDEX).await.unwrap();
+    let valid: Vec<(String, bool)> = client
+        .query(
+            "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid = 'whole'::regclass ORDER BY 1",
+            &[],
+        )
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    assert_eq!(
+        valid,
+        [
+            ("whole_a".to_owned(), true),
+            ("whole_other".to_owned(), false)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn only_computes_role_changes_the_catalogue() {
+    let db = TestDb::new().await;
+    let client = db.client().await;
+    let names = ["ingest", "compute", "backfill", "deliver", "read"];
+    let of_test = |name: &str| format!("kpiline_test_catalogue_{name}_{}", std::process::id());
+    for file in ["roles", "catalogue_roles"] {
+        let mut sql = FILES
+            .iter()
+            .find(|it| it.name == file)
+            .unwrap()
+            .text
+            .to_owned();
+        for name in names {
+            let role = of_test(name);
+            if file == "roles" {
+                client
+                    .batch_execute(&format!("CREATE ROLE {role}"))
+                    .await
+                    .unwrap();
+            }
+            sql = sql.replace(&format!("kpiline_{name}"), &role);
+        }
+        client.batch_execute(&sql).await.unwrap();
+    }
+    let mut may = Vec::new();
+    for name in names {
+        let rights: Vec<String> = client
+            .query_one(
+                "SELECT array_agg(right_ || ' ' || what ORDER BY what, right_) \
+                 FROM unnest(ARRAY['catalogue_generation', 'kpi_definitions', 'kpi_promotions', 'zone_findings', 'history_requests']) AS what, \
+                      unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS right_ WHERE has_table_privilege($1, what, right_)",
+                &[&of_test(name)],
+            )
+            .await
+            .unwrap()
+            .get::<_, Option<Vec<String>>>(0)
+            .unwrap_or_default();
+        let reads: bool = client
+            .query_one(
+                "SELECT has_table_privilege($1, 'schedules', 'SELECT')",
+                &[&of_test(name)],
+            )
+            .await
+            .unwrap()
+            .get(0);
+        assert!(reads, "{name} reads what is evaluated with");
+        may.push((name, rights.join(", ")));
+    }
+    for name in names {
+        let role = of_test(name);
+        client
+            .batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+            .await
+            .unwrap();
+    }
+    let compute = "UPDATE catalogue_generation, INSERT history_requests, INSERT kpi_definitions, UPDATE kpi_definitions, \
+                   INSERT kpi_promotions, INSERT zone_findings, UPDATE zone_findings";
+    let wanted = [
+        ("ingest", ""),
+        ("compute", compute),
+        ("backfill", "DELETE history_requests"),
+        ("deliver", ""),
+        ("read", ""),
+    ];
+    assert_eq!(may, wanted.map(|(name, rights)| (name, rights.to_owned())));
+}
