@@ -3,7 +3,7 @@
 //! Each thread reads its own stretch of the input and folds it into its own sessions; the threads' sessions are then joined. That
 //! the result is the same for any number of threads is what the laws of `session` say, and what the test below looks at.
 
-mod input;
+pub(crate) mod input;
 mod output;
 mod tally;
 
@@ -194,7 +194,7 @@ fn wanted(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<usize>>
     Ok(which)
 }
 
-fn describe(bad: &[BadLine], count: u64, remarks: &mut impl Write) -> io::Result<()> {
+pub(crate) fn describe(bad: &[BadLine], count: u64, remarks: &mut impl Write) -> io::Result<()> {
     for BadLine { file, line, error } in bad.iter().take(BAD_LINES_SHOWN) {
         writeln!(remarks, "{}:{line}: {error}", file.display())?;
     }
@@ -230,7 +230,7 @@ fn remark(
     .context("the remarks cannot be written")
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
             .downcast_ref::<io::Error>()

@@ -26,36 +26,36 @@ const STRETCH_MIN: u64 = 1 << 20;
 const BAD_LINES_KEPT: usize = 100;
 
 /// Sessions by interaction.
-pub(super) type Sessions = HashMap<InteractionId, Session, FxBuildHasher>;
+pub(crate) type Sessions = HashMap<InteractionId, Session, FxBuildHasher>;
 
 /// What the input amounts to.
 #[derive(Debug)]
-pub(super) struct Folded {
+pub(crate) struct Folded {
     /// Every interaction is in exactly one of them.
-    pub(super) shards: Vec<Sessions>,
-    pub(super) counts: Counts,
+    pub(crate) shards: Vec<Sessions>,
+    pub(crate) counts: Counts,
     /// In the order of the input; not all of them when there are many.
-    pub(super) bad: Vec<BadLine>,
+    pub(crate) bad: Vec<BadLine>,
 }
 
 /// What became of the items read.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) items: u64,
-    pub(super) duplicates: u64,
-    pub(super) revised: u64,
-    pub(super) stale: u64,
-    pub(super) ignored: u64,
-    pub(super) bad: u64,
+pub(crate) struct Counts {
+    pub(crate) items: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) revised: u64,
+    pub(crate) stale: u64,
+    pub(crate) ignored: u64,
+    pub(crate) bad: u64,
 }
 
 /// A line that could not be understood.
 #[derive(Debug)]
-pub(super) struct BadLine {
-    pub(super) file: PathBuf,
+pub(crate) struct BadLine {
+    pub(crate) file: PathBuf,
     /// From 1.
-    pub(super) line: u64,
-    pub(super) error: ItemError,
+    pub(crate) line: u64,
+    pub(crate) error: ItemError,
 }
 
 /// One thread's task: a stretch of a file.
@@ -76,7 +76,7 @@ struct StretchReport {
 }
 
 /// Reads all the files with so many threads.
-pub(super) fn fold(
+pub(crate) fn fold(
     files: &[PathBuf],
     format: &BodyFormat,
     threads: usize,
