@@ -1,18 +1,29 @@
-//! Metrics of one interaction: a timeline and versioned rules in, named values out. Nothing else is looked at.
+//! KPIs as data: definitions in TOML with expressions in CEL, compiled once, evaluated on the timeline of an interaction.
 //!
-//! Each metric has a file of its own under [`metric`], which begins with its definition in prose and ends with its edge cases as tests.
-//! [`rules`] holds what an operator may change, by version. [`evaluate`] runs them all.
+//! - [`definition`] is what a KPI is: name, version, unit, filter, exclusions with reasons, value. `catalogue/*.toml` ships with the crate.
+//! - [`fields`](field_reference) are the words that expressions may use, one table for checking, evaluating and documenting.
+//! - [`Catalogue::evaluate`] runs definitions on a [`Subject`] and gives [`MetricValue`]s; [`Catalogue::explain`] says why they are so.
+//! - [`Library`] holds what definitions refer to: schedules by name and version, and whose zone is which.
 //!
-//! What holds for every metric: seconds as the value, whole milliseconds inside; nothing before a terminal state; a value that cannot
-//! be given is *absent*, with the reason in the metadata, and never zero. Same facts and same rules give the same bytes.
+//! Pure: no clock, no I/O. The rows are a function of facts, definitions and library, to the bit.
 
-pub mod metric;
-pub mod rules;
+mod catalogue;
+pub mod definition;
+mod document;
+mod explain;
+mod fields;
+mod library;
+mod measure;
+mod record;
+mod scene;
+mod trial;
 pub mod value;
 
-pub use metric::{METRICS, evaluate, evaluate_only};
-pub use rules::{BusinessHours, RuleBook, RuleError, Rules};
-pub use value::{Metadata, MetricValue, Provenance, Reason, Scope, ZoneSource};
-
-#[cfg(test)]
-mod testing;
+pub use catalogue::Catalogue;
+pub use definition::{Aggregation, Definition, Grain, OnExcluded, Priority};
+pub use document::Problem;
+pub use explain::{Explanation, Step};
+pub use fields::{FieldInfo, FunctionInfo, field_reference, function_reference, reference};
+pub use library::{Library, Shipped, shipped_definitions, shipped_schedules};
+pub use record::Subject;
+pub use value::{DigestPrefix, Metadata, MetricValue, Provenance, Reason, Scope, Unit};

@@ -7,23 +7,26 @@ use schema::{AgentId, LegId, MetricVersion, QueueId, UtcMicros};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
+use timezone::ZoneSource;
 
-/// A metric's value for one interaction or leg.
+/// A KPI's value for one interaction, leg or journey.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricValue {
-    /// The metric's name.
-    pub metric: &'static str,
-    /// The version that was asked for (the rules may be those of an earlier one).
+    /// The KPI's name.
+    pub metric: CompactString,
+    /// The version of its definition.
     pub version: MetricVersion,
     /// What the value is about.
     pub scope: Scope,
-    /// Seconds; `None` where there is no value, and then the metadata have the reason. Always finite, never negative.
+    /// In the definition's unit: seconds, a count, a share of 1, a number; `None` where there is no value, and then the metadata have
+    /// the reason. Always finite.
     pub value: Option<f64>,
-    /// When the interaction began.
+    /// When the interaction, or the leg, began.
     pub timestamp: UtcMicros,
-    /// The first agent on the timeline.
+    /// The first agent on the timeline; of a leg, its agent.
     pub agent: Option<AgentId>,
-    /// The queue that the customer was offered to first.
+    /// The queue that the customer was offered to first; of a leg, its queue, else that of the latest wait before it.
     pub queue: Option<QueueId>,
     /// What explains the value. A change of it is a change of the metric.
     pub metadata: Metadata,
@@ -38,71 +41,77 @@ pub enum Scope {
     Interaction,
     /// One leg of it.
     Leg(LegId),
+    /// All interactions of one customer; not stored yet.
+    Journey,
 }
 
 impl Scope {
-    /// The text stored: empty for the interaction, else the leg's id.
+    /// The text stored: the leg's id, else empty.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Interaction => "",
+            Self::Interaction | Self::Journey => "",
             Self::Leg(leg) => leg.as_str(),
         }
     }
 }
 
-/// Why a value is absent, or zero by a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// No source stated what the value is made of. Absent.
-    NotStated,
-    /// No agent took part, so there is no handling to measure. Absent.
-    NoAgent,
-    /// A stated duration is negative or beyond 400 days. Absent.
-    ImplausibleDuration,
-    /// The session held more facts than it may. Absent.
-    OverfullSession,
-    /// The interaction had ended, and a revision took the end back. Absent.
-    Reopened,
-    /// The disposition is excluded by the rules. Zero.
-    ExcludedDisposition,
-    /// The interaction began outside the business hours of the rules. Zero.
-    OutsideBusinessHours,
-}
+/// Why a value is absent, or zero by a rule: a built-in reason, or the one that a definition's exclusion names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Reason(CompactString);
 
 impl Reason {
+    /// No source stated what the value is made of.
+    pub const NOT_STATED: Self = Self::built_in("not_stated");
+    /// The definition's filter does not hold: the KPI does not apply here.
+    pub const FILTERED: Self = Self::built_in("filtered");
+    /// A stated duration is negative or beyond 400 days.
+    pub const IMPLAUSIBLE_DURATION: Self = Self::built_in("implausible_duration");
+    /// The session held more facts than it may.
+    pub const OVERFULL_SESSION: Self = Self::built_in("overfull_session");
+    /// The interaction had ended, and a revision took the end back.
+    pub const REOPENED: Self = Self::built_in("reopened");
+    /// No end was ever stated, and the interaction was given up.
+    pub const INCOMPLETE: Self = Self::built_in("incomplete");
+    /// The leg was an agent's, and a revision took that back.
+    pub const WITHDRAWN: Self = Self::built_in("withdrawn");
+    /// A denominator is zero.
+    pub const DIVISION_BY_ZERO: Self = Self::built_in("division_by_zero");
+    /// A result is beyond what a number can hold.
+    pub const NOT_FINITE: Self = Self::built_in("not_finite");
+    /// The smallest, largest or first of nothing was asked for.
+    pub const EMPTY: Self = Self::built_in("empty");
+    /// The evaluation took more steps than it may.
+    pub const TOO_MUCH_WORK: Self = Self::built_in("too_much_work");
+    /// A function could not answer; the metadata say which.
+    pub const EVALUATION_ERROR: Self = Self::built_in("evaluation_error");
+
+    const fn built_in(name: &'static str) -> Self {
+        Self(CompactString::const_new(name))
+    }
+
+    /// The reason that a definition names.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(CompactString::new(name))
+    }
+
     /// The name that metadata carry.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotStated => "not_stated",
-            Self::NoAgent => "no_agent",
-            Self::ImplausibleDuration => "implausible_duration",
-            Self::OverfullSession => "overfull_session",
-            Self::Reopened => "reopened",
-            Self::ExcludedDisposition => "excluded_disposition",
-            Self::OutsideBusinessHours => "outside_business_hours",
-        }
+    pub fn name(&self) -> &str {
+        self.0.as_str()
     }
 }
 
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
-/// Where the zone used for local time came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ZoneSource {
-    /// Stated for the first agent.
-    Agent,
-    /// The rules' default zone, because none was stated for the first agent (or there is no agent).
-    Rules,
-    /// None was stated and the rules have no default: counted in UTC.
-    None,
-    /// The one stated for the first agent is unknown; counted in the rules' default zone, else in UTC.
-    Unknown,
+impl PartialEq<str> for Reason {
+    fn eq(&self, name: &str) -> bool {
+        self.name() == name
+    }
 }
 
 /// What explains a value; members that do not apply are left out.
@@ -111,22 +120,27 @@ pub struct Metadata {
     /// Why the value is absent, or zero by a rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// How the interaction ended: `completed`, `abandoned` or `missed`; left out of an overfull session.
+    /// How the interaction ended: `completed`, `abandoned` or `missed`; left out where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
     /// The zone used for local time, by its name in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<&'static str>,
-    /// Where that zone came from.
+    /// Where that zone came from: `agent`, `schedule`, `queue`, `organisation`, `default`; `none` for UTC for want of any, and `unknown`
+    /// for UTC because what was stated is no zone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub zone_source: Option<ZoneSource>,
+    pub zone_source: Option<&'static str>,
     /// The unknown zone that was stated in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone_stated: Option<CompactString>,
-    /// The disposition that the rules exclude.
+    /// Whose zone that was.
+    #[serde(skip)]
+    pub zone_stated_of: Option<ZoneSource>,
+    /// The disposition that an exclusion looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disposition: Option<CompactString>,
-    /// Parts of the value that no source stated (yet); they count as nothing.
+    /// Parts of the value that no source stated (yet): without a reason they count as nothing, with `not_stated` they are why there is
+    /// no value (left out where the value is that one field).
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub not_stated: Vec<&'static str>,
     /// The implausible statement, in milliseconds.
@@ -135,27 +149,93 @@ pub struct Metadata {
     /// The same measure as the platform itself states it, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform_ms: Option<i64>,
+    /// What failed and where: the rule, line and column within its expression, and what happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<CompactString>,
     /// The unit of the value.
     pub unit: Unit,
 }
 
+impl Metadata {
+    /// The zone that was stated and that nobody knows: whose it was (`agent`, `queue` …) and what was stated.
+    pub fn unknown_zone(&self) -> Option<(&'static str, &str)> {
+        Some((self.zone_stated_of?.as_str(), self.zone_stated.as_deref()?))
+    }
+}
+
 /// The unit of a value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Unit {
-    /// Seconds.
+    /// Seconds, from a duration.
     #[default]
-    #[serde(rename = "s")]
     Seconds,
+    /// A whole number of things.
+    Count,
+    /// A share of 1: 1 or 0 for one interaction, or a fraction.
+    Share,
+    /// Any other number.
+    Number,
+}
+
+impl Unit {
+    /// As definitions and the store name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Count => "count",
+            Self::Share => "share",
+            Self::Number => "number",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Seconds, Self::Count, Self::Share, Self::Number]
+            .into_iter()
+            .find(|unit| unit.name() == name)
+    }
+}
+
+impl Serialize for Unit {
+    /// As metadata have it: seconds by their symbol, the others by name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Seconds => "s",
+            other => other.name(),
+        })
+    }
 }
 
 /// What produced a value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Provenance {
-    /// The version of the rules used, which may be below the version asked for.
-    pub rules: u16,
+    /// The first bytes of the definition's digest.
+    pub definition: DigestPrefix,
     /// The version of the zone data, where local time was resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tzdb: Option<&'static str>,
+    /// The schedules that the definition refers to, as `name@version`.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub schedules: Arc<[CompactString]>,
+    /// The version of the places document, where local time was resolved and there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub places: Option<u16>,
+}
+
+/// The first eight bytes of a digest: enough to tell texts apart, written as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct DigestPrefix(pub [u8; 8]);
+
+impl fmt::Display for DigestPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for DigestPrefix {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 macro_rules! json_text {
@@ -186,9 +266,9 @@ mod tests {
     fn metadata_are_an_object_without_what_does_not_apply() {
         assert_eq!(Metadata::default().to_string(), r#"{"unit":"s"}"#);
         let metadata = Metadata {
-            reason: Some(Reason::ExcludedDisposition),
+            reason: Some(Reason::named("excluded_disposition")),
             outcome: Some("completed"),
-            zone_source: Some(ZoneSource::None),
+            zone_source: Some("none"),
             not_stated: vec!["wrap"],
             ..Metadata::default()
         };
@@ -197,5 +277,19 @@ mod tests {
             r#"{"reason":"excluded_disposition","outcome":"completed","zone_source":"none","not_stated":["wrap"],"unit":"s"}"#
         );
         assert_eq!(Value::from(&metadata)["zone_source"], "none");
+    }
+
+    #[test]
+    fn provenance_names_the_definition_by_its_digest() {
+        let provenance = Provenance {
+            definition: DigestPrefix([0, 1, 2, 3, 0xfc, 0xfd, 0xfe, 0xff]),
+            tzdb: None,
+            schedules: Arc::from(["night@3".into()]),
+            places: Some(7),
+        };
+        assert_eq!(
+            provenance.to_string(),
+            r#"{"definition":"00010203fcfdfeff","schedules":["night@3"],"places":7}"#
+        );
     }
 }

@@ -1,0 +1,297 @@
+//! Definitions at work: a timeline in, the rows of all definitions out.
+//!
+//! What holds for every row: nothing before a terminal state, unless the interaction was given up as incomplete; one row a definition
+//! (and agent's leg), with a value or with the reason why there is none; a value that cannot be given is *absent*, never zero, unless the
+//! definition asks for the zero. Same facts, definitions and library give the same bytes.
+
+use crate::definition::{Definition, Grain};
+use crate::library::{Library, shipped_definitions};
+use crate::measure::{Measured, Nobody, Watcher, measure};
+use crate::record::{Record, Subject};
+use crate::scene::Scene;
+use crate::value::{Metadata, MetricValue, Provenance, Reason, Scope};
+use expression::Run;
+use schema::{AgentId, LegId, QueueId, UtcMicros};
+use session::Status;
+use std::sync::Arc;
+
+/// Definitions, in the order in which they are evaluated, and what they refer to. Immutable.
+#[derive(Debug)]
+pub struct Catalogue {
+    definitions: Vec<Arc<Definition>>,
+    library: Library,
+}
+
+impl Catalogue {
+    /// A catalogue of these definitions, which were read with this library.
+    pub const fn new(definitions: Vec<Arc<Definition>>, library: Library) -> Self {
+        Self {
+            definitions,
+            library,
+        }
+    }
+
+    /// What ships with this release.
+    pub fn shipped() -> Self {
+        let library = Library::shipped();
+        // That every one can be read is what a test looks at.
+        let definitions = shipped_definitions()
+            .iter()
+            .filter_map(|shipped| Definition::read(shipped.file, shipped.text, &library).ok())
+            .map(Arc::new)
+            .collect();
+        Self::new(definitions, library)
+    }
+
+    /// The definitions, in the order in which they are evaluated.
+    pub fn definitions(&self) -> &[Arc<Definition>] {
+        &self.definitions
+    }
+
+    /// What they refer to.
+    pub const fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Appends the rows of all definitions; none before a terminal state. Definitions of journeys give none here.
+    pub fn evaluate(&self, subject: &Subject<'_>, out: &mut Vec<MetricValue>) {
+        self.evaluate_those(self.definitions.iter(), subject, out);
+    }
+
+    /// Like [`Catalogue::evaluate`], for some definitions by their places in [`Catalogue::definitions`]; places that nothing is at are
+    /// passed over.
+    pub fn evaluate_some(
+        &self,
+        which: &[usize],
+        subject: &Subject<'_>,
+        out: &mut Vec<MetricValue>,
+    ) {
+        let definitions = which
+            .iter()
+            .filter_map(|place| self.definitions.get(*place));
+        self.evaluate_those(definitions, subject, out);
+    }
+
+    fn evaluate_those<'d>(
+        &self,
+        definitions: impl Iterator<Item = &'d Arc<Definition>>,
+        subject: &Subject<'_>,
+        out: &mut Vec<MetricValue>,
+    ) {
+        let Some(evaluation) = Evaluation::of(subject, &self.library) else {
+            return;
+        };
+        let mut run = Run::default();
+        for definition in definitions {
+            evaluation.rows(definition, &mut run, &mut Nobody, |row, _| out.push(row));
+        }
+    }
+
+    /// Appends the rows of all definitions of journeys for one customer: one a definition.
+    ///
+    /// `contacts` are all interactions of one customer key in one organisation, in any order, each once; those of which nothing is known are passed
+    /// over. What is not known yet (a contact still to come within a window) is up to the caller.
+    pub fn evaluate_journey(&self, contacts: &[Subject<'_>], out: &mut Vec<MetricValue>) {
+        let mut records: Vec<Record<'_>> =
+            contacts.iter().copied().filter_map(Record::of).collect();
+        records.sort_by(|left, right| {
+            let key = |record: &Record<'_>| record.start;
+            key(left)
+                .cmp(&key(right))
+                .then_with(|| left.subject().interaction.cmp(right.subject().interaction))
+        });
+        let Some(first) = records.first() else {
+            return;
+        };
+        let mut run = Run::default();
+        for definition in &self.definitions {
+            if definition.scope == Grain::Journey {
+                let scene = Scene::new(&records, None, definition, self.library.places());
+                let measured = measure(definition, &scene, &mut run, &mut Nobody);
+                let about = About {
+                    scope: Scope::Journey,
+                    timestamp: first.start,
+                    agent: None,
+                    queue: None,
+                };
+                out.push(row(definition, &self.library, about, measured));
+            }
+        }
+    }
+}
+
+/// What a row is about.
+struct About {
+    scope: Scope,
+    timestamp: UtcMicros,
+    agent: Option<AgentId>,
+    queue: Option<QueueId>,
+}
+
+/// One interaction under evaluation.
+pub(crate) struct Evaluation<'a, 'l> {
+    record: [Record<'a>; 1],
+    library: &'l Library,
+    outcome: Option<&'static str>,
+    /// Why no definition has a value, whatever it says.
+    withheld: Option<Reason>,
+    withdrawn: Vec<LegId>,
+}
+
+impl<'a, 'l> Evaluation<'a, 'l> {
+    /// `None` where there is nothing to say yet.
+    pub(crate) fn of(subject: &Subject<'a>, library: &'l Library) -> Option<Self> {
+        let record = Record::of(*subject)?;
+        let timeline = subject.timeline;
+        let withheld = match record.status() {
+            Status::Overfull => Some(Reason::OVERFULL_SESSION),
+            Status::Open if timeline.is_reopened() => Some(Reason::REOPENED),
+            Status::Open if subject.swept => Some(Reason::INCOMPLETE),
+            Status::Open => return None,
+            Status::Completed | Status::Abandoned | Status::Missed => None,
+        };
+        let outcome = match record.status() {
+            Status::Open | Status::Overfull => None,
+            ended => Some(ended.name()),
+        };
+        Some(Self {
+            record: [record],
+            library,
+            outcome,
+            withheld,
+            withdrawn: timeline.withdrawn_legs(),
+        })
+    }
+
+    fn record(&self) -> &Record<'a> {
+        let [record] = &self.record;
+        record
+    }
+
+    /// The scene in which a definition is evaluated.
+    pub(crate) fn scene<'s>(
+        &'s self,
+        definition: &'s Definition,
+        leg: Option<usize>,
+    ) -> Scene<'s, 'a> {
+        Scene::new(&self.record, leg, definition, self.library.places())
+    }
+
+    /// The place among the legs of the one that a row is about.
+    pub(crate) fn place_of(&self, scope: &Scope) -> Option<usize> {
+        let mut legs = self.record().legs().iter();
+        legs.position(|leg| leg.id == scope.as_str() && *scope != Scope::Interaction)
+    }
+
+    /// The rows of one definition.
+    pub(crate) fn rows<W: Watcher>(
+        &self,
+        definition: &Definition,
+        run: &mut Run,
+        watcher: &mut W,
+        mut give: impl FnMut(MetricValue, &mut W),
+    ) {
+        match definition.scope {
+            Grain::Interaction => {
+                let record = self.record();
+                let about = About {
+                    scope: Scope::Interaction,
+                    timestamp: record.start,
+                    agent: record.agent().map(|agent| agent.id.clone()),
+                    queue: record.queue().cloned(),
+                };
+                let row = self.row(definition, None, about, run, watcher);
+                give(row, watcher);
+            }
+            Grain::Leg => {
+                let record = self.record();
+                let legs = record.legs().iter().enumerate();
+                for (place, leg) in legs.filter(|(_, leg)| leg.kind == schema::LegKind::Agent) {
+                    let about = About {
+                        scope: Scope::Leg(LegId::new(&leg.id)),
+                        timestamp: leg.started_at,
+                        agent: leg.agent.map(|agent| agent.id.clone()),
+                        queue: record.queue_of_leg(place).cloned(),
+                    };
+                    let row = self.row(definition, Some(place), about, run, watcher);
+                    give(row, watcher);
+                }
+                for leg in &self.withdrawn {
+                    let about = About {
+                        scope: Scope::Leg(leg.clone()),
+                        timestamp: record.start,
+                        agent: None,
+                        queue: None,
+                    };
+                    let measured = Measured::absent(definition, Reason::WITHDRAWN);
+                    give(self.stated(definition, about, measured), watcher);
+                }
+            }
+            Grain::Journey => {}
+        }
+    }
+
+    fn row(
+        &self,
+        definition: &Definition,
+        leg: Option<usize>,
+        about: About,
+        run: &mut Run,
+        watcher: &mut impl Watcher,
+    ) -> MetricValue {
+        let measured = match &self.withheld {
+            Some(reason) => Measured::absent(definition, reason.clone()),
+            None => measure(definition, &self.scene(definition, leg), run, watcher),
+        };
+        self.stated(definition, about, measured)
+    }
+
+    fn stated(&self, definition: &Definition, about: About, mut measured: Measured) -> MetricValue {
+        measured.metadata.outcome = self.outcome;
+        row(definition, self.library, about, measured)
+    }
+}
+
+impl Measured {
+    fn absent(definition: &Definition, reason: Reason) -> Self {
+        Self {
+            value: None,
+            metadata: Metadata {
+                reason: Some(reason),
+                unit: definition.unit,
+                ..Metadata::default()
+            },
+            zoned: false,
+        }
+    }
+}
+
+fn row(
+    definition: &Definition,
+    library: &Library,
+    about: About,
+    measured: Measured,
+) -> MetricValue {
+    let Measured {
+        value,
+        metadata,
+        zoned,
+    } = measured;
+    let version = library.places().version();
+    MetricValue {
+        metric: definition.name.clone(),
+        version: definition.version,
+        scope: about.scope,
+        value,
+        timestamp: about.timestamp,
+        agent: about.agent,
+        queue: about.queue,
+        metadata,
+        provenance: Provenance {
+            definition: definition.digest_prefix(),
+            tzdb: zoned.then_some(timezone::TZDB_VERSION),
+            schedules: definition.schedule_names.clone(),
+            places: (zoned && version > 0).then_some(version),
+        },
+    }
+}

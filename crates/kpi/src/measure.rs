@@ -1,0 +1,232 @@
+//! One definition on one subject: filter, exclusions, value; each way that can end, with what explains it.
+
+use crate::definition::{Definition, OnExcluded};
+use crate::fields::{InteractionField, JourneyField, LegField, WORDS};
+use crate::scene::Scene;
+use crate::value::{Metadata, Reason};
+use compact_str::{CompactString, format_compact};
+use expression::{Expression, Failure, Object, Run, Value};
+use schema::Millis;
+use timezone::{Resolved, ZoneSource};
+
+/// The steps that one rule may take: enough for some passes over all legs of the largest session, far below what would stall a batch.
+const STEPS: u32 = 100_000;
+
+/// What a definition makes of a subject.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) value: Option<f64>,
+    pub(crate) metadata: Metadata,
+    /// Whether local time was resolved.
+    pub(crate) zoned: bool,
+}
+
+/// Who looks on while the rules are evaluated: the explanation does, a batch does not.
+pub(crate) trait Watcher {
+    fn saw(&mut self, rule: &str, expression: &Expression, result: &Result<Value<'_>, Failure>);
+}
+
+/// Nobody.
+pub(crate) struct Nobody;
+
+impl Watcher for Nobody {
+    fn saw(&mut self, _: &str, _: &Expression, _: &Result<Value<'_>, Failure>) {}
+}
+
+/// A rule that did not come to an end, by name.
+struct Failed {
+    rule: CompactString,
+    failure: Failure,
+}
+
+pub(crate) fn measure(
+    definition: &Definition,
+    scene: &Scene<'_, '_>,
+    run: &mut Run,
+    watcher: &mut impl Watcher,
+) -> Measured {
+    let mut metadata = Metadata {
+        unit: definition.unit,
+        ..Metadata::default()
+    };
+    let value = match decide(definition, scene, run, watcher, &mut metadata) {
+        Ok(value) => value,
+        Err(failed) => {
+            failed.explain(definition, run, &mut metadata);
+            None
+        }
+    };
+    // A definition with schedules states the zone in any case; another one where a rule came to ask for it.
+    let zone = if definition.schedules.is_empty() {
+        scene.zone_asked_for()
+    } else {
+        scene.zone()
+    };
+    if let Some(zone) = zone {
+        state_zone(&mut metadata, zone);
+    }
+    Measured {
+        value,
+        metadata,
+        zoned: zone.is_some(),
+    }
+}
+
+fn decide(
+    definition: &Definition,
+    scene: &Scene<'_, '_>,
+    run: &mut Run,
+    watcher: &mut impl Watcher,
+    metadata: &mut Metadata,
+) -> Result<Option<f64>, Failed> {
+    if let Some(filter) = &definition.filter
+        && !holds("filter", filter, scene, run, watcher)?
+    {
+        metadata.reason = Some(Reason::FILTERED);
+        return Ok(None);
+    }
+    for exclusion in &definition.exclusions {
+        if holds(
+            exclusion.reason.name(),
+            &exclusion.when,
+            scene,
+            run,
+            watcher,
+        )? {
+            metadata.reason = Some(exclusion.reason.clone());
+            if exclusion.reads_disposition {
+                metadata.disposition = scene.disposition().map(CompactString::new);
+            }
+            return Ok(match definition.on_excluded {
+                OnExcluded::Absent => None,
+                OnExcluded::Zero => Some(0.0),
+            });
+        }
+    }
+    run.restart(STEPS);
+    let result = definition.value.evaluate(scene, run);
+    watcher.saw("value", &definition.value, &result);
+    let number = result.and_then(number).map_err(|failure| Failed {
+        rule: CompactString::const_new("value"),
+        failure,
+    })?;
+    metadata.not_stated = names(run.counted_as_nothing());
+    if let Some(platform) = &definition.platform {
+        run.restart(STEPS);
+        let result = platform.evaluate(scene, run);
+        watcher.saw("platform", platform, &result);
+        // The platform's own figure is shown as it is, also an absurd one.
+        metadata.platform_ms = match result {
+            Ok(Value::Duration(millis)) | Err(Failure::Implausible { millis }) => Some(millis),
+            _ => None,
+        };
+    }
+    Ok(Some(number))
+}
+
+/// Whether a condition holds. One that reads what nobody stated does not.
+fn holds(
+    rule: &str,
+    condition: &Expression,
+    scene: &Scene<'_, '_>,
+    run: &mut Run,
+    watcher: &mut impl Watcher,
+) -> Result<bool, Failed> {
+    run.restart(STEPS);
+    let result = condition.evaluate(scene, run);
+    watcher.saw(rule, condition, &result);
+    match result {
+        Ok(value) => Ok(value == Value::Bool(true)),
+        Err(Failure::NotStated { .. } | Failure::Empty(_)) => Ok(false),
+        Err(failure) => Err(Failed {
+            rule: rule.into(),
+            failure,
+        }),
+    }
+}
+
+/// A value as the number that is stored; its type was checked against the unit when the definition was read.
+fn number(value: Value<'_>) -> Result<f64, Failure> {
+    let number = match value {
+        Value::Duration(millis) => Millis(millis).as_seconds(),
+        Value::Double(number) => number,
+        Value::Bool(truth) => f64::from(u8::from(truth)),
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "counts are far below 2^53; beyond it the nearest double is meant"
+        )]
+        Value::Int(count) => count as f64,
+        _ => return Err(Failure::Host("the value is no number".to_owned())),
+    };
+    if number.is_finite() {
+        // Minus zero and zero are one number, and one JSON text.
+        Ok(number + 0.0)
+    } else {
+        Err(Failure::Host("the value is not finite".to_owned()))
+    }
+}
+
+impl Failed {
+    fn explain(self, definition: &Definition, run: &Run, metadata: &mut Metadata) {
+        let reason = match &self.failure {
+            Failure::NotStated { object, field } => {
+                // Where the value is one field alone, the reason says it all.
+                if definition.value.reads().len() > 1 {
+                    let mut fields = run.counted_as_nothing().to_vec();
+                    fields.push((*object, *field));
+                    metadata.not_stated = names(&fields);
+                }
+                metadata.reason = Some(Reason::NOT_STATED);
+                return;
+            }
+            Failure::Implausible { millis } => {
+                metadata.stated_ms = Some(*millis);
+                metadata.reason = Some(Reason::IMPLAUSIBLE_DURATION);
+                return;
+            }
+            Failure::Empty(_) => Reason::EMPTY,
+            Failure::DivisionByZero(_) => Reason::DIVISION_BY_ZERO,
+            Failure::Overflow(_) | Failure::NotFinite(_) => Reason::NOT_FINITE,
+            Failure::TooMuchWork => Reason::TOO_MUCH_WORK,
+            Failure::Host(_) => Reason::EVALUATION_ERROR,
+        };
+        metadata.reason = Some(reason);
+        metadata.error = Some(format_compact!("{} {}", self.rule, self.failure));
+    }
+}
+
+/// The names of fields, each once.
+fn names(fields: &[(Object, u16)]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for name in fields.iter().map(|(of, field)| field_name(*of, *field)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn field_name(of: Object, field: u16) -> &'static str {
+    let kinds = &WORDS.kinds;
+    let rows = if of.of == kinds.interaction {
+        InteractionField::ROWS
+    } else if of.of == kinds.leg {
+        LegField::ROWS
+    } else {
+        JourneyField::ROWS
+    };
+    rows.get(usize::from(field)).map_or("", |row| row.name)
+}
+
+fn state_zone(metadata: &mut Metadata, resolved: &Resolved<'_>) {
+    metadata.zone = Some(resolved.zone.name());
+    metadata.zone_source = Some(match (resolved.source, resolved.unknown) {
+        // Something was stated, so "none" would be untrue; and nothing of it could be used.
+        (ZoneSource::None, Some(_)) => "unknown",
+        (source, _) => source.as_str(),
+    });
+    if let Some((whose, stated)) = resolved.unknown {
+        metadata.zone_stated = Some(stated.into());
+        metadata.zone_stated_of = Some(whose);
+    }
+}

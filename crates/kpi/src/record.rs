@@ -1,0 +1,353 @@
+//! What the fields of one interaction say: read off its timeline when a definition asks, each thing at most once.
+
+use crate::fields::{InteractionField, LegField};
+use expression::{Missing, Value};
+use schema::{AgentRef, DurationKind, LegKind, QueueId, Transfer, UtcMicros};
+use schema::{Direction, LegOutcome, Millis};
+use session::{DurationFact, LegView, Outcome, Status, Timeline, Totals, Transfers};
+use std::cell::OnceCell;
+use timezone::{Asked, Places, Resolved, ZoneSource};
+
+/// An interaction to be evaluated.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The organisation.
+    pub tenant: &'a str,
+    /// The interaction's id.
+    pub interaction: &'a str,
+    /// What is known of it.
+    pub timeline: &'a Timeline<'a>,
+    /// Whether it was given up as incomplete: then every KPI of an open interaction is absent with that reason.
+    pub swept: bool,
+}
+
+/// Which zone a definition's local time is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ZoneRule {
+    /// Whom to ask, in this order.
+    pub(crate) order: Vec<ZoneSource>,
+    /// The last resort before UTC.
+    pub(crate) default: Option<timezone::Zone>,
+    /// The zone of the definition's schedule.
+    pub(crate) schedule: Option<timezone::Zone>,
+}
+
+impl Default for ZoneRule {
+    fn default() -> Self {
+        Self {
+            order: ZoneSource::ORDER.to_vec(),
+            default: None,
+            schedule: None,
+        }
+    }
+}
+
+/// One interaction's facts as fields.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    subject: Subject<'a>,
+    /// The first instant on the timeline.
+    pub(crate) start: UtcMicros,
+    status: OnceCell<Status>,
+    outcome: OnceCell<Outcome>,
+    totals: OnceCell<Totals>,
+    transfers: OnceCell<Transfers>,
+    agent: OnceCell<Option<&'a AgentRef>>,
+    queue: OnceCell<Option<&'a QueueId>>,
+    queue_count: OnceCell<u32>,
+    dispositions: OnceCell<Vec<&'a str>>,
+    legs: OnceCell<Legs<'a>>,
+    /// By the default order, which almost every definition has.
+    usual_zone: OnceCell<Resolved<'a>>,
+}
+
+#[derive(Debug)]
+struct Legs<'a> {
+    all: Vec<LegView<'a>>,
+    /// The places of the first and the last leg of an agent's.
+    first: Option<usize>,
+    last: Option<usize>,
+}
+
+impl<'a> Record<'a> {
+    /// `None` where nothing is known at all, not even when it began.
+    pub(crate) fn of(subject: Subject<'a>) -> Option<Self> {
+        Some(Self {
+            subject,
+            start: subject.timeline.start()?,
+            status: OnceCell::new(),
+            outcome: OnceCell::new(),
+            totals: OnceCell::new(),
+            transfers: OnceCell::new(),
+            agent: OnceCell::new(),
+            queue: OnceCell::new(),
+            queue_count: OnceCell::new(),
+            dispositions: OnceCell::new(),
+            legs: OnceCell::new(),
+            usual_zone: OnceCell::new(),
+        })
+    }
+
+    pub(crate) const fn subject(&self) -> &Subject<'a> {
+        &self.subject
+    }
+
+    fn timeline(&self) -> &'a Timeline<'a> {
+        self.subject.timeline
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        *self.status.get_or_init(|| self.timeline().status())
+    }
+
+    fn outcome(&self) -> Outcome {
+        *self
+            .outcome
+            .get_or_init(|| self.timeline().outcome().unwrap_or(Outcome::Other))
+    }
+
+    fn totals(&self) -> &Totals {
+        self.totals.get_or_init(|| self.timeline().durations())
+    }
+
+    fn transfers(&self) -> Transfers {
+        *self.transfers.get_or_init(|| self.timeline().transfers())
+    }
+
+    /// The first agent who took part.
+    pub(crate) fn agent(&self) -> Option<&'a AgentRef> {
+        *self
+            .agent
+            .get_or_init(|| self.timeline().first_agent().map(|(agent, _)| agent))
+    }
+
+    /// The first queue.
+    pub(crate) fn queue(&self) -> Option<&'a QueueId> {
+        *self.queue.get_or_init(|| self.timeline().queue())
+    }
+
+    pub(crate) fn dispositions(&self) -> &[&'a str] {
+        self.dispositions
+            .get_or_init(|| self.timeline().dispositions())
+    }
+
+    fn all_legs(&self) -> &Legs<'a> {
+        self.legs.get_or_init(|| {
+            let all = self.timeline().legs();
+            let of_an_agent = |leg: &LegView<'_>| leg.kind == LegKind::Agent;
+            Legs {
+                first: all.iter().position(of_an_agent),
+                last: all.iter().rposition(of_an_agent),
+                all,
+            }
+        })
+    }
+
+    pub(crate) fn legs(&self) -> &[LegView<'a>] {
+        &self.all_legs().all
+    }
+
+    /// The queue that a leg belongs to: its own, else that of the latest wait that began before it.
+    pub(crate) fn queue_of_leg(&self, index: usize) -> Option<&'a QueueId> {
+        let legs = self.legs();
+        let leg = legs.get(index)?;
+        leg.queue.or_else(|| {
+            let before = legs[..index].iter().rev();
+            before
+                .filter(|other| other.kind == LegKind::Queue)
+                .find_map(|other| other.queue)
+        })
+    }
+
+    /// The zone for the interaction, or for one of its legs.
+    pub(crate) fn zone(
+        &self,
+        rule: &ZoneRule,
+        usual: bool,
+        leg: Option<usize>,
+        places: &Places,
+    ) -> Resolved<'a> {
+        let resolve = |agent: Option<&'a AgentRef>, queue: Option<&'a QueueId>, at: UtcMicros| {
+            places.resolve(
+                &rule.order,
+                &Asked {
+                    tenant: self.subject.tenant,
+                    agent: agent.map(|agent| agent.id.as_str()),
+                    agent_stated: agent.and_then(|agent| agent.zone.as_deref()),
+                    queue: queue.map(QueueId::as_str),
+                    schedule: rule.schedule,
+                    default: rule.default,
+                    at_micros: at.0,
+                },
+            )
+        };
+        if let Some((index, leg)) = leg.and_then(|index| Some((index, self.legs().get(index)?))) {
+            return resolve(leg.agent, self.queue_of_leg(index), leg.started_at);
+        }
+        let of_interaction = || resolve(self.agent(), self.queue(), self.start);
+        if usual {
+            *self.usual_zone.get_or_init(of_interaction)
+        } else {
+            of_interaction()
+        }
+    }
+
+    /// What an agent's legs add up to.
+    pub(crate) fn agent_time(
+        &self,
+        agent: &str,
+        kind: DurationKind,
+    ) -> Result<Option<i64>, Missing> {
+        let mut total: Option<i64> = None;
+        let of_agent = |leg: &&LegView<'_>| {
+            leg.kind == LegKind::Agent && leg.agent.is_some_and(|of| of.id.as_str() == agent)
+        };
+        for leg in self.legs().iter().filter(of_agent) {
+            match leg.duration(kind) {
+                Some(DurationFact::Stated(Millis(millis))) => {
+                    total = Some(total.unwrap_or(0).saturating_add(millis));
+                }
+                Some(DurationFact::Implausible(Millis(millis))) => {
+                    return Err(Missing::Implausible(millis));
+                }
+                None => {}
+            }
+        }
+        Ok(total)
+    }
+
+    pub(crate) fn field(&self, field: InteractionField) -> Result<Value<'_>, Missing> {
+        use InteractionField as F;
+        let timeline = self.timeline();
+        Ok(match field {
+            F::Id => Value::Str(self.subject.interaction),
+            F::Tenant => Value::Str(self.subject.tenant),
+            F::StartedAt => Value::Timestamp(self.start.0),
+            F::EndedAt => instant(timeline.ended_at())?,
+            F::State => Value::Str(match self.status() {
+                Status::Overfull => Status::Open.name(),
+                status => status.name(),
+            }),
+            F::Outcome => Value::Str(self.outcome().name()),
+            F::Media => text(timeline.media())?,
+            F::Direction => text(timeline.direction().map(direction))?,
+            F::Disposition => text(timeline.disposition())?,
+            F::Queue => text(self.queue().map(QueueId::as_str))?,
+            F::Agent => text(self.agent().map(|agent| agent.id.as_str()))?,
+            F::LastAgent => text(timeline.last_agent().map(|agent| agent.id.as_str()))?,
+            F::Customer => text(timeline.customer_key().map(schema::CustomerKey::as_str))?,
+            F::Talk => duration(self.totals().get(DurationKind::Talk))?,
+            F::Hold => duration(self.totals().get(DurationKind::Hold))?,
+            F::Wrap => duration(self.totals().get(DurationKind::Wrap))?,
+            F::Wait => duration(self.totals().get(DurationKind::QueueWait))?,
+            F::Alert => duration(self.totals().get(DurationKind::Alert))?,
+            F::Dial => duration(self.totals().get(DurationKind::Dialing))?,
+            F::Contact => duration(self.totals().get(DurationKind::Contacting))?,
+            F::PlatformHandle => duration(self.totals().get(DurationKind::Handle))?,
+            F::LongestHold => duration(timeline.longest_hold())?,
+            F::Holds => count(timeline.holds())?,
+            F::Transfers => Value::Int(self.transfers().total().into()),
+            F::BlindTransfers => Value::Int(self.transfers().blind.into()),
+            F::ConsultTransfers => Value::Int(self.transfers().consult.into()),
+            F::AgentCount => Value::Int(timeline.agent_count().into()),
+            F::QueueCount => {
+                Value::Int((*self.queue_count.get_or_init(|| timeline.queue_count())).into())
+            }
+            F::MissedAlerts => Value::Int(timeline.missed_alerts().into()),
+            F::Conference => Value::Bool(timeline.conference()),
+            F::Callback => Value::Bool(timeline.callback()),
+            F::Answered => Value::Bool(self.outcome() == Outcome::Answered),
+            F::Abandoned => Value::Bool(self.outcome().is_abandoned()),
+            F::AnsweredAt => instant(timeline.answered_at())?,
+            F::AbandonedAfter => duration(timeline.abandoned_after())?,
+            F::Dispositions | F::Legs => return Err(Missing::NotStated),
+        })
+    }
+
+    pub(crate) fn leg_field(&self, index: usize, field: LegField) -> Result<Value<'_>, Missing> {
+        use LegField as F;
+        let legs = self.all_legs();
+        let leg = legs.all.get(index).ok_or(Missing::NotStated)?;
+        Ok(match field {
+            F::Id => Value::Str(leg.id.as_ref()),
+            F::Kind => Value::Str(leg_kind(leg.kind)),
+            F::Agent => text(leg.agent.map(|agent| agent.id.as_str()))?,
+            F::Queue => text(leg.queue.map(QueueId::as_str))?,
+            F::Media => text(leg.media)?,
+            F::Direction => text(leg.direction.map(direction))?,
+            F::StartedAt => Value::Timestamp(leg.started_at.0),
+            F::EndedAt => instant(leg.ended_at)?,
+            F::AnsweredAt => instant(leg.answered_at)?,
+            F::Outcome => text(leg.outcome.map(leg_outcome))?,
+            F::Disposition => text(leg.disposition)?,
+            F::Talk => duration(leg.duration(DurationKind::Talk))?,
+            F::Hold => duration(leg.duration(DurationKind::Hold))?,
+            F::Wrap => duration(leg.duration(DurationKind::Wrap))?,
+            F::Wait => duration(leg.duration(DurationKind::QueueWait))?,
+            F::Alert => duration(leg.duration(DurationKind::Alert))?,
+            F::Dial => duration(leg.duration(DurationKind::Dialing))?,
+            F::Contact => duration(leg.duration(DurationKind::Contacting))?,
+            F::PlatformHandle => duration(leg.duration(DurationKind::Handle))?,
+            F::Holds => count(leg.holds)?,
+            F::LongestHold => duration(leg.longest_hold)?,
+            F::Transfer => text(leg.transfer.map(Transfer::name))?,
+            F::Consult => Value::Bool(leg.consult),
+            F::Conference => Value::Bool(leg.conference),
+            F::Answered => Value::Bool(leg.is_answered()),
+            F::First => Value::Bool(legs.first == Some(index)),
+            F::Last => Value::Bool(legs.last == Some(index)),
+        })
+    }
+}
+
+fn text(stated: Option<&str>) -> Result<Value<'_>, Missing> {
+    stated.map(Value::Str).ok_or(Missing::NotStated)
+}
+
+fn instant(stated: Option<UtcMicros>) -> Result<Value<'static>, Missing> {
+    stated
+        .map(|at| Value::Timestamp(at.0))
+        .ok_or(Missing::NotStated)
+}
+
+fn count(stated: Option<u32>) -> Result<Value<'static>, Missing> {
+    stated
+        .map(|count| Value::Int(count.into()))
+        .ok_or(Missing::NotStated)
+}
+
+fn duration(stated: Option<DurationFact>) -> Result<Value<'static>, Missing> {
+    match stated {
+        Some(DurationFact::Stated(Millis(millis))) => Ok(Value::Duration(millis)),
+        Some(DurationFact::Implausible(Millis(millis))) => Err(Missing::Implausible(millis)),
+        None => Err(Missing::NotStated),
+    }
+}
+
+const fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "inbound",
+        Direction::Outbound => "outbound",
+    }
+}
+
+const fn leg_kind(kind: LegKind) -> &'static str {
+    match kind {
+        LegKind::Customer => "customer",
+        LegKind::Ivr => "ivr",
+        LegKind::Queue => "queue",
+        LegKind::Agent => "agent",
+        LegKind::External => "external",
+        LegKind::Other => "other",
+    }
+}
+
+const fn leg_outcome(outcome: LegOutcome) -> &'static str {
+    match outcome {
+        LegOutcome::Answered => "answered",
+        LegOutcome::Abandoned => "abandoned",
+        LegOutcome::NotResponding => "not_responding",
+        LegOutcome::FlowedOut => "flowed_out",
+        LegOutcome::Transferred => "transferred",
+    }
+}

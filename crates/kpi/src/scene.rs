@@ -1,0 +1,305 @@
+//! What an expression is evaluated on: one interaction, one leg of it, or all of a customer's, seen through one definition.
+
+use crate::fields::{Function, InteractionField, JourneyField, Kinds, LegField, STATES, WORDS};
+use crate::record::{Record, ZoneRule};
+use chrono::Datelike as _;
+use expression::{Failure, FunctionId, Host, Missing, Object, Value};
+use schema::{DurationKind, Millis, State, UtcMicros};
+use session::DurationFact;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use timezone::{Local, Places, Resolved, Schedule, Zone};
+
+/// A leg's index among the host's objects is the interaction's, shifted by this, and its own place. A session holds 2000 facts and
+/// so fewer legs than that.
+const LEG_BITS: u32 = 16;
+
+/// The host of a definition's expressions.
+#[derive(Debug)]
+pub(crate) struct Scene<'s, 'a> {
+    pub(crate) records: &'s [Record<'a>],
+    /// The leg that the definition is evaluated for.
+    pub(crate) leg: Option<usize>,
+    schedules: &'s [Arc<Schedule>],
+    zone_rule: &'s ZoneRule,
+    usual_zone: bool,
+    places: &'s Places,
+    zone: OnceCell<Resolved<'a>>,
+    texts: Texts,
+    kinds: Kinds,
+}
+
+impl<'s, 'a> Scene<'s, 'a> {
+    pub(crate) fn new(
+        records: &'s [Record<'a>],
+        leg: Option<usize>,
+        definition: &'s crate::Definition,
+        places: &'s Places,
+    ) -> Self {
+        Self {
+            records,
+            leg,
+            schedules: definition.schedules_used(),
+            zone_rule: definition.zone_rule(),
+            usual_zone: definition.has_usual_zone(),
+            places,
+            zone: OnceCell::new(),
+            texts: Texts::default(),
+            kinds: WORDS.kinds,
+        }
+    }
+
+    /// The zone that holds for the subject.
+    pub(crate) fn zone(&self) -> Option<&Resolved<'a>> {
+        // Of a journey the first interaction's: there is one customer, and agents of many places.
+        let record = self.records.first()?;
+        Some(
+            self.zone.get_or_init(|| {
+                record.zone(self.zone_rule, self.usual_zone, self.leg, self.places)
+            }),
+        )
+    }
+
+    /// The zone, where any rule asked for it.
+    pub(crate) fn zone_asked_for(&self) -> Option<&Resolved<'a>> {
+        self.zone.get()
+    }
+
+    /// The disposition of the subject.
+    pub(crate) fn disposition(&self) -> Option<&'a str> {
+        let record = self.records.first()?;
+        match self.leg {
+            Some(place) => record.legs().get(place)?.disposition,
+            None => record.subject().timeline.disposition(),
+        }
+    }
+
+    fn record(&self, index: u32) -> Option<&'s Record<'a>> {
+        self.records.get(usize::try_from(index).ok()?)
+    }
+
+    /// The interaction and the place of a leg.
+    fn leg(&self, object: Object) -> Option<(&'s Record<'a>, usize)> {
+        if object.index == OWN_LEG {
+            return Some((self.records.first()?, self.leg?));
+        }
+        let place = usize::try_from(object.index & ((1 << LEG_BITS) - 1)).ok()?;
+        Some((self.record(object.index >> LEG_BITS)?, place))
+    }
+
+    fn local(&self, arguments: &[Value<'_>]) -> Result<Local, Failure> {
+        let zone = match arguments.get(1) {
+            Some(Value::Str(name)) => {
+                Zone::parse(name).map_err(|error| Failure::Host(error.to_string()))?
+            }
+            _ => self.own_zone()?,
+        };
+        Ok(zone.local(timestamp(arguments.first())?))
+    }
+
+    fn own_zone(&self) -> Result<Zone, Failure> {
+        self.zone()
+            .map(|resolved| resolved.zone)
+            .ok_or_else(|| broken("there is no subject to have a zone"))
+    }
+
+    fn text(&self, text: String) -> Value<'_> {
+        Value::Str(self.texts.keep(text))
+    }
+
+    fn schedule(&self, handle: Option<&Value<'_>>) -> Result<&'s Schedule, Failure> {
+        match handle {
+            Some(Value::Handle(index)) => usize::try_from(*index)
+                .ok()
+                .and_then(|index| self.schedules.get(index))
+                .map(Arc::as_ref)
+                .ok_or_else(|| broken("there is no such schedule")),
+            _ => Err(broken("a schedule was expected")),
+        }
+    }
+
+    fn first_record(&self) -> Result<&'s Record<'a>, Failure> {
+        self.records
+            .first()
+            .ok_or_else(|| broken("there is no interaction"))
+    }
+}
+
+/// The index by which expressions know the leg that they are evaluated for; no leg in a list has it.
+pub(crate) const OWN_LEG: u32 = u32::MAX;
+
+fn broken(what: &str) -> Failure {
+    Failure::Host(what.to_owned())
+}
+
+fn timestamp(value: Option<&Value<'_>>) -> Result<i64, Failure> {
+    match value {
+        Some(Value::Timestamp(micros)) => Ok(*micros),
+        _ => Err(broken("an instant was expected")),
+    }
+}
+
+fn chosen(value: Option<&Value<'_>>) -> Result<usize, Failure> {
+    match value {
+        Some(Value::Handle(index)) => {
+            usize::try_from(*index).map_err(|_| broken("there is no such choice"))
+        }
+        _ => Err(broken("a choice was expected")),
+    }
+}
+
+impl Host for Scene<'_, '_> {
+    fn field(&self, of: Object, field: u16) -> Result<Value<'_>, Missing> {
+        if of.of == self.kinds.interaction {
+            let record = self.record(of.index).ok_or(Missing::NotStated)?;
+            return record.field(InteractionField::from_id(field).ok_or(Missing::NotStated)?);
+        }
+        if of.of == self.kinds.leg {
+            let (record, place) = self.leg(of).ok_or(Missing::NotStated)?;
+            return record.leg_field(place, LegField::from_id(field).ok_or(Missing::NotStated)?);
+        }
+        match JourneyField::from_id(field) {
+            Some(JourneyField::Contacts) => Ok(Value::Int(
+                i64::try_from(self.records.len()).unwrap_or(i64::MAX),
+            )),
+            Some(JourneyField::FirstStartedAt) => {
+                let first = self.records.iter().map(|record| record.start).min();
+                let UtcMicros(first) = first.ok_or(Missing::NotStated)?;
+                Ok(Value::Timestamp(first))
+            }
+            Some(JourneyField::LastEndedAt) => {
+                let ends = self.records.iter();
+                let ends = ends.filter_map(|record| record.subject().timeline.ended_at());
+                let UtcMicros(last) = ends.max().ok_or(Missing::NotStated)?;
+                Ok(Value::Timestamp(last))
+            }
+            Some(JourneyField::Interactions) | None => Err(Missing::NotStated),
+        }
+    }
+
+    fn list_len(&self, of: Object, field: u16) -> usize {
+        if of.of == self.kinds.interaction {
+            let Some(record) = self.record(of.index) else {
+                return 0;
+            };
+            return match InteractionField::from_id(field) {
+                Some(InteractionField::Legs) => record.legs().len().min(1 << LEG_BITS),
+                Some(InteractionField::Dispositions) => record.dispositions().len(),
+                _ => 0,
+            };
+        }
+        match JourneyField::from_id(field) {
+            Some(JourneyField::Interactions) if of.of == self.kinds.journey => {
+                self.records.len().min(1 << LEG_BITS)
+            }
+            _ => 0,
+        }
+    }
+
+    fn list_item(&self, of: Object, field: u16, index: usize) -> Value<'_> {
+        let place = u32::try_from(index).unwrap_or(u32::MAX);
+        if of.of == self.kinds.journey {
+            return Value::Object(Object {
+                of: self.kinds.interaction,
+                index: place,
+            });
+        }
+        if InteractionField::from_id(field) == Some(InteractionField::Dispositions) {
+            let record = self.record(of.index);
+            let stated = record.and_then(|record| record.dispositions().get(index));
+            return Value::Str(stated.copied().unwrap_or_default());
+        }
+        Value::Object(Object {
+            of: self.kinds.leg,
+            index: (of.index << LEG_BITS) | place,
+        })
+    }
+
+    fn call(&self, function: FunctionId, arguments: &[Value<'_>]) -> Result<Value<'_>, Failure> {
+        let function =
+            Function::from_id(function).ok_or_else(|| broken("there is no such function"))?;
+        match function {
+            Function::InHours => {
+                let schedule = self.schedule(arguments.get(1))?;
+                let at = timestamp(arguments.first())?;
+                Ok(Value::Bool(schedule.contains(self.own_zone()?, at)))
+            }
+            Function::BusinessTime => {
+                let schedule = self.schedule(arguments.get(2))?;
+                let from = timestamp(arguments.first())?;
+                let to = timestamp(arguments.get(1))?;
+                let micros = schedule.business_micros(self.own_zone()?, from, to);
+                Ok(Value::Duration(micros.div_euclid(1000)))
+            }
+            Function::StateTime => {
+                let name = STATES.get(chosen(arguments.first())?);
+                let name = name.ok_or_else(|| broken("there is no such state"))?;
+                let record = self.first_record()?;
+                let lasted = record
+                    .subject()
+                    .timeline
+                    .state_time(&State::from_name(name));
+                match lasted {
+                    DurationFact::Stated(Millis(millis)) => Ok(Value::Duration(millis)),
+                    DurationFact::Implausible(Millis(millis)) => {
+                        Err(Failure::Implausible { millis })
+                    }
+                }
+            }
+            Function::AgentTime => {
+                let Some(Value::Str(agent)) = arguments.first() else {
+                    return Err(broken("an agent's id was expected"));
+                };
+                let place = chosen(arguments.get(1))?;
+                let kind = DurationKind::ALL.get(place);
+                let kind = kind.ok_or_else(|| broken("there is no such duration"))?;
+                match self.first_record()?.agent_time(agent, *kind) {
+                    Ok(Some(millis)) => Ok(Value::Duration(millis)),
+                    Ok(None) | Err(Missing::NotStated) => Err(Failure::NotStated {
+                        object: Object {
+                            of: self.kinds.interaction,
+                            index: 0,
+                        },
+                        field: InteractionField::of_duration(*kind) as u16,
+                    }),
+                    Err(Missing::Implausible(millis)) => Err(Failure::Implausible { millis }),
+                }
+            }
+            Function::LocalHour => Ok(Value::Int(
+                (self.local(arguments)?.minute_of_day() / 60).into(),
+            )),
+            Function::LocalMinute => Ok(Value::Int(self.local(arguments)?.minute_of_day().into())),
+            Function::LocalWeekday => {
+                let weekday = self.local(arguments)?.date.weekday();
+                Ok(Value::Int(weekday.number_from_monday().into()))
+            }
+            Function::LocalDay => {
+                let date = self.local(arguments)?.date;
+                let (year, month, day) = (date.year(), date.month(), date.day());
+                Ok(self.text(format!("{year:04}-{month:02}-{day:02}")))
+            }
+            Function::LocalWeek => {
+                let week = self.local(arguments)?.date.iso_week();
+                Ok(self.text(format!("{:04}-W{:02}", week.year(), week.week())))
+            }
+            Function::LocalMonth => {
+                let date = self.local(arguments)?.date;
+                Ok(self.text(format!("{:04}-{:02}", date.year(), date.month())))
+            }
+        }
+    }
+}
+
+/// Texts made while an expression is evaluated. They live as long as the scene, so that values may borrow them.
+#[derive(Debug, Default)]
+struct Texts(OnceCell<Box<(String, Texts)>>);
+
+impl Texts {
+    fn keep(&self, text: String) -> &str {
+        let mut free = self;
+        while let Some(taken) = free.0.get() {
+            free = &taken.1;
+        }
+        &free.0.get_or_init(|| Box::new((text, Self::default()))).0
+    }
+}
