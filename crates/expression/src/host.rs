@@ -76,6 +76,19 @@ pub enum Failure {
     Host(String),
 }
 
+impl Failure {
+    /// The same, at another place: where the term is used within which it happened.
+    pub(crate) fn placed(self, at: Position) -> Failure {
+        match self {
+            Failure::Empty(_) => Failure::Empty(at),
+            Failure::DivisionByZero(_) => Failure::DivisionByZero(at),
+            Failure::Overflow(_) => Failure::Overflow(at),
+            Failure::NotFinite(_) => Failure::NotFinite(at),
+            other => other,
+        }
+    }
+}
+
 /// What one or several evaluations may cost, and what they noted.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -103,6 +116,12 @@ impl Run {
     /// The fields that `orZero` found not stated, each once, in the order it met them.
     pub fn counted_as_nothing(&self) -> &[(Object, u16)] {
         &self.counted_as_nothing
+    }
+
+    pub(crate) fn note(&mut self, object: Object, field: u16) {
+        if !self.counted_as_nothing.contains(&(object, field)) {
+            self.counted_as_nothing.push((object, field));
+        }
     }
 
     /// Forgets what was noted and gives a new budget, keeping the memory.

@@ -1,7 +1,11 @@
 //! What the names in an expression mean.
 
 use crate::Expression;
+use crate::builtin;
 use crate::types::{FunctionId, HandleType, Object, ObjectType, Type};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 /// How many arguments a host function takes at most.
 pub const MAX_ARGUMENTS: usize = 6;
@@ -94,15 +98,44 @@ pub enum DefineError {
     /// The name means something already.
     #[error("`{0}` is defined twice")]
     Twice(String),
-    /// A function with too many arguments, or a constant that is not finite.
+    /// A function with too many arguments or with lists, or a constant that is not finite.
     #[error("`{0}` is out of bounds")]
     OutOfBounds(String),
+}
+
+/// What a name under a namespace stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Named {
+    Constant(Constant),
+    Term(Expression),
+    /// Its own problems are told elsewhere.
+    Faulty,
+}
+
+/// One way to call a host function.
+#[derive(Debug, Clone)]
+pub(crate) struct Signature {
+    pub(crate) arguments: Vec<Arg>,
+    pub(crate) result: Type,
+    pub(crate) id: FunctionId,
+}
+
+#[derive(Debug, Clone)]
+struct ObjectKind {
+    name: String,
+    fields: Arc<[Field]>,
 }
 
 /// What the names in an expression mean: built once for a kind of expression, then cloned and extended with the names
 /// of one definition.
 #[derive(Debug, Clone, Default)]
-pub struct Vocabulary {}
+pub struct Vocabulary {
+    objects: Vec<ObjectKind>,
+    handles: Vec<String>,
+    variables: BTreeMap<String, Object>,
+    namespaces: BTreeMap<String, BTreeMap<String, Named>>,
+    functions: BTreeMap<String, Vec<Signature>>,
+}
 
 impl Vocabulary {
     /// Without names; the operators, macros and functions of the language itself are always there.
@@ -110,25 +143,31 @@ impl Vocabulary {
         Vocabulary::default()
     }
 
-    /// Adds a kind of object. A field's id, as [`crate::Host::field`] gets it, is its position in `fields`.
+    /// Adds a kind of object; the name is used in messages. A field's id, as [`crate::Host::field`] gets it, is its
+    /// position in `fields`. There can be 65,536 kinds, and as many fields of each; what is beyond cannot be named.
     pub fn object(&mut self, name: &str, fields: Vec<Field>) -> ObjectType {
-        let (_, _) = (name, fields);
-        ObjectType(0)
+        self.objects.push(ObjectKind {
+            name: name.to_owned(),
+            fields: fields.into(),
+        });
+        ObjectType(position(self.objects.len() - 1))
     }
 
     /// Adds a kind of handle, such as `schedule`; the name is used in messages.
     pub fn handle(&mut self, name: &str) -> HandleType {
-        let _ = name;
-        HandleType(0)
+        self.handles.push(name.to_owned());
+        HandleType(position(self.handles.len() - 1))
     }
 
     /// Adds a variable that is always there, such as `interaction`.
     pub fn variable(&mut self, name: &str, object: Object) -> Result<(), DefineError> {
-        let (_, _) = (name, object);
+        self.unused(name)?;
+        self.variables.insert(name.to_owned(), object);
         Ok(())
     }
 
-    /// Adds a host function. The same name may be added again with another number of arguments.
+    /// Adds a host function. The same name may be added again with another number of arguments. Lists are neither
+    /// taken nor given.
     pub fn function(
         &mut self,
         name: &str,
@@ -136,26 +175,158 @@ impl Vocabulary {
         result: Type,
         id: FunctionId,
     ) -> Result<(), DefineError> {
-        let (_, _, _, _) = (name, arguments, result, id);
+        let is_list = |arg: &Arg| matches!(arg, Arg::Of(Type::List(_)));
+        if arguments.len() > MAX_ARGUMENTS
+            || arguments.iter().any(is_list)
+            || matches!(result, Type::List(_))
+        {
+            return Err(DefineError::OutOfBounds(name.to_owned()));
+        }
+        if !is_identifier(name) {
+            return Err(DefineError::NotAName(name.to_owned()));
+        }
+        let ways = self.functions.entry(name.to_owned()).or_default();
+        let twice = |way: &Signature| way.arguments.len() == arguments.len();
+        if ways.iter().any(twice) || builtin::is_builtin(name) {
+            return Err(DefineError::Twice(name.to_owned()));
+        }
+        ways.push(Signature {
+            arguments,
+            result,
+            id,
+        });
         Ok(())
     }
 
     /// States that names may follow `name` and a dot, even if none does: `parameters`, `lists`, `terms`.
     pub fn namespace(&mut self, name: &str) -> Result<(), DefineError> {
-        let _ = name;
+        if !self.namespaces.contains_key(name) {
+            self.unused(name)?;
+            self.namespaces.insert(name.to_owned(), BTreeMap::new());
+        }
         Ok(())
     }
 
     /// Adds a constant under a path such as `parameters.answer_within`.
     pub fn constant(&mut self, path: &str, value: Constant) -> Result<(), DefineError> {
-        let (_, _) = (path, value);
-        Ok(())
+        if matches!(value, Constant::Double(number) if !number.is_finite()) {
+            return Err(DefineError::OutOfBounds(path.to_owned()));
+        }
+        self.name(path, Named::Constant(value))
     }
 
     /// Adds a compiled expression under a path such as `terms.handle_time`. It is shared, not copied, by the expressions
-    /// that use it, and must have been compiled with a vocabulary that this one extends.
+    /// that use it, and must have been compiled with a vocabulary that this one extends. A failure within it is placed
+    /// where it is used.
     pub fn term(&mut self, path: &str, term: &Expression) -> Result<(), DefineError> {
-        let (_, _) = (path, term);
+        self.name(path, Named::Term(term.clone()))
+    }
+
+    /// Adds a name whose own problems have been told: an expression that uses it does not compile, but gets no problem
+    /// for it (so the list of problems may be empty).
+    pub fn faulty(&mut self, path: &str) -> Result<(), DefineError> {
+        self.name(path, Named::Faulty)
+    }
+
+    fn name(&mut self, path: &str, named: Named) -> Result<(), DefineError> {
+        let not_a_name = || DefineError::NotAName(path.to_owned());
+        let (namespace, name) = path.split_once('.').ok_or_else(not_a_name)?;
+        if !is_identifier(name) {
+            return Err(not_a_name());
+        }
+        self.namespace(namespace)?;
+        match self
+            .namespaces
+            .get_mut(namespace)
+            .ok_or_else(not_a_name)?
+            .entry(name.to_owned())
+        {
+            Entry::Occupied(_) => Err(DefineError::Twice(path.to_owned())),
+            Entry::Vacant(entry) => {
+                entry.insert(named);
+                Ok(())
+            }
+        }
+    }
+
+    fn unused(&self, name: &str) -> Result<(), DefineError> {
+        if !is_identifier(name) {
+            return Err(DefineError::NotAName(name.to_owned()));
+        }
+        if self.variables.contains_key(name) || self.namespaces.contains_key(name) {
+            return Err(DefineError::Twice(name.to_owned()));
+        }
         Ok(())
     }
+
+    pub(crate) fn find_variable(&self, name: &str) -> Option<Object> {
+        self.variables.get(name).copied()
+    }
+
+    pub(crate) fn find_namespace(&self, name: &str) -> Option<&BTreeMap<String, Named>> {
+        self.namespaces.get(name)
+    }
+
+    pub(crate) fn find_function(&self, name: &str) -> Option<&[Signature]> {
+        self.functions.get(name).map(Vec::as_slice)
+    }
+
+    pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
+    }
+
+    /// The names an expression can begin with.
+    pub(crate) fn root_names(&self) -> impl Iterator<Item = &str> {
+        self.variables
+            .keys()
+            .chain(self.namespaces.keys())
+            .map(String::as_str)
+    }
+
+    pub(crate) fn fields(&self, of: ObjectType) -> &[Field] {
+        self.objects
+            .get(usize::from(of.0))
+            .map_or(&[], |kind| &kind.fields)
+    }
+
+    /// The type's name in messages, without an article.
+    pub(crate) fn type_name(&self, ty: &Type) -> String {
+        match ty {
+            Type::Bool => "bool".to_owned(),
+            Type::Int => "int".to_owned(),
+            Type::Double => "double".to_owned(),
+            Type::String => "string".to_owned(),
+            Type::Duration => "duration".to_owned(),
+            Type::Timestamp => "timestamp".to_owned(),
+            Type::List(item) => format!("list of {}", self.type_name(item)),
+            Type::Object(of) => self
+                .objects
+                .get(usize::from(of.0))
+                .map_or_else(|| "object".to_owned(), |kind| kind.name.clone()),
+            Type::Handle(of) => self
+                .handles
+                .get(usize::from(of.0))
+                .map_or_else(|| "handle".to_owned(), Clone::clone),
+        }
+    }
+
+    /// With its article: `an int`.
+    pub(crate) fn a(&self, ty: &Type) -> String {
+        let name = self.type_name(ty);
+        let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {name}")
+    }
+}
+
+fn position(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(u16::MAX)
+}
+
+fn is_identifier(name: &str) -> bool {
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit())
 }
