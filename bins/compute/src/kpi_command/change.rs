@@ -9,7 +9,7 @@ use super::shelf::{Entry, Shelf};
 use super::subject::{Exact, Reference, Subject};
 use crate::catalogue;
 use anyhow::{Context as _, bail};
-use kpi::DefinitionScope;
+use kpi::Grain;
 use runtime::args::PostgresArgs;
 use schema::MetricVersion;
 use std::collections::BTreeSet;
@@ -75,7 +75,7 @@ async fn switch_on(
 ) -> anyhow::Result<(Vec<String>, bool)> {
     let entry = find(shelf, exact)?;
     let definition = entry.definition()?;
-    if definition.scope() == DefinitionScope::Journey {
+    if definition.scope() == Grain::Journey {
         bail!(
             "{exact} is about journeys, all interactions of one customer, which are not stored yet: `compute kpi preview` evaluates it, nothing else can"
         );

@@ -52,12 +52,9 @@ fn wanted<'a>(shelf: &'a Shelf, args: &ListArgs) -> anyhow::Result<Vec<&'a Entry
 fn row(entry: &Entry, rows: Cell) -> Vec<Cell> {
     let definition = entry.compiled.as_ref().ok();
     let title = match &entry.compiled {
-        Ok(definition) => definition
-            .title()
-            .or_else(|| definition.description().trim().lines().next())
-            .map(str::to_owned),
-        Err(_) if entry.text.is_empty() => Some("(has no text yet: `compute migrate`)".to_owned()),
-        Err(_) => Some("(cannot be read by this release)".to_owned()),
+        Ok(definition) => definition.title(),
+        Err(_) if entry.text.is_empty() => "(has no text yet: `compute migrate`)",
+        Err(_) => "(cannot be read by this release)",
     };
     vec![
         Cell::text(&entry.name),
@@ -67,7 +64,7 @@ fn row(entry: &Entry, rows: Cell) -> Vec<Cell> {
         Cell::of(definition.map(|definition| definition.scope().name())),
         Cell::of(definition.map(|definition| definition.priority().name())),
         rows,
-        Cell::of(title),
+        Cell::text(title),
     ]
 }
 

@@ -237,23 +237,29 @@ impl Shelf {
     }
 }
 
-/// The one definition in a file, compiled with the library and with what is in the paths of `with`; and the library it was compiled with.
+/// The one definition in a file, and the library it was compiled with.
 pub(super) fn definition_of_file(
     path: &Path,
-    with: &[PathBuf],
     library: &Library,
 ) -> anyhow::Result<(Arc<Definition>, Library)> {
-    let mut paths = vec![path.to_owned()];
-    paths.extend(with.iter().cloned());
-    let mut files = definition_files::read(&paths, library)?;
-    // The paths of `with` are for schedules and places; definitions in the same folder are no hindrance.
-    let text = read(path)?;
-    let place = files
-        .definitions
-        .iter()
-        .position(|definition| definition.text() == text)
-        .with_context(|| format!("{} holds no definition", path.display()))?;
-    Ok((files.definitions.swap_remove(place), files.library))
+    let mut files = definition_files::read(&[path.to_owned()], library)?;
+    match (files.definitions.pop(), files.definitions.len()) {
+        (Some(definition), 0) => Ok((definition, files.library)),
+        (None, _) => bail!("{} holds no definition", path.display()),
+        (Some(_), more) => bail!(
+            "{} holds {} definitions; name one of the files in it",
+            path.display(),
+            more + 1
+        ),
+    }
+}
+
+/// The library with the schedules and places of these files and folders.
+pub(super) fn with_documents(library: &Library, paths: &[PathBuf]) -> anyhow::Result<Library> {
+    if paths.is_empty() {
+        return Ok(library.clone());
+    }
+    Ok(definition_files::read(paths, library)?.library)
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -2,9 +2,11 @@
 
 use super::compare::{Change, Changed, Kind};
 use super::reasoning::Parting;
-use super::tally::{Aggregation, Bar, Outcome, Totals, histogram};
+use super::tally::{Bar, Outcome, Totals, histogram};
 use crate::kpi_command::args::Output;
 use crate::kpi_command::table::{Cell, Table, short};
+use compact_str::CompactString;
+use kpi::Aggregation;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -144,7 +146,7 @@ impl Report {
             [self.old.as_ref().map(number), Some(number(&self.new))]
         };
         let mut lines = vec![("with a value".to_owned(), of(&|side| side.totals.valued()))];
-        let reasons = |pick: &dyn Fn(&Side) -> &BTreeMap<compact_str::CompactString, u64>| {
+        let reasons = |pick: &dyn Fn(&Side) -> &BTreeMap<CompactString, u64>| {
             let sides = self.old.iter().chain([&self.new]);
             sides
                 .flat_map(|side| pick(side).keys().cloned())
@@ -180,7 +182,7 @@ impl Report {
                 self.new.totals.aggregate(aggregation),
             ]
         };
-        let line = |aggregation: Aggregation| (aggregation.name(), of(aggregation));
+        let line = |aggregation: Aggregation| (aggregation.to_string(), of(aggregation));
         let aggregations: Vec<_> = self.aggregations().into_iter().map(line).collect();
         let quantiles: Vec<_> = QUANTILES.into_iter().map(line).collect();
         let mut text = self.compared(self.new.unit, &aggregations);
@@ -341,11 +343,11 @@ impl Side {
                 .iter()
                 .map(|aggregation| {
                     let number = self.totals.aggregate(*aggregation);
-                    (aggregation.name(), json!(number))
+                    (aggregation.to_string(), json!(number))
                 })
                 .collect()
         };
-        let counts = |counts: &BTreeMap<compact_str::CompactString, u64>| -> Map<String, Value> {
+        let counts = |counts: &BTreeMap<CompactString, u64>| -> Map<String, Value> {
             counts
                 .iter()
                 .map(|(reason, count)| (reason.to_string(), (*count).into()))

@@ -1,6 +1,7 @@
 //! What one definition gives over many interactions: counts, exact sums, percentiles, a histogram. Pure.
 
 use compact_str::CompactString;
+use kpi::Aggregation;
 use std::collections::BTreeMap;
 
 /// Bars of a histogram, about.
@@ -33,23 +34,6 @@ pub(crate) struct Totals {
     /// Rows with a value that a rule gave (zero for an excluded interaction), by reason.
     pub(crate) ruled: BTreeMap<CompactString, u64>,
     sum: f64,
-}
-
-/// A way to make one number of many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Aggregation {
-    /// Values there are.
-    Count,
-    /// Their sum.
-    Sum,
-    /// The sum divided by the count.
-    Mean,
-    /// The least.
-    Min,
-    /// The greatest.
-    Max,
-    /// So many per cent are not greater; between two values the line between them, as `percentile_cont` of PostgreSQL has it.
-    Percentile(u8),
 }
 
 /// Values from `from` up to `to`, which does not belong to it; without a `to`, all from there on.
@@ -144,7 +128,8 @@ impl Totals {
         self.valued() + self.absent.values().sum::<u64>()
     }
 
-    /// `None` where there is nothing to make a number of; a count is always there.
+    /// `None` where there is nothing to make a number of; a count is always there. A percentile between two values lies on the line
+    /// between them, as percentile_cont of PostgreSQL has it.
     pub(crate) fn aggregate(&self, aggregation: Aggregation) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 rows")]
         let count = self.values.len() as f64;
@@ -181,37 +166,6 @@ impl Totals {
             self.values.partition_point(|value| *value < to)
         });
         end.saturating_sub(begin) as u64
-    }
-}
-
-impl Aggregation {
-    /// As definitions write it.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "count" => Self::Count,
-            "sum" => Self::Sum,
-            "mean" => Self::Mean,
-            "min" => Self::Min,
-            "max" => Self::Max,
-            other => Self::Percentile(
-                other
-                    .strip_prefix('p')?
-                    .parse()
-                    .ok()
-                    .filter(|percent| *percent <= 100)?,
-            ),
-        })
-    }
-
-    pub(crate) fn name(self) -> String {
-        match self {
-            Self::Count => "count".to_owned(),
-            Self::Sum => "sum".to_owned(),
-            Self::Mean => "mean".to_owned(),
-            Self::Min => "min".to_owned(),
-            Self::Max => "max".to_owned(),
-            Self::Percentile(percent) => format!("p{percent}"),
-        }
     }
 }
 
@@ -345,13 +299,15 @@ mod tests {
     fn of_nothing_there_is_a_count_and_no_other_number() {
         let none = totals(&[]);
         assert_eq!(none.aggregate(Aggregation::Count), Some(0.0));
-        for name in ["sum", "mean", "min", "max", "p95"] {
-            let aggregation = Aggregation::parse(name).unwrap();
-            assert_eq!(none.aggregate(aggregation), None, "{name}");
-            assert_eq!(aggregation.name(), name);
+        for aggregation in [
+            Aggregation::Sum,
+            Aggregation::Mean,
+            Aggregation::Min,
+            Aggregation::Max,
+            Aggregation::Percentile(95),
+        ] {
+            assert_eq!(none.aggregate(aggregation), None, "{aggregation}");
         }
-        assert_eq!(Aggregation::parse("p101"), None);
-        assert_eq!(Aggregation::parse("median"), None);
         assert!(histogram(None, &none).is_empty());
     }
 

@@ -1,0 +1,251 @@
+//! `compute kpi explain`: why a number is so.
+//!
+//! [`picture`] lays out what is known of the interaction, [`account`] what each definition makes of it; both are pure. Here they get what
+//! they need.
+
+mod account;
+mod picture;
+
+use super::args::{ExplainArgs, Output};
+use super::database;
+use super::preview::NOBODYS;
+use super::shelf::{Entry, Shelf, definition_of_file, with_documents};
+use super::subject::Subject as Named;
+use crate::replay_file::{describe, input};
+use account::Account;
+use anyhow::{Context as _, bail};
+use kpi::{Catalogue, Definition, Grain, Library, Subject};
+use picture::Picture;
+use schema::BodyFormat;
+use serde_json::json;
+use session::Session;
+use std::io::Write;
+use std::sync::Arc;
+use store::definitions::Status;
+use store::interactions::{self, Filter};
+use store::metrics::{self, StoredMetric};
+use store::{Client, Store};
+
+/// Greater than any id of an interaction that platforms give.
+const BEHIND_ALL_IDS: &str = "\u{10FFFF}\u{10FFFF}\u{10FFFF}\u{10FFFF}";
+
+/// The interaction, and where it was found.
+struct Found {
+    tenant: String,
+    session: Session,
+    swept: bool,
+    /// `None`: of a file, so that no row can be stored.
+    rows: Option<Vec<StoredMetric>>,
+}
+
+/// A definition to explain the interaction's values of.
+struct Chosen {
+    definition: Arc<Definition>,
+    /// `None`: of a file, or of this release.
+    status: Option<Status>,
+}
+
+pub(super) async fn run(
+    args: &ExplainArgs,
+    out: &mut dyn Write,
+    remarks: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let from_database = args.events.is_empty();
+    let store = if from_database || database::is_named(&args.postgres) {
+        Some(database::open(&args.postgres).await?)
+    } else {
+        None
+    };
+    let shelf = match &store {
+        Some(_) => Shelf::of_database(&args.postgres).await?,
+        None => Shelf::shipped(),
+    };
+    let found = match &store {
+        Some(store) if from_database => stored(args, store).await?,
+        _ => of_files(args, remarks)?,
+    };
+    let library = with_documents(&shelf.library, &args.with)?;
+    let (chosen, library) = chosen(args, &shelf, library)?;
+    let statuses: Vec<Option<Status>> = chosen.iter().map(|one| one.status).collect();
+    let definitions = chosen.into_iter().map(|one| one.definition).collect();
+    let catalogue = Catalogue::new(definitions, library);
+    let timeline = found.session.timeline();
+    let subject = Subject {
+        tenant: &found.tenant,
+        interaction: &args.interaction,
+        timeline: &timeline,
+        swept: found.swept,
+    };
+    let accounts: Vec<Account> = statuses
+        .into_iter()
+        .enumerate()
+        .flat_map(|(place, status)| {
+            account::accounts(&catalogue, place, status, &subject, found.rows.as_deref())
+        })
+        .collect();
+    let zone = accounts.iter().find_map(|account| account.zone.clone());
+    let picture = Picture::of(&subject, zone);
+    write(&picture, &accounts, args.output, out)
+}
+
+fn write(
+    picture: &Picture,
+    accounts: &[Account],
+    output: Output,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    match output {
+        Output::Csv => account::table(accounts).write(output, out),
+        Output::Json => {
+            let mut whole = picture.json();
+            let accounts: Vec<_> = accounts.iter().map(Account::json).collect();
+            whole["kpis"] = json!(accounts);
+            writeln!(out, "{}", serde_json::to_string_pretty(&whole)?)?;
+            Ok(())
+        }
+        Output::Table => {
+            out.write_all(picture.text().as_bytes())?;
+            for account in accounts {
+                writeln!(out)?;
+                out.write_all(account.text().as_bytes())?;
+            }
+            if accounts.is_empty() {
+                writeln!(
+                    out,
+                    "\nno definition has a value yet: the interaction has not ended"
+                )?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The definitions asked for; without any, those that are computed (of a store) or all (of this release), but for journeys.
+fn chosen(
+    args: &ExplainArgs,
+    shelf: &Shelf,
+    mut library: Library,
+) -> anyhow::Result<(Vec<Chosen>, Library)> {
+    let choose = |entry: &Entry| -> anyhow::Result<Chosen> {
+        Ok(Chosen {
+            definition: entry.definition()?,
+            status: entry.status,
+        })
+    };
+    let computed = |entry: &&Entry| entry.status.is_none_or(Status::is_switched_on);
+    let mut chosen = Vec::new();
+    if args.kpi.is_empty() {
+        // One that this release cannot read is no reason not to explain the others.
+        let readable = shelf.entries.iter().filter(computed);
+        chosen.extend(readable.filter_map(|entry| choose(entry).ok()));
+        chosen.retain(|one| one.definition.scope() != Grain::Journey);
+        if chosen.is_empty() {
+            bail!("no definition is switched on; name one with --kpi");
+        }
+        return Ok((chosen, library));
+    }
+    for subject in &args.kpi {
+        match subject {
+            Named::File(path) => {
+                let (definition, with) = definition_of_file(path, &library)?;
+                library = with;
+                chosen.push(Chosen {
+                    definition,
+                    status: None,
+                });
+            }
+            Named::Stored(reference) if reference.version.is_some() => {
+                chosen.push(choose(shelf.find(reference)?)?);
+            }
+            Named::Stored(reference) => {
+                let versions = shelf.versions(&reference.name)?;
+                let before = chosen.len();
+                for entry in versions.iter().copied().filter(|entry| computed(&entry)) {
+                    chosen.push(choose(entry)?);
+                }
+                if chosen.len() == before {
+                    let newest = versions.last().context("it has no version")?;
+                    chosen.push(choose(newest)?);
+                }
+            }
+        }
+    }
+    if let Some(journey) = chosen
+        .iter()
+        .find(|one| one.definition.scope() == Grain::Journey)
+    {
+        bail!(
+            "{}@{} is about journeys, not about one interaction; `compute kpi preview` evaluates it",
+            journey.definition.name(),
+            journey.definition.version()
+        );
+    }
+    Ok((chosen, library))
+}
+
+async fn stored(args: &ExplainArgs, store: &Store) -> anyhow::Result<Found> {
+    let client = store.client().await?;
+    let id = &args.interaction;
+    let tenant = match &args.tenant {
+        Some(tenant) => tenant.clone(),
+        None => owner(&client, id).await?,
+    };
+    let Some(row) = interactions::get(&client, &tenant, id).await? else {
+        bail!(
+            "{tenant} has no interaction {id}; an id is written exactly as the platform states it"
+        );
+    };
+    let session = Session::from_json(&row.state_json)
+        .with_context(|| format!("what is stored of {id} of {tenant} cannot be read"))?;
+    Ok(Found {
+        rows: Some(metrics::of_interaction(&client, &tenant, id).await?),
+        tenant,
+        session,
+        swept: row.swept,
+    })
+}
+
+/// The only organisation that has an interaction of this id.
+async fn owner(client: &Client, id: &str) -> anyhow::Result<String> {
+    let mut owners = Vec::new();
+    let mut after: Option<(String, &str)> = None;
+    loop {
+        // One look into the key for each organisation: the first of its interactions, then on behind all of them.
+        let behind = after.as_ref().map(|(tenant, id)| (tenant.as_str(), *id));
+        let page = interactions::page(client, &Filter::default(), behind, 1).await?;
+        let Some(next) = page.into_iter().next() else {
+            break;
+        };
+        if interactions::get(client, &next.tenant, id).await?.is_some() {
+            owners.push(next.tenant.clone());
+        }
+        after = Some((next.tenant, BEHIND_ALL_IDS));
+    }
+    match (owners.pop(), owners.is_empty()) {
+        (Some(owner), true) => Ok(owner),
+        (Some(last), false) => bail!(
+            "{} and {last} each have an interaction {id}; say which with --tenant",
+            owners.join(", ")
+        ),
+        (None, _) => bail!(
+            "there is no interaction {id}; an id is written exactly as the platform states it"
+        ),
+    }
+}
+
+fn of_files(args: &ExplainArgs, mut remarks: &mut dyn Write) -> anyhow::Result<Found> {
+    let mut folded = input::fold(&args.events, &BodyFormat::GenesysWebhook, 1)?;
+    describe(&folded.bad, folded.counts.bad, &mut remarks)?;
+    let wanted = args.interaction.as_str().into();
+    let session = folded
+        .shards
+        .iter_mut()
+        .find_map(|sessions| sessions.remove(&wanted))
+        .with_context(|| format!("no event of the files is about interaction {wanted}"))?;
+    Ok(Found {
+        tenant: args.tenant.clone().unwrap_or_else(|| NOBODYS.to_owned()),
+        session,
+        swept: false,
+        rows: None,
+    })
+}

@@ -1,0 +1,435 @@
+//! Interactions and definitions together: every stored interaction, or those of event files, under one definition or two.
+//!
+//! Stored ones are read page by page in the order of their keys; while the next page is fetched, all cores decode and evaluate the ones
+//! before. What is kept is counts, one number a value, and the few interactions whose change is to be explained.
+
+use super::compare::{Change, Comparison};
+use super::progress;
+use super::reasoning::{Rule, parting};
+use super::report::Explained;
+use super::tally::Outcome;
+use crate::replay_file::{describe, input};
+use anyhow::{Context as _, bail};
+use compact_str::CompactString;
+use indicatif::ProgressBar;
+use kpi::{Catalogue, Definition, Grain, Library, MetricValue, Subject};
+use schema::BodyFormat;
+use session::Session;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::Store;
+use store::interactions::{self, Filter, Stored};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Interactions read at a time: about a megabyte.
+const PAGE: u32 = 1000;
+/// Pages that wait to be evaluated.
+const PAGES_AHEAD: usize = 4;
+/// Journeys need all of their interactions at once.
+const JOURNEY_INTERACTIONS_MAX: u64 = 500_000;
+
+/// The places of the definitions in their catalogue.
+const NEW: usize = 0;
+const OLD: usize = 1;
+
+/// The definition tried out, and the one beside it.
+#[derive(Debug)]
+pub(super) struct Pair {
+    catalogue: Catalogue,
+}
+
+/// An interaction, kept to be explained or put together with others.
+#[derive(Debug, Clone)]
+pub(super) struct Carried {
+    session: Session,
+    swept: bool,
+}
+
+/// The interactions of one customer in one organisation.
+type Journeys = BTreeMap<(String, String), Vec<(String, Carried)>>;
+
+/// What one worker has found.
+#[derive(Debug)]
+struct Part {
+    comparison: Comparison<Carried>,
+    journeys: Journeys,
+}
+
+impl Pair {
+    pub(super) fn new(
+        new: Arc<Definition>,
+        old: Option<Arc<Definition>>,
+        library: Library,
+    ) -> Self {
+        let definitions = [new].into_iter().chain(old).collect();
+        Self {
+            catalogue: Catalogue::new(definitions, library),
+        }
+    }
+
+    fn compares(&self) -> bool {
+        self.catalogue.definitions().len() > OLD
+    }
+
+    fn is_about_journeys(&self) -> bool {
+        self.catalogue
+            .definitions()
+            .iter()
+            .any(|definition| definition.scope() == Grain::Journey)
+    }
+
+    /// Evaluates one interaction; one that belongs to a journey waits for the others.
+    fn see(
+        &self,
+        tenant: &str,
+        interaction: &str,
+        session: Session,
+        swept: bool,
+        rows: &mut [Vec<MetricValue>; 2],
+        part: &mut Part,
+    ) {
+        if self.is_about_journeys() {
+            part.comparison.interactions += 1;
+            let customer = session
+                .timeline()
+                .customer_key()
+                .map(|key| key.as_str().to_owned());
+            match customer {
+                Some(customer) => part
+                    .journeys
+                    .entry((tenant.to_owned(), customer))
+                    .or_default()
+                    .push((interaction.to_owned(), Carried { session, swept })),
+                None => part.comparison.open += 1,
+            }
+            return;
+        }
+        let timeline = session.timeline();
+        let subject = Subject {
+            tenant,
+            interaction,
+            timeline: &timeline,
+            swept,
+        };
+        for (place, rows) in [NEW, OLD].into_iter().zip(rows.iter_mut()) {
+            rows.clear();
+            self.catalogue.evaluate_some(&[place], &subject, rows);
+        }
+        let [new, old] = rows;
+        part.comparison.add(
+            tenant,
+            interaction,
+            &outcomes(old),
+            &outcomes(new),
+            self.compares(),
+            || Carried {
+                session: session.clone(),
+                swept,
+            },
+        );
+    }
+
+    /// Evaluates the journeys of all parts, now that all of their interactions are there.
+    fn journeys(&self, journeys: Journeys, comparison: &mut Comparison<Carried>) {
+        for ((tenant, customer), contacts) in journeys {
+            let timelines: Vec<_> = contacts
+                .iter()
+                .map(|(interaction, carried)| {
+                    (interaction, carried.session.timeline(), carried.swept)
+                })
+                .collect();
+            let subjects: Vec<Subject<'_>> = timelines
+                .iter()
+                .map(|(interaction, timeline, swept)| Subject {
+                    tenant: &tenant,
+                    interaction,
+                    timeline,
+                    swept: *swept,
+                })
+                .collect();
+            let mut rows = Vec::new();
+            self.catalogue.evaluate_journey(&subjects, &mut rows);
+            let of = |place: usize| -> Vec<(&str, Outcome)> {
+                let wanted = self.catalogue.definitions().get(place);
+                rows.iter()
+                    .filter(|row| {
+                        wanted.is_some_and(|wanted| {
+                            wanted.name() == row.metric && wanted.version() == row.version
+                        })
+                    })
+                    .map(|row| ("", outcome(row)))
+                    .collect()
+            };
+            // They were counted when they came.
+            let counted = comparison.interactions;
+            comparison.add(
+                &tenant,
+                &customer,
+                &of(OLD),
+                &of(NEW),
+                self.compares(),
+                || Carried {
+                    session: Session::default(),
+                    swept: false,
+                },
+            );
+            comparison.interactions = counted;
+        }
+    }
+
+    /// A change, with the rule at which the two evaluations part.
+    pub(super) fn explained(&self, change: Change<Carried>) -> Explained {
+        let Change {
+            key,
+            kind,
+            old,
+            new,
+            carried,
+        } = change;
+        let timeline = carried.session.timeline();
+        let subject = Subject {
+            tenant: &key.tenant,
+            interaction: &key.interaction,
+            timeline: &timeline,
+            swept: carried.swept,
+        };
+        let rules = |place: usize| -> Vec<Rule> {
+            self.catalogue
+                .explain(place, &subject)
+                .into_iter()
+                .find(|explanation| explanation.scope.as_str() == key.leg)
+                .map(|explanation| self.rules(place, explanation))
+                .unwrap_or_default()
+        };
+        let parting = parting(&rules(OLD), &rules(NEW));
+        Change {
+            key,
+            kind,
+            old,
+            new,
+            carried: parting,
+        }
+    }
+
+    /// The rules of an evaluation up to the one that decided, which an exclusion's consequence follows.
+    fn rules(&self, place: usize, explanation: kpi::Explanation) -> Vec<Rule> {
+        let mut rules: Vec<Rule> = explanation
+            .steps
+            .into_iter()
+            // It is evaluated last and decides nothing.
+            .filter(|step| step.rule != "platform")
+            .map(|step| Rule {
+                name: step.rule,
+                text: step.text,
+                result: step.result,
+                inputs: step.inputs,
+            })
+            .collect();
+        let reason = explanation.metric.metadata.reason;
+        let excluded = rules.last().is_some_and(|last| {
+            reason.is_some_and(|reason| last.name == reason.name())
+        });
+        if excluded && let Some(definition) = self.catalogue.definitions().get(place) {
+            let consequence = definition.on_excluded().name().to_owned();
+            rules.push(Rule {
+                name: "on_excluded".to_owned(),
+                text: consequence.clone(),
+                result: consequence,
+                inputs: Vec::new(),
+            });
+        }
+        rules
+    }
+}
+
+fn outcomes(rows: &[MetricValue]) -> Vec<(&str, Outcome)> {
+    rows.iter()
+        .map(|row| (row.scope.as_str(), outcome(row)))
+        .collect()
+}
+
+fn outcome(row: &MetricValue) -> Outcome {
+    Outcome {
+        value: row.value,
+        reason: row
+            .metadata
+            .reason
+            .as_ref()
+            .map(|reason| CompactString::new(reason.name())),
+    }
+}
+
+impl Part {
+    fn new(most: usize) -> Self {
+        Self {
+            comparison: Comparison::new(most),
+            journeys: Journeys::new(),
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.comparison.join(other.comparison);
+        for (customer, contacts) in other.journeys {
+            self.journeys.entry(customer).or_default().extend(contacts);
+        }
+    }
+
+    fn finished(mut self, pair: &Pair) -> Comparison<Carried> {
+        pair.journeys(self.journeys, &mut self.comparison);
+        self.comparison
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Evaluates what is stored.
+pub(super) async fn stored(
+    pair: &Arc<Pair>,
+    store: &Store,
+    filter: &Filter<'_>,
+    limit: Option<u64>,
+    most: usize,
+) -> anyhow::Result<Comparison<Carried>> {
+    let bar = progress::bar(limit);
+    let (sender, receiver) = mpsc::channel::<Vec<Stored>>(PAGES_AHEAD);
+    let receiver = Arc::new(Mutex::new(receiver));
+    let mut workers = JoinSet::new();
+    for _ in 0..cores() {
+        let (pair, receiver, bar) = (pair.clone(), receiver.clone(), bar.clone());
+        workers.spawn_blocking(move || work(&pair, &receiver, most, &bar));
+    }
+    // The workers hold it: when they are gone, nobody waits for a free place in the channel.
+    drop(receiver);
+    fetch(store, filter, limit, pair.is_about_journeys(), sender).await?;
+    let mut whole = Part::new(most);
+    while let Some(part) = workers.join_next().await {
+        whole.join(part.context("an evaluating thread failed")?);
+    }
+    bar.finish_and_clear();
+    Ok(whole.finished(pair))
+}
+
+/// Sends page after page; ends at the last one, at the limit, or when nobody takes them any more.
+async fn fetch(
+    store: &Store,
+    filter: &Filter<'_>,
+    limit: Option<u64>,
+    journeys: bool,
+    sender: mpsc::Sender<Vec<Stored>>,
+) -> anyhow::Result<()> {
+    let client = store.client().await?;
+    let mut left = limit.unwrap_or(u64::MAX);
+    let mut after: Option<(String, String)> = None;
+    let mut sent = 0_u64;
+    while left > 0 {
+        let wanted = u32::try_from(left).map_or(PAGE, |left| left.min(PAGE));
+        let behind = after
+            .as_ref()
+            .map(|(tenant, id)| (tenant.as_str(), id.as_str()));
+        let page = interactions::page(&client, filter, behind, wanted).await?;
+        let found = page.len() as u64;
+        let Some(last) = page.last() else { break };
+        after = Some((last.tenant.clone(), last.interaction_id.clone()));
+        left -= found.min(left);
+        sent += found;
+        if journeys && sent > JOURNEY_INTERACTIONS_MAX {
+            bail!(
+                "a definition of journeys needs all interactions at once, and there are more than {JOURNEY_INTERACTIONS_MAX}: \
+                 narrow them down with --tenant, --from and --to"
+            );
+        }
+        if sender.send(page).await.is_err() || found < u64::from(wanted) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn work(
+    pair: &Pair,
+    pages: &Mutex<mpsc::Receiver<Vec<Stored>>>,
+    most: usize,
+    bar: &ProgressBar,
+) -> Part {
+    let mut part = Part::new(most);
+    let mut rows = [Vec::new(), Vec::new()];
+    loop {
+        // One waits for the next page, the others for the one that waits.
+        let page = pages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .blocking_recv();
+        let Some(page) = page else { return part };
+        let count = page.len() as u64;
+        for stored in page {
+            match Session::from_json(&stored.state_json) {
+                Ok(session) => pair.see(
+                    &stored.tenant,
+                    &stored.interaction_id,
+                    session,
+                    stored.swept,
+                    &mut rows,
+                    &mut part,
+                ),
+                Err(_) => part.comparison.unreadable += 1,
+            }
+        }
+        bar.inc(count);
+    }
+}
+
+/// Evaluates the events of files.
+pub(super) fn files(
+    pair: &Pair,
+    files: &[PathBuf],
+    tenant: &str,
+    most: usize,
+    remarks: &mut impl Write,
+) -> anyhow::Result<Comparison<Carried>> {
+    let folded = input::fold(files, &BodyFormat::GenesysWebhook, cores())?;
+    describe(&folded.bad, folded.counts.bad, remarks)?;
+    if folded.counts.bad > 0 && folded.counts.bad == folded.counts.items {
+        bail!(
+            "none of the {} lines could be understood",
+            folded.counts.items
+        );
+    }
+    let parts: Vec<Part> = std::thread::scope(|scope| {
+        let working: Vec<_> = folded
+            .shards
+            .into_iter()
+            .map(|sessions| {
+                scope.spawn(move || {
+                    let mut part = Part::new(most);
+                    let mut rows = [Vec::new(), Vec::new()];
+                    for (interaction, session) in sessions {
+                        pair.see(
+                            tenant,
+                            interaction.as_str(),
+                            session,
+                            false,
+                            &mut rows,
+                            &mut part,
+                        );
+                    }
+                    part
+                })
+            })
+            .collect();
+        working
+            .into_iter()
+            .map(|part| part.join().map_err(|_| anyhow::anyhow!("an evaluating thread failed")))
+            .collect::<anyhow::Result<_>>()
+    })?;
+    let mut whole = Part::new(most);
+    for part in parts {
+        whole.join(part);
+    }
+    Ok(whole.finished(pair))
+}
