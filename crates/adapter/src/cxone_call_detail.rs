@@ -11,12 +11,13 @@
 //! | `InQueue` | queue wait, of legs that were queued |
 //! | `Agent_Working_Time` | talk. It **includes hold and conference**, so hold is not stated, never stated as zero |
 //! | `Total_Time` | the leg's end: start plus this. After-call work lies outside of it **and is not in this report**: wrap is not stated |
-//! | `abandon` | `Y`: the customer left |
+//! | `abandon` | `Y`: the customer left the queue; with an `InQueue` of 0, the flow before it |
+//! | `PreQueue` + `InQueue` | when the agent answered, counted from the start |
 //! | `skill_no`, `disposition_code`, `media_name` | queue, disposition (0: none), medium |
 //!
 //! All durations are seconds, often with a fraction (`25.0`), because the report's writer turns a column with an empty cell
 //! fractional; ids are read the same way. An empty cell is not stated. An agent follows the business unit's zone here: the report
-//! names no other. `PreQueue`, `PostQueue`, `Routing_Time`, `Abandon_Time` and `callback_time` are kept in the raw bytes only.
+//! names no other. The report knows of no holds, transfers and conferences. `PostQueue`, `Routing_Time`, `Abandon_Time` and `callback_time` are kept in the raw bytes only.
 //! Names and telephone numbers are not read.
 
 use crate::csv_rows::{Span, spans};
@@ -167,6 +168,15 @@ impl Row {
         }
     }
 
+    /// When the agent's part began: the report's parts follow each other.
+    fn answered_at(&self, start: UtcMicros) -> Result<Option<UtcMicros>, ItemError> {
+        let (before, waited) = (self.seconds("PreQueue")?, self.seconds("InQueue")?);
+        Ok(before
+            .zip(waited)
+            .and_then(|(before, waited)| before.checked_add(waited))
+            .map(|until| start.plus(until)))
+    }
+
     /// The start as an instant.
     fn start(&self, zone: Zone) -> Result<UtcMicros, ItemError> {
         const DATE: &str = "a date like 01/31/2020";
@@ -240,12 +250,12 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
         Some(other) => return Err(ItemError::new("abandon", other, "Y or N")),
     };
     let waited = row.seconds("InQueue")?;
-    let kind = if agent.is_some() {
-        LegKind::Agent
-    } else if abandoned || waited.is_some_and(|waited| waited != Millis::ZERO) {
-        LegKind::Queue
-    } else {
-        LegKind::Ivr
+    let kind = match waited {
+        _ if agent.is_some() => LegKind::Agent,
+        // Left without ever having waited in a queue: that was in the flow. Without any word on the wait, it was a queue.
+        Some(Millis::ZERO) => LegKind::Ivr,
+        None if !abandoned => LegKind::Ivr,
+        _ => LegKind::Queue,
     };
     let mut durations = Durations::default();
     if let Some(waited) = waited.filter(|_| kind != LegKind::Ivr) {
@@ -279,9 +289,12 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
                     LegKind::Agent => Some(LegOutcome::Answered),
                     _ => None,
                 },
+                answered_at: row
+                    .answered_at(at)?
+                    .filter(|_| kind == LegKind::Agent && !abandoned),
                 ..Leg::new(LegId::new(&contact), kind)
             }),
-            media: row.text("media_name").map(|name| media(&name)),
+            media: row.text("media_name").map(|name| media_named(&name)),
             ended_at,
             ..Details::default()
         })),
@@ -303,7 +316,7 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
 }
 
 /// The words that Genesys and the rules use.
-fn media(name: &str) -> CompactString {
+pub(crate) fn media_named(name: &str) -> CompactString {
     match name.to_ascii_lowercase().as_str() {
         "phone call" | "call" | "phone" => CompactString::const_new("voice"),
         "e-mail" => CompactString::const_new("email"),

@@ -1,9 +1,423 @@
-//! CXone contact records as JSON.
+//! CXone contact records as JSON: rows of `contacts/completed`, `contacts` and `contacts/{id}`.
+//!
+//! A body is an answer of one of these calls (`completedContacts` or `contacts`, with or without the older `resultSet` around it), a
+//! list of rows, one row, or one of them a line. Names and types differ by the version of the API: names are matched whatever their
+//! case, older ones beside newer ones; numbers may be text, with a comma for thousands; flags may be `"True"`.
+//!
+//! A contact is a **leg**; `masterContactId` is the interaction it belongs to (0 or absent: the contact is its own). It names the
+//! contact that *created* this one, which after repeated transfers can be a middle leg: that is not followed here. A row states a
+//! terminal state unless it is still `isActive`, and the history of the legs decides for the interaction. What each member is:
+//!
+//! | member | here |
+//! | --- | --- |
+//! | `contactStartDate` (`contactStart`) | the start |
+//! | `agentId` | the agent; 0 or nothing: it never reached one |
+//! | `agentSeconds`, `holdSeconds` | hold lies inside of the agent's seconds: talk is what is left of them, so talk and hold add up |
+//! | `acwSeconds` (`ACWSeconds`) | wrap-up, outside of both. A zero is no statement until `dateACWWarehoused` is there: it comes late |
+//! | `inQueueSeconds` | queue wait, of contacts that were queued |
+//! | `totalDurationSeconds` | the leg's end: start plus this; after-call work is not in it |
+//! | `preQueueSeconds` + `inQueueSeconds` | when an agent answered, counted from the start |
+//! | `holdCount` | holds; the seconds of a single one are the longest, too |
+//! | `conferenceSeconds` (`confSeconds`) | more than nothing: a conference |
+//! | `abandoned`, or the state `Abandoned` | the customer left: the queue, or the flow when it never waited in one (`PrequeueAbandoned`) |
+//! | `isRefused` | rang at an agent who did not take it: no handled contact |
+//! | `transferIndicatorName` | `ReSkill`, `ReAgent`: blind; `Consult`: consult; `External`: does not say. `TakeOver` is a supervisor's doing |
+//! | `isOutbound` | direction; outbound without an agent was missed |
+//! | `skillId`, `primaryDispositionId`, `mediaTypeName` (`mediaTypeId`) | queue, disposition (0: none), medium |
+//! | `lastUpdateTime`, `date…Warehoused`, `analyticsProcessedDate` | the revision stamp is the latest of them |
+//!
+//! `routingTime` (milliseconds!), `callbackTime`, `refuseTime`, `releaseSeconds` and `postQueueSeconds` are kept in the raw bytes only.
+//! Names, addresses, notes and tags are not read.
 
+use crate::cxone_call_detail::media_named;
 use crate::error::ItemError;
-use crate::map::Outcome;
+use crate::map::{Mapped, Outcome};
+use crate::node::{scalar, tree};
+use crate::scalar::{Scalar, rounded};
+use crate::{instant, json};
+use compact_str::CompactString;
+use schema::{
+    AgentId, AgentRef, Details, Direction, DurationKind, Durations, EventId, Fact, FactKey,
+    InteractionId, Leg, LegId, LegKind, LegOutcome, Millis, QueueId, SourceRank, State, Statement,
+    Transfer, UtcMicros,
+};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::ops::Range;
 
-/// Maps one record.
+/// What is said where seconds cannot be read.
+const SECONDS: &str = "a number of seconds";
+
+/// Members that only an answer has, never a row.
+const PAGE: [&str; 4] = ["totalRecords", "_links", "lastPollTime", "businessUnitId"];
+
+/// The rows of one value of a body: those of an answer, or the value itself.
+pub(crate) fn open(body: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
+    let value = &body[span.clone()];
+    let Some(members) = value
+        .starts_with(b"{")
+        .then(|| json::members(value, 0))
+        .flatten()
+    else {
+        return vec![span];
+    };
+    let named = |name: &str| {
+        members
+            .iter()
+            .rev()
+            .find(|(found, _)| value[found.clone()].eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| span.start + value.start..span.start + value.end)
+    };
+    if named("contactId").is_some() {
+        return vec![span];
+    }
+    let list = ["completedContacts", "contacts"]
+        .into_iter()
+        .find_map(named);
+    match (list, named("resultSet")) {
+        (Some(list), _) if body[list.start] == b'[' => {
+            json::elements(body, list.start).map_or(vec![span], |(elements, _)| elements)
+        }
+        (Some(list), _) if &body[list.clone()] == b"null" => Vec::new(),
+        // One wrapper, not a row inside of wrappers without end.
+        (None, Some(inner)) if body[inner.start] == b'{' && !is_wrapper(body, &inner) => {
+            open(body, inner)
+        }
+        (None, None) if members.is_empty() || PAGE.iter().any(|name| named(name).is_some()) => {
+            Vec::new()
+        }
+        _ => vec![span],
+    }
+}
+
+fn is_wrapper(body: &[u8], span: &Range<usize>) -> bool {
+    json::members(&body[span.clone()], 0).is_some_and(|members| {
+        members.iter().any(|(name, _)| {
+            body[span.start + name.start..span.start + name.end].eq_ignore_ascii_case(b"resultSet")
+        })
+    })
+}
+
+/// One row.
+struct Row<'a>(&'a Map<String, Value>);
+
+impl<'a> Row<'a> {
+    /// The first of these members that is there and says something, and its name.
+    fn get(&self, names: &[&'static str]) -> (&'static str, Scalar<'a>) {
+        for name in names {
+            let found = self.0.get(*name).or_else(|| {
+                self.0
+                    .iter()
+                    .find(|(found, _)| found.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value)
+            });
+            match found.map_or(Scalar::Nothing, scalar) {
+                Scalar::Nothing => {}
+                Scalar::Text(text) if text.trim_ascii().is_empty() => {}
+                stated => return (name, stated),
+            }
+        }
+        (names[0], Scalar::Nothing)
+    }
+
+    /// An id, of which 0 means none.
+    fn id(&self, name: &'static str) -> Result<Option<String>, ItemError> {
+        let (name, found) = self.get(&[name]);
+        match found.name() {
+            Ok(id) => Ok(id.map(Cow::into_owned).filter(|id| id != "0")),
+            Err(()) => Err(ItemError::new(name, &found.shown(), "an id")),
+        }
+    }
+
+    fn seconds(&self, names: &[&'static str]) -> Result<Option<Millis>, ItemError> {
+        let (name, found) = self.get(names);
+        #[allow(clippy::cast_precision_loss)] // seconds of a contact
+        let seconds = match &found {
+            Scalar::Nothing => return Ok(None),
+            Scalar::Int(number) => Some(*number as f64),
+            Scalar::Float(number) => Some(*number),
+            // A comma is met between thousands.
+            Scalar::Text(text) => text.replace(',', "").trim_ascii().parse::<f64>().ok(),
+            Scalar::Bool(_) | Scalar::List | Scalar::Object => None,
+        };
+        match seconds.filter(|seconds| seconds.is_finite()) {
+            Some(seconds) => Ok(Some(Millis(rounded(seconds * 1000.0)))),
+            None => Err(ItemError::new(name, &found.shown(), SECONDS)),
+        }
+    }
+
+    /// A flag; what is none is no statement.
+    fn flag(&self, name: &'static str) -> Option<bool> {
+        match self.get(&[name]).1 {
+            Scalar::Bool(flag) => Some(flag),
+            Scalar::Int(number @ (0 | 1)) => Some(number == 1),
+            Scalar::Text(text) => match text.to_ascii_lowercase().as_str() {
+                "true" | "1" | "y" | "yes" => Some(true),
+                "false" | "0" | "n" | "no" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A word in lower case; what is none is no statement.
+    fn word(&self, names: &[&'static str]) -> Option<String> {
+        self.get(names)
+            .1
+            .text()
+            .map(|text| text.trim_ascii().to_ascii_lowercase())
+    }
+
+    fn instant(&self, names: &[&'static str]) -> Result<Option<UtcMicros>, ItemError> {
+        match self.get(names) {
+            (_, Scalar::Nothing) => Ok(None),
+            (name, found) => found
+                .text()
+                .and_then(|text| instant::parse(text))
+                .map(Some)
+                .ok_or_else(|| ItemError::new(name, &found.shown(), instant::EXPECTED)),
+        }
+    }
+
+    /// The latest instant at which the platform changed the row.
+    fn revision(&self) -> Result<Option<UtcMicros>, ItemError> {
+        let mut latest = None;
+        for name in [
+            "lastUpdateTime",
+            "dateContactWarehoused",
+            "dateACWWarehoused",
+            "analyticsProcessedDate",
+        ] {
+            latest = latest.max(self.instant(&[name])?);
+        }
+        Ok(latest)
+    }
+
+    fn media(&self) -> Option<CompactString> {
+        if let Some(name) = self.word(&["mediaTypeName"]) {
+            return Some(media_named(&name));
+        }
+        let name = match self.get(&["mediaTypeId", "mediaType"]).1.name() {
+            Ok(Some(id)) => match id.as_ref() {
+                "1" => "email",
+                "3" => "chat",
+                "4" => "voice",
+                "5" => "voicemail",
+                "6" => "workitem",
+                "7" => "sms",
+                "8" => "social",
+                "9" => "digital",
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(CompactString::const_new(name))
+    }
+
+    fn transfer(&self) -> Option<Transfer> {
+        match self.word(&["transferIndicatorName"])?.as_str() {
+            "reskill" | "reagent" => Some(Transfer::Blind),
+            "consult" => Some(Transfer::Consult),
+            "external" => Some(Transfer::Unspecified),
+            _ => None,
+        }
+    }
+
+    fn holds(&self) -> Option<u32> {
+        match self.get(&["holdCount"]).1.millis() {
+            Ok(Some(count)) => u32::try_from(count).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// The seconds of a row, in milliseconds.
+struct Times {
+    pre_queue: Option<Millis>,
+    in_queue: Option<Millis>,
+    agent: Option<Millis>,
+    hold: Option<Millis>,
+    wrap: Option<Millis>,
+    conference: Option<Millis>,
+    total: Option<Millis>,
+}
+
+impl Times {
+    fn read(row: &Row<'_>) -> Result<Self, ItemError> {
+        let settled = row.instant(&["dateACWWarehoused"])?.is_some();
+        Ok(Self {
+            pre_queue: row.seconds(&["preQueueSeconds"])?,
+            in_queue: row.seconds(&["inQueueSeconds"])?,
+            agent: row.seconds(&["agentSeconds"])?,
+            hold: row.seconds(&["holdSeconds"])?,
+            wrap: row
+                .seconds(&["acwSeconds"])?
+                .filter(|wrap| settled || *wrap != Millis::ZERO),
+            conference: row.seconds(&["conferenceSeconds", "confSeconds"])?,
+            total: row.seconds(&["totalDurationSeconds"])?,
+        })
+    }
+
+    fn was_queued(&self) -> bool {
+        self.in_queue.is_some_and(|waited| waited != Millis::ZERO)
+    }
+
+    fn durations(&self, kind: LegKind) -> Durations {
+        let mut durations = Durations::default();
+        let mut state = |kind, duration: Option<Millis>| {
+            if let Some(duration) = duration {
+                durations.set(kind, duration);
+            }
+        };
+        if matches!(kind, LegKind::Agent | LegKind::Queue) {
+            state(DurationKind::QueueWait, self.in_queue);
+        }
+        if kind == LegKind::Agent {
+            let held = self.hold.unwrap_or(Millis::ZERO);
+            let talk = self
+                .agent
+                .map(|agent| Millis(agent.0.saturating_sub(held.0)));
+            state(DurationKind::Talk, talk);
+            state(DurationKind::Hold, self.hold);
+            state(DurationKind::Wrap, self.wrap);
+        }
+        durations
+    }
+
+    /// When the agent answered, counted from the start.
+    fn answered_at(&self, start: UtcMicros) -> Option<UtcMicros> {
+        Some(start.plus(self.pre_queue?.checked_add(self.in_queue?)?))
+    }
+}
+
+/// Maps one row.
 pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
-    Err(ItemError::item(raw, "a contact record"))
+    let value = tree(raw)?;
+    let Value::Object(members) = &value else {
+        return Err(ItemError::item(raw, "a contact record"));
+    };
+    let row = Row(members);
+    let contact = row
+        .id("contactId")?
+        .ok_or_else(|| ItemError::missing("contactId", "the contact's id"))?;
+    let master = row
+        .id("masterContactId")?
+        .unwrap_or_else(|| contact.clone());
+    let at = row
+        .instant(&["contactStartDate", "contactStart"])?
+        .ok_or_else(|| ItemError::missing("contactStartDate", instant::EXPECTED))?;
+    let times = Times::read(&row)?;
+    let agent = row.id("agentId")?;
+    let is_active = row.flag("isActive") == Some(true);
+    let direction = row.flag("isOutbound").map(|outbound| {
+        if outbound {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        }
+    });
+
+    let (kind, outcome) = part(&row, &times, agent.is_some(), direction);
+    let ended_at = times
+        .total
+        .filter(|_| !is_active)
+        .map(|total| at.plus(total));
+    let mut leg = Leg {
+        ended_at,
+        outcome: outcome.filter(|_| !is_active),
+        conference: times.conference.is_some_and(|lasted| lasted.0 > 0),
+        ..Leg::new(LegId::new(&contact), kind)
+    };
+    if kind == LegKind::Agent && outcome != Some(LegOutcome::NotResponding) {
+        leg.answered_at = times.answered_at(at);
+        leg.transfer = row.transfer();
+        leg.holds = row.holds();
+        leg.longest_hold = times.hold.filter(|_| leg.holds == Some(1));
+    }
+    let state = match outcome {
+        _ if is_active => None,
+        // Who hung up in the flow was offered to nobody, unless the platform calls it abandoned itself.
+        Some(LegOutcome::Abandoned)
+            if kind != LegKind::Ivr || row.flag("abandoned") == Some(true) =>
+        {
+            Some(State::Abandoned)
+        }
+        Some(LegOutcome::NotResponding) => Some(State::Missed),
+        _ if kind == LegKind::Other => Some(State::Missed),
+        _ => Some(State::Completed),
+    };
+    let terminal = state.is_some();
+    let statement = Statement {
+        state,
+        agent: agent.map(|id| AgentRef {
+            id: AgentId::new(id),
+            // No contact record states a zone; it lives on the agent's own record.
+            zone: None,
+        }),
+        queue: row.id("skillId")?.map(QueueId::new),
+        disposition: row.id("primaryDispositionId")?.map(CompactString::new),
+        durations: times.durations(kind),
+        details: Some(Box::new(Details {
+            leg: Some(leg),
+            media: row.media(),
+            direction,
+            ended_at,
+            ..Details::default()
+        })),
+    };
+    Ok(Outcome::Mapped(Mapped {
+        event_id: EventId::new(&contact),
+        at,
+        digest: json::digest(raw),
+        interaction: InteractionId::new(&master),
+        facts: vec![Fact {
+            key: FactKey::leg(&contact),
+            at,
+            revision: row.revision()?,
+            rank: SourceRank::SettledRecord,
+            statement,
+        }],
+        terminal,
+    }))
+}
+
+/// Whose part the contact is, and how it went.
+fn part(
+    row: &Row<'_>,
+    times: &Times,
+    has_agent: bool,
+    direction: Option<Direction>,
+) -> (LegKind, Option<LegOutcome>) {
+    let state = row.word(&["stateName", "state"]);
+    let ended_as = |name: &str| state.as_deref() == Some(name);
+    let abandoned = row.flag("abandoned") == Some(true) || ended_as("abandoned");
+    if has_agent {
+        let outcome = if row.flag("isRefused") == Some(true) {
+            LegOutcome::NotResponding
+        } else if abandoned && times.agent.is_none_or(|lasted| lasted == Millis::ZERO) {
+            // Left while it rang at the agent.
+            LegOutcome::Abandoned
+        } else if row.transfer().is_some() {
+            LegOutcome::Transferred
+        } else {
+            LegOutcome::Answered
+        };
+        return (LegKind::Agent, Some(outcome));
+    }
+    let left_before = ended_as("prequeueabandoned");
+    if times.was_queued() && !left_before {
+        (LegKind::Queue, abandoned.then_some(LegOutcome::Abandoned))
+    } else if abandoned || left_before {
+        // Where no wait is stated at all, the report's word stands: it was a queue that was left.
+        let kind = if times.in_queue.is_none() && !left_before {
+            LegKind::Queue
+        } else {
+            LegKind::Ivr
+        };
+        (kind, Some(LegOutcome::Abandoned))
+    } else if direction == Some(Direction::Outbound) {
+        (LegKind::Other, None)
+    } else {
+        (LegKind::Ivr, None)
+    }
 }

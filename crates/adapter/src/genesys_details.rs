@@ -10,51 +10,44 @@
 //! Durations come from the session's `metrics` (`tTalkComplete`, `tHeldComplete`, `tAcw`, `tDialing`, `tContacting`, `tAlert`,
 //! `tHandle`; `tAcd` of a queue): they are the authority, and `tAcw` can differ from its segment. While `tTalkComplete` or
 //! `tHeldComplete` is not there yet, its parts (`tTalk`, `tHeld`) add up. A legacy record without any metrics is read from its
-//! segments. `tHandle` is kept as the platform's own statement beside its parts; it also holds dialling and contacting.
+//! segments ([`from_segments`] gives these figures of any record). `tHandle` is kept as the platform's own statement beside its
+//! parts; it also holds dialling and contacting.
 //!
 //! What only looks like handled work: an agent who was alerted and did not answer (`tNotResponding`, no `tAnswered`, no talk) has
-//! the outcome [`LegOutcome::NotResponding`] although `tAcw` and `tHandle` may be stated for the leg. The durations stay as stated.
+//! the outcome [`LegOutcome::NotResponding`](schema::LegOutcome::NotResponding) although `tAcw` and `tHandle` may be stated for the
+//! leg; the durations stay as stated. An agent who was consulted and whom the customer was not passed on to has `consult`. A session
+//! that listens to another one (`monitoredParticipantId`, `coachedParticipantId`) is nobody's part of the contact.
+//!
+//! | of a leg | from |
+//! | --- | --- |
+//! | `answered_at` | an agent's: the start of the first `interact` segment; a queue's that an agent took: its end |
+//! | `holds`, `longest_hold` | the `tHeld` metrics, one a hold, else the `hold` segments |
+//! | `transfer` | `nConsultTransferred`, `nBlindTransferred`, else `nTransferred`; without metrics the last `disconnectType` |
+//! | `conference` | a segment that says so, or a session that barged in |
+//! | outcome of a flow | left by the customer (`exitReason` or `disconnectType`), unless it was `selfServed` or a flow outcome succeeded |
 //!
 //! The revision stamp is the latest instant the record itself speaks of (metric emitted, segment ended): a later snapshot of a
 //! session never speaks of less. No names, addresses or attributes are read.
 
+mod leg;
+mod relations;
+mod segments;
+mod session;
+
+pub use segments::{SegmentFigures, from_segments};
+
 use crate::error::ItemError;
+use crate::json;
 use crate::map::{Mapped, Outcome};
 use crate::node::{Node, tree};
-use crate::scalar::Scalar;
-use crate::{instant, json};
-use compact_str::CompactString;
+use crate::{instant, scalar::Scalar};
+use relations::is_served;
 use schema::{
-    AgentId, AgentRef, Details, Direction, DurationKind, Durations, EventId, Fact, FactKey,
-    InteractionId, Leg, LegId, LegKind, LegOutcome, Millis, QueueId, SourceRank, State, Statement,
-    UtcMicros,
+    Details, Direction, EventId, Fact, FactKey, InteractionId, Leg, LegKind, LegOutcome,
+    SourceRank, State, Statement, UtcMicros,
 };
+use session::{Session, sessions};
 use std::ops::Range;
-
-/// What a metric of an agent's session measures.
-const AGENT_METRICS: [(&str, DurationKind); 7] = [
-    ("tTalkComplete", DurationKind::Talk),
-    ("tHeldComplete", DurationKind::Hold),
-    ("tAcw", DurationKind::Wrap),
-    ("tAlert", DurationKind::Alert),
-    ("tDialing", DurationKind::Dialing),
-    ("tContacting", DurationKind::Contacting),
-    ("tHandle", DurationKind::Handle),
-];
-
-/// What stands in for a metric while it is not there yet.
-const PARTIAL_METRICS: [(&str, DurationKind); 2] =
-    [("tTalk", DurationKind::Talk), ("tHeld", DurationKind::Hold)];
-
-/// What a segment of an agent's session lasts, where there are no metrics at all.
-const AGENT_SEGMENTS: [(&str, DurationKind); 6] = [
-    ("interact", DurationKind::Talk),
-    ("hold", DurationKind::Hold),
-    ("wrapup", DurationKind::Wrap),
-    ("alert", DurationKind::Alert),
-    ("dialing", DurationKind::Dialing),
-    ("contacting", DurationKind::Contacting),
-];
 
 /// The records of one value of a body: those of a page, or the value itself.
 pub(crate) fn open(body: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
@@ -100,30 +93,53 @@ const PAGE: [&str; 4] = [
     "aggregations",
 ];
 
+/// A conversation detail record, read.
+struct Record {
+    interaction: String,
+    start: UtcMicros,
+    end: Option<UtcMicros>,
+    direction: Option<Direction>,
+    sessions: Vec<Session>,
+}
+
+impl Record {
+    fn read(raw: &[u8]) -> Result<Self, ItemError> {
+        let value = tree(raw)?;
+        let record = Node::root(&value);
+        if !record.is_object() {
+            return Err(ItemError::item(raw, "a conversation detail record"));
+        }
+        let interaction = record
+            .name("conversationId")?
+            .ok_or_else(|| ItemError::missing("conversationId", "the conversation's id"))?;
+        let start = record
+            .instant("conversationStart")?
+            .ok_or_else(|| ItemError::missing("conversationStart", instant::EXPECTED))?;
+        Ok(Self {
+            interaction,
+            start,
+            end: record.instant("conversationEnd")?,
+            direction: direction(&record.get("originatingDirection")),
+            sessions: sessions(&record)?,
+        })
+    }
+}
+
 /// Maps one record.
 pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
-    let value = tree(raw)?;
-    let record = Node::root(&value);
-    if !record.is_object() {
-        return Err(ItemError::item(raw, "a conversation detail record"));
-    }
-    let interaction = record
-        .name("conversationId")?
-        .ok_or_else(|| ItemError::missing("conversationId", "the conversation's id"))?;
-    let start = record
-        .instant("conversationStart")?
-        .ok_or_else(|| ItemError::missing("conversationStart", instant::EXPECTED))?;
-    let end = record.instant("conversationEnd")?;
-    let direction = direction(&record.get("originatingDirection"));
-
-    let mut legs = Vec::new();
-    for participant in record.list("participants")? {
-        for session in participant.list("sessions")? {
-            legs.push(leg(&participant, &session, start)?);
-        }
-    }
+    let Record {
+        interaction,
+        start,
+        end,
+        direction,
+        sessions,
+    } = Record::read(raw)?;
+    let mut legs: Vec<Fact> = sessions
+        .iter()
+        .map(|session| leg::fact(session, start))
+        .collect();
     let known = legs.iter().filter_map(|leg| leg.revision).chain(end).max();
-    settle_queues(&mut legs);
+    relations::settle(&sessions, &mut legs);
     let whole = Fact {
         key: FactKey::interaction(),
         at: start,
@@ -155,253 +171,6 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     }))
 }
 
-/// What is read of one segment.
-struct Segment {
-    kind: String,
-    start: Option<UtcMicros>,
-    end: Option<UtcMicros>,
-    disconnect: Option<String>,
-    queue: Option<String>,
-    wrap_up: Option<String>,
-}
-
-fn leg(participant: &Node<'_>, session: &Node<'_>, start: UtcMicros) -> Result<Fact, ItemError> {
-    let id = session
-        .name("sessionId")?
-        .ok_or_else(|| ItemError::missing(session.at("sessionId"), "the session's id"))?;
-    let purpose = participant.name("purpose")?.unwrap_or_default();
-    let kind = kind_of(&purpose);
-    let mut segments = segments(session)?;
-    // Neither participants nor sessions nor segments come in the order of time.
-    segments.sort_by_key(|segment| (segment.start, segment.end));
-    let metrics = metrics(session)?;
-
-    let began = segments
-        .iter()
-        .filter_map(|segment| segment.start)
-        .chain(metrics.iter().filter_map(|metric| metric.emitted))
-        .min()
-        // A customer's line is up some milliseconds before the conversation begins; the record's own start holds.
-        .map_or(start, |first| first.max(start));
-    let open = segments.iter().any(|segment| segment.end.is_none());
-    let ended_at = segments
-        .iter()
-        .filter_map(|segment| segment.end)
-        .max()
-        .filter(|_| !open);
-    let revision = segments
-        .iter()
-        .filter_map(|segment| segment.end)
-        .chain(metrics.iter().filter_map(|metric| metric.emitted))
-        .max();
-    let agent = match kind {
-        LegKind::Agent => participant.name("userId")?.map(|id| AgentRef {
-            id: AgentId::new(id),
-            // Genesys states no zone on a participant; it lives in workforce management.
-            zone: None,
-        }),
-        _ => None,
-    };
-    let statement = Statement {
-        state: None,
-        agent,
-        queue: segments
-            .iter()
-            .find_map(|segment| segment.queue.as_deref().map(QueueId::new)),
-        disposition: segments
-            .iter()
-            .rev()
-            .find_map(|segment| segment.wrap_up.as_deref().map(CompactString::new)),
-        durations: durations(kind, &metrics, &segments),
-        details: Some(Box::new(Details {
-            leg: Some(Leg {
-                ended_at,
-                outcome: outcome_of_leg(kind, &metrics, &segments),
-                ..Leg::new(LegId::new(&id), kind)
-            }),
-            media: session
-                .name("mediaType")?
-                .map(|media| CompactString::new(media.to_lowercase())),
-            direction: direction(&session.get("direction")),
-            ..Details::default()
-        })),
-    };
-    Ok(Fact {
-        key: FactKey::leg(&id),
-        at: began,
-        revision,
-        rank: SourceRank::SettledRecord,
-        statement,
-    })
-}
-
-fn segments(session: &Node<'_>) -> Result<Vec<Segment>, ItemError> {
-    let read = |segment: &Node<'_>| {
-        Ok(Segment {
-            kind: segment.name("segmentType")?.unwrap_or_default(),
-            start: segment.instant("segmentStart")?,
-            end: segment.instant("segmentEnd")?,
-            disconnect: segment.name("disconnectType")?,
-            queue: segment.name("queueId")?,
-            wrap_up: segment.name("wrapUpCode")?,
-        })
-    };
-    session.list("segments")?.iter().map(read).collect()
-}
-
-struct Metric {
-    name: String,
-    value: i64,
-    emitted: Option<UtcMicros>,
-}
-
-fn metrics(session: &Node<'_>) -> Result<Vec<Metric>, ItemError> {
-    let mut found = Vec::new();
-    for metric in session.list("metrics")? {
-        if let (Some(name), Some(value)) = (metric.name("name")?, metric.millis("value")?) {
-            let emitted = metric.instant("emitDate")?;
-            found.push(Metric {
-                name,
-                value,
-                emitted,
-            });
-        }
-    }
-    Ok(found)
-}
-
-/// The sum of a metric over a session; `None` when it is not there.
-fn sum(metrics: &[Metric], name: &str) -> Option<i64> {
-    metrics
-        .iter()
-        .filter(|metric| metric.name == name)
-        .map(|metric| metric.value)
-        .reduce(i64::saturating_add)
-}
-
-fn durations(kind: LegKind, metrics: &[Metric], segments: &[Segment]) -> Durations {
-    let mut durations = Durations::default();
-    let mut state = |kind, millis: Option<i64>| {
-        if let Some(millis) = millis {
-            durations.set(kind, Millis(millis));
-        }
-    };
-    match kind {
-        LegKind::Agent if metrics.is_empty() => {
-            for (name, kind) in AGENT_SEGMENTS {
-                state(kind, lasted(segments, name));
-            }
-        }
-        LegKind::Agent => {
-            // Parts first, so that the complete figure takes their place.
-            for (name, kind) in PARTIAL_METRICS.into_iter().chain(AGENT_METRICS) {
-                state(kind, sum(metrics, name));
-            }
-        }
-        LegKind::Queue if metrics.is_empty() => {
-            state(DurationKind::QueueWait, lasted(segments, "interact"));
-        }
-        LegKind::Queue => {
-            let waited = ["tAcd", "tAbandon", "tFlowOut"];
-            let waited = waited.iter().find_map(|name| sum(metrics, name));
-            state(DurationKind::QueueWait, waited);
-        }
-        LegKind::Customer | LegKind::Ivr | LegKind::External | LegKind::Other => {}
-    }
-    durations
-}
-
-/// How long the ended segments of a kind lasted together; `None` when there is none.
-fn lasted(segments: &[Segment], kind: &str) -> Option<i64> {
-    segments
-        .iter()
-        .filter(|segment| segment.kind == kind)
-        .filter_map(|segment| Some(segment.end?.since(segment.start?).0))
-        .reduce(i64::saturating_add)
-}
-
-fn outcome_of_leg(kind: LegKind, metrics: &[Metric], segments: &[Segment]) -> Option<LegOutcome> {
-    let has = |name: &str| metrics.iter().any(|metric| metric.name == name);
-    let left_by = segments
-        .iter()
-        .rev()
-        .find_map(|segment| segment.disconnect.as_deref());
-    match kind {
-        LegKind::Agent => {
-            let talked = has("tAnswered")
-                || has("tTalk")
-                || has("tTalkComplete")
-                || (metrics.is_empty()
-                    && segments.iter().any(|segment| segment.kind == "interact"));
-            match (talked, has("nTransferred") || has("nBlindTransferred")) {
-                (true, true) => Some(LegOutcome::Transferred),
-                (true, false) => Some(LegOutcome::Answered),
-                (false, _) if has("tNotResponding") => Some(LegOutcome::NotResponding),
-                (false, _)
-                    if segments
-                        .iter()
-                        .any(|segment| segment.kind == "alert" && segment.end.is_some()) =>
-                {
-                    Some(LegOutcome::NotResponding)
-                }
-                (false, _) => None,
-            }
-        }
-        LegKind::Queue if has("tAbandon") => Some(LegOutcome::Abandoned),
-        LegKind::Queue if has("tFlowOut") => Some(LegOutcome::FlowedOut),
-        // Whether a leg that was transferred out reached an agent is seen on the agent's leg: `settle_queues`.
-        LegKind::Queue => match left_by {
-            Some(how) if how.to_ascii_lowercase().contains("transfer") => {
-                Some(LegOutcome::Transferred)
-            }
-            _ => None,
-        },
-        LegKind::Customer | LegKind::Ivr | LegKind::External | LegKind::Other => None,
-    }
-}
-
-/// Says of each queue leg that was left for somebody whether an agent answered: one whose leg began while the queue leg ran, or
-/// at its end.
-fn settle_queues(legs: &mut [Fact]) {
-    /// An agent's leg may begin this long after the queue let go.
-    const SLACK: Millis = Millis(5_000);
-    let answered: Vec<UtcMicros> = legs
-        .iter()
-        .filter(|leg| is_served(leg))
-        .map(|leg| leg.at)
-        .collect();
-    for fact in legs.iter_mut() {
-        let began = fact.at;
-        let Some(leg) = fact
-            .statement
-            .details
-            .as_mut()
-            .and_then(|details| details.leg.as_mut())
-        else {
-            continue;
-        };
-        if leg.kind == LegKind::Queue && leg.outcome == Some(LegOutcome::Transferred) {
-            let until = leg.ended_at.unwrap_or(began).plus(SLACK);
-            let reached = answered.iter().any(|at| (began..=until).contains(at));
-            leg.outcome = Some(if reached {
-                LegOutcome::Answered
-            } else {
-                LegOutcome::FlowedOut
-            });
-        }
-    }
-}
-
-fn is_served(fact: &Fact) -> bool {
-    fact.statement.leg().is_some_and(|leg| {
-        leg.kind == LegKind::Agent
-            && matches!(
-                leg.outcome,
-                Some(LegOutcome::Answered | LegOutcome::Transferred)
-            )
-    })
-}
-
 /// How an ended conversation ended: by what its legs tell, not by its last word.
 fn outcome(legs: &[Fact], direction: Option<Direction>) -> State {
     let any = |wanted: &dyn Fn(&Fact, &Leg) -> bool| {
@@ -417,7 +186,8 @@ fn outcome(legs: &[Fact], direction: Option<Direction>) -> State {
     if any(&|fact, _| is_served(fact)) {
         return State::Completed;
     }
-    if any(&|_, leg| leg.outcome == Some(LegOutcome::Abandoned)) {
+    // Who hung up in the flow was never offered to anybody: no abandonment of the centre's.
+    if any(&|_, leg| leg.kind != LegKind::Ivr && leg.outcome == Some(LegOutcome::Abandoned)) {
         return State::Abandoned;
     }
     // Waited in a queue to the end without the platform calling it abandoned: nobody is on the line of a callback.
@@ -437,18 +207,6 @@ fn outcome(legs: &[Fact], direction: Option<Direction>) -> State {
     match direction {
         Some(Direction::Outbound) => State::Missed,
         _ => State::Abandoned,
-    }
-}
-
-fn kind_of(purpose: &str) -> LegKind {
-    match purpose.to_ascii_lowercase().as_str() {
-        "customer" => LegKind::Customer,
-        "external" => LegKind::External,
-        "ivr" | "botflow" | "workflow" | "voicesurveyflow" => LegKind::Ivr,
-        "acd" => LegKind::Queue,
-        // `user` is a direct call that no queue routed.
-        "agent" | "user" => LegKind::Agent,
-        _ => LegKind::Other,
     }
 }
 

@@ -5,7 +5,7 @@
 //! the identity under which the event log keeps an item once.
 //!
 //! One module a format: [`guide`] (the default webhook), [`genesys_details`] (conversation detail records),
-//! [`cxone_call_detail`] (report 524), [`mapping`] (any JSON, by a mapping file). Start with [`guide`].
+//! [`cxone_call_detail`] (report 524), [`cxone_contacts`] (contact records as JSON), [`mapping`] (any JSON, by a mapping file). Start with [`guide`].
 //!
 //! No customer identity leaves an adapter: a fact's customer key is a keyed hash, and there is no key here.
 

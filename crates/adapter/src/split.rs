@@ -28,17 +28,22 @@ pub struct Item<'a> {
 }
 
 /// Splits a body. A damaged item stays an item, and fails when it is mapped; only a body whose items cannot be told apart is
-/// unreadable. Pages of `{"conversations": […]}` are opened for [`BodyFormat::GenesysDetails`].
+/// unreadable. Pages of `{"conversations": […]}` are opened for [`BodyFormat::GenesysDetails`], those of `{"completedContacts": […]}`
+/// and the like for [`BodyFormat::CxoneContacts`].
 pub fn split<'a>(format: &BodyFormat, body: &'a [u8]) -> Split<'a> {
     let body = without_mark(body);
     let items = match format {
-        BodyFormat::GenesysWebhook | BodyFormat::CxoneContacts | BodyFormat::Mapped { .. } => {
-            values(body)
-        }
+        BodyFormat::GenesysWebhook | BodyFormat::Mapped { .. } => values(body),
         BodyFormat::GenesysDetails => values(body).map(|spans| {
             spans
                 .into_iter()
                 .flat_map(|span| crate::genesys_details::open(body, span))
+                .collect()
+        }),
+        BodyFormat::CxoneContacts => values(body).map(|spans| {
+            spans
+                .into_iter()
+                .flat_map(|span| crate::cxone_contacts::open(body, span))
                 .collect()
         }),
         BodyFormat::CxoneCallDetail { .. } => match crate::cxone_call_detail::split(body) {
