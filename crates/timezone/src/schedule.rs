@@ -36,8 +36,10 @@
 //!   Eve an exception that says so.
 //! - **Half open.** From its beginning up to and without its end; `24:00` is the end of a date; an end before the beginning lies on the next date.
 //! - **An exception wins over its season, a season over the week.** One date has one holiday or one exception.
-//! - **A time that the clock skips** is the end of the gap, whether something begins or ends then. What lies wholly in the gap is empty.
-//! - **A time that the clock shows twice** is the earlier where a span begins and the later where it ends, so that no shift is cut.
+//! - **From the first instant at which the clock has reached the beginning, to the last at which it shows a time before the end.** So what
+//!   begins or ends at a time that the clock skips does so at the end of the gap, and what lies wholly in the gap is empty. Where the
+//!   clock shows a time twice, a span begins with the first and ends with the second: no shift is cut. (One that ends with the very
+//!   hour that is repeated ends before it: 20:00-01:00, where 02:00 becomes 01:00.)
 //! - Spans that touch or overlap by that, or from one date into the next, count once.
 //!
 //! The length of a span is time that passes: 22:00-06:00 has 8 hours, 7 in the night of spring and 9 in that of autumn.

@@ -51,18 +51,29 @@ impl Span {
         close: DAY_MINUTES,
     };
 
-    /// The instants at which the wall clock shows its ends. The second is not after the first where the span lies in a gap.
+    /// From the first instant at which the wall clock has reached the beginning, to the last at which it shows a time before the end.
+    /// The second is not after the first where the span lies in a gap.
     pub(super) fn instants(self, zone: Zone, day: Day) -> (i64, i64) {
-        let instant = |minute: u16, side| {
-            let day = day + i64::from(minute / DAY_MINUTES);
+        let at = |minute: u16, side| {
+            let date = date(day + i64::from(minute / DAY_MINUTES));
             let second = u32::from(minute % DAY_MINUTES) * 60;
             let time = NaiveTime::from_num_seconds_from_midnight_opt(second, 0);
-            zone.resolve(date(day), time.unwrap_or_default(), side)
+            zone.resolve(date, time.unwrap_or_default(), side)
         };
-        (
-            instant(self.open, Side::Earliest),
-            instant(self.close, Side::Latest),
-        )
+        let open = at(self.open, Side::Earliest);
+        let (earlier, later) = (at(self.close, Side::Earliest), at(self.close, Side::Latest));
+        // Where the clock is put back to just the end, it shows nothing of the span again: the first time was the end.
+        let shows_again = || {
+            let before = zone.local(later - 1);
+            let minute = i64::from(before.minute_of_day());
+            number(before.date) * 1_440 + minute < day * 1_440 + i64::from(self.close)
+        };
+        let close = if earlier < later && !shows_again() {
+            earlier
+        } else {
+            later
+        };
+        (open, close)
     }
 }
 

@@ -1,38 +1,7 @@
 //! Real transitions, by name: days of unusual length, gaps, overlaps, zones off the whole hour, and every zone at its extremes.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test's own table is in order, or the test fails"
-)]
 
-use chrono::{DateTime, NaiveDateTime};
+use crate::{date, show, time, utc, zone};
 use timezone::{Local, NaiveDate, NaiveTime, Side, TZDB_VERSION, Zone};
-
-fn zone(name: &str) -> Zone {
-    Zone::parse(name).unwrap()
-}
-
-fn date(text: &str) -> NaiveDate {
-    text.parse().unwrap()
-}
-
-fn time(text: &str) -> NaiveTime {
-    NaiveTime::parse_from_str(text, "%H:%M").unwrap()
-}
-
-/// Microseconds of an instant such as `2025-03-09T05:00Z`.
-fn utc(text: &str) -> i64 {
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%MZ")
-        .unwrap()
-        .and_utc()
-        .timestamp_micros()
-}
-
-fn show(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros)
-        .unwrap()
-        .format("%Y-%m-%dT%H:%MZ")
-        .to_string()
-}
 
 #[test]
 fn local_days_begin_and_end_where_the_wall_clock_says() {
@@ -407,48 +376,8 @@ fn the_wall_clock_of_an_instant_is_that_of_its_own_date_and_not_of_today() {
 }
 
 #[test]
-fn every_name_of_a_zone_leads_to_the_name_in_use() {
-    let names = [
-        ("Europe/Kyiv", "Europe/Kyiv"),
-        ("Europe/Kiev", "Europe/Kyiv"),
-        ("Asia/Kathmandu", "Asia/Kathmandu"),
-        ("Asia/Katmandu", "Asia/Kathmandu"),
-        ("Asia/Kolkata", "Asia/Kolkata"),
-        ("Asia/Calcutta", "Asia/Kolkata"),
-        ("US/Eastern", "America/New_York"),
-        ("us/eastern", "America/New_York"),
-        ("america/new_york", "America/New_York"),
-        ("AMERICA/NEW_YORK", "America/New_York"),
-        ("America/New_York ", "America/New_York"),
-        ("\tAmerica/New_York\n", "America/New_York"),
-        ("Etc/UTC", "UTC"),
-        ("utc", "UTC"),
-        ("Z ulu", ""),
-        ("Eastern Standard Time", ""),
-        ("Foo Standard Time", ""),
-        ("Europe", ""),
-        ("", ""),
-        ("  ", ""),
-        ("+02:00", ""),
-    ];
-    for (text, expected) in names {
-        match Zone::parse(text) {
-            Ok(found) => assert_eq!(found.name(), expected, "{text:?}"),
-            Err(error) => {
-                assert_eq!(expected, "", "{text:?} is unknown");
-                assert_eq!(error.text, text);
-                assert!(error.to_string().contains(text));
-            }
-        }
-    }
-    let long = Zone::parse(&"é".repeat(10_000)).unwrap_err();
-    assert_eq!(long.text.chars().count(), 100);
-}
-
-#[test]
 fn resolving_what_a_wall_clock_shows_gives_the_instant_back_in_every_zone() {
-    for tz in chrono_tz::TZ_VARIANTS {
-        let zone = zone(tz.name());
+    for zone in every_zone() {
         // Every 10 hours and 23 minutes of 2007 to 2037: falls into gaps' and overlaps' neighbourhoods of every zone.
         for minute in (19_459_440..35_238_240_i64).step_by(623) {
             let instant = minute * 60_000_000;
@@ -471,8 +400,7 @@ fn resolving_what_a_wall_clock_shows_gives_the_instant_back_in_every_zone() {
 
 #[test]
 fn local_days_of_every_zone_touch_without_gap_or_overlap() {
-    for tz in chrono_tz::TZ_VARIANTS {
-        let zone = zone(tz.name());
+    for zone in every_zone() {
         let mut day = date("2009-12-30");
         let (_, mut end) = zone.day(day);
         while day < date("2030-01-02") {
@@ -495,8 +423,7 @@ fn local_days_of_every_zone_touch_without_gap_or_overlap() {
 
 #[test]
 fn no_instant_and_no_local_time_is_too_far_away() {
-    for tz in chrono_tz::TZ_VARIANTS {
-        let zone = zone(tz.name());
+    for zone in every_zone() {
         for micros in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1, i64::MAX] {
             let local = zone.local(micros);
             assert!(local.hour < 24 && local.minute < 60);
@@ -511,6 +438,56 @@ fn no_instant_and_no_local_time_is_too_far_away() {
             assert!(from <= to, "{zone} {day}");
         }
     }
+}
+
+/// That the steps of the search are small enough for the data compiled in, whatever the next release brings.
+#[test]
+fn the_transitions_of_every_zone_account_for_every_offset() {
+    for zone in every_zone() {
+        let transitions = zone.transitions(i64::MIN, i64::MAX);
+        assert!(transitions.is_sorted_by(|one, other| one.at_micros < other.at_micros));
+        let mut later = transitions.iter().peekable();
+        let mut offset = zone.local(i64::MIN).offset_seconds;
+        // 1970 to 2037, every 23 hours.
+        for instant in (-1..25_800).map(|step| step * 23 * crate::HOUR) {
+            while let Some(passed) = later.next_if(|next| next.at_micros <= instant) {
+                assert_eq!(offset, passed.offset_before, "{zone} {passed:?}");
+                assert_ne!(offset, passed.offset_after, "{zone} {passed:?}");
+                offset = passed.offset_after;
+            }
+            assert_eq!(
+                zone.local(instant).offset_seconds,
+                offset,
+                "{zone} {}",
+                show(instant)
+            );
+        }
+    }
+}
+
+#[test]
+fn transitions_are_those_of_the_half_open_stretch() {
+    let berlin = zone("Europe/Berlin");
+    let (spring, autumn) = (utc("2024-03-31T01:00Z"), utc("2024-10-27T01:00Z"));
+    let found = berlin.transitions(spring, autumn);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].at_micros, spring);
+    assert_eq!(
+        (found[0].offset_before, found[0].offset_after),
+        (3_600, 7_200)
+    );
+    assert_eq!(berlin.transitions(spring, autumn + 1).len(), 2);
+    assert_eq!(berlin.transitions(spring + 1, autumn), []);
+    assert_eq!(berlin.transitions(autumn, spring), []);
+    assert_eq!(zone("+02:00").transitions(i64::MIN, i64::MAX), []);
+}
+
+/// Each once, whatever its names.
+fn every_zone() -> impl Iterator<Item = Zone> {
+    timezone::all_names()
+        .map(zone)
+        .collect::<std::collections::HashSet<_>>()
+        .into_iter()
 }
 
 #[test]
