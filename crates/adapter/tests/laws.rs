@@ -12,6 +12,7 @@ fn formats() -> Vec<BodyFormat> {
     vec![
         BodyFormat::GenesysWebhook,
         BodyFormat::GenesysDetails,
+        BodyFormat::CxoneContacts,
         BodyFormat::CxoneCallDetail {
             zone: "America/Denver".into(),
         },
