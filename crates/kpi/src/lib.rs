@@ -9,6 +9,7 @@
 
 mod catalogue;
 pub mod definition;
+mod digest;
 mod document;
 mod explain;
 mod fields;
@@ -21,6 +22,7 @@ pub mod value;
 
 pub use catalogue::Catalogue;
 pub use definition::{Aggregation, Definition, Grain, OnExcluded, Priority};
+pub use digest::content_digest;
 pub use document::Problem;
 pub use explain::{Explanation, Step};
 pub use fields::{FieldInfo, FunctionInfo, field_reference, function_reference, reference};

@@ -37,6 +37,25 @@ impl Library {
         Self::new(schedules, Places::empty())
     }
 
+    /// This library and these besides, which have the last word.
+    #[must_use]
+    pub fn with(
+        &self,
+        schedules: impl IntoIterator<Item = Schedule>,
+        places: Option<Places>,
+    ) -> Self {
+        let mut more = self.clone();
+        more.schedules
+            .extend(schedules.into_iter().map(|schedule| {
+                let key = (schedule.name().to_owned(), schedule.version());
+                (key, Arc::new(schedule))
+            }));
+        if let Some(places) = places {
+            more.places = Arc::new(places);
+        }
+        more
+    }
+
     /// A schedule in exactly that version.
     pub fn schedule(&self, name: &str, version: u16) -> Option<&Arc<Schedule>> {
         self.schedules.get(&(name.to_owned(), version))

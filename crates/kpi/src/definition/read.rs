@@ -1,6 +1,7 @@
 //! From text to definition, every problem noted with its place.
 
 use super::{Aggregation, Definition, Exclusion, Grain, OnExcluded, Priority};
+use crate::digest::digest;
 use crate::document::{Document, Problem, Text, whole_number};
 use crate::fields::WORDS;
 use crate::library::Library;
@@ -10,7 +11,6 @@ use crate::value::{Reason, Unit};
 use compact_str::{CompactString, format_compact};
 use expression::{Constant, DefineError, Expression, Type, Vocabulary};
 use schema::MetricVersion;
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use timezone::{Schedule, Zone, ZoneSource};
@@ -663,58 +663,4 @@ fn duration(text: &str) -> Option<i64> {
         rest = &rest[digits + letters..];
     }
     (!text.is_empty()).then_some(total)
-}
-
-/// SHA-256 over the content in a form of its own: every value with its type, every text with its length, members by name.
-fn digest(table: &DeTable<'_>) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    digest_table(&mut hasher, table);
-    hasher.finalize().into()
-}
-
-fn digest_table(hasher: &mut Sha256, table: &DeTable<'_>) {
-    let mut members: Vec<(&str, &DeValue<'_>)> = table
-        .iter()
-        .map(|(key, value)| (key.get_ref().as_ref(), value.get_ref()))
-        .collect();
-    members.sort_by_key(|(name, _)| *name);
-    digest_part(hasher, b'{', &members.len().to_string());
-    for (name, value) in members {
-        digest_part(hasher, b'k', name);
-        digest_value(hasher, value);
-    }
-}
-
-fn digest_value(hasher: &mut Sha256, value: &DeValue<'_>) {
-    match value {
-        DeValue::String(text) => digest_part(hasher, b's', text),
-        DeValue::Integer(number) => match whole_number(value) {
-            Some(whole) => digest_part(hasher, b'i', &whole.to_string()),
-            None => digest_part(hasher, b'i', number.as_str()),
-        },
-        DeValue::Float(number) => {
-            let number = number.as_str();
-            let bits = number.parse().map(f64::to_bits);
-            digest_part(
-                hasher,
-                b'f',
-                &bits.map_or_else(|_| number.to_owned(), |bits| bits.to_string()),
-            );
-        }
-        DeValue::Boolean(truth) => digest_part(hasher, b'b', if *truth { "1" } else { "0" }),
-        DeValue::Datetime(instant) => digest_part(hasher, b'd', &instant.to_string()),
-        DeValue::Array(items) => {
-            digest_part(hasher, b'[', &items.len().to_string());
-            for item in items.iter() {
-                digest_value(hasher, item.get_ref());
-            }
-        }
-        DeValue::Table(table) => digest_table(hasher, table),
-    }
-}
-
-fn digest_part(hasher: &mut Sha256, kind: u8, text: &str) {
-    hasher.update([kind]);
-    hasher.update((text.len() as u64).to_be_bytes());
-    hasher.update(text.as_bytes());
 }
