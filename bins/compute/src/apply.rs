@@ -185,7 +185,7 @@ impl Applier {
                 !stored.swept
                     && as_read
                         .get(&key)
-                        .is_some_and(|read| read.state_json == stored.state_json)
+                        .is_some_and(|read| read.revision == stored.revision)
             })
             .collect();
         self.partitions

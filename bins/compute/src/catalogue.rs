@@ -135,7 +135,7 @@ pub async fn ship(store: &Store) -> anyhow::Result<ShipReport> {
                 name: schedule.name(),
                 version: MetricVersion(schedule.version()),
                 text: shipped.text,
-                digest: &schedule.digest(),
+                digest: &kpi::content_digest(shipped.text),
             },
         )
         .await?;
@@ -196,7 +196,7 @@ pub async fn insert_places(
         &NewPlaces {
             version: MetricVersion(places.version()),
             text,
-            digest: &places.digest(),
+            digest: &kpi::content_digest(text),
         },
     )
     .await

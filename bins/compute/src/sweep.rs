@@ -145,24 +145,14 @@ pub async fn round(
 ) -> Result<Swept, ApplyError> {
     let mut swept = Swept::default();
     let silent_since = ago(now, config.max_age.shortest());
-    let mut after: Option<(UtcMicros, String, String)> = None;
+    let mut after: Option<OpenInteraction> = None;
     while !stop.is_cancelled() {
         let page = {
             let client = applier.store().client().await?;
-            sweep::due(
-                &client,
-                silent_since,
-                after.as_ref().map(|(at, tenant, id)| (*at, tenant.as_str(), id.as_str())),
-                i64::from(BATCH),
-            )
-            .await?
+            sweep::due(&client, silent_since, after.as_ref(), BATCH).await?
         };
         let Some(last) = page.last() else { break };
-        after = Some((
-            last.created_at,
-            last.tenant.clone(),
-            last.interaction_id.clone(),
-        ));
+        after = Some(last.clone());
         let over: Vec<OpenInteraction> = page
             .into_iter()
             .filter(|open| config.max_age.is_over(open, now))
@@ -176,7 +166,7 @@ pub async fn round(
     let ended_before = ago(now, config.wrap_up_grace);
     while !stop.is_cancelled() {
         let client = applier.store().client().await?;
-        let settled = sweep::settle(&client, ended_before, i64::from(BATCH)).await?;
+        let settled = sweep::settle(&client, ended_before, BATCH).await?;
         swept.settled += settled;
         if settled < u64::from(BATCH) {
             break;

@@ -74,7 +74,7 @@ pub(super) async fn add(
                 name: schedule.name(),
                 version: MetricVersion(schedule.version()),
                 text,
-                digest: &schedule.digest(),
+                digest: &kpi::content_digest(text),
             },
         )
         .await?;

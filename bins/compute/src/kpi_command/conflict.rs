@@ -37,7 +37,7 @@ pub(super) fn conflicts(files: &Files, shelf: &Shelf, documents: &Documents) -> 
             ));
         }
     }
-    for (schedule, _) in &files.schedules {
+    for (schedule, text) in &files.schedules {
         let versions = || {
             documents
                 .schedules
@@ -46,13 +46,13 @@ pub(super) fn conflicts(files: &Files, shelf: &Shelf, documents: &Documents) -> 
         };
         let next = versions().map(|stored| stored.version.0).max().unwrap_or(0) + 1;
         if versions().any(|stored| {
-            stored.version.0 == schedule.version() && stored.digest != schedule.digest()
+            stored.version.0 == schedule.version() && stored.digest != kpi::content_digest(text)
         }) {
             let label = format!("schedule {}@{}", schedule.name(), schedule.version());
             conflicts.push(refused(&label, next));
         }
     }
-    if let Some((places, _)) = &files.places {
+    if let Some((places, text)) = &files.places {
         let newest = documents
             .places
             .iter()
@@ -60,7 +60,7 @@ pub(super) fn conflicts(files: &Files, shelf: &Shelf, documents: &Documents) -> 
             .max()
             .unwrap_or(0);
         if documents.places.iter().any(|stored| {
-            stored.version.0 == places.version() && stored.digest != places.digest()
+            stored.version.0 == places.version() && stored.digest != kpi::content_digest(text)
         }) {
             let label = format!("places {}", places.version());
             conflicts.push(refused(&label, newest + 1));
