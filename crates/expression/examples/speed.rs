@@ -168,7 +168,11 @@ fn main() {
         let compiled = Expression::compile(ours, &vocabulary).unwrap();
         let program = cel::Program::compile(reference).unwrap();
         let value = compiled.evaluate(&facts, &mut Run::default());
-        println!("{name}: {} and {:?}", value.unwrap(), program.execute(&context));
+        println!(
+            "{name}: {} and {:?}",
+            value.unwrap(),
+            program.execute(&context)
+        );
         let mut run = Run::default();
         show(
             "  ours",

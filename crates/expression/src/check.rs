@@ -420,11 +420,7 @@ impl Checker<'_> {
             return Some(typed);
         }
         let mut run = Run::default();
-        let mut evaluation = Evaluation {
-            host: &NoHost,
-            run: &mut run,
-        };
-        let node = match evaluation.value(&typed.node, None) {
+        let node = match Evaluation::evaluate(&NoHost, &mut run, &typed.node) {
             Ok(value) => Node::from_value(value),
             Err(failure) => {
                 let why = match failure {

@@ -26,37 +26,79 @@ pub(crate) struct Bound<'s, 'h> {
 
 #[derive(Debug)]
 pub(crate) struct Evaluation<'h, 'r, H> {
-    pub(crate) host: &'h H,
-    pub(crate) run: &'r mut Run,
+    host: &'h H,
+    run: &'r mut Run,
+    failure: Option<Failure>,
 }
+
+/// There is no value; why is in [`Evaluation`]. So a result fits into two registers, which is half the time it takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopped;
 
 /// What is done with each item of a list.
 type Visit<'v, 'h, 'r, H> =
-    &'v mut dyn FnMut(&mut Evaluation<'h, 'r, H>, Value<'h>) -> Result<ControlFlow<()>, Failure>;
-
-/// The host answered what the vocabulary rules out.
-#[cold]
-fn broken(what: &str) -> Failure {
-    Failure::Host(format!("the host's {what} is not of the stated type"))
-}
+    &'v mut dyn FnMut(&mut Evaluation<'h, 'r, H>, Value<'h>) -> Result<ControlFlow<()>, Stopped>;
 
 impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
+    /// Evaluates a whole expression.
+    pub(crate) fn evaluate(
+        host: &'h H,
+        run: &'r mut Run,
+        node: &'h Node,
+    ) -> Result<Value<'h>, Failure> {
+        let mut evaluation = Evaluation {
+            host,
+            run,
+            failure: None,
+        };
+        evaluation.value(node, None).map_err(|Stopped| {
+            // Whoever stops says why.
+            evaluation.failure.unwrap_or(Failure::TooMuchWork)
+        })
+    }
+
     #[inline]
-    fn spend(&mut self) -> Result<(), Failure> {
+    fn stopped(&mut self, failure: Failure) -> Stopped {
+        self.failure = Some(failure);
+        Stopped
+    }
+
+    /// The host answered what the vocabulary rules out.
+    #[cold]
+    fn broken(&mut self, what: &str) -> Stopped {
+        self.stopped(Failure::Host(format!(
+            "the host's {what} is not of the stated type"
+        )))
+    }
+
+    #[inline]
+    fn spend(&mut self) -> Result<(), Stopped> {
         match self.run.steps.checked_sub(1) {
             Some(left) => {
                 self.run.steps = left;
                 Ok(())
             }
-            None => Err(Failure::TooMuchWork),
+            None => Err(self.stopped(Failure::TooMuchWork)),
         }
     }
 
-    pub(crate) fn value(
-        &mut self,
-        node: &'h Node,
-        scope: Scope<'_, 'h>,
-    ) -> Result<Value<'h>, Failure> {
+    /// Places the failure at the use of the term within which it happened.
+    #[cold]
+    fn placed(&mut self, at: Position) -> Stopped {
+        self.failure = self.failure.take().map(|failure| failure.placed(at));
+        Stopped
+    }
+
+    fn variable(&mut self, mut scope: Scope<'_, 'h>, index: u16) -> Result<Value<'h>, Stopped> {
+        for _ in 0..index {
+            scope = scope.and_then(|bound| bound.outer);
+        }
+        scope
+            .map(|bound| bound.value)
+            .ok_or_else(|| self.broken("variable"))
+    }
+
+    fn value(&mut self, node: &'h Node, scope: Scope<'_, 'h>) -> Result<Value<'h>, Stopped> {
         Ok(match node {
             Node::Bool(node) => Value::Bool(node.evaluate(self, scope)?),
             Node::Int(node) => Value::Int(node.evaluate(self, scope)?),
@@ -74,18 +116,19 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         &mut self,
         node: &'h Common<T>,
         scope: Scope<'_, 'h>,
-    ) -> Result<T::Out<'h>, Failure> {
+    ) -> Result<T::Out<'h>, Stopped> {
         match node {
             Common::Constant(constant) => Ok(T::constant(constant)),
             Common::Variable(index) => {
-                T::of(variable(scope, *index)?).ok_or_else(|| broken("item"))
+                let value = self.variable(scope, *index)?;
+                T::of(value).ok_or_else(|| self.broken("item"))
             }
             Common::Field(access, tag) => {
                 let (object, field) = self.access(access, scope)?;
                 let value = self.field(object, field)?;
                 match T::of(value) {
                     Some(value_of_kind) if tag.fits(value) => Ok(value_of_kind),
-                    _ => Err(broken("field")),
+                    _ => Err(self.broken("field")),
                 }
             }
             Common::If(of) => {
@@ -97,14 +140,20 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
                 }
             }
             Common::OrElse { of, note } => match of.0.evaluate(self, scope) {
-                Err(Failure::NotStated { object, field }) => {
-                    if *note {
-                        self.run.note(object, field);
+                Err(Stopped) => {
+                    match self.failure {
+                        Some(Failure::NotStated { object, field }) => {
+                            if *note {
+                                self.run.note(object, field);
+                            }
+                        }
+                        Some(Failure::Empty(_)) => {}
+                        _ => return Err(Stopped),
                     }
+                    self.failure = None;
                     of.1.evaluate(self, scope)
                 }
-                Err(Failure::Empty(_)) => of.1.evaluate(self, scope),
-                other => other,
+                value => value,
             },
             Common::Item(of, at) => {
                 let index = of.1.evaluate(self, scope)?;
@@ -118,31 +167,33 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
                     seen += 1;
                     Ok(ends(plain && found.is_some()))
                 })?;
-                let value = found.ok_or(Failure::Empty(*at))?;
-                T::of(value).ok_or_else(|| broken("item"))
+                let value = found.ok_or_else(|| self.stopped(Failure::Empty(*at)))?;
+                T::of(value).ok_or_else(|| self.broken("item"))
             }
             Common::Call(call, tag) => {
                 let value = self.call(call, scope)?;
                 match T::of(value) {
                     Some(value_of_kind) if tag.fits(value) && finite(value) => Ok(value_of_kind),
-                    _ => Err(broken("function's result")),
+                    _ => Err(self.broken("function's result")),
                 }
             }
             Common::Term(term, at) => {
-                let node = T::of_node(&term.node).ok_or_else(|| broken("term"))?;
+                let node = T::of_node(&term.node).ok_or_else(|| self.broken("term"))?;
                 node.evaluate(self, None)
-                    .map_err(|failure| failure.placed(*at))
+                    .map_err(|Stopped| self.placed(*at))
             }
         }
     }
 
-    fn call(&mut self, call: &'h Call, scope: Scope<'_, 'h>) -> Result<Value<'h>, Failure> {
+    fn call(&mut self, call: &'h Call, scope: Scope<'_, 'h>) -> Result<Value<'h>, Stopped> {
         let mut arguments = [Value::Bool(false); MAX_ARGUMENTS];
         for (value, node) in arguments.iter_mut().zip(&*call.arguments) {
             *value = self.value(node, scope)?;
         }
         let count = call.arguments.len().min(MAX_ARGUMENTS);
-        self.host.call(call.function, &arguments[..count])
+        self.host
+            .call(call.function, &arguments[..count])
+            .map_err(|failure| self.stopped(failure))
     }
 
     #[inline]
@@ -150,24 +201,24 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         &mut self,
         access: &'h Access,
         scope: Scope<'_, 'h>,
-    ) -> Result<(Object, u16), Failure> {
+    ) -> Result<(Object, u16), Stopped> {
         Ok(match access {
             Access::Of(object, field) => (*object, *field),
-            Access::Variable(index, field) => match variable(scope, *index)? {
+            Access::Variable(index, field) => match self.variable(scope, *index)? {
                 Value::Object(object) => (object, *field),
-                _ => return Err(broken("item")),
+                _ => return Err(self.broken("item")),
             },
             Access::Through(object, field) => (object.evaluate(self, scope)?, *field),
         })
     }
 
     #[inline]
-    fn field(&mut self, object: Object, field: u16) -> Result<Value<'h>, Failure> {
+    fn field(&mut self, object: Object, field: u16) -> Result<Value<'h>, Stopped> {
         match self.host.field(object, field) {
             Ok(value) if finite(value) => Ok(value),
-            Ok(_) => Err(broken("field")),
-            Err(Missing::NotStated) => Err(Failure::NotStated { object, field }),
-            Err(Missing::Implausible(millis)) => Err(Failure::Implausible { millis }),
+            Ok(_) => Err(self.broken("field")),
+            Err(Missing::NotStated) => Err(self.stopped(Failure::NotStated { object, field })),
+            Err(Missing::Implausible(millis)) => Err(self.stopped(Failure::Implausible { millis })),
         }
     }
 
@@ -175,7 +226,7 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         &mut self,
         operand: &'h Operand,
         scope: Scope<'_, 'h>,
-    ) -> Result<Cow<'h, str>, Failure> {
+    ) -> Result<Cow<'h, str>, Stopped> {
         let text = operand.text.evaluate(self, scope)?;
         Ok(
             if operand.lowered && text.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -192,7 +243,7 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         list: &'h ListNode,
         scope: Scope<'_, 'h>,
         visit: Visit<'_, 'h, 'r, H>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Stopped> {
         match list {
             ListNode::Field(access, tag) => {
                 let (object, field) = self.access(access, scope)?;
@@ -200,7 +251,7 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
                     self.spend()?;
                     let value = self.host.list_item(object, field, index);
                     if !tag.fits(value) || !finite(value) {
-                        return Err(broken("item"));
+                        return Err(self.broken("item"));
                     }
                     if visit(self, value)?.is_break() {
                         return Ok(());
@@ -277,26 +328,23 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
             }
             ListNode::Term(term, at) => {
                 let Node::List(list) = &term.node else {
-                    return Err(broken("term"));
+                    return Err(self.broken("term"));
                 };
                 // A failure of the visitor's own has its place already: only those of the list are placed here.
-                let mut own = None;
+                let mut own = false;
                 let visited = self.each(list, None, &mut |evaluation, value| {
-                    visit(evaluation, value).or_else(|failure| {
-                        own = Some(failure);
-                        Ok(ControlFlow::Break(()))
-                    })
+                    visit(evaluation, value).inspect_err(|Stopped| own = true)
                 });
-                return match own {
-                    Some(failure) => Err(failure),
-                    None => visited.map_err(|failure| failure.placed(*at)),
+                return match visited {
+                    Err(Stopped) if !own => Err(self.placed(*at)),
+                    visited => visited,
                 };
             }
         }
         Ok(())
     }
 
-    fn size(&mut self, list: &'h ListNode, scope: Scope<'_, 'h>) -> Result<usize, Failure> {
+    fn size(&mut self, list: &'h ListNode, scope: Scope<'_, 'h>) -> Result<usize, Stopped> {
         if let ListNode::Field(access, _) = list {
             self.spend()?;
             let (object, field) = self.access(access, scope)?;
@@ -317,7 +365,7 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         range: &'h ListNode,
         condition: &'h BoolNode,
         scope: Scope<'_, 'h>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Stopped> {
         let plain = range.is_plain();
         let mut held = 0_usize;
         let mut decided = false;
@@ -331,23 +379,25 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
                 value,
                 outer: scope,
             };
-            match condition.evaluate(evaluation, Some(&inner)) {
-                Ok(holds) => {
-                    held += usize::from(holds);
-                    decided = match quantifier {
-                        Quantifier::All => !holds,
-                        Quantifier::Exists => holds,
-                        Quantifier::ExistsOne => false,
-                    };
+            if let Ok(holds) = condition.evaluate(evaluation, Some(&inner)) {
+                held += usize::from(holds);
+                decided = match quantifier {
+                    Quantifier::All => !holds,
+                    Quantifier::Exists => holds,
+                    Quantifier::ExistsOne => false,
+                };
+            } else {
+                let failure = evaluation.failure.take();
+                if quantifier == Quantifier::ExistsOne || failure == Some(Failure::TooMuchWork) {
+                    evaluation.failure = failure;
+                    return Err(Stopped);
                 }
-                Err(Failure::TooMuchWork) => return Err(Failure::TooMuchWork),
-                Err(failure) if quantifier == Quantifier::ExistsOne => return Err(failure),
-                Err(failure) => failed = failed.take().or(Some(failure)),
+                failed = failed.take().or(failure);
             }
             Ok(ends(plain && decided))
         })?;
         match (failed, quantifier) {
-            (Some(failure), _) if !decided => Err(failure),
+            (Some(failure), _) if !decided => Err(self.stopped(failure)),
             (_, Quantifier::All) => Ok(!decided),
             (_, Quantifier::Exists) => Ok(decided),
             (_, Quantifier::ExistsOne) => Ok(held == 1),
@@ -359,7 +409,7 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         node: &'h Node,
         list: &'h ListNode,
         scope: Scope<'_, 'h>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Stopped> {
         let wanted = self.value(node, scope)?;
         let plain = list.is_plain();
         let mut found = false;
@@ -381,15 +431,6 @@ fn ends(end: bool) -> ControlFlow<()> {
 
 fn finite(value: Value<'_>) -> bool {
     !matches!(value, Value::Double(number) if !number.is_finite())
-}
-
-fn variable<'h>(mut scope: Scope<'_, 'h>, index: u16) -> Result<Value<'h>, Failure> {
-    for _ in 0..index {
-        scope = scope.and_then(|bound| bound.outer);
-    }
-    scope
-        .map(|bound| bound.value)
-        .ok_or_else(|| broken("variable"))
 }
 
 fn holds(comparison: Comparison, order: Ordering) -> bool {
@@ -429,7 +470,7 @@ impl Kind for BoolNode {
         &'h self,
         evaluation: &mut Evaluation<'h, '_, H>,
         scope: Scope<'_, 'h>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Stopped> {
         evaluation.spend()?;
         match self {
             BoolNode::Common(node) => evaluation.common(node, scope),
@@ -502,16 +543,24 @@ fn absorbing<'h, H: Host>(
     deciding: bool,
     evaluation: &mut Evaluation<'h, '_, H>,
     scope: Scope<'_, 'h>,
-) -> Result<bool, Failure> {
+) -> Result<bool, Stopped> {
     match of.0.evaluate(evaluation, scope) {
         Ok(left) if left == deciding => Ok(deciding),
         Ok(_) => of.1.evaluate(evaluation, scope),
-        Err(Failure::TooMuchWork) => Err(Failure::TooMuchWork),
-        Err(failure) => match of.1.evaluate(evaluation, scope) {
-            Ok(right) if right == deciding => Ok(deciding),
-            Err(Failure::TooMuchWork) => Err(Failure::TooMuchWork),
-            _ => Err(failure),
-        },
+        Err(Stopped) => {
+            let failure = evaluation.failure.take();
+            if failure != Some(Failure::TooMuchWork) {
+                match of.1.evaluate(evaluation, scope) {
+                    Ok(right) if right == deciding => return Ok(deciding),
+                    Err(Stopped) if evaluation.failure == Some(Failure::TooMuchWork) => {
+                        return Err(Stopped);
+                    }
+                    _ => {}
+                }
+            }
+            evaluation.failure = failure;
+            Err(Stopped)
+        }
     }
 }
 
@@ -541,18 +590,18 @@ impl Kind for WholeNode {
         &'h self,
         evaluation: &mut Evaluation<'h, '_, H>,
         scope: Scope<'_, 'h>,
-    ) -> Result<i64, Failure> {
+    ) -> Result<i64, Stopped> {
         evaluation.spend()?;
         match self {
             WholeNode::Common(node) => evaluation.common(node, scope),
             WholeNode::Negate(node, at) => node
                 .evaluate(evaluation, scope)?
                 .checked_neg()
-                .ok_or(Failure::Overflow(*at)),
+                .ok_or_else(|| evaluation.stopped(Failure::Overflow(*at))),
             WholeNode::Binary(operator, of, at) => {
                 let left = of.0.evaluate(evaluation, scope)?;
                 let right = of.1.evaluate(evaluation, scope)?;
-                whole(*operator, left, right, *at)
+                whole(*operator, left, right, *at).map_err(|failure| evaluation.stopped(failure))
             }
             WholeNode::Extreme(extreme, nodes, at) => {
                 let mut best = None;
@@ -560,25 +609,25 @@ impl Kind for WholeNode {
                     let value = node.evaluate(evaluation, scope)?;
                     best = Some(better(*extreme, best, value));
                 }
-                best.ok_or(Failure::Empty(*at))
+                best.ok_or_else(|| evaluation.stopped(Failure::Empty(*at)))
             }
             WholeNode::Fold(fold, list, at) => {
                 let mut result: Option<i64> = match fold {
                     Fold::Sum => Some(0),
                     Fold::Extreme(_) => None,
                 };
-                evaluation.each(list, scope, &mut |_, value| {
-                    let value = WholeNode::of(value).ok_or_else(|| broken("item"))?;
+                evaluation.each(list, scope, &mut |evaluation, value| {
+                    let value = WholeNode::of(value).ok_or_else(|| evaluation.broken("item"))?;
                     result = Some(match (fold, result) {
                         (Fold::Sum, sum) => sum
                             .unwrap_or(0)
                             .checked_add(value)
-                            .ok_or(Failure::Overflow(*at))?,
+                            .ok_or_else(|| evaluation.stopped(Failure::Overflow(*at)))?,
                         (Fold::Extreme(extreme), best) => better(*extreme, best, value),
                     });
                     Ok(ControlFlow::Continue(()))
                 })?;
-                result.ok_or(Failure::Empty(*at))
+                result.ok_or_else(|| evaluation.stopped(Failure::Empty(*at)))
             }
             WholeNode::Size(list) => {
                 let items = evaluation.size(list, scope)?;
@@ -588,9 +637,8 @@ impl Kind for WholeNode {
                 let characters = text.evaluate(evaluation, scope)?.chars().count();
                 Ok(i64::try_from(characters).unwrap_or(i64::MAX))
             }
-            WholeNode::Truncate(node, at) => {
-                truncate(node.evaluate(evaluation, scope)?).ok_or(Failure::Overflow(*at))
-            }
+            WholeNode::Truncate(node, at) => truncate(node.evaluate(evaluation, scope)?)
+                .ok_or_else(|| evaluation.stopped(Failure::Overflow(*at))),
         }
     }
 }
@@ -679,7 +727,7 @@ impl Kind for DoubleNode {
         &'h self,
         evaluation: &mut Evaluation<'h, '_, H>,
         scope: Scope<'_, 'h>,
-    ) -> Result<f64, Failure> {
+    ) -> Result<f64, Stopped> {
         evaluation.spend()?;
         let (result, at) = match self {
             DoubleNode::Common(node) => return evaluation.common(node, scope),
@@ -694,7 +742,7 @@ impl Kind for DoubleNode {
                     let value = node.evaluate(evaluation, scope)?;
                     best = Some(better(*extreme, best, value));
                 }
-                return best.ok_or(Failure::Empty(*at));
+                return best.ok_or_else(|| evaluation.stopped(Failure::Empty(*at)));
             }
             DoubleNode::Binary(operator, of, at) => {
                 let left = of.0.evaluate(evaluation, scope)?;
@@ -704,7 +752,7 @@ impl Kind for DoubleNode {
                     DoubleOperator::Subtract => left - right,
                     DoubleOperator::Multiply => left * right,
                     DoubleOperator::Divide if right == 0.0 => {
-                        return Err(Failure::DivisionByZero(*at));
+                        return Err(evaluation.stopped(Failure::DivisionByZero(*at)));
                     }
                     DoubleOperator::Divide => left / right,
                 };
@@ -714,7 +762,7 @@ impl Kind for DoubleNode {
                 let left = of.0.evaluate(evaluation, scope)?;
                 let right = of.1.evaluate(evaluation, scope)?;
                 if right == 0 {
-                    return Err(Failure::DivisionByZero(*at));
+                    return Err(evaluation.stopped(Failure::DivisionByZero(*at)));
                 }
                 (as_double(left) / as_double(right), *at)
             }
@@ -723,21 +771,24 @@ impl Kind for DoubleNode {
                     Fold::Sum => Some(0.0),
                     Fold::Extreme(_) => None,
                 };
-                evaluation.each(list, scope, &mut |_, value| {
-                    let value = DoubleNode::of(value).ok_or_else(|| broken("item"))?;
+                evaluation.each(list, scope, &mut |evaluation, value| {
+                    let value = DoubleNode::of(value).ok_or_else(|| evaluation.broken("item"))?;
                     result = Some(match (fold, result) {
                         (Fold::Sum, sum) => sum.unwrap_or(0.0) + value,
                         (Fold::Extreme(extreme), best) => better(*extreme, best, value),
                     });
                     Ok(ControlFlow::Continue(()))
                 })?;
-                (result.ok_or(Failure::Empty(*at))?, *at)
+                (
+                    result.ok_or_else(|| evaluation.stopped(Failure::Empty(*at)))?,
+                    *at,
+                )
             }
         };
         if result.is_finite() {
             Ok(result)
         } else {
-            Err(Failure::NotFinite(at))
+            Err(evaluation.stopped(Failure::NotFinite(at)))
         }
     }
 }
@@ -768,7 +819,7 @@ impl Kind for TextNode {
         &'h self,
         evaluation: &mut Evaluation<'h, '_, H>,
         scope: Scope<'_, 'h>,
-    ) -> Result<&'h str, Failure> {
+    ) -> Result<&'h str, Stopped> {
         evaluation.spend()?;
         evaluation.common(&self.0, scope)
     }
@@ -800,7 +851,7 @@ impl Kind for ObjectNode {
         &'h self,
         evaluation: &mut Evaluation<'h, '_, H>,
         scope: Scope<'_, 'h>,
-    ) -> Result<Object, Failure> {
+    ) -> Result<Object, Stopped> {
         evaluation.spend()?;
         evaluation.common(&self.0, scope)
     }
@@ -832,7 +883,7 @@ impl Kind for HandleNode {
         &'h self,
         evaluation: &mut Evaluation<'h, '_, H>,
         scope: Scope<'_, 'h>,
-    ) -> Result<u32, Failure> {
+    ) -> Result<u32, Stopped> {
         evaluation.spend()?;
         evaluation.common(&self.0, scope)
     }

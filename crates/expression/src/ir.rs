@@ -5,7 +5,7 @@
 //! decided what may meet what.
 
 use crate::Read;
-use crate::host::{Failure, Host, Position};
+use crate::host::{Host, Position};
 use crate::types::{FunctionId, Object, Type, Value};
 use regex::Regex;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ pub(crate) trait Kind: Sized + 'static {
         &'h self,
         evaluation: &mut crate::evaluate::Evaluation<'h, '_, H>,
         scope: crate::evaluate::Scope<'_, 'h>,
-    ) -> Result<Self::Out<'h>, Failure>;
+    ) -> Result<Self::Out<'h>, crate::evaluate::Stopped>;
 }
 
 /// What every kind of node can be.

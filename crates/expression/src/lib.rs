@@ -89,6 +89,6 @@ impl Expression {
         host: &'h impl Host,
         run: &mut Run,
     ) -> Result<Value<'h>, Failure> {
-        evaluate::Evaluation { host, run }.value(&self.compiled.node, None)
+        evaluate::Evaluation::evaluate(host, run, &self.compiled.node)
     }
 }
