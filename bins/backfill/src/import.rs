@@ -13,6 +13,7 @@ pub use pages::{Page, Pages};
 pub use record::ReadError;
 
 use crate::config::{Files, ImportConfig, Task};
+use crate::definitions;
 use crate::followup::{self, Counted, Published};
 use crate::lease::Lease;
 use crate::line::Line;
@@ -76,7 +77,11 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
     let mut lease = take(&line, config).await?;
     let params: Params =
         serde_json::from_str(&lease.job.params_json).context("read the job's parameters")?;
-    tracing::info!(job = %lease.job.id, files = params.files.len(), resumed = lease.job.cursor_json.is_some(), "importing");
+    let definitions = match definitions::of_version(&line, lease.job.metric_version).await {
+        Ok(definitions) => definitions,
+        Err(error) => return Err(lease.leave(error, false).await),
+    };
+    tracing::info!(job = %lease.job.id, files = params.files.len(), ?definitions, resumed = lease.job.cursor_json.is_some(), "importing");
     let before = Counted::read(&line, &params.subscription).await?;
     let done_before = lease.job.done;
     line.active(true);
@@ -109,6 +114,7 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
         .with("tenant", params.tenant.to_string())
         .with("subscription", params.subscription.to_string())
         .with("metric_version", lease.job.metric_version.0)
+        .with("definitions", definitions)
         .with("files", params.files.len())
         .with("bytes", bytes)
         .with("records", cursor.records)
@@ -161,6 +167,7 @@ async fn take(line: &Line, config: &ImportConfig) -> anyhow::Result<Lease> {
         Task::Resume(job) => return Lease::take(line, *job, KIND).await,
         Task::New(files) => files,
     };
+    definitions::of_version(line, files.version).await?;
     let params = serde_json::to_string(&params(files, config.page_bytes)?)?;
     let new = NewJob {
         kind: KIND,

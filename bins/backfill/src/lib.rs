@@ -1,6 +1,7 @@
 //! backfill: operator jobs that put the past through the same path as the present, on the history lane.
 //!
-//! - [`replay`] reads the event log again and publishes its facts to `events.history`, tagged with a metric version.
+//! - [`replay`] reads the event log again and publishes its facts to `events.history`, tagged with a metric version:
+//!   that of KPI definitions which were activated, or there would be nothing to compute.
 //! - [`import`] cuts files of any size into pages and publishes them to `raw.history`: they are logged and mapped like deliveries.
 //!
 //! A job is a row of `backfill_jobs` with a cursor that moves only after the broker confirmed. Whatever ends the process, the job
@@ -10,6 +11,7 @@
 //! Read [`config`] for the commands, then [`replay`] and [`import`].
 
 pub mod config;
+mod definitions;
 mod followup;
 pub mod import;
 mod jobs;

@@ -9,6 +9,7 @@ mod page;
 pub use page::{FormatError, Page, page};
 
 use crate::config::{ReplayConfig, Stretch, Task};
+use crate::definitions;
 use crate::followup::{self, Published, Told};
 use crate::lease::{Lease, retried};
 use crate::line::Line;
@@ -68,8 +69,12 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
         tenant: lease.job.tenant.clone(),
         version: lease.job.metric_version,
     };
+    let definitions = match definitions::of_version(&line, stretch.version).await {
+        Ok(definitions) => definitions,
+        Err(error) => return Err(lease.leave(error, false).await),
+    };
     tracing::info!(job = %lease.job.id, from = %stretch.from, to = %stretch.to, metric_version = stretch.version.0,
-                   resumed = lease.job.cursor_json.is_some(), "replaying");
+                   ?definitions, resumed = lease.job.cursor_json.is_some(), "replaying");
     line.active(true);
     let bar = progress::bar(
         u64::try_from(lease.job.total.unwrap_or(0)).unwrap_or(0),
@@ -102,7 +107,7 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
             return Err(lease.leave(error, for_good).await);
         }
     };
-    let summary = summary(&line, &lease, &stretch, &counts, started).await?;
+    let summary = summary(&line, &lease, &stretch, &counts, definitions, started).await?;
     lease
         .finish(Finish::Done {
             report_json: Some(&summary.json().to_string()),
@@ -139,6 +144,7 @@ async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
         Task::Resume(job) => return Lease::take(line, *job, KIND).await,
         Task::New(stretch) => stretch,
     };
+    definitions::of_version(line, stretch.version).await?;
     let params = serde_json::to_string(&Params {
         from: stretch.from,
         to: stretch.to,
@@ -256,6 +262,7 @@ async fn summary(
     lease: &Lease,
     stretch: &Stretch,
     counts: &Counts,
+    definitions: Vec<String>,
     started: Instant,
 ) -> anyhow::Result<Summary> {
     // What live work logged behind the cursor meanwhile is computed under this version when its interaction has it already.
@@ -270,6 +277,7 @@ async fn summary(
         .with("to", stretch.to.to_string())
         .with("tenant", stretch.tenant.clone())
         .with("metric_version", version)
+        .with("definitions", definitions)
         .with("events", counts.read)
         .with("facts", counts.facts)
         .with("ignored", counts.ignored)

@@ -16,6 +16,7 @@ Examples:
   backfill replay --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z --metric-version 2 --wait
   backfill import conversations.json --format genesys-details --tenant acme
   backfill import report-524.csv --format cxone-call-detail --zone America/Denver --tenant acme
+  backfill import contacts.json --format cxone-contacts --tenant acme
   backfill jobs list";
 
 /// Puts the past through the same path as the present: replays the event log under another metric version, imports files.
@@ -33,7 +34,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Compute a stretch of the event log again under a metric version
+    /// Compute a stretch of the event log again, under a version of KPI definitions
     Replay(ReplayArgs),
     /// Read history files into the event log and compute from them
     Import(ImportArgs),
@@ -109,6 +110,9 @@ pub struct ReplayArgs {
     to: Option<UtcMicros>,
 
     /// The version to compute, besides those that are switched on
+    ///
+    /// It means every KPI definition with this number that was activated: candidates, current and retired ones. Where there is none,
+    /// the job is refused; `compute kpi list` shows what there is.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=32767), required_unless_present = "resume",
           conflicts_with = "resume", value_name = "NUMBER")]
     metric_version: Option<u16>,
@@ -178,6 +182,9 @@ pub struct ImportArgs {
     subscription: String,
 
     /// A version to compute for every interaction in the files, also those logged already, besides the versions that are switched on
+    ///
+    /// It means every KPI definition with this number that was activated: candidates, current and retired ones. Where there is none,
+    /// the job is refused; `compute kpi list` shows what there is.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=32767), value_name = "NUMBER")]
     metric_version: u16,
 
@@ -205,6 +212,8 @@ pub enum Format {
     GenesysDetails,
     /// CXone data-download report 524 (Call Detail), CSV with its header.
     CxoneCallDetail,
+    /// CXone contact records: answers of `contacts/completed` or `contacts`, lists of their rows, or any of these one a line.
+    CxoneContacts,
     /// The guide's webhook events: one object, an array, or one a line.
     GenesysWebhook,
 }
@@ -421,6 +430,7 @@ impl ImportArgs {
         match (format, &self.zone) {
             (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
             (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
+            (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
             (Format::CxoneCallDetail, zone) => {
                 let zone = zone.clone().unwrap_or_default();
                 if let Err(error) = adapter::cxone_call_detail::check_zone(&zone) {

@@ -45,6 +45,7 @@ fn the_help_of_every_command_teaches() {
             &[
                 "genesys-details",
                 "cxone-call-detail",
+                "cxone-contacts",
                 "genesys-webhook",
                 "--zone",
                 "--tenant",

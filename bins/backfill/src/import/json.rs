@@ -1,7 +1,7 @@
 //! Records out of a JSON text of any size, in bounded memory.
 //!
-//! Understood: one object, an array of them, a page whose `conversations` is an array, and any of these one after the other, as on
-//! lines. Only strings and brackets are looked at; whether a record is JSON is for the adapter to say. What is
+//! Understood: one object, an array of them, a page that has the records in a list (under a name that the format gives), and any of
+//! these one after the other, as on lines. Only strings and brackets are looked at; whether a record is JSON is for the adapter to say. What is
 //! broken is given out as it stands, so that it ends in quarantine and not in nothing: in a text with one value a line that is the
 //! line, else the rest of the text.
 
@@ -17,10 +17,19 @@ const CHUNK: usize = 256 * 1024;
 enum Place {
     /// Between values.
     Top,
-    /// In an array; `page` when it is the list of a page, whose other members follow.
-    Array { page: bool },
-    /// Behind the list of a page.
-    Rest,
+    /// In an array. `within` counts the objects of the page around it, whose other members follow; 0: it is no page's list.
+    Array { within: u8 },
+    /// Behind the list of a page, in so many objects.
+    Rest { within: u8 },
+}
+
+/// How the pages of a format are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageShape {
+    /// The names that the list of records may have.
+    pub(super) lists: &'static [&'static str],
+    /// An object that may be around the list.
+    pub(super) wrapper: Option<&'static str>,
 }
 
 /// Reads records one by one.
@@ -33,8 +42,8 @@ pub(super) struct JsonRecords<R> {
     offset: u64,
     ended: bool,
     place: Place,
-    /// Whether a page is opened.
-    pages: bool,
+    /// What is a page and not a record, if the format has any.
+    pages: Option<PageShape>,
     /// Whether each line is a value; known after the first value.
     lines: Option<bool>,
 }
@@ -50,8 +59,8 @@ enum End {
 }
 
 impl<R: Read> JsonRecords<R> {
-    /// `pages`: an object with a list `conversations` is not a record but a page of them.
-    pub(super) fn new(source: R, pages: bool) -> Self {
+    /// `pages`: which objects are not a record but a page of them.
+    pub(super) fn new(source: R, pages: Option<PageShape>) -> Self {
         Self {
             source,
             buffer: Vec::new(),
@@ -83,7 +92,7 @@ impl<R: Read> JsonRecords<R> {
                 (Place::Top, None) => return Ok(None),
                 (Place::Top, Some(b'[')) => {
                     self.start += 1;
-                    self.place = Place::Array { page: false };
+                    self.place = Place::Array { within: 0 };
                 }
                 (Place::Top, Some(b'{')) => {
                     if let Some(record) = self.object()? {
@@ -91,21 +100,21 @@ impl<R: Read> JsonRecords<R> {
                     }
                 }
                 (Place::Top, Some(_)) => return self.broken_line().map(Some),
-                (Place::Array { page: true }, Some(b']')) => {
-                    self.start += 1;
-                    self.place = Place::Rest;
-                }
-                (Place::Array { page: false }, Some(b']')) => {
+                (Place::Array { within: 0 }, Some(b']')) => {
                     self.start += 1;
                     self.place = Place::Top;
+                }
+                (Place::Array { within }, Some(b']')) => {
+                    self.start += 1;
+                    self.place = Place::Rest { within };
                 }
                 (Place::Array { .. }, Some(b',')) => self.start += 1,
                 (Place::Array { .. }, Some(_)) => return self.element().map(Some),
                 // The array does not end, but all of its records are out.
-                (Place::Array { .. } | Place::Rest, None) => {
+                (Place::Array { .. } | Place::Rest { .. }, None) => {
                     return Err(self.error("the array does not end"));
                 }
-                (Place::Rest, Some(_)) => self.rest()?,
+                (Place::Rest { within }, Some(_)) => self.rest(within)?,
             }
         }
     }
@@ -122,7 +131,9 @@ impl<R: Read> JsonRecords<R> {
     /// An object between values: a record, or a page, which is entered.
     fn object(&mut self) -> Result<Option<Record>, ReadError> {
         let lines = self.lines == Some(true);
-        if self.pages && self.enter_page(lines)? {
+        if let Some(shape) = self.pages
+            && self.enter_page(shape, lines)?
+        {
             return Ok(None);
         }
         match self.value(self.start, lines)? {
@@ -139,10 +150,17 @@ impl<R: Read> JsonRecords<R> {
     }
 
     /// Looks for the list of a page among the members. True when it was found and entered.
-    fn enter_page(&mut self, lines: bool) -> Result<bool, ReadError> {
+    fn enter_page(&mut self, shape: PageShape, lines: bool) -> Result<bool, ReadError> {
         let mut at = self.start + 1;
+        let mut within = 1;
         loop {
             at = self.blank(at, b",")?;
+            if within == 2 && self.byte(at)? == Some(b'}') {
+                // The wrapper has no list: the members behind it are looked at as those before it.
+                within = 1;
+                at += 1;
+                continue;
+            }
             if self.byte(at)? != Some(b'"') {
                 return Ok(false);
             }
@@ -150,13 +168,26 @@ impl<R: Read> JsonRecords<R> {
             let End::At(name_end) = self.value(at, lines)? else {
                 return Ok(false);
             };
-            let name = self.buffer.get(self.start + name_start..name_end);
-            let is_list = name == Some(b"\"conversations\"");
+            let name = self
+                .buffer
+                .get(self.start + name_start + 1..name_end - 1)
+                .unwrap_or_default();
+            let is = |wanted: &&str| wanted.as_bytes() == name;
+            let is_list = shape.lists.iter().any(is);
+            let is_wrapper = within == 1 && shape.wrapper.iter().any(is);
             at = self.blank(name_end, b":")?;
-            if is_list && self.byte(at)? == Some(b'[') {
-                self.start = at + 1;
-                self.place = Place::Array { page: true };
-                return Ok(true);
+            match self.byte(at)? {
+                Some(b'[') if is_list => {
+                    self.start = at + 1;
+                    self.place = Place::Array { within };
+                    return Ok(true);
+                }
+                Some(b'{') if is_wrapper => {
+                    within = 2;
+                    at += 1;
+                    continue;
+                }
+                _ => {}
             }
             match self.value(at, lines)? {
                 End::At(end) if end > at => at = end,
@@ -165,14 +196,17 @@ impl<R: Read> JsonRecords<R> {
         }
     }
 
-    /// The members behind the list of a page.
-    fn rest(&mut self) -> Result<(), ReadError> {
+    /// The members behind the list of a page, to the end of the innermost object around it.
+    fn rest(&mut self, within: u8) -> Result<(), ReadError> {
         loop {
             match self.skip_blank()? {
                 None => return Err(self.error("the page does not end")),
                 Some(b'}') => {
                     self.start += 1;
-                    self.place = Place::Top;
+                    self.place = match within {
+                        0 | 1 => Place::Top,
+                        more => Place::Rest { within: more - 1 },
+                    };
                     return Ok(());
                 }
                 Some(b',' | b':') => self.start += 1,

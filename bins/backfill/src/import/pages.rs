@@ -1,6 +1,6 @@
 //! Records packed into pages: bodies that the adapter splits into exactly these records again.
 
-use super::json::JsonRecords;
+use super::json::{JsonRecords, PageShape};
 use super::record::{ReadError, Record};
 use super::rows::Rows;
 use adapter::Split;
@@ -9,6 +9,17 @@ use std::io::Read;
 
 /// The most records in a page, whatever their size.
 const RECORDS_MAX: u32 = 1000;
+
+/// Answers of the conversation details API.
+const CONVERSATIONS: PageShape = PageShape {
+    lists: &["conversations"],
+    wrapper: None,
+};
+/// Answers of `contacts/completed` and of `contacts`; early versions of that API put all of it into one more object.
+const CONTACTS: PageShape = PageShape {
+    lists: &["completedContacts", "contacts"],
+    wrapper: Some("resultSet"),
+};
 
 /// A body for one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +34,7 @@ pub struct Page {
 
 /// Cuts a file into pages. The same file and the same size give the same pages.
 pub struct Pages<R> {
+    format: BodyFormat,
     records: Records<R>,
     header: Vec<u8>,
     page_bytes: usize,
@@ -40,11 +52,12 @@ impl<R: Read> Pages<R> {
     pub fn new(source: R, format: &BodyFormat, page_bytes: usize) -> Result<Self, ReadError> {
         let mut header = Vec::new();
         let records = match format {
-            BodyFormat::GenesysDetails => Records::Json(JsonRecords::new(source, true)),
-            BodyFormat::GenesysWebhook
-            | BodyFormat::CxoneContacts
-            | BodyFormat::Mapped { .. } => {
-                Records::Json(JsonRecords::new(source, false))
+            BodyFormat::GenesysDetails => {
+                Records::Json(JsonRecords::new(source, Some(CONVERSATIONS)))
+            }
+            BodyFormat::CxoneContacts => Records::Json(JsonRecords::new(source, Some(CONTACTS))),
+            BodyFormat::GenesysWebhook | BodyFormat::Mapped { .. } => {
+                Records::Json(JsonRecords::new(source, None))
             }
             BodyFormat::CxoneCallDetail { .. } => {
                 let mut rows = Rows::new(source);
@@ -64,6 +77,7 @@ impl<R: Read> Pages<R> {
             }
         };
         Ok(Self {
+            format: format.clone(),
             records,
             header,
             page_bytes,
@@ -86,7 +100,11 @@ impl<R: Read> Pages<R> {
             if matches!(self.records, Records::Rows(_)) {
                 page.body = self.opening();
             }
-            self.push(&mut page, &first.raw);
+            page.body.extend_from_slice(&first.raw);
+            if matches!(self.records, Records::Rows(_)) {
+                page.body.push(b'\n');
+            }
+            page.records = 1;
             return Ok(Some(page));
         }
         let mut page = Page {
@@ -95,15 +113,16 @@ impl<R: Read> Pages<R> {
             position: 0,
         };
         let mut next = Some(first);
+        let mut values = 0;
         while let Some(record) = next {
-            let full = page.records > 0
-                && (page.records >= RECORDS_MAX
-                    || page.body.len() + record.raw.len() > self.page_bytes);
+            let full = values > 0
+                && (values >= RECORDS_MAX || page.body.len() + record.raw.len() > self.page_bytes);
             if full || record.broken {
                 self.held = Some(Ok(record));
                 break;
             }
-            self.push(&mut page, &record.raw);
+            self.push(&mut page, &record.raw, values == 0);
+            values += 1;
             page.position = self.records.position();
             next = match self.take() {
                 Ok(next) => next,
@@ -131,19 +150,36 @@ impl<R: Read> Pages<R> {
         }
     }
 
-    fn push(&self, page: &mut Page, raw: &[u8]) {
+    fn push(&self, page: &mut Page, raw: &[u8], first: bool) {
         match self.records {
-            Records::Json(_) if page.records > 0 => {
-                page.body.push(b',');
+            Records::Json(_) => {
+                if !first {
+                    page.body.push(b',');
+                }
                 page.body.extend_from_slice(raw);
+                page.records += self.items(raw);
             }
-            Records::Json(_) => page.body.extend_from_slice(raw),
             Records::Rows(_) => {
                 page.body.extend_from_slice(raw);
                 page.body.push(b'\n');
+                page.records += 1;
             }
         }
-        page.records += 1;
+    }
+
+    /// How many items the adapter finds in a value. Mostly one; of an answer that has no list, because nothing was found, none.
+    fn items(&self, raw: &[u8]) -> u32 {
+        match &self.format {
+            BodyFormat::GenesysDetails | BodyFormat::CxoneContacts => {
+                match adapter::split(&self.format, raw) {
+                    Split::Items(items) => u32::try_from(items.len()).unwrap_or(u32::MAX),
+                    Split::Unreadable { .. } => 1,
+                }
+            }
+            BodyFormat::GenesysWebhook
+            | BodyFormat::Mapped { .. }
+            | BodyFormat::CxoneCallDetail { .. } => 1,
+        }
     }
 
     fn take(&mut self) -> Result<Option<Record>, ReadError> {

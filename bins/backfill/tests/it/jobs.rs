@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
+use store::definitions::Status;
 use tempfile::NamedTempFile;
 use testkit::{Proc, eventually};
 
@@ -83,6 +84,49 @@ async fn a_replay_publishes_its_half_open_stretch_for_its_version() {
         (&"done".into(), &"replay".into(), &1100.into(), &1100.into())
     );
     assert_eq!(jobs[0]["report"]["events"], 1100);
+}
+
+#[tokio::test]
+async fn a_job_says_which_definitions_it_is_for_and_is_refused_where_there_are_none() {
+    let world = World::new().await;
+    world.define("hold_time", 2, Status::Retired).await;
+    world.define("wrap_time", 2, Status::Draft).await;
+    world.define("wrap_time", 6, Status::Draft).await;
+    world.log_events(3, "acme").await;
+    let mut stretch = vec![
+        "replay",
+        "--from",
+        "2024-05-15T14:00:00Z",
+        "--to",
+        "2024-05-15T15:00:00Z",
+        "--metric-version",
+        "2",
+    ];
+    let summary = world.summary(&stretch).await;
+    let definitions = serde_json::json!(["hold_time@2", "talk_time@2"]);
+    assert_eq!(summary["definitions"], definitions);
+    assert_eq!(world.jobs().await[0]["report"]["definitions"], definitions);
+    *stretch.last_mut().unwrap() = "6";
+    let file = fixture("genesys/conversation-details-page.json");
+    let import = [
+        "import",
+        file.to_str().unwrap(),
+        "--format",
+        "genesys-details",
+        "--metric-version",
+        "6",
+    ];
+    for job in [&stretch[..], &import] {
+        let (status, _, stderr) = world.run(job).await;
+        assert!(!status.success());
+        assert!(
+            stderr.contains("no activated definition has this version")
+                && stderr.contains("wrap_time@6 is a draft")
+                && stderr.contains("talk_time 1, 2, 3, 4, 5"),
+            "{stderr}"
+        );
+    }
+    assert_eq!(world.jobs().await.len(), 1, "no job was begun");
 }
 
 #[tokio::test]

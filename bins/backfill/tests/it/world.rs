@@ -2,10 +2,13 @@
 
 use broker::{Broker, Queue};
 use bytes::Bytes;
-use schema::{BodyFormat, DeliveryId, EventsMessage, RawMessage, SubscriptionName, UtcMicros};
+use schema::{
+    BodyFormat, DeliveryId, EventsMessage, MetricVersion, RawMessage, SubscriptionName, UtcMicros,
+};
 use serde_json::Value;
 use std::process::ExitStatus;
 use std::time::Duration;
+use store::definitions::{self, NewDefinition, Status};
 use store::event_log::LogRow;
 use store::partitions::{Partitions, Table};
 use testkit::{Proc, TestBroker, TestDb};
@@ -20,11 +23,37 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Besides the seeded version 1 of six KPIs, the versions that the tests' jobs are for are activated.
     pub(crate) async fn new() -> Self {
-        Self {
+        let world = Self {
             db: TestDb::new().await,
             broker: TestBroker::declared().await,
+        };
+        for version in 2..=5 {
+            world.define("talk_time", version, Status::Candidate).await;
         }
+        world
+    }
+
+    /// Stores a definition with this status.
+    pub(crate) async fn define(&self, name: &str, version: u16, status: Status) {
+        let store = self.db.store().await;
+        let mut client = store.client().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        let version = MetricVersion(version);
+        let definition = NewDefinition {
+            name,
+            version,
+            unit: "seconds",
+            text: "value = …",
+            digest: &[0; 32],
+        };
+        definitions::change(&tx).await.unwrap();
+        definitions::insert(&tx, &definition).await.unwrap();
+        definitions::set_status(&tx, name, version, status)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub(crate) fn env(&self) -> Vec<(&str, &str)> {

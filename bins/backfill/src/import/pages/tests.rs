@@ -83,6 +83,54 @@ fn every_shape_of_file_gives_the_same_records() {
 }
 
 #[test]
+fn an_answer_without_results_is_no_record() {
+    let format = BodyFormat::GenesysDetails;
+    for text in [
+        "{\"totalHits\":0}".to_owned(),
+        format!("{{\"totalHits\":0}}\n{A}\n{B}"),
+    ] {
+        let pages = pages(text.as_bytes(), &format, 1000);
+        let counted: u32 = pages.iter().map(|page| page.records).sum();
+        assert_eq!(counted as usize, items(&pages, &format).len(), "{text}");
+        assert_eq!(counted > 0, text.contains(A), "{text}");
+    }
+}
+
+#[test]
+fn answers_of_both_contact_apis_are_opened_also_inside_the_old_wrapper() {
+    let shapes = [
+        (
+            "{\"totalRecords\":2,\"_links\":{\"next\":\"x\"},\"completedContacts\":[",
+            "],\"lastPollTime\":\"t\"}",
+        ),
+        ("{\"contacts\":[", "]}"),
+        (
+            "{\"resultSet\":{\"businessUnitId\":\"1\",\"completedContacts\":[",
+            "],\"totalRecords\":\"2\"}}",
+        ),
+        (
+            "{ \"resultSet\" : { \"_links\":{} , \"contacts\" : [ ",
+            " ] } , \"x\": [1] }",
+        ),
+        // The wrapper without a list is looked over.
+        ("{\"resultSet\":{},\"completedContacts\":[", "]}"),
+    ];
+    let row = |number: u32| format!("{{\"contactId\":{number},\"contacts\":[{number}]}}");
+    for (before, after) in shapes {
+        let answer = format!("{before}{},{}{after}", row(1), row(2));
+        // Answers one after the other, as they were appended to a file.
+        let text = format!("{answer}\n{before}{}{after}\n", row(3));
+        let format = BodyFormat::CxoneContacts;
+        let found: Vec<String> = pages(text.as_bytes(), &format, 40)
+            .iter()
+            .map(|page| String::from_utf8(page.body.clone()).unwrap())
+            .collect();
+        let wanted: Vec<String> = (1..=3).map(|number| format!("[{}]", row(number))).collect();
+        assert_eq!(found, wanted, "{text}");
+    }
+}
+
+#[test]
 fn a_pretty_record_is_one_record() {
     let pretty = "{\n  \"conversationId\": \"a\",\n  \"participants\": [\n    {}\n  ]\n}";
     assert_eq!(details(pretty), [pretty]);
@@ -257,7 +305,15 @@ proptest! {
             let mut pages = Pages::new(Dribble(text.as_bytes()), &format, bytes).unwrap();
             for _ in 0..200 {
                 match pages.read() {
-                    Ok(Some(page)) => prop_assert!(page.records > 0 && page.position <= text.len() as u64),
+                    Ok(Some(page)) => {
+                        prop_assert!(page.position <= text.len() as u64);
+                        // Of an answer without results there is none.
+                        let found = match adapter::split(&format, &page.body) {
+                            Split::Items(items) => items.len(),
+                            Split::Unreadable { .. } => 1,
+                        };
+                        prop_assert_eq!(found, page.records as usize);
+                    }
                     Ok(None) | Err(_) => break,
                 }
             }
