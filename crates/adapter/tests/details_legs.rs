@@ -365,7 +365,6 @@ fn flow(exit: Option<&str>, how: &str, outcomes: &Value, served: bool) -> Mapped
             metrics: vec![metric("tIvr", 60_000, "01:00")],
             segments: vec![left(segment("ivr", "00:00", "01:00"), how)],
             more: vec![("flow", flow)],
-            ..Session::default()
         }],
         &[("selfServed", served.into())],
     ))

@@ -103,11 +103,13 @@ impl From<Read> for Session {
             // Whoever edited the row by hand may have left another order or a fact twice.
             session.insert(fact);
         }
-        let mut withdrawn = Self::default();
-        for name in read.w {
-            withdrawn.withdrawn.add(name);
+        if !read.w.is_empty() {
+            let mut withdrawn = Self::default();
+            for name in read.w {
+                withdrawn.withdrawn.add(name);
+            }
+            session.join(withdrawn);
         }
-        session.join(withdrawn);
         session
     }
 }

@@ -7,7 +7,8 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select};
 use schema::{
     AgentId, AgentRef, CustomerKey, Details, Direction, DurationKind, Durations, Fact, FactKey,
-    Leg, LegId, LegKind, LegOutcome, Millis, QueueId, SourceRank, State, Statement, UtcMicros,
+    Leg, LegId, LegKind, LegOutcome, Millis, QueueId, SourceRank, State, Statement, Transfer,
+    UtcMicros,
 };
 use session::MAX_FACTS;
 
@@ -84,14 +85,33 @@ fn leg() -> impl Strategy<Value = Leg> {
         LegOutcome::FlowedOut,
         LegOutcome::Transferred,
     ];
-    let id = select(vec!["A", "B", "C"]).prop_map(LegId::new);
-    (id, select(kinds), of(at()), of(select(outcomes))).prop_map(|(id, kind, ended_at, outcome)| {
-        Leg {
-            ended_at,
-            outcome,
-            ..Leg::new(id, kind)
-        }
-    })
+    let transfers = vec![Transfer::Blind, Transfer::Consult, Transfer::Unspecified];
+    // The last one is the name of a derived leg, too.
+    let id = select(vec!["A", "B", "C", "agent:anna"]).prop_map(LegId::new);
+    let rarer = (
+        of(at()),
+        of(0..4_u32),
+        of(millis()),
+        weighted(0.3, select(transfers)),
+        weighted(0.2, Just(())),
+        weighted(0.2, Just(())),
+    );
+    (id, select(kinds), of(at()), of(select(outcomes)), rarer).prop_map(
+        |(id, kind, ended_at, outcome, rarer)| {
+            let (answered_at, holds, longest_hold, transfer, consult, conference) = rarer;
+            Leg {
+                ended_at,
+                outcome,
+                answered_at,
+                holds,
+                longest_hold,
+                transfer,
+                consult: consult.is_some(),
+                conference: conference.is_some(),
+                ..Leg::new(id, kind)
+            }
+        },
+    )
 }
 
 fn details() -> impl Strategy<Value = Box<Details>> {
@@ -118,6 +138,7 @@ fn state() -> impl Strategy<Value = State> {
     let names = vec![
         "offered",
         "queued",
+        "alerting",
         "connected",
         "held",
         "transferred",
@@ -126,6 +147,8 @@ fn state() -> impl Strategy<Value = State> {
         "abandoned",
         "missed",
         "parked",
+        "blind_transferred",
+        "conference",
     ];
     select(names).prop_map(State::from_name)
 }

@@ -1,0 +1,402 @@
+//! What became of an interaction, case by case.
+
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the methods themselves are not general enough over the timeline's lifetime"
+)]
+
+#[path = "support/told.rs"]
+mod told;
+
+use schema::DurationKind::{Hold, QueueWait, Talk};
+use schema::{LegKind, LegOutcome, Millis, State, Transfer, UtcMicros};
+use session::{DurationFact, Outcome, Session, Timeline};
+use told::{Told, at, leg, session, whole};
+
+fn told_by<T>(facts: Vec<Told>, ask: impl FnOnce(&Timeline<'_>) -> T) -> T {
+    ask(&session(facts).timeline())
+}
+
+fn outcome(facts: Vec<Told>) -> Option<Outcome> {
+    told_by(facts, |timeline| timeline.outcome())
+}
+
+/// Events of these states, a second apart.
+fn states(names: &[&str]) -> Vec<Told> {
+    (0..)
+        .zip(names)
+        .map(|(n, name)| at(n).state(name))
+        .collect()
+}
+
+fn seconds(duration: Option<DurationFact>) -> Option<i64> {
+    duration?.plausible().map(|millis| millis.0 / 1000)
+}
+
+#[test]
+fn states_alone_tell_the_outcome() {
+    use Outcome::{AbandonedInIvr, AbandonedInQueue, Answered, Missed, SelfService};
+    for (names, expected) in [
+        (&["offered", "queued"][..], None),
+        (
+            &["offered", "queued", "connected", "completed"],
+            Some(Answered),
+        ),
+        (&["offered", "queued", "abandoned"], Some(AbandonedInQueue)),
+        (
+            &["offered", "alerting", "abandoned"],
+            Some(AbandonedInQueue),
+        ),
+        (&["offered", "abandoned"], Some(AbandonedInIvr)),
+        (&["offered", "alerting", "missed"], Some(Missed)),
+        (&["offered", "completed"], Some(SelfService)),
+        // Served in the queue by a flow: nobody took part and nobody left.
+        (&["offered", "queued", "completed"], Some(SelfService)),
+        // Whoever talked to an agent was answered, whatever the last word is.
+        (
+            &["queued", "connected", "held", "abandoned"],
+            Some(Answered),
+        ),
+        (&["connected", "missed"], Some(Answered)),
+    ] {
+        assert_eq!(outcome(states(names)), expected, "{names:?}");
+    }
+}
+
+#[test]
+fn an_agent_a_queue_or_talk_tells_where_the_states_do_not() {
+    let ended = |state: &str| at(9).state(state);
+    for (told, expected) in [
+        (ended("completed").agent("anna"), Outcome::Answered),
+        (ended("completed").lasts(Talk, 1), Outcome::Answered),
+        (ended("completed").lasts(Talk, 0), Outcome::SelfService),
+        (ended("completed").queue("q"), Outcome::SelfService),
+        (ended("abandoned").queue("q"), Outcome::AbandonedInQueue),
+        (ended("abandoned").agent("anna"), Outcome::AbandonedInQueue),
+        (ended("missed").agent("anna"), Outcome::Missed),
+    ] {
+        assert_eq!(outcome(vec![told.clone()]), Some(expected), "{told:?}");
+    }
+    // It rang at somebody, and then it was over: nobody knows who served it.
+    let rang = vec![at(1).state("alerting").agent("anna"), ended("completed")];
+    assert_eq!(outcome(rang), Some(Outcome::Other));
+}
+
+#[test]
+fn legs_tell_the_outcome_before_states_do() {
+    use LegKind::{Agent, Customer, Ivr, Queue};
+    use LegOutcome::{Abandoned, Answered, FlowedOut, NotResponding, Transferred};
+    type Legs = &'static [(LegKind, Option<LegOutcome>)];
+    let cases: [(Legs, &str, Outcome); 11] = [
+        (
+            &[(Queue, Some(Answered)), (Agent, Some(Transferred))],
+            "completed",
+            Outcome::Answered,
+        ),
+        (
+            &[(Queue, Some(Abandoned)), (Agent, Some(NotResponding))],
+            "abandoned",
+            Outcome::AbandonedInQueue,
+        ),
+        (
+            &[(Agent, Some(Abandoned))],
+            "abandoned",
+            Outcome::AbandonedInQueue,
+        ),
+        // Left the second queue after the first one passed it on.
+        (
+            &[(Queue, Some(FlowedOut)), (Queue, Some(Abandoned))],
+            "abandoned",
+            Outcome::AbandonedInQueue,
+        ),
+        (
+            &[(Queue, Some(FlowedOut)), (Agent, Some(NotResponding))],
+            "completed",
+            Outcome::FlowedOut,
+        ),
+        (
+            &[(Customer, None), (Ivr, Some(Abandoned))],
+            "completed",
+            Outcome::AbandonedInIvr,
+        ),
+        // The queue answered, then a survey was left.
+        (
+            &[(Agent, Some(Answered)), (Ivr, Some(Abandoned))],
+            "completed",
+            Outcome::Answered,
+        ),
+        (&[(Agent, Some(NotResponding))], "missed", Outcome::Missed),
+        (
+            &[(Customer, None), (Ivr, None)],
+            "completed",
+            Outcome::SelfService,
+        ),
+        (&[(Ivr, None), (Queue, None)], "completed", Outcome::Other),
+        (
+            &[(Ivr, None), (Queue, None)],
+            "abandoned",
+            Outcome::AbandonedInQueue,
+        ),
+    ];
+    for (legs, end, expected) in cases {
+        let mut facts: Vec<Told> = (0..)
+            .zip(legs)
+            .map(|(n, (kind, outcome))| leg(&n.to_string(), n, *kind, *outcome))
+            .collect();
+        facts.push(whole(end, 60));
+        assert_eq!(outcome(facts), Some(expected), "{legs:?}");
+    }
+}
+
+#[test]
+fn who_was_only_consulted_did_not_answer_the_customer() {
+    let consulted = leg("2", 5, LegKind::Agent, Some(LegOutcome::Answered))
+        .agent("bo")
+        .with(|leg| leg.consult = true);
+    let facts = vec![
+        leg("1", 1, LegKind::Agent, Some(LegOutcome::NotResponding)).agent("anna"),
+        consulted,
+        whole("missed", 60),
+    ];
+    assert_eq!(outcome(facts), Some(Outcome::Missed));
+}
+
+#[test]
+fn the_state_of_the_record_keeps_its_word() {
+    // Who hung up in the flow is no abandonment of the centre's: the outcome tells them apart, the state does not change.
+    let session = session([
+        leg("1", 1, LegKind::Ivr, Some(LegOutcome::Abandoned)),
+        whole("completed", 60),
+    ]);
+    assert_eq!(session.timeline().outcome_name(), Some("completed"));
+    assert_eq!(
+        session.timeline().outcome().map(Outcome::name),
+        Some("abandoned_in_ivr")
+    );
+    assert_eq!(Session::default().timeline().outcome(), None);
+}
+
+#[test]
+fn transfers_are_counted_by_legs_or_else_by_states() {
+    let by = |facts: Vec<Told>| {
+        let transfers = told_by(facts, |timeline| timeline.transfers());
+        (transfers.blind, transfers.consult, transfers.total())
+    };
+    let on = |id: &str, transfer| {
+        leg(id, 1, LegKind::Agent, None).with(move |leg| leg.transfer = Some(transfer))
+    };
+    assert_eq!(by(states(&["connected", "completed"])), (0, 0, 0));
+    let told = states(&[
+        "transferred",
+        "blind_transferred",
+        "consult_transferred",
+        "warm_transferred",
+        "untransferred",
+    ]);
+    assert_eq!(by(told.clone()), (1, 2, 4));
+    let mut both = told;
+    both.extend([on("a", Transfer::Blind), on("b", Transfer::Unspecified)]);
+    assert_eq!(by(both), (1, 0, 2));
+}
+
+#[test]
+fn holds_are_those_of_the_legs_or_else_the_held_states() {
+    let of = |facts: Vec<Told>| {
+        told_by(facts, |timeline| {
+            (timeline.holds(), seconds(timeline.longest_hold()))
+        })
+    };
+    let call = |holds: &[(i64, i64)]| {
+        let mut facts = vec![at(0).state("connected"), at(100).state("completed")];
+        for (from, until) in holds {
+            facts.push(at(*from).state("held"));
+            facts.push(at(*until).state("connected"));
+        }
+        facts
+    };
+    assert_eq!(of(call(&[])), (Some(0), None));
+    assert_eq!(of(call(&[(5, 9), (20, 50)])), (Some(2), Some(30)));
+    // Held to the end.
+    assert_eq!(
+        of(vec![at(0).state("held"), at(7).state("completed")]),
+        (Some(1), Some(7))
+    );
+    // What is said of all holds together bounds the longest, and is that of a single one.
+    let stated = |holds: &[(i64, i64)], millis| {
+        let mut facts = call(holds);
+        facts.push(at(99).state("completed").lasts(Hold, millis));
+        of(facts)
+    };
+    assert_eq!(stated(&[(5, 9)], 2_000), (Some(1), Some(2)));
+    assert_eq!(stated(&[(5, 9), (20, 50)], 12_000), (Some(2), Some(12)));
+    // Hold time without a word of when: it is not known how often.
+    assert_eq!(stated(&[], 2_000), (None, None));
+    assert_eq!(of(states(&["completed"])), (None, None));
+    let on = |id: &str, holds, longest| {
+        leg(id, 1, LegKind::Agent, None).with(move |leg| {
+            leg.holds = Some(holds);
+            leg.longest_hold = Some(Millis(longest));
+        })
+    };
+    assert_eq!(
+        of(vec![on("a", 2, 3_000), on("b", 1, 9_000)]),
+        (Some(3), Some(9))
+    );
+}
+
+#[test]
+fn it_rang_in_vain_as_often_as_no_answer_followed() {
+    for (names, expected) in [
+        (&["queued", "alerting", "connected"][..], 0),
+        (&["alerting", "alerting", "connected"], 1),
+        (&["alerting", "queued", "alerting", "missed"], 2),
+        (&["alerting", "abandoned"], 1),
+        (&["offered", "missed"], 1),
+        (&["alerting", "completed"], 0),
+        (&["alerting", "parked", "queued"], 1),
+    ] {
+        assert_eq!(
+            told_by(states(names), |timeline| timeline.missed_alerts()),
+            expected,
+            "{names:?}"
+        );
+    }
+    let missed = Some(LegOutcome::NotResponding);
+    let legs = vec![
+        leg("a", 1, LegKind::Agent, missed),
+        leg("a", 2, LegKind::Agent, missed).key("again"),
+        leg("b", 3, LegKind::Agent, missed),
+        leg("c", 4, LegKind::Agent, Some(LegOutcome::Answered)),
+    ];
+    assert_eq!(told_by(legs, |timeline| timeline.missed_alerts()), 2);
+}
+
+#[test]
+fn the_customer_waited_until_leaving() {
+    let after = |facts: Vec<Told>| seconds(told_by(facts, |timeline| timeline.abandoned_after()));
+    let events = |wait: Option<i64>| {
+        let mut end = at(50).state("abandoned");
+        if let Some(wait) = wait {
+            end = end.lasts(QueueWait, wait);
+        }
+        vec![at(0).state("offered"), at(8).state("queued"), end]
+    };
+    assert_eq!(after(events(Some(41_000))), Some(41));
+    assert_eq!(after(events(None)), Some(42));
+    // In the flow, from the very start.
+    assert_eq!(
+        after(vec![at(3).state("offered"), at(50).state("abandoned")]),
+        Some(47)
+    );
+    assert_eq!(after(states(&["connected", "completed"])), None);
+    // Of two queues, the one that was left.
+    let queue = |id: &str, second, outcome, wait| {
+        leg(id, second, LegKind::Queue, Some(outcome)).lasts(QueueWait, wait)
+    };
+    let legs = |more: Vec<Told>| {
+        let mut facts = vec![
+            queue("1", 1, LegOutcome::FlowedOut, 9_000),
+            whole("abandoned", 60),
+        ];
+        facts.extend(more);
+        after(facts)
+    };
+    assert_eq!(
+        legs(vec![queue("2", 10, LegOutcome::Abandoned, 7_000)]),
+        Some(7)
+    );
+    let unstated = leg("2", 10, LegKind::Queue, Some(LegOutcome::Abandoned))
+        .with(|leg| leg.ended_at = Some(UtcMicros(31_000_000)));
+    assert_eq!(legs(vec![unstated]), Some(21));
+    let absurd = told_by(events(Some(-5)), |timeline| timeline.abandoned_after());
+    assert_eq!(absurd, Some(DurationFact::Implausible(Millis(-5))));
+}
+
+#[test]
+fn answered_is_the_first_answer_of_a_leg_or_the_first_connection() {
+    let of = |facts: Vec<Told>| {
+        told_by(facts, |timeline| timeline.answered_at()).map(UtcMicros::seconds)
+    };
+    assert_eq!(
+        of(states(&["queued", "connected", "held", "connected"])),
+        Some(1)
+    );
+    assert_eq!(of(states(&["queued", "completed"])), None);
+    let answered = |id: &str, kind, second: i64, consult| {
+        leg(id, 0, kind, None).with(move |leg| {
+            leg.answered_at = Some(UtcMicros(second * 1_000_000));
+            leg.consult = consult;
+        })
+    };
+    assert_eq!(
+        of(vec![
+            answered("q", LegKind::Queue, 4, false),
+            answered("consulted", LegKind::Agent, 5, true),
+            answered("b", LegKind::Agent, 9, false),
+            answered("a", LegKind::Agent, 7, false),
+        ]),
+        Some(7)
+    );
+    assert_eq!(of(vec![answered("q", LegKind::Queue, 4, false)]), Some(4));
+}
+
+#[test]
+fn time_in_a_state_lasts_until_another_is_stated() {
+    let facts = vec![
+        at(0).state("queued"),
+        at(4).state("queued"),
+        at(10).state("connected"),
+        at(12).state("queued"),
+        at(15).state("completed"),
+        at(40).state("wrapped_up"),
+        // A record is dated by the start and states the end: no part of the history.
+        whole("completed", 15),
+    ];
+    let session = session(facts);
+    let timeline = session.timeline();
+    let spent = |name: &str| seconds(Some(timeline.state_time(&State::from_name(name))));
+    assert_eq!(spent("queued"), Some(13));
+    assert_eq!(spent("connected"), Some(2));
+    // Completed until the wrap-up was told of; nothing ends the wrap-up, and it is behind the end.
+    assert_eq!(spent("completed"), Some(25));
+    assert_eq!(spent("wrapped_up"), Some(0));
+    assert_eq!(spent("parked"), Some(0));
+}
+
+#[test]
+fn lists_name_each_once_and_only_who_took_part() {
+    let session = session([
+        at(1).state("alerting").agent("away").queue("q1"),
+        at(2)
+            .state("connected")
+            .agent("anna")
+            .queue("q1")
+            .disposition("A"),
+        at(3)
+            .state("transferred")
+            .agent("anna")
+            .queue("q2")
+            .disposition(""),
+        at(4).state("connected").agent("bo").disposition("A"),
+        at(5)
+            .state("completed")
+            .agent("anna")
+            .disposition("B")
+            .media("callback"),
+    ]);
+    let timeline = session.timeline();
+    let agents: Vec<_> = timeline.agents().iter().map(|a| a.id.as_str()).collect();
+    assert_eq!(agents, ["anna", "bo"]);
+    assert_eq!(timeline.last_agent().map(|a| a.id.as_str()), Some("anna"));
+    let queues: Vec<_> = timeline.queues().iter().map(|q| q.as_str()).collect();
+    assert_eq!(queues, ["q1", "q2"]);
+    assert_eq!(timeline.dispositions(), ["A", "B"]);
+    assert!(timeline.callback() && !timeline.conference());
+    let many: Vec<Told> = (0..100)
+        .map(|n| at(n).state("connected").agent(&format!("agent {}", n % 50)))
+        .collect();
+    assert_eq!(told_by(many, |timeline| timeline.agent_count()), 50);
+    assert!(told_by(states(&["conference"]), |timeline| timeline.conference()));
+    let leg = leg("a", 1, LegKind::Agent, None).with(|leg| leg.conference = true);
+    assert!(told_by(vec![leg], |timeline| timeline.conference()));
+}
