@@ -26,7 +26,7 @@ mod table;
 pub use args::{
     ActivateArgs, AddArgs, CheckArgs, DiffArgs, ExplainArgs, FieldsArgs, FindingsArgs, KpiArgs,
     KpiCommand, ListArgs, Output, PlacesArgs, PreviewArgs, PromoteArgs, RetireArgs, RollbackArgs,
-    SchedulesArgs, ShowArgs,
+    SchedulesArgs, ShelfArgs, ShowArgs, StatusArg,
 };
 pub use subject::{Exact, Reference, Subject};
 

@@ -6,26 +6,28 @@ use runtime::args::PostgresArgs;
 use schema::UtcMicros;
 use std::path::PathBuf;
 
-/// KPI definitions: check, try out, explain, switch on, promote.
-///
-/// A KPI is a TOML file: name, version, what is left out and why, the value as an expression. `compute kpi fields` lists what
-/// expressions may use, `compute kpi show adjusted_aht` is an example to begin with.
-///
-/// The life of a change:
-///
-///   compute kpi show adjusted_aht > aht.toml           the current text; edit it, raise its version
-///   compute kpi check aht.toml                         is it sound?
-///   compute kpi preview aht.toml                       what would it have given, and which interactions change most?
-///   compute kpi activate aht.toml                      compute it beside the current version from now on
-///   backfill replay --metric-version 2 --from … --to … compute the past, too
-///   compute kpi promote adjusted_aht@2                 dashboards see it now, at once and all of it
-///   compute kpi rollback adjusted_aht                  they see the one before again
-///   compute kpi retire adjusted_aht@1                  stop computing the old one; its rows stay
-///
-/// A definition is a draft (stored only), a candidate (computed), current (computed, and what dashboards see) or retired. The text
-/// under a number never changes: another text is another version. Running replicas follow at their next batch.
+/// What is said behind the list of commands.
+const LIFE_OF_A_CHANGE: &str = "\
+A KPI is a TOML file: name, version, what is left out and why, the value as an expression. `compute kpi fields` lists what
+expressions may use, `compute kpi show adjusted_aht` is an example to begin with.
+
+The life of a change:
+
+  compute kpi show adjusted_aht > aht.toml     the current text; edit it, raise its version
+  compute kpi check aht.toml                   is it sound?
+  compute kpi preview aht.toml                 what would it have given, and which interactions change most?
+  compute kpi activate aht.toml                compute it beside the current version from now on
+  backfill replay … --metric-version 2         compute the past, too
+  compute kpi promote adjusted_aht@2           dashboards see it now, at once and all of it
+  compute kpi rollback adjusted_aht            they see the one before again
+  compute kpi retire adjusted_aht@1            stop computing the old one; its rows stay
+
+A definition is a draft (stored only), a candidate (computed), current (computed, and what dashboards see) or retired. The text
+under a number never changes: another text is another version. Running replicas follow at their next batch.";
+
+/// The flags of `compute kpi`: one of its commands.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = LIFE_OF_A_CHANGE)]
 pub struct KpiArgs {
     #[command(subcommand)]
     pub(crate) command: KpiCommand,
@@ -35,34 +37,129 @@ pub struct KpiArgs {
 #[derive(Debug, Subcommand)]
 pub enum KpiCommand {
     /// Check files of definitions, schedules and places; list every problem at once
+    ///
+    /// Examples:
+    ///   compute kpi check                       what ships with this release
+    ///   compute kpi check kpis/                 every *.toml in the folder and those below it
+    ///   compute kpi check aht.toml --database   also: would `add` refuse it?
+    #[command(verbatim_doc_comment)]
     Check(CheckArgs),
     /// What expressions may use: fields, functions, operators
+    ///
+    /// Examples:
+    ///   compute kpi fields           everything
+    ///   compute kpi fields legs      what has `legs` in its name or description
+    #[command(verbatim_doc_comment)]
     Fields(FieldsArgs),
     /// The definitions in the catalogue, with their status
+    ///
+    /// Examples:
+    ///   compute kpi list                        all versions of all definitions
+    ///   compute kpi list adjusted_aht           all versions of one
+    ///   compute kpi list --status candidate     what is computed and not shown yet
+    #[command(verbatim_doc_comment)]
     List(ListArgs),
     /// The text of a definition, to read or to begin a new version with
+    ///
+    /// Examples:
+    ///   compute kpi show adjusted_aht > aht.toml      the current version, as a file to edit
+    ///   compute kpi show adjusted_aht@1 --output json
+    #[command(verbatim_doc_comment)]
     Show(ShowArgs),
     /// What differs between two definitions, field by field
+    ///
+    /// Examples:
+    ///   compute kpi diff adjusted_aht@1 adjusted_aht@2
+    ///   compute kpi diff adjusted_aht aht.toml          the current version against a file
+    #[command(verbatim_doc_comment)]
     Diff(DiffArgs),
     /// What a definition would give on stored history or on a file, beside the current version. Writes nothing
+    ///
+    /// Evaluates a definition, and another one beside it, on every interaction, and prints both ways of counting: values and reasons, the
+    /// definition's aggregations, the distribution, how many interactions change, and the ones that change most with the rule that
+    /// makes the difference. Nothing is written.
+    ///
+    /// Examples:
+    ///   compute kpi preview aht.toml                                    against the current version, all stored history
+    ///   compute kpi preview aht.toml --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z --tenant acme
+    ///   compute kpi preview adjusted_aht@2 --against adjusted_aht@1 --show 50 --output csv > changes.csv
+    ///   compute kpi preview aht.toml --events monday.jsonl              on a file, no database needed
+    #[command(verbatim_doc_comment)]
     Preview(PreviewArgs),
     /// Why is this number so? The timeline of an interaction and each rule's part in its values
+    ///
+    /// Prints what is known of an interaction in the order of the platform's clock, and for each definition each rule with its inputs and
+    /// its result, the time zone and where it came from, the value or why there is none, and the row stored now.
+    ///
+    /// Examples:
+    ///   compute kpi explain int_1234567890abcdef --tenant acme --kpi adjusted_aht
+    ///   compute kpi explain int_1 --events monday.jsonl --kpi aht.toml        no database needed
+    #[command(verbatim_doc_comment)]
     Explain(ExplainArgs),
     /// Store definitions (as drafts), schedules and places
+    ///
+    /// All or nothing. What is stored already is left alone; another text under a stored number is refused.
+    ///
+    /// Example:
+    ///   compute kpi add kpis/ office.schedule.toml places.toml
+    #[command(verbatim_doc_comment)]
     Add(AddArgs),
     /// Compute a definition from now on, beside the current version
+    ///
+    /// A draft or retired version becomes a candidate: computed for every interaction that has news, beside the current one. The past is
+    /// computed by `backfill replay`. All of those named, or none.
+    ///
+    /// Examples:
+    ///   compute kpi activate adjusted_aht@2
+    ///   compute kpi activate aht.toml           stores it first
+    #[command(verbatim_doc_comment)]
     Activate(ActivateArgs),
     /// Show a computed version to dashboards, in place of the current one
+    ///
+    /// The views for dashboards switch in one transaction. Refused as long as the candidate lacks rows that the current version has: the
+    /// answer names the `backfill replay` that makes them. The version replaced goes on being computed, for `rollback`.
+    ///
+    /// Example:
+    ///   compute kpi promote adjusted_aht@2
+    #[command(verbatim_doc_comment)]
     Promote(PromoteArgs),
     /// Stop computing a version; its rows stay
+    ///
+    /// The rows computed so far stay. A current version cannot be retired: promote another one first.
+    ///
+    /// Example:
+    ///   compute kpi retire adjusted_aht@1
+    #[command(verbatim_doc_comment)]
     Retire(RetireArgs),
     /// Show dashboards the version again that they saw before the last promotion
+    ///
+    /// Undoes the last promotion in one transaction. A second rollback undoes the first.
+    ///
+    /// Example:
+    ///   compute kpi rollback adjusted_aht
+    #[command(verbatim_doc_comment)]
     Rollback(RollbackArgs),
     /// The stored schedules, or the text of one
+    ///
+    /// Examples:
+    ///   compute kpi schedules
+    ///   compute kpi schedules eight_to_six@1     its text
+    #[command(verbatim_doc_comment)]
     Schedules(SchedulesArgs),
     /// The stored places: whose clock counts
+    ///
+    /// Example:
+    ///   compute kpi places > places.toml     the text that holds, as a file to edit
+    #[command(verbatim_doc_comment)]
     Places(PlacesArgs),
     /// Time zones that were stated and are unknown
+    ///
+    /// The metrics concerned were computed in another zone and say so. Put the right zone into the places (`compute kpi add`), then
+    /// replay the stretch.
+    ///
+    /// Example:
+    ///   compute kpi findings --output csv
+    #[command(verbatim_doc_comment)]
     Findings(FindingsArgs),
 }
 
@@ -90,13 +187,7 @@ pub struct ShelfArgs {
 }
 
 /// Flags of `kpi check`.
-///
-/// Examples:
-///   compute kpi check                       what ships with this release
-///   compute kpi check kpis/                 every *.toml in the folder and those below it
-///   compute kpi check aht.toml --database   also: would `add` refuse it?
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct CheckArgs {
     /// Files and folders; what ships with this release when there are none
     #[arg(value_name = "PATH")]
@@ -115,12 +206,7 @@ pub struct CheckArgs {
 }
 
 /// Flags of `kpi fields`.
-///
-/// Examples:
-///   compute kpi fields           everything
-///   compute kpi fields legs      what has `legs` in its name or description
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct FieldsArgs {
     /// Only what has this word in it
     #[arg(value_name = "WORD")]
@@ -132,13 +218,7 @@ pub struct FieldsArgs {
 }
 
 /// Flags of `kpi list`.
-///
-/// Examples:
-///   compute kpi list                        all versions of all definitions
-///   compute kpi list adjusted_aht           all versions of one
-///   compute kpi list --status candidate     what is computed and not shown yet
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct ListArgs {
     /// Only definitions of these names
     #[arg(value_name = "NAME")]
@@ -174,12 +254,7 @@ pub enum StatusArg {
 }
 
 /// Flags of `kpi show`.
-///
-/// Examples:
-///   compute kpi show adjusted_aht > aht.toml      the current version, as a file to edit
-///   compute kpi show adjusted_aht@1 --output json
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct ShowArgs {
     /// Which; without a version the current one
     #[arg(value_name = "NAME[@VERSION]")]
@@ -194,12 +269,7 @@ pub struct ShowArgs {
 }
 
 /// Flags of `kpi diff`.
-///
-/// Examples:
-///   compute kpi diff adjusted_aht@1 adjusted_aht@2
-///   compute kpi diff adjusted_aht aht.toml          the current version against a file
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct DiffArgs {
     /// The old one; a name without a version is its current version
     #[arg(value_name = "NAME[@VERSION]|FILE")]
@@ -218,18 +288,7 @@ pub struct DiffArgs {
 }
 
 /// Flags of `kpi preview`.
-///
-/// Evaluates a definition, and another one beside it, on every interaction, and prints both ways of counting: values and reasons, the
-/// definition's aggregations, the distribution, how many interactions change, and the ones that change most with the rule that
-/// makes the difference. Nothing is written.
-///
-/// Examples:
-///   compute kpi preview aht.toml                                    against the current version, all stored history
-///   compute kpi preview aht.toml --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z --tenant acme
-///   compute kpi preview adjusted_aht@2 --against adjusted_aht@1 --show 50 --output csv > changes.csv
-///   compute kpi preview aht.toml --events monday.jsonl              on a file, no database needed
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct PreviewArgs {
     /// The definition to try out; a name without a version is its newest version
     #[arg(value_name = "NAME[@VERSION]|FILE")]
@@ -276,15 +335,7 @@ pub struct PreviewArgs {
 }
 
 /// Flags of `kpi explain`.
-///
-/// Prints what is known of an interaction in the order of the platform's clock, and for each definition each rule with its inputs and
-/// its result, the time zone and where it came from, the value or why there is none, and the row stored now.
-///
-/// Examples:
-///   compute kpi explain int_1234567890abcdef --tenant acme --kpi adjusted_aht
-///   compute kpi explain int_1 --events monday.jsonl --kpi aht.toml        no database needed
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct ExplainArgs {
     /// The platform's id of the interaction
     #[arg(value_name = "INTERACTION")]
@@ -315,13 +366,7 @@ pub struct ExplainArgs {
 }
 
 /// Flags of `kpi add`.
-///
-/// All or nothing. What is stored already is left alone; another text under a stored number is refused.
-///
-/// Example:
-///   compute kpi add kpis/ office.schedule.toml places.toml
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct AddArgs {
     /// Files and folders with definitions, schedules and places
     #[arg(required = true, value_name = "PATH")]
@@ -336,15 +381,7 @@ pub struct AddArgs {
 }
 
 /// Flags of `kpi activate`.
-///
-/// A draft or retired version becomes a candidate: computed for every interaction that has news, beside the current one. The past is
-/// computed by `backfill replay`. All of those named, or none.
-///
-/// Examples:
-///   compute kpi activate adjusted_aht@2
-///   compute kpi activate aht.toml           stores it first
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct ActivateArgs {
     /// What to activate
     #[arg(required = true, value_name = "NAME@VERSION|FILE")]
@@ -355,14 +392,7 @@ pub struct ActivateArgs {
 }
 
 /// Flags of `kpi promote`.
-///
-/// The views for dashboards switch in one transaction. Refused as long as the candidate lacks rows that the current version has: the
-/// answer names the `backfill replay` that makes them. The version replaced goes on being computed, for `rollback`.
-///
-/// Example:
-///   compute kpi promote adjusted_aht@2
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct PromoteArgs {
     /// What dashboards are to see
     #[arg(value_name = "NAME@VERSION")]
@@ -373,13 +403,7 @@ pub struct PromoteArgs {
 }
 
 /// Flags of `kpi retire`.
-///
-/// The rows computed so far stay. A current version cannot be retired: promote another one first.
-///
-/// Example:
-///   compute kpi retire adjusted_aht@1
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct RetireArgs {
     /// What is no longer to be computed
     #[arg(value_name = "NAME@VERSION")]
@@ -390,13 +414,7 @@ pub struct RetireArgs {
 }
 
 /// Flags of `kpi rollback`.
-///
-/// Undoes the last promotion in one transaction. A second rollback undoes the first.
-///
-/// Example:
-///   compute kpi rollback adjusted_aht
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct RollbackArgs {
     /// The definition's name
     #[arg(value_name = "NAME")]
@@ -407,12 +425,7 @@ pub struct RollbackArgs {
 }
 
 /// Flags of `kpi schedules`.
-///
-/// Examples:
-///   compute kpi schedules
-///   compute kpi schedules eight_to_six@1     its text
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct SchedulesArgs {
     /// The one to print the text of; without a version its newest
     #[arg(value_name = "NAME[@VERSION]")]
@@ -427,11 +440,7 @@ pub struct SchedulesArgs {
 }
 
 /// Flags of `kpi places`.
-///
-/// Example:
-///   compute kpi places > places.toml     the text that holds, as a file to edit
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct PlacesArgs {
     /// All versions there were, instead of the text of the newest
     #[arg(long)]
@@ -446,14 +455,7 @@ pub struct PlacesArgs {
 }
 
 /// Flags of `kpi findings`.
-///
-/// The metrics concerned were computed in another zone and say so. Put the right zone into the places (`compute kpi add`), then
-/// replay the stretch.
-///
-/// Example:
-///   compute kpi findings --output csv
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct FindingsArgs {
     /// How rows are printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -469,4 +471,67 @@ fn instant(text: &str) -> Result<UtcMicros, String> {
         "not an instant with a zone; write 2024-03-01T00:00:00Z or 2024-03-01T00:00:00-05:00"
             .to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Cli;
+    use clap::{CommandFactory as _, Parser as _};
+
+    /// The lines of a help that are commands, without what is said about them behind two blanks or after a `>`.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        help.lines()
+            .map(str::trim_start)
+            .filter(|line| line.starts_with("compute kpi "))
+            .map(|line| {
+                let command = line.split("  ").next().unwrap_or(line);
+                let command = command.split(" > ").next().unwrap_or(command);
+                command.split_whitespace().map(str::to_owned).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_example_in_the_helps_is_a_command_that_parses() {
+        let cli = Cli::command();
+        let kpi = cli.find_subcommand("kpi").unwrap();
+        let mut seen = 0;
+        let helps = kpi
+            .get_subcommands()
+            .map(|command| command.get_long_about().unwrap())
+            .chain(kpi.get_after_long_help());
+        for help in helps {
+            for example in examples(&help.to_string()) {
+                let parsed = Cli::try_parse_from(&example);
+                assert!(parsed.is_ok(), "{example:?}: {}", parsed.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen > 25, "only {seen} examples were found");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_what_is_allowed() {
+        for (line, part) in [
+            ("promote talk_time", "write talk_time@1"),
+            ("promote talk_time@0", "allowed are 1 to 32767"),
+            ("show Talk", "is no name of a definition"),
+            ("preview talk", "--database-url"),
+            ("preview a.toml --from yesterday", "2024-03-01T00:00:00Z"),
+            ("preview a.toml --events b --limit 3", "cannot be used with"),
+            (
+                "list --status old",
+                "possible values: draft, candidate, current, retired",
+            ),
+            ("activate", "required"),
+            ("add", "required"),
+        ] {
+            let words = ["compute", "kpi"].into_iter().chain(line.split(' '));
+            match Cli::try_parse_from(words) {
+                Err(error) => assert!(error.to_string().contains(part), "{line}: {error}"),
+                // Whether a database is named is looked at later.
+                Ok(_) => assert_eq!(part, "--database-url", "{line}"),
+            }
+        }
+    }
 }

@@ -287,7 +287,10 @@ fn promoted_words(
                 out,
                 "{name}: dashboards saw version {before} → they see version {after}"
             )?;
-            writeln!(out, "  version {before} goes on being computed: `compute kpi rollback {name}` goes back to it, `compute kpi retire {name}@{before}` ends it")?;
+            writeln!(
+                out,
+                "  version {before} goes on being computed: `compute kpi rollback {name}` goes back to it, `compute kpi retire {name}@{before}` ends it"
+            )?;
         }
         None => writeln!(
             out,

@@ -63,7 +63,9 @@ fn shipped() -> Findings {
         ..Findings::default()
     };
     for entry in shelf.entries {
-        findings.problems.extend(entry.compiled.err().into_iter().flatten());
+        findings
+            .problems
+            .extend(entry.compiled.err().into_iter().flatten());
     }
     findings
 }
@@ -108,7 +110,11 @@ fn report(findings: &Findings, output: Output, out: &mut dyn Write) -> anyhow::R
     if files.is_empty() {
         bail!("{}", counted(count, "problem"));
     }
-    bail!("{} in {}", counted(count, "problem"), counted(files.len(), "file"));
+    bail!(
+        "{} in {}",
+        counted(count, "problem"),
+        counted(files.len(), "file")
+    );
 }
 
 fn table(findings: &Findings) -> Table {
@@ -158,7 +164,11 @@ mod tests {
     #[test]
     fn problems_are_listed_and_counted_and_refuse() {
         let findings = Findings {
-            problems: vec![problem("a.toml", 4), problem("a.toml", 9), problem("b.toml", 1)],
+            problems: vec![
+                problem("a.toml", 4),
+                problem("a.toml", 9),
+                problem("b.toml", 1),
+            ],
             conflicts: vec!["aht@1 is stored with another text".to_owned()],
             ..Findings::default()
         };

@@ -25,9 +25,10 @@ impl Documents {
 pub(super) fn conflicts(files: &Files, shelf: &Shelf, documents: &Documents) -> Vec<String> {
     let mut conflicts = Vec::new();
     for definition in &files.definitions {
-        let stored = shelf.entries.iter().find(|entry| {
-            entry.name == definition.name() && entry.version == definition.version()
-        });
+        let stored = shelf
+            .entries
+            .iter()
+            .find(|entry| entry.name == definition.name() && entry.version == definition.version());
         if let Some(stored) = stored
             && stored.digest.as_deref() != Some(&definition.digest()[..])
         {

@@ -123,7 +123,10 @@ fn exclusions(name: &str, items: &[Value], found: &mut Vec<(String, Vec<String>)
 
 fn lines(value: &Value) -> Vec<String> {
     match value {
-        Value::String(text) => text.lines().map(|line| line.trim_end().to_owned()).collect(),
+        Value::String(text) => text
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect(),
         Value::Array(items) => items.iter().flat_map(lines).collect(),
         Value::Null => Vec::new(),
         other => vec![other.to_string()],
@@ -225,7 +228,10 @@ spam = ["A", "B"]
     #[test]
     fn comments_and_layout_are_no_difference() {
         assert_eq!(
-            changed(&[(" # a comment", ""), ("[\"A\", \"B\"]", "[\n \"A\",\n \"B\",\n]")]),
+            changed(&[
+                (" # a comment", ""),
+                ("[\"A\", \"B\"]", "[\n \"A\",\n \"B\",\n]")
+            ]),
             ""
         );
     }
@@ -233,7 +239,11 @@ spam = ["A", "B"]
     #[test]
     fn short_fields_take_one_line_and_lists_show_their_items() {
         assert_eq!(
-            changed(&[("version = 1", "version = 2"), ("\"20s\"", "\"30s\""), ("\"B\"]", "\"C\", \"D\"]")]),
+            changed(&[
+                ("version = 1", "version = 2"),
+                ("\"20s\"", "\"30s\""),
+                ("\"B\"]", "\"C\", \"D\"]")
+            ]),
             "version: 1 → 2\nparameters.limit: 20s → 30s\nlists.spam:\n    A\n  - B\n  + C\n  + D\n"
         );
     }

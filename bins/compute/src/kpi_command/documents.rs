@@ -51,8 +51,9 @@ pub(super) async fn schedules(args: &SchedulesArgs, out: &mut dyn Write) -> anyh
                 .version
                 .is_none_or(|version| entry.version == version.0)
     });
-    let entry = found
-        .with_context(|| format!("there is no schedule {wanted}; `compute kpi schedules` shows what there is"))?;
+    let entry = found.with_context(|| {
+        format!("there is no schedule {wanted}; `compute kpi schedules` shows what there is")
+    })?;
     if args.output == Output::Table {
         writeln!(out, "{}", entry.text.trim_end())?;
         return Ok(());

@@ -236,7 +236,7 @@ async fn owner(client: &Client, id: &str) -> anyhow::Result<String> {
 fn of_files(args: &ExplainArgs, mut remarks: &mut dyn Write) -> anyhow::Result<Found> {
     let mut folded = input::fold(&args.events, &BodyFormat::GenesysWebhook, 1)?;
     describe(&folded.bad, folded.counts.bad, &mut remarks)?;
-    let wanted = args.interaction.as_str().into();
+    let wanted = schema::InteractionId::new(&args.interaction);
     let session = folded
         .shards
         .iter_mut()

@@ -15,9 +15,9 @@ use super::database;
 use super::shelf::{Entry, Shelf, definition_of_file, with_documents};
 use super::subject::Subject;
 use anyhow::{Context as _, bail};
-use evaluate::{Carried, Pair};
-use kpi::{Catalogue, Definition, Grain, Library};
 use compare::Comparison;
+use evaluate::{Carried, Pair};
+use kpi::{Definition, Grain, Library};
 use report::{Report, Side};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -99,11 +99,7 @@ pub(super) async fn run(
 }
 
 /// The definition that a subject names; without a version the newest.
-fn wanted(
-    subject: &Subject,
-    shelf: &Shelf,
-    library: &Library,
-) -> anyhow::Result<(Named, Library)> {
+fn wanted(subject: &Subject, shelf: &Shelf, library: &Library) -> anyhow::Result<(Named, Library)> {
     match subject {
         Subject::Stored(reference) => {
             let entry = match reference.version {
@@ -143,14 +139,11 @@ fn other(
         return Ok((Some(old), library));
     }
     let name = new.definition.name();
-    let entry = shelf.current(name).or_else(|| {
-        shelf
-            .newest(name)
-            .filter(|entry| entry.status.is_none())
-    });
+    let entry = shelf
+        .current(name)
+        .or_else(|| shelf.newest(name).filter(|entry| entry.status.is_none()));
     // Beside itself it would show no change: that is a look at one definition.
-    let entry =
-        entry.filter(|entry| entry.digest.as_deref() != Some(&new.definition.digest()[..]));
+    let entry = entry.filter(|entry| entry.digest.as_deref() != Some(&new.definition.digest()[..]));
     Ok((entry.map(named).transpose()?, library))
 }
 
@@ -165,12 +158,7 @@ fn named(entry: &Entry) -> anyhow::Result<Named> {
     })
 }
 
-fn report(
-    pair: &Pair,
-    new: Named,
-    old: Option<Named>,
-    mut seen: Comparison<Carried>,
-) -> Report {
+fn report(pair: &Pair, new: Named, old: Option<Named>, mut seen: Comparison<Carried>) -> Report {
     let changes = seen
         .heaviest()
         .into_iter()

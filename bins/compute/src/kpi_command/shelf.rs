@@ -117,9 +117,8 @@ impl Shelf {
                 }
             })
             .collect();
-        entries.sort_by(|left, right| {
-            (&left.name, left.version).cmp(&(&right.name, right.version))
-        });
+        entries
+            .sort_by(|left, right| (&left.name, left.version).cmp(&(&right.name, right.version)));
         Self { library, entries }
     }
 
@@ -188,7 +187,9 @@ impl Shelf {
                     reference.name,
                     there_are(),
                     reference.name,
-                    versions.last().map_or(MetricVersion::FIRST, |entry| entry.version)
+                    versions
+                        .last()
+                        .map_or(MetricVersion::FIRST, |entry| entry.version)
                 )
             }),
         }

@@ -159,9 +159,7 @@ impl Account {
                 .ok();
             }
             Stored::Row { row, differs } => {
-                let value = row
-                    .metric_value
-                    .map_or_else(|| "absent".to_owned(), short);
+                let value = row.metric_value.map_or_else(|| "absent".to_owned(), short);
                 write!(
                     text,
                     "  stored: {value}, revision {} of {}",

@@ -70,16 +70,25 @@ impl Picture {
             started_at: timeline.start(),
             ended_at: timeline.ended_at(),
             zone,
-            facts: timeline.facts().map(|fact| FactRow::of(fact, clock)).collect(),
+            facts: timeline
+                .facts()
+                .map(|fact| FactRow::of(fact, clock))
+                .collect(),
             legs: timeline.legs().iter().map(LegRow::of).collect(),
         }
     }
 
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        let instant = |at: Option<UtcMicros>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
+        let instant =
+            |at: Option<UtcMicros>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
         // Writing to a string cannot fail.
-        write!(text, "{} of {}: {}", self.interaction, self.tenant, self.status).ok();
+        write!(
+            text,
+            "{} of {}: {}",
+            self.interaction, self.tenant, self.status
+        )
+        .ok();
         if let Some(outcome) = self.outcome
             && outcome != self.status
         {
@@ -243,7 +252,10 @@ impl FactRow {
         Self {
             at: fact.at,
             local: clock.map(|clock| local(clock, fact.at)),
-            state: statement.state.as_ref().map(|state| state.name().to_owned()),
+            state: statement
+                .state
+                .as_ref()
+                .map(|state| state.name().to_owned()),
             agent: statement.agent.as_ref().map(|agent| agent.id.to_string()),
             agent_zone: statement
                 .agent

@@ -5,7 +5,7 @@
 
 use super::compare::{Change, Comparison};
 use super::progress;
-use super::reasoning::{Rule, parting};
+use super::reasoning::{Parting, Rule, parting};
 use super::report::Explained;
 use super::tally::Outcome;
 use crate::replay_file::{describe, input};
@@ -202,10 +202,17 @@ impl Pair {
                 .explain(place, &subject)
                 .into_iter()
                 .find(|explanation| explanation.scope.as_str() == key.leg)
-                .map(|explanation| self.rules(place, explanation))
+                .map(rules)
                 .unwrap_or_default()
         };
-        let parting = parting(&rules(OLD), &rules(NEW));
+        let (before, after) = (rules(OLD), rules(NEW));
+        // Where all rules agree, the two may still make different things of an exclusion.
+        let parting = parting(&before, &after).or_else(|| {
+            Some(Parting {
+                old: Some(self.consequence(OLD, before.last()?)?),
+                new: Some(self.consequence(NEW, after.last()?)?),
+            })
+        });
         Change {
             key,
             kind,
@@ -215,35 +222,38 @@ impl Pair {
         }
     }
 
-    /// The rules of an evaluation up to the one that decided, which an exclusion's consequence follows.
-    fn rules(&self, place: usize, explanation: kpi::Explanation) -> Vec<Rule> {
-        let mut rules: Vec<Rule> = explanation
-            .steps
-            .into_iter()
-            // It is evaluated last and decides nothing.
-            .filter(|step| step.rule != "platform")
-            .map(|step| Rule {
-                name: step.rule,
-                text: step.text,
-                result: step.result,
-                inputs: step.inputs,
-            })
-            .collect();
-        let reason = explanation.metric.metadata.reason;
-        let excluded = rules.last().is_some_and(|last| {
-            reason.is_some_and(|reason| last.name == reason.name())
-        });
-        if excluded && let Some(definition) = self.catalogue.definitions().get(place) {
-            let consequence = definition.on_excluded().name().to_owned();
-            rules.push(Rule {
-                name: "on_excluded".to_owned(),
-                text: consequence.clone(),
-                result: consequence,
-                inputs: Vec::new(),
-            });
-        }
-        rules
+    /// What the definition makes of an exclusion that holds.
+    fn consequence(&self, place: usize, last: &Rule) -> Option<Rule> {
+        let decided_otherwise = ["filter", "value"].contains(&last.name.as_str());
+        let consequence = self
+            .catalogue
+            .definitions()
+            .get(place)?
+            .on_excluded()
+            .name();
+        (!decided_otherwise).then(|| Rule {
+            name: "on_excluded".to_owned(),
+            text: consequence.to_owned(),
+            result: consequence.to_owned(),
+            inputs: Vec::new(),
+        })
     }
+}
+
+/// The rules of an evaluation up to the one that decided.
+fn rules(explanation: kpi::Explanation) -> Vec<Rule> {
+    explanation
+        .steps
+        .into_iter()
+        // It is evaluated last and decides nothing.
+        .filter(|step| step.rule != "platform")
+        .map(|step| Rule {
+            name: step.rule,
+            text: step.text,
+            result: step.result,
+            inputs: step.inputs,
+        })
+        .collect()
 }
 
 fn outcomes(rows: &[MetricValue]) -> Vec<(&str, Outcome)> {
@@ -424,7 +434,10 @@ pub(super) fn files(
             .collect();
         working
             .into_iter()
-            .map(|part| part.join().map_err(|_| anyhow::anyhow!("an evaluating thread failed")))
+            .map(|part| {
+                part.join()
+                    .map_err(|_| anyhow::anyhow!("an evaluating thread failed"))
+            })
             .collect::<anyhow::Result<_>>()
     })?;
     let mut whole = Part::new(most);

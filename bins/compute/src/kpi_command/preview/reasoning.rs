@@ -50,7 +50,10 @@ pub(crate) fn parting(old: &[Rule], new: &[Rule]) -> Option<Parting> {
 
 impl Parting {
     fn is_about(&self, name: &str) -> bool {
-        self.old.iter().chain(&self.new).any(|rule| rule.name == name)
+        self.old
+            .iter()
+            .chain(&self.new)
+            .any(|rule| rule.name == name)
     }
 
     /// In one line: `exclusion closed: false → true`, `value: 65.7s → exclusion spam: true`.
@@ -61,7 +64,10 @@ impl Parting {
                 format!("{}: {} → {}", old.name, old.result, new.result)
             }
             (Some(old), Some(new)) => {
-                format!("{}: {} → {}: {}", old.name, old.result, new.name, new.result)
+                format!(
+                    "{}: {} → {}: {}",
+                    old.name, old.result, new.name, new.result
+                )
             }
             (Some(old), None) => format!("{}, only in the old: {}", old.name, old.result),
             (None, Some(new)) => format!("{}, only in the new: {}", new.name, new.result),
@@ -93,7 +99,11 @@ mod tests {
     fn the_rule_that_parts_two_evaluations_is_named() {
         let value = ("value", "65.7s");
         for (old, new, wanted) in [
-            (vec![value], vec![("value", "45.2s")], "value: 65.7s → 45.2s"),
+            (
+                vec![value],
+                vec![("value", "45.2s")],
+                "value: 65.7s → 45.2s",
+            ),
             (
                 vec![("exclusion closed", "false"), value],
                 vec![("exclusion closed", "true")],
@@ -118,7 +128,11 @@ mod tests {
 
     #[test]
     fn a_term_that_differs_without_deciding_is_not_blamed() {
-        let old = [("term offered", "true"), ("exclusion closed", "false"), ("value", "1")];
+        let old = [
+            ("term offered", "true"),
+            ("exclusion closed", "false"),
+            ("value", "1"),
+        ];
         let new = [("term offered", "false"), ("exclusion closed", "true")];
         assert_eq!(line(&old, &new), "exclusion closed: false → true");
     }

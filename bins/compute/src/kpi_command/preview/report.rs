@@ -110,11 +110,7 @@ impl Report {
     }
 
     /// A table with a line for each of `lines` and a column for each side.
-    fn compared(
-        &self,
-        first: &'static str,
-        lines: &[(String, [Option<f64>; 2])],
-    ) -> String {
+    fn compared(&self, first: &'static str, lines: &[(String, [Option<f64>; 2])]) -> String {
         if self.old.is_none() {
             let mut table = Table::new(&[first, "value"]);
             for (name, [_, new]) in lines {
@@ -248,7 +244,9 @@ impl Report {
         if !self.changes.is_empty() {
             writeln!(text, "\nthe {} that weigh most", self.changes.len()).ok();
             text.push_str(&self.changes(false).text());
-            text.push_str("\n`compute kpi explain INTERACTION` tells everything about one of them\n");
+            text.push_str(
+                "\n`compute kpi explain INTERACTION` tells everything about one of them\n",
+            );
         }
         text
     }
@@ -368,9 +366,9 @@ impl Side {
 
 fn change_json(change: &Explained) -> Value {
     let outcome = |outcome: &Option<Outcome>| {
-        outcome.as_ref().map(
-            |outcome| json!({"value": outcome.value, "reason": outcome.reason.as_deref()}),
-        )
+        outcome
+            .as_ref()
+            .map(|outcome| json!({"value": outcome.value, "reason": outcome.reason.as_deref()}))
     };
     let rule = |rule: &super::reasoning::Rule| {
         let inputs: Map<String, Value> = rule

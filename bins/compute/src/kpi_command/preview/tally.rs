@@ -95,7 +95,8 @@ fn sum(values: &[f64]) -> f64 {
             let thousandths = value * 1000.0;
             let whole = thousandths.round();
             // What a double can tell from its neighbours; a value beyond is added the other way.
-            let tells = whole.abs() < 9e15 && (thousandths - whole).abs() < 1e-6 * whole.abs().max(1.0);
+            let tells =
+                whole.abs() < 9e15 && (thousandths - whole).abs() < 1e-6 * whole.abs().max(1.0);
             #[expect(clippy::cast_possible_truncation, reason = "bounded by the comparison")]
             tells.then_some(whole as i128)
         })
@@ -314,7 +315,11 @@ mod tests {
     #[test]
     fn bars_have_round_edges_and_hold_every_value_once() {
         let old: Vec<f64> = (0..1000_u32).map(|n| f64::from(n) * 0.7).collect();
-        let new: Vec<f64> = old.iter().map(|value| value + 3.0).chain([90_000.0]).collect();
+        let new: Vec<f64> = old
+            .iter()
+            .map(|value| value + 3.0)
+            .chain([90_000.0])
+            .collect();
         let bars = histogram(Some(&totals(&old)), &totals(&new));
         assert_eq!((bars[0].from, bars[0].to), (0.0, Some(100.0)));
         assert_eq!(bars.iter().map(|bar| bar.old).sum::<u64>(), 1000);
