@@ -26,6 +26,7 @@ pub struct OpenInteraction {
     pub revision: i64,
 }
 
+// The index gives the instants in order; only those that arrived together are sorted further.
 static DUE: Sql = Sql {
     step: "look for interactions that never ended",
     text: "SELECT tenant, interaction_id, state, created_at, updated_at, revision FROM interactions \
@@ -54,7 +55,7 @@ static SETTLE: Sql = Sql {
                SELECT tenant, interaction_id FROM interactions \
                WHERE settled_at IS NULL AND created_at < $1 AND updated_at < $1 AND coalesce(ended_at, updated_at) < $1 \
                  AND (status <> 'open' OR swept_at IS NOT NULL) \
-               ORDER BY created_at, tenant, interaction_id LIMIT $2 FOR UPDATE SKIP LOCKED \
+               ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED \
            ) UPDATE interactions i SET settled_at = now() FROM rested r \
              WHERE i.tenant = r.tenant AND i.interaction_id = r.interaction_id",
 };

@@ -56,6 +56,7 @@ files! {
     15 "unsettled" "0015",
     16 "metrics_current" "0016",
     17 "catalogue_roles" "0017",
+    18 "pipeline_health" "0018",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -113,6 +113,8 @@ async fn giving_up_asks_the_history_once_and_spares_what_has_ended() {
     );
     let asked = "SELECT tenant, interaction_id, reason FROM history_requests";
     assert_eq!(seen(&db, asked).await, ["acme|open|never ended"]);
+    let health = "SELECT scope, value FROM pipeline_health WHERE measure = 'history_requests'";
+    assert_eq!(seen(&db, health).await, ["acme|1"]);
     let locked = committed!(store, |tx| interactions::lock(&tx, &keys));
     let swept: Vec<_> = locked
         .iter()
