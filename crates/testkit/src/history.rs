@@ -286,4 +286,17 @@ mod tests {
         assert_eq!(Call::nth(7), Call::nth(7));
         assert_eq!(agents.len(), AGENTS.len() + 1, "each agent, and nobody");
     }
+
+    #[test]
+    fn the_stored_session_is_the_one_that_the_facts_fold_into() {
+        for call in (0..20).map(Call::nth) {
+            let mut session = session::Session::default();
+            for fact in call.facts() {
+                session.insert(fact);
+            }
+            assert_eq!(session.to_json(), call.state_json());
+            assert_eq!(session.timeline().start(), Some(call.started_at));
+            assert_eq!(session.timeline().ended_at(), Some(call.ended_at()));
+        }
+    }
 }
