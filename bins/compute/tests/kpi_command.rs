@@ -32,10 +32,10 @@ impl Said {
 
     /// The refusal.
     fn refused(&self) -> &str {
-        self.error.as_deref().unwrap_or_else(|| {
-            assert!(false, "it was not refused: {}", self.out);
-            ""
-        })
+        let Some(error) = &self.error else {
+            unreachable!("it was not refused: {}", self.out);
+        };
+        error
     }
 }
 
@@ -158,6 +158,12 @@ fn talk(version: u16, value: &str) -> String {
 fn talk_without_wrong_numbers(version: u16) -> String {
     talk(version, "interaction.talk")
         + "[[exclusions]]\nreason = \"wrong_number\"\nwhen = \"interaction.disposition == 'WRONG_NUMBER'\"\n"
+}
+
+/// The nearest double, as a value is.
+#[allow(clippy::cast_precision_loss)]
+fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1000.0
 }
 
 fn workspace(path: &str) -> PathBuf {
@@ -615,19 +621,19 @@ async fn preview_counts_what_changes_names_the_rule_and_writes_nothing() {
     let wrong_ms: i64 = wrong_calls.iter().map(|call| call.talk).sum();
     assert_eq!(
         preview["old"]["aggregations"]["sum"],
-        talk_ms as f64 / 1000.0,
+        seconds(talk_ms),
         "to the millisecond"
     );
     assert_eq!(
         preview["new"]["aggregations"]["sum"],
-        (talk_ms - wrong_ms) as f64 / 1000.0
+        seconds(talk_ms - wrong_ms)
     );
     assert_eq!(preview["new"]["absent"]["wrong_number"], wrong_calls.len());
 
     let heaviest = wrong_calls.iter().max_by_key(|call| call.talk).unwrap();
     let first = &preview["changes"][0];
     assert_eq!(first["interaction_id"], heaviest.id.as_str());
-    assert_eq!(first["old"]["value"], heaviest.talk as f64 / 1000.0);
+    assert_eq!(first["old"]["value"], seconds(heaviest.talk));
     assert_eq!(first["new"]["reason"], "wrong_number");
     assert_eq!(first["why"]["new"]["rule"], "wrong_number", "{first}");
     assert_eq!(
@@ -823,7 +829,7 @@ async fn explain_tells_the_rules_and_that_the_stored_row_is_what_would_be_comput
         .iter()
         .find(|kpi| kpi["definition"] == "talk_time@1")
         .unwrap();
-    assert_eq!(talk["value"], call.talk as f64 / 1000.0);
+    assert_eq!(talk["value"], seconds(call.talk));
     let csv = world.done(&["explain", &call.id, "--output", "csv"]).await;
     assert!(csv.starts_with("definition,leg,value,reason,rule,result,text,inputs\n"));
 }

@@ -82,7 +82,7 @@ pub(super) async fn add(
             kind: "schedule",
             name: schedule.name().to_owned(),
             version: schedule.version(),
-            is_new: is_new(inserted)?,
+            is_new: is_new(&inserted)?,
         });
     }
     if let Some((places, text)) = &files.places {
@@ -91,7 +91,7 @@ pub(super) async fn add(
             kind: "places",
             name: String::new(),
             version: places.version(),
-            is_new: is_new(inserted)?,
+            is_new: is_new(&inserted)?,
         });
     }
     for definition in &files.definitions {
@@ -100,13 +100,13 @@ pub(super) async fn add(
             kind: "definition",
             name: definition.name().to_owned(),
             version: definition.version().0,
-            is_new: is_new(inserted)?,
+            is_new: is_new(&inserted)?,
         });
     }
     Ok((added, files))
 }
 
-fn is_new(inserted: Inserted) -> anyhow::Result<bool> {
+fn is_new(inserted: &Inserted) -> anyhow::Result<bool> {
     match inserted {
         Inserted::New => Ok(true),
         Inserted::Same => Ok(false),

@@ -160,7 +160,7 @@ fn chosen(
             Named::Stored(reference) => {
                 let versions = shelf.versions(&reference.name)?;
                 let before = chosen.len();
-                for entry in versions.iter().copied().filter(|entry| computed(&entry)) {
+                for entry in versions.iter().copied().filter(|entry| computed(entry)) {
                     chosen.push(choose(entry)?);
                 }
                 if chosen.len() == before {

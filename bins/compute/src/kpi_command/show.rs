@@ -4,6 +4,7 @@ use super::args::{Output, ShowArgs};
 use super::shelf::{Entry, Shelf};
 use super::table::{Cell, Table};
 use std::io::Write;
+use store::definitions::Status;
 
 pub(super) async fn run(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let shelf = Shelf::open(&args.shelf).await?;
@@ -25,7 +26,7 @@ pub(super) async fn run(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<
     table.push(vec![
         Cell::text(&entry.name),
         Cell::Count(entry.version.0.into()),
-        Cell::of(entry.status.map(|status| status.as_str())),
+        Cell::of(entry.status.map(Status::as_str)),
         Cell::text(&entry.unit),
         Cell::of(digest(entry)),
         Cell::of(entry.created_at.map(|at| at.to_string())),
@@ -65,6 +66,5 @@ fn text(entry: &Entry) -> String {
 }
 
 fn digest(entry: &Entry) -> Option<String> {
-    let digest = entry.digest.as_ref()?;
-    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    entry.digest.as_ref().map(hex::encode)
 }

@@ -27,7 +27,7 @@ enum Stored {
     Unknown,
     Nothing,
     Row {
-        row: StoredMetric,
+        row: Box<StoredMetric>,
         /// What differs from what would be computed now.
         differs: Vec<&'static str>,
     },
@@ -90,7 +90,7 @@ fn stored(computed: &MetricValue, rows: Option<&[StoredMetric]>) -> Stored {
         ("queue", row.queue_id.as_deref() != queue),
     ];
     Stored::Row {
-        row: row.clone(),
+        row: Box::new(row.clone()),
         differs: differs
             .into_iter()
             .filter(|(_, differs)| *differs)

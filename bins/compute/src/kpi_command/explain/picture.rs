@@ -289,7 +289,7 @@ impl LegRow {
             .collect();
         Self {
             id: leg.id.to_string(),
-            kind: word(&leg.kind),
+            kind: word(leg.kind),
             derived: leg.derived,
             agent: leg.agent.map(|agent| agent.id.to_string()),
             queue: leg.queue.map(ToString::to_string),
@@ -309,7 +309,7 @@ impl LegRow {
     }
 }
 
-const fn word(kind: &schema::LegKind) -> &'static str {
+const fn word(kind: schema::LegKind) -> &'static str {
     match kind {
         schema::LegKind::Customer => "customer",
         schema::LegKind::Ivr => "ivr",
