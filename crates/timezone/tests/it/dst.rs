@@ -378,8 +378,8 @@ fn the_wall_clock_of_an_instant_is_that_of_its_own_date_and_not_of_today() {
 #[test]
 fn resolving_what_a_wall_clock_shows_gives_the_instant_back_in_every_zone() {
     for zone in every_zone() {
-        // Every 10 hours and 23 minutes of 2007 to 2037: falls into gaps' and overlaps' neighbourhoods of every zone.
-        for minute in (19_459_440..35_238_240_i64).step_by(623) {
+        // Every 37 hours and 1 minute of 2007 to 2037. Each transition's surroundings are the oracle's and the pitfalls' to look at.
+        for minute in (19_459_440..35_238_240_i64).step_by(2_221) {
             let instant = minute * 60_000_000;
             let local = zone.local(instant);
             let clock = NaiveTime::from_hms_opt(local.hour, local.minute, local.second).unwrap();
@@ -403,7 +403,7 @@ fn local_days_of_every_zone_touch_without_gap_or_overlap() {
     for zone in every_zone() {
         let mut day = date("2009-12-30");
         let (_, mut end) = zone.day(day);
-        while day < date("2030-01-02") {
+        while day < date("2020-01-02") {
             day = day.succ_opt().unwrap();
             let (from, to) = zone.day(day);
             assert_eq!(from, end, "{zone} {day} begins where the day before ends");
@@ -448,8 +448,8 @@ fn the_transitions_of_every_zone_account_for_every_offset() {
         assert!(transitions.is_sorted_by(|one, other| one.at_micros < other.at_micros));
         let mut later = transitions.iter().peekable();
         let mut offset = zone.local(i64::MIN).offset_seconds;
-        // 1970 to 2037, every 23 hours.
-        for instant in (-1..25_800).map(|step| step * 23 * crate::HOUR) {
+        // 1970 to 2037, every 37 hours.
+        for instant in (-1..16_000).map(|step| step * 37 * crate::HOUR) {
             while let Some(passed) = later.next_if(|next| next.at_micros <= instant) {
                 assert_eq!(offset, passed.offset_before, "{zone} {passed:?}");
                 assert_ne!(offset, passed.offset_after, "{zone} {passed:?}");

@@ -78,7 +78,7 @@ fn pitfall_85_business_hours_in_the_gap_or_the_overlap() {
     assert_eq!(deadline, gap_end);
 }
 
-/// Each quarter of an hour around each change of each zone.
+/// Every 45 minutes of the date of each change of each zone, and what is open around it.
 #[test]
 fn pitfall_85_no_local_time_of_any_zone_has_no_instant() {
     let hours =
@@ -91,7 +91,7 @@ fn pitfall_85_no_local_time_of_any_zone_has_no_instant() {
         for change in zone.transitions(utc("1970-01-01T00:00Z"), utc("2038-01-01T00:00Z")) {
             let around = change.at_micros - 2 * HOUR..change.at_micros + 2 * HOUR;
             let wall = zone.local(change.at_micros);
-            for minute in (0..24 * 60).step_by(15) {
+            for minute in (0..24 * 60).step_by(45) {
                 let clock = time("00:00") + std::time::Duration::from_secs(minute * 60);
                 let earliest = zone.resolve(wall.date, clock, Side::Earliest);
                 let latest = zone.resolve(wall.date, clock, Side::Latest);

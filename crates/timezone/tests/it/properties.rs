@@ -179,8 +179,8 @@ fn minute_by_minute(zone: Zone, around: i64, model: &Model) -> (i64, Vec<Option<
         for (from, to) in model.on(day) {
             let first = clock.iter().position(|clock| *clock >= midnight + from);
             let last = clock.iter().rposition(|clock| *clock < midnight + to);
-            for minute in first.unwrap()..=last.unwrap() {
-                open[minute].get_or_insert(day);
+            for minute in &mut open[first.unwrap()..=last.unwrap()] {
+                minute.get_or_insert(day);
             }
         }
     }
