@@ -112,6 +112,7 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         })
     }
 
+    #[inline]
     fn common<T: Kind>(
         &mut self,
         node: &'h Common<T>,

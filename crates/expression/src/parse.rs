@@ -216,6 +216,12 @@ fn explained(message: &str) -> String {
             _ => format!("`{what}` means nothing here"),
         };
     }
+    if let Some((what, _)) = message
+        .strip_prefix("missing '")
+        .and_then(|rest| rest.split_once("' at '"))
+    {
+        return format!("`{what}` is missing here");
+    }
     let found = [
         "mismatched input '",
         "extraneous input '",

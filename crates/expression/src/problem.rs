@@ -40,7 +40,7 @@ pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .iter()
         .map(|candidate| (distance(name, candidate), *candidate))
         .min()
-        .filter(|(distance, _)| *distance <= (name.chars().count() / 3).max(1));
+        .filter(|(distance, _)| *distance <= ((name.chars().count() + 1) / 3).max(1));
     match near {
         Some((_, candidate)) => format!("; did you mean `{candidate}`?"),
         None if known.is_empty() => "; there are none".to_owned(),
