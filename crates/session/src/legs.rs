@@ -74,15 +74,7 @@ impl<'a> Timeline<'a> {
     /// increments of cumulative statements can be: what such a statement grew by since the one before is its agent's part.
     /// Where it shrank, or where a statement that names no agent grew although several took part, nobody knows whose part is whose.
     pub fn legs(&self) -> Vec<LegView<'a>> {
-        let mut legs: Vec<LegView<'a>> = if self.has_legs() {
-            by_leg(&self.leg_facts())
-                .map(|(id, facts)| stated::leg(id, facts))
-                .collect()
-        } else {
-            derived::legs(self)
-        };
-        legs.sort_by(|one, other| (one.started_at, &one.id).cmp(&(other.started_at, &other.id)));
-        legs
+        self.all_legs().to_vec()
     }
 
     /// The legs that were an agent's in some copy ever seen and are not now, ascending by name: what was emitted for them does not
@@ -93,7 +85,7 @@ impl<'a> Timeline<'a> {
             // Each agent named has a leg, so what no fact names is what is withdrawn.
             return withdrawn.to_vec();
         }
-        let now = self.legs();
+        let now = self.all_legs();
         let is_now = |name: &LegId| {
             now.iter()
                 .any(|leg| leg.kind == LegKind::Agent && leg.id == name.as_str())
@@ -109,4 +101,17 @@ impl<'a> Timeline<'a> {
         gone.dedup();
         gone
     }
+}
+
+/// All legs of a timeline, in order.
+pub(crate) fn of<'a>(timeline: &Timeline<'a>) -> Vec<LegView<'a>> {
+    let mut legs: Vec<LegView<'a>> = if timeline.has_legs() {
+        by_leg(&timeline.leg_facts())
+            .map(|(id, facts)| stated::leg(id, facts))
+            .collect()
+    } else {
+        derived::legs(timeline)
+    };
+    legs.sort_by(|one, other| (one.started_at, &one.id).cmp(&(other.started_at, &other.id)));
+    legs
 }

@@ -195,7 +195,7 @@ impl<'a> Timeline<'a> {
     pub fn transfers(&self) -> Transfers {
         let mut transfers = Transfers::default();
         if self.has_legs() {
-            for transfer in self.legs().iter().filter_map(|leg| leg.transfer) {
+            for transfer in self.all_legs().iter().filter_map(|leg| leg.transfer) {
                 transfers.count(transfer);
             }
             if transfers.total() > 0 {
@@ -218,7 +218,7 @@ impl<'a> Timeline<'a> {
     pub fn holds(&self) -> Option<u32> {
         if self.has_legs() {
             return self
-                .legs()
+                .all_legs()
                 .iter()
                 .filter(|leg| leg.kind == LegKind::Agent)
                 .filter_map(|leg| leg.holds)
@@ -241,8 +241,8 @@ impl<'a> Timeline<'a> {
         if self.has_legs() {
             // Of two, the longer; one that is implausible is as long as it says, so that it shows.
             return self
-                .legs()
-                .into_iter()
+                .all_legs()
+                .iter()
                 .filter(|leg| leg.kind == LegKind::Agent)
                 .filter_map(|leg| leg.longest_hold)
                 .max_by_key(|hold| match hold {
@@ -271,7 +271,7 @@ impl<'a> Timeline<'a> {
     pub fn missed_alerts(&self) -> u32 {
         if self.has_legs() {
             let missed = self
-                .legs()
+                .all_legs()
                 .iter()
                 .filter(|leg| leg.outcome == Some(LegOutcome::NotResponding))
                 .count();
@@ -359,7 +359,7 @@ impl<'a> Timeline<'a> {
             return Some(span(self.start()?, self.ended_at()?));
         }
         if self.has_legs() {
-            let legs = self.legs();
+            let legs = self.all_legs();
             let left = legs
                 .iter()
                 .rfind(|leg| leg.outcome == Some(LegOutcome::Abandoned) && leg.kind != LegKind::Ivr)

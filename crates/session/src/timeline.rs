@@ -3,12 +3,14 @@
 //! "First" and "last" mean by `(at, key)`, never by arrival: two facts of one instant are in the order of their keys.
 
 use crate::fold::Session;
+use crate::legs::{self, LegView};
 use crate::totals::{self, DurationFact, LegFacts, Totals, Weighed};
 use crate::withdrawn::Withdrawn;
 use schema::{
     AgentRef, CustomerKey, Direction, DurationKind, Fact, FactKey, LegKind, LegOutcome, QueueId,
     State, UtcMicros,
 };
+use std::sync::OnceLock;
 
 /// How far an interaction has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +50,8 @@ pub struct Timeline<'a> {
     overfull: bool,
     has_legs: bool,
     withdrawn: &'a Withdrawn,
+    /// Made when first asked for: several questions rest on them.
+    legs: OnceLock<Vec<LegView<'a>>>,
 }
 
 impl<'a> Timeline<'a> {
@@ -58,6 +62,7 @@ impl<'a> Timeline<'a> {
         Self {
             has_legs: facts.iter().any(|fact| fact.statement.leg().is_some()),
             withdrawn: &session.withdrawn,
+            legs: OnceLock::new(),
             facts,
             earliest: session.earliest,
             ended: session.ended,
@@ -229,6 +234,11 @@ impl<'a> Timeline<'a> {
         self.facts()
             .filter(|fact| fact.key.is_event())
             .filter_map(|fact| Some((fact, fact.statement.state.as_ref()?)))
+    }
+
+    /// The legs, in no copy.
+    pub(crate) fn all_legs(&self) -> &[LegView<'a>] {
+        self.legs.get_or_init(|| legs::of(self))
     }
 
     pub(crate) fn withdrawn(&self) -> &'a Withdrawn {
