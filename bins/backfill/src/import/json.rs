@@ -23,9 +23,11 @@ enum Place {
     Rest { within: u8 },
 }
 
-/// How the pages of a format are made.
+/// How the pages of a format are made. Names are matched whatever their case, as the adapter does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageShape {
+    /// What only a record has: an object that begins with it is none.
+    pub(super) record: &'static str,
     /// The names that the list of records may have.
     pub(super) lists: &'static [&'static str],
     /// An object that may be around the list.
@@ -172,7 +174,10 @@ impl<R: Read> JsonRecords<R> {
                 .buffer
                 .get(self.start + name_start + 1..name_end - 1)
                 .unwrap_or_default();
-            let is = |wanted: &&str| wanted.as_bytes() == name;
+            let is = |wanted: &&str| name.eq_ignore_ascii_case(wanted.as_bytes());
+            if is(&shape.record) {
+                return Ok(false);
+            }
             let is_list = shape.lists.iter().any(is);
             let is_wrapper = within == 1 && shape.wrapper.iter().any(is);
             at = self.blank(name_end, b":")?;

@@ -12,11 +12,13 @@ const RECORDS_MAX: u32 = 1000;
 
 /// Answers of the conversation details API.
 const CONVERSATIONS: PageShape = PageShape {
+    record: "conversationId",
     lists: &["conversations"],
     wrapper: None,
 };
 /// Answers of `contacts/completed` and of `contacts`; early versions of that API put all of it into one more object.
 const CONTACTS: PageShape = PageShape {
+    record: "contactId",
     lists: &["completedContacts", "contacts"],
     wrapper: Some("resultSet"),
 };

@@ -1,7 +1,7 @@
 //! What the binary publishes, what its job says, and that nothing is lost when it is stopped or killed.
 
 use crate::world::{LONG, START, World};
-use adapter::Split;
+use adapter::{Outcome, Split};
 use schema::{BodyFormat, EventsMessage, MetricVersion, RawMessage, UtcMicros};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -437,6 +437,56 @@ async fn an_import_that_is_repeated_brings_the_same_deliveries_under_new_message
             .values()
             .all(|id| second.values().all(|other| id != other))
     );
+}
+
+#[tokio::test]
+async fn answers_of_the_contacts_api_are_imported_contact_by_contact() {
+    let world = World::new().await;
+    let row = |id: u32| {
+        format!(
+            "{{\"contactId\":{id},\"masterContactId\":1,\"contactStartDate\":\"2024-05-15T14:00:00.000Z\",\"agentSeconds\":60}}"
+        )
+    };
+    let mut file = NamedTempFile::new().unwrap();
+    // A newer answer, and one in the wrapper of early versions.
+    writeln!(
+        file,
+        "{{\"totalRecords\":2,\"completedContacts\":[{},{}]}}\n{{\"resultSet\":{{\"completedContacts\":[{}]}}}}",
+        row(1),
+        row(2),
+        row(3)
+    )
+    .unwrap();
+    file.flush().unwrap();
+    let summary = world
+        .summary(&[
+            "import",
+            file.path().to_str().unwrap(),
+            "--format",
+            "cxone-contacts",
+            "--tenant",
+            "acme",
+        ])
+        .await;
+    assert_eq!(summary["records"], 3);
+    let seeded = "adjusted_aht@1 handle_time@1 hold_time@1 queue_wait@1 talk_time@1 wrap_time@1";
+    let seeded: Vec<&str> = seeded.split(' ').collect();
+    assert_eq!(summary["definitions"], serde_json::json!(seeded));
+    let messages = world.deliveries().await;
+    let mut contacts = Vec::new();
+    for delivery in messages.iter().flat_map(|message| &message.deliveries) {
+        assert_eq!(delivery.format, BodyFormat::CxoneContacts);
+        let Split::Items(items) = adapter::split(&delivery.format, &delivery.body) else {
+            panic!("not readable: {delivery:?}");
+        };
+        for item in items {
+            match adapter::map(&delivery.format, &item.raw, &adapter::Mappings::none()).unwrap() {
+                Outcome::Mapped(mapped) => contacts.push(mapped.interaction.to_string()),
+                ignored => panic!("{ignored:?}"),
+            }
+        }
+    }
+    assert_eq!(contacts, ["1"; 3], "three legs of one interaction");
 }
 
 #[tokio::test]

@@ -131,6 +131,43 @@ fn answers_of_both_contact_apis_are_opened_also_inside_the_old_wrapper() {
 }
 
 #[test]
+fn contacts_are_cut_as_the_adapter_splits_them() {
+    let format = BodyFormat::CxoneContacts;
+    for text in [
+        r#"{"contactId":1,"contacts":[7]}"#,
+        r#"{"resultSet":{"contactId":"1","state":"EndContact"}}"#,
+        r#"{"ResultSet":{"CompletedContacts":[{"contactId":1},{"contactId":2}]}}"#,
+        r#"{"totalRecords":0,"_links":{}}"#,
+        r#"{"resultSet":{"totalRecords":"0"}}"#,
+        r#"{"completedContacts":[]}"#,
+        r#"{"completedContacts":null,"totalRecords":0}"#,
+        r#"[{"contactId":1},{"contactId":2}]"#,
+        "{\"contactId\":1}\n{\"completedContacts\":[{\"contactId\":2}]}\n{\"contactId\":3}",
+    ] {
+        let Split::Items(split) = adapter::split(&format, text.as_bytes()) else {
+            panic!("{text}");
+        };
+        let wanted: Vec<String> = split
+            .iter()
+            .map(|item| String::from_utf8_lossy(&item.raw).into_owned())
+            .collect();
+        let pages = pages(text.as_bytes(), &format, 1000);
+        let found: Vec<String> = pages
+            .iter()
+            .flat_map(|page| match adapter::split(&format, &page.body) {
+                Split::Items(items) => {
+                    assert_eq!(items.len(), page.records as usize, "{text}");
+                    items
+                }
+                Split::Unreadable { .. } => panic!("{text}"),
+            })
+            .map(|item| String::from_utf8_lossy(&item.raw).into_owned())
+            .collect();
+        assert_eq!(found, wanted, "{text}");
+    }
+}
+
+#[test]
 fn a_pretty_record_is_one_record() {
     let pretty = "{\n  \"conversationId\": \"a\",\n  \"participants\": [\n    {}\n  ]\n}";
     assert_eq!(details(pretty), [pretty]);
@@ -301,7 +338,7 @@ fn pages_are_bounded_by_bytes_and_by_records() {
 proptest! {
     #[test]
     fn no_text_makes_the_cutter_panic_or_lose_a_byte_of_a_line(text in "[\\[\\]{}\",:\\\\a1 \n]{0,80}", bytes in 1_usize..60) {
-        for format in [BodyFormat::GenesysDetails, BodyFormat::GenesysWebhook] {
+        for format in [BodyFormat::GenesysDetails, BodyFormat::CxoneContacts, BodyFormat::GenesysWebhook] {
             let mut pages = Pages::new(Dribble(text.as_bytes()), &format, bytes).unwrap();
             for _ in 0..200 {
                 match pages.read() {
