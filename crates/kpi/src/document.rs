@@ -289,8 +289,8 @@ mod tests {
 
     #[test]
     fn a_place_within_a_string_is_found_in_every_kind_of_string() {
-        assert_eq!(place_of("v = 'abc'", 1, 2), (1, 6));
-        assert_eq!(place_of("v = \"abc\"", 1, 2), (1, 6));
+        assert_eq!(place_of("v = 'abc'", 1, 2), (1, 7));
+        assert_eq!(place_of("v = \"abc\"", 1, 2), (1, 7));
         assert_eq!(place_of("v = \"a\\\"\\u00e9c\"", 1, 4), (1, 15));
         assert_eq!(place_of("v = '''\nab\n  cd'''", 2, 3), (3, 3));
         assert_eq!(place_of("v = \"\"\"ab\n  cd\"\"\"", 1, 2), (1, 9));
