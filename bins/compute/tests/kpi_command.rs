@@ -642,7 +642,7 @@ async fn preview_counts_what_changes_names_the_rule_and_writes_nothing() {
     );
 
     let text = world.done(&["preview", &file, "--show", "1"]).await;
-    assert!(text.contains("the 1 that weigh most"), "{text}");
+    assert!(text.contains("the heaviest change"), "{text}");
     assert!(text.contains("excluded: wrong_number"), "{text}");
     let csv = world
         .done(&["preview", &file, "--show", "3", "--output", "csv"])

@@ -11,7 +11,7 @@ use crate::catalogue;
 use anyhow::{Context as _, bail};
 use kpi::Grain;
 use runtime::args::PostgresArgs;
-use schema::MetricVersion;
+use schema::{MetricVersion, UtcMicros};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
@@ -154,15 +154,33 @@ fn incomplete(exact: &Exact, current: MetricVersion, coverage: &Coverage) -> Str
         current_rows,
         missing,
         example,
+        span,
     } = coverage;
     let example = example
         .as_ref()
         .map(|(tenant, interaction)| format!(", such as {interaction} of {tenant}"))
         .unwrap_or_default();
+    let (from, to) = span.map_or_else(
+        || ("…".to_owned(), "…".to_owned()),
+        |(first, last)| days_around(first, last),
+    );
     format!(
         "{exact} is incomplete: of {current_rows} rows of {}@{current}, {missing} belong to interactions that have none of {exact}{example}. \
-         Nothing was changed. Compute them first:\n  backfill replay --from … --to … --metric-version {} --wait",
+         Nothing was changed. Compute them first:\n  backfill replay --from {from} --to {to} --metric-version {} --wait",
         exact.name, exact.version
+    )
+}
+
+/// The whole days in UTC that hold everything an interaction dated in this span was told by, but for rarities: one more on either side.
+fn days_around(first: UtcMicros, last: UtcMicros) -> (String, String) {
+    const DAY: i64 = 86_400_000_000;
+    let day = |micros: i64| {
+        let at = UtcMicros(micros.div_euclid(DAY).saturating_mul(DAY)).to_string();
+        at.replace(".000Z", "Z")
+    };
+    (
+        day(first.0.saturating_sub(DAY)),
+        day(last.0.saturating_add(2 * DAY)),
     )
 }
 
@@ -333,13 +351,14 @@ mod tests {
             current_rows: 100,
             missing: 7,
             example: Some(("acme".to_owned(), "int_1".to_owned())),
+            // 2024-03-05T10:00:00Z to 2024-03-07T23:59:59.999999Z.
+            span: Some((UtcMicros(1_709_632_800_000_000), UtcMicros(1_709_855_999_999_999))),
         };
         let text = incomplete(&exact, MetricVersion(1), &coverage);
         for part in [
             "of 100 rows of talk_time@1, 7 ",
             "int_1 of acme",
-            "backfill replay --from",
-            "--metric-version 2",
+            "backfill replay --from 2024-03-04T00:00:00Z --to 2024-03-09T00:00:00Z --metric-version 2 --wait",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

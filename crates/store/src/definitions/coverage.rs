@@ -4,7 +4,8 @@ use crate::columns::no_nul;
 use crate::error::StoreError;
 use crate::pool::Connection;
 use crate::sql::{self, Sql};
-use schema::MetricVersion;
+use crate::types::Instant;
+use schema::{MetricVersion, UtcMicros};
 
 /// How far a candidate covers the current version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,20 +16,23 @@ pub struct Coverage {
     pub missing: i64,
     /// One of these interactions: tenant and id.
     pub example: Option<(String, String)>,
+    /// The first and the last instant that the missing rows are dated by: what has to be computed lies between.
+    pub span: Option<(UtcMicros, UtcMicros)>,
 }
 
 // The candidate's row lies in the same month, so each question is one look into one partition's primary key.
 pub(super) static COVERAGE: Sql = Sql {
     step: "compare what two versions cover",
     text: "WITH held AS MATERIALIZED ( \
-               SELECT m.tenant, m.interaction_id, \
+               SELECT m.tenant, m.interaction_id, m.timestamp_utc, \
                       EXISTS (SELECT FROM computed_metrics c \
                               WHERE c.tenant = m.tenant AND c.interaction_id = m.interaction_id AND c.metric_type = $1 \
                                 AND c.metric_version = $3 AND c.partition_at = m.partition_at) AS covered \
                FROM computed_metrics m WHERE m.metric_type = $1 AND m.metric_version = $2 \
            ) \
            SELECT count(*), count(*) FILTER (WHERE NOT covered), \
-                  (SELECT ARRAY[tenant, interaction_id] FROM held WHERE NOT covered LIMIT 1) \
+                  (SELECT ARRAY[tenant, interaction_id] FROM held WHERE NOT covered LIMIT 1), \
+                  min(timestamp_utc) FILTER (WHERE NOT covered), max(timestamp_utc) FILTER (WHERE NOT covered) \
            FROM held",
 };
 
@@ -53,6 +57,8 @@ pub async fn coverage(
     let params: sql::Params<'_> = &[&name, &i32::from(current.0), &i32::from(candidate.0)];
     let row = sql::query_one(conn, sql, params).await?;
     let example: Option<Vec<String>> = sql::get(&row, sql, 2)?;
+    let first: Option<Instant> = sql::get(&row, sql, 3)?;
+    let last: Option<Instant> = sql::get(&row, sql, 4)?;
     Ok(Coverage {
         current_rows: sql::get(&row, sql, 0)?,
         missing: sql::get(&row, sql, 1)?,
@@ -60,6 +66,7 @@ pub async fn coverage(
             let [tenant, interaction] = <[String; 2]>::try_from(key).ok()?;
             Some((tenant, interaction))
         }),
+        span: first.zip(last).map(|(first, last)| (first.0, last.0)),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Definitions are stored once, switched on, promoted and retired; no evaluation sees half a change.
 
 use crate::rows::{db, interaction, metric, number, seen, until_someone_waits};
-use schema::MetricVersion;
+use schema::{MetricVersion, UtcMicros};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::definitions::{self, Coverage, Inserted, NewDefinition, Promoted, Status};
@@ -347,6 +347,7 @@ async fn evaluations_do_not_wait_for_one_another() {
 
 #[tokio::test]
 async fn coverage_counts_rows_of_interactions_that_the_candidate_has_none_of() {
+    const LATER: UtcMicros = UtcMicros(1_800_000_000_000_000);
     let (_db, store) = db().await;
     let version = |id, version, leg_scope| MetricRow {
         metric_version: version,
@@ -364,7 +365,10 @@ async fn coverage_counts_rows_of_interactions_that_the_candidate_has_none_of() {
         version("a", V2, "leg_1"),
         // Not covered: two rows of one interaction, and a row of another KPI that does not count.
         version("b", V1, "leg_1"),
-        version("b", V1, "leg_2"),
+        MetricRow {
+            timestamp_utc: LATER,
+            ..version("b", V1, "leg_2")
+        },
         MetricRow {
             metric_type: "hold_time",
             ..version("b", V2, "")
@@ -381,7 +385,8 @@ async fn coverage_counts_rows_of_interactions_that_the_candidate_has_none_of() {
         Coverage {
             current_rows: 4,
             missing: 2,
-            example: Some(("acme".into(), "b".into()))
+            example: Some(("acme".into(), "b".into())),
+            span: Some((metric("b", 1.0).timestamp_utc, LATER)),
         }
     );
     let back = definitions::coverage(&client, "talk_time", V2, V1)
@@ -395,7 +400,8 @@ async fn coverage_counts_rows_of_interactions_that_the_candidate_has_none_of() {
         Coverage {
             current_rows: 0,
             missing: 0,
-            example: None
+            example: None,
+            span: None,
         }
     );
     assert_eq!(

@@ -1,8 +1,9 @@
 //! Two definitions over the same interactions: what changes, how often, and most. Pure.
 
 use super::tally::{Outcome, Tally};
+use compact_str::CompactString;
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// How a row differs between two definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,9 +40,17 @@ pub(crate) struct Change<T> {
     pub(crate) carried: T,
 }
 
-/// How many rows change, by kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Changed([u64; 6]);
+/// How many rows change, by kind and by the reasons before and after.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changed(BTreeMap<Way, u64>);
+
+/// One way to change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Way {
+    pub(crate) kind: Kind,
+    pub(crate) old_reason: Option<CompactString>,
+    pub(crate) new_reason: Option<CompactString>,
+}
 
 /// What was seen of both definitions so far. Parts can be joined, in any order.
 #[derive(Debug)]
@@ -130,15 +139,23 @@ impl Kind {
 
 impl Changed {
     pub(crate) fn count(&self, kind: Kind) -> u64 {
-        self.0[kind as usize]
+        self.ways()
+            .filter(|(way, _)| way.kind == kind)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.values().sum()
     }
 
-    fn add(&mut self, kind: Kind, count: u64) {
-        self.0[kind as usize] += count;
+    /// The ways, by kind and reasons.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = (&Way, u64)> {
+        self.0.iter().map(|(way, count)| (way, *count))
+    }
+
+    fn add(&mut self, way: Way, count: u64) {
+        *self.0.entry(way).or_default() += count;
     }
 }
 
@@ -209,7 +226,14 @@ impl<T> Comparison<T> {
             let Some(kind) = Kind::of(old.as_ref(), new.as_ref()) else {
                 return;
             };
-            self.changed.add(kind, 1);
+            let reason =
+                |row: &Option<Outcome>| row.as_ref().and_then(|row| row.reason.clone());
+            let way = Way {
+                kind,
+                old_reason: reason(&old),
+                new_reason: reason(&new),
+            };
+            self.changed.add(way, 1);
             let change = Change {
                 key: Key {
                     tenant: tenant.to_owned(),
@@ -239,8 +263,8 @@ impl<T> Comparison<T> {
         self.interactions += other.interactions;
         self.open += other.open;
         self.unreadable += other.unreadable;
-        for kind in Kind::ALL {
-            self.changed.add(kind, other.changed.count(kind));
+        for (way, count) in other.changed.0 {
+            self.changed.add(way, count);
         }
         for Reverse(ranked) in other.top.heap {
             self.top.push(ranked);

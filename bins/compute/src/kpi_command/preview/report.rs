@@ -8,6 +8,7 @@ use crate::kpi_command::table::{Cell, Table, short};
 use compact_str::CompactString;
 use kpi::Aggregation;
 use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -230,19 +231,27 @@ impl Report {
         let mut text = String::new();
         // Writing to a string cannot fail.
         writeln!(text, "{} of {rows} rows change", self.changed.total()).ok();
-        let mut table = Table::new(&["change", "rows"]);
-        for kind in Kind::ALL {
-            if self.changed.count(kind) > 0 {
-                let count = Cell::Count(self.changed.count(kind));
-                table.push(vec![Cell::text(kind.words()), count]);
-            }
+        let mut table = Table::new(&["rows", "change", "reason before", "reason after"]);
+        let mut ways: Vec<_> = self.changed.ways().collect();
+        ways.sort_by_key(|(_, count)| Reverse(*count));
+        for (way, count) in ways {
+            table.push(vec![
+                Cell::Count(count),
+                Cell::text(way.kind.words()),
+                Cell::of(way.old_reason.as_deref()),
+                Cell::of(way.new_reason.as_deref()),
+            ]);
         }
         if table.is_empty() {
             return text;
         }
         text.push_str(&table.text());
         if !self.changes.is_empty() {
-            writeln!(text, "\nthe {} that weigh most", self.changes.len()).ok();
+            let heaviest = match self.changes.len() {
+                1 => "the heaviest change".to_owned(),
+                count => format!("the {count} heaviest changes"),
+            };
+            writeln!(text, "\n{heaviest}").ok();
             text.push_str(&self.changes(false).text());
             text.push_str(
                 "\n`compute kpi explain INTERACTION` tells everything about one of them\n",
@@ -314,6 +323,18 @@ impl Report {
             .into_iter()
             .map(|kind| (kind.name().to_owned(), self.changed.count(kind).into()))
             .collect();
+        let ways: Vec<Value> = self
+            .changed
+            .ways()
+            .map(|(way, count)| {
+                json!({
+                    "change": way.kind.name(),
+                    "old_reason": way.old_reason.as_deref(),
+                    "new_reason": way.new_reason.as_deref(),
+                    "rows": count,
+                })
+            })
+            .collect();
         let changes: Vec<Value> = self.changes.iter().map(change_json).collect();
         let bars = histogram(self.old.as_ref().map(|old| &old.totals), &self.new.totals);
         let bars: Vec<Value> = bars
@@ -329,6 +350,7 @@ impl Report {
             "histogram": bars,
             "changed": self.changed.total(),
             "changed_by_kind": by_kind,
+            "changed_by_reason": ways,
             "changes": changes,
         })
     }
@@ -489,7 +511,7 @@ mod tests {
             "SECONDS  OLD  NEW  CHANGE\nmean      15   20      +5\nsum       60   60\ncount      4    3      -1\n",
             "p50             15    20      +5\n",
             "1 of 4 rows change\n",
-            "value → absent     1\n",
+            "   1  value → absent  outside_business_hours  outside_business_hours\n",
             "acme    i4           0 (outside_business_hours)  (outside_business_hours)  on_excluded, only in the new: absent\n",
         ] {
             assert!(text.contains(part), "{part:?} in\n{text}");
