@@ -147,10 +147,7 @@ impl Applier {
                 .await?;
         }
         let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
-        let found = self
-            .findings
-            .record(&transaction, rows.evaluated())
-            .await?;
+        let found = self.findings.record(&transaction, rows.evaluated()).await?;
         transaction.commit().await?;
         self.findings.keep(found);
         Ok(Applied {
@@ -165,10 +162,7 @@ impl Applier {
 impl Applier {
     /// Gives up open interactions in one transaction: marks them as swept and writes their metrics as absent. Those that had news
     /// since they were read are left alone. Gives how many were given up.
-    pub async fn give_up(
-        &self,
-        silent: &[OpenInteraction],
-    ) -> Result<(u64, Applied), ApplyError> {
+    pub async fn give_up(&self, silent: &[OpenInteraction]) -> Result<(u64, Applied), ApplyError> {
         let mut client = self.store.client().await?;
         let transaction = client.transaction().await?;
         let active = self.catalogue.active(&transaction).await?;
@@ -207,7 +201,13 @@ impl Applier {
         for (stored, planned) in locked.iter().zip(&planned) {
             let session = read_session(stored)?;
             let asked = asked_versions(&stored.metric_versions);
-            rows.evaluate(planned, stored.partition_at, (&session, true), &active, &asked);
+            rows.evaluate(
+                planned,
+                stored.partition_at,
+                (&session, true),
+                &active,
+                &asked,
+            );
         }
         let swept: Vec<_> = locked
             .iter()

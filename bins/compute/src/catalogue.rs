@@ -168,10 +168,7 @@ pub async fn ship(store: &Store) -> anyhow::Result<ShipReport> {
 }
 
 /// Stores a definition as a draft.
-pub async fn insert(
-    tx: &Transaction<'_>,
-    definition: &Definition,
-) -> Result<Inserted, StoreError> {
+pub async fn insert(tx: &Transaction<'_>, definition: &Definition) -> Result<Inserted, StoreError> {
     definitions::insert(
         tx,
         &NewDefinition {

@@ -132,7 +132,7 @@ pub struct ServeArgs {
     wrap_up_grace: Duration,
 
     /// How often to look for interactions to give up or to settle; one replica at a time does
-    #[arg(long, env = "KPILINE_SWEEP_EVERY", default_value = "1m", value_parser = humantime, value_name = "DURATION")]
+    #[arg(long, env = "KPILINE_SWEEP_EVERY", default_value = "5m", value_parser = humantime, value_name = "DURATION")]
     sweep_every: Duration,
 }
 
@@ -142,8 +142,14 @@ fn media_age(text: &str) -> Result<(String, Duration), String> {
         .split_once('=')
         .ok_or_else(|| format!("{text:?} is not of the form email=30d"))?;
     let media = media.trim();
-    if media.is_empty() || media.chars().any(|letter| !(letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')) {
-        return Err(format!("{media:?} is no medium: lower-case letters, digits and _ are needed"));
+    if media.is_empty()
+        || media.chars().any(|letter| {
+            !(letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+        })
+    {
+        return Err(format!(
+            "{media:?} is no medium: lower-case letters, digits and _ are needed"
+        ));
     }
     Ok((media.to_owned(), humantime(age.trim())?))
 }

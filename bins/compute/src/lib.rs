@@ -57,7 +57,11 @@ async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
         report.already,
         report.months
     );
-    let store = store::Store::connect(store::StoreConfig::new(&postgres.url, "kpiline compute migrate")).await?;
+    let store = store::Store::connect(store::StoreConfig::new(
+        &postgres.url,
+        "kpiline compute migrate",
+    ))
+    .await?;
     let shipped = catalogue::ship(&store).await?;
     println!(
         "{} KPI definitions and {} schedules of this release stored; `compute kpi list` shows them",

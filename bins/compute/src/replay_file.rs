@@ -7,10 +7,10 @@ pub(crate) mod input;
 mod output;
 mod tally;
 
+use crate::definition_files;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use input::{BadLine, Counts, Folded};
-use crate::definition_files;
 use kpi::{Catalogue, Definition, Library};
 use schema::BodyFormat;
 use std::io::{self, Write};

@@ -116,11 +116,7 @@ pub async fn run(
                         waker.wake(swept.queued);
                     }
                     if swept != Swept::default() {
-                        tracing::info!(
-                            given_up = swept.given_up,
-                            settled = swept.settled,
-                            "swept"
-                        );
+                        tracing::info!(given_up = swept.given_up, settled = swept.settled, "swept");
                     }
                 }
                 Err(error) => {

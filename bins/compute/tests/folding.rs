@@ -155,7 +155,11 @@ async fn expected(
     calls: &BTreeMap<String, Vec<Fact>>,
 ) -> BTreeMap<(String, String, i32), Option<f64>> {
     let store = db.store().await;
-    let active = Active::of(catalogue::load(&store.client().await.unwrap()).await.unwrap());
+    let active = Active::of(
+        catalogue::load(&store.client().await.unwrap())
+            .await
+            .unwrap(),
+    );
     let mut values = BTreeMap::new();
     for (id, facts) in calls {
         let mut session = Session::default();

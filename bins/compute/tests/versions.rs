@@ -122,7 +122,8 @@ async fn a_draft_is_not_computed_not_even_for_a_job_that_names_its_version() {
 }
 
 #[tokio::test]
-async fn a_job_computes_the_past_under_a_candidate_although_no_fact_is_new_and_leaves_version_1_as_it_is() {
+async fn a_job_computes_the_past_under_a_candidate_although_no_fact_is_new_and_leaves_version_1_as_it_is()
+ {
     let db = TestDb::new().await;
     let applier = Applier::new(db.store().await);
     applier.apply(&plan("a", ended(1000), None)).await.unwrap();
@@ -130,7 +131,11 @@ async fn a_job_computes_the_past_under_a_candidate_although_no_fact_is_new_and_l
     let before: Vec<String> = texts(&db, untouched).await;
     put(&db, &doubled(2), Status::Candidate).await;
     applier.apply(&plan("a", ended(1000), None)).await.unwrap();
-    assert_eq!(talk(&db, "a").await.len(), 1, "a repetition is no reason to compute");
+    assert_eq!(
+        talk(&db, "a").await.len(),
+        1,
+        "a repetition is no reason to compute"
+    );
     applier
         .apply(&plan("a", ended(1000), Some(2)))
         .await
@@ -167,7 +172,10 @@ async fn a_definition_that_cannot_be_read_is_left_out_and_its_neighbours_are_com
     let applier = Applier::new(db.store().await);
     applier.apply(&plan("a", ended(1000), None)).await.unwrap();
     assert_eq!(talk(&db, "a").await, [(1, Some(1.0))]);
-    assert_eq!(applier.catalogue().known().unwrap().unreadable, ["broken@1"]);
+    assert_eq!(
+        applier.catalogue().known().unwrap().unreadable,
+        ["broken@1"]
+    );
 }
 
 #[tokio::test]
@@ -212,7 +220,10 @@ async fn a_batch_that_runs_keeps_its_catalogue_and_the_change_waits_for_it() {
     let generation = changing.await.unwrap();
     assert!(generation > active.generation);
     let tx = client.transaction().await.unwrap();
-    assert_eq!(applier.catalogue().active(&tx).await.unwrap().generation, generation);
+    assert_eq!(
+        applier.catalogue().active(&tx).await.unwrap().generation,
+        generation
+    );
 }
 
 fn sweeping() -> SweepConfig {
@@ -246,10 +257,12 @@ async fn texts(db: &TestDb, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-const REASONS: &str = "SELECT DISTINCT metadata ->> 'reason' FROM computed_metrics WHERE metric_value IS NULL";
+const REASONS: &str =
+    "SELECT DISTINCT metadata ->> 'reason' FROM computed_metrics WHERE metric_value IS NULL";
 
 #[tokio::test]
-async fn an_interaction_that_never_ends_is_given_up_as_incomplete_asked_for_and_taken_up_again_when_it_ends() {
+async fn an_interaction_that_never_ends_is_given_up_as_incomplete_asked_for_and_taken_up_again_when_it_ends()
+ {
     let db = TestDb::new().await;
     let applier = Applier::new(db.store().await);
     let stop = CancellationToken::new();
@@ -257,17 +270,27 @@ async fn an_interaction_that_never_ends_is_given_up_as_incomplete_asked_for_and_
     applier.apply(&plan("a", open, None)).await.unwrap();
     let at = later(&db).await;
     let early = UtcMicros(at.0 - 10 * 60 * 1_000_000);
-    let swept = sweep::round(&applier, &sweeping(), early, &stop).await.unwrap();
+    let swept = sweep::round(&applier, &sweeping(), early, &stop)
+        .await
+        .unwrap();
     assert_eq!(swept.given_up, 0, "it may still end");
-    let swept = sweep::round(&applier, &sweeping(), at, &stop).await.unwrap();
+    let swept = sweep::round(&applier, &sweeping(), at, &stop)
+        .await
+        .unwrap();
     assert_eq!(swept.given_up, 1);
-    assert_eq!(talk(&db, "a").await, [(1, None)], "no handle time without an end");
+    assert_eq!(
+        talk(&db, "a").await,
+        [(1, None)],
+        "no handle time without an end"
+    );
     assert_eq!(texts(&db, REASONS).await, ["incomplete"]);
     assert_eq!(
         texts(&db, "SELECT interaction_id FROM history_requests").await,
         ["a"]
     );
-    let swept = sweep::round(&applier, &sweeping(), at, &stop).await.unwrap();
+    let swept = sweep::round(&applier, &sweeping(), at, &stop)
+        .await
+        .unwrap();
     assert_eq!(swept.given_up, 0, "once is enough");
     applier.apply(&plan("a", ended(7000), None)).await.unwrap();
     assert_eq!(talk(&db, "a").await, [(1, Some(7.0))]);
@@ -281,7 +304,9 @@ async fn news_of_an_interaction_that_was_given_up_and_is_still_open_change_nothi
     applier.apply(&plan("a", open, None)).await.unwrap();
     let stop = CancellationToken::new();
     let at = later(&db).await;
-    sweep::round(&applier, &sweeping(), at, &stop).await.unwrap();
+    sweep::round(&applier, &sweeping(), at, &stop)
+        .await
+        .unwrap();
     let held = vec![fact("2", TEN + 5000, State::Held, Some(900))];
     applier.apply(&plan("a", held, None)).await.unwrap();
     assert_eq!(talk(&db, "a").await, [(1, None)]);
@@ -297,9 +322,13 @@ async fn an_interaction_is_settled_after_the_wrap_up_grace_and_unsettled_by_news
     applier.apply(&plan("a", ended(1000), None)).await.unwrap();
     let at = later(&db).await;
     let early = UtcMicros(at.0 - 60 * 60 * 1_000_000);
-    sweep::round(&applier, &sweeping(), early, &stop).await.unwrap();
+    sweep::round(&applier, &sweeping(), early, &stop)
+        .await
+        .unwrap();
     assert_eq!(texts(&db, settled).await, ["false"]);
-    let swept = sweep::round(&applier, &sweeping(), at, &stop).await.unwrap();
+    let swept = sweep::round(&applier, &sweeping(), at, &stop)
+        .await
+        .unwrap();
     assert_eq!(swept.settled, 1);
     assert_eq!(texts(&db, settled).await, ["true"]);
     let late = fact("3", TEN + 70_000, State::WrappedUp, Some(3000));
@@ -311,7 +340,11 @@ async fn an_interaction_is_settled_after_the_wrap_up_grace_and_unsettled_by_news
 async fn an_unknown_zone_is_found_once_and_a_known_one_is_noted_as_in_use() {
     let db = TestDb::new().await;
     let applier = Applier::new(db.store().await);
-    for (id, zone) in [("a", "Mars/Phobos"), ("b", "Mars/Phobos"), ("c", "Asia/Kathmandu")] {
+    for (id, zone) in [
+        ("a", "Mars/Phobos"),
+        ("b", "Mars/Phobos"),
+        ("c", "Asia/Kathmandu"),
+    ] {
         let mut facts = ended(1000);
         facts[0].statement.agent = Some(schema::AgentRef {
             id: "anna".into(),
@@ -334,7 +367,12 @@ async fn the_servers_zone_data_are_compared_zone_by_zone() {
         .await
         .unwrap();
     // Which zones differ depends on the server's release; that the great ones agree does not.
-    for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"] {
+    for zone in [
+        "Europe/Berlin",
+        "America/New_York",
+        "Asia/Kolkata",
+        "Australia/Lord_Howe",
+    ] {
         assert!(
             differences.iter().all(|difference| difference.zone != zone),
             "{differences:?}"

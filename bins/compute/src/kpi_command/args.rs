@@ -323,7 +323,7 @@ pub struct PreviewArgs {
     pub(crate) limit: Option<u64>,
 
     /// How many of the changes to print, those that weigh most
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000), value_name = "COUNT")]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000), value_name = "COUNT")]
     pub(crate) show: u32,
 
     /// How the answer is printed; csv: the changes only

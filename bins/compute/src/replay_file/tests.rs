@@ -117,12 +117,7 @@ fn a_row_is_what_the_header_says() {
         "completed",
         "\"talk_time_ms\":45200,\"wrap_time_ms\":8500",
     );
-    let options = [
-        "--metrics",
-        "handle_time",
-        "--output",
-        "csv",
-    ];
+    let options = ["--metrics", "handle_time", "--output", "csv"];
     assert_eq!(
         check(&[&text], &options),
         "interaction_id,metric,version,leg,value,timestamp_utc,agent_id,queue_id,metadata\n\
