@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Finds what the scripts need and installs what is missing from the distribution. Sourced after common.sh.
 
-# ensure_tools TOOL...: tools among cc, ca, postgres, psql, rabbitmq.
+# ensure_tools TOOL...: tools among cc, ca, postgres, psql, python, rabbitmq.
 ensure_tools() {
     local tool packages=()
     for tool in "$@"; do
@@ -10,6 +10,7 @@ ensure_tools() {
         ca) has_certificates || packages+=(ca-certificates) ;;
         postgres) postgres_bin >/dev/null || packages+=(postgresql) ;;
         psql) psql_command >/dev/null || packages+=(postgresql-client) ;;
+        python) "${KPILINE_PYTHON:-python3}" -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip) ;;
         rabbitmq) rabbitmq_sbin >/dev/null || packages+=(rabbitmq-server) ;;
         *) die "unknown tool '$tool'" ;;
         esac
