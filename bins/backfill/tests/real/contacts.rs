@@ -1,7 +1,7 @@
 //! CXone contact records: agent, hold, wrap-up and queue seconds against the record's own totals.
 
-use crate::metrics;
 use crate::support::{list, name, samples, sessions};
+use crate::{metrics, millis};
 use schema::{BodyFormat, InteractionId, LegKind, LegOutcome};
 use serde_json::{Value, json};
 use session::Outcome;
@@ -18,9 +18,11 @@ fn rows(body: &[u8]) -> Vec<Value> {
     }
 }
 
-/// A member in seconds; every value of these records is text.
-fn seconds(row: &Value, member: &str) -> f64 {
-    row[member].as_str().unwrap().parse().unwrap()
+/// A member that is in seconds, in milliseconds; every value of these records is text.
+#[allow(clippy::cast_possible_truncation)] // seconds of a call
+fn stated(row: &Value, member: &str) -> i64 {
+    let seconds: f64 = row[member].as_str().unwrap().parse().unwrap();
+    (seconds * 1000.0).round() as i64
 }
 
 fn real() -> Vec<(String, Vec<u8>)> {
@@ -44,24 +46,25 @@ fn contact_records_have_their_own_figures() {
         assert_eq!(rows.len(), by_interaction.len());
         for row in &rows {
             let metrics = &by_interaction[&id(row)];
-            let value = |metric: &str| metrics[metric].value.unwrap();
-            let stated = |member: &str| seconds(row, member);
-            // Hold lies inside of the agent's seconds, so talk is the rest and both add up to them.
-            assert_eq!(
-                value("talk_time"),
-                stated("agentSeconds") - stated("holdSeconds"),
-                "{sample}"
-            );
-            assert_eq!(value("hold_time"), stated("holdSeconds"), "{sample}");
-            assert_eq!(value("wrap_time"), stated("ACWSeconds"), "{sample}");
-            assert_eq!(value("queue_wait"), stated("inQueueSeconds"), "{sample}");
-            // The platform's AHT: talk time with hold inside, and after-call work.
-            assert_eq!(
-                value("handle_time"),
-                stated("agentSeconds") + stated("ACWSeconds"),
-                "{sample}"
-            );
-            assert_eq!(value("speed_of_answer"), stated("inQueueSeconds"));
+            let stated = |member: &str| stated(row, member);
+            let (agent, hold) = (stated("agentSeconds"), stated("holdSeconds"));
+            let (wrap, waited) = (stated("ACWSeconds"), stated("inQueueSeconds"));
+            for (metric, expected) in [
+                // Hold lies inside of the agent's seconds, so talk is the rest and both add up to them.
+                ("talk_time", agent - hold),
+                ("hold_time", hold),
+                ("wrap_time", wrap),
+                ("queue_wait", waited),
+                ("speed_of_answer", waited),
+                // The platform's AHT: talk time with hold inside, and after-call work.
+                ("handle_time", agent + wrap),
+            ] {
+                assert_eq!(
+                    millis(metrics, metric),
+                    Some(expected),
+                    "{metric} of {sample}"
+                );
+            }
         }
         println!("{sample}: {} contacts as the platform has them", rows.len());
     }
@@ -72,7 +75,7 @@ fn the_parts_of_a_contact_add_up_to_its_total_and_after_call_work_lies_outside()
     for (sample, body) in real() {
         let sessions = sessions(&FORMAT, &body);
         for row in rows(&body) {
-            let stated = |member: &str| seconds(&row, member);
+            let stated = |member: &str| stated(&row, member);
             let parts = [
                 "preQueueSeconds",
                 "inQueueSeconds",
@@ -80,11 +83,8 @@ fn the_parts_of_a_contact_add_up_to_its_total_and_after_call_work_lies_outside()
                 "postQueueSeconds",
                 "releaseSeconds",
             ];
-            let sum: f64 = parts.iter().map(|part| stated(part)).sum();
-            assert!(
-                (sum - stated("totalDurationSeconds")).abs() < 0.5,
-                "{sample}"
-            );
+            let sum: i64 = parts.iter().map(|part| stated(part)).sum();
+            assert_eq!(sum, stated("totalDurationSeconds"), "{sample}");
 
             let timeline = sessions[&id(&row)].timeline();
             let legs = timeline.legs();
@@ -97,19 +97,20 @@ fn the_parts_of_a_contact_add_up_to_its_total_and_after_call_work_lies_outside()
             let (start, ended) = (leg.started_at, leg.ended_at.unwrap());
             let answered = leg.answered_at.unwrap();
             assert_eq!(
-                answered.since(start).as_seconds(),
+                answered.since(start).0,
                 stated("preQueueSeconds") + stated("inQueueSeconds")
             );
             assert_eq!(
-                ended.since(answered).as_seconds(),
+                ended.since(answered).0,
                 stated("agentSeconds") + stated("postQueueSeconds") + stated("releaseSeconds")
             );
             // The platform last touched the contact when it ended, and after-call work went on behind that.
             let touched = adapter::instant::parse(row["lastUpdateTime"].as_str().unwrap()).unwrap();
             assert!(ended.since(touched).0.abs() < 500, "{sample}");
             // `routingTime` is in milliseconds, unlike all else: twelve seconds of the thirteen in the queue.
+            let routing: i64 = row["routingTime"].as_str().unwrap().parse().unwrap();
             assert!(
-                stated("routingTime") / 1000.0 <= stated("inQueueSeconds"),
+                (1000..=stated("inQueueSeconds")).contains(&routing),
                 "{sample}"
             );
         }
