@@ -26,6 +26,9 @@
 //! | `skillId`, `primaryDispositionId`, `mediaTypeName` (`mediaTypeId`) | queue, disposition (0: none), medium |
 //! | `lastUpdateTime`, `date…Warehoused`, `analyticsProcessedDate` | the revision stamp is the latest of them |
 //!
+//! A contact that reached no agent, waited in no queue and was not left, as far as the row says, ended in the flow. Whether it was
+//! served there or hung up on is not in the row, unless its state is `PrequeueAbandoned`.
+//!
 //! `routingTime` (milliseconds!), `callbackTime`, `refuseTime`, `releaseSeconds` and `postQueueSeconds` are kept in the raw bytes only.
 //! Names, addresses, notes and tags are not read.
 

@@ -127,6 +127,42 @@ fn agent_zero_is_no_agent_and_no_abandon_for_that() {
 }
 
 #[test]
+fn an_agents_part_begins_behind_the_flow_and_the_queue() {
+    let answered = |index| {
+        let mapped = row(index);
+        let leg = mapped.facts[0].statement.leg().unwrap().clone();
+        leg.answered_at.map(|at| at.since(mapped.at).0)
+    };
+    assert_eq!(answered(0), Some(43_000));
+    assert_eq!(answered(1), Some(4_500));
+    // Never reached an agent; or the cells are empty.
+    assert_eq!((answered(2), answered(4)), (None, None));
+    // What the report does not know is not stated.
+    let mapped = row(0);
+    let leg = mapped.facts[0].statement.leg().unwrap();
+    assert_eq!((leg.holds, leg.transfer), (None, None));
+}
+
+#[test]
+fn who_left_without_having_waited_in_a_queue_left_the_flow() {
+    let left = |waited: &str| {
+        let body = format!(
+            "contact_id,start_date,start_time,InQueue,abandon\n1,01/02/2026,10:00:00,{waited},Y\n"
+        );
+        let mapped = rows(body.as_bytes(), "America/Denver")
+            .swap_remove(0)
+            .unwrap();
+        assert_eq!(mapped.facts[0].statement.state, Some(State::Abandoned));
+        let leg = mapped.facts[0].statement.leg().unwrap();
+        assert_eq!(leg.outcome, Some(LegOutcome::Abandoned));
+        leg.kind
+    };
+    assert_eq!(left("0"), LegKind::Ivr);
+    assert_eq!(left("0.4"), LegKind::Queue);
+    assert_eq!(left(""), LegKind::Queue, "nothing says that it was not");
+}
+
+#[test]
 fn local_times_become_instants_on_both_sides_of_the_change() {
     // Denver is six hours behind until 1 November 2026, 02:00; then seven.
     assert_eq!(row(0).at, instant("2026-10-31T15:15:02Z"));

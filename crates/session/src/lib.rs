@@ -2,9 +2,10 @@
 //!
 //! A [`Session`] is a set of facts, at most one for each [`schema::FactKey`]. Inserting is union, so order, repetition and splitting
 //! cannot matter; of two copies of one fact the greater in a fixed total order wins, so arrival cannot matter either. A [`Timeline`]
-//! is the same facts in the order of the platform's clock, with the questions that a metric asks.
+//! is the same facts in the order of the platform's clock, with the questions that a metric asks: what lasted how long, what became of
+//! it ([`Outcome`]), and whose part was what ([`LegView`]).
 //!
-//! Start reading at [`fold`], then [`timeline`]. Nothing here knows a clock, a zone or a metric, and nothing here fails on content.
+//! Start reading at [`fold`], then [`timeline`], [`outcome`] and [`legs`]. Nothing here knows a clock, a zone or a metric, and nothing here fails on content.
 
 pub mod fold;
 mod history;

@@ -1,4 +1,4 @@
-//! What the questions asked of an interaction cost: `cargo run --release -p session --example speed`.
+//! What the questions asked of an interaction cost: `cargo run --release -p session --example questions`.
 //!
 //! The interaction has the facts of a transferred call in the guide's events, and then those of a record with legs. Prints
 //! nanoseconds by the wall clock; on a busy machine take the least of several runs.
