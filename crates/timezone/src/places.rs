@@ -1,32 +1,4 @@
 //! Which zone somebody works in: the zones of organisations, queues and agents, and the order in which they are asked.
-//!
-//! # The document
-//!
-//! ```toml
-//! places = 1                      # its version, 1 to 32767; another text needs another version
-//!
-//! [[organisation]]
-//! zone = "Europe/Berlin"          # of every tenant that has no entry of its own
-//! [[organisation]]
-//! tenant = "acme"
-//! zone = "America/New_York"
-//!
-//! [[queue]]                       # tenant as above: an entry without one is for all tenants
-//! tenant = "acme"
-//! id = "support"
-//! zone = "America/Chicago"
-//!
-//! [[agent]]
-//! id = "anna"
-//! zone = "Europe/Madrid"
-//! [[agent]]                       # moved: from this instant on (a date is its first instant in UTC)
-//! id = "anna"
-//! from = 2024-07-01
-//! zone = "Atlantic/Canary"
-//! ```
-//!
-//! A tenant's own entry goes before the one for all tenants. An agent's zone written here goes before the one that the events state,
-//! because somebody wrote it down to correct them.
 
 mod read;
 
@@ -35,6 +7,34 @@ use crate::zone::Zone;
 use std::collections::HashMap;
 
 /// One version of what is known about zones beside what the events state. Immutable.
+///
+/// # The document
+///
+/// ```toml
+/// places = 1                      # its version, 1 to 32767; another text needs another version
+///
+/// [[organisation]]
+/// zone = "Europe/Berlin"          # of every tenant that has no entry of its own
+/// [[organisation]]
+/// tenant = "acme"
+/// zone = "America/New_York"
+///
+/// [[queue]]                       # tenant as above: an entry without one is for all tenants
+/// tenant = "acme"
+/// id = "support"
+/// zone = "America/Chicago"
+///
+/// [[agent]]
+/// id = "anna"
+/// zone = "Europe/Madrid"
+/// [[agent]]                       # moved: from this instant on (a date is its first instant in UTC)
+/// id = "anna"
+/// from = 2024-07-01
+/// zone = "Atlantic/Canary"
+/// ```
+///
+/// A tenant's own entry goes before the one for all tenants. An agent's zone written here goes before the one that the events state,
+/// because somebody wrote it down to correct them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
     version: u16,

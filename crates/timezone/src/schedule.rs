@@ -1,48 +1,4 @@
 //! Opening hours: when a place works, by its own wall clock.
-//!
-//! # The document
-//!
-//! ```toml
-//! schedule = "office"                       # its name, [a-z][a-z0-9_]{0,62}
-//! version = 1                               # 1 to 32767; another text needs another version
-//! zone = "Europe/Berlin"                    # optional
-//! valid_from = 2024-01-01                   # optional: nothing is open on dates before …
-//! valid_to = 2027-01-01                     # … nor on this date and after
-//!
-//! [weekly]                                  # or, instead of it: round_the_clock = true
-//! weekdays = ["08:00-12:00", "13:00-18:00"] # everyday, weekdays, weekend, monday … sunday
-//! friday = ["22:00-06:00"]                  # a day's own hours replace those of the shorthands; ends on Saturday
-//!
-//! [[holiday]]                               # closed
-//! date = 2024-12-25
-//! name = "Christmas"                        # optional
-//!
-//! [[exception]]                             # that date has these hours and no others
-//! date = 2024-12-24
-//! open = ["08:00-12:00"]
-//!
-//! [[season]]                                # from this date on, up to and without that one
-//! from = 2024-07-01
-//! to = 2024-09-01
-//! [season.weekly]                           # replaces the whole week; or round_the_clock = true
-//! everyday = ["09:00-17:00"]
-//! ```
-//!
-//! # What it means
-//!
-//! - **A span belongs to the date on which it begins.** That date's weekday, season, holiday, exception and validity decide about the
-//!   whole of it. So a night shift that began on Christmas Eve runs to its end on Christmas Day, and one that would begin
-//!   on Christmas Day does not take place, also not its hours on the day after. Who wants the first to end at midnight gives the
-//!   Eve an exception that says so.
-//! - **Half open.** From its beginning up to and without its end; `24:00` is the end of a date; an end before the beginning lies on the next date.
-//! - **An exception wins over its season, a season over the week.** One date has one holiday or one exception.
-//! - **From the first instant at which the clock has reached the beginning, to the last at which it shows a time before the end.** So what
-//!   begins or ends at a time that the clock skips does so at the end of the gap, and what lies wholly in the gap is empty. Where the
-//!   clock shows a time twice, a span begins with the first and ends with the second: no shift is cut. (One that ends with the very
-//!   hour that is repeated ends before it: 20:00-01:00, where 02:00 becomes 01:00.)
-//! - Spans that touch or overlap by that, or from one date into the next, count once.
-//!
-//! The length of a span is time that passes: 22:00-06:00 has 8 hours, 7 in the night of spring and 9 in that of autumn.
 
 mod hours;
 mod read;
@@ -53,6 +9,53 @@ use chrono::NaiveDate;
 use hours::{DAY_MICROS, Day, Hours, Span};
 
 /// One version of one schedule. Immutable.
+///
+/// # The document
+///
+/// ```toml
+/// schedule = "office"                       # its name, [a-z][a-z0-9_]{0,62}
+/// version = 1                               # 1 to 32767; another text needs another version
+/// zone = "Europe/Berlin"                    # optional
+/// valid_from = 2024-01-01                   # optional: nothing is open on dates before …
+/// valid_to = 2027-01-01                     # … nor on this date and after
+///
+/// [weekly]                                  # or, instead of it: round_the_clock = true
+/// weekdays = ["08:00-12:00", "13:00-18:00"] # everyday, weekdays, weekend, monday … sunday
+/// friday = ["22:00-06:00"]                  # a day's own hours replace those of the shorthands; ends on Saturday
+///
+/// [[holiday]]                               # closed
+/// date = 2024-12-25
+/// name = "Christmas"                        # optional
+///
+/// [[exception]]                             # that date has these hours and no others
+/// date = 2024-12-24
+/// open = ["08:00-12:00"]
+///
+/// [[season]]                                # from this date on, up to and without that one
+/// from = 2024-07-01
+/// to = 2024-09-01
+/// [season.weekly]                           # replaces the whole week; or round_the_clock = true
+/// everyday = ["09:00-17:00"]
+/// ```
+///
+/// # What it means
+///
+/// - **A span belongs to the date on which it begins.** That date's weekday, season, holiday, exception and validity decide about the
+///   whole of it. So a night shift that began on Christmas Eve runs to its end on Christmas Day, and one that would begin on Christmas
+///   Day does not take place, also not its hours on the day after. Who wants the first to end at midnight gives the Eve an exception
+///   that says so.
+/// - **Half open.** From its beginning up to and without its end; `24:00` is the end of a date; an end before the beginning lies on the
+///   next date.
+/// - **An exception wins over its season, a season over the week.** One date has one holiday or one exception.
+/// - **From the first instant at which the clock has reached the beginning, to the last at which it shows a time before the end.** So what
+///   begins or ends at a time that the clock skips does so at the end of the gap, and what lies wholly in the gap is empty. Where it
+///   shows a time twice, a span begins with the first and ends with the second: no shift is cut. (One that ends with the very
+///   hour that is repeated ends before it: 20:00-01:00, where 02:00 becomes 01:00.)
+/// - Spans that touch or overlap by that, or from one date into the next, count once.
+///
+/// The length of a span is time that passes: 22:00-06:00 has 8 hours, 7 in the night of spring and 9 in that of autumn.
+///
+/// # Whose clock
 ///
 /// The zone is the caller's to choose, usually by [`Places::resolve`](crate::Places::resolve), which knows the schedule's own.
 /// Instants beyond the years ±100,000 are outside of every schedule.
@@ -67,8 +70,8 @@ pub struct Schedule {
 /// See [`Schedule`]; with it no sum of stretches overflows.
 const INSTANT_MAX_MICROS: i64 = 100_000 * 365 * DAY_MICROS;
 
-/// How far from a change of the clock or of the hours the plain week may not hold: the span of a date ends on the next at the latest, no date is
-/// farther than 16 hours from its UTC date, and no gap is longer than a day.
+/// How far from a change of the clock or of the hours the plain week may not hold: the span of a date ends on the next at the latest, no
+/// date is farther than 16 hours from its UTC date, and no gap is longer than a day.
 const REACH_MICROS: i64 = 4 * DAY_MICROS;
 
 /// What lies around an instant.

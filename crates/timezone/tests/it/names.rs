@@ -126,8 +126,8 @@ fn every_name_of_the_database_and_every_name_in_use_is_taken() {
     assert!(names.len() > 590);
 }
 
-/// The links of the database itself, where this machine has the release that is compiled in. The same is compared with the pinned release by
-/// the [oracle](crate::oracle).
+/// The links of the database itself, where this machine has the release that is compiled in. The oracle compares with the pinned release
+/// everywhere.
 #[test]
 fn the_aliases_are_the_links_of_the_database() {
     let read = |file: &str| std::fs::read_to_string(format!("/usr/share/zoneinfo/{file}"));

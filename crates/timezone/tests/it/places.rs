@@ -60,6 +60,19 @@ fn found(asked: Asked<'_>) -> (&'static str, &'static str) {
 }
 
 #[test]
+fn the_documented_example_is_places() {
+    let example = crate::schedules::documented_example(include_str!("../../src/places.rs"));
+    let places = Places::read(&example).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let asked = Asked {
+        agent: Some("anna"),
+        at_micros: utc("2024-07-01T00:00Z"),
+        ..NOBODY
+    };
+    let resolved = places.resolve(&ZoneSource::ORDER, &asked);
+    assert_eq!(resolved.zone.name(), "Atlantic/Canary");
+}
+
+#[test]
 fn the_first_source_that_has_a_zone_decides() {
     let mut asked = Asked {
         tenant: "acme",

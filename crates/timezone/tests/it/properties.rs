@@ -288,9 +288,37 @@ fn broken(document: &'static str) -> impl Strategy<Value = String> {
     prop_oneof![3 => cut, 1 => any::<String>()]
 }
 
-const SCHEDULE: &str = "schedule = \"a\"\nversion = 1\nzone = \"Europe/Rome\"\nvalid_from = 2024-01-01\n[weekly]\nmonday = [\"08:00-12:00\", \"22:00-06:00\"]\n\
-    [[holiday]]\ndate = 2024-12-25\n[[exception]]\ndate = 2024-12-24\nopen = [\"08:00-12:00\"]\n[[season]]\nfrom = 2024-07-01\nto = 2024-09-01\nround_the_clock = true\n";
-const PLACES: &str = "places = 1\n[[organisation]]\ntenant = \"a\"\nzone = \"UTC\"\n[[queue]]\nid = \"q\"\nzone = \"+01:00\"\n[[agent]]\nid = \"b\"\nfrom = 2024-01-01T00:00:00Z\nzone = \"Asia/Tokyo\"\n";
+const SCHEDULE: &str = r#"
+schedule = "a"
+version = 1
+zone = "Europe/Rome"
+valid_from = 2024-01-01
+[weekly]
+monday = ["08:00-12:00", "22:00-06:00"]
+[[holiday]]
+date = 2024-12-25
+[[exception]]
+date = 2024-12-24
+open = ["08:00-12:00"]
+[[season]]
+from = 2024-07-01
+to = 2024-09-01
+round_the_clock = true
+"#;
+
+const PLACES: &str = r#"
+places = 1
+[[organisation]]
+tenant = "a"
+zone = "UTC"
+[[queue]]
+id = "q"
+zone = "+01:00"
+[[agent]]
+id = "b"
+from = 2024-01-01T00:00:00Z
+zone = "Asia/Tokyo"
+"#;
 
 proptest! {
     #[test]

@@ -65,6 +65,23 @@ everyday = ["09:00-17:00"]
 weekend = []
 "#;
 
+/// The first example in TOML of a module's documentation.
+pub(crate) fn documented_example(source: &str) -> String {
+    let lines = source.lines().skip_while(|line| *line != "/// ```toml");
+    let lines = lines.skip(1).take_while(|line| *line != "/// ```");
+    lines
+        .map(|line| format!("{}\n", line.trim_start_matches("///")))
+        .collect()
+}
+
+#[test]
+fn the_documented_example_is_a_schedule() {
+    let example = documented_example(include_str!("../../src/schedule.rs"));
+    let schedule = Schedule::read(&example).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(schedule.name(), "office");
+    assert_eq!(schedule.zone(), Some(zone("Europe/Berlin")));
+}
+
 #[test]
 fn a_document_says_who_it_is() {
     let office = Schedule::read(OFFICE).unwrap();
@@ -107,7 +124,8 @@ fn a_holiday_takes_the_whole_span_that_would_begin_on_it_and_nothing_of_the_one_
     near(&by_day(&night, "2024-12-24", 4), &[8.0, 6.0, 2.0, 8.0]);
     // Who wants it otherwise says so for the day before.
     let cut = schedule(
-        "[weekly]\neveryday = [\"22:00-06:00\"]\n[[holiday]]\ndate = 2024-12-25\n[[exception]]\ndate = 2024-12-24\nopen = [\"22:00-24:00\"]",
+        "[weekly]\neveryday = [\"22:00-06:00\"]\n[[holiday]]\ndate = 2024-12-25\n\
+         [[exception]]\ndate = 2024-12-24\nopen = [\"22:00-24:00\"]",
     );
     near(&by_day(&cut, "2024-12-24", 4), &[8.0, 0.0, 2.0, 8.0]);
 }

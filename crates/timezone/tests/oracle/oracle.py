@@ -50,19 +50,19 @@ def listed_changes(content):
 
 
 def changes(zone, content):
-    """(second, offset before, offset after): the file's own list, and what its rule for the years after gives, by search."""
-    seconds = {at for at in listed_changes(content) if FIRST <= at < LAST}
-    step = 3 * 86_400
-    before = offset_at(zone, FIRST - 1)
-    for begin in range(FIRST - 1, LAST, step):
+    """(second, offset before, offset after): the file's own list, and what its rule for the time after gives, by search."""
+    listed = listed_changes(content)
+    seconds = {at for at in listed if FIRST <= at < LAST}
+    step = 30 * 86_400  # such a rule has one summer a year
+    for begin in range(max((FIRST - 1, *listed[-1:])), LAST - 1, step):
         low, high = begin, min(begin + step, LAST - 1)
-        after = offset_at(zone, high)
-        if after != before and not any(low < at <= high for at in seconds):
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (middle, high) if offset_at(zone, middle) == before else (low, middle)
-            seconds.add(high)
-        before = after
+        before, after = offset_at(zone, low), offset_at(zone, high)
+        if before == after:
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset_at(zone, middle) == before else (low, middle)
+        seconds.add(high)
     for at in sorted(seconds):
         before, after = offset_at(zone, at - 1), offset_at(zone, at)
         if before != after:
@@ -142,6 +142,16 @@ def random_spans(rng):
     return spans
 
 
+def spans_at_change(rng, zone, change):
+    """The date of a change of the clock with spans that begin and end in, at and beside its gap or overlap."""
+    before, after = (datetime.fromtimestamp(at, zone).replace(tzinfo=None) for at in (change - 1, change))
+    midnight = datetime.combine(after.date(), datetime.min.time())
+    walls = ((wall - midnight) // timedelta(minutes=1) for wall in (before + SECOND, after))
+    near = {wall + minutes for wall in walls for minutes in (-60, -30, -1, 0, 1, 30, 60)}
+    points = sorted(rng.sample([minute for minute in sorted(near) if 0 <= minute <= 1_440], 4))
+    return after.date(), [f"{clock(a)}-{clock(b)}" for a, b in zip(points[::2], points[1::2])]
+
+
 class Plan:
     """The hours of seven weekdays, and how a document says them."""
 
@@ -171,7 +181,7 @@ def toml(spans):
 class Schedule:
     """A random schedule around a date, its document, and what it means."""
 
-    def __init__(self, rng, zone, around):
+    def __init__(self, rng, zone, around, change):
         def near():
             return around + timedelta(days=rng.randint(-20, 20))
 
@@ -182,6 +192,9 @@ class Schedule:
             self.valid_to = None
         self.plan = Plan(rng, "weekly")
         self.dates = {near(): random_spans(rng) if rng.random() < 0.5 else None for _ in range(rng.choice((0, 0, 1, 3, 8)))}
+        if change is not None and rng.random() < 0.5:
+            day, spans = spans_at_change(rng, zone, change)
+            self.dates[day] = spans
         self.seasons, begin = [], near()
         for _ in range(rng.choice((0, 0, 0, 1, 2))):
             end = begin + timedelta(days=rng.randint(1, 60))
@@ -285,7 +298,7 @@ def business(seed, schedules, count):
             turns = found[name]
         centre = rng.choice(turns) if turns and rng.random() < 0.7 else rng.randrange(FIRST, LAST)
         around = datetime.fromtimestamp(centre, zone).date()
-        schedule = Schedule(rng, zone, around)
+        schedule = Schedule(rng, zone, around, centre if centre in turns else None)
         document = schedule.document(rng)
         print("schedule", len(document), name)
         print("\n".join(document))
