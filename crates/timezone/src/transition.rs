@@ -42,9 +42,9 @@ impl Zone {
 const FIRST_SECOND: i64 = -4_300_000_000;
 const LAST_SECOND: i64 = 4_200_000_000;
 
-/// The library does not tell its list, so the offset is asked for at steps, and each difference searched for its second. No two changes of
-/// the data are nearer than 6.9 days (Cambridge Bay in 2000), so that no step can hide two that cancel each other.
-const STEP_SECONDS: i64 = 3 * 86_400;
+/// The library does not tell its list, so the offset is asked for at steps, and each difference searched for its second. No two changes
+/// of the data are nearer than 6.9 days (Cambridge Bay in 2000), so that no step can hide two that cancel each other.
+const STEP_SECONDS: i64 = 6 * 86_400;
 
 fn find(tz: Tz) -> Box<[Transition]> {
     let zone = Zone(Kind::Named(tz));

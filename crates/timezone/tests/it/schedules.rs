@@ -69,9 +69,8 @@ weekend = []
 pub(crate) fn documented_example(source: &str) -> String {
     let lines = source.lines().skip_while(|line| *line != "/// ```toml");
     let lines = lines.skip(1).take_while(|line| *line != "/// ```");
-    lines
-        .map(|line| format!("{}\n", line.trim_start_matches("///")))
-        .collect()
+    let lines: Vec<_> = lines.map(|line| line.trim_start_matches("///")).collect();
+    lines.join("\n")
 }
 
 #[test]
