@@ -9,8 +9,8 @@
 
 use kpi::{Catalogue, Definition, Library, MetricValue, Subject};
 use schema::{
-    AgentId, AgentRef, Details, DurationKind, Fact, FactKey, Leg, LegId, LegKind, LegOutcome, Millis,
-    QueueId, SourceRank, State, Statement, UtcMicros,
+    AgentId, AgentRef, Details, DurationKind, Fact, FactKey, Leg, LegId, LegKind, LegOutcome,
+    Millis, QueueId, SourceRank, State, Statement, UtcMicros,
 };
 use session::Session;
 use std::hint::black_box;
@@ -113,8 +113,13 @@ fn several_legs() -> Session {
         fact.statement.durations = match kind {
             LegKind::Agent => [DurationKind::Talk, DurationKind::Hold, DurationKind::Wrap]
                 .into_iter()
-                .fold(fact.statement.durations, |all, kind| all.with(kind, Millis(20_000))),
-            _ => fact.statement.durations.with(DurationKind::QueueWait, Millis(9000)),
+                .fold(fact.statement.durations, |all, kind| {
+                    all.with(kind, Millis(20_000))
+                }),
+            _ => fact
+                .statement
+                .durations
+                .with(DurationKind::QueueWait, Millis(9000)),
         };
         fact.statement.details = Some(Box::new(Details {
             leg: Some(leg),
@@ -126,7 +131,10 @@ fn several_legs() -> Session {
     session
 }
 
-fn nanoseconds(session: &Session, mut evaluate: impl FnMut(&Subject<'_>, &mut Vec<MetricValue>)) -> u128 {
+fn nanoseconds(
+    session: &Session,
+    mut evaluate: impl FnMut(&Subject<'_>, &mut Vec<MetricValue>),
+) -> u128 {
     let mut rows = Vec::new();
     // The median of some runs: a shared host has bad moments.
     let mut runs: Vec<u128> = (0..7)
@@ -155,22 +163,33 @@ fn main() {
     let shipped = Catalogue::shipped();
     let library = Library::shipped();
     let own = Definition::read("own.toml", OWN, &library).map_err(|problems| {
-        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
     });
     let own = Catalogue::new(vec![Arc::new(own.unwrap())], library);
     println!("ns an interaction        everyday  abandoned  six legs");
     let line = |name: &str, evaluate: &dyn Fn(&Subject<'_>, &mut Vec<MetricValue>)| {
-        let [a, b, c] = [everyday(), abandoned(), several_legs()].map(|session| nanoseconds(&session, evaluate));
+        let [a, b, c] = [everyday(), abandoned(), several_legs()]
+            .map(|session| nanoseconds(&session, evaluate));
         println!("{name:<24} {a:>8} {b:>10} {c:>9}");
     };
     line("the timeline alone", &|_, _| ());
-    line("adjusted_aht", &|subject, rows| shipped.evaluate_some(&[0], subject, rows));
-    line("one of one's own", &|subject, rows| own.evaluate(subject, rows));
+    line("adjusted_aht", &|subject, rows| {
+        shipped.evaluate_some(&[0], subject, rows)
+    });
+    line("one of one's own", &|subject, rows| {
+        own.evaluate(subject, rows)
+    });
     let all = format!("all {} shipped", shipped.definitions().len());
     line(&all, &|subject, rows| shipped.evaluate(subject, rows));
     if std::env::args().any(|argument| argument == "--each") {
         for (index, definition) in shipped.definitions().iter().enumerate() {
-            line(definition.name(), &|subject, rows| shipped.evaluate_some(&[index], subject, rows));
+            line(definition.name(), &|subject, rows| {
+                shipped.evaluate_some(&[index], subject, rows)
+            });
         }
     }
 }

@@ -243,9 +243,6 @@ fn decode(raw: &str) -> Vec<(char, usize)> {
     let mut chars = body.char_indices().peekable();
     while let Some((at, char)) = chars.next() {
         let here = offset + at;
-        if char == '\r' && multi_line && chars.peek().is_some_and(|(_, next)| *next == '\n') {
-            continue;
-        }
         if char != '\\' || quotes.starts_with('\'') {
             decoded.push((char, here));
             continue;

@@ -45,11 +45,10 @@ impl Library {
         places: Option<Places>,
     ) -> Self {
         let mut more = self.clone();
-        more.schedules
-            .extend(schedules.into_iter().map(|schedule| {
-                let key = (schedule.name().to_owned(), schedule.version());
-                (key, Arc::new(schedule))
-            }));
+        more.schedules.extend(schedules.into_iter().map(|schedule| {
+            let key = (schedule.name().to_owned(), schedule.version());
+            (key, Arc::new(schedule))
+        }));
         if let Some(places) = places {
             more.places = Arc::new(places);
         }

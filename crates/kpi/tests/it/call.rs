@@ -132,7 +132,9 @@ impl Call {
     /// The rows of one shipped metric.
     pub(crate) fn rows(&self, metric: &str) -> Vec<MetricValue> {
         let rows = self.rows_of(&SHIPPED);
-        rows.into_iter().filter(|row| row.metric == metric).collect()
+        rows.into_iter()
+            .filter(|row| row.metric == metric)
+            .collect()
     }
 
     /// The only row of one shipped metric.

@@ -8,5 +8,6 @@
 )]
 
 mod call;
+mod golden;
 mod shipped;
 mod times;

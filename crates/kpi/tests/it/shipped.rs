@@ -2,7 +2,7 @@
 
 use crate::call::{Call, SHIPPED, at, shown};
 use kpi::{
-    Definition, Grain, Library, MetricValue, shipped_definitions, shipped_schedules,
+    Definition, Grain, Library, MetricValue, content_digest, shipped_definitions, shipped_schedules,
 };
 use schema::{DurationKind, LegKind, LegOutcome, State};
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +109,10 @@ fn a_shipped_text_never_changes_under_its_version() {
         let name = format!("{}@{}", definition.name(), definition.version());
         check(name, definition.digest());
     }
+    for shipped in shipped_schedules() {
+        let name = format!("schedule:{}@{}", shipped.name, shipped.version);
+        check(name, content_digest(shipped.text));
+    }
     if added {
         let lines: String = pinned
             .iter()
@@ -125,12 +129,20 @@ fn the_digest_is_of_the_content_and_not_of_the_layout() {
             .unwrap()
             .digest()
     };
-    let one = read("name = 'a'\nversion = 1\nunit = 'count'\nvalue = '1'\n[parameters]\nx = 1\ny = '5s'\n");
-    let same = read("# A comment.\nvalue = \"1\"\nunit = \"count\"\nname = \"a\"\nversion = 0x1\nparameters = { y = '5s', x = 1 }\n");
+    let one = read(
+        "name = 'a'\nversion = 1\nunit = 'count'\nvalue = '1'\n[parameters]\nx = 1\ny = '5s'\n",
+    );
+    let same = read(
+        "# A comment.\nvalue = \"1\"\nunit = \"count\"\nname = \"a\"\nversion = 0x1\nparameters = { y = '5s', x = 1 }\n",
+    );
     assert_eq!(one, same);
-    let other = read("name = 'a'\nversion = 1\nunit = 'count'\nvalue = '2'\n[parameters]\nx = 1\ny = '5s'\n");
+    let other = read(
+        "name = 'a'\nversion = 1\nunit = 'count'\nvalue = '2'\n[parameters]\nx = 1\ny = '5s'\n",
+    );
     assert_ne!(one, other);
-    let moved = read("name = 'a'\nversion = 1\nunit = 'count'\nvalue = '1'\n[parameters]\nx = 1\n[lists]\ny = ['5s']\n");
+    let moved = read(
+        "name = 'a'\nversion = 1\nunit = 'count'\nvalue = '1'\n[parameters]\nx = 1\n[lists]\ny = ['5s']\n",
+    );
     assert_ne!(one, moved);
 }
 
@@ -247,7 +259,12 @@ fn one_row_a_definition_or_leg_and_none_before_the_end() {
 fn an_interaction_that_was_given_up_is_incomplete_until_its_end_is_known() {
     let open = Call::default()
         .told(at(0).state(State::Connected).agent("anna", None))
-        .told(at(9).agent("anna", None).leg("1", LegKind::Agent, |_| ()).lasts(DurationKind::Talk, 1000));
+        .told(
+            at(9)
+                .agent("anna", None)
+                .leg("1", LegKind::Agent, |_| ())
+                .lasts(DurationKind::Talk, 1000),
+        );
     assert!(open.rows_of(&SHIPPED).is_empty());
     let rows = open.clone().swept().rows_of(&SHIPPED);
     assert!(rows.iter().any(|row| row.scope.as_str() == "1"));

@@ -1,9 +1,7 @@
 //! The metrics that are durations: adjusted handle time, handle time, talk, hold, wrap-up and wait.
 
 use crate::call::{Call, at};
-use schema::DurationKind::{
-    Alert, Contacting, Dialing, Handle, Hold, QueueWait, Talk, Wrap,
-};
+use schema::DurationKind::{Alert, Contacting, Dialing, Handle, Hold, QueueWait, Talk, Wrap};
 use schema::{DurationKind, LegKind, LegOutcome, State};
 
 const NEW_YORK: Option<&str> = Some("America/New_York");
@@ -27,9 +25,7 @@ fn adjusted_is_talk_hold_and_wrap_up_and_has_a_value_when_none_was_stated() {
 
 #[test]
 fn the_last_disposition_decides_and_an_excluded_one_is_named() {
-    let excluded = call()
-        .ended()
-        .told(at(70).disposition("IVR_SELF_SERVICE"));
+    let excluded = call().ended().told(at(70).disposition("IVR_SELF_SERVICE"));
     assert_eq!(excluded.value("adjusted_aht"), "0: excluded_disposition");
     let metadata = excluded.measured("adjusted_aht").metadata;
     assert_eq!(metadata.disposition.as_deref(), Some("IVR_SELF_SERVICE"));
@@ -47,7 +43,11 @@ fn hours_are_half_open_in_the_first_agents_zone() {
     let began = |second: i64, zone: &str| {
         Call::default()
             .told(at(second).state(State::Queued))
-            .told(at(second + 600).agent("anna", Some(zone)).lasts(Talk, 60_000))
+            .told(
+                at(second + 600)
+                    .agent("anna", Some(zone))
+                    .lasts(Talk, 60_000),
+            )
             .told(at(second + 601).agent("bo", Some("Asia/Tokyo")))
             .told(at(second + 900).state(State::Completed))
             .measured("adjusted_aht")
@@ -98,7 +98,9 @@ fn without_transfers_an_excluded_call_is_absent_and_not_zero() {
         "absent: transferred"
     );
     assert_eq!(passed_on.value("adjusted_aht"), "60");
-    let excluded = served().told(at(30).disposition("IVR_SELF_SERVICE")).ended();
+    let excluded = served()
+        .told(at(30).disposition("IVR_SELF_SERVICE"))
+        .ended();
     assert_eq!(
         excluded.value("adjusted_aht_transfers"),
         "absent: excluded_disposition"
@@ -268,8 +270,16 @@ fn a_customer_who_left_has_waited_and_the_waits_of_several_queues_add_up() {
     assert_eq!(row.value, Some(95.0));
     assert_eq!(row.metadata.outcome, Some("abandoned"));
     let twice = Call::default()
-        .told(at(0).leg("1", LegKind::Queue, |_| ()).lasts(QueueWait, 12_500))
-        .told(at(60).leg("2", LegKind::Queue, |_| ()).lasts(QueueWait, 8_000));
+        .told(
+            at(0)
+                .leg("1", LegKind::Queue, |_| ())
+                .lasts(QueueWait, 12_500),
+        )
+        .told(
+            at(60)
+                .leg("2", LegKind::Queue, |_| ())
+                .lasts(QueueWait, 8_000),
+        );
     assert_eq!(twice.ended().value("queue_wait"), "20.5");
 }
 
@@ -297,15 +307,16 @@ fn the_first_answer_is_measured_in_business_time() {
     // From 17:59 in New York to 08:10 the next morning.
     let call = Call::default()
         .told(at(8 * 3600 - 60).state(State::Queued).queue("mail"))
-        .told(at(22 * 3600 + 600).state(State::Connected).agent("anna", NEW_YORK))
+        .told(
+            at(22 * 3600 + 600)
+                .state(State::Connected)
+                .agent("anna", NEW_YORK),
+        )
         .told(at(23 * 3600).state(State::Completed));
     assert_eq!(call.value("first_answer_in_hours"), "660");
     let row = call.measured("first_answer_in_hours");
     assert_eq!(row.metadata.zone, NEW_YORK);
-    assert_eq!(
-        row.provenance.schedules.to_vec(),
-        ["eight_to_six@1"]
-    );
+    assert_eq!(row.provenance.schedules.to_vec(), ["eight_to_six@1"]);
 }
 
 #[test]
