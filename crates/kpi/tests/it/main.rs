@@ -7,7 +7,17 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[path = "../../../session/tests/support/awkward.rs"]
+mod awkward;
 mod call;
+mod custom;
+mod definitions;
+mod explained;
 mod golden;
+mod journeys;
+mod laws;
+mod legs;
+mod service_level;
 mod shipped;
 mod times;
+mod zones;
