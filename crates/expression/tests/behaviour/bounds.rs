@@ -159,6 +159,66 @@ fn terms_within_terms_are_bounded_in_depth_and_in_work() {
 }
 
 #[test]
+fn the_deepest_terms_of_every_kind_fit_a_small_stack() {
+    for (first, next, value) in [
+        ("interaction.transfers", "{} + 1", None),
+        ("interaction.transfers", "orElse({}, 1)", Some(1)),
+        (
+            "interaction.transfers",
+            "interaction.counts.filter(x, x > 0).map(x, {}).sum()",
+            Some(1),
+        ),
+        (
+            "interaction.transfers",
+            "min(2, interaction.answered ? 2 : {})",
+            Some(1),
+        ),
+        ("interaction.counts", "{}.map(x, x)", None),
+        (
+            "interaction.counts",
+            "{}.filter(x, {}.exists(y, y == x))",
+            None,
+        ),
+        ("interaction.counts", "interaction.answered ? {} : {}", None),
+        ("[interaction.transfers, 5]", "[{}[0], 7]", None),
+    ] {
+        on_a_small_stack(move || {
+            let world = World::empty()
+                .with("transfers", Fact::Int(1))
+                .with("counts", Fact::Ints(vec![1]));
+            let mut vocabulary = vocabulary();
+            let mut term = Expression::compile(first, &vocabulary).unwrap();
+            let mut count = 0;
+            let refused = loop {
+                let name = format!("terms.t{count}");
+                vocabulary.term(&name, &term).unwrap();
+                match Expression::compile(&next.replace("{}", &name), &vocabulary) {
+                    Ok(deeper) => term = deeper,
+                    Err(problems) => break problems,
+                }
+                count += 1;
+            };
+            assert!(
+                refused[0].message.contains("is nested too deeply"),
+                "{refused:?}"
+            );
+            assert!(count >= 20, "{next}: {count}");
+            let found = term.evaluate(&world, &mut Run::default());
+            match value {
+                Some(value) => assert_eq!(found, Ok(Value::Int(value)), "{next}"),
+                None => assert!(
+                    matches!(
+                        found,
+                        Ok(Value::Int(_) | Value::List(_)) | Err(Failure::TooMuchWork)
+                    ),
+                    "{next}: {found:?}"
+                ),
+            }
+        });
+    }
+}
+
+#[test]
 fn macros_over_long_lists_end_with_the_budget() {
     let legs: Vec<i64> = (0..10_000).collect();
     let world = World::empty().with("counts", Fact::Ints(legs));

@@ -103,6 +103,9 @@ pub(crate) const SCALARS: &[Scalar] = &[
     Scalar::Timestamp,
 ];
 
+/// How deep an expression is.
+const DEPTH: u32 = 4;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Item {
     Leg,
@@ -150,7 +153,7 @@ pub(crate) struct Grammar<'g, 'c> {
     choices: &'g mut Choices<'c>,
     scope: Vec<Item>,
     /// Whether it is open which of two failures is told: `&&`, `||`, `all` and `exists` absorb either, and the reference
-    /// evaluates what stands before a dot last.
+    /// evaluates what stands before a dot last, and a list as a whole before what is done with its items.
     pub(crate) open: bool,
     /// Also what the reference cannot say.
     extensions: bool,
@@ -169,7 +172,7 @@ impl<'g, 'c> Grammar<'g, 'c> {
     /// An expression of one of the scalar types.
     pub(crate) fn any(&mut self) -> (Scalar, Both) {
         let scalar = self.choices.pick(SCALARS);
-        (scalar, self.scalar(scalar, 4))
+        (scalar, self.scalar(scalar, DEPTH))
     }
 
     fn literal(&mut self, scalar: Scalar) -> Both {
@@ -222,7 +225,12 @@ impl<'g, 'c> Grammar<'g, 'c> {
                 _ => self.field(scalar).0,
             };
         }
-        match self.choices.below(8) {
+        // The whole is not a field or a literal alone.
+        let kind = match depth {
+            DEPTH => 2 + self.choices.below(6),
+            _ => self.choices.below(8),
+        };
+        match kind {
             0 => self.field(scalar).0,
             1 => self.literal(scalar),
             2 => {
@@ -302,7 +310,9 @@ impl<'g, 'c> Grammar<'g, 'c> {
         if depth == 0 {
             return self.plain_list(item);
         }
-        match self.choices.below(4) {
+        let kind = self.choices.below(4);
+        self.open |= kind != 0;
+        match kind {
             0 => self.plain_list(item),
             1 => {
                 let range = self.list(item, depth - 1);
@@ -340,6 +350,7 @@ impl<'g, 'c> Grammar<'g, 'c> {
             (Item::Scalar(Scalar::Text), 0) => same("interaction.dispositions"),
             (Item::Scalar(Scalar::Text), 1) => same("lists.excluded"),
             (Item::Scalar(scalar), _) => {
+                self.open = true;
                 let (a, b) = (self.scalar(scalar, 0), self.scalar(scalar, 0));
                 put("[{}, {}]", &[&a, &b])
             }
