@@ -178,17 +178,17 @@ fn main() {
     };
     line("the timeline alone", &|_, _| ());
     line("adjusted_aht", &|subject, rows| {
-        shipped.evaluate_some(&[0], subject, rows)
+        shipped.evaluate_some(&[0], subject, rows);
     });
     line("one of one's own", &|subject, rows| {
-        own.evaluate(subject, rows)
+        own.evaluate(subject, rows);
     });
     let all = format!("all {} shipped", shipped.definitions().len());
     line(&all, &|subject, rows| shipped.evaluate(subject, rows));
     if std::env::args().any(|argument| argument == "--each") {
         for (index, definition) in shipped.definitions().iter().enumerate() {
             line(definition.name(), &|subject, rows| {
-                shipped.evaluate_some(&[index], subject, rows)
+                shipped.evaluate_some(&[index], subject, rows);
             });
         }
     }

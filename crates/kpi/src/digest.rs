@@ -52,7 +52,7 @@ fn digest_value(hasher: &mut Sha256, value: &DeValue<'_>) {
         DeValue::Datetime(instant) => digest_part(hasher, b'd', &instant.to_string()),
         DeValue::Array(items) => {
             digest_part(hasher, b'[', &items.len().to_string());
-            for item in items.iter() {
+            for item in items {
                 digest_value(hasher, item.get_ref());
             }
         }

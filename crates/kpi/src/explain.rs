@@ -52,7 +52,7 @@ impl Catalogue {
             let mut run = Run::default();
             evaluation.rows(definition, &mut run, &mut seen, |metric, seen| {
                 let steps = std::mem::take(&mut seen.0);
-                explanations.push(explanation(definition, &evaluation, steps, metric));
+                explanations.push(explanation(definition, &evaluation, &steps, metric));
             });
         }
         explanations
@@ -73,7 +73,7 @@ impl Watcher for Seen {
 fn explanation(
     definition: &Definition,
     evaluation: &Evaluation<'_, '_>,
-    seen: Vec<(String, Expression, String)>,
+    seen: &[(String, Expression, String)],
     metric: MetricValue,
 ) -> Explanation {
     let scene = evaluation.scene(definition, evaluation.place_of(&metric.scope));

@@ -588,32 +588,45 @@ pub fn function_reference() -> Vec<FunctionInfo> {
 
 /// The fields and functions as a text for people, in the form of a manual page.
 pub fn reference() -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
+    let mut lines: Vec<String> = Vec::new();
     let mut object = "";
     for field in field_reference() {
         if field.object != object {
             object = field.object;
-            let _ = writeln!(text, "{}{object}", if text.is_empty() { "" } else { "\n" });
+            if !lines.is_empty() {
+                lines.push(String::new());
+            }
+            lines.push(object.to_owned());
         }
         let kind = format!("{}{}", field.kind, if field.optional { "?" } else { "" });
-        let _ = write!(text, "  {:<18} {kind:<21} {}", field.name, field.meaning);
-        if !field.one_of.is_empty() {
-            let _ = write!(text, " One of: {}.", field.one_of.join(", "));
-        }
-        text.push('\n');
+        let choice = if field.one_of.is_empty() {
+            String::new()
+        } else {
+            format!(" One of: {}.", field.one_of.join(", "))
+        };
+        lines.push(format!(
+            "  {:<18} {kind:<21} {}{choice}",
+            field.name, field.meaning
+        ));
     }
-    text.push_str("\n? = may be not stated: in a filter or exclusion the condition then does not hold; in a value the metric is absent.\n");
-    text.push_str("\nfunctions\n");
+    lines.push(String::new());
+    lines.push(NOT_STATED.to_owned());
+    lines.push(String::new());
+    lines.push("functions".to_owned());
     for function in function_reference() {
-        let _ = write!(text, "  {}", function.form);
-        if !function.result.is_empty() {
-            let _ = write!(text, " → {}", function.result);
-        }
-        let _ = writeln!(text, "\n      {}", function.meaning);
+        let arrow = if function.result.is_empty() {
+            ""
+        } else {
+            " → "
+        };
+        lines.push(format!("  {}{arrow}{}", function.form, function.result));
+        lines.push(format!("      {}", function.meaning));
     }
-    text
+    lines.push(String::new());
+    lines.join("\n")
 }
+
+const NOT_STATED: &str = "? = may be not stated: in a filter or an exclusion the condition then does not hold, in a value the metric is absent.";
 
 #[cfg(test)]
 mod tests {

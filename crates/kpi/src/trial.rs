@@ -243,7 +243,7 @@ fn several_agents() -> Vec<Told> {
             .agent("dee", None)
             .lasts(DurationKind::Alert, 9000)
             .leg("rang", LegKind::Agent, |leg| {
-                leg.outcome = Some(LegOutcome::NotResponding)
+                leg.outcome = Some(LegOutcome::NotResponding);
             }),
     ];
     for (n, agent, zone) in [

@@ -108,24 +108,28 @@ impl<'t> Reader<'t, '_> {
         let version = self.version(table);
         let scope = self.one_of(
             table,
-            "scope",
+            ("scope", "interaction, leg, journey"),
+            Some(Grain::Interaction),
             Grain::from_name,
-            "interaction, leg, journey",
         );
-        let scope = scope.unwrap_or(Some(Grain::Interaction));
-        let priority = self.one_of(table, "priority", Priority::from_name, "critical, normal");
-        let on_excluded = self.one_of(table, "on_excluded", OnExcluded::from_name, "absent, zero");
+        let priority = self.one_of(
+            table,
+            ("priority", "critical, normal"),
+            Some(Priority::Normal),
+            Priority::from_name,
+        );
+        let on_excluded = self.one_of(
+            table,
+            ("on_excluded", "absent, zero"),
+            Some(OnExcluded::Absent),
+            OnExcluded::from_name,
+        );
         let unit = self.one_of(
             table,
-            "unit",
+            ("unit", "seconds, count, share, number"),
+            None,
             Unit::from_name,
-            "seconds, count, share, number",
         );
-        if unit.is_none() {
-            self.document
-                .problem(0, "`unit` is missing: seconds, count, share or number");
-        }
-        let unit = unit.flatten();
         let [title, description, source] = ["title", "description", "source"].map(|member| {
             let value = table.get(member)?;
             Some(self.document.text(member, value)?.value)
@@ -162,7 +166,7 @@ impl<'t> Reader<'t, '_> {
             name: name?,
             version: version?,
             unit: unit?,
-            priority: priority.unwrap_or(Some(Priority::Normal))?,
+            priority: priority?,
             scope: scope?,
             title: title.unwrap_or_default(),
             description: description.unwrap_or_default(),
@@ -173,7 +177,7 @@ impl<'t> Reader<'t, '_> {
             filter,
             exclusions,
             value: value?,
-            on_excluded: on_excluded.unwrap_or(Some(OnExcluded::Absent))?,
+            on_excluded: on_excluded?,
             platform,
             terms,
             schedules,
@@ -218,18 +222,22 @@ impl<'t> Reader<'t, '_> {
         version.map(MetricVersion)
     }
 
-    /// A member that is one of several words: `None` where it is left out, `Some(None)` where it is wrong.
+    /// A member that is one of several words; where it is left out the usual one, or a problem where there is none.
     fn one_of<T>(
         &mut self,
         table: &DeTable<'t>,
-        member: &str,
+        (member, names): (&str, &str),
+        usual: Option<T>,
         from_name: impl Fn(&str) -> Option<T>,
-        names: &str,
-    ) -> Option<Option<T>> {
-        let value = table.get(member)?;
-        let Some(text) = self.document.text(member, value) else {
-            return Some(None);
+    ) -> Option<T> {
+        let Some(value) = table.get(member) else {
+            if usual.is_none() {
+                self.document
+                    .problem(0, format!("`{member}` is missing: one of {names}"));
+            }
+            return usual;
         };
+        let text = self.document.text(member, value)?;
         let found = from_name(&text.value);
         if found.is_none() {
             let message = format!(
@@ -238,7 +246,7 @@ impl<'t> Reader<'t, '_> {
             );
             self.document.problem(text.span.start, message);
         }
-        Some(found)
+        found
     }
 
     fn aggregations(&mut self, table: &DeTable<'t>) -> Vec<Aggregation> {

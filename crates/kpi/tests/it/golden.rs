@@ -150,8 +150,8 @@ fn readable(values: &[MetricValue]) -> String {
         "began {}, {}, first agent {}, first queue {}\n\n",
         first.timestamp,
         first.metadata.outcome.unwrap_or("no end known"),
-        name(first.agent.as_ref().map(|agent| agent.as_str())),
-        name(first.queue.as_ref().map(|queue| queue.as_str())),
+        name(first.agent.as_ref().map(schema::AgentId::as_str)),
+        name(first.queue.as_ref().map(schema::QueueId::as_str)),
     );
     for value in values {
         let unit = match value.metadata.unit {

@@ -195,7 +195,7 @@ proptest! {
             if row.metadata.unit == kpi::Unit::Share
                 && let Some(share) = row.value
             {
-                prop_assert!(share == 0.0 || share == 1.0, "{:?}", row);
+                prop_assert!([0.0, 1.0].contains(&share), "{:?}", row);
             }
         }
         let at_most = |part: &str, whole: &str| match (value(part), value(whole)) {

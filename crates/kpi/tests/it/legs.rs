@@ -8,7 +8,7 @@ fn leg(begins: i64, id: &str, agent: &str, talk: i64) -> Told {
         .agent(agent, None)
         .lasts(DurationKind::Talk, talk * 1000)
         .leg(id, LegKind::Agent, |leg| {
-            leg.outcome = Some(LegOutcome::Answered)
+            leg.outcome = Some(LegOutcome::Answered);
         })
 }
 
@@ -54,7 +54,7 @@ fn a_leg_that_nobody_answered_has_no_handle_time_and_counts_as_missed() {
                 .agent("dee", None)
                 .lasts(DurationKind::Alert, 9000)
                 .leg("r", LegKind::Agent, |leg| {
-                    leg.outcome = Some(LegOutcome::NotResponding)
+                    leg.outcome = Some(LegOutcome::NotResponding);
                 }),
         )
         .told(leg(20, "a", "anna", 60))

@@ -114,10 +114,12 @@ fn a_shipped_text_never_changes_under_its_version() {
         check(name, content_digest(shipped.text));
     }
     if added {
-        let lines: String = pinned
+        let lines = pinned
             .iter()
-            .map(|(name, digest)| format!("{name} {digest}\n"))
-            .collect();
+            .fold(String::new(), |mut lines, (name, digest)| {
+                writeln!(lines, "{name} {digest}").unwrap();
+                lines
+            });
         fs::write(&path, lines).unwrap();
     }
 }
