@@ -12,7 +12,7 @@ use schema::UtcMicros;
 pub struct Filter<'a> {
     /// One organisation; none: all.
     pub tenant: Option<&'a str>,
-    /// Started at this instant or later.
+    /// Started at this instant or later; one whose start nobody stated counts by the instant that it was first seen with.
     pub from: Option<UtcMicros>,
     /// Started before this instant.
     pub to: Option<UtcMicros>,
@@ -31,13 +31,14 @@ pub struct Stored {
     pub swept: bool,
 }
 
+// The instant is not coalesced: of an expression the planner knows no statistics, and would read the whole table for each page.
 macro_rules! page {
     ($condition:literal) => {
         concat!(
             "SELECT tenant, interaction_id, state, swept_at IS NOT NULL FROM interactions WHERE ",
             $condition,
-            " AND ($3::timestamptz IS NULL OR coalesce(started_at, partition_at) >= $3) \
-              AND ($4::timestamptz IS NULL OR coalesce(started_at, partition_at) < $4) \
+            " AND ($3::timestamptz IS NULL OR started_at >= $3 OR started_at IS NULL AND partition_at >= $3) \
+              AND ($4::timestamptz IS NULL OR started_at < $4 OR started_at IS NULL AND partition_at < $4) \
              ORDER BY tenant, interaction_id LIMIT $5"
         )
     };

@@ -344,12 +344,12 @@ proptest! {
                 match pages.read() {
                     Ok(Some(page)) => {
                         prop_assert!(page.position <= text.len() as u64);
-                        // Of an answer without results there is none.
+                        // --wait waits for so many. What is broken may fall into more; of an answer without results there is none.
                         let found = match adapter::split(&format, &page.body) {
                             Split::Items(items) => items.len(),
                             Split::Unreadable { .. } => 1,
                         };
-                        prop_assert_eq!(found, page.records as usize);
+                        prop_assert!(found >= page.records as usize, "{found} of {}", page.records);
                     }
                     Ok(None) | Err(_) => break,
                 }
