@@ -130,6 +130,9 @@ fn where_a_statement_shrank_or_is_nobodys_no_agent_is_told_to_have_a_part_of_it(
     // A record of the metric is weightier than the events, and it names nobody.
     let record = nobody(0, 60).rank(SourceRank::MetricRecord);
     assert_eq!(talk(vec![anna(1, 50), bo(2, 70), record]), [None, None]);
+    // Where the weightier source names an agent, what lighter ones say of growth is nobody's part.
+    let record = anna(0, 60).rank(SourceRank::MetricRecord);
+    assert_eq!(talk(vec![record, bo(2, 70)]), [Some(60), None]);
     // With one agent, all of it is that agent's, downward too.
     assert_eq!(talk(vec![anna(1, 50), nobody(2, 30)]), [Some(30)]);
 }
