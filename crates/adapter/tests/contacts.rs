@@ -356,4 +356,10 @@ fn a_later_copy_has_the_greater_revision() {
     assert_eq!(early.facts[0].key, late.facts[0].key);
     assert!(early.facts[0].revision < late.facts[0].revision);
     assert_ne!(early.digest, late.digest);
+    // The latest of its stamps, whichever that is: an edited disposition moves the first of them alone.
+    let edited = mapped(&with(&json!({"lastUpdateTime": "2026-05-05T00:00:00Z"})));
+    assert_eq!(
+        edited.facts[0].revision,
+        instant::parse("2026-05-05T00:00:00Z")
+    );
 }
