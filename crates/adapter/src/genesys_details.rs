@@ -14,7 +14,7 @@
 //! parts; it also holds dialling and contacting.
 //!
 //! What only looks like handled work: an agent who was alerted and did not answer (`tNotResponding`, no `tAnswered`, no talk) has
-//! the outcome [`LegOutcome::NotResponding`](schema::LegOutcome::NotResponding) although `tAcw` and `tHandle` may be stated for the
+//! the outcome [`LegOutcome::NotResponding`] although `tAcw` and `tHandle` may be stated for the
 //! leg; the durations stay as stated. An agent who was consulted and whom the customer was not passed on to has `consult`. A session
 //! that listens to another one (`monitoredParticipantId`, `coachedParticipantId`) is nobody's part of the contact.
 //!
