@@ -505,6 +505,37 @@ async fn a_version_lives_from_file_to_promotion_and_back_and_dashboards_switch_a
 }
 
 #[tokio::test]
+async fn of_two_operators_who_promote_at_once_one_does_and_the_other_is_told() {
+    let world = World::with_calls(0..5).await;
+    for version in [2, 3] {
+        let file = world.file("talk.toml", &talk(version, "interaction.talk"));
+        world.done(&["activate", &file]).await;
+        world.compute(0..5, Some(version)).await;
+    }
+    let (second, third) = tokio::join!(
+        world.kpi(&["promote", "talk_time@2"]),
+        world.kpi(&["promote", "talk_time@3"])
+    );
+    let statuses = world.statuses("talk_time").await;
+    let promotions = world
+        .text("SELECT string_agg(version::text, ',' ORDER BY promotion_id) FROM kpi_promotions WHERE name = 'talk_time'")
+        .await;
+    // Whoever began to look after the other had finished may promote, too; nobody promotes on what was looked at before.
+    match (&second.error, &third.error) {
+        (None, None) => assert_eq!(promotions.len(), 3, "{promotions}: {statuses}"),
+        (Some(told), None) => {
+            assert!(told.contains("changed by somebody else"), "{told}");
+            assert_eq!(statuses, "1 candidate, 2 candidate, 3 current");
+        }
+        (None, Some(told)) => {
+            assert!(told.contains("changed by somebody else"), "{told}");
+            assert_eq!(statuses, "1 candidate, 2 current, 3 candidate");
+        }
+        (Some(one), Some(other)) => unreachable!("{one}; {other}"),
+    }
+}
+
+#[tokio::test]
 async fn a_first_version_is_not_seen_until_it_is_promoted_and_there_is_nothing_to_go_back_to() {
     let world = World::new().await;
     let text = talk(1, "interaction.talk").replace("talk_time", "chatter");

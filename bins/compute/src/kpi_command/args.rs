@@ -8,22 +8,24 @@ use std::path::PathBuf;
 
 /// What is said behind the list of commands.
 const LIFE_OF_A_CHANGE: &str = "\
-A KPI is a TOML file: name, version, what is left out and why, the value as an expression. `compute kpi fields` lists what
-expressions may use, `compute kpi show adjusted_aht` is an example to begin with.
+A KPI is a TOML file: name, version, what is left out and why, the value as an expression.
+`compute kpi fields` lists what expressions may use, `compute kpi show adjusted_aht` is an
+example to begin with.
 
 The life of a change:
 
-  compute kpi show adjusted_aht > aht.toml     the current text; edit it, raise its version
-  compute kpi check aht.toml                   is it sound?
-  compute kpi preview aht.toml                 what would it have given, and which interactions change most?
-  compute kpi activate aht.toml                compute it beside the current version from now on
-  backfill replay … --metric-version 2         compute the past, too
-  compute kpi promote adjusted_aht@2           dashboards see it now, at once and all of it
-  compute kpi rollback adjusted_aht            they see the one before again
-  compute kpi retire adjusted_aht@1            stop computing the old one; its rows stay
+  compute kpi show adjusted_aht > aht.toml   the current text; edit it, raise its version
+  compute kpi check aht.toml                 is it sound?
+  compute kpi preview aht.toml               what would it have given, and what changes most?
+  compute kpi activate aht.toml              compute it beside the current version from now on
+  backfill replay … --metric-version 2       compute the past, too
+  compute kpi promote adjusted_aht@2         dashboards see it now, at once and all of it
+  compute kpi rollback adjusted_aht          they see the one before again
+  compute kpi retire adjusted_aht@1          stop computing the old one; its rows stay
 
-A definition is a draft (stored only), a candidate (computed), current (computed, and what dashboards see) or retired. The text
-under a number never changes: another text is another version. Running replicas follow at their next batch.";
+A definition is a draft (stored only), a candidate (computed), current (computed, and what
+dashboards see) or retired. The text under a number never changes: another text is another
+version. Running replicas follow at their next batch.";
 
 /// The flags of `compute kpi`: one of its commands.
 #[derive(Debug, Args)]
@@ -73,23 +75,25 @@ pub enum KpiCommand {
     ///   compute kpi diff adjusted_aht aht.toml          the current version against a file
     #[command(verbatim_doc_comment)]
     Diff(DiffArgs),
-    /// What a definition would give on stored history or on a file, beside the current version. Writes nothing
+    /// What a definition would give on stored history or on a file, beside the current version
     ///
-    /// Evaluates a definition, and another one beside it, on every interaction, and prints both ways of counting: values and reasons, the
-    /// definition's aggregations, the distribution, how many interactions change, and the ones that change most with the rule that
-    /// makes the difference. Nothing is written.
+    /// Evaluates a definition, and another one beside it, on every interaction, and prints both ways of
+    /// counting: values and reasons, the definition's aggregations, the distribution, how many
+    /// interactions change, and the ones that change most with the rule that makes the difference.
+    /// Nothing is written.
     ///
     /// Examples:
-    ///   compute kpi preview aht.toml                                    against the current version, all stored history
-    ///   compute kpi preview aht.toml --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z --tenant acme
-    ///   compute kpi preview adjusted_aht@2 --against adjusted_aht@1 --show 50 --output csv > changes.csv
-    ///   compute kpi preview aht.toml --events monday.jsonl              on a file, no database needed
+    ///   compute kpi preview aht.toml                          all stored history, beside the current one
+    ///   compute kpi preview aht.toml --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z
+    ///   compute kpi preview aht@2 --against aht@1 --show 50 --output csv > changes.csv
+    ///   compute kpi preview aht.toml --events monday.jsonl    on a file, no database needed
     #[command(verbatim_doc_comment)]
     Preview(PreviewArgs),
     /// Why is this number so? The timeline of an interaction and each rule's part in its values
     ///
-    /// Prints what is known of an interaction in the order of the platform's clock, and for each definition each rule with its inputs and
-    /// its result, the time zone and where it came from, the value or why there is none, and the row stored now.
+    /// Prints what is known of an interaction in the order of the platform's clock, and for each
+    /// definition each rule with its inputs and its result, the time zone and where it came from, the
+    /// value or why there is none, and the row stored now.
     ///
     /// Examples:
     ///   compute kpi explain int_1234567890abcdef --tenant acme --kpi adjusted_aht
@@ -98,7 +102,8 @@ pub enum KpiCommand {
     Explain(ExplainArgs),
     /// Store definitions (as drafts), schedules and places
     ///
-    /// All or nothing. What is stored already is left alone; another text under a stored number is refused.
+    /// All or nothing. What is stored already is left alone; another text under a stored number is
+    /// refused.
     ///
     /// Example:
     ///   compute kpi add kpis/ office.schedule.toml places.toml
@@ -106,8 +111,8 @@ pub enum KpiCommand {
     Add(AddArgs),
     /// Compute a definition from now on, beside the current version
     ///
-    /// A draft or retired version becomes a candidate: computed for every interaction that has news, beside the current one. The past is
-    /// computed by `backfill replay`. All of those named, or none.
+    /// A draft or retired version becomes a candidate: computed for every interaction that has news,
+    /// beside the current one. The past is computed by `backfill replay`. All of those named, or none.
     ///
     /// Examples:
     ///   compute kpi activate adjusted_aht@2
@@ -116,8 +121,9 @@ pub enum KpiCommand {
     Activate(ActivateArgs),
     /// Show a computed version to dashboards, in place of the current one
     ///
-    /// The views for dashboards switch in one transaction. Refused as long as the candidate lacks rows that the current version has: the
-    /// answer names the `backfill replay` that makes them. The version replaced goes on being computed, for `rollback`.
+    /// The views for dashboards switch in one transaction. Refused as long as the candidate lacks rows
+    /// that the current version has: the answer names the `backfill replay` that makes them. The
+    /// version replaced goes on being computed, for `rollback`.
     ///
     /// Example:
     ///   compute kpi promote adjusted_aht@2
@@ -154,8 +160,8 @@ pub enum KpiCommand {
     Places(PlacesArgs),
     /// Time zones that were stated and are unknown
     ///
-    /// The metrics concerned were computed in another zone and say so. Put the right zone into the places (`compute kpi add`), then
-    /// replay the stretch.
+    /// The metrics concerned were computed in another zone and say so. Put the right zone into the
+    /// places (`compute kpi add`), then replay the stretch.
     ///
     /// Example:
     ///   compute kpi findings --output csv

@@ -352,7 +352,10 @@ mod tests {
             missing: 7,
             example: Some(("acme".to_owned(), "int_1".to_owned())),
             // 2024-03-05T10:00:00Z to 2024-03-07T23:59:59.999999Z.
-            span: Some((UtcMicros(1_709_632_800_000_000), UtcMicros(1_709_855_999_999_999))),
+            span: Some((
+                UtcMicros(1_709_632_800_000_000),
+                UtcMicros(1_709_855_999_999_999),
+            )),
         };
         let text = incomplete(&exact, MetricVersion(1), &coverage);
         for part in [

@@ -226,8 +226,7 @@ impl<T> Comparison<T> {
             let Some(kind) = Kind::of(old.as_ref(), new.as_ref()) else {
                 return;
             };
-            let reason =
-                |row: &Option<Outcome>| row.as_ref().and_then(|row| row.reason.clone());
+            let reason = |row: &Option<Outcome>| row.as_ref().and_then(|row| row.reason.clone());
             let way = Way {
                 kind,
                 old_reason: reason(&old),
