@@ -82,7 +82,7 @@ async fn a_changed_rule_is_tried_out_switched_on_computed_for_the_past_promoted_
     let rows = look
         .number("SELECT count(*) FROM computed_metrics WHERE metric_type = 'adjusted_aht' AND metric_version = 1")
         .await;
-    let computed = look.values(2).await.len() as i64;
+    let computed = i64::try_from(look.values(2).await.len()).unwrap();
     assert!(0 < computed && computed < rows, "{computed} of {rows}");
     assert_eq!(look.text(SEEN).await, format!("1 {rows}"));
 
@@ -97,8 +97,12 @@ async fn a_changed_rule_is_tried_out_switched_on_computed_for_the_past_promoted_
     let first = look.text(FIRST).await;
     setup.run("backfill", &REPLAY).await;
     eventually(PATIENCE, "version 2 has every interaction", async || {
-        let computed = look.values(2).await.len() as i64;
-        if computed == rows { Ok(()) } else { Err(computed) }
+        let computed = i64::try_from(look.values(2).await.len()).unwrap();
+        if computed == rows {
+            Ok(())
+        } else {
+            Err(computed)
+        }
     })
     .await;
     // As the truth has it, but for the excluded ones, which are absent.
@@ -114,9 +118,13 @@ async fn a_changed_rule_is_tried_out_switched_on_computed_for_the_past_promoted_
     let over = Arc::new(AtomicBool::new(false));
     let watching = tokio::spawn(watch(line.db.url().to_owned(), rows, over.clone()));
     for _ in 0..5 {
-        setup.run("compute", &["kpi", "promote", "adjusted_aht@2"]).await;
+        setup
+            .run("compute", &["kpi", "promote", "adjusted_aht@2"])
+            .await;
         assert_eq!(look.text(SEEN).await, format!("2 {rows}"));
-        setup.run("compute", &["kpi", "rollback", "adjusted_aht"]).await;
+        setup
+            .run("compute", &["kpi", "rollback", "adjusted_aht"])
+            .await;
         assert_eq!(look.text(SEEN).await, format!("1 {rows}"));
     }
     over.store(true, Ordering::Relaxed);
