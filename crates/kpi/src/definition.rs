@@ -32,7 +32,9 @@
 //! default = "Europe/Berlin"                     # before UTC with a flag
 //! ```
 
+mod constants;
 mod read;
+mod zone;
 
 use crate::document::Problem;
 use crate::library::Library;

@@ -2,11 +2,12 @@
 
 use crate::catalogue::{Catalogue, Evaluation};
 use crate::definition::Definition;
-use crate::fields::{InteractionField, JourneyField, Kind, LegField, Row, WORDS};
+use crate::fields::{InteractionField, JourneyField, Kind, LegField, Row};
 use crate::measure::Watcher;
 use crate::record::Subject;
 use crate::scene::Scene;
 use crate::value::{MetricValue, Scope};
+use crate::words::WORDS;
 use compact_str::CompactString;
 use expression::{Expression, Failure, Host as _, Missing, Read, Run, Value};
 use schema::MetricVersion;

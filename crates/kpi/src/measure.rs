@@ -1,9 +1,10 @@
 //! One definition on one subject: filter, exclusions, value; each way that can end, with what explains it.
 
 use crate::definition::{Definition, OnExcluded};
-use crate::fields::{InteractionField, JourneyField, LegField, WORDS};
+use crate::fields::{InteractionField, JourneyField, LegField};
 use crate::scene::Scene;
 use crate::value::{Metadata, Reason};
+use crate::words::WORDS;
 use compact_str::{CompactString, format_compact};
 use expression::{Expression, Failure, Object, Run, Value};
 use schema::Millis;

@@ -1,7 +1,9 @@
 //! What an expression is evaluated on: one interaction, one leg of it, or all of a customer's, seen through one definition.
 
-use crate::fields::{Function, InteractionField, JourneyField, Kinds, LegField, STATES, WORDS};
+use crate::fields::{InteractionField, JourneyField, LegField};
+use crate::functions::{Function, STATES};
 use crate::record::{Record, ZoneRule};
+use crate::words::{Kinds, WORDS};
 use chrono::Datelike as _;
 use expression::{Failure, FunctionId, Host, Missing, Object, Value};
 use schema::{DurationKind, Millis, State, UtcMicros};

@@ -1,21 +1,19 @@
 //! From text to definition, every problem noted with its place.
 
+use super::constants::define_error;
 use super::{Aggregation, Definition, Exclusion, Grain, OnExcluded, Priority};
 use crate::digest::digest;
 use crate::document::{Document, Problem, Text, whole_number};
-use crate::fields::WORDS;
 use crate::library::Library;
 use crate::record::ZoneRule;
 use crate::trial;
 use crate::value::{Reason, Unit};
+use crate::words::WORDS;
 use compact_str::{CompactString, format_compact};
-use expression::{Constant, DefineError, Expression, Type, Vocabulary};
+use expression::{Expression, Type, Vocabulary};
 use schema::MetricVersion;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use timezone::{Schedule, Zone, ZoneSource};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 /// A definition is read by people; one beyond this is a mistake.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -41,11 +39,6 @@ const MEMBERS: &[&str] = &[
     "schedules",
     "zone",
 ];
-
-type Member<'v, 't> = (
-    &'v Spanned<std::borrow::Cow<'t, str>>,
-    &'v Spanned<DeValue<'t>>,
-);
 
 pub(super) fn read(file: &str, text: &str, library: &Library) -> Result<Definition, Vec<Problem>> {
     if text.len() > TEXT_BYTES_MAX {
@@ -90,12 +83,13 @@ pub(super) fn read(file: &str, text: &str, library: &Library) -> Result<Definiti
     }
 }
 
-struct Reader<'t, 'l> {
-    document: Document<'t>,
-    library: &'l Library,
-    vocabulary: Vocabulary,
+/// A text under reading.
+pub(super) struct Reader<'t, 'l> {
+    pub(super) document: Document<'t>,
+    pub(super) library: &'l Library,
+    pub(super) vocabulary: Vocabulary,
     /// Paths such as `terms.x` that have a problem of their own: what uses them is not checked, it would only be told twice.
-    broken_names: Vec<String>,
+    pub(super) broken_names: Vec<String>,
 }
 
 /// The texts of the rules by name, to place problems in.
@@ -278,177 +272,6 @@ impl<'t> Reader<'t, '_> {
         aggregations
     }
 
-    /// The members of a table in the order of the text.
-    fn members<'v>(&mut self, table: &'v DeTable<'t>, name: &str) -> Vec<Member<'v, 't>> {
-        let inner = table
-            .get(name)
-            .and_then(|value| self.document.table(name, value));
-        let mut members: Vec<_> = inner.into_iter().flatten().collect();
-        members.sort_by_key(|(key, _)| key.span().start);
-        members
-    }
-
-    fn parameters(&mut self, table: &DeTable<'t>) {
-        for (key, value) in self.members(table, "parameters") {
-            let constant = match value.get_ref() {
-                DeValue::Boolean(truth) => Ok(Constant::Bool(*truth)),
-                DeValue::Integer(_) => whole_number(value.get_ref())
-                    .map(Constant::Int)
-                    .ok_or("the number does not fit 64 bits"),
-                DeValue::Float(number) => number
-                    .as_str()
-                    .parse()
-                    .ok()
-                    .filter(|number: &f64| number.is_finite())
-                    .map(Constant::Double)
-                    .ok_or("the number is not finite"),
-                DeValue::String(text) => Ok(match duration(text) {
-                    Some(millis) => Constant::Duration(millis),
-                    None => Constant::String(text.clone().into_owned()),
-                }),
-                _ => Err("a parameter is a string, a number or a bool; lists stand under [lists]"),
-            };
-            self.define(
-                "parameters",
-                key,
-                constant.map_err(|why| (value.span().start, why)),
-            );
-        }
-    }
-
-    fn lists(&mut self, table: &DeTable<'t>) {
-        for (key, value) in self.members(table, "lists") {
-            let Some(items) = self.document.array(key.get_ref(), value) else {
-                self.broken_names.push(format!("lists.{}", key.get_ref()));
-                continue;
-            };
-            let texts = items.iter().map(|item| match item.get_ref() {
-                DeValue::String(text) => Some(text.clone().into_owned()),
-                _ => None,
-            });
-            let constant = if let Some(texts) = texts.collect() {
-                Ok(Constant::Strings(texts))
-            } else {
-                let numbers = items.iter().map(|item| whole_number(item.get_ref()));
-                let numbers: Option<Vec<i64>> = numbers.collect();
-                let why = "a list holds strings only, or whole numbers only";
-                numbers.map(Constant::Ints).ok_or((value.span().start, why))
-            };
-            self.define("lists", key, constant);
-        }
-    }
-
-    fn schedules(&mut self, table: &DeTable<'t>) -> Vec<Arc<Schedule>> {
-        let mut schedules: Vec<Arc<Schedule>> = Vec::new();
-        for (key, value) in self.members(table, "schedules") {
-            let Some(text) = self.document.text(key.get_ref(), value) else {
-                self.broken_names
-                    .push(format!("schedules.{}", key.get_ref()));
-                continue;
-            };
-            let named = text.value.split_once('@').and_then(|(name, version)| {
-                let plain =
-                    !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
-                Some((name, version.parse::<u16>().ok().filter(|_| plain)?))
-            });
-            let found = named.and_then(|(name, version)| self.library.schedule(name, version));
-            let constant = match (named, found) {
-                (_, Some(schedule)) => {
-                    let index = u32::try_from(schedules.len()).unwrap_or(u32::MAX);
-                    schedules.push(schedule.clone());
-                    Ok(Constant::Handle(WORDS.kinds.schedule, index))
-                }
-                (Some(_), None) => {
-                    Err((text.span.start, "there is no such schedule in that version"))
-                }
-                (None, None) => Err((
-                    text.span.start,
-                    "a schedule is named with its version, such as \"eight_to_six@1\"",
-                )),
-            };
-            self.define("schedules", key, constant);
-        }
-        schedules
-    }
-
-    /// Gives a name its constant, or notes why it has none.
-    fn define(
-        &mut self,
-        of: &str,
-        key: &Spanned<std::borrow::Cow<'t, str>>,
-        constant: Result<Constant, (usize, &str)>,
-    ) {
-        let path = format!("{of}.{}", key.get_ref());
-        let defined = match constant {
-            Ok(constant) => self
-                .vocabulary
-                .constant(&path, constant)
-                .map_err(|error| (key.span().start, define_error(&error, key.get_ref()))),
-            Err((at, why)) => Err((at, why.to_owned())),
-        };
-        if let Err((at, why)) = defined {
-            self.document.problem(at, why);
-            self.broken_names.push(path);
-        }
-    }
-
-    fn zone(&mut self, table: &DeTable<'t>, schedules: &[Arc<Schedule>]) -> ZoneRule {
-        let mut rule = ZoneRule::default();
-        if let Some(inner) = table
-            .get("zone")
-            .and_then(|value| self.document.table("zone", value))
-        {
-            self.document
-                .known_members("zone", inner, &["order", "default"]);
-            if let Some(value) = inner.get("order") {
-                rule.order = self.zone_order(value);
-            }
-            if let Some(value) = inner.get("default")
-                && let Some(text) = self.document.text("default", value)
-            {
-                match Zone::parse(&text.value) {
-                    Ok(zone) => rule.default = Some(zone),
-                    Err(error) => self.document.problem(text.span.start, error.to_string()),
-                }
-            }
-        }
-        let zones: Vec<Zone> = schedules
-            .iter()
-            .filter_map(|schedule| schedule.zone())
-            .collect();
-        rule.schedule = zones.first().copied();
-        if zones.iter().any(|zone| Some(*zone) != rule.schedule)
-            && rule.order.contains(&ZoneSource::Schedule)
-            && let Some((key, _)) = table.get_key_value("schedules")
-        {
-            self.document.problem(
-                key.span().start,
-                "the schedules have different zones, but a definition counts in one: leave `schedule` out of zone.order, or the zones out of the schedules",
-            );
-        }
-        rule
-    }
-
-    fn zone_order(&mut self, value: &Spanned<DeValue<'t>>) -> Vec<ZoneSource> {
-        let mut order = Vec::new();
-        for item in self.document.array("order", value).unwrap_or_default() {
-            let Some(text) = self.document.text("order", item) else {
-                continue;
-            };
-            let source = ZoneSource::ORDER
-                .into_iter()
-                .find(|source| source.as_str() == text.value);
-            match source {
-                Some(source) if !order.contains(&source) => order.push(source),
-                _ => self.document.problem(
-                    text.span.start,
-                    format!("`{}` cannot stand here: agent, schedule, queue and organisation, each once", text.value),
-                ),
-            }
-        }
-        order
-    }
-
     fn terms(&mut self, table: &DeTable<'t>, rules: &mut Rules) -> Vec<(String, Expression)> {
         let mut terms = Vec::new();
         for (key, value) in self.members(table, "terms") {
@@ -618,18 +441,6 @@ fn type_name(ty: &Type) -> &'static str {
     }
 }
 
-fn define_error(error: &DefineError, name: &str) -> String {
-    match error {
-        DefineError::NotAName(_) => {
-            format!(
-                "`{name}` cannot be a name in expressions: letters, digits and underscores, beginning with a letter"
-            )
-        }
-        DefineError::Twice(_) => format!("`{name}` is defined twice"),
-        DefineError::OutOfBounds(_) => format!("`{name}` is out of bounds"),
-    }
-}
-
 /// Whether an expression mentions a path such as `terms.x` (and not only `terms.xy`).
 fn mentions(expression: &str, path: &str) -> bool {
     expression.match_indices(path).any(|(at, _)| {
@@ -645,30 +456,4 @@ fn is_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
-/// `"1h30m"` → milliseconds. Whole numbers with the units h, m, s and ms, the larger first; anything else is no duration.
-fn duration(text: &str) -> Option<i64> {
-    let units = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-    let (mut rest, mut total, mut next_unit) = (text, 0_i64, 0);
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..]
-            .bytes()
-            .take_while(u8::is_ascii_alphabetic)
-            .count();
-        let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
-        let place = units.iter().position(|(name, _)| *name == unit)?;
-        if place < next_unit {
-            return None;
-        }
-        next_unit = place + 1;
-        total = number
-            .parse::<i64>()
-            .ok()?
-            .checked_mul(units[place].1)?
-            .checked_add(total)?;
-        rest = &rest[digits + letters..];
-    }
-    (!text.is_empty()).then_some(total)
 }

@@ -28,6 +28,20 @@ fn assert_one(lines: &str, place: &str, part: &str) {
 }
 
 #[test]
+fn the_documented_example_can_be_read() {
+    let source = include_str!("../../src/definition.rs");
+    let lines: Vec<&str> = source
+        .lines()
+        .skip_while(|line| *line != "//! ```toml")
+        .skip(1)
+        .take_while(|line| *line != "//! ```")
+        .map(|line| line.trim_start_matches("//!"))
+        .collect();
+    let definition = Definition::read("example", &lines.join("\n"), &Library::shipped());
+    assert_eq!(definition.unwrap().name(), "held");
+}
+
+#[test]
 fn all_problems_are_listed_at_once_in_the_order_of_the_text() {
     let found = problems(
         r#"
