@@ -594,6 +594,15 @@ async fn drafts_journeys_and_names_that_are_not_there_are_refused() {
     }
     let journey = "name = \"contacts\"\nversion = 1\nunit = \"count\"\npriority = \"normal\"\nscope = \"journey\"\n\
                    description = \"How often.\"\nsource = \"Ours.\"\naggregations = [\"mean\"]\nvalue = \"journey.contacts\"\n";
+    let schedule = "schedule = \"always\"\nversion = 1\n[weekly]\neveryday = [\"00:00-24:00\"]\n";
+    let refused = world
+        .kpi(&["activate", &world.file("s.toml", schedule)])
+        .await;
+    assert!(
+        refused.refused().contains("no definition"),
+        "{}",
+        refused.refused()
+    );
     let refused = world
         .kpi(&["activate", &world.file("j.toml", journey)])
         .await;
@@ -781,7 +790,7 @@ async fn preview_and_explain_of_files_need_no_database() {
     );
     let preview = preview.json();
     assert_eq!(preview["interactions"], 2);
-    assert_eq!(preview["open"], 1);
+    assert_eq!(preview["passed_over"]["not_ended"], 1);
     assert_eq!(preview["changed"], 1);
     assert_eq!(
         preview["old"]["definition"],
@@ -830,6 +839,18 @@ async fn preview_evaluates_journeys_over_all_interactions_of_a_customer() {
         .await;
     assert_eq!(preview["new"]["aggregations"]["count"], 3.0, "{preview}");
     assert_eq!(preview["new"]["aggregations"]["mean"], 3.0);
+}
+
+#[tokio::test]
+async fn preview_of_legs_has_a_row_for_each_agents_leg() {
+    let world = World::with_calls(0..50).await;
+    let legs = world.json(&["preview", "leg_talk_time@1"]).await;
+    let taken = (0..50)
+        .map(Call::nth)
+        .filter(|call| call.agent.is_some())
+        .count();
+    assert_eq!(legs["new"]["rows"], taken);
+    assert_eq!(legs["passed_over"]["no_agent_leg"], 50 - taken);
 }
 
 // explain
@@ -886,6 +907,21 @@ async fn explain_shows_what_differs_and_what_is_not_stored() {
     let text = world.done(&["explain", &id, "--kpi", "talk_time@2"]).await;
     assert!(
         text.contains("stored: nothing; this version is not computed"),
+        "{text}"
+    );
+    world
+        .db
+        .client()
+        .await
+        .execute(
+            "UPDATE computed_metrics SET leg_scope = 'ghost' WHERE metric_type = 'talk_time'",
+            &[],
+        )
+        .await
+        .unwrap();
+    let text = world.done(&["explain", &id, "--kpi", "talk_time"]).await;
+    assert!(
+        text.contains("talk_time@1 of leg ghost: stored is 1, which would NOT be computed now"),
         "{text}"
     );
 }

@@ -52,6 +52,11 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
         }));
         shelf = Shelf::of(catalogue::load(&tx).await?);
     }
+    if wanted.is_empty() {
+        bail!(
+            "there is no definition in these files; `compute kpi add` stores schedules and places"
+        );
+    }
     let mut said = Vec::new();
     for exact in &wanted {
         let (sentences, changed) = switch_on(&tx, &shelf, exact).await?;
@@ -135,7 +140,14 @@ pub(super) async fn promote(args: &PromoteArgs, out: &mut dyn Write) -> anyhow::
     if let Some(current) = current {
         let coverage = definitions::coverage(&client, &exact.name, current, exact.version).await?;
         if coverage.missing > 0 {
-            bail!("{}", incomplete(exact, current, &coverage));
+            let mut refusal = incomplete(exact, current, &coverage);
+            if by_leg_instead(&shelf, exact, current) {
+                refusal.push_str(
+                    "\nA definition by the leg has no row of an interaction without agents, which one by the interaction has: \
+                     as long as there are such, give it a name of its own",
+                );
+            }
+            bail!("{refusal}");
         }
     }
     let tx = client.transaction().await?;
@@ -169,6 +181,17 @@ fn incomplete(exact: &Exact, current: MetricVersion, coverage: &Coverage) -> Str
          Nothing was changed. Compute them first:\n  backfill replay --from {from} --to {to} --metric-version {} --wait",
         exact.name, exact.version
     )
+}
+
+fn by_leg_instead(shelf: &Shelf, exact: &Exact, current: MetricVersion) -> bool {
+    let scope = |version: MetricVersion| {
+        let entry = shelf
+            .entries
+            .iter()
+            .find(|entry| entry.name == exact.name && entry.version == version)?;
+        Some(entry.compiled.as_ref().ok()?.scope())
+    };
+    scope(exact.version) == Some(Grain::Leg) && scope(current) == Some(Grain::Interaction)
 }
 
 /// The whole days in UTC that hold everything an interaction dated in this span was told by, but for rarities: one more on either side.

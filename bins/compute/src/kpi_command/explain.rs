@@ -12,7 +12,7 @@ use super::preview::NOBODYS;
 use super::shelf::{Entry, Shelf, definition_of_file, with_documents};
 use super::subject::Subject as Named;
 use crate::replay_file::{describe, input};
-use account::Account;
+use account::{Account, Left};
 use anyhow::{Context as _, bail};
 use kpi::{Catalogue, Definition, Grain, Library, Subject};
 use picture::Picture;
@@ -85,12 +85,15 @@ pub(super) async fn run(
         .collect();
     let zone = accounts.iter().find_map(|account| account.zone.clone());
     let picture = Picture::of(&subject, zone);
-    write(&picture, &accounts, args.output, out)
+    let rows = found.rows.as_deref().unwrap_or_default();
+    let left = Left::over(&catalogue, &accounts, rows);
+    write(&picture, &accounts, &left, args.output, out)
 }
 
 fn write(
     picture: &Picture,
     accounts: &[Account],
+    left: &[Left],
     output: Output,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -100,6 +103,8 @@ fn write(
             let mut whole = picture.json();
             let accounts: Vec<_> = accounts.iter().map(Account::json).collect();
             whole["kpis"] = json!(accounts);
+            let left: Vec<_> = left.iter().map(Left::json).collect();
+            whole["stored_besides"] = json!(left);
             writeln!(out, "{}", serde_json::to_string_pretty(&whole)?)?;
             Ok(())
         }
@@ -110,10 +115,13 @@ fn write(
                 out.write_all(account.text().as_bytes())?;
             }
             if accounts.is_empty() {
-                writeln!(
-                    out,
-                    "\nno definition has a value yet: the interaction has not ended"
-                )?;
+                writeln!(out, "\n{}", picture.silence())?;
+            }
+            if !left.is_empty() {
+                writeln!(out)?;
+            }
+            for left in left {
+                out.write_all(left.text().as_bytes())?;
             }
             Ok(())
         }

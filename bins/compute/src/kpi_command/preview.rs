@@ -82,7 +82,7 @@ pub(super) async fn run(
         let tenant = args.tenant.as_deref().unwrap_or(NOBODYS);
         evaluate::files(&pair, &args.events, tenant, most, &mut remarks)?
     };
-    if seen.interactions == 0 && seen.unreadable == 0 {
+    if seen.interactions == 0 {
         writeln!(remarks, "there is no interaction to evaluate")?;
     }
     writeln!(
@@ -168,8 +168,7 @@ fn report(pair: &Pair, new: Named, old: Option<Named>, mut seen: Comparison<Carr
         new: side(new, seen.new),
         old: old.map(|old| side(old, seen.old)),
         interactions: seen.interactions,
-        open: seen.open,
-        unreadable: seen.unreadable,
+        passed: seen.passed,
         changed: seen.changed,
         changes,
     }

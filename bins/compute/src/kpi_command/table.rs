@@ -179,9 +179,10 @@ impl Cell {
     }
 }
 
-/// At most three digits behind the point, and no zeros at the end.
+/// At most three digits behind the point (of what is below 1, such as a share: five), and no zeros at the end.
 pub(crate) fn short(number: f64) -> String {
-    let text = format!("{number:.3}");
+    let digits = if number.abs() < 1.0 { 5 } else { 3 };
+    let text = format!("{number:.digits$}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" {
         return "0".to_owned();
@@ -240,7 +241,7 @@ mod tests {
     #[test]
     fn differences_have_their_sign() {
         let mut table = Table::new(&["change"]);
-        for change in [1.5, -20.0, 0.0001] {
+        for change in [1.5, -20.0, 0.000_001] {
             table.push(vec![Cell::Change(change)]);
         }
         assert_eq!(table.text(), "CHANGE\n  +1.5\n   -20\n\n");
@@ -250,10 +251,11 @@ mod tests {
     fn short_numbers_have_no_needless_digits() {
         for (number, text) in [
             (0.0, "0"),
-            (-0.0001, "0"),
+            (-0.000_001, "0"),
             (65.7, "65.7"),
             (100.0, "100"),
-            (2.0 / 3.0, "0.667"),
+            (2.0 / 3.0, "0.66667"),
+            (5.0 / 3.0, "1.667"),
             (-12.5, "-12.5"),
         ] {
             assert_eq!(short(number), text);

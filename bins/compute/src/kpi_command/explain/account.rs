@@ -33,6 +33,61 @@ enum Stored {
     },
 }
 
+/// A stored row that no rule gives any more.
+#[derive(Debug)]
+pub(super) struct Left {
+    label: String,
+    leg: String,
+    value: Option<f64>,
+}
+
+impl Left {
+    /// The rows of these definitions that none of the accounts is about.
+    pub(super) fn over(
+        catalogue: &Catalogue,
+        accounts: &[Account],
+        rows: &[StoredMetric],
+    ) -> Vec<Self> {
+        let is_chosen = |row: &&StoredMetric| {
+            catalogue.definitions().iter().any(|definition| {
+                definition.name() == row.metric_type && definition.version() == row.metric_version
+            })
+        };
+        let is_accounted = |row: &StoredMetric| {
+            accounts.iter().any(|account| {
+                account.row.metric == row.metric_type
+                    && account.row.version == row.metric_version
+                    && account.row.scope.as_str() == row.leg_scope
+            })
+        };
+        rows.iter()
+            .filter(is_chosen)
+            .filter(|row| !is_accounted(row))
+            .map(|row| Self {
+                label: format!("{}@{}", row.metric_type, row.metric_version),
+                leg: row.leg_scope.clone(),
+                value: row.metric_value,
+            })
+            .collect()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let of = match self.leg.as_str() {
+            "" => String::new(),
+            leg => format!(" of leg {leg}"),
+        };
+        let value = self.value.map_or_else(|| "absent".to_owned(), short);
+        format!(
+            "{}{of}: stored is {value}, which would NOT be computed now\n",
+            self.label
+        )
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({"definition": self.label, "leg": self.leg, "value": self.value})
+    }
+}
+
 /// One account a row of the definition at a place; none before the interaction has ended. `rows`: what is stored of the interaction.
 pub(super) fn accounts(
     catalogue: &Catalogue,

@@ -78,6 +78,15 @@ impl Picture {
         }
     }
 
+    /// Why no definition has a row of it.
+    pub(super) const fn silence(&self) -> &'static str {
+        if self.outcome.is_none() {
+            "no definition has a value yet: the interaction has not ended"
+        } else {
+            "none of these definitions has a row of it: they are about agents' legs, and it has none"
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let instant =

@@ -52,6 +52,19 @@ pub(crate) struct Way {
     pub(crate) new_reason: Option<CompactString>,
 }
 
+/// Why an interaction gives no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Passed {
+    /// It has not ended.
+    NotEnded,
+    /// The definitions are about agents' legs, and it has none.
+    NoLeg,
+    /// The definitions are about journeys, and nobody knows whose it is.
+    NoCustomer,
+    /// What is stored of it cannot be read.
+    Unreadable,
+}
+
 /// What was seen of both definitions so far. Parts can be joined, in any order.
 #[derive(Debug)]
 pub(crate) struct Comparison<T> {
@@ -59,12 +72,10 @@ pub(crate) struct Comparison<T> {
     pub(crate) old: Tally,
     /// Rows of the definition looked at.
     pub(crate) new: Tally,
-    /// Interactions that were evaluated.
+    /// Interactions that were looked at.
     pub(crate) interactions: u64,
-    /// Interactions that give no row: not ended.
-    pub(crate) open: u64,
-    /// Interactions whose stored state could not be read.
-    pub(crate) unreadable: u64,
+    /// Those of them that give no row.
+    pub(crate) passed: BTreeMap<Passed, u64>,
     /// How many rows change.
     pub(crate) changed: Changed,
     top: Top<T>,
@@ -137,6 +148,28 @@ impl Kind {
     }
 }
 
+impl Passed {
+    /// For programs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::NotEnded => "not_ended",
+            Self::NoLeg => "no_agent_leg",
+            Self::NoCustomer => "no_customer",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// For people, behind a number.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::NotEnded => "not ended",
+            Self::NoLeg => "without an agent's leg",
+            Self::NoCustomer => "of an unknown customer",
+            Self::Unreadable => "that cannot be read",
+        }
+    }
+}
+
 impl Changed {
     pub(crate) fn count(&self, kind: Kind) -> u64 {
         self.ways()
@@ -184,14 +217,19 @@ impl<T> Comparison<T> {
             old: Tally::default(),
             new: Tally::default(),
             interactions: 0,
-            open: 0,
-            unreadable: 0,
+            passed: BTreeMap::new(),
             changed: Changed::default(),
             top: Top {
                 most,
                 heap: BinaryHeap::new(),
             },
         }
+    }
+
+    /// An interaction that gives no row.
+    pub(crate) fn pass(&mut self, why: Passed) {
+        self.interactions += 1;
+        *self.passed.entry(why).or_default() += 1;
     }
 
     /// The rows of one interaction under both definitions, each by leg; `compared`: whether there is an old definition at all.
@@ -205,9 +243,6 @@ impl<T> Comparison<T> {
         carried: impl Fn() -> T,
     ) {
         self.interactions += 1;
-        if old.is_empty() && new.is_empty() {
-            self.open += 1;
-        }
         for (_, row) in old {
             self.old.add(row);
         }
@@ -260,8 +295,9 @@ impl<T> Comparison<T> {
         self.old.join(other.old);
         self.new.join(other.new);
         self.interactions += other.interactions;
-        self.open += other.open;
-        self.unreadable += other.unreadable;
+        for (why, count) in other.passed {
+            *self.passed.entry(why).or_default() += count;
+        }
         for (way, count) in other.changed.0 {
             self.changed.add(way, count);
         }
@@ -453,11 +489,19 @@ mod tests {
     }
 
     #[test]
-    fn interactions_that_have_not_ended_are_counted_as_open() {
+    fn interactions_without_a_row_are_counted_by_why() {
         let mut comparison = Comparison::new(10);
-        comparison.add("acme", "i", &[], &[], true, || ());
+        comparison.pass(Passed::NotEnded);
         comparison.add("acme", "j", &[], &[("", value(1.0))], false, || ());
-        assert_eq!((comparison.interactions, comparison.open), (2, 1));
+        let mut other = Comparison::new(10);
+        other.pass(Passed::NotEnded);
+        other.pass(Passed::NoLeg);
+        comparison.join(other);
+        assert_eq!(comparison.interactions, 4);
+        assert_eq!(
+            comparison.passed,
+            BTreeMap::from([(Passed::NotEnded, 2), (Passed::NoLeg, 1)])
+        );
         assert_eq!(comparison.changed.total(), 0, "nothing to compare with");
     }
 

@@ -3,7 +3,7 @@
 //! Stored ones are read page by page in the order of their keys; while the next page is fetched, all cores decode and evaluate the ones
 //! before. What is kept is counts, one number a value, and the few interactions whose change is to be explained.
 
-use super::compare::{Change, Comparison};
+use super::compare::{Change, Comparison, Passed};
 use super::progress;
 use super::reasoning::{Parting, Rule, parting};
 use super::report::Explained;
@@ -93,18 +93,19 @@ impl Pair {
         part: &mut Part,
     ) {
         if self.is_about_journeys() {
-            part.comparison.interactions += 1;
             let customer = session
                 .timeline()
                 .customer_key()
                 .map(|key| key.as_str().to_owned());
             match customer {
-                Some(customer) => part
-                    .journeys
-                    .entry((tenant.to_owned(), customer))
-                    .or_default()
-                    .push((interaction.to_owned(), Carried { session, swept })),
-                None => part.comparison.open += 1,
+                Some(customer) => {
+                    part.comparison.interactions += 1;
+                    part.journeys
+                        .entry((tenant.to_owned(), customer))
+                        .or_default()
+                        .push((interaction.to_owned(), Carried { session, swept }));
+                }
+                None => part.comparison.pass(Passed::NoCustomer),
             }
             return;
         }
@@ -120,6 +121,13 @@ impl Pair {
             self.catalogue.evaluate_some(&[place], &subject, rows);
         }
         let [new, old] = rows;
+        if new.is_empty() && old.is_empty() {
+            part.comparison.pass(match timeline.status() {
+                session::Status::Open => Passed::NotEnded,
+                _ => Passed::NoLeg,
+            });
+            return;
+        }
         part.comparison.add(
             tenant,
             interaction,
@@ -387,7 +395,7 @@ fn work(
                     &mut rows,
                     &mut part,
                 ),
-                Err(_) => part.comparison.unreadable += 1,
+                Err(_) => part.comparison.pass(Passed::Unreadable),
             }
         }
         bar.inc(count);

@@ -1,6 +1,6 @@
 //! What a preview says, as text, JSON or CSV. Pure.
 
-use super::compare::{Change, Changed, Kind};
+use super::compare::{Change, Changed, Kind, Passed};
 use super::reasoning::Parting;
 use super::tally::{Bar, Outcome, Totals, histogram};
 use crate::kpi_command::args::Output;
@@ -50,8 +50,8 @@ pub(super) struct Report {
     pub(super) old: Option<Side>,
     pub(super) new: Side,
     pub(super) interactions: u64,
-    pub(super) open: u64,
-    pub(super) unreadable: u64,
+    /// Those of them that give no row.
+    pub(super) passed: BTreeMap<Passed, u64>,
     pub(super) changed: Changed,
     /// Those that weigh most, heaviest first.
     pub(super) changes: Vec<Explained>,
@@ -88,17 +88,12 @@ impl Report {
             Some(old) => writeln!(text, "{} → {}", old.label, self.new.label).ok(),
             None => writeln!(text, "{}, compared with nothing", self.new.label).ok(),
         };
-        writeln!(
-            text,
-            "{} interactions, {} of them not ended{}\n",
-            self.interactions,
-            self.open,
-            match self.unreadable {
-                0 => String::new(),
-                count => format!("; {count} more cannot be read"),
-            }
-        )
-        .ok();
+        write!(text, "{} interactions", self.interactions).ok();
+        for (nth, (why, count)) in self.passed.iter().enumerate() {
+            let before = if nth == 0 { ", without a row: " } else { ", " };
+            write!(text, "{before}{count} {}", why.words()).ok();
+        }
+        text.push_str("\n\n");
         text.push_str(&self.counts());
         text.push('\n');
         text.push_str(&self.numbers());
@@ -323,6 +318,11 @@ impl Report {
             .into_iter()
             .map(|kind| (kind.name().to_owned(), self.changed.count(kind).into()))
             .collect();
+        let passed: Map<String, Value> = self
+            .passed
+            .iter()
+            .map(|(why, count)| (why.name().to_owned(), (*count).into()))
+            .collect();
         let ways: Vec<Value> = self
             .changed
             .ways()
@@ -343,8 +343,7 @@ impl Report {
             .collect();
         json!({
             "interactions": self.interactions,
-            "open": self.open,
-            "unreadable": self.unreadable,
+            "passed_over": passed,
             "old": self.old.as_ref().map(|old| old.json(&aggregations)),
             "new": self.new.json(&aggregations),
             "histogram": bars,
@@ -486,14 +485,13 @@ mod tests {
                 })
             });
         }
-        seen.add("acme", "i5", &[], &[], compared, || None);
+        seen.pass(Passed::NotEnded);
         Report {
             changes: seen.heaviest(),
             old: compared.then(|| side("aht@1", seen.old.totals())),
             new: side("aht@2", seen.new.totals()),
             interactions: seen.interactions,
-            open: seen.open,
-            unreadable: seen.unreadable,
+            passed: seen.passed,
             changed: seen.changed,
         }
     }
@@ -502,7 +500,7 @@ mod tests {
     fn people_see_counts_numbers_distribution_and_changes() {
         let text = report(true).text();
         for part in [
-            "aht@1 → aht@2\n5 interactions, 1 of them not ended\n",
+            "aht@1 → aht@2\n5 interactions, without a row: 1 not ended\n",
             "ROWS                                OLD  NEW  CHANGE\n",
             "with a value                          4    3      -1\n",
             "  by rule: outside_business_hours     1    0      -1\n",
