@@ -10,7 +10,8 @@ use expression::{Expression, Failure, Object, Run, Value};
 use schema::Millis;
 use timezone::{Resolved, ZoneSource};
 
-/// The steps that one rule may take: enough for some passes over all legs of the largest session, far below what would stall a batch.
+/// The steps that all rules of a definition may take together on one subject: enough for some passes over all legs of the largest
+/// session, far below what would stall a batch.
 const STEPS: u32 = 100_000;
 
 /// What a definition makes of a subject.
@@ -50,6 +51,7 @@ pub(crate) fn measure(
         unit: definition.unit,
         ..Metadata::default()
     };
+    run.restart(STEPS);
     let value = match decide(definition, scene, run, watcher, &mut metadata) {
         Ok(value) => value,
         Err(failed) => {
@@ -104,7 +106,7 @@ fn decide(
             });
         }
     }
-    run.restart(STEPS);
+    run.restart(run.steps_left());
     let result = definition.value.evaluate(scene, run);
     watcher.saw("value", &definition.value, &result);
     let number = result.and_then(number).map_err(|failure| Failed {
@@ -113,7 +115,7 @@ fn decide(
     })?;
     metadata.not_stated = names(run.counted_as_nothing());
     if let Some(platform) = &definition.platform {
-        run.restart(STEPS);
+        run.restart(run.steps_left());
         let result = platform.evaluate(scene, run);
         watcher.saw("platform", platform, &result);
         // The platform's own figure is shown as it is, also an absurd one.
@@ -133,7 +135,6 @@ fn holds(
     run: &mut Run,
     watcher: &mut impl Watcher,
 ) -> Result<bool, Failed> {
-    run.restart(STEPS);
     let result = condition.evaluate(scene, run);
     watcher.saw(rule, condition, &result);
     match result {

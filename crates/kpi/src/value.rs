@@ -108,12 +108,6 @@ impl fmt::Display for Reason {
     }
 }
 
-impl PartialEq<str> for Reason {
-    fn eq(&self, name: &str) -> bool {
-        self.name() == name
-    }
-}
-
 /// What explains a value; members that do not apply are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Metadata {

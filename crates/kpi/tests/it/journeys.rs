@@ -84,6 +84,33 @@ fn the_order_in_which_contacts_are_given_does_not_matter() {
     assert_eq!(shown(&one[0]), "3");
 }
 
+/// First contact resolution as "no repeat within a window": of the contacts that follow none within it, the share that none follows
+/// within it. Exactly the window later is a repeat.
+#[test]
+fn first_contact_resolution_by_the_absence_of_repeats_can_be_said() {
+    let rest = "value = 'double(size(journey.interactions.filter(i, !journey.interactions.exists(j, j.started_at < i.started_at && i.started_at - j.started_at <= parameters.window) && !journey.interactions.exists(j, j.started_at > i.ended_at && j.started_at - i.ended_at <= parameters.window)))) / double(size(journey.interactions.filter(i, !journey.interactions.exists(j, j.started_at < i.started_at && i.started_at - j.started_at <= parameters.window))))'\n[parameters]\nwindow = '168h'";
+    let share = |days: &[i64]| {
+        let ids = ["a", "b", "c"];
+        let calls: Vec<_> = ids
+            .into_iter()
+            .zip(days.iter().map(|day| contact(*day, "X")))
+            .collect();
+        shown(&rows(rest, "share", &calls)[0])
+    };
+    assert_eq!(
+        share(&[0, 6, 20]),
+        "0.5",
+        "the second is a repeat of the first, the third a new first"
+    );
+    assert_eq!(
+        share(&[0, 7]),
+        "0",
+        "seven days after the start are less than that after the end"
+    );
+    assert_eq!(share(&[0, 8]), "1");
+    assert_eq!(share(&[3]), "1");
+}
+
 #[test]
 fn nobody_is_no_journey_and_interactions_have_no_rows_of_journeys() {
     assert!(rows("value = 'journey.contacts'", "count", &[]).is_empty());

@@ -229,6 +229,24 @@ fn counts_and_rates_of_an_everyday_call() {
 }
 
 #[test]
+fn an_empty_disposition_says_nothing_of_whether_the_matter_is_settled() {
+    let call = Call::default()
+        .told(at(0).state(State::Connected).agent("anna", None))
+        .told(at(50).disposition("RESOLVED"));
+    let retracted = call.clone().told(at(55).disposition("")).ended();
+    assert_eq!(
+        retracted.value("resolved_by_disposition"),
+        "absent: not_stated"
+    );
+    assert_eq!(call.ended().value("resolved_by_disposition"), "1");
+    let silent = Call::default().told(at(0).state(State::Connected).agent("anna", None));
+    assert_eq!(
+        silent.ended().value("resolved_by_disposition"),
+        "absent: not_stated"
+    );
+}
+
+#[test]
 fn one_row_a_definition_or_leg_and_none_before_the_end() {
     let legs = |call: Call| {
         ["anna", "bo"].into_iter().fold(call, |call, agent| {
