@@ -6,12 +6,12 @@
 
 use crate::definition::{Definition, Grain};
 use crate::library::{Library, shipped_definitions};
-use crate::measure::{Measured, Nobody, Watcher, measure};
+use crate::measure::{Nobody, Watcher, measure};
 use crate::record::{Record, Subject};
 use crate::scene::Scene;
 use crate::value::{Metadata, MetricValue, Provenance, Reason, Scope};
 use expression::Run;
-use schema::{AgentId, LegId, QueueId, UtcMicros};
+use schema::{AgentId, LegId, LegKind, QueueId, UtcMicros};
 use session::Status;
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ impl Catalogue {
         };
         let mut run = Run::default();
         for definition in definitions {
-            evaluation.rows(definition, &mut run, &mut Nobody, |row, _| out.push(row));
+            evaluation.rows(definition, &mut run, &mut Nobody, out);
         }
     }
 
@@ -107,14 +107,11 @@ impl Catalogue {
         for definition in &self.definitions {
             if definition.scope == Grain::Journey {
                 let scene = Scene::new(&records, None, definition, self.library.places());
-                let measured = measure(definition, &scene, &mut run, &mut Nobody);
-                let about = About {
-                    scope: Scope::Journey,
-                    timestamp: first.start,
-                    agent: None,
-                    queue: None,
-                };
-                out.push(row(definition, &self.library, about, measured));
+                let mut row = About::nobody(Scope::Journey, first.start).row(definition);
+                if measure(definition, &scene, &mut run, &mut Nobody, &mut row) {
+                    note_zone_data(&mut row, &self.library);
+                }
+                out.push(row);
             }
         }
     }
@@ -126,6 +123,48 @@ struct About {
     timestamp: UtcMicros,
     agent: Option<AgentId>,
     queue: Option<QueueId>,
+}
+
+impl About {
+    fn nobody(scope: Scope, timestamp: UtcMicros) -> Self {
+        Self {
+            scope,
+            timestamp,
+            agent: None,
+            queue: None,
+        }
+    }
+
+    /// A row that says what it is about, and nothing else yet.
+    #[inline]
+    fn row(self, definition: &Definition) -> MetricValue {
+        MetricValue {
+            metric: definition.name.clone(),
+            version: definition.version,
+            scope: self.scope,
+            value: None,
+            timestamp: self.timestamp,
+            agent: self.agent,
+            queue: self.queue,
+            metadata: Metadata {
+                unit: definition.unit,
+                ..Metadata::default()
+            },
+            provenance: Provenance {
+                definition: definition.digest_prefix(),
+                tzdb: None,
+                schedules: definition.schedule_names.clone(),
+                places: None,
+            },
+        }
+    }
+}
+
+/// What local time was resolved with.
+fn note_zone_data(row: &mut MetricValue, library: &Library) {
+    let version = library.places().version();
+    row.provenance.tzdb = Some(timezone::TZDB_VERSION);
+    row.provenance.places = (version > 0).then_some(version);
 }
 
 /// One interaction under evaluation.
@@ -183,48 +222,43 @@ impl<'a, 'l> Evaluation<'a, 'l> {
         legs.position(|leg| leg.id == scope.as_str() && *scope != Scope::Interaction)
     }
 
-    /// The rows of one definition.
-    pub(crate) fn rows<W: Watcher>(
+    /// Appends the rows of one definition.
+    pub(crate) fn rows(
         &self,
         definition: &Definition,
         run: &mut Run,
-        watcher: &mut W,
-        mut give: impl FnMut(MetricValue, &mut W),
+        watcher: &mut impl Watcher,
+        out: &mut Vec<MetricValue>,
     ) {
+        let record = self.record();
         match definition.scope {
             Grain::Interaction => {
-                let record = self.record();
                 let about = About {
                     scope: Scope::Interaction,
                     timestamp: record.start,
                     agent: record.agent().map(|agent| agent.id.clone()),
                     queue: record.queue().cloned(),
                 };
-                let row = self.row(definition, None, about, run, watcher);
-                give(row, watcher);
+                self.row(definition, None, about, run, watcher, out);
             }
             Grain::Leg => {
-                let record = self.record();
                 let legs = record.legs().iter().enumerate();
-                for (place, leg) in legs.filter(|(_, leg)| leg.kind == schema::LegKind::Agent) {
+                for (place, leg) in legs.filter(|(_, leg)| leg.kind == LegKind::Agent) {
                     let about = About {
                         scope: Scope::Leg(LegId::new(&leg.id)),
                         timestamp: leg.started_at,
                         agent: leg.agent.map(|agent| agent.id.clone()),
                         queue: record.queue_of_leg(place).cloned(),
                     };
-                    let row = self.row(definition, Some(place), about, run, watcher);
-                    give(row, watcher);
+                    self.row(definition, Some(place), about, run, watcher, out);
                 }
                 for leg in &self.withdrawn {
-                    let about = About {
-                        scope: Scope::Leg(leg.clone()),
-                        timestamp: record.start,
-                        agent: None,
-                        queue: None,
-                    };
-                    let measured = Measured::absent(definition, Reason::WITHDRAWN);
-                    give(self.stated(definition, about, measured), watcher);
+                    let about = About::nobody(Scope::Leg(leg.clone()), record.start);
+                    let mut row = about.row(definition);
+                    row.metadata.reason = Some(Reason::WITHDRAWN);
+                    row.metadata.outcome = self.outcome;
+                    watcher.done();
+                    out.push(row);
                 }
             }
             Grain::Journey => {}
@@ -238,60 +272,17 @@ impl<'a, 'l> Evaluation<'a, 'l> {
         about: About,
         run: &mut Run,
         watcher: &mut impl Watcher,
-    ) -> MetricValue {
-        let measured = match &self.withheld {
-            Some(reason) => Measured::absent(definition, reason.clone()),
-            None => measure(definition, &self.scene(definition, leg), run, watcher),
-        };
-        self.stated(definition, about, measured)
-    }
-
-    fn stated(&self, definition: &Definition, about: About, mut measured: Measured) -> MetricValue {
-        measured.metadata.outcome = self.outcome;
-        row(definition, self.library, about, measured)
-    }
-}
-
-impl Measured {
-    fn absent(definition: &Definition, reason: Reason) -> Self {
-        Self {
-            value: None,
-            metadata: Metadata {
-                reason: Some(reason),
-                unit: definition.unit,
-                ..Metadata::default()
-            },
-            zoned: false,
+        out: &mut Vec<MetricValue>,
+    ) {
+        // In its place at once: a row is large, and there are many.
+        out.push(about.row(definition));
+        let Some(row) = out.last_mut() else { return };
+        if let Some(reason) = &self.withheld {
+            row.metadata.reason = Some(reason.clone());
+        } else if measure(definition, &self.scene(definition, leg), run, watcher, row) {
+            note_zone_data(row, self.library);
         }
-    }
-}
-
-fn row(
-    definition: &Definition,
-    library: &Library,
-    about: About,
-    measured: Measured,
-) -> MetricValue {
-    let Measured {
-        value,
-        metadata,
-        zoned,
-    } = measured;
-    let version = library.places().version();
-    MetricValue {
-        metric: definition.name.clone(),
-        version: definition.version,
-        scope: about.scope,
-        value,
-        timestamp: about.timestamp,
-        agent: about.agent,
-        queue: about.queue,
-        metadata,
-        provenance: Provenance {
-            definition: definition.digest_prefix(),
-            tzdb: zoned.then_some(timezone::TZDB_VERSION),
-            schedules: definition.schedule_names.clone(),
-            places: (zoned && version > 0).then_some(version),
-        },
+        row.metadata.outcome = self.outcome;
+        watcher.done();
     }
 }

@@ -68,8 +68,8 @@ pub struct Definition {
     pub(crate) platform: Option<Expression>,
     pub(crate) terms: Vec<(String, Expression)>,
     pub(crate) schedules: Vec<Arc<Schedule>>,
-    /// `name@version` of the schedules, for provenance.
-    pub(crate) schedule_names: Arc<[CompactString]>,
+    /// `name@version` of the schedules, for provenance; `None` where there are none.
+    pub(crate) schedule_names: Option<Arc<[CompactString]>>,
     pub(crate) zone: ZoneRule,
     /// Whether the zone is resolved in the usual order, so that definitions can share it.
     pub(crate) usual_zone: bool,
@@ -263,7 +263,9 @@ impl Definition {
 
     /// The schedules it refers to, as `name@version`.
     pub fn schedules(&self) -> impl Iterator<Item = &str> {
-        self.schedule_names.iter().map(CompactString::as_str)
+        self.schedule_names
+            .iter()
+            .flat_map(|names| names.iter().map(CompactString::as_str))
     }
 
     pub(crate) fn digest_prefix(&self) -> DigestPrefix {

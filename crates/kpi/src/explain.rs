@@ -45,36 +45,45 @@ pub struct Step {
 impl Catalogue {
     /// How the rows of the definition at a place in [`Catalogue::definitions`] came about: one a row, none before a terminal state.
     pub fn explain(&self, index: usize, subject: &Subject<'_>) -> Vec<Explanation> {
-        let mut explanations = Vec::new();
         let definition = self.definitions().get(index);
         let evaluation = Evaluation::of(subject, self.library());
-        if let (Some(definition), Some(evaluation)) = (definition, evaluation) {
-            let mut seen = Seen::default();
-            let mut run = Run::default();
-            evaluation.rows(definition, &mut run, &mut seen, |metric, seen| {
-                let steps = std::mem::take(&mut seen.0);
-                explanations.push(explanation(definition, &evaluation, &steps, metric));
-            });
-        }
-        explanations
+        let (Some(definition), Some(evaluation)) = (definition, evaluation) else {
+            return Vec::new();
+        };
+        let (mut seen, mut rows) = (Seen::default(), Vec::new());
+        evaluation.rows(definition, &mut Run::default(), &mut seen, &mut rows);
+        rows.into_iter()
+            .zip(seen.complete)
+            .map(|(row, rules)| explanation(definition, &evaluation, &rules, row))
+            .collect()
     }
 }
 
-/// The rules evaluated: name, text, result, and what they read.
+/// A rule that was evaluated: its name, what it says, what it gave.
+type Rule = (String, Expression, String);
+
+/// The rules of each row.
 #[derive(Default)]
-struct Seen(Vec<(String, Expression, String)>);
+struct Seen {
+    complete: Vec<Vec<Rule>>,
+    current: Vec<Rule>,
+}
 
 impl Watcher for Seen {
     fn saw(&mut self, rule: &str, expression: &Expression, result: &Result<Value<'_>, Failure>) {
-        self.0
+        self.current
             .push((rule.to_owned(), expression.clone(), shown(result)));
+    }
+
+    fn done(&mut self) {
+        self.complete.push(std::mem::take(&mut self.current));
     }
 }
 
 fn explanation(
     definition: &Definition,
     evaluation: &Evaluation<'_, '_>,
-    seen: &[(String, Expression, String)],
+    seen: &[Rule],
     metric: MetricValue,
 ) -> Explanation {
     let scene = evaluation.scene(definition, evaluation.place_of(&metric.scope));

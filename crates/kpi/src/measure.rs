@@ -3,7 +3,7 @@
 use crate::definition::{Definition, OnExcluded};
 use crate::fields::{InteractionField, JourneyField, LegField};
 use crate::scene::Scene;
-use crate::value::{Metadata, Reason};
+use crate::value::{Metadata, MetricValue, Reason};
 use crate::words::WORDS;
 use compact_str::{CompactString, format_compact};
 use expression::{Expression, Failure, Object, Run, Value};
@@ -14,18 +14,12 @@ use timezone::{Resolved, ZoneSource};
 /// session, far below what would stall a batch.
 const STEPS: u32 = 100_000;
 
-/// What a definition makes of a subject.
-#[derive(Debug)]
-pub(crate) struct Measured {
-    pub(crate) value: Option<f64>,
-    pub(crate) metadata: Metadata,
-    /// Whether local time was resolved.
-    pub(crate) zoned: bool,
-}
-
 /// Who looks on while the rules are evaluated: the explanation does, a batch does not.
 pub(crate) trait Watcher {
     fn saw(&mut self, rule: &str, expression: &Expression, result: &Result<Value<'_>, Failure>);
+
+    /// The row is complete.
+    fn done(&mut self);
 }
 
 /// Nobody.
@@ -33,6 +27,8 @@ pub(crate) struct Nobody;
 
 impl Watcher for Nobody {
     fn saw(&mut self, _: &str, _: &Expression, _: &Result<Value<'_>, Failure>) {}
+
+    fn done(&mut self) {}
 }
 
 /// A rule that did not come to an end, by name.
@@ -41,24 +37,19 @@ struct Failed {
     failure: Failure,
 }
 
+/// Evaluates a definition into a row that says what it is about and nothing else yet. Tells whether local time was resolved.
 pub(crate) fn measure(
     definition: &Definition,
     scene: &Scene<'_, '_>,
     run: &mut Run,
     watcher: &mut impl Watcher,
-) -> Measured {
-    let mut metadata = Metadata {
-        unit: definition.unit,
-        ..Metadata::default()
-    };
+    row: &mut MetricValue,
+) -> bool {
     run.restart(STEPS);
-    let value = match decide(definition, scene, run, watcher, &mut metadata) {
-        Ok(value) => value,
-        Err(failed) => {
-            failed.explain(definition, run, &mut metadata);
-            None
-        }
-    };
+    match decide(definition, scene, run, watcher, &mut row.metadata) {
+        Ok(value) => row.value = value,
+        Err(failed) => failed.explain(definition, run, &mut row.metadata),
+    }
     // A definition with schedules states the zone in any case; another one where a rule came to ask for it.
     let zone = if definition.schedules.is_empty() {
         scene.zone_asked_for()
@@ -66,13 +57,9 @@ pub(crate) fn measure(
         scene.zone()
     };
     if let Some(zone) = zone {
-        state_zone(&mut metadata, zone);
+        state_zone(&mut row.metadata, zone);
     }
-    Measured {
-        value,
-        metadata,
-        zoned: zone.is_some(),
-    }
+    zone.is_some()
 }
 
 fn decide(

@@ -209,8 +209,8 @@ pub struct Provenance {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tzdb: Option<&'static str>,
     /// The schedules that the definition refers to, as `name@version`.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub schedules: Arc<[CompactString]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedules: Option<Arc<[CompactString]>>,
     /// The version of the places document, where local time was resolved and there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub places: Option<u16>,
@@ -278,7 +278,7 @@ mod tests {
         let provenance = Provenance {
             definition: DigestPrefix([0, 1, 2, 3, 0xfc, 0xfd, 0xfe, 0xff]),
             tzdb: None,
-            schedules: Arc::from(["night@3".into()]),
+            schedules: Some(Arc::from(["night@3".into()])),
             places: Some(7),
         };
         assert_eq!(

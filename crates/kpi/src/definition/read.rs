@@ -175,7 +175,7 @@ impl<'t> Reader<'t, '_> {
             platform,
             terms,
             schedules,
-            schedule_names: schedule_names.into(),
+            schedule_names: (!schedule_names.is_empty()).then(|| schedule_names.into()),
             usual_zone: zone == ZoneRule::default(),
             zone,
         };
