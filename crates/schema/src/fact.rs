@@ -207,6 +207,9 @@ pub struct Leg {
     /// Whether more than two parties were on the line.
     #[serde(rename = "cf", default, skip_serializing_if = "is_false")]
     pub conference: bool,
+    /// How long of an agent's talk and hold another agent, whom this one had asked, was spoken to: time that both legs count.
+    #[serde(rename = "ct", default, skip_serializing_if = "Option::is_none")]
+    pub consulted: Option<Millis>,
 }
 
 impl Leg {
@@ -223,6 +226,7 @@ impl Leg {
             transfer: None,
             consult: false,
             conference: false,
+            consulted: None,
         }
     }
 }

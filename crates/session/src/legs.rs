@@ -46,6 +46,8 @@ pub struct LegView<'a> {
     pub consult: bool,
     /// Whether more than two parties were on the line.
     pub conference: bool,
+    /// How long of its talk and hold another agent, whom its own had asked, was spoken to: time that both legs count.
+    pub consulted: Option<DurationFact>,
     /// Whether it is derived from events that know no legs.
     pub derived: bool,
     pub(crate) durations: Totals,

@@ -345,6 +345,21 @@ impl<'a> Timeline<'a> {
             .map(|(fact, _)| fact.at)
     }
 
+    /// Whether it was offered to agents: a queue, a wait or an alert was stated.
+    pub fn queued(&self) -> bool {
+        Evidence::of(self).queued
+    }
+
+    /// How long the customer waited until an agent first answered; `None` where nobody did or nothing tells.
+    pub fn answered_after(&self) -> Option<DurationFact> {
+        self.duration(DurationKind::QueueWait)
+    }
+
+    /// When the customer left: the end of the customer's own line, where one is stated, else the interaction's.
+    pub fn customer_left_at(&self) -> Option<UtcMicros> {
+        self.ended_at()
+    }
+
     /// How long the customer waited until leaving; only of an abandoned interaction, and `None` where nothing tells.
     ///
     /// In a queue: the wait of the leg that was left, as stated or by its instants. Without legs the queue wait as stated, else from

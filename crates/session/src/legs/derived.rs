@@ -111,6 +111,7 @@ fn leg<'a>(
         transfer,
         consult: false,
         conference: false,
+        consulted: None,
         derived: true,
         durations,
     }

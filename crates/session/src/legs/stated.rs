@@ -47,6 +47,7 @@ pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
         transfer: last(facts, |leg, _| leg.transfer).or(told.transfer),
         consult: weightiest().any(|(leg, _)| leg.consult),
         conference: weightiest().any(|(leg, _)| leg.conference),
+        consulted: last(facts, |leg, _| leg.consulted).map(DurationFact::judge),
         derived: false,
         durations: of_leg(facts),
     }
