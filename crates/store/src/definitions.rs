@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! draft ──▶ candidate ◀──▶ current          candidate, draft ──▶ retired ──▶ candidate
-//!           (set_status)   (promote)                      (set_status)
+//!           (set_status)   (promote, withdraw)            (set_status)
 //! ```
 //!
 //! Candidate and current versions are computed. Only [`promote`] makes a version current, and the one it replaces becomes a candidate: it
@@ -49,12 +49,14 @@ static RAISE: Sql = Sql {
 
 static LIST: Sql = Sql {
     step: "list KPI definitions",
-    text: "SELECT name, version, unit, text, digest, status, created_at, activated_at FROM kpi_definitions ORDER BY name, version",
+    text: "SELECT name, version, unit, text, digest, status, created_at, activated_at, \
+                  activated_generation, activation_id FROM kpi_definitions ORDER BY name, version",
 };
 
 static GET: Sql = Sql {
     step: "read a KPI definition",
-    text: "SELECT name, version, unit, text, digest, status, created_at, activated_at FROM kpi_definitions \
+    text: "SELECT name, version, unit, text, digest, status, created_at, activated_at, activated_generation, activation_id \
+           FROM kpi_definitions \
            WHERE name = $1 AND version = $2",
 };
 
@@ -82,18 +84,23 @@ static SET_STATUS: Sql = Sql {
     step: "set the status of a KPI definition",
     text: "UPDATE kpi_definitions SET status = $3, \
                   activated_at = CASE WHEN status IN ('draft', 'retired') AND $3 = 'candidate' THEN clock_timestamp() \
-                                      ELSE activated_at END \
+                                      ELSE activated_at END, \
+                  activated_generation = CASE WHEN status IN ('draft', 'retired') AND $3 = 'candidate' \
+                                              THEN (SELECT generation FROM catalogue_generation) ELSE activated_generation END, \
+                  activation_id = CASE WHEN status IN ('draft', 'retired') AND $3 = 'candidate' \
+                                       THEN nextval('kpi_activations') ELSE activation_id END \
            WHERE name = $1 AND version = $2",
 };
 
 static NOTE_PROMOTION: Sql = Sql {
     step: "note a promotion",
-    text: "INSERT INTO kpi_promotions (name, version, previous) VALUES ($1, $2, $3)",
+    text: "INSERT INTO kpi_promotions (name, version, previous, generation) \
+           SELECT $1, $2, $3, generation FROM catalogue_generation",
 };
 
 static LAST_PROMOTION: Sql = Sql {
     step: "read the last promotion",
-    text: "SELECT version, previous, at FROM kpi_promotions WHERE name = $1 ORDER BY promotion_id DESC LIMIT 1",
+    text: "SELECT version, previous, at, generation FROM kpi_promotions WHERE name = $1 ORDER BY promotion_id DESC LIMIT 1",
 };
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
@@ -111,6 +118,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &NOTE_PROMOTION,
     &LAST_PROMOTION,
     &coverage::COVERAGE,
+    &coverage::OF_FIRST,
     &coverage::ROWS,
 ];
 
@@ -245,13 +253,28 @@ pub async fn promote(
     }
     write_status(tx, name, version, Status::Current).await?;
     let stored = previous.map(|previous| i32::from(previous.0));
-    sql::execute(
-        tx,
-        &NOTE_PROMOTION,
-        &[&name, &i32::from(version.0), &stored],
-    )
-    .await?;
+    let number = Some(i32::from(version.0));
+    sql::execute(tx, &NOTE_PROMOTION, &[&name, &number, &stored]).await?;
     Ok(Promoted { previous })
+}
+
+/// Takes the current version from dashboards, which see no version of the KPI then: the way back from a first promotion. It goes on being
+/// computed as a candidate. Returns which it was; none where there is no current version.
+pub async fn withdraw(
+    tx: &Transaction<'_>,
+    name: &str,
+) -> Result<Option<MetricVersion>, StoreError> {
+    let versions = lock_versions(tx, name).await?;
+    let current = versions
+        .iter()
+        .find(|(_, status)| *status == Status::Current)
+        .map(|(number, _)| *number);
+    if let Some(current) = current {
+        write_status(tx, name, current, Status::Candidate).await?;
+        let params: sql::Params<'_> = &[&name, &None::<i32>, &Some(i32::from(current.0))];
+        sql::execute(tx, &NOTE_PROMOTION, params).await?;
+    }
+    Ok(current)
 }
 
 /// The newest promotion of a KPI: what a way back goes by.
@@ -265,11 +288,14 @@ pub async fn last_promotion(
     rows.first()
         .map(|row| {
             Ok(Promotion {
-                version: version(sql::get(row, sql, 0)?)?,
+                version: sql::get::<Option<i32>>(row, sql, 0)?
+                    .map(version)
+                    .transpose()?,
                 previous: sql::get::<Option<i32>>(row, sql, 1)?
                     .map(version)
                     .transpose()?,
                 at: sql::get::<Instant>(row, sql, 2)?.0,
+                generation: sql::get(row, sql, 3)?,
             })
         })
         .transpose()

@@ -1,7 +1,9 @@
 //! The immutable event log.
 
+mod formats;
 mod scan;
 
+pub use formats::formats;
 pub use scan::{StoredEvent, count, scan};
 
 use crate::columns::no_nul;
@@ -72,7 +74,7 @@ static FIRST_DELIVERY: Sql = Sql {
                                  AND e.occurred_at BETWEEN $3 AND $4 OFFSET 0) e",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&APPEND, &FIRST_DELIVERY, &scan::SCAN, &scan::COUNT];
+pub(crate) static STATEMENTS: &[&Sql] = &[&APPEND, &FIRST_DELIVERY, &scan::SCAN, &scan::COUNT, &formats::FORMATS];
 
 type Key = (UtcMicros, Uuid);
 

@@ -4,7 +4,9 @@ mod page;
 mod row;
 
 pub use page::{Filter, Stored, page};
-pub use row::{ChangedInteraction, Extent, Locked, NewInteraction, Status};
+pub use row::{
+    ChangedInteraction, Evaluated, EvaluatedInteraction, Extent, Locked, NewInteraction, Status,
+};
 
 use crate::columns::{column, last_per_key, no_nul};
 use crate::error::StoreError;
@@ -18,9 +20,9 @@ static INSERT: Sql = Sql {
     step: "insert interactions",
     // smallint[][] does not unnest by row, so each set of versions travels as the text of an array.
     text: "INSERT INTO interactions (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                     facts, metric_versions) \
+                                     facts, metric_versions, evaluated_generation, evaluated_also) \
            SELECT u.tenant, u.interaction_id, u.partition_at, u.started_at, u.ended_at, u.status, u.state, u.customer_key, \
-                  u.facts, u.metric_versions::smallint[] \
+                  u.facts, u.metric_versions::smallint[], $11, $12 \
            FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::jsonb[], \
                        $8::text[], $9::integer[], $10::text[]) \
                 AS u (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, metric_versions) \
@@ -46,12 +48,30 @@ static UPDATE: Sql = Sql {
     text: "UPDATE interactions i \
            SET started_at = u.started_at, ended_at = u.ended_at, status = u.status, state = u.state, \
                customer_key = u.customer_key, facts = u.facts, metric_versions = u.metric_versions::smallint[], \
-               revision = i.revision + 1, updated_at = now(), \
+               evaluated_generation = $10, evaluated_also = $11, revision = i.revision + 1, updated_at = now(), \
                settled_at = CASE WHEN i.facts = u.facts AND i.status = u.status AND i.state = u.state THEN i.settled_at END \
            FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::text[], \
                        $8::integer[], $9::text[]) \
                 AS u (tenant, interaction_id, started_at, ended_at, status, state, customer_key, facts, metric_versions) \
            WHERE i.tenant = u.tenant AND i.interaction_id = u.interaction_id",
+};
+
+// No news: neither the revision nor the time of the last change moves.
+static NOTE_EVALUATED: Sql = Sql {
+    step: "note what interactions were evaluated by",
+    text: "UPDATE interactions i \
+           SET evaluated_also = ARRAY(SELECT DISTINCT unnest(coalesce(i.evaluated_also, '{}') || u.also::bigint[]) ORDER BY 1), \
+               metric_versions = ARRAY(SELECT DISTINCT unnest(i.metric_versions || u.versions::smallint[]) ORDER BY 1) \
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u (tenant, interaction_id, versions, also) \
+           WHERE i.tenant = u.tenant AND i.interaction_id = u.interaction_id \
+             AND NOT (coalesce(i.evaluated_also, '{}') @> u.also::bigint[] AND i.metric_versions @> u.versions::smallint[])",
+};
+
+// An interaction that was given up and ended after all need not be asked for any more.
+static ANSWERED: Sql = Sql {
+    step: "forget history requests",
+    text: "DELETE FROM history_requests h USING unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
+           WHERE h.tenant = k.tenant AND h.interaction_id = k.interaction_id",
 };
 
 static GET: Sql = Sql {
@@ -73,6 +93,8 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &INSERT,
     &LOCK,
     &UPDATE,
+    &NOTE_EVALUATED,
+    &ANSWERED,
     &GET,
     &EXTENTS,
     &page::OF_ALL,
@@ -83,9 +105,12 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
 ///
 /// The others are left as they are: lock them and fold. Of several rows with one key the first is used. A concurrent transaction that
 /// inserts the same interaction is waited for, so that a following [`lock`] finds the row.
+///
+/// `evaluated` is what this transaction evaluates them by.
 pub async fn insert_new(
     tx: &Transaction<'_>,
     rows: &[NewInteraction<'_>],
+    evaluated: &Evaluated<'_>,
 ) -> Result<Vec<(String, String)>, StoreError> {
     for row in rows {
         no_nul("tenant", row.tenant)?;
@@ -122,6 +147,8 @@ pub async fn insert_new(
             &customer_key,
             &facts,
             &versions,
+            &evaluated.generation,
+            &evaluated.also(),
         ],
     )
     .await?;
@@ -157,10 +184,12 @@ pub async fn lock<T: AsRef<str>, I: AsRef<str>>(
     rows.iter().map(|row| read(row, &LOCK)).collect()
 }
 
-/// Writes the new state of locked interactions; other facts than before take the mark of having settled away. Returns how many rows were written.
+/// Writes the new state of locked interactions; other facts than before take the mark of having settled away. Returns how many rows were
+/// written. `evaluated` is what this transaction evaluates them by, and takes the place of what they were evaluated by before.
 pub async fn update(
     tx: &Transaction<'_>,
     rows: &[ChangedInteraction<'_>],
+    evaluated: &Evaluated<'_>,
 ) -> Result<u64, StoreError> {
     for row in rows {
         no_nul("customer_key", row.customer_key.unwrap_or_default())?;
@@ -191,9 +220,45 @@ pub async fn update(
             &customer_key,
             &facts,
             &versions,
+            &evaluated.generation,
+            &evaluated.also(),
         ],
     )
     .await
+}
+
+/// Notes of locked interactions that they were evaluated, without news, for jobs that asked for versions: by these activations besides.
+pub async fn note_evaluated(
+    tx: &Transaction<'_>,
+    rows: &[EvaluatedInteraction<'_>],
+) -> Result<u64, StoreError> {
+    let sorted = last_per_key(rows, |row| (row.tenant, row.interaction_id));
+    if sorted.is_empty() {
+        return Ok(0);
+    }
+    let tenant = column(&sorted, |row| row.tenant);
+    let interaction_id = column(&sorted, |row| row.interaction_id);
+    let versions = column(&sorted, |row| array_text(row.metric_versions));
+    let also = column(&sorted, |row| array_text(row.also));
+    sql::execute(
+        tx,
+        &NOTE_EVALUATED,
+        &[&tenant, &interaction_id, &versions, &also],
+    )
+    .await
+}
+
+/// Takes back the requests to ask the platform for these interactions. Returns how many there were.
+pub async fn answered<T: AsRef<str>, I: AsRef<str>>(
+    tx: &Transaction<'_>,
+    keys: &[(T, I)],
+) -> Result<u64, StoreError> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let tenants: Vec<&str> = keys.iter().map(|key| key.0.as_ref()).collect();
+    let ids: Vec<&str> = keys.iter().map(|key| key.1.as_ref()).collect();
+    sql::execute(tx, &ANSWERED, &[&tenants, &ids]).await
 }
 
 /// Reads one interaction without locking it.
@@ -258,8 +323,8 @@ fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
 }
 
 /// `{1,2}`: how PostgreSQL writes an array.
-fn array_text(versions: &[i16]) -> String {
-    let mut sorted = versions.to_vec();
+fn array_text<N: Copy + Ord + ToString>(numbers: &[N]) -> String {
+    let mut sorted = numbers.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
     let numbers: Vec<String> = sorted.iter().map(ToString::to_string).collect();

@@ -96,8 +96,7 @@ static UPSERT_AND_QUEUE: Sql = Sql {
             SELECT t.target, w.* FROM written w \
             JOIN sync_targets t ON t.enabled AND t.tenant = w.tenant AND w.metric_type = ANY (t.metrics) \
              AND CASE WHEN t.versions = '{}' \
-                      THEN w.metric_version = coalesce((SELECT k.version FROM kpi_definitions k \
-                                                        WHERE k.name = w.metric_type AND k.status = 'current'), 1) \
+                      THEN w.metric_version = (SELECT k.version FROM kpi_definitions k WHERE k.name = w.metric_type AND k.status = 'current') \
                       ELSE w.metric_version = ANY (t.versions) END \
             ORDER BY t.target, w.tenant, w.interaction_id, w.metric_type, w.metric_version, w.leg_scope \
         ), queued AS ( \

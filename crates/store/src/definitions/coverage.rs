@@ -10,9 +10,9 @@ use schema::{MetricVersion, UtcMicros};
 /// How far a candidate covers the current version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
-    /// Rows of the current version, those of legs included.
+    /// Rows of the current version, those of legs included; without one, interactions that ended.
     pub current_rows: i64,
-    /// Of these, rows of interactions that have no row of the candidate at all.
+    /// Of these, those of interactions whose facts, as they are, the candidate was not evaluated with.
     pub missing: i64,
     /// One of these interactions: tenant and id.
     pub example: Option<(String, String)>,
@@ -20,20 +20,46 @@ pub struct Coverage {
     pub span: Option<(UtcMicros, UtcMicros)>,
 }
 
-// The candidate's row lies in the same month, so each question is one look into one partition's primary key.
+// Covered: these facts were evaluated by everything that was switched on in a catalogue in which the candidate was already, or by this
+// very activation of it. What was switched on since ever covers everything.
+macro_rules! coverage {
+    ($held:literal) => {
+        concat!(
+            "WITH candidate AS (SELECT activated_generation, activation_id FROM kpi_definitions WHERE name = $1 AND version = $3), \
+             held AS MATERIALIZED (",
+            $held,
+            ") SELECT count(*), count(*) FILTER (WHERE NOT covered), \
+                      (SELECT ARRAY[tenant, interaction_id] FROM held WHERE NOT covered LIMIT 1), \
+                      min(at) FILTER (WHERE NOT covered), max(at) FILTER (WHERE NOT covered) \
+               FROM held"
+        )
+    };
+}
+
 pub(super) static COVERAGE: Sql = Sql {
     step: "compare what two versions cover",
-    text: "WITH held AS MATERIALIZED ( \
-               SELECT m.tenant, m.interaction_id, m.timestamp_utc, \
-                      EXISTS (SELECT FROM computed_metrics c \
-                              WHERE c.tenant = m.tenant AND c.interaction_id = m.interaction_id AND c.metric_type = $1 \
-                                AND c.metric_version = $3 AND c.partition_at = m.partition_at) AS covered \
-               FROM computed_metrics m WHERE m.metric_type = $1 AND m.metric_version = $2 \
-           ) \
-           SELECT count(*), count(*) FILTER (WHERE NOT covered), \
-                  (SELECT ARRAY[tenant, interaction_id] FROM held WHERE NOT covered LIMIT 1), \
-                  min(timestamp_utc) FILTER (WHERE NOT covered), max(timestamp_utc) FILTER (WHERE NOT covered) \
-           FROM held",
+    text: coverage!(
+        "SELECT m.tenant, m.interaction_id, m.timestamp_utc AS at, \
+                coalesce(i.evaluated_generation, 0) >= c.activated_generation \
+                    OR coalesce(c.activation_id = ANY (i.evaluated_also), false) AS covered \
+         FROM candidate c, computed_metrics m \
+         JOIN interactions i ON i.tenant = m.tenant AND i.interaction_id = m.interaction_id \
+         WHERE m.metric_type = $1 AND m.metric_version = $2"
+    ),
+};
+
+// Where nothing is current: what has ended and still has rows of any KPI, which retention has not dropped. $2 is not asked for.
+pub(super) static OF_FIRST: Sql = Sql {
+    step: "look what a first version covers",
+    text: coverage!(
+        "SELECT i.tenant, i.interaction_id, coalesce(i.started_at, i.partition_at) AS at, \
+                coalesce(i.evaluated_generation, 0) >= c.activated_generation \
+                    OR coalesce(c.activation_id = ANY (i.evaluated_also), false) AS covered \
+         FROM candidate c, interactions i \
+         WHERE $2::integer IS NULL AND (i.status <> 'open' OR i.swept_at IS NOT NULL) \
+           AND EXISTS (SELECT FROM computed_metrics m WHERE m.tenant = i.tenant AND m.interaction_id = i.interaction_id \
+                         AND m.partition_at = i.partition_at)"
+    ),
 };
 
 pub(super) static ROWS: Sql = Sql {
@@ -41,20 +67,25 @@ pub(super) static ROWS: Sql = Sql {
     text: "SELECT count(*) FROM computed_metrics WHERE metric_type = $1 AND metric_version = $2",
 };
 
-/// Compares the interactions that two versions of a KPI have rows of.
+/// Whether a candidate was evaluated wherever the current version has rows; without a current version, wherever an interaction has ended.
 ///
-/// An interaction is covered when it has at least one row of the candidate: the candidate was evaluated there, and one evaluation writes
-/// all rows of an interaction in one transaction. Comparing leg by leg would call a candidate incomplete that leaves out a leg on purpose.
-/// A candidate by the leg has no row of an interaction without agents, so against a current version by the interaction it stays behind.
+/// That a row of the candidate exists proves nothing: it may be older than the facts, or than the candidate's last activation. So each
+/// interaction says what its facts, as they are, were evaluated by. A candidate that has no row of an interaction, such as one by the
+/// leg where there was no agent, covers it all the same.
 pub async fn coverage(
     conn: &impl Connection,
     name: &str,
-    current: MetricVersion,
+    current: Option<MetricVersion>,
     candidate: MetricVersion,
 ) -> Result<Coverage, StoreError> {
     no_nul("name", name)?;
-    let sql = &COVERAGE;
-    let params: sql::Params<'_> = &[&name, &i32::from(current.0), &i32::from(candidate.0)];
+    let sql = if current.is_some() {
+        &COVERAGE
+    } else {
+        &OF_FIRST
+    };
+    let current = current.map(|current| i32::from(current.0));
+    let params: sql::Params<'_> = &[&name, &current, &i32::from(candidate.0)];
     let row = sql::query_one(conn, sql, params).await?;
     let example: Option<Vec<String>> = sql::get(&row, sql, 2)?;
     let first: Option<Instant> = sql::get(&row, sql, 3)?;

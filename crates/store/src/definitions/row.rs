@@ -88,6 +88,10 @@ pub struct StoredDefinition {
     pub created_at: UtcMicros,
     /// When it was last switched on.
     pub activated_at: Option<UtcMicros>,
+    /// The catalogue's generation in which it was last switched on; 0: since ever.
+    pub activated_generation: i64,
+    /// Names that activation: renewed whenever it is switched on.
+    pub activation_id: i64,
 }
 
 impl StoredDefinition {
@@ -101,6 +105,8 @@ impl StoredDefinition {
             status: Status::read(sql::get(row, sql, 5)?)?,
             created_at: sql::get::<Instant>(row, sql, 6)?.0,
             activated_at: sql::get::<Option<Instant>>(row, sql, 7)?.map(|at| at.0),
+            activated_generation: sql::get(row, sql, 8)?,
+            activation_id: sql::get(row, sql, 9)?,
         })
     }
 }
@@ -142,10 +148,12 @@ pub struct Promoted {
 /// A change of the version that dashboards see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promotion {
-    /// The version that became current.
-    pub version: MetricVersion,
+    /// The version that became current; none: the current one was withdrawn.
+    pub version: Option<MetricVersion>,
     /// The version that was current before, if one was.
     pub previous: Option<MetricVersion>,
     /// When.
     pub at: UtcMicros,
+    /// The catalogue's generation that the change made.
+    pub generation: i64,
 }

@@ -56,8 +56,7 @@ pub async fn scan(
     tenant: Option<&str>,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    // Without a last one: everything at `from` is greater than anything a microsecond earlier.
-    let (at, key) = after.unwrap_or((UtcMicros(from.0.saturating_sub(1)), Uuid::max()));
+    let (at, key) = after.unwrap_or(before(from));
     let from = from.max(at);
     let rows = sql::query(
         conn,
@@ -88,6 +87,11 @@ pub async fn scan(
             })
         })
         .collect()
+}
+
+/// A place before everything at `from`: whatever is there is greater than anything a microsecond earlier.
+pub(super) const fn before(from: UtcMicros) -> (UtcMicros, Uuid) {
+    (UtcMicros(from.0.saturating_sub(1)), Uuid::max())
 }
 
 /// How many events `[from, to)` holds.

@@ -78,6 +78,40 @@ pub struct ChangedInteraction<'a> {
     pub metric_versions: &'a [i16],
 }
 
+/// What an evaluation of interactions with all of their facts went by: the whole catalogue, or single definitions of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evaluated<'a> {
+    /// The catalogue's generation, where everything that was switched on in it was evaluated.
+    pub generation: Option<i64>,
+    /// The activations of the definitions evaluated, where it was not everything, or something besides.
+    pub also: &'a [i64],
+}
+
+impl Evaluated<'_> {
+    /// By nothing: for those who store without evaluating.
+    pub const NEVER: Self = Self {
+        generation: None,
+        also: &[],
+    };
+
+    pub(super) fn also(&self) -> Option<&[i64]> {
+        (!self.also.is_empty()).then_some(self.also)
+    }
+}
+
+/// An interaction that a job had evaluated without any news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvaluatedInteraction<'a> {
+    /// The organisation.
+    pub tenant: &'a str,
+    /// The platform's id.
+    pub interaction_id: &'a str,
+    /// Versions that jobs asked for.
+    pub metric_versions: &'a [i16],
+    /// The activations of the definitions evaluated.
+    pub also: &'a [i64],
+}
+
 /// An interaction as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locked {

@@ -57,6 +57,7 @@ files! {
     16 "metrics_current" "0016",
     17 "catalogue_roles" "0017",
     18 "pipeline_health" "0018",
+    19 "evaluated" "0019",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -40,8 +40,7 @@ pub(super) static REQUEUE: Sql = Sql {
            SELECT t.target, m.tenant, m.interaction_id, m.metric_type, m.metric_version, m.leg_scope, m.partition_at, m.revision \
            FROM sync_targets t JOIN computed_metrics m ON m.tenant = t.tenant AND m.metric_type = ANY (t.metrics) \
             AND CASE WHEN t.versions = '{}' \
-                     THEN m.metric_version = coalesce((SELECT k.version FROM kpi_definitions k \
-                                                       WHERE k.name = m.metric_type AND k.status = 'current'), 1) \
+                     THEN m.metric_version = (SELECT k.version FROM kpi_definitions k WHERE k.name = m.metric_type AND k.status = 'current') \
                      ELSE m.metric_version = ANY (t.versions) END \
            WHERE t.target = $1 AND t.enabled AND m.metric_value IS NOT NULL \
            ORDER BY m.tenant, m.interaction_id, m.metric_type, m.metric_version, m.leg_scope \
