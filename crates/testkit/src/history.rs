@@ -206,7 +206,7 @@ pub async fn fill(store: &Store, interactions: usize, metrics: &[(&str, MetricVe
             .collect();
         let mut client = store.client().await.expect("a connection");
         let tx = client.transaction().await.expect("a transaction");
-        interactions::insert_new(&tx, &rows)
+        interactions::insert_new(&tx, &rows, &interactions::Evaluated::NEVER)
             .await
             .expect("interactions are inserted");
         metrics::upsert(&tx, &values)
