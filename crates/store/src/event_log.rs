@@ -74,7 +74,13 @@ static FIRST_DELIVERY: Sql = Sql {
                                  AND e.occurred_at BETWEEN $3 AND $4 OFFSET 0) e",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&APPEND, &FIRST_DELIVERY, &scan::SCAN, &scan::COUNT, &formats::FORMATS];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &APPEND,
+    &FIRST_DELIVERY,
+    &scan::SCAN,
+    &scan::COUNT,
+    &formats::FORMATS,
+];
 
 type Key = (UtcMicros, Uuid);
 

@@ -237,3 +237,39 @@ async fn u0000_in_a_key_is_refused_and_the_transaction_goes_on() {
     tx.commit().await.unwrap();
     assert_eq!(number(&db, "SELECT count(*) FROM event_log").await, 1);
 }
+
+#[tokio::test]
+async fn the_formats_of_a_stretch_are_counted_whatever_is_looked_through_at_once() {
+    let (_db, store) = db().await;
+    let rows: Vec<LogRow<'_>> = (1..=9)
+        .map(|key| LogRow {
+            // Three share an instant, so a part ends between equal instants.
+            occurred_at: UtcMicros(MAY.0 + i64::try_from(key).unwrap() / 3),
+            tenant: if key == 4 { "other" } else { "acme" },
+            format: if key % 4 == 0 { "seldom" } else { "often" },
+            ..log_row(key)
+        })
+        .collect();
+    committed!(store, |tx| event_log::append(&tx, &rows));
+    let client = store.client().await.unwrap();
+    let (from, to) = (MAY, UtcMicros(MAY.0 + 100));
+    for at_once in [1, 2, 3, 9, 10] {
+        let formats = async |to, after, tenant| {
+            event_log::formats(&client, from, to, after, tenant, at_once)
+                .await
+                .unwrap()
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        let counted =
+            |often, seldom| vec![("often".to_owned(), often), ("seldom".to_owned(), seldom)];
+        assert_eq!(formats(to, None, None).await, counted(7, 2));
+        assert_eq!(formats(to, None, Some("acme")).await, counted(7, 1));
+        assert_eq!(formats(from, None, None).await, []);
+        // Half-open, and behind the last one read.
+        let end = UtcMicros(MAY.0 + 2);
+        let fifth = (rows[4].occurred_at, rows[4].log_key);
+        assert_eq!(formats(end, Some(fifth), None).await, []);
+        assert_eq!(formats(to, Some(fifth), None).await, counted(3, 1));
+    }
+}
