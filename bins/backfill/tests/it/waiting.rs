@@ -136,7 +136,9 @@ impl World {
             facts,
             metric_versions: &[VERSION],
         };
-        interactions::insert_new(&tx, &[row]).await.unwrap();
+        interactions::insert_new(&tx, &[row], &interactions::Evaluated::NEVER)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     }
 }
