@@ -67,6 +67,8 @@ finish() {
     trap '' INT TERM HUP
     if [ -n "$KEEP" ] && [ "$status" -le 1 ]; then
         : >"$KEEP_MARK"
+        # The report has said it; whoever sees a failure needs it all the more.
+        [ -n "${DEMO_SAID_WHERE:-}" ] || demo_where_next >&2
         say "left running; deploy/local/services.sh stop ends it"
     else
         line_stop

@@ -2,6 +2,7 @@
 # The demo's parts: what it tells the programs, and what it asks the database. Sourced after the files above.
 
 DEMO_DIR=$KPILINE_LOCAL_DIR/demo
+DEMO_MAPPING=$KPILINE_ROOT/deploy/mappings/cxone-interaction-events.toml
 
 # sql TEXT [ARG...]: rows without decoration, or the error. psql and nothing else: a bare machine has no JSON tool either.
 sql() {
@@ -35,7 +36,7 @@ name = "$DEMO_TENANT-cxone"
 path = "/hooks/cxone"
 tenant = "$DEMO_TENANT-cxone"
 format = "mapped"
-mapping = "$KPILINE_ROOT/deploy/mappings/cxone-interaction-events.toml"
+mapping = "$DEMO_MAPPING"
 [subscription.signature]
 secrets = ["$DEMO_SECRET"]
 CONF
@@ -148,11 +149,13 @@ demo_import() {
         --tenant "$DEMO_TENANT-cxone" --subscription "$DEMO_TENANT-cxone-history"
 }
 
+# The whole log: a definition is for every organisation in the database, so that promoting asks for the rows of all of them. --mapping:
+# the log keeps what came, and the mapped subscription's events are read through the file again.
 demo_replay() {
     local from to
     IFS='|' read -r from to <<<"$(sql "SELECT to_char(min(occurred_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-        to_char((max(occurred_at) + '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM event_log WHERE tenant = '$DEMO_TENANT'")"
-    demo_job replay --from "$from" --to "$to" --metric-version 2 --tenant "$DEMO_TENANT"
+        to_char((max(occurred_at) + '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM event_log")"
+    demo_job replay --from "$from" --to "$to" --metric-version 2 --mapping "$DEMO_MAPPING"
 }
 
 demo_job() { # its progress bar is for a terminal; else its log goes where the others are
@@ -329,19 +332,37 @@ demo_report() {
     [ "$DEMO_BAD" -eq 0 ]
 }
 
+# What a person would look at, as far as it came: a demo that fails early has started less.
 demo_where_next() {
+    DEMO_SAID_WHERE=1
     printf '\nWhere to look next%s\n' "$([ -n "$KEEP" ] || echo ' (with --keep, which leaves it running)')"
-    if [ -n "$PRIVATE_DATABASE" ]; then
-        printf '  psql     %s %s\n' "$PSQL" "'$KPILINE_DATABASE_URL'"
-    else
-        printf '  psql     on the database you named, tenants %s*\n' "$DEMO_TENANT"
+    if [ -n "${PSQL:-}" ]; then
+        if [ -n "$PRIVATE_DATABASE" ]; then
+            printf '  psql     %s %s\n' "$PSQL" "'$KPILINE_DATABASE_URL'"
+        else
+            printf '  psql     on the database you named, tenants %s*\n' "$DEMO_TENANT"
+        fi
+        printf '           tables computed_metrics, interactions, event_log, quarantine, sync_queue, metric_sync_log; views metrics_current, pipeline_health\n'
     fi
-    printf '           tables computed_metrics, interactions, event_log, quarantine, sync_queue, metric_sync_log; view metrics_current\n'
     [ -n "$PRIVATE_BROKER" ] || printf '  rabbitmq queues %s* stay on the server you named, empty\n' "$KPILINE_QUEUE_PREFIX"
-    printf '  webhooks http://127.0.0.1:%s/hooks/genesys (secret in %s)\n' "$HTTP_PORT" "$DEMO_DIR/subscriptions.toml"
-    printf '  ingest   http://127.0.0.1:%s/metrics and /readyz\n' "$INGEST_PORT"
-    printf '  compute  http://127.0.0.1:%s/metrics and /readyz\n' "$COMPUTE_PORT"
-    printf '  deliver  http://127.0.0.1:%s/metrics and /readyz\n' "$DELIVER_PORT"
-    printf '  platform http://127.0.0.1:%s and :%s, each /control/state, /control/table, /control/requests\n' "$GENESYS_PORT" "$CXONE_PORT"
-    printf '  logs     %s\n\n' "$LOG_DIR"
+    if [ -n "${DEMO_RUNNING:-}" ]; then
+        printf '  webhooks http://127.0.0.1:%s/hooks/genesys (secret in %s)\n' "$HTTP_PORT" "$DEMO_DIR/subscriptions.toml"
+        printf '  ingest   http://127.0.0.1:%s/metrics and /readyz\n' "$INGEST_PORT"
+        printf '  compute  http://127.0.0.1:%s/metrics and /readyz\n' "$COMPUTE_PORT"
+        printf '  deliver  http://127.0.0.1:%s/metrics and /readyz\n' "$DELIVER_PORT"
+        printf '  platform http://127.0.0.1:%s and :%s, each /control/state, /control/table, /control/requests\n' "$GENESYS_PORT" "$CXONE_PORT"
+    fi
+    printf '  logs     %s\n' "$LOG_DIR"
+    [ -z "$KEEP" ] || [ -z "${PSQL:-}" ] || demo_environment
+    printf '\n'
+}
+
+# Lines for the reader's shell: with them `compute kpi list` and its like are about this demo.
+demo_environment() {
+    printf '\nFor your shell, so that the four programs are about this demo\n'
+    printf '  export PATH=%q:"$PATH"\n' "$(dirname -- "$(line_program compute)")"
+    printf '  export KPILINE_DATABASE_URL=%q\n' "$KPILINE_DATABASE_URL"
+    printf '  export KPILINE_AMQP_URL=%q\n' "$KPILINE_AMQP_URL"
+    printf '  export KPILINE_QUEUE_PREFIX=%q\n' "$KPILINE_QUEUE_PREFIX"
+    [ -z "${KPILINE_SUBSCRIPTIONS:-}" ] || printf '  export KPILINE_SUBSCRIPTIONS=%q KPILINE_TARGETS=%q\n' "$KPILINE_SUBSCRIPTIONS" "$KPILINE_TARGETS"
 }
