@@ -4,8 +4,9 @@ use crate::rows::{db, interaction, metric, number, seen, until_someone_waits};
 use schema::{MetricVersion, UtcMicros};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use store::definitions::{self, Coverage, Inserted, NewDefinition, Promoted, Status};
+use store::definitions::{self, Inserted, NewDefinition, Promoted, Status};
 use store::documents::{self, NewPlaces, NewSchedule};
+use store::interactions::{Evaluated, EvaluatedInteraction, NewInteraction};
 use store::metrics::{self, MetricRow};
 use store::{Class, Store, StoreError, interactions};
 
@@ -182,7 +183,7 @@ async fn a_version_goes_from_draft_over_candidate_to_current_and_back() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!((last.version, last.previous), (V2, Some(V1)));
+    assert_eq!((last.version, last.previous), (Some(V2), Some(V1)));
     drop(client);
     assert_eq!(
         promote(&store, last.previous.unwrap()).await,
@@ -228,7 +229,7 @@ async fn the_first_version_of_a_new_kpi_replaces_nothing() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!((last.version, last.previous), (V1, None));
+    assert_eq!((last.version, last.previous), (Some(V1), None));
     assert_eq!(
         definitions::last_promotion(&client, "talk_time")
             .await
@@ -345,69 +346,170 @@ async fn evaluations_do_not_wait_for_one_another() {
     );
 }
 
+/// Switches a version on and gives the generation and the activation that came of it.
+async fn switch_on(store: &Store, version: MetricVersion) -> (i64, i64) {
+    let mut client = store.client().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    definitions::change(&tx).await.unwrap();
+    definitions::set_status(&tx, "talk_time", version, Status::Candidate)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let stored = definitions::list(&client).await.unwrap();
+    let stored = stored
+        .iter()
+        .find(|stored| stored.name == "talk_time" && stored.version == version)
+        .unwrap();
+    (stored.activated_generation, stored.activation_id)
+}
+
 #[tokio::test]
-async fn coverage_counts_rows_of_interactions_that_the_candidate_has_none_of() {
+async fn an_interaction_is_covered_by_what_its_facts_were_evaluated_by_and_not_by_the_rows_it_has()
+{
     const LATER: UtcMicros = UtcMicros(1_800_000_000_000_000);
     let (_db, store) = db().await;
+    insert(&store, &talk_time(V2)).await;
+    let (generation, activation) = switch_on(&store, V2).await;
     let version = |id, version, leg_scope| MetricRow {
         metric_version: version,
         leg_scope,
         ..metric(id, 1.0)
     };
-    committed!(store, |tx| interactions::insert_new(
-        &tx,
-        &[interaction("a"), interaction("b"), interaction("c")]
-    ));
+    let by = |generation| Evaluated {
+        generation,
+        also: &[],
+    };
+    for (id, evaluated) in [
+        // By all that was switched on in a catalogue with the candidate: covered, whatever rows came of it.
+        ("a", by(Some(generation))),
+        // Before it was switched on: not covered, although there is a row.
+        ("b", by(Some(generation - 1))),
+        // By this activation alone.
+        (
+            "c",
+            Evaluated {
+                generation: None,
+                also: &[activation],
+            },
+        ),
+        // By another one: an earlier activation of the same version, say.
+        (
+            "d",
+            Evaluated {
+                generation: Some(0),
+                also: &[activation + 1000],
+            },
+        ),
+    ] {
+        committed!(store, |tx| interactions::insert_new(
+            &tx,
+            &[NewInteraction {
+                status: interactions::Status::Terminal,
+                ..interaction(id)
+            }],
+            &evaluated
+        ));
+    }
     let rows = [
-        // Covered, although the candidate leaves out one of the legs.
         version("a", V1, "leg_1"),
         version("a", V1, "leg_2"),
-        version("a", V2, "leg_1"),
-        // Not covered: two rows of one interaction, and a row of another KPI that does not count.
-        version("b", V1, "leg_1"),
+        version("b", V1, ""),
+        version("b", V2, ""),
+        version("c", V1, ""),
         MetricRow {
             timestamp_utc: LATER,
-            ..version("b", V1, "leg_2")
+            ..version("d", V1, "")
         },
-        MetricRow {
-            metric_type: "hold_time",
-            ..version("b", V2, "")
-        },
-        // The candidate's alone.
-        version("c", V2, ""),
     ];
     committed!(store, |tx| metrics::upsert(&tx, &rows));
     let client = store.client().await.unwrap();
-    assert_eq!(
-        definitions::coverage(&client, "talk_time", V1, V2)
-            .await
-            .unwrap(),
-        Coverage {
-            current_rows: 4,
-            missing: 2,
-            example: Some(("acme".into(), "b".into())),
-            span: Some((metric("b", 1.0).timestamp_utc, LATER)),
-        }
-    );
-    let back = definitions::coverage(&client, "talk_time", V2, V1)
+    let coverage = definitions::coverage(&client, "talk_time", Some(V1), V2)
         .await
         .unwrap();
-    assert_eq!((back.current_rows, back.missing), (2, 1));
+    assert_eq!((coverage.current_rows, coverage.missing), (5, 2));
+    assert_eq!(coverage.span, Some((metric("b", 1.0).timestamp_utc, LATER)));
+    let back = definitions::coverage(&client, "talk_time", Some(V2), V1)
+        .await
+        .unwrap();
     assert_eq!(
-        definitions::coverage(&client, "unheard_of", V1, V2)
-            .await
-            .unwrap(),
-        Coverage {
-            current_rows: 0,
-            missing: 0,
-            example: None,
-            span: None,
-        }
+        (back.current_rows, back.missing),
+        (1, 0),
+        "version 1 was on since ever"
     );
     assert_eq!(
         definitions::rows(&client, "talk_time", V2).await.unwrap(),
+        1
+    );
+
+    // Without a current version what counts is what has ended and has rows.
+    let first = definitions::coverage(&client, "talk_time", None, V2)
+        .await
+        .unwrap();
+    assert_eq!((first.current_rows, first.missing), (4, 2));
+
+    // A job evaluates the two by this activation.
+    let also = [activation];
+    let noted = ["b", "d"].map(|id| EvaluatedInteraction {
+        tenant: "acme",
+        interaction_id: id,
+        metric_versions: &[2],
+        also: &also,
+    });
+    let before = revisions(&store).await;
+    assert_eq!(
+        committed!(store, |tx| interactions::note_evaluated(&tx, &noted)),
         2
     );
+    assert_eq!(
+        committed!(store, |tx| interactions::note_evaluated(&tx, &noted)),
+        0,
+        "what is noted is not written again"
+    );
+    assert_eq!(revisions(&store).await, before, "it is no news");
+    let coverage = definitions::coverage(&client, "talk_time", Some(V1), V2)
+        .await
+        .unwrap();
+    assert_eq!((coverage.missing, coverage.example), (0, None));
+
+    // Retired and switched on again: what it was evaluated by before does not count.
+    assert!(set(&store, V2, Status::Retired).await);
+    switch_on(&store, V2).await;
+    let coverage = definitions::coverage(&client, "talk_time", Some(V1), V2)
+        .await
+        .unwrap();
+    assert_eq!(coverage.missing, 5);
+}
+
+async fn revisions(store: &Store) -> Vec<i64> {
+    let client = store.client().await.unwrap();
+    let mut revisions = Vec::new();
+    for id in ["b", "d"] {
+        let stored = interactions::get(&client, "acme", id).await.unwrap();
+        revisions.push(stored.unwrap().revision);
+    }
+    revisions
+}
+
+#[tokio::test]
+async fn a_first_promotion_can_be_withdrawn_and_the_version_goes_on_being_computed() {
+    let (db, store) = db().await;
+    let withdrawn = {
+        let mut client = store.client().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        definitions::change(&tx).await.unwrap();
+        let withdrawn = definitions::withdraw(&tx, "talk_time").await.unwrap();
+        assert_eq!(definitions::withdraw(&tx, "talk_time").await.unwrap(), None);
+        tx.commit().await.unwrap();
+        withdrawn
+    };
+    assert_eq!(withdrawn, Some(V1));
+    assert_eq!(seen(&db, STATUSES).await, ["1|candidate|t"]);
+    let client = store.client().await.unwrap();
+    let last = definitions::last_promotion(&client, "talk_time")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((last.version, last.previous), (None, Some(V1)));
 }
 
 #[tokio::test]
@@ -528,7 +630,8 @@ async fn a_dashboard_sees_beside_the_number_whether_to_trust_it() {
     let (db, store) = db().await;
     committed!(store, |tx| interactions::insert_new(
         &tx,
-        &[interaction("a"), interaction("b")]
+        &[interaction("a"), interaction("b")],
+        &interactions::Evaluated::NEVER
     ));
     let absent = MetricRow {
         metric_value: None,

@@ -25,7 +25,11 @@ async fn only_what_is_new_is_inserted_and_the_partition_instant_stays() {
     let key = |id: &str| ("acme".to_owned(), id.to_owned());
     let first = [interaction("b"), interaction("a"), interaction("a")];
     assert_eq!(
-        committed!(store, |tx| interactions::insert_new(&tx, &first)),
+        committed!(store, |tx| interactions::insert_new(
+            &tx,
+            &first,
+            &interactions::Evaluated::NEVER
+        )),
         [key("a"), key("b")]
     );
     let later = [
@@ -36,13 +40,18 @@ async fn only_what_is_new_is_inserted_and_the_partition_instant_stays() {
         interaction("c"),
     ];
     assert_eq!(
-        committed!(store, |tx| interactions::insert_new(&tx, &later)),
+        committed!(store, |tx| interactions::insert_new(
+            &tx,
+            &later,
+            &interactions::Evaluated::NEVER
+        )),
         [key("c")]
     );
     assert_eq!(
         committed!(store, |tx| interactions::update(
             &tx,
-            &[changed("a"), changed("z")]
+            &[changed("a"), changed("z")],
+            &interactions::Evaluated::NEVER
         )),
         1
     );
@@ -139,7 +148,9 @@ async fn fold(store: &store::Store, ids: &[String], fact: &str) {
     let mut client = store.client().await.unwrap();
     let tx = client.transaction().await.unwrap();
     let new: Vec<NewInteraction<'_>> = ids.iter().map(|id| interaction(id)).collect();
-    interactions::insert_new(&tx, &new).await.unwrap();
+    interactions::insert_new(&tx, &new, &interactions::Evaluated::NEVER)
+        .await
+        .unwrap();
     let keys: Vec<(&str, &str)> = ids.iter().map(|id| ("acme", id.as_str())).collect();
     let locked = interactions::lock(&tx, &keys).await.unwrap();
     assert_eq!(locked.len(), ids.len());
@@ -166,7 +177,9 @@ async fn fold(store: &store::Store, ids: &[String], fact: &str) {
         })
         .collect();
     assert_eq!(
-        interactions::update(&tx, &rows).await.unwrap(),
+        interactions::update(&tx, &rows, &interactions::Evaluated::NEVER)
+            .await
+            .unwrap(),
         u64::try_from(rows.len()).unwrap()
     );
     tx.commit().await.unwrap();
@@ -182,12 +195,16 @@ async fn an_id_longer_than_an_index_allows_is_the_items_fault() {
     let mut client = store.client().await.unwrap();
     let mut tx = client.transaction().await.unwrap();
     let part = tx.savepoint().await.unwrap();
-    let error = interactions::insert_new(&part, &[interaction("a"), interaction(&long)])
-        .await
-        .unwrap_err();
+    let error = interactions::insert_new(
+        &part,
+        &[interaction("a"), interaction(&long)],
+        &interactions::Evaluated::NEVER,
+    )
+    .await
+    .unwrap_err();
     assert_eq!(error.class(), store::Class::Rejected, "{error:?}");
     part.rollback().await.unwrap();
-    interactions::insert_new(&tx, &[interaction("a")])
+    interactions::insert_new(&tx, &[interaction("a")], &interactions::Evaluated::NEVER)
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -216,7 +233,11 @@ async fn pages_of_stored_interactions_miss_and_repeat_nothing() {
         late,
         other_tenant,
     ];
-    committed!(store, |tx| interactions::insert_new(&tx, &rows));
+    committed!(store, |tx| interactions::insert_new(
+        &tx,
+        &rows,
+        &interactions::Evaluated::NEVER
+    ));
     committed!(store, |tx| store::sweep::mark_swept(&tx, &[("acme", "c")]));
     let client = store.client().await.unwrap();
     let all = async |filter: Filter<'_>| {

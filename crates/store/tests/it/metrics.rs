@@ -30,7 +30,8 @@ async fn one_row_is_left_when_the_instant_crosses_a_months_end() {
     let (db, store) = db().await;
     committed!(store, |tx| interactions::insert_new(
         &tx,
-        &[interaction("int_1")]
+        &[interaction("int_1")],
+        &interactions::Evaluated::NEVER
     ));
     let before_midnight = UtcMicros(JUNE.0 - 500);
     for timestamp_utc in [
@@ -48,6 +49,7 @@ async fn one_row_is_left_when_the_instant_crosses_a_months_end() {
                 partition_at: timestamp_utc,
                 ..interaction("int_1")
             }],
+            &interactions::Evaluated::NEVER,
         )
         .await
         .unwrap();

@@ -39,7 +39,11 @@ fn changed<'a>(
 }
 
 async fn insert(store: &Store, rows: &[NewInteraction<'_>]) {
-    committed!(store, |tx| interactions::insert_new(&tx, rows));
+    committed!(store, |tx| interactions::insert_new(
+        &tx,
+        rows,
+        &interactions::Evaluated::NEVER
+    ));
 }
 
 /// Moves the time of writing, which the store sets by itself.
@@ -123,7 +127,11 @@ async fn giving_up_asks_the_history_once_and_spares_what_has_ended() {
     assert_eq!(swept, [("ended", false), ("open", true)]);
     // The answer supplies an end: it was given up all the same.
     let end = changed("open", Status::Terminal, 1, "{}");
-    committed!(store, |tx| interactions::update(&tx, &[end]));
+    committed!(store, |tx| interactions::update(
+        &tx,
+        &[end],
+        &interactions::Evaluated::NEVER
+    ));
     let read = interactions::get(&store.client().await.unwrap(), "acme", "open")
         .await
         .unwrap()
@@ -191,7 +199,11 @@ async fn news_unsettle_and_a_set_of_versions_does_not() {
         // What ended at an instant unknown counts by its last writing, so it can settle each time.
         assert_eq!(rest().await, 1);
         let news = changed("a", Status::Terminal, facts, state);
-        committed!(store, |tx| interactions::update(&tx, &[news]));
+        committed!(store, |tx| interactions::update(
+            &tx,
+            &[news],
+            &interactions::Evaluated::NEVER
+        ));
         assert_eq!(settled(&db).await.len(), 0, "{state}");
     }
     assert_eq!(rest().await, 1);
@@ -199,7 +211,11 @@ async fn news_unsettle_and_a_set_of_versions_does_not() {
         metric_versions: &[2],
         ..changed("a", Status::Terminal, 1, revised)
     };
-    committed!(store, |tx| interactions::update(&tx, &[job]));
+    committed!(store, |tx| interactions::update(
+        &tx,
+        &[job],
+        &interactions::Evaluated::NEVER
+    ));
     assert_eq!(settled(&db).await, ["a"]);
 }
 
@@ -260,7 +276,9 @@ async fn giving_up_and_news_exclude_each_other() {
     });
     until_someone_waits(&db).await;
     let news = changed("a", Status::Open, 1, "{}");
-    interactions::update(&writer, &[news]).await.unwrap();
+    interactions::update(&writer, &[news], &interactions::Evaluated::NEVER)
+        .await
+        .unwrap();
     writer.commit().await.unwrap();
     let locked = sweeper.await.unwrap();
     assert_ne!(
@@ -286,7 +304,11 @@ async fn updates_stay_on_their_page_until_an_interaction_settles() {
             .iter()
             .map(|id| changed(id, status, facts, "{}"))
             .collect();
-        committed!(store, |tx| interactions::update(&tx, &rows));
+        committed!(store, |tx| interactions::update(
+            &tx,
+            &rows,
+            &interactions::Evaluated::NEVER
+        ));
     }
     // A session's counts become visible when it ends.
     drop(store);
