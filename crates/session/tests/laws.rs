@@ -64,8 +64,6 @@ fn shuffled() -> impl Strategy<Value = (Vec<Fact>, Vec<Fact>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     /// L1.
     #[test]
     fn any_order_gives_the_same_session_byte_for_byte((one, other) in shuffled()) {
@@ -257,7 +255,7 @@ proptest! {
 
 proptest! {
     // Each case folds thousands of copies, and only those around the bound differ.
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: (ProptestConfig::default().cases / 20).max(1), ..ProptestConfig::default() })]
 
     /// A session of one key that names another agent's leg in each of its copies knows of all of them, up to its bound.
     #[test]

@@ -223,7 +223,7 @@ fn compared(choices: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, max_global_rejects: 40_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(4_000), max_global_rejects: 200_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_expressions_come_to_what_the_reference_says(

@@ -237,8 +237,6 @@ fn schedules_of_two_zones_leave_no_doubt_which_counts() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     /// Whatever is done to a text, it is read or its problems lie within it.
     #[test]
     fn no_text_is_a_crash(place in any::<prop::sample::Index>(), from in any::<prop::sample::Index>(), with in ".{0,12}", cut in 0..20_usize) {

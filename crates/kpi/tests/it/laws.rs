@@ -84,7 +84,7 @@ fn bytes(rows: &[MetricValue]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(512), ..ProptestConfig::default() })]
 
     /// Guarantee 2: the rows are a function of the facts, to the byte.
     #[test]
