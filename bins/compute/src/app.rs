@@ -64,6 +64,7 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         "sweeper",
         sweep::run(
             shared.applier.clone(),
+            config.broker("kpiline compute sweeper"),
             config.sweep.clone(),
             shared.waker.clone(),
             SweepMeters {

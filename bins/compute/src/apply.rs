@@ -13,7 +13,9 @@ use schema::{InteractionId, MetricVersion, TenantId, UtcMicros};
 use session::{Session, SessionError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::interactions::{self, ChangedInteraction, Locked, NewInteraction};
+use store::interactions::{
+    self, ChangedInteraction, Evaluated, EvaluatedInteraction, Locked, NewInteraction,
+};
 use store::metrics::{self, MetricRow};
 use store::partitions::{Partitions, Table};
 use store::sweep::{self, OpenInteraction};
@@ -123,7 +125,8 @@ impl Applier {
         let active = self.catalogue.active(&transaction).await?;
 
         let new: Vec<NewInteraction<'_>> = deltas.iter().map(Delta::as_new).collect();
-        let inserted: BTreeSet<_> = interactions::insert_new(&transaction, &new)
+        let by = ByAll::of(&active);
+        let inserted: BTreeSet<_> = interactions::insert_new(&transaction, &new, &by.evaluated())
             .await?
             .into_iter()
             .collect();
@@ -136,14 +139,14 @@ impl Applier {
                     delta.first_seen,
                     (&delta.session, false),
                     &active,
-                    &delta.planned.job_versions,
+                    &active.of_news(&delta.planned.job_versions),
                 );
             } else {
                 known.push(delta);
             }
         }
         if !known.is_empty() {
-            self.fold_into_known(&transaction, &known, &active, &mut rows)
+            self.fold_into_known(&transaction, &known, (&active, &by), &mut rows)
                 .await?;
         }
         let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
@@ -198,22 +201,28 @@ impl Applier {
             })
             .collect();
         let mut rows = Rows::default();
+        let which = active.of_news(&BTreeSet::new());
         for (stored, planned) in locked.iter().zip(&planned) {
             let session = read_session(stored)?;
-            let asked = asked_versions(&stored.metric_versions);
-            rows.evaluate(
-                planned,
-                stored.partition_at,
-                (&session, true),
-                &active,
-                &asked,
-            );
+            let subject = (&session, true);
+            rows.evaluate(planned, stored.partition_at, subject, &active, &which);
         }
         let swept: Vec<_> = locked
             .iter()
             .map(|stored| (stored.tenant.as_str(), stored.interaction_id.as_str()))
             .collect();
         sweep::mark_swept(&transaction, &swept).await?;
+        let also = active.activations(&which);
+        let noted: Vec<_> = swept
+            .iter()
+            .map(|(tenant, interaction_id)| EvaluatedInteraction {
+                tenant,
+                interaction_id,
+                metric_versions: &[],
+                also: &also,
+            })
+            .collect();
+        interactions::note_evaluated(&transaction, &noted).await?;
         let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
         transaction.commit().await?;
         let applied = Applied {
@@ -234,13 +243,34 @@ fn read_session(stored: &Locked) -> Result<Session, ApplyError> {
     })
 }
 
-/// The versions that jobs asked for, as the store keeps them.
-fn asked_versions(stored: &[i16]) -> BTreeSet<MetricVersion> {
-    stored
-        .iter()
-        .filter_map(|version| u16::try_from(*version).ok())
-        .map(MetricVersion)
-        .collect()
+/// What every interaction with news is evaluated by in one transaction, as it is noted with it.
+struct ByAll {
+    generation: Option<i64>,
+    also: Vec<i64>,
+}
+
+impl ByAll {
+    fn of(active: &Active) -> Self {
+        if active.unreadable.is_empty() {
+            Self {
+                generation: Some(active.generation),
+                also: Vec::new(),
+            }
+        } else {
+            // Not by everything: what this release cannot read must not seem computed.
+            Self {
+                generation: None,
+                also: active.all_activations(),
+            }
+        }
+    }
+
+    fn evaluated(&self) -> Evaluated<'_> {
+        Evaluated {
+            generation: self.generation,
+            also: &self.also,
+        }
+    }
 }
 
 /// One planned session, folded from its own facts alone.
@@ -309,7 +339,7 @@ impl Applier {
         &self,
         transaction: &store::Transaction<'_>,
         deltas: &[&Delta<'a>],
-        active: &Active,
+        (active, by): (&Active, &ByAll),
         rows: &mut Rows<'a>,
     ) -> Result<(), ApplyError> {
         let keys: Vec<_> = deltas
@@ -333,7 +363,7 @@ impl Applier {
                 )
             })
             .collect();
-        let mut changed = Vec::new();
+        let (mut changed, mut noted, mut answered) = (Vec::new(), Vec::new(), Vec::new());
         for stored in &locked {
             let Some(delta) = by_key.get(&(stored.tenant.as_str(), stored.interaction_id.as_str()))
             else {
@@ -342,39 +372,58 @@ impl Applier {
             let planned = delta.planned;
             let mut session = read_session(stored)?;
             let news = session.join(delta.session.clone());
-            // A job evaluates again although no fact is new: the rules of its version may have changed since.
+            // A job evaluates again although no fact is new: its version may not have been computed here yet.
             if !news && planned.job_versions.is_empty() {
                 continue;
             }
-            let mut asked = asked_versions(&stored.metric_versions);
-            asked.extend(planned.job_versions.iter().copied());
+            let which = if news {
+                active.of_news(&planned.job_versions)
+            } else {
+                active.of_jobs(&planned.job_versions)
+            };
             rows.evaluate(
                 planned,
                 stored.partition_at,
                 (&session, stored.swept),
                 active,
-                &asked,
+                &which,
             );
+            if !news {
+                noted.push((planned, &delta.job_versions, active.activations(&which)));
+                continue;
+            }
             let kept = stored
                 .metric_versions
                 .iter()
                 .copied()
                 .chain(delta.job_versions.iter().copied());
             let metric_versions: Vec<i16> = kept.collect::<BTreeSet<_>>().into_iter().collect();
-            if news || metric_versions != stored.metric_versions {
-                let columns = derive::columns(&session);
-                let (state, facts) = (session.to_json(), count(&session));
-                changed.push(Folded {
-                    planned,
-                    columns,
-                    state,
-                    facts,
-                    metric_versions,
-                });
+            let columns = derive::columns(&session);
+            if stored.swept && columns.status == interactions::Status::Terminal {
+                answered.push((planned.tenant.as_str(), planned.interaction.as_str()));
             }
+            let (state, facts) = (session.to_json(), count(&session));
+            changed.push(Folded {
+                planned,
+                columns,
+                state,
+                facts,
+                metric_versions,
+            });
         }
         let updates: Vec<_> = changed.iter().map(Folded::as_update).collect();
-        interactions::update(transaction, &updates).await?;
+        interactions::update(transaction, &updates, &by.evaluated()).await?;
+        interactions::answered(transaction, &answered).await?;
+        let noted: Vec<_> = noted
+            .iter()
+            .map(|(planned, versions, also)| EvaluatedInteraction {
+                tenant: planned.tenant.as_str(),
+                interaction_id: planned.interaction.as_str(),
+                metric_versions: versions,
+                also,
+            })
+            .collect();
+        interactions::note_evaluated(transaction, &noted).await?;
         Ok(())
     }
 }
@@ -429,10 +478,10 @@ impl<'a> Rows<'a> {
         partition_at: UtcMicros,
         (session, swept): (&Session, bool),
         active: &Active,
-        versions: &BTreeSet<MetricVersion>,
+        which: &[usize],
     ) {
         let (tenant, interaction) = (&planned.tenant, &planned.interaction);
-        let metrics = derive::metrics(tenant, interaction, session, swept, active, versions);
+        let metrics = derive::metrics(tenant, interaction, session, swept, active, which);
         self.0.extend(metrics.into_iter().map(|metric| OwnedRow {
             tenant,
             interaction,

@@ -208,8 +208,10 @@ pub struct Active {
     pub catalogue: Catalogue,
     /// Indexes of the current and candidate ones: evaluated for every interaction that has news.
     switched_on: Vec<usize>,
-    /// Indexes of the retired ones by version: evaluated where a job asks for the version.
-    retired: BTreeMap<MetricVersion, Vec<usize>>,
+    /// Indexes of the retired ones: evaluated where a job asks for their version.
+    retired: Vec<usize>,
+    /// What names the activation of each definition, by index.
+    activations: Vec<i64>,
     /// `name@version` of those that are switched on and that this release cannot read.
     pub unreadable: Vec<String>,
 }
@@ -217,19 +219,23 @@ pub struct Active {
 impl Active {
     /// Sorts out what is to be evaluated.
     pub fn of(stored: Stored) -> Self {
-        let (mut definitions, mut switched_on) = (Vec::new(), Vec::new());
-        let mut retired: BTreeMap<MetricVersion, Vec<usize>> = BTreeMap::new();
+        let (mut definitions, mut activations) = (Vec::new(), Vec::new());
+        let (mut switched_on, mut retired) = (Vec::new(), Vec::new());
         let mut unreadable = Vec::new();
         for StoredKpi { row, compiled } in stored.definitions {
-            if row.status == Status::Draft {
+            // A draft that was retired was never switched on either.
+            if row.status == Status::Draft
+                || (row.status == Status::Retired && row.activated_at.is_none())
+            {
                 continue;
             }
             match compiled {
                 Ok(definition) => {
                     let index = definitions.len();
                     definitions.push(definition);
+                    activations.push(row.activation_id);
                     match row.status {
-                        Status::Retired => retired.entry(row.version).or_default().push(index),
+                        Status::Retired => retired.push(index),
                         Status::Current | Status::Candidate | Status::Draft => {
                             switched_on.push(index);
                         }
@@ -253,6 +259,7 @@ impl Active {
             catalogue: Catalogue::new(definitions, stored.library),
             switched_on,
             retired,
+            activations,
             unreadable,
         }
     }
@@ -263,19 +270,48 @@ impl Active {
         Self {
             generation: 0,
             switched_on: (0..catalogue.definitions().len()).collect(),
+            activations: (0..).take(catalogue.definitions().len()).collect(),
             catalogue,
-            retired: BTreeMap::new(),
+            retired: Vec::new(),
             unreadable: Vec::new(),
         }
     }
 
-    /// What to evaluate for a session: what is switched on, and the retired ones of the versions that jobs asked for.
-    pub fn selection(&self, versions: &BTreeSet<MetricVersion>) -> Vec<usize> {
-        let asked = versions
+    /// What to evaluate for an interaction that has news: what is switched on, and retired ones of the versions that jobs ask for.
+    pub fn of_news(&self, asked: &BTreeSet<MetricVersion>) -> Vec<usize> {
+        let retired = self.asked(&self.retired, asked);
+        self.switched_on.iter().copied().chain(retired).collect()
+    }
+
+    /// What to evaluate for an interaction without news: nothing but the versions that jobs ask for. Recomputing one version from
+    /// known facts touches no other, whatever places, zone data or releases have changed since.
+    pub fn of_jobs(&self, asked: &BTreeSet<MetricVersion>) -> Vec<usize> {
+        let switched_on = self.asked(&self.switched_on, asked);
+        switched_on
+            .chain(self.asked(&self.retired, asked))
+            .collect()
+    }
+
+    fn asked<'a>(
+        &'a self,
+        which: &'a [usize],
+        asked: &'a BTreeSet<MetricVersion>,
+    ) -> impl Iterator<Item = usize> + 'a {
+        let definitions = self.catalogue.definitions();
+        which
             .iter()
-            .filter_map(|version| self.retired.get(version))
-            .flatten();
-        self.switched_on.iter().chain(asked).copied().collect()
+            .copied()
+            .filter(|index| asked.contains(&definitions[*index].version()))
+    }
+
+    /// What names the activations of these definitions.
+    pub fn activations(&self, which: &[usize]) -> Vec<i64> {
+        which.iter().map(|index| self.activations[*index]).collect()
+    }
+
+    /// What names the activations of all that is switched on and can be read.
+    pub fn all_activations(&self) -> Vec<i64> {
+        self.activations(&self.switched_on)
     }
 }
 

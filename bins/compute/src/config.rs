@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use runtime::Problems;
 use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, PostgresSettings};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 use store::StoreConfig;
 
@@ -71,6 +72,10 @@ pub struct ServeArgs {
     amqp: AmqpArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
+
+    /// Gone: what was a file of rules is KPI definitions in the store now
+    #[arg(long, env = "KPILINE_RULES", value_name = "FILE", hide = true)]
+    rules: Option<PathBuf>,
 
     /// Transactions that work on the live lane at a time; raise it together with --database-pool-max
     #[arg(
@@ -184,6 +189,13 @@ impl ServeArgs {
         let postgres = self.postgres.resolve(&mut problems);
         let amqp = self.amqp.resolve(&mut problems);
         self.ops.resolve(&mut problems);
+        if let Some(rules) = &self.rules {
+            problems.push(format!(
+                "--rules, KPILINE_RULES: {} is a file of rules, which this release does not read; write each of its versions as a KPI \
+                 definition (`compute kpi show adjusted_aht` is one to begin with), `compute kpi activate` it, and take the setting away",
+                rules.display()
+            ));
+        }
         if self.workers + self.history_workers == 0 {
             problems.push("--workers and --history-workers: are both 0, at least one must work");
         }
@@ -291,6 +303,33 @@ mod tests {
             "--batch-events",
         ] {
             assert!(text.contains(flag), "{flag} in {text}");
+        }
+    }
+
+    #[test]
+    fn rules_of_old_are_refused_and_not_ignored() {
+        let cli = Cli::parse_from([
+            "compute",
+            "--database-url",
+            "postgres://h/d",
+            "--amqp-url",
+            "amqp://h",
+            "--rules",
+            "rules.toml",
+        ]);
+        let text = cli.serve.resolve().unwrap_err().to_string();
+        assert!(text.contains("KPILINE_RULES"), "{text}");
+        assert!(text.contains("kpi activate"), "{text}");
+    }
+
+    #[test]
+    fn an_age_of_a_medium_names_both() {
+        assert_eq!(
+            media_age("email=30d"),
+            Ok(("email".to_owned(), Duration::from_secs(30 * 86_400)))
+        );
+        for wrong in ["email", "=30d", "E-mail=30d", "email=soon", "email=0s"] {
+            assert!(media_age(wrong).is_err(), "{wrong}");
         }
     }
 

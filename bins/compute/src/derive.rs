@@ -2,9 +2,8 @@
 
 use crate::catalogue::Active;
 use kpi::{MetricValue, Subject};
-use schema::{CustomerKey, InteractionId, MetricVersion, TenantId, UtcMicros};
+use schema::{CustomerKey, InteractionId, TenantId, UtcMicros};
 use session::Session;
-use std::collections::BTreeSet;
 use store::interactions::Status;
 
 /// What is stored of a session besides its facts, so that SQL need not look into them.
@@ -37,14 +36,14 @@ pub fn columns(session: &Session) -> Columns {
     }
 }
 
-/// The metrics of a session; none before a terminal state, unless it was given up (`swept`).
+/// The metrics of a session by these definitions of the catalogue; none before a terminal state, unless it was given up (`swept`).
 pub fn metrics(
     tenant: &TenantId,
     interaction: &InteractionId,
     session: &Session,
     swept: bool,
     active: &Active,
-    versions: &BTreeSet<MetricVersion>,
+    which: &[usize],
 ) -> Vec<MetricValue> {
     let timeline = session.timeline();
     let subject = Subject {
@@ -56,6 +55,6 @@ pub fn metrics(
     let mut metrics = Vec::new();
     active
         .catalogue
-        .evaluate_some(&active.selection(versions), &subject, &mut metrics);
+        .evaluate_some(which, &subject, &mut metrics);
     metrics
 }

@@ -1,16 +1,20 @@
 //! What evaluation learns about zones: names that could not be used, and zones that were.
 //!
-//! Each is written once a process, in the transaction of the rows that showed it; after a rollback it is written again.
+//! Each is written once an hour and process, in the transaction of the rows that showed it; after a rollback it is written again.
 
 use kpi::MetricValue;
 use schema::{InteractionId, TenantId};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use store::zones::{self, Finding};
 use store::{StoreError, Transaction};
 
 /// Findings beyond so many are written again and again rather than remembered: names come from outside.
 const REMEMBERED_MAX: usize = 10_000;
+
+/// After so long what was written is written again, so that `last_seen` tells whether it still happens.
+const REMEMBERED_FOR: Duration = Duration::from_secs(3600);
 
 /// What this process has written. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +26,7 @@ pub struct Findings {
 struct Written {
     unknown: BTreeSet<(String, &'static str, String)>,
     used: BTreeSet<&'static str>,
+    since: Option<Instant>,
 }
 
 /// What a transaction wrote and the process may remember once it has committed.
@@ -42,7 +47,13 @@ impl Findings {
         let mut found = Found::default();
         let mut findings = Vec::new();
         {
-            let written = self.lock();
+            let mut written = self.lock();
+            if written.since.is_none_or(|since| since.elapsed() > REMEMBERED_FOR) {
+                *written = Written {
+                    since: Some(Instant::now()),
+                    ..Written::default()
+                };
+            }
             for (tenant, interaction, row) in rows {
                 let metadata = &row.metadata;
                 if let Some(zone) = metadata.zone

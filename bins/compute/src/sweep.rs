@@ -6,18 +6,22 @@
 
 use crate::apply::{Applier, ApplyError};
 use crate::wake::Waker;
+use broker::{Broker, BrokerConfig, BrokerError, Queue};
 use runtime::chain;
 use runtime::metrics::CounterHandle;
 use schema::UtcMicros;
 use session::Session;
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+use store::Class;
 use store::leader::{Contender, Standing};
 use store::sweep::{self, OpenInteraction};
 use tokio_util::sync::CancellationToken;
 
 /// Interactions looked at, given up or settled in one transaction.
 const BATCH: u32 = 500;
+/// More messages than these in the queues, and silence proves nothing. A line at work always has some.
+const WAITING_MAX: u32 = 100;
 /// How often the lead is asked for: well within [`store::leader::SILENCE`].
 const LEAD_EVERY: Duration = Duration::from_secs(3);
 
@@ -92,13 +96,15 @@ pub struct Swept {
 /// Sweeps every so often while this process has the lead, until told to stop.
 pub async fn run(
     applier: Applier,
+    broker: BrokerConfig,
     config: SweepConfig,
     waker: Waker,
     meters: SweepMeters,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut contender = Contender::new(applier.store().clone(), "compute sweeper");
-    let mut due = tokio::time::Instant::now();
+    // What is in the queues at the start is folded first.
+    let mut due = tokio::time::Instant::now() + config.every;
     loop {
         let leads = match contender.standing().await {
             Ok(standing) => standing != Standing::Follows,
@@ -108,7 +114,11 @@ pub async fn run(
             }
         };
         if leads && tokio::time::Instant::now() >= due {
-            match round(&applier, &config, now(), &stop).await {
+            due = tokio::time::Instant::now() + config.every;
+            if !is_caught_up(&broker).await {
+                continue;
+            }
+            match round(&applier, &config, &stop).await {
                 Ok(swept) => {
                     meters.swept.inc_by(swept.given_up);
                     meters.settled.inc_by(swept.settled);
@@ -123,7 +133,6 @@ pub async fn run(
                     tracing::warn!(error = %chain(&error), "sweeping failed; trying again later");
                 }
             }
-            due = tokio::time::Instant::now() + config.every;
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -132,14 +141,36 @@ pub async fn run(
     }
 }
 
-/// One round as of `now`: gives up what has been silent for too long, settles what is past its grace.
+/// One round by the server's clock: settles what is past its grace, gives up what has been silent for too long.
 pub async fn round(
+    applier: &Applier,
+    config: &SweepConfig,
+    stop: &CancellationToken,
+) -> Result<Swept, ApplyError> {
+    let now = {
+        let client = applier.store().client().await?;
+        sweep::now(&client).await?
+    };
+    round_as_of(applier, config, now, stop).await
+}
+
+/// As [`round`], at another time.
+pub async fn round_as_of(
     applier: &Applier,
     config: &SweepConfig,
     now: UtcMicros,
     stop: &CancellationToken,
 ) -> Result<Swept, ApplyError> {
     let mut swept = Swept::default();
+    let ended_before = ago(now, config.wrap_up_grace);
+    while !stop.is_cancelled() {
+        let client = applier.store().client().await?;
+        let settled = sweep::settle(&client, ended_before, BATCH).await?;
+        swept.settled += settled;
+        if settled < u64::from(BATCH) {
+            break;
+        }
+    }
     let silent_since = ago(now, config.max_age.shortest());
     let mut after: Option<OpenInteraction> = None;
     while !stop.is_cancelled() {
@@ -153,34 +184,89 @@ pub async fn round(
             .into_iter()
             .filter(|open| config.max_age.is_over(open, now))
             .collect();
-        if !over.is_empty() {
-            let (given_up, applied) = applier.give_up(&over).await?;
-            swept.given_up += given_up;
-            swept.queued += applied.queued;
-        }
-    }
-    let ended_before = ago(now, config.wrap_up_grace);
-    while !stop.is_cancelled() {
-        let client = applier.store().client().await?;
-        let settled = sweep::settle(&client, ended_before, BATCH).await?;
-        swept.settled += settled;
-        if settled < u64::from(BATCH) {
-            break;
-        }
+        give_up(applier, over, &mut swept).await?;
     }
     Ok(swept)
+}
+
+/// Gives all of them up; halves them while they are refused, until the one that is refused stands alone and is passed over.
+async fn give_up(
+    applier: &Applier,
+    over: Vec<OpenInteraction>,
+    swept: &mut Swept,
+) -> Result<(), ApplyError> {
+    let mut todo = vec![over];
+    while let Some(mut over) = todo.pop() {
+        if over.is_empty() {
+            continue;
+        }
+        let error = match applier.give_up(&over).await {
+            Ok((given_up, applied)) => {
+                swept.given_up += given_up;
+                swept.queued += applied.queued;
+                continue;
+            }
+            Err(error) => error,
+        };
+        if let ApplyError::Store(source) = &error
+            && source.is_missing_partition()
+        {
+            // Retention dropped a month that this process knows: the next round makes it anew.
+            applier.partitions().forget();
+        }
+        if error.class() != Class::Rejected {
+            return Err(error);
+        }
+        if let [alone] = &over[..] {
+            tracing::warn!(
+                tenant = alone.tenant,
+                interaction = alone.interaction_id,
+                error = %chain(&error),
+                "an interaction that never ended cannot be given up"
+            );
+            continue;
+        }
+        let second = over.split_off(over.len() / 2);
+        todo.extend([second, over]);
+    }
+    Ok(())
+}
+
+/// Whether what was sent has been folded: silence means nothing while the news waits in a queue.
+async fn is_caught_up(broker: &BrokerConfig) -> bool {
+    match waiting(broker).await {
+        Ok(messages) if messages <= WAITING_MAX => true,
+        Ok(messages) => {
+            tracing::info!(messages, "not sweeping: the queues hold news");
+            false
+        }
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "not sweeping: the queues cannot be asked for news");
+            false
+        }
+    }
+}
+
+async fn waiting(broker: &BrokerConfig) -> Result<u32, BrokerError> {
+    let broker = Broker::connect(broker).await?;
+    broker.declare().await?;
+    let mut messages = 0_u32;
+    for queue in [
+        Queue::Raw,
+        Queue::RawHistory,
+        Queue::EventsTerminal,
+        Queue::EventsProgress,
+        Queue::EventsHistory,
+    ] {
+        messages = messages.saturating_add(broker.depth(queue).await?);
+    }
+    broker.close().await?;
+    Ok(messages)
 }
 
 fn ago(now: UtcMicros, age: Duration) -> UtcMicros {
     let micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
     UtcMicros(now.0.saturating_sub(micros))
-}
-
-fn now() -> UtcMicros {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

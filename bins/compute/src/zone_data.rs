@@ -73,20 +73,25 @@ pub async fn look(
     }
     let asked: Vec<_> = probes.iter().map(|(name, _, at)| (*name, *at)).collect();
     let answers = zones::server_offsets(&client, &asked).await?;
+    Ok((differ(&probes, &answers), in_use))
+}
+
+/// The first difference of each zone; the probes of one zone stand together.
+fn differ(probes: &[(&'static str, Zone, UtcMicros)], answers: &[Option<i32>]) -> Vec<Difference> {
     let mut differences: Vec<Difference> = Vec::new();
-    for ((name, zone, at), servers) in probes.into_iter().zip(answers) {
+    for ((name, zone, at), servers) in probes.iter().zip(answers) {
         let ours = zone.local(at.0).offset_seconds;
-        let known = differences.last().is_some_and(|last| last.zone == name);
-        if servers != Some(ours) && !known {
+        let known = differences.last().is_some_and(|last| last.zone == *name);
+        if *servers != Some(ours) && !known {
             differences.push(Difference {
                 zone: name,
-                at,
+                at: *at,
                 ours,
-                servers,
+                servers: *servers,
             });
         }
     }
-    Ok((differences, in_use))
+    differences
 }
 
 fn report(differences: &[Difference], in_use: &BTreeSet<String>) {
@@ -117,4 +122,43 @@ fn now() -> UtcMicros {
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_of_each_zone_is_told_and_an_unknown_zone_is_one() {
+        let zone = |name| Zone::parse(name).unwrap();
+        let (berlin, kolkata) = (zone("Europe/Berlin"), zone("Asia/Kolkata"));
+        let winter = UtcMicros::from_millis(1_704_067_200_000);
+        let summer = UtcMicros::from_millis(1_719_792_000_000);
+        let probes = [
+            ("Europe/Berlin", berlin, winter),
+            ("Europe/Berlin", berlin, summer),
+            ("Asia/Kolkata", kolkata, winter),
+            ("Asia/Kolkata", kolkata, summer),
+        ];
+        let same = [Some(3600), Some(7200), Some(19_800), Some(19_800)];
+        assert_eq!(differ(&probes, &same), []);
+        let without_summer = [Some(3600), Some(3600), None, None];
+        assert_eq!(
+            differ(&probes, &without_summer),
+            [
+                Difference {
+                    zone: "Europe/Berlin",
+                    at: summer,
+                    ours: 7200,
+                    servers: Some(3600),
+                },
+                Difference {
+                    zone: "Asia/Kolkata",
+                    at: winter,
+                    ours: 19_800,
+                    servers: None,
+                },
+            ]
+        );
+    }
 }

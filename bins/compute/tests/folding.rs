@@ -160,6 +160,7 @@ async fn expected(
             .await
             .unwrap(),
     );
+    let which = active.of_news(&BTreeSet::new());
     let mut values = BTreeMap::new();
     for (id, facts) in calls {
         let mut session = Session::default();
@@ -167,8 +168,7 @@ async fn expected(
             session.insert(fact.clone());
         }
         let (tenant, interaction) = ("acme".into(), id.as_str().into());
-        let none = BTreeSet::new();
-        for metric in derive::metrics(&tenant, &interaction, &session, false, &active, &none) {
+        for metric in derive::metrics(&tenant, &interaction, &session, false, &active, &which) {
             values.insert(
                 (
                     id.clone(),

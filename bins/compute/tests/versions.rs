@@ -145,9 +145,10 @@ async fn a_job_computes_the_past_under_a_candidate_although_no_fact_is_new_and_l
 }
 
 #[tokio::test]
-async fn a_job_computes_a_retired_version_and_later_facts_revise_it() {
+async fn a_job_computes_a_retired_version_and_nothing_else_revises_it() {
     let db = TestDb::new().await;
     let applier = Applier::new(db.store().await);
+    put(&db, &doubled(2), Status::Candidate).await;
     put(&db, &doubled(2), Status::Retired).await;
     applier
         .apply(&plan("a", ended(1000), Some(2)))
@@ -155,7 +156,119 @@ async fn a_job_computes_a_retired_version_and_later_facts_revise_it() {
         .unwrap();
     let later = fact("3", TEN + 70_000, State::WrappedUp, Some(3000));
     applier.apply(&plan("a", vec![later], None)).await.unwrap();
-    assert_eq!(talk(&db, "a").await, [(1, Some(3.0)), (2, Some(6.0))]);
+    assert_eq!(talk(&db, "a").await, [(1, Some(3.0)), (2, Some(2.0))]);
+}
+
+#[tokio::test]
+async fn a_draft_that_was_retired_was_never_switched_on_and_no_job_computes_it() {
+    let db = TestDb::new().await;
+    let applier = Applier::new(db.store().await);
+    put(&db, &doubled(2), Status::Retired).await;
+    applier
+        .apply(&plan("a", ended(1000), Some(2)))
+        .await
+        .unwrap();
+    assert_eq!(talk(&db, "a").await, [(1, Some(1.0))]);
+}
+
+/// How many rows of version 1 belong to interactions that version 2 was not evaluated with.
+async fn missing(db: &TestDb) -> i64 {
+    let store = db.store().await;
+    let client = store.client().await.unwrap();
+    let (current, candidate) = (Some(MetricVersion(1)), MetricVersion(2));
+    definitions::coverage(&client, "talk_time", current, candidate)
+        .await
+        .unwrap()
+        .missing
+}
+
+#[tokio::test]
+async fn a_row_from_before_a_version_was_switched_on_again_covers_nothing_until_a_job_computes_it() {
+    let db = TestDb::new().await;
+    let applier = Applier::new(db.store().await);
+    put(&db, &doubled(2), Status::Candidate).await;
+    applier.apply(&plan("a", ended(1000), None)).await.unwrap();
+    assert_eq!(missing(&db).await, 0);
+    put(&db, &doubled(2), Status::Retired).await;
+    let later = fact("3", TEN + 70_000, State::WrappedUp, Some(5000));
+    applier.apply(&plan("a", vec![later], None)).await.unwrap();
+    put(&db, &doubled(2), Status::Candidate).await;
+    assert_eq!(talk(&db, "a").await, [(1, Some(5.0)), (2, Some(2.0))]);
+    assert_eq!(missing(&db).await, 1, "version 2 has a row, but a stale one");
+    applier
+        .apply(&plan("a", ended(1000), Some(2)))
+        .await
+        .unwrap();
+    assert_eq!(talk(&db, "a").await, [(1, Some(5.0)), (2, Some(10.0))]);
+    assert_eq!(missing(&db).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_release_could_not_read_does_not_count_as_computed() {
+    let db = TestDb::new().await;
+    let applier = Applier::new(db.store().await);
+    put(&db, &doubled(2), Status::Candidate).await;
+    // This release reads version 2, and not another one that is switched on.
+    let client = db.client().await;
+    client
+        .execute(
+            "INSERT INTO kpi_definitions (name, version, unit, text, status, activated_at) \
+             VALUES ('talk_time', 3, 'seconds', 'name = 7', 'candidate', now())",
+            &[],
+        )
+        .await
+        .unwrap();
+    client
+        .execute("UPDATE kpi_definitions SET activated_generation = 1 WHERE version = 3", &[])
+        .await
+        .unwrap();
+    applier.apply(&plan("a", ended(1000), None)).await.unwrap();
+    assert_eq!(missing(&db).await, 0);
+    let store = db.store().await;
+    let (current, unreadable) = (Some(MetricVersion(1)), MetricVersion(3));
+    let client = store.client().await.unwrap();
+    let coverage = definitions::coverage(&client, "talk_time", current, unreadable)
+        .await
+        .unwrap();
+    assert_eq!(coverage.missing, 1);
+}
+
+#[tokio::test]
+async fn a_job_for_one_version_touches_no_other_although_places_have_changed_since() {
+    let db = TestDb::new().await;
+    let applier = Applier::new(db.store().await);
+    let adjusted = "SELECT concat_ws(' ', metric_value, revision, metadata ->> 'zone') FROM computed_metrics \
+                    WHERE metric_type = 'adjusted_aht'";
+    // Ten in UTC is four in the morning in Chicago.
+    applier.apply(&plan("a", ended(1000), None)).await.unwrap();
+    assert_eq!(texts(&db, adjusted).await, ["1 1 UTC"]);
+    put_places(&db, "places = 1\n[[organisation]]\nzone = 'America/Chicago'\n").await;
+    put(&db, &doubled(2), Status::Candidate).await;
+    applier
+        .apply(&plan("a", ended(1000), Some(2)))
+        .await
+        .unwrap();
+    assert_eq!(talk(&db, "a").await, [(1, Some(1.0)), (2, Some(2.0))]);
+    assert_eq!(texts(&db, adjusted).await, ["1 1 UTC"]);
+    applier
+        .apply(&plan("a", ended(1000), Some(1)))
+        .await
+        .unwrap();
+    assert_eq!(
+        texts(&db, adjusted).await,
+        ["0 2 America/Chicago"],
+        "a job for version 1 is what computes it by the new places"
+    );
+}
+
+async fn put_places(db: &TestDb, text: &str) {
+    let store = db.store().await;
+    let mut client = store.client().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    definitions::change(&tx).await.unwrap();
+    let places = timezone::Places::read(text).unwrap();
+    catalogue::insert_places(&tx, &places, text).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test]
@@ -270,11 +383,11 @@ async fn an_interaction_that_never_ends_is_given_up_as_incomplete_asked_for_and_
     applier.apply(&plan("a", open, None)).await.unwrap();
     let at = later(&db).await;
     let early = UtcMicros(at.0 - 10 * 60 * 1_000_000);
-    let swept = sweep::round(&applier, &sweeping(), early, &stop)
+    let swept = sweep::round_as_of(&applier, &sweeping(), early, &stop)
         .await
         .unwrap();
     assert_eq!(swept.given_up, 0, "it may still end");
-    let swept = sweep::round(&applier, &sweeping(), at, &stop)
+    let swept = sweep::round_as_of(&applier, &sweeping(), at, &stop)
         .await
         .unwrap();
     assert_eq!(swept.given_up, 1);
@@ -288,12 +401,74 @@ async fn an_interaction_that_never_ends_is_given_up_as_incomplete_asked_for_and_
         texts(&db, "SELECT interaction_id FROM history_requests").await,
         ["a"]
     );
-    let swept = sweep::round(&applier, &sweeping(), at, &stop)
+    let swept = sweep::round_as_of(&applier, &sweeping(), at, &stop)
         .await
         .unwrap();
     assert_eq!(swept.given_up, 0, "once is enough");
     applier.apply(&plan("a", ended(7000), None)).await.unwrap();
     assert_eq!(talk(&db, "a").await, [(1, Some(7.0))]);
+    let asked = texts(&db, "SELECT interaction_id FROM history_requests").await;
+    assert_eq!(asked, Vec::<String>::new(), "it has ended: nobody need ask");
+}
+
+#[tokio::test]
+async fn one_interaction_that_cannot_be_given_up_holds_no_other_back() {
+    let db = TestDb::new().await;
+    let applier = Applier::new(db.store().await);
+    let ids = ["a", "b", "c"];
+    for id in ids {
+        let open = vec![fact("1", TEN, State::Connected, Some(500))];
+        applier.apply(&plan(id, open, None)).await.unwrap();
+    }
+    db.client()
+        .await
+        .execute(
+            "UPDATE interactions SET state = '{\"v\": 999}' WHERE interaction_id = 'b'",
+            &[],
+        )
+        .await
+        .unwrap();
+    let stop = CancellationToken::new();
+    let config = SweepConfig {
+        // What cannot be read has no medium, and is not judged by one.
+        max_age: MaxAge {
+            default: Duration::from_secs(3600),
+            by_media: BTreeMap::new(),
+        },
+        ..sweeping()
+    };
+    let swept = sweep::round_as_of(&applier, &config, later(&db).await, &stop)
+        .await
+        .unwrap();
+    assert_eq!(swept.given_up, 2);
+    assert_eq!(talk(&db, "a").await, [(1, None)]);
+    assert_eq!(talk(&db, "c").await, [(1, None)]);
+}
+
+#[tokio::test]
+async fn a_refused_interaction_is_parted_from_the_others_that_are_given_up() {
+    let db = TestDb::new().await;
+    let applier = Applier::new(db.store().await);
+    for id in ["a", "b", "c"] {
+        let open = vec![fact("1", TEN, State::Connected, Some(500))];
+        applier.apply(&plan(id, open, None)).await.unwrap();
+    }
+    // Whatever the reason, the store takes no row of this one.
+    db.client()
+        .await
+        .batch_execute("ALTER TABLE computed_metrics ADD CHECK (interaction_id <> 'b')")
+        .await
+        .unwrap();
+    let stop = CancellationToken::new();
+    let swept = sweep::round_as_of(&applier, &sweeping(), later(&db).await, &stop)
+        .await
+        .unwrap();
+    assert_eq!(swept.given_up, 2);
+    assert_eq!(talk(&db, "b").await, []);
+    assert_eq!(
+        texts(&db, "SELECT interaction_id FROM interactions WHERE swept_at IS NULL").await,
+        ["b"]
+    );
 }
 
 #[tokio::test]
@@ -304,7 +479,7 @@ async fn news_of_an_interaction_that_was_given_up_and_is_still_open_change_nothi
     applier.apply(&plan("a", open, None)).await.unwrap();
     let stop = CancellationToken::new();
     let at = later(&db).await;
-    sweep::round(&applier, &sweeping(), at, &stop)
+    sweep::round_as_of(&applier, &sweeping(), at, &stop)
         .await
         .unwrap();
     let held = vec![fact("2", TEN + 5000, State::Held, Some(900))];
@@ -322,11 +497,11 @@ async fn an_interaction_is_settled_after_the_wrap_up_grace_and_unsettled_by_news
     applier.apply(&plan("a", ended(1000), None)).await.unwrap();
     let at = later(&db).await;
     let early = UtcMicros(at.0 - 60 * 60 * 1_000_000);
-    sweep::round(&applier, &sweeping(), early, &stop)
+    sweep::round_as_of(&applier, &sweeping(), early, &stop)
         .await
         .unwrap();
     assert_eq!(texts(&db, settled).await, ["false"]);
-    let swept = sweep::round(&applier, &sweeping(), at, &stop)
+    let swept = sweep::round_as_of(&applier, &sweeping(), at, &stop)
         .await
         .unwrap();
     assert_eq!(swept.settled, 1);

@@ -77,7 +77,18 @@ static SETTLE: Sql = Sql {
              WHERE i.tenant = r.tenant AND i.interaction_id = r.interaction_id",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&DUE, &MARK_SWEPT, &SETTLE];
+static NOW: Sql = Sql {
+    step: "read the server's clock",
+    text: "SELECT now()",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&DUE, &MARK_SWEPT, &SETTLE, &NOW];
+
+/// The server's clock, which `updated_at` goes by: a host's own may be wrong by hours.
+pub async fn now(conn: &impl Connection) -> Result<UtcMicros, StoreError> {
+    let row = sql::query_one(conn, &NOW, &[]).await?;
+    Ok(sql::get::<Instant>(&row, &NOW, 0)?.0)
+}
 
 /// Open interactions that were last written before `older_than`, oldest first, those behind `after` only: hand in the last one of the
 /// page before. Those given up already are left out.
