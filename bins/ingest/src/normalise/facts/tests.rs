@@ -138,13 +138,13 @@ fn only_what_is_told_is_published() {
     assert_eq!(third, [(Queue::EventsProgress, None, 1)]);
 }
 
-/// A record of one conversation with so many sessions, each of which names a queue with a name of so many bytes.
+/// A record of one conversation with so many sessions, each of which names a medium in so many bytes.
 fn record(sessions: usize, name: usize) -> Message {
-    let name = "q".repeat(name);
+    let name = "m".repeat(name);
     let sessions: Vec<String> = (0..sessions)
         .map(|n| {
             format!(
-                r#"{{"sessionId":"s{n}","segments":[{{"segmentStart":"2024-05-15T14:32:10Z","queueId":"{name}"}}]}}"#
+                r#"{{"sessionId":"s{n}","mediaType":"{name}","segments":[{{"segmentStart":"2024-05-15T14:32:10Z"}}]}}"#
             )
         })
         .collect();

@@ -154,11 +154,57 @@ fn ids_that_no_table_takes_are_refused() {
     assert_eq!(check(message(&[body.as_bytes()])), (1, 0, 1, 0));
 }
 
+/// An event that names this agent and disposition.
+fn told_by(agent: &str, disposition: &str) -> String {
+    let people = format!(
+        r#""disposition":"{disposition}","participants":[{{"id":"{agent}","type":"agent"}}]"#
+    );
+    event("e", "2024-05-15T14:32:10Z").replace(r#""participants":[]"#, &people)
+}
+
+#[test]
+fn an_id_that_no_key_of_the_store_takes_is_refused_with_its_field() {
+    let instant = "2024-05-15T14:32:10Z";
+    let leg = |id: &str| {
+        let mut message = record(instant, instant, "q");
+        let body = String::from_utf8(message.deliveries[0].body.to_vec()).unwrap();
+        let body = body.replace(r#""sessionId":"s""#, &format!(r#""sessionId":"{id}""#));
+        message.deliveries[0].body = Bytes::from(body);
+        message
+    };
+    let agent = |id: &str| message(&[told_by(id, "SALE").as_bytes()]);
+    let queue = |id: &str| record(instant, instant, id);
+    for field in ["agent_id", "queue_id", "leg_id"] {
+        // Bytes count, not characters.
+        for (id, fits) in [
+            ("x".repeat(500), true),
+            ("é".repeat(250), true),
+            ("x".repeat(501), false),
+            ("é".repeat(251), false),
+        ] {
+            let messages = [match field {
+                "agent_id" => agent(&id),
+                "queue_id" => queue(&id),
+                _ => leg(&id),
+            }];
+            let plan = plan(&messages, &Mappings::none(), &|_| true);
+            assert_eq!(plan.items.len(), usize::from(fits), "{field} {id}");
+            let Some(refused) = plan.refused.first() else {
+                continue;
+            };
+            let (at, value, expected) = refused.field.as_ref().unwrap();
+            assert_eq!(at, field, "{id}");
+            assert!(value.chars().count() <= 201, "cut: {value}");
+            assert_eq!(expected, "at most 500 bytes, without U+0000");
+        }
+    }
+}
+
 #[test]
 fn texts_that_no_message_takes_are_refused() {
-    let instant = "2024-05-15T14:32:10Z";
     for (bytes, fits) in [(60_000, true), (70_000, false)] {
-        let messages = [record(instant, instant, &"q".repeat(bytes))];
+        let body = told_by("anna", &"d".repeat(bytes));
+        let messages = [message(&[body.as_bytes()])];
         let plan = plan(&messages, &Mappings::none(), &|_| true);
         assert_eq!(plan.items.len(), usize::from(fits), "{bytes}");
         assert_eq!(plan.refused.len(), usize::from(!fits), "{bytes}");
