@@ -20,9 +20,9 @@ demo *ARGS:
 bench *ARGS:
     deploy/local/bench.sh {{ARGS}}
 
-# The kill test at its full size, then the demo again and again with other calls, for MINUTES
-soak MINUTES="30":
-    deploy/local/soak.sh {{MINUTES}}
+# The long tests: kills, zones, laws and a changed rule at their full sizes, then demos for MINUTES; parts may be named
+soak *ARGS:
+    deploy/local/soak.sh {{ARGS}}
 
 # Start the private PostgreSQL and RabbitMQ and keep them; `eval "$(just env)"` names them to the binaries
 up:

@@ -67,8 +67,7 @@ finish() {
     trap '' INT TERM HUP
     if [ -n "$KEEP" ] && [ "$status" -le 1 ]; then
         : >"$KEEP_MARK"
-        # The report has said it; whoever sees a failure needs it all the more.
-        [ -n "${DEMO_SAID_WHERE:-}" ] || demo_where_next >&2
+        demo_where_next >&2 # whoever sees a failure needs it all the more
         say "left running; deploy/local/services.sh stop ends it"
     else
         line_stop
@@ -174,15 +173,15 @@ DEMO_PROMOTED='' DEMO_ROLLED_BACK=''
 if [ -n "$PRIVATE_DATABASE" ]; then
     step "Change a KPI's rule: try it out, switch it on, compute the past, promote it, roll it back"
     COMPUTE=$(line_program compute)
-    CHANGED=deploy/config/kpi/adjusted_aht.v2.toml
-    "$COMPUTE" kpi preview "$CHANGED" --tenant "$DEMO_TENANT" --show 3 >"$DEMO_DIR/preview.txt"
-    "$COMPUTE" kpi activate "$CHANGED" >&2
-    demo_replay
+    DEMO_CHANGED=deploy/config/kpi/adjusted_aht.v2.toml
+    demo_timed preview "$COMPUTE" kpi preview "$DEMO_CHANGED" --tenant "$DEMO_TENANT" --show 3 >"$DEMO_DIR/preview.txt"
+    demo_timed activate "$COMPUTE" kpi activate "$DEMO_CHANGED" >&2
+    demo_timed replay demo_replay
     watch_until "rows of version 2 unlike the truth" demo_differences_second 0
-    "$COMPUTE" kpi promote adjusted_aht@2 >&2
+    demo_timed promote "$COMPUTE" kpi promote adjusted_aht@2 >&2
     DEMO_PROMOTED=$(demo_seen)
     "$COMPUTE" kpi explain --tenant "$DEMO_TENANT" "$(demo_excluded)" --kpi adjusted_aht >"$DEMO_DIR/explain.txt"
-    "$COMPUTE" kpi rollback adjusted_aht >&2
+    demo_timed rollback "$COMPUTE" kpi rollback adjusted_aht >&2
     DEMO_ROLLED_BACK=$(demo_seen)
     watch_until "rows waiting to be pushed" demo_waiting 0
 fi

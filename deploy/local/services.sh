@@ -105,7 +105,7 @@ status() {
 print_env() {
     local programs
     programs=$(dirname -- "$(line_program compute)")
-    if [ -x "$programs/compute" ]; then printf 'export PATH=%q:"$PATH"\n' "$programs"; fi
+    if [ -x "$programs/compute" ]; then printf "export PATH=%q:\"\$PATH\"\n" "$programs"; fi
     if postgres_pid >/dev/null; then
         printf "export KPILINE_DATABASE_URL='%s'\n" "$(postgres_url kpiline)"
         printf "export KPILINE_TEST_DATABASE_URL='%s'\n" "$(postgres_url postgres)"

@@ -1,31 +1,71 @@
 #!/usr/bin/env bash
 # The long tests, at the sizes that a day of work has no time for.
 #
-#   deploy/local/soak.sh [MINUTES]    (30)
+#   deploy/local/soak.sh [MINUTES] [PART...]    (30, every part)
 #
-# First the kill test with 2000 interactions and 40 kills, with a seed of its own each time. Then the demo again and
-# again with other calls, until MINUTES have passed or one value differs. Servers that were kept running before stay so.
+#   kills   the kill test with 2000 interactions and 40 kills, with a seed of its own each time
+#   zones   every zone, and business time in 1000 random schedules, beside another implementation (skipped where it cannot be installed)
+#   laws    the property tests of expressions, sessions and KPIs with 20000 cases each (PROPTEST_CASES names another number)
+#   change  a KPI's rule changed over 100000 stored interactions, optimised: preview, activate, replay, promote, rollback,
+#           each with its seconds
+#   demos   the demo again and again with other calls, until MINUTES have passed since the beginning
+#
+# Ends at the first that fails. Servers that were kept running before stay so.
 
 set -euo pipefail
 HERE=$(dirname -- "${BASH_SOURCE[0]}")
-MINUTES=${1:-30}
-[[ $MINUTES =~ ^[1-9][0-9]{0,4}$ ]] || {
-    echo "usage: deploy/local/soak.sh [MINUTES]" >&2
-    exit 2
-}
+MINUTES=30 PARTS=()
+for word in "$@"; do
+    case $word in
+    kills | zones | laws | change | demos) PARTS+=("$word") ;;
+    -h | --help)
+        sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        exit 0
+        ;;
+    *)
+        [[ $word =~ ^[1-9][0-9]{0,4}$ ]] || {
+            echo "error: unknown argument '$word'; see --help" >&2
+            exit 2
+        }
+        MINUTES=$word
+        ;;
+    esac
+done
+[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills zones laws change demos)
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-echo "soak: kills" >&2
-KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-2000} KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-40} \
-    KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" -p system kills_at_random --no-capture
+kills() {
+    KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-2000} KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-40} \
+        KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" -p system kills_at_random --no-capture
+}
 
-round=0
-while [ "$SECONDS" -lt $((MINUTES * 60)) ]; do
-    round=$((round + 1))
-    "$HERE/demo.sh" --seed "$round" --interactions $((500 + RANDOM % 4000)) || {
-        echo "soak: round $round FAILED after $((SECONDS / 60)) minutes" >&2
+zones() { KPILINE_SOAK=1 "$HERE/test.sh" -p timezone oracle --no-capture; }
+
+laws() { PROPTEST_CASES=${PROPTEST_CASES:-20000} "$HERE/test.sh" -p expression -p session -p kpi; }
+
+# The demo is that very change, with every value compared with the truth before and after.
+change() { "$HERE/demo.sh" --release --interactions 100000; }
+
+demos() {
+    local round=0
+    while [ "$SECONDS" -lt $((MINUTES * 60)) ]; do
+        round=$((round + 1))
+        "$HERE/demo.sh" --seed "$round" --interactions $((500 + RANDOM % 4000)) || {
+            echo "soak: round $round FAILED after $((SECONDS / 60)) minutes" >&2
+            return 1
+        }
+    done
+    echo "soak: $round demos, every value as it should be" >&2
+}
+
+for part in "${PARTS[@]}"; do
+    began=$SECONDS
+    echo "soak: $part" >&2
+    "$part" || {
+        echo "soak: $part FAILED after $((SECONDS - began)) s" >&2
         exit 1
     }
+    echo "soak: $part passed in $((SECONDS - began)) s" >&2
 done
-echo "soak: the kills and $round demos in $((SECONDS / 60)) minutes, every value as it should be" >&2
+echo "soak: ${PARTS[*]} in $((SECONDS / 60)) minutes, every value as it should be" >&2

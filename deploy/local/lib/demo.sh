@@ -165,6 +165,15 @@ demo_job() { # its progress bar is for a terminal; else its log goes where the o
         die "backfill $1 has failed; its log is $log"
 }
 
+# demo_timed WHAT CMD...: runs it and notes how long it took, for the report.
+DEMO_TIMES=()
+demo_timed() {
+    local what=$1 began=$EPOCHREALTIME
+    shift
+    "$@"
+    DEMO_TIMES+=("$(awk -v what="$what" -v from="$began" -v to="$EPOCHREALTIME" 'BEGIN { printf "  %-10s %8.1f s", what, to - from }')")
+}
+
 demo_counted() { # received so far, of the tenant's webhooks
     sql "SELECT coalesce(sum(received), 0) FROM ingest_counts WHERE tenant = '$DEMO_TENANT'"
 }
@@ -266,10 +275,12 @@ demo_report() {
     demo_platform_state
     step "Results"
     if [ -n "$PRIVATE_DATABASE" ]; then
-        printf '\nThe changed rule before it was switched on: compute kpi preview %s\n' "$CHANGED"
+        printf '\nThe changed rule before it was switched on: compute kpi preview %s\n' "$DEMO_CHANGED"
         cat "$DEMO_DIR/preview.txt"
         printf '\nWhy one interaction has no value: compute kpi explain\n'
         cat "$DEMO_DIR/explain.txt"
+        printf '\nHow long changing the rule took (%s interactions)\n' "$(sql "SELECT count(*) FROM interactions")"
+        printf '%s\n' "${DEMO_TIMES[@]}"
     fi
     sql_table "Metrics of the made-up calls, beside the truth (seconds)" "
         SELECT t.metric_type AS metric, count(*) AS truth_rows, round(sum(t.ms) / 1000, 3) AS truth_sum,
@@ -333,7 +344,9 @@ demo_report() {
 }
 
 # What a person would look at, as far as it came: a demo that fails early has started less.
+DEMO_SAID_WHERE=''
 demo_where_next() {
+    [ -z "$DEMO_SAID_WHERE" ] || return 0
     DEMO_SAID_WHERE=1
     printf '\nWhere to look next%s\n' "$([ -n "$KEEP" ] || echo ' (with --keep, which leaves it running)')"
     if [ -n "${PSQL:-}" ]; then
@@ -360,7 +373,7 @@ demo_where_next() {
 # Lines for the reader's shell: with them `compute kpi list` and its like are about this demo.
 demo_environment() {
     printf '\nFor your shell, so that the four programs are about this demo\n'
-    printf '  export PATH=%q:"$PATH"\n' "$(dirname -- "$(line_program compute)")"
+    printf "  export PATH=%q:\"\$PATH\"\n" "$(dirname -- "$(line_program compute)")"
     printf '  export KPILINE_DATABASE_URL=%q\n' "$KPILINE_DATABASE_URL"
     printf '  export KPILINE_AMQP_URL=%q\n' "$KPILINE_AMQP_URL"
     printf '  export KPILINE_QUEUE_PREFIX=%q\n' "$KPILINE_QUEUE_PREFIX"
