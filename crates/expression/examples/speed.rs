@@ -56,7 +56,7 @@ impl Host for Facts {
         })
     }
 
-    fn call(&self, _: FunctionId, _: &[Value<'_>]) -> Result<Value<'_>, Failure> {
+    fn call(&self, _: FunctionId, _: &[Value<'_>], _: &mut Run) -> Result<Value<'_>, Failure> {
         Ok(Value::Bool(false))
     }
 }

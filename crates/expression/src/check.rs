@@ -611,7 +611,7 @@ impl Host for NoHost {
         Value::Bool(false)
     }
 
-    fn call(&self, _: FunctionId, _: &[Value<'_>]) -> Result<Value<'_>, Failure> {
+    fn call(&self, _: FunctionId, _: &[Value<'_>], _: &mut Run) -> Result<Value<'_>, Failure> {
         Err(Failure::Host("not while constants are folded".to_owned()))
     }
 }

@@ -82,6 +82,14 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         }
     }
 
+    /// What it costs to look through the whole of a text, `weight` bytes for a step.
+    fn spend_on(&mut self, text: &str, weight: usize) -> Result<(), Stopped> {
+        let steps = u32::try_from(text.len() / weight).unwrap_or(u32::MAX);
+        self.run
+            .spend(steps)
+            .map_err(|failure| self.stopped(failure))
+    }
+
     /// Places the failure at the use of the term within which it happened.
     #[cold]
     fn placed(&mut self, at: Position) -> Stopped {
@@ -193,7 +201,7 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         }
         let count = call.arguments.len().min(MAX_ARGUMENTS);
         self.host
-            .call(call.function, &arguments[..count])
+            .call(call.function, &arguments[..count], self.run)
             .map_err(|failure| self.stopped(failure))
     }
 
@@ -229,6 +237,9 @@ impl<'h, 'r, H: Host> Evaluation<'h, 'r, H> {
         scope: Scope<'_, 'h>,
     ) -> Result<Cow<'h, str>, Stopped> {
         let text = operand.text.evaluate(self, scope)?;
+        if operand.lowered {
+            self.spend_on(text, 8)?;
+        }
         Ok(
             if operand.lowered && text.bytes().any(|byte| byte.is_ascii_uppercase()) {
                 Cow::Owned(text.to_ascii_lowercase())

@@ -4,6 +4,10 @@ use crate::types::{FunctionId, Object, Value};
 use std::fmt;
 
 /// Where the facts come from. Everything it answers must be of the type that the vocabulary states.
+///
+/// The budget knows what an expression does, not what the host does for it. So a field, a length and an item must take a constant
+/// time (but for the first reading, which may be what the host keeps the answer of), and a function takes off the [`Run`] what it
+/// costs.
 pub trait Host {
     /// The value of a field that is no list.
     fn field(&self, of: Object, field: u16) -> Result<Value<'_>, Missing>;
@@ -11,8 +15,14 @@ pub trait Host {
     fn list_len(&self, of: Object, field: u16) -> usize;
     /// One item of the field, a list; `index` is below its length.
     fn list_item(&self, of: Object, field: u16, index: usize) -> Value<'_>;
-    /// Calls a host function; the arguments are of the types, and as many, as the vocabulary states.
-    fn call(&self, function: FunctionId, arguments: &[Value<'_>]) -> Result<Value<'_>, Failure>;
+    /// Calls a host function; the arguments are of the types, and as many, as the vocabulary states. What it does beyond a look at
+    /// them it takes off the budget first, with [`Run::spend`].
+    fn call(
+        &self,
+        function: FunctionId,
+        arguments: &[Value<'_>],
+        run: &mut Run,
+    ) -> Result<Value<'_>, Failure>;
 }
 
 /// Why a field has no value.
@@ -100,7 +110,8 @@ impl Run {
     /// Enough for an expression over hundreds of legs.
     pub const DEFAULT_STEPS: u32 = 100_000;
 
-    /// With a budget of `steps`: each operation and each item of a list visited costs one.
+    /// With a budget of `steps`: each operation and each item of a list visited costs one, a text that is searched or lowered
+    /// some for its length, a host function what it says.
     pub fn new(steps: u32) -> Run {
         Run {
             steps,
@@ -111,6 +122,14 @@ impl Run {
     /// What is left of the budget.
     pub fn steps_left(&self) -> u32 {
         self.steps
+    }
+
+    /// Takes `steps` off the budget; where they are not left, nothing is.
+    #[inline]
+    pub fn spend(&mut self, steps: u32) -> Result<(), Failure> {
+        let left = self.steps.checked_sub(steps);
+        self.steps = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(Failure::TooMuchWork)
     }
 
     /// The fields that `orZero` found not stated, each once, in the order it met them.

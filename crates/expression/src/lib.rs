@@ -39,9 +39,9 @@
 //!
 //! # Bounds
 //!
-//! A text has at most [`MAX_CHARACTERS`] characters, 32 open brackets, 1,000 operators and 128 operations within or after
+//! A text has at most [`MAX_CHARACTERS`] characters, 32 open brackets, 1,000 operators (those in texts and comments too) and 128 operations within or after
 //! one another, terms included; this bounds the stack of compiling and evaluating: 1 MiB does, also where this crate is built
-//! without optimisation. An evaluation ends with its [`Run`]'s budget.
+//! without optimisation. An evaluation ends with its [`Run`]'s budget, and so does what the host does for it: see [`Host`].
 //!
 //! ```
 //! use expression::{Expression, Failure, Field, FunctionId, Host, Missing, Object, Run, Type, Value, Vocabulary};
@@ -54,7 +54,7 @@
 //!     }
 //!     fn list_len(&self, _: Object, _: u16) -> usize { 0 }
 //!     fn list_item(&self, _: Object, _: u16, _: usize) -> Value<'_> { Value::Int(0) }
-//!     fn call(&self, _: FunctionId, _: &[Value<'_>]) -> Result<Value<'_>, Failure> { Ok(Value::Int(0)) }
+//!     fn call(&self, _: FunctionId, _: &[Value<'_>], _: &mut Run) -> Result<Value<'_>, Failure> { Ok(Value::Int(0)) }
 //! }
 //!
 //! let mut vocabulary = Vocabulary::new();

@@ -116,9 +116,13 @@ fn within_bounds(text: &str) -> Result<(), Problem> {
             }
             operators += usize::from("([{.?:+-*/%!=<>&|".contains(character));
             if open > MAX_OPEN {
-                format!("more than {MAX_OPEN} brackets are open here")
+                format!(
+                    "more than {MAX_OPEN} brackets are open here; those in texts and comments count, too"
+                )
             } else if operators > MAX_OPERATORS {
-                format!("more than {MAX_OPERATORS} operators; give parts of it names, as terms")
+                format!(
+                    "more than {MAX_OPERATORS} operators, those in texts and comments included; give parts of it names, as terms"
+                )
             } else {
                 continue;
             }

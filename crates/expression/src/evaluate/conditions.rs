@@ -93,6 +93,7 @@ impl Kind for BoolNode {
             BoolNode::TextTest(test, of) => {
                 let text = evaluation.text(&of.0, scope)?;
                 let part = evaluation.text(&of.1, scope)?;
+                evaluation.spend_on(&text, 16)?;
                 Ok(match test {
                     TextTest::StartsWith => text.starts_with(&*part),
                     TextTest::EndsWith => text.ends_with(&*part),
@@ -101,6 +102,8 @@ impl Kind for BoolNode {
             }
             BoolNode::Matches(of) => {
                 let text = evaluation.text(&of.0, scope)?;
+                // An awkward pattern takes far longer than an operation for each byte.
+                evaluation.spend_on(&text, 1)?;
                 Ok(of.1.is_match(&text))
             }
             BoolNode::Quantifier(quantifier, of) => {

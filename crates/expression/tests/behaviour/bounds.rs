@@ -76,7 +76,7 @@ fn too_long_and_too_deep_are_told_with_the_limit() {
     );
     assert_eq!(
         told(&("(".repeat(40) + "1" + &")".repeat(40))),
-        "1:33: more than 32 brackets are open here"
+        "1:33: more than 32 brackets are open here; those in texts and comments count, too"
     );
     assert!(told(&("1+".repeat(300) + "1")).contains("is nested too deeply: at most 128"),);
     assert!(told(&("1+".repeat(1_200) + "1")).contains("more than 1000 operators"));
@@ -121,6 +121,35 @@ fn what_is_just_within_the_limits_is_compiled_and_evaluated_on_a_small_stack() {
             Ok(Value::Bool(true))
         );
     });
+}
+
+#[test]
+fn what_the_host_and_long_texts_cost_is_paid_from_the_budget() {
+    let world = World::empty().with("legs", Fact::Legs(vec![0, 1, 2]));
+    let seconds = compile("interaction.legs.all(l, second(l) == 2)");
+    let mut run = Run::new(10_000);
+    assert_eq!(seconds.evaluate(&world, &mut run), Ok(Value::Bool(true)));
+    assert!((6_900..7_000).contains(&run.steps_left()), "{run:?}");
+    // Whoever cannot pay does not get by on what is left.
+    let mut run = Run::new(1_500);
+    assert_eq!(
+        seconds.evaluate(&world, &mut run),
+        Err(Failure::TooMuchWork)
+    );
+    assert_eq!(run.steps_left(), 0);
+
+    let world = World::empty().with("disposition", Fact::Text("Ab".repeat(8_000)));
+    for text in [
+        "interaction.disposition.contains('x')",
+        "interaction.disposition.matches('x$')",
+        "interaction.disposition.lowerAscii() == 'ab'",
+    ] {
+        let searched = compile(text);
+        let value = searched.evaluate(&world, &mut Run::new(999));
+        assert_eq!(value, Err(Failure::TooMuchWork), "{text}");
+        let value = searched.evaluate(&world, &mut Run::default());
+        assert_eq!(value, Ok(Value::Bool(false)), "{text}");
+    }
 }
 
 #[test]
