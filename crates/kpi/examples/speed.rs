@@ -2,7 +2,8 @@
 //!
 //! Prints nanoseconds an interaction for the classic rule alone, for a definition of one's own and for the whole catalogue, on an
 //! everyday call of the guide's events, on one whose customer gave up, and on a call of several legs. The timeline is made anew for each,
-//! and the allocator is compute's, as there. `--each` prints every shipped definition alone too.
+//! and the allocator is compute's, as there. `--each` prints every shipped definition alone too, `--worst` what definitions that no
+//! budget could pay for, and the catalogue, take on a session as large as may be.
 
 // A measurement that cannot be made has failed.
 #![allow(clippy::unwrap_used)]
@@ -163,7 +164,91 @@ fn nanoseconds(
     runs[3]
 }
 
+/// As many facts as a session holds: a leg each, or events that name an agent each.
+fn largest(with_legs: bool) -> Session {
+    let mut session = Session::default();
+    for place in 0..1999 {
+        let id = format!("{place:04}");
+        let mut fact = fact(&id, place, (!with_legs).then_some(State::Connected));
+        fact.statement.agent = Some(AgentRef {
+            id: AgentId::new(&id),
+            zone: Some("America/New_York".into()),
+        });
+        if with_legs {
+            let mut leg = Leg::new(LegId::new(&id), LegKind::Agent);
+            leg.outcome = Some(LegOutcome::Answered);
+            fact.statement.details = Some(Box::new(Details {
+                leg: Some(leg),
+                ..Details::default()
+            }));
+        }
+        fact.statement
+            .durations
+            .set(DurationKind::Talk, Millis(place));
+        session.insert(fact);
+    }
+    session.insert(fact("end", 2000, Some(State::Completed)));
+    session
+}
+
+/// Unit and the rest of definitions that go through all legs for each leg.
+const WORST: [(&str, &str); 6] = [
+    ("count", "value = 'size(interaction.legs)'"),
+    (
+        "share",
+        "value = 'interaction.legs.exists(a, interaction.legs.exists(b, localDay(a.started_at) != localDay(b.started_at)))'",
+    ),
+    (
+        "share",
+        "value = 'interaction.legs.exists(a, interaction.legs.exists(b, businessTime(a.started_at - duration(\"9000h\"), b.started_at, schedules.hours) < duration(\"1s\")))'\n[schedules]\nhours = 'eight_to_six@1'",
+    ),
+    (
+        "share",
+        "value = 'interaction.legs.exists(a, interaction.legs.exists(b, interaction.holds + interaction.missed_alerts + interaction.agent_count < 0))'",
+    ),
+    (
+        "share",
+        "scope = 'leg'\nvalue = 'interaction.legs.exists(a, localDay(a.started_at) != localDay(leg.started_at) && agentTime(a.agent, \"talk\") > stateTime(\"held\"))'",
+    ),
+    (
+        "share",
+        "value = 'interaction.legs.exists(a, interaction.legs.exists(b, a.id.matches(\"^(\\\\w{9}|\\\\d{9}|[a-c]{1,9}x)*y\") || localHour(a.started_at, \"W. Europe Standard Time\") > 25))'",
+    ),
+];
+
+fn print_worst() {
+    let library = Library::shipped();
+    let once = |catalogue: &Catalogue, session: &Session| {
+        let begun = Instant::now();
+        let timeline = session.timeline();
+        let subject = Subject {
+            tenant: "acme",
+            interaction: "largest",
+            timeline: &timeline,
+            swept: false,
+        };
+        let mut rows = Vec::new();
+        catalogue.evaluate(&subject, &mut rows);
+        (begun.elapsed(), rows.len())
+    };
+    let legs = [largest(true), largest(false)];
+    for (unit, rest) in WORST {
+        let text = format!("name = 'own'\nversion = 1\nunit = '{unit}'\n{rest}");
+        let own = Definition::read("own.toml", &text, &library).unwrap();
+        let own = Catalogue::new(vec![Arc::new(own)], library.clone());
+        let [stated, derived] = [0, 1].map(|which| once(&own, &legs[which]).0);
+        println!("{stated:>12.1?} {derived:>12.1?}  {rest:.90}");
+    }
+    let shipped = Catalogue::shipped();
+    let [(stated, rows), (derived, _)] = [0, 1].map(|which| once(&shipped, &legs[which]));
+    println!("{stated:>12.1?} {derived:>12.1?}  the catalogue, {rows} rows");
+}
+
 fn main() {
+    if std::env::args().any(|argument| argument == "--worst") {
+        println!("2,000 facts: legs stated, and derived of events");
+        return print_worst();
+    }
     let shipped = Catalogue::shipped();
     let library = Library::shipped();
     let own = Definition::read("own.toml", OWN, &library).map_err(|problems| {

@@ -6,7 +6,7 @@
 
 use crate::definition::{Definition, Grain};
 use crate::library::{Library, shipped_definitions};
-use crate::measure::{Nobody, Watcher, measure};
+use crate::measure::{Nobody, Watcher, measure, steps_for_each_of};
 use crate::record::{Record, Subject};
 use crate::scene::Scene;
 use crate::value::{Metadata, MetricValue, Provenance, Reason, Scope};
@@ -108,6 +108,7 @@ impl Catalogue {
             if definition.scope == Grain::Journey {
                 let scene = Scene::new(&records, None, definition, self.library.places());
                 let mut row = About::nobody(Scope::Journey, first.start).row(definition);
+                run.restart(steps_for_each_of(1));
                 if measure(definition, &scene, &mut run, &mut Nobody, &mut row) {
                     note_zone_data(&mut row, &self.library);
                 }
@@ -239,17 +240,21 @@ impl<'a, 'l> Evaluation<'a, 'l> {
                     agent: record.agent().map(|agent| agent.id.clone()),
                     queue: record.queue().cloned(),
                 };
+                run.restart(steps_for_each_of(1));
                 self.row(definition, None, about, run, watcher, out);
             }
             Grain::Leg => {
                 let legs = record.legs().iter().enumerate();
-                for (place, leg) in legs.filter(|(_, leg)| leg.kind == LegKind::Agent) {
+                let legs = legs.filter(|(_, leg)| leg.kind == LegKind::Agent);
+                let steps = steps_for_each_of(legs.clone().count());
+                for (place, leg) in legs {
                     let about = About {
                         scope: Scope::Leg(LegId::new(&leg.id)),
                         timestamp: leg.started_at,
                         agent: leg.agent.map(|agent| agent.id.clone()),
                         queue: record.queue_of_leg(place).cloned(),
                     };
+                    run.restart(steps);
                     self.row(definition, Some(place), about, run, watcher, out);
                 }
                 for leg in &self.withdrawn {

@@ -100,7 +100,8 @@ fields! {
         Id "id" Text Always ANY "The platform's id.";
         Tenant "tenant" Text Always ANY "The organisation.";
         StartedAt "started_at" Timestamp Always ANY "The first that is known of it.";
-        EndedAt "ended_at" Timestamp Optional ANY "When it ended for the customer.";
+        EndedAt "ended_at" Timestamp Optional ANY "When it ended.";
+        CustomerLeftAt "customer_left_at" Timestamp Optional ANY "When the customer was gone: the end of the customer's own line, else its end.";
         State "state" Text Always STATE "The terminal state; `open` only within a journey.";
         Outcome "outcome" Text Always OUTCOME "What became of it, from the history of its legs.";
         Media "media" Text Optional ANY "The first medium stated, as the platform names it in lower case.";
@@ -126,13 +127,15 @@ fields! {
         ConsultTransfers "consult_transfers" Int Always ANY "Of these, after consulting the next one.";
         AgentCount "agent_count" Int Always ANY "Different agents who took part.";
         QueueCount "queue_count" Int Always ANY "Different queues.";
+        Queued "queued" Bool Always ANY "Whether it was offered to a queue: one is named or has a leg, or a wait or an alert is stated.";
         MissedAlerts "missed_alerts" Int Always ANY "How often it rang at an agent who did not answer.";
         Conference "conference" Bool Always ANY "Whether more than two parties were on the line at once.";
         Callback "callback" Bool Always ANY "Whether a callback was part of it.";
         Answered "answered" Bool Always ANY "Whether an agent answered.";
         Abandoned "abandoned" Bool Always ANY "Whether the customer left unserved, in a queue or in an IVR.";
         AnsweredAt "answered_at" Timestamp Optional ANY "When an agent first answered.";
-        AbandonedAfter "abandoned_after" Duration Optional ANY "How long the customer waited until leaving; of abandoned ones only.";
+        AnsweredAfter "answered_after" Duration Optional ANY "How long the customer waited in queues until an agent first answered, one queue after another; of answered ones only.";
+        AbandonedAfter "abandoned_after" Duration Optional ANY "How long the customer waited in queues until leaving, by the same clock (in the flow: since the start); of abandoned ones only.";
         Legs "legs" Legs Always ANY "All legs, by start.";
     }
 }
@@ -180,6 +183,7 @@ fields! {
         Transfer "transfer" Text Optional TRANSFER "How the agent passed the contact on.";
         Consult "consult" Bool Always ANY "Whether the agent was consulted by another agent.";
         Conference "conference" Bool Always ANY "Whether more than two parties were on the line.";
+        Consulted "consulted" Duration Optional ANY "How long of its talk and hold another agent, whom this one had asked, was spoken to: both legs count that time.";
         Answered "answered" Bool Always ANY "Whether it was answered.";
         First "first" Bool Always ANY "Whether it is the first of the agents' legs.";
         Last "last" Bool Always ANY "Whether it is the last of the agents' legs.";

@@ -19,6 +19,7 @@ mod measure;
 mod record;
 mod reference;
 mod scene;
+mod texts;
 mod trial;
 pub mod value;
 mod words;

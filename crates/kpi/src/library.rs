@@ -127,6 +127,7 @@ const DEFINITIONS: &[Shipped] = shipped!("catalogue":
     "service_level_answered" 1 "service_level_answered.toml",
     "service_level_without_short" 1 "service_level_without_short.toml",
     "service_level_positive" 1 "service_level_positive.toml",
+    "service_level_with_missed" 1 "service_level_with_missed.toml",
     "speed_of_answer" 1 "speed_of_answer.toml",
     "time_to_abandon" 1 "time_to_abandon.toml",
     "first_answer_in_hours" 1 "first_answer_in_hours.toml",

@@ -3,16 +3,28 @@
 use crate::definition::{Definition, OnExcluded};
 use crate::fields::{InteractionField, JourneyField, LegField};
 use crate::scene::Scene;
-use crate::value::{Metadata, MetricValue, Reason};
+use crate::value::{Metadata, MetricValue, Reason, Unit};
 use crate::words::WORDS;
 use compact_str::{CompactString, format_compact};
 use expression::{Expression, Failure, Object, Run, Value};
 use schema::Millis;
 use timezone::{Resolved, ZoneSource};
 
-/// The steps that all rules of a definition may take together on one subject: enough for some passes over all legs of the largest
+/// The steps that all rules of a definition may take together for one row: enough for some passes over all legs of the largest
 /// session, far below what would stall a batch.
 const STEPS: u32 = 100_000;
+
+/// The steps that a definition may take for all rows of one interaction together, each row an equal part: some 200 a leg where there
+/// are as many legs as a session holds.
+const STEPS_OF_ALL_ROWS: u32 = 400_000;
+
+/// What each of so many rows of one definition and interaction may cost.
+pub(crate) fn steps_for_each_of(rows: usize) -> u32 {
+    let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+    STEPS_OF_ALL_ROWS
+        .checked_div(rows)
+        .map_or(STEPS, |part| part.min(STEPS))
+}
 
 /// Who looks on while the rules are evaluated: the explanation does, a batch does not.
 pub(crate) trait Watcher {
@@ -37,7 +49,8 @@ struct Failed {
     failure: Failure,
 }
 
-/// Evaluates a definition into a row that says what it is about and nothing else yet. Tells whether local time was resolved.
+/// Evaluates a definition, with the budget of the run, into a row that says what it is about and nothing else yet. Tells whether
+/// local time was resolved.
 pub(crate) fn measure(
     definition: &Definition,
     scene: &Scene<'_, '_>,
@@ -45,7 +58,6 @@ pub(crate) fn measure(
     watcher: &mut impl Watcher,
     row: &mut MetricValue,
 ) -> bool {
-    run.restart(STEPS);
     match decide(definition, scene, run, watcher, &mut row.metadata) {
         Ok(value) => row.value = value,
         Err(failed) => failed.explain(definition, run, &mut row.metadata),
@@ -69,28 +81,30 @@ fn decide(
     watcher: &mut impl Watcher,
     metadata: &mut Metadata,
 ) -> Result<Option<f64>, Failed> {
-    if let Some(filter) = &definition.filter
-        && !holds("filter", filter, scene, run, watcher)?
-    {
-        metadata.reason = Some(Reason::FILTERED);
-        return Ok(None);
+    if let Some(filter) = &definition.filter {
+        let holds = holds("filter", filter, scene, run, watcher)?;
+        if holds != Held::Yes {
+            metadata.not_stated = holds.lacked().into_iter().collect();
+            metadata.reason = Some(Reason::FILTERED);
+            return Ok(None);
+        }
     }
     for exclusion in &definition.exclusions {
-        if holds(
-            exclusion.reason.name(),
-            &exclusion.when,
-            scene,
-            run,
-            watcher,
-        )? {
-            metadata.reason = Some(exclusion.reason.clone());
-            if exclusion.reads_disposition {
-                metadata.disposition = scene.disposition().map(CompactString::new);
+        let rule = exclusion.reason.name();
+        match holds(rule, &exclusion.when, scene, run, watcher)? {
+            Held::No => {}
+            // Nobody knows whether it is excluded; it is not, and the row says what would have decided.
+            undecided @ Held::Undecided(_) => name(&mut metadata.not_stated, undecided.lacked()),
+            Held::Yes => {
+                metadata.reason = Some(exclusion.reason.clone());
+                if exclusion.reads_disposition {
+                    metadata.disposition = scene.disposition().map(CompactString::new);
+                }
+                return Ok(match definition.on_excluded {
+                    OnExcluded::Absent => None,
+                    OnExcluded::Zero => Some(0.0),
+                });
             }
-            return Ok(match definition.on_excluded {
-                OnExcluded::Absent => None,
-                OnExcluded::Zero => Some(0.0),
-            });
         }
     }
     run.restart(run.steps_left());
@@ -100,7 +114,12 @@ fn decide(
         rule: CompactString::const_new("value"),
         failure,
     })?;
-    metadata.not_stated = names(run.counted_as_nothing());
+    if definition.unit == Unit::Share && !is_share(number) {
+        metadata.reason = Some(Reason::NOT_A_SHARE);
+        metadata.error = Some(format_compact!("value is {number}, not within 0 and 1"));
+        return Ok(None);
+    }
+    name_all(&mut metadata.not_stated, run.counted_as_nothing());
     if let Some(platform) = &definition.platform {
         run.restart(run.steps_left());
         let result = platform.evaluate(scene, run);
@@ -114,19 +133,39 @@ fn decide(
     Ok(Some(number))
 }
 
-/// Whether a condition holds. One that reads what nobody stated does not.
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Yes,
+    No,
+    /// It reads what nobody stated: the field, where it is one.
+    Undecided(Option<(Object, u16)>),
+}
+
+impl Held {
+    /// What it would have taken to decide.
+    fn lacked(self) -> Option<&'static str> {
+        match self {
+            Self::Undecided(Some((of, field))) => Some(field_name(of, field)),
+            Self::Undecided(None) | Self::Yes | Self::No => None,
+        }
+    }
+}
+
 fn holds(
     rule: &str,
     condition: &Expression,
     scene: &Scene<'_, '_>,
     run: &mut Run,
     watcher: &mut impl Watcher,
-) -> Result<bool, Failed> {
+) -> Result<Held, Failed> {
     let result = condition.evaluate(scene, run);
     watcher.saw(rule, condition, &result);
     match result {
-        Ok(value) => Ok(value == Value::Bool(true)),
-        Err(Failure::NotStated { .. } | Failure::Empty(_)) => Ok(false),
+        Ok(Value::Bool(true)) => Ok(Held::Yes),
+        Ok(_) => Ok(Held::No),
+        Err(Failure::NotStated { object, field }) => Ok(Held::Undecided(Some((object, field)))),
+        Err(Failure::Empty(_)) => Ok(Held::Undecided(None)),
         Err(failure) => Err(Failed {
             rule: rule.into(),
             failure,
@@ -135,7 +174,7 @@ fn holds(
 }
 
 /// A value as the number that is stored; its type was checked against the unit when the definition was read.
-fn number(value: Value<'_>) -> Result<f64, Failure> {
+pub(crate) fn number(value: Value<'_>) -> Result<f64, Failure> {
     let number = match value {
         Value::Duration(millis) => Millis(millis).as_seconds(),
         Value::Double(number) => number,
@@ -155,15 +194,19 @@ fn number(value: Value<'_>) -> Result<f64, Failure> {
     }
 }
 
+/// A part of one whole is not more than the whole.
+pub(crate) fn is_share(number: f64) -> bool {
+    (0.0..=1.0).contains(&number)
+}
+
 impl Failed {
     fn explain(self, definition: &Definition, run: &Run, metadata: &mut Metadata) {
         let reason = match &self.failure {
             Failure::NotStated { object, field } => {
                 // Where the value is one field alone, the reason says it all.
-                if definition.value.reads().len() > 1 {
-                    let mut fields = run.counted_as_nothing().to_vec();
-                    fields.push((*object, *field));
-                    metadata.not_stated = names(&fields);
+                if definition.value.reads().len() > 1 || !metadata.not_stated.is_empty() {
+                    name_all(&mut metadata.not_stated, run.counted_as_nothing());
+                    name_all(&mut metadata.not_stated, &[(*object, *field)]);
                 }
                 metadata.reason = Some(Reason::NOT_STATED);
                 return;
@@ -184,15 +227,15 @@ impl Failed {
     }
 }
 
-/// The names of fields, each once.
-fn names(fields: &[(Object, u16)]) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    for name in fields.iter().map(|(of, field)| field_name(*of, *field)) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
+/// Adds the names of fields to those named, each once.
+fn name_all(named: &mut Vec<&'static str>, fields: &[(Object, u16)]) {
+    for (of, field) in fields {
+        name(named, Some(field_name(*of, *field)));
     }
-    names
+}
+
+fn name(named: &mut Vec<&'static str>, more: Option<&'static str>) {
+    named.extend(more.filter(|more| !named.contains(more)));
 }
 
 fn field_name(of: Object, field: u16) -> &'static str {

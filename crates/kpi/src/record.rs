@@ -1,9 +1,12 @@
-//! What the fields of one interaction say: read off its timeline when a definition asks, each thing at most once.
+//! What the fields of one interaction say: read off its timeline when a definition asks, each thing at most once. So a field costs a
+//! look at all facts once an interaction at most, however often definitions read it.
 
 use crate::fields::{InteractionField, LegField};
 use expression::{Missing, Value};
-use schema::{AgentRef, DurationKind, LegKind, QueueId, Transfer, UtcMicros};
-use schema::{Direction, LegOutcome, Millis};
+use schema::{
+    AgentRef, CustomerKey, Direction, DurationKind, LegKind, LegOutcome, Millis, QueueId, Transfer,
+    UtcMicros,
+};
 use session::{DurationFact, LegView, Outcome, Status, Timeline, Totals, Transfers};
 use std::cell::OnceCell;
 use timezone::{Asked, Places, Resolved, ZoneSource};
@@ -56,6 +59,23 @@ pub(crate) struct Record<'a> {
     queue: OnceCell<Option<&'a QueueId>>,
     queue_count: OnceCell<u32>,
     dispositions: OnceCell<Vec<&'a str>>,
+    ended_at: OnceCell<Option<UtcMicros>>,
+    customer_left_at: OnceCell<Option<UtcMicros>>,
+    answered_at: OnceCell<Option<UtcMicros>>,
+    answered_after: OnceCell<Option<DurationFact>>,
+    abandoned_after: OnceCell<Option<DurationFact>>,
+    longest_hold: OnceCell<Option<DurationFact>>,
+    holds: OnceCell<Option<u32>>,
+    agent_count: OnceCell<u32>,
+    missed_alerts: OnceCell<u32>,
+    last_agent: OnceCell<Option<&'a AgentRef>>,
+    media: OnceCell<Option<&'a str>>,
+    direction: OnceCell<Option<Direction>>,
+    disposition: OnceCell<Option<&'a str>>,
+    customer: OnceCell<Option<&'a CustomerKey>>,
+    queued: OnceCell<bool>,
+    conference: OnceCell<bool>,
+    callback: OnceCell<bool>,
     legs: OnceCell<Legs<'a>>,
     /// By the default order, which almost every definition has.
     usual_zone: OnceCell<Resolved<'a>>,
@@ -67,6 +87,28 @@ struct Legs<'a> {
     /// The places of the first and the last leg of an agent's.
     first: Option<usize>,
     last: Option<usize>,
+    /// By place: the queue that each belongs to.
+    queues: Vec<Option<&'a QueueId>>,
+}
+
+impl<'a> Legs<'a> {
+    fn of(all: Vec<LegView<'a>>) -> Self {
+        let of_an_agent = |leg: &LegView<'_>| leg.kind == LegKind::Agent;
+        let mut waited_in = None;
+        let queues = all.iter().map(|leg| {
+            let queue = leg.queue.or(waited_in);
+            if leg.kind == LegKind::Queue {
+                waited_in = queue;
+            }
+            queue
+        });
+        Self {
+            queues: queues.collect(),
+            first: all.iter().position(of_an_agent),
+            last: all.iter().rposition(of_an_agent),
+            all,
+        }
+    }
 }
 
 impl<'a> Record<'a> {
@@ -83,6 +125,23 @@ impl<'a> Record<'a> {
             queue: OnceCell::new(),
             queue_count: OnceCell::new(),
             dispositions: OnceCell::new(),
+            ended_at: OnceCell::new(),
+            customer_left_at: OnceCell::new(),
+            answered_at: OnceCell::new(),
+            answered_after: OnceCell::new(),
+            abandoned_after: OnceCell::new(),
+            longest_hold: OnceCell::new(),
+            holds: OnceCell::new(),
+            agent_count: OnceCell::new(),
+            missed_alerts: OnceCell::new(),
+            last_agent: OnceCell::new(),
+            media: OnceCell::new(),
+            direction: OnceCell::new(),
+            disposition: OnceCell::new(),
+            customer: OnceCell::new(),
+            queued: OnceCell::new(),
+            conference: OnceCell::new(),
+            callback: OnceCell::new(),
             legs: OnceCell::new(),
             usual_zone: OnceCell::new(),
         })
@@ -97,13 +156,12 @@ impl<'a> Record<'a> {
     }
 
     pub(crate) fn status(&self) -> Status {
-        *self.status.get_or_init(|| self.timeline().status())
+        once(&self.status, || self.timeline().status())
     }
 
     fn outcome(&self) -> Outcome {
-        *self
-            .outcome
-            .get_or_init(|| self.timeline().outcome().unwrap_or(Outcome::Other))
+        let outcome = || self.timeline().outcome().unwrap_or(Outcome::Other);
+        once(&self.outcome, outcome)
     }
 
     fn totals(&self) -> &Totals {
@@ -111,19 +169,31 @@ impl<'a> Record<'a> {
     }
 
     fn transfers(&self) -> Transfers {
-        *self.transfers.get_or_init(|| self.timeline().transfers())
+        once(&self.transfers, || self.timeline().transfers())
     }
 
     /// The first agent who took part.
     pub(crate) fn agent(&self) -> Option<&'a AgentRef> {
-        *self
-            .agent
-            .get_or_init(|| self.timeline().first_agent().map(|(agent, _)| agent))
+        let first = || self.timeline().first_agent().map(|(agent, _)| agent);
+        once(&self.agent, first)
+    }
+
+    pub(crate) fn ended_at(&self) -> Option<UtcMicros> {
+        once(&self.ended_at, || self.timeline().ended_at())
+    }
+
+    /// The disposition stated last.
+    pub(crate) fn disposition(&self) -> Option<&'a str> {
+        once(&self.disposition, || self.timeline().disposition())
+    }
+
+    pub(crate) fn fact_count(&self) -> u32 {
+        u32::try_from(self.timeline().facts().count()).unwrap_or(u32::MAX)
     }
 
     /// The first queue.
     pub(crate) fn queue(&self) -> Option<&'a QueueId> {
-        *self.queue.get_or_init(|| self.timeline().queue())
+        once(&self.queue, || self.timeline().queue())
     }
 
     pub(crate) fn dispositions(&self) -> &[&'a str] {
@@ -132,15 +202,7 @@ impl<'a> Record<'a> {
     }
 
     fn all_legs(&self) -> &Legs<'a> {
-        self.legs.get_or_init(|| {
-            let all = self.timeline().legs();
-            let of_an_agent = |leg: &LegView<'_>| leg.kind == LegKind::Agent;
-            Legs {
-                first: all.iter().position(of_an_agent),
-                last: all.iter().rposition(of_an_agent),
-                all,
-            }
-        })
+        self.legs.get_or_init(|| Legs::of(self.timeline().legs()))
     }
 
     pub(crate) fn legs(&self) -> &[LegView<'a>] {
@@ -149,14 +211,7 @@ impl<'a> Record<'a> {
 
     /// The queue that a leg belongs to: its own, else that of the latest wait that began before it.
     pub(crate) fn queue_of_leg(&self, index: usize) -> Option<&'a QueueId> {
-        let legs = self.legs();
-        let leg = legs.get(index)?;
-        leg.queue.or_else(|| {
-            let before = legs[..index].iter().rev();
-            before
-                .filter(|other| other.kind == LegKind::Queue)
-                .find_map(|other| other.queue)
-        })
+        *self.all_legs().queues.get(index)?
     }
 
     /// The zone for the interaction, or for one of its legs.
@@ -219,47 +274,59 @@ impl<'a> Record<'a> {
     pub(crate) fn field(&self, field: InteractionField) -> Result<Value<'_>, Missing> {
         use InteractionField as F;
         let timeline = self.timeline();
+        let total = |kind| duration(self.totals().get(kind));
         Ok(match field {
             F::Id => Value::Str(self.subject.interaction),
             F::Tenant => Value::Str(self.subject.tenant),
             F::StartedAt => Value::Timestamp(self.start.0),
-            F::EndedAt => instant(timeline.ended_at())?,
+            F::EndedAt => instant(self.ended_at())?,
+            F::CustomerLeftAt => {
+                instant(once(&self.customer_left_at, || timeline.customer_left_at()))?
+            }
             F::State => Value::Str(match self.status() {
                 Status::Overfull => Status::Open.name(),
                 status => status.name(),
             }),
             F::Outcome => Value::Str(self.outcome().name()),
-            F::Media => text(timeline.media())?,
-            F::Direction => text(timeline.direction().map(direction))?,
-            F::Disposition => text(timeline.disposition())?,
+            F::Media => text(once(&self.media, || timeline.media()))?,
+            F::Direction => text(once(&self.direction, || timeline.direction()).map(direction))?,
+            F::Disposition => text(self.disposition())?,
             F::Queue => text(self.queue().map(QueueId::as_str))?,
             F::Agent => text(self.agent().map(|agent| agent.id.as_str()))?,
-            F::LastAgent => text(timeline.last_agent().map(|agent| agent.id.as_str()))?,
-            F::Customer => text(timeline.customer_key().map(schema::CustomerKey::as_str))?,
-            F::Talk => duration(self.totals().get(DurationKind::Talk))?,
-            F::Hold => duration(self.totals().get(DurationKind::Hold))?,
-            F::Wrap => duration(self.totals().get(DurationKind::Wrap))?,
-            F::Wait => duration(self.totals().get(DurationKind::QueueWait))?,
-            F::Alert => duration(self.totals().get(DurationKind::Alert))?,
-            F::Dial => duration(self.totals().get(DurationKind::Dialing))?,
-            F::Contact => duration(self.totals().get(DurationKind::Contacting))?,
-            F::PlatformHandle => duration(self.totals().get(DurationKind::Handle))?,
-            F::LongestHold => duration(timeline.longest_hold())?,
-            F::Holds => count(timeline.holds())?,
+            F::LastAgent => text(
+                once(&self.last_agent, || timeline.last_agent()).map(|agent| agent.id.as_str()),
+            )?,
+            F::Customer => {
+                text(once(&self.customer, || timeline.customer_key()).map(CustomerKey::as_str))?
+            }
+            F::Talk => total(DurationKind::Talk)?,
+            F::Hold => total(DurationKind::Hold)?,
+            F::Wrap => total(DurationKind::Wrap)?,
+            F::Wait => total(DurationKind::QueueWait)?,
+            F::Alert => total(DurationKind::Alert)?,
+            F::Dial => total(DurationKind::Dialing)?,
+            F::Contact => total(DurationKind::Contacting)?,
+            F::PlatformHandle => total(DurationKind::Handle)?,
+            F::LongestHold => duration(once(&self.longest_hold, || timeline.longest_hold()))?,
+            F::Holds => count(once(&self.holds, || timeline.holds()))?,
             F::Transfers => Value::Int(self.transfers().total().into()),
             F::BlindTransfers => Value::Int(self.transfers().blind.into()),
             F::ConsultTransfers => Value::Int(self.transfers().consult.into()),
-            F::AgentCount => Value::Int(timeline.agent_count().into()),
-            F::QueueCount => {
-                Value::Int((*self.queue_count.get_or_init(|| timeline.queue_count())).into())
+            F::AgentCount => Value::Int(once(&self.agent_count, || timeline.agent_count()).into()),
+            F::QueueCount => Value::Int(once(&self.queue_count, || timeline.queue_count()).into()),
+            F::Queued => Value::Bool(once(&self.queued, || timeline.queued())),
+            F::MissedAlerts => {
+                Value::Int(once(&self.missed_alerts, || timeline.missed_alerts()).into())
             }
-            F::MissedAlerts => Value::Int(timeline.missed_alerts().into()),
-            F::Conference => Value::Bool(timeline.conference()),
-            F::Callback => Value::Bool(timeline.callback()),
+            F::Conference => Value::Bool(once(&self.conference, || timeline.conference())),
+            F::Callback => Value::Bool(once(&self.callback, || timeline.callback())),
             F::Answered => Value::Bool(self.outcome() == Outcome::Answered),
             F::Abandoned => Value::Bool(self.outcome().is_abandoned()),
-            F::AnsweredAt => instant(timeline.answered_at())?,
-            F::AbandonedAfter => duration(timeline.abandoned_after())?,
+            F::AnsweredAt => instant(once(&self.answered_at, || timeline.answered_at()))?,
+            F::AnsweredAfter => duration(once(&self.answered_after, || timeline.answered_after()))?,
+            F::AbandonedAfter => {
+                duration(once(&self.abandoned_after, || timeline.abandoned_after()))?
+            }
             F::Dispositions | F::Legs => return Err(Missing::NotStated),
         })
     }
@@ -293,11 +360,17 @@ impl<'a> Record<'a> {
             F::Transfer => text(leg.transfer.map(Transfer::name))?,
             F::Consult => Value::Bool(leg.consult),
             F::Conference => Value::Bool(leg.conference),
+            F::Consulted => duration(leg.consulted)?,
             F::Answered => Value::Bool(leg.is_answered()),
             F::First => Value::Bool(legs.first == Some(index)),
             F::Last => Value::Bool(legs.last == Some(index)),
         })
     }
+}
+
+/// What a cell holds, found out when it is first asked for.
+fn once<T: Copy>(cell: &OnceCell<T>, find: impl FnOnce() -> T) -> T {
+    *cell.get_or_init(find)
 }
 
 fn text(stated: Option<&str>) -> Result<Value<'_>, Missing> {

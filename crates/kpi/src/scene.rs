@@ -3,9 +3,11 @@
 use crate::fields::{InteractionField, JourneyField, LegField};
 use crate::functions::{Function, STATES};
 use crate::record::{Record, ZoneRule};
+use crate::texts::Texts;
 use crate::words::{Kinds, WORDS};
 use chrono::Datelike as _;
-use expression::{Failure, FunctionId, Host, Missing, Object, Value};
+use compact_str::format_compact;
+use expression::{Failure, FunctionId, Host, Missing, Object, Run, Value};
 use schema::{DurationKind, Millis, State, UtcMicros};
 use session::DurationFact;
 use std::cell::OnceCell;
@@ -15,6 +17,12 @@ use timezone::{Local, Places, Resolved, Schedule, Zone};
 /// A leg's index among the host's objects is the interaction's, shifted by this, and its own place. A session holds 2000 facts and
 /// so fewer legs than that.
 const LEG_BITS: u32 = 16;
+
+/// What the wall clock at an instant costs, with a text made of it.
+const CLOCK_STEPS: u32 = 32;
+
+/// What a day of business time costs.
+const DAY_STEPS: u32 = 4;
 
 /// The host of a definition's expressions.
 #[derive(Debug)]
@@ -28,6 +36,9 @@ pub(crate) struct Scene<'s, 'a> {
     places: &'s Places,
     zone: OnceCell<Resolved<'a>>,
     texts: Texts,
+    /// Of a journey, which no interaction alone knows.
+    began: OnceCell<Option<UtcMicros>>,
+    ended: OnceCell<Option<UtcMicros>>,
     kinds: Kinds,
 }
 
@@ -47,6 +58,8 @@ impl<'s, 'a> Scene<'s, 'a> {
             places,
             zone: OnceCell::new(),
             texts: Texts::default(),
+            began: OnceCell::new(),
+            ended: OnceCell::new(),
             kinds: WORDS.kinds,
         }
     }
@@ -72,7 +85,7 @@ impl<'s, 'a> Scene<'s, 'a> {
         let record = self.records.first()?;
         match self.leg {
             Some(place) => record.legs().get(place)?.disposition,
-            None => record.subject().timeline.disposition(),
+            None => record.disposition(),
         }
     }
 
@@ -105,8 +118,9 @@ impl<'s, 'a> Scene<'s, 'a> {
             .ok_or_else(|| broken("there is no subject to have a zone"))
     }
 
-    fn text(&self, text: String) -> Value<'_> {
-        Value::Str(self.texts.keep(text))
+    fn text(&self, text: std::fmt::Arguments<'_>) -> Result<Value<'_>, Failure> {
+        let kept = self.texts.keep(format_compact!("{text}"));
+        kept.map(Value::Str).ok_or(Failure::TooMuchWork)
     }
 
     fn schedule(&self, handle: Option<&Value<'_>>) -> Result<&'s Schedule, Failure> {
@@ -118,6 +132,53 @@ impl<'s, 'a> Scene<'s, 'a> {
                 .ok_or_else(|| broken("there is no such schedule")),
             _ => Err(broken("a schedule was expected")),
         }
+    }
+
+    /// What a function's work is worth in steps of an expression, some 5 ns each. It depends on what is asked of which facts and never
+    /// on what is cached, for who is refused must not depend on who asked before.
+    fn cost(&self, function: Function, arguments: &[Value<'_>]) -> u32 {
+        match function {
+            Function::InHours
+            | Function::LocalHour
+            | Function::LocalMinute
+            | Function::LocalWeekday
+            | Function::LocalDay
+            | Function::LocalWeek
+            | Function::LocalMonth => CLOCK_STEPS,
+            // Changes of clock and hours are crossed one by one; at worst each day has its own hours.
+            Function::BusinessTime => {
+                let at = |place: usize| match arguments.get(place) {
+                    Some(Value::Timestamp(micros)) => *micros,
+                    _ => 0,
+                };
+                let days = at(1).saturating_sub(at(0)).max(0) / 86_400_000_000;
+                let days = u32::try_from(days).unwrap_or(u32::MAX);
+                CLOCK_STEPS.saturating_add(days.saturating_mul(DAY_STEPS))
+            }
+            Function::StateTime => self.first().map_or(0, Record::fact_count),
+            Function::AgentTime => {
+                let legs = self.first().map_or(0, |record| record.legs().len());
+                u32::try_from(legs).unwrap_or(u32::MAX).saturating_mul(4)
+            }
+        }
+    }
+
+    fn journey_began(&self) -> Result<Value<'_>, Missing> {
+        let first = || self.records.iter().map(|record| record.start).min();
+        let first = *self.began.get_or_init(first);
+        let UtcMicros(first) = first.ok_or(Missing::NotStated)?;
+        Ok(Value::Timestamp(first))
+    }
+
+    fn journey_ended(&self) -> Result<Value<'_>, Missing> {
+        let last = || self.records.iter().filter_map(Record::ended_at).max();
+        let last = *self.ended.get_or_init(last);
+        let UtcMicros(last) = last.ok_or(Missing::NotStated)?;
+        Ok(Value::Timestamp(last))
+    }
+
+    fn first(&self) -> Option<&'s Record<'a>> {
+        self.records.first()
     }
 
     fn first_record(&self) -> Result<&'s Record<'a>, Failure> {
@@ -164,17 +225,8 @@ impl Host for Scene<'_, '_> {
             Some(JourneyField::Contacts) => Ok(Value::Int(
                 i64::try_from(self.records.len()).unwrap_or(i64::MAX),
             )),
-            Some(JourneyField::FirstStartedAt) => {
-                let first = self.records.iter().map(|record| record.start).min();
-                let UtcMicros(first) = first.ok_or(Missing::NotStated)?;
-                Ok(Value::Timestamp(first))
-            }
-            Some(JourneyField::LastEndedAt) => {
-                let ends = self.records.iter();
-                let ends = ends.filter_map(|record| record.subject().timeline.ended_at());
-                let UtcMicros(last) = ends.max().ok_or(Missing::NotStated)?;
-                Ok(Value::Timestamp(last))
-            }
+            Some(JourneyField::FirstStartedAt) => self.journey_began(),
+            Some(JourneyField::LastEndedAt) => self.journey_ended(),
             Some(JourneyField::Interactions) | None => Err(Missing::NotStated),
         }
     }
@@ -217,9 +269,15 @@ impl Host for Scene<'_, '_> {
         })
     }
 
-    fn call(&self, function: FunctionId, arguments: &[Value<'_>]) -> Result<Value<'_>, Failure> {
+    fn call(
+        &self,
+        function: FunctionId,
+        arguments: &[Value<'_>],
+        run: &mut Run,
+    ) -> Result<Value<'_>, Failure> {
         let function =
             Function::from_id(function).ok_or_else(|| broken("there is no such function"))?;
+        run.spend(self.cost(function, arguments))?;
         match function {
             Function::InHours => {
                 let schedule = self.schedule(arguments.get(1))?;
@@ -278,30 +336,16 @@ impl Host for Scene<'_, '_> {
             Function::LocalDay => {
                 let date = self.local(arguments)?.date;
                 let (year, month, day) = (date.year(), date.month(), date.day());
-                Ok(self.text(format!("{year:04}-{month:02}-{day:02}")))
+                self.text(format_args!("{year:04}-{month:02}-{day:02}"))
             }
             Function::LocalWeek => {
                 let week = self.local(arguments)?.date.iso_week();
-                Ok(self.text(format!("{:04}-W{:02}", week.year(), week.week())))
+                self.text(format_args!("{:04}-W{:02}", week.year(), week.week()))
             }
             Function::LocalMonth => {
                 let date = self.local(arguments)?.date;
-                Ok(self.text(format!("{:04}-{:02}", date.year(), date.month())))
+                self.text(format_args!("{:04}-{:02}", date.year(), date.month()))
             }
         }
-    }
-}
-
-/// Texts made while an expression is evaluated. They live as long as the scene, so that values may borrow them.
-#[derive(Debug, Default)]
-struct Texts(OnceCell<Box<(String, Texts)>>);
-
-impl Texts {
-    fn keep(&self, text: String) -> &str {
-        let mut free = self;
-        while let Some(taken) = free.0.get() {
-            free = &taken.1;
-        }
-        &free.0.get_or_init(|| Box::new((text, Self::default()))).0
     }
 }

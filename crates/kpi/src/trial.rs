@@ -2,8 +2,10 @@
 
 use crate::definition::{Definition, Grain};
 use crate::library::Library;
+use crate::measure::{is_share, number};
 use crate::record::{Record, Subject};
 use crate::scene::Scene;
+use crate::value::Unit;
 use expression::{Expression, Failure, Position, Run};
 use schema::{
     AgentId, AgentRef, CustomerKey, Details, Direction, DurationKind, Fact, FactKey, Leg, LegId,
@@ -67,25 +69,42 @@ pub(crate) fn failures(definition: &Definition, library: &Library) -> Vec<TrialF
             })
             .collect(),
     };
-    rules(definition)
-        .filter_map(|(rule, expression)| {
-            let mut tried = Tried::default();
-            for scene in &scenes {
-                match expression.evaluate(scene, &mut Run::default()) {
-                    Ok(_) => tried.worked += 1,
-                    // Samples do not state everything; that is no fault of the definition.
-                    Err(
-                        Failure::NotStated { .. } | Failure::Implausible { .. } | Failure::Empty(_),
-                    ) => {}
-                    Err(failure) => {
-                        tried.failures += 1;
-                        tried.failed.get_or_insert(failure);
-                    }
+    let no_share = scenes
+        .first()
+        .and_then(|scene| never_a_share(definition, scene));
+    let failed = rules(definition).filter_map(|(rule, expression)| {
+        let mut tried = Tried::default();
+        for scene in &scenes {
+            match expression.evaluate(scene, &mut Run::default()) {
+                Ok(_) => tried.worked += 1,
+                // Samples do not state everything; that is no fault of the definition.
+                Err(
+                    Failure::NotStated { .. } | Failure::Implausible { .. } | Failure::Empty(_),
+                ) => {}
+                Err(failure) => {
+                    tried.failures += 1;
+                    tried.failed.get_or_insert(failure);
                 }
             }
-            tried.verdict(rule)
-        })
-        .collect()
+        }
+        tried.verdict(rule)
+    });
+    failed.chain(no_share).collect()
+}
+
+/// A share that reads no field is the same everywhere, so one sample is enough to see that it is none.
+fn never_a_share(definition: &Definition, scene: &Scene<'_, '_>) -> Option<TrialFailure> {
+    if definition.unit != Unit::Share || !definition.value.reads().is_empty() {
+        return None;
+    }
+    let value = definition.value.evaluate(scene, &mut Run::default());
+    let number = value.and_then(number).ok()?;
+    (!is_share(number)).then(|| TrialFailure {
+        rule: "value".to_owned(),
+        line: 1,
+        column: 1,
+        message: format!("a share lies within 0 and 1, and this is {number} always"),
+    })
 }
 
 fn one<'s, 'a>(

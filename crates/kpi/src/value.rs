@@ -79,6 +79,8 @@ impl Reason {
     pub const DIVISION_BY_ZERO: Self = Self::built_in("division_by_zero");
     /// A result is beyond what a number can hold.
     pub const NOT_FINITE: Self = Self::built_in("not_finite");
+    /// The value of a share is not within 0 and 1; the metadata say what it is.
+    pub const NOT_A_SHARE: Self = Self::built_in("not_a_share");
     /// The smallest, largest or first of nothing was asked for.
     pub const EMPTY: Self = Self::built_in("empty");
     /// The evaluation took more steps than it may.
@@ -133,8 +135,9 @@ pub struct Metadata {
     /// The disposition that an exclusion looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disposition: Option<CompactString>,
-    /// Parts of the value that no source stated (yet): without a reason they count as nothing, with `not_stated` they are why there is
-    /// no value (left out where the value is that one field).
+    /// What no source stated (yet) and the rules would have needed. Parts of the value: without a reason they count as nothing, with
+    /// `not_stated` they are why there is no value (left out where the value is that one field). With `filtered`, what the filter lacked to
+    /// be decided. In any case what an exclusion lacked: undecided, it excludes nothing.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub not_stated: Vec<&'static str>,
     /// The implausible statement, in milliseconds.

@@ -222,7 +222,7 @@ proptest! {
     }
 
     #[test]
-    fn asking_for_some_definitions_gives_the_rows_of_all(facts in facts(), wanted in prop::sample::subsequence((0..40_usize).collect::<Vec<_>>(), 0..=6)) {
+    fn asking_for_some_definitions_gives_the_rows_of_all(facts in facts(), wanted in prop::sample::subsequence((0..SHIPPED.definitions().len()).collect::<Vec<_>>(), 0..=6)) {
         let session = folded(&facts);
         let timeline = session.timeline();
         let subject = Subject { tenant: "acme", interaction: "int_1", timeline: &timeline, swept: false };
@@ -255,7 +255,7 @@ proptest! {
 
     /// An explanation is of the row that the catalogue gives, and says how each rule went.
     #[test]
-    fn explanations_are_of_the_same_rows(facts in facts(), place in 0..40_usize) {
+    fn explanations_are_of_the_same_rows(facts in facts(), place in 0..SHIPPED.definitions().len()) {
         let session = folded(&facts);
         let timeline = session.timeline();
         let subject = Subject { tenant: "acme", interaction: "int_1", timeline: &timeline, swept: false };

@@ -9,6 +9,7 @@
 
 #[path = "../../../session/tests/support/awkward.rs"]
 mod awkward;
+mod bounds;
 mod call;
 mod custom;
 mod definitions;
