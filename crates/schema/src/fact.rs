@@ -207,7 +207,8 @@ pub struct Leg {
     /// Whether more than two parties were on the line.
     #[serde(rename = "cf", default, skip_serializing_if = "is_false")]
     pub conference: bool,
-    /// How long of an agent's talk and hold another agent, whom this one had asked, was spoken to: time that both legs count.
+    /// Of an agent's leg that is more than a consultation: how long of its talk was with the agent who asked for it before the
+    /// customer was passed on. The leg of the one who asked counts that time too.
     #[serde(rename = "ct", default, skip_serializing_if = "Option::is_none")]
     pub consulted: Option<Millis>,
 }
@@ -308,7 +309,7 @@ pub enum LegKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LegOutcome {
-    /// Reached an agent who answered.
+    /// Reached an agent who answered. Of a flow: it served the customer, or ended by itself.
     Answered,
     /// The customer left before an agent answered.
     Abandoned,

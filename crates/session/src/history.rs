@@ -1,6 +1,8 @@
-//! What the states of an interaction's life, one after the other, say of holds, alerts and transfers.
+//! What the states of an interaction's life, one after the other, say of holds and transfers.
 
-use schema::{Millis, State, Transfer, UtcMicros};
+use crate::outcome::Transfers;
+use crate::totals::DurationFact;
+use schema::{Fact, Millis, State, Transfer, UtcMicros};
 
 /// How a state passes the contact on, if it does.
 ///
@@ -19,6 +21,32 @@ pub(crate) fn transfer(state: &State) -> Option<Transfer> {
     }
 }
 
+/// Whether the state says that more than two parties were on the line.
+pub(crate) fn is_conference(state: &State) -> bool {
+    matches!(state, State::Other(name) if matches!(name.as_str(), "conference" | "conferenced"))
+}
+
+/// How often the contact was passed on by an agent: by one whom the state names, or after somebody was connected. What a flow passes
+/// on before is no agent's transfer. A repetition without another state in between is the same statement under another id.
+pub(crate) fn transfers<'a>(states: impl Iterator<Item = (&'a Fact, &'a State)>) -> Transfers {
+    let mut transfers = Transfers::default();
+    let mut previous = None;
+    let mut connected = false;
+    for (fact, state) in states {
+        let agent = fact.statement.agent.as_ref().map(|agent| &agent.id);
+        let this = (state, agent, fact.statement.leg().map(|leg| &leg.id));
+        let again = previous.replace(this) == Some(this);
+        connected |= matches!(state, State::Connected | State::Held);
+        if let Some(transfer) = transfer(state)
+            && !again
+            && (agent.is_some() || connected)
+        {
+            transfers.count(transfer);
+        }
+    }
+    transfers
+}
+
 /// The holds of a stretch of states.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Holds {
@@ -26,6 +54,22 @@ pub(crate) struct Holds {
     pub(crate) count: u32,
     /// The longest of those that ended.
     pub(crate) longest: Option<Millis>,
+}
+
+impl Holds {
+    /// The longest hold, where the hold time of all of them together is known. Of a single one that time is it. Of several, instants
+    /// that give more than all of them contradict the source, and then nobody knows.
+    pub(crate) fn longest_of(self, all: Option<DurationFact>) -> Option<DurationFact> {
+        match (self.count, all) {
+            (0, _) => None,
+            (1, Some(stated)) => Some(stated),
+            (_, Some(DurationFact::Stated(all))) => self
+                .longest
+                .filter(|longest| *longest <= all)
+                .map(DurationFact::judge),
+            _ => self.longest.map(DurationFact::judge),
+        }
+    }
 }
 
 /// The holds among these states, each from the first statement of it to the next other state, or to `end`.
@@ -79,27 +123,4 @@ pub(crate) fn time_in<'a>(
         spend(began, end);
     }
     Millis(micros.div_euclid(1000))
-}
-
-/// How often it rang at an agent who did not answer.
-///
-/// An alert is answered by the next `connected` or `held`, and by `completed`, because sources leave states out. Another alert, a
-/// return to the queue, a missed or an abandoned end mean that it was not. A missed end without any alert before it is one, too.
-pub(crate) fn missed_alerts<'a>(states: impl Iterator<Item = &'a State>) -> u32 {
-    let mut missed: u32 = 0;
-    let mut ringing = false;
-    for state in states {
-        let (in_vain, rings) = match state {
-            State::Alerting => (ringing, true),
-            State::Queued | State::Abandoned => (ringing, false),
-            State::Missed => (true, false),
-            State::Connected | State::Held | State::Completed => (false, false),
-            State::Offered | State::Transferred | State::WrappedUp | State::Other(_) => {
-                (false, ringing)
-            }
-        };
-        missed = missed.saturating_add(u32::from(in_vain));
-        ringing = rings;
-    }
-    missed
 }

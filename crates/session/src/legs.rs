@@ -46,11 +46,13 @@ pub struct LegView<'a> {
     pub consult: bool,
     /// Whether more than two parties were on the line.
     pub conference: bool,
-    /// How long of its talk and hold another agent, whom its own had asked, was spoken to: time that both legs count.
+    /// Of a leg that is more than a consultation: how long of its talk was with the agent who asked for it, who counts that time too.
     pub consulted: Option<DurationFact>,
     /// Whether it is derived from events that know no legs.
     pub derived: bool,
     pub(crate) durations: Totals,
+    /// Whether nothing is known but that it rang.
+    pub(crate) only_rang: bool,
 }
 
 impl LegView<'_> {
@@ -59,12 +61,19 @@ impl LegView<'_> {
         self.durations.get(kind)
     }
 
-    /// Whether an agent answered it.
+    /// Whether an agent answered it. A flow that served the customer answered nothing.
     pub fn is_answered(&self) -> bool {
-        matches!(
-            self.outcome,
-            Some(LegOutcome::Answered | LegOutcome::Transferred)
-        )
+        self.kind != LegKind::Ivr
+            && matches!(
+                self.outcome,
+                Some(LegOutcome::Answered | LegOutcome::Transferred)
+            )
+    }
+
+    /// Whether its agent took part: answered, or did something else (dialled, say) than let it ring.
+    pub(crate) fn took_part(&self) -> bool {
+        self.kind == LegKind::Agent
+            && (self.is_answered() || (self.outcome.is_none() && !self.only_rang))
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`fold`], then [`timeline`], [`outcome`] and [`legs`]. Nothing here knows a clock, a zone or a metric, and nothing here fails on content.
 
+mod course;
 pub mod fold;
 mod history;
 pub mod json;

@@ -4,7 +4,7 @@ use crate::history;
 use crate::timeline::{Status, Timeline};
 use crate::totals::DurationFact;
 use schema::{
-    AgentRef, DurationKind, Fact, LegKind, LegOutcome, QueueId, State, Transfer, UtcMicros,
+    AgentRef, DurationKind, Fact, LegKind, LegOutcome, Millis, QueueId, State, Transfer, UtcMicros,
 };
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    fn count(&mut self, transfer: Transfer) {
+    pub(crate) fn count(&mut self, transfer: Transfer) {
         let count = match transfer {
             Transfer::Blind => &mut self.blind,
             Transfer::Consult => &mut self.consult,
@@ -79,7 +79,7 @@ impl Transfers {
     }
 }
 
-/// What the facts show of how an interaction went, gathered in one pass.
+/// What the legs and the facts show of how an interaction went, gathered once.
 #[derive(Debug, Clone, Copy, Default)]
 struct Evidence {
     /// An agent's leg was answered, not counting consultations.
@@ -87,68 +87,53 @@ struct Evidence {
     /// Somebody left a queue, or an agent whom it rang at.
     abandoned_leg: bool,
     abandoned_flow: bool,
+    /// A flow says that it served the customer.
+    served_by_flow: bool,
     flowed_out: bool,
     rang: bool,
     queue_leg: bool,
+    agent_leg: bool,
     /// A state says that it was connected to an agent.
     connected: bool,
-    /// A queue was stated, by name or by state.
+    /// A queue was named.
+    queue: bool,
+    /// A state says that it waited, or rang.
     queued: bool,
     agent: bool,
-    agent_took_part: bool,
-    talk: bool,
 }
 
 impl Evidence {
     fn of(timeline: &Timeline<'_>) -> Self {
         let mut seen = Self::default();
+        for leg in timeline.stated_legs() {
+            let is_agent = leg.kind == LegKind::Agent;
+            let is_flow = leg.kind == LegKind::Ivr;
+            seen.queue_leg |= leg.kind == LegKind::Queue;
+            seen.agent_leg |= is_agent;
+            match leg.outcome {
+                Some(LegOutcome::Answered | LegOutcome::Transferred) => {
+                    seen.answered_leg |= is_agent && !leg.consult;
+                    seen.served_by_flow |= is_flow && leg.outcome == Some(LegOutcome::Answered);
+                }
+                Some(LegOutcome::Abandoned) if is_flow => seen.abandoned_flow = true,
+                Some(LegOutcome::Abandoned) => seen.abandoned_leg = true,
+                Some(LegOutcome::FlowedOut) => seen.flowed_out |= leg.kind == LegKind::Queue,
+                Some(LegOutcome::NotResponding) => seen.rang = true,
+                None => {}
+            }
+        }
         for fact in timeline.facts() {
             let statement = &fact.statement;
-            if let Some(leg) = statement.leg() {
-                let is_agent = leg.kind == LegKind::Agent;
-                seen.queue_leg |= leg.kind == LegKind::Queue;
-                match leg.outcome {
-                    Some(LegOutcome::Answered | LegOutcome::Transferred) => {
-                        seen.answered_leg |= is_agent && !leg.consult;
-                    }
-                    Some(LegOutcome::Abandoned) if leg.kind == LegKind::Ivr => {
-                        seen.abandoned_flow = true;
-                    }
-                    Some(LegOutcome::Abandoned) => seen.abandoned_leg = true,
-                    Some(LegOutcome::FlowedOut) => seen.flowed_out |= leg.kind == LegKind::Queue,
-                    Some(LegOutcome::NotResponding) => seen.rang = true,
-                    None => {}
-                }
-            }
-            seen.queued |= statement.queue.is_some();
+            seen.queue |= statement.queue.is_some();
+            seen.agent |= statement.agent.is_some();
             match &statement.state {
                 Some(State::Connected | State::Held) => seen.connected = true,
                 Some(State::Queued | State::Alerting) => seen.queued = true,
                 _ => {}
             }
-            let consulted = statement.leg().is_some_and(|leg| leg.consult);
-            seen.agent |= statement.agent.is_some();
-            seen.agent_took_part |= took_part(fact) && !consulted;
-            seen.talk |= statement
-                .durations
-                .get(DurationKind::Talk)
-                .is_some_and(|talk| talk.0 > 0);
         }
         seen
     }
-}
-
-/// Whether the fact names an agent who took part: not one at whom it only rang.
-pub(crate) fn took_part(fact: &Fact) -> bool {
-    let rang = fact
-        .statement
-        .leg()
-        .is_some_and(|leg| leg.outcome == Some(LegOutcome::NotResponding))
-        || matches!(
-            fact.statement.state,
-            Some(State::Alerting | State::Missed | State::Abandoned)
-        );
-    fact.statement.agent.is_some() && !rang
 }
 
 impl<'a> Timeline<'a> {
@@ -156,9 +141,10 @@ impl<'a> Timeline<'a> {
     ///
     /// The history decides, not the last word. In this order: an agent's leg was answered (a consultation alone is none); the
     /// customer left a queue; a queue passed it on to another flow; the customer left the flow; it rang in vain. Where no leg says
-    /// any of that, the states do: `connected` or `held` is answered whatever came after; `abandoned` is in a queue when a queue, an
-    /// alert or an agent was stated before, else in the flow; `completed` is answered when an agent took part or talk was stated,
-    /// else self-service, unless a queue's leg shows that it was not the flow that served.
+    /// any of that, what is told of no leg does: an agent answered, or talk was stated, whatever the end is called; `abandoned` is in
+    /// a queue when a queue, a wait, an alert or an agent was stated, else in the flow; `missed` is missed. What was `completed` is
+    /// self-service where a flow's leg says that it served, or where there are no legs; but never where it waited for agents, or one
+    /// was named: nobody says who served it then, nor of a flow whose end nobody states.
     pub fn outcome(&self) -> Option<Outcome> {
         let status = self.status();
         if matches!(status, Status::Open | Status::Overfull) {
@@ -175,40 +161,46 @@ impl<'a> Timeline<'a> {
             Outcome::AbandonedInIvr
         } else if seen.rang {
             Outcome::Missed
-        } else if seen.connected {
+        } else if seen.connected || self.parts().answered {
             Outcome::Answered
         } else {
+            let waited = seen.queued || seen.queue_leg || self.waited();
             match status {
-                Status::Abandoned if seen.queued || seen.queue_leg || seen.agent => {
+                Status::Abandoned if waited || seen.queue || seen.agent => {
                     Outcome::AbandonedInQueue
                 }
                 Status::Abandoned => Outcome::AbandonedInIvr,
                 Status::Missed => Outcome::Missed,
-                _ if seen.agent_took_part || seen.talk => Outcome::Answered,
-                _ if seen.agent || seen.queue_leg => Outcome::Other,
-                _ => Outcome::SelfService,
+                _ if seen.agent || seen.agent_leg || waited => Outcome::Other,
+                _ if seen.served_by_flow || !self.has_legs() => Outcome::SelfService,
+                _ => Outcome::Other,
             }
         })
     }
 
-    /// How often it was passed on by an agent: what the legs state, else the states that say so.
+    /// Whether it was offered to agents: a queue was named or has a leg, a state says that it waited or rang, or a wait was stated.
+    pub fn queued(&self) -> bool {
+        let seen = Evidence::of(self);
+        seen.queue || seen.queued || seen.queue_leg || self.waited()
+    }
+
+    /// Whether a wait in a queue was stated that is one.
+    fn waited(&self) -> bool {
+        self.duration(DurationKind::QueueWait)
+            .is_some_and(|wait| wait != DurationFact::Stated(Millis::ZERO))
+    }
+
+    /// How often it was passed on by an agent: what the legs state, else the states that say so of an agent, or after one was
+    /// connected. What a flow passes on is no agent's transfer.
     pub fn transfers(&self) -> Transfers {
         let mut transfers = Transfers::default();
-        if self.has_legs() {
-            for transfer in self.all_legs().iter().filter_map(|leg| leg.transfer) {
-                transfers.count(transfer);
-            }
-            if transfers.total() > 0 {
-                return transfers;
-            }
-        }
-        for transfer in self
-            .history()
-            .filter_map(|(_, state)| history::transfer(state))
-        {
+        for transfer in self.stated_legs().iter().filter_map(|leg| leg.transfer) {
             transfers.count(transfer);
         }
-        transfers
+        if transfers.total() > 0 {
+            return transfers;
+        }
+        history::transfers(self.history())
     }
 
     /// How often the customer was put on hold; `None` where nothing is known of holds.
@@ -235,8 +227,8 @@ impl<'a> Timeline<'a> {
         (found.count > 0 || unseen()).then_some(found.count)
     }
 
-    /// The longest of the holds. Of a single one the hold time as stated; of several, the instants of the events tell, and never
-    /// more than the hold time stated for all of them.
+    /// The longest of the holds. Of a single one the hold time as stated; of several, the instants of the events tell, unless they
+    /// contradict the hold time stated for all of them: then nobody knows.
     pub fn longest_hold(&self) -> Option<DurationFact> {
         if self.has_legs() {
             // Of two, the longer; one that is implausible is as long as it says, so that it shows.
@@ -250,16 +242,8 @@ impl<'a> Timeline<'a> {
                     DurationFact::Implausible(millis) => (true, *millis),
                 });
         }
-        let found = self.holds_told();
-        let all = self.duration(DurationKind::Hold);
-        match (found.count, all) {
-            (0, _) => None,
-            (1, Some(stated)) => Some(stated),
-            (_, Some(DurationFact::Stated(all))) => found
-                .longest
-                .map(|longest| DurationFact::judge(longest.min(all))),
-            _ => found.longest.map(DurationFact::judge),
-        }
+        self.holds_told()
+            .longest_of(self.duration(DurationKind::Hold))
     }
 
     fn holds_told(&self) -> history::Holds {
@@ -267,39 +251,32 @@ impl<'a> Timeline<'a> {
         history::holds(states, self.ended_at())
     }
 
-    /// How often it rang at an agent who did not answer.
+    /// How often it rang at an agent who did not answer. When the customer left while it rang, nobody missed anything.
     pub fn missed_alerts(&self) -> u32 {
         if self.has_legs() {
             let missed = self
-                .all_legs()
+                .stated_legs()
                 .iter()
                 .filter(|leg| leg.outcome == Some(LegOutcome::NotResponding))
                 .count();
             return u32::try_from(missed).unwrap_or(u32::MAX);
         }
-        history::missed_alerts(self.history().map(|(_, state)| state))
+        self.parts().missed
     }
 
     /// The agents who took part, each once, in the order of their first part. One at whom it only rang took none.
     pub fn agents(&self) -> Vec<&'a AgentRef> {
-        let took = self.facts().filter(|fact| took_part(fact));
-        distinct(
-            took.filter_map(|fact| fact.statement.agent.as_ref()),
-            |agent| agent.id.as_str(),
-        )
+        self.took_part().iter().map(|took| took.agent).collect()
     }
 
     /// How many agents took part.
     pub fn agent_count(&self) -> u32 {
-        u32::try_from(self.agents().len()).unwrap_or(u32::MAX)
+        u32::try_from(self.took_part().len()).unwrap_or(u32::MAX)
     }
 
-    /// The last agent on the timeline who took part.
+    /// The agent who took part last.
     pub fn last_agent(&self) -> Option<&'a AgentRef> {
-        self.facts()
-            .rev()
-            .filter(|fact| took_part(fact))
-            .find_map(|fact| fact.statement.agent.as_ref())
+        self.last_part()
     }
 
     /// The queues, each once, in the order of their first statement.
@@ -329,41 +306,71 @@ impl<'a> Timeline<'a> {
     /// When an agent first answered: the earliest that the agents' legs state, else a queue's leg, else the first `connected`.
     pub fn answered_at(&self) -> Option<UtcMicros> {
         let earliest = |kind: LegKind| {
-            self.facts()
-                .filter_map(|fact| fact.statement.leg())
+            self.stated_legs()
+                .iter()
                 .filter(|leg| leg.kind == kind && !leg.consult)
+                .filter(|leg| kind != LegKind::Agent || leg.took_part())
                 .filter_map(|leg| leg.answered_at)
                 .min()
         };
-        if self.has_legs()
-            && let Some(at) = earliest(LegKind::Agent).or_else(|| earliest(LegKind::Queue))
-        {
-            return Some(at);
-        }
-        self.history()
-            .find(|(_, state)| **state == State::Connected)
-            .map(|(fact, _)| fact.at)
+        earliest(LegKind::Agent)
+            .or_else(|| earliest(LegKind::Queue))
+            .or_else(|| self.first_state(&[State::Connected]))
     }
 
-    /// Whether it was offered to agents: a queue, a wait or an alert was stated.
-    pub fn queued(&self) -> bool {
-        Evidence::of(self).queued
-    }
-
-    /// How long the customer waited until an agent first answered; `None` where nobody did or nothing tells.
+    /// How long the customer waited in queues until an agent first answered; only of an answered interaction, and `None` where
+    /// nothing tells. The clock goes on from queue to queue, and what was waited for later agents, or for consulted ones, is not in it.
+    ///
+    /// By legs: the waits of those that began before the answer. Without legs: the queue wait as stated at or before the first
+    /// `connected`; else as first stated behind it, unless it waited again in between; else from the first `queued` (or `alerting`)
+    /// to the answer. Where nobody says when it was answered, the queue wait as stated.
     pub fn answered_after(&self) -> Option<DurationFact> {
-        self.duration(DurationKind::QueueWait)
-    }
-
-    /// When the customer left: the end of the customer's own line, where one is stated, else the interaction's.
-    pub fn customer_left_at(&self) -> Option<UtcMicros> {
-        self.ended_at()
+        if self.outcome() != Some(Outcome::Answered) {
+            return None;
+        }
+        let answered = self.answered_at().or_else(|| {
+            let agents = self.stated_legs().iter();
+            agents
+                .filter(|leg| leg.kind == LegKind::Agent && leg.took_part() && !leg.consult)
+                .map(|leg| leg.started_at)
+                .min()
+        });
+        if let Some(waited) = self.waited_on_legs(answered) {
+            return Some(waited);
+        }
+        let Some(answered) = answered else {
+            return self.duration(DurationKind::QueueWait);
+        };
+        let stated = |fact: &Fact| fact.statement.durations.get(DurationKind::QueueWait);
+        let cumulative = || {
+            self.facts()
+                .filter(|fact| fact.statement.leg().is_none() && stated(fact).is_some())
+        };
+        // As everywhere, what the weightiest source states counts.
+        let rank = cumulative().map(|fact| fact.rank).max();
+        let weightiest = || cumulative().filter(|fact| Some(fact.rank) == rank);
+        if let Some(fact) = weightiest().rfind(|fact| fact.at <= answered) {
+            return stated(fact).map(DurationFact::judge);
+        }
+        if let Some(fact) = weightiest().next()
+            && !self.history().any(|(waits, state)| {
+                *state == State::Queued && answered < waits.at && waits.at <= fact.at
+            })
+        {
+            return stated(fact).map(DurationFact::judge);
+        }
+        let from = self
+            .first_state(&[State::Queued])
+            .or_else(|| self.first_state(&[State::Alerting]))
+            .filter(|from| *from <= answered)?;
+        Some(DurationFact::judge(answered.since(from)))
     }
 
     /// How long the customer waited until leaving; only of an abandoned interaction, and `None` where nothing tells.
     ///
-    /// In a queue: the wait of the leg that was left, as stated or by its instants. Without legs the queue wait as stated, else from
-    /// the first `queued` (or `alerting`, or `offered`) to the end. In the flow: from the interaction's start to its end.
+    /// In queues, by the same clock as [`Timeline::answered_after`]: the waits of all legs together, as stated or by their instants.
+    /// Without legs the queue wait as stated, else from the first `queued` (or `alerting`, or `offered`) to the end. In the flow: from
+    /// the interaction's start to its end.
     pub fn abandoned_after(&self) -> Option<DurationFact> {
         let outcome = self.outcome()?;
         if !outcome.is_abandoned() {
@@ -373,37 +380,75 @@ impl<'a> Timeline<'a> {
         if outcome == Outcome::AbandonedInIvr {
             return Some(span(self.start()?, self.ended_at()?));
         }
-        if self.has_legs() {
-            let legs = self.all_legs();
-            let left = legs
-                .iter()
-                .rfind(|leg| leg.outcome == Some(LegOutcome::Abandoned) && leg.kind != LegKind::Ivr)
-                .or_else(|| legs.iter().rfind(|leg| leg.kind == LegKind::Queue));
-            if let Some(left) = left {
-                return left
-                    .duration(DurationKind::QueueWait)
-                    .or_else(|| Some(span(left.started_at, left.ended_at?)));
-            }
+        if let Some(waited) = self.waited_on_legs(None) {
+            return Some(waited);
+        }
+        let left = self
+            .stated_legs()
+            .iter()
+            .rfind(|leg| leg.outcome == Some(LegOutcome::Abandoned) && leg.kind != LegKind::Ivr);
+        if let Some(left) = left {
+            return Some(span(left.started_at, left.ended_at?));
         }
         if let Some(stated) = self.duration(DurationKind::QueueWait) {
             return Some(stated);
         }
-        let first = |wanted: &[State]| {
-            self.history()
-                .find(|(_, state)| wanted.contains(state))
-                .map(|(fact, _)| fact.at)
-        };
-        let from = first(&[State::Queued])
-            .or_else(|| first(&[State::Alerting]))
-            .or_else(|| first(&[State::Offered]))?;
+        let from = self
+            .first_state(&[State::Queued])
+            .or_else(|| self.first_state(&[State::Alerting]))
+            .or_else(|| self.first_state(&[State::Offered]))?;
         Some(span(from, self.ended_at()?))
+    }
+
+    /// What the legs that began by then waited in queues, all together; `None` where none says so.
+    fn waited_on_legs(&self, until: Option<UtcMicros>) -> Option<DurationFact> {
+        self.stated_legs()
+            .iter()
+            .filter(|leg| !leg.consult && until.is_none_or(|until| leg.started_at <= until))
+            .filter_map(|leg| {
+                leg.duration(DurationKind::QueueWait).or_else(|| {
+                    let ended = leg.ended_at.filter(|_| leg.kind == LegKind::Queue)?;
+                    Some(DurationFact::judge(ended.since(leg.started_at)))
+                })
+            })
+            .reduce(DurationFact::plus)
+    }
+
+    /// When one of these states was first told.
+    fn first_state(&self, wanted: &[State]) -> Option<UtcMicros> {
+        self.history()
+            .find(|(_, state)| wanted.contains(state))
+            .map(|(fact, _)| fact.at)
+    }
+
+    /// When the customer was gone: the end of the customer's own line, where one is stated, else the interaction's end, which can
+    /// be that of a wrap-up. Of several lines it is the first in the direction of the interaction: others are those of parties whom
+    /// an agent called, and a platform may leave such a one open for weeks.
+    pub fn customer_left_at(&self) -> Option<UtcMicros> {
+        let direction = self.direction();
+        let lines = || {
+            self.stated_legs()
+                .iter()
+                .filter(|leg| leg.kind == LegKind::Customer)
+        };
+        lines()
+            .find(|leg| {
+                leg.direction.is_none() || direction.is_none() || leg.direction == direction
+            })
+            .or_else(|| lines().next())
+            .and_then(|leg| leg.ended_at)
+            .or_else(|| self.ended_at())
     }
 
     /// Whether more than two parties were on the line at once.
     pub fn conference(&self) -> bool {
         self.facts().any(|fact| {
             fact.statement.leg().is_some_and(|leg| leg.conference)
-                || matches!(&fact.statement.state, Some(State::Other(name)) if matches!(name.as_str(), "conference" | "conferenced"))
+                || fact
+                    .statement
+                    .state
+                    .as_ref()
+                    .is_some_and(history::is_conference)
         })
     }
 

@@ -1,15 +1,19 @@
 //! The facts in the order of the platform's clock, with the questions that metrics ask of them.
 //!
-//! "First" and "last" mean by `(at, key)`, never by arrival: two facts of one instant are in the order of their keys.
+//! "First" and "last" mean by `(at, key)`, never by arrival: two facts of one instant are in the order of their keys. So it is for what
+//! is stated: start, first agent, dispositions, durations, queues. What became of the interaction does not depend on ids, which are
+//! chance: there facts of one instant are in the order in which states follow each other (`course::in_order`).
 
+use crate::course::{self, Course, Says};
 use crate::fold::Session;
 use crate::legs::{self, LegView};
 use crate::totals::{self, DurationFact, LegFacts, Totals, Weighed};
 use crate::withdrawn::Withdrawn;
 use schema::{
-    AgentRef, CustomerKey, Direction, DurationKind, Fact, FactKey, LegKind, LegOutcome, QueueId,
-    State, UtcMicros,
+    AgentId, AgentRef, CustomerKey, Direction, DurationKind, Fact, FactKey, LegKind, LegOutcome,
+    QueueId, State, UtcMicros,
 };
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// How far an interaction has come.
@@ -50,8 +54,22 @@ pub struct Timeline<'a> {
     overfull: bool,
     has_legs: bool,
     withdrawn: &'a Withdrawn,
-    /// Made when first asked for: several questions rest on them.
+    /// Made when first asked for, as all below: several questions rest on them.
     legs: OnceLock<Vec<LegView<'a>>>,
+    in_order: OnceLock<Vec<&'a Fact>>,
+    course: OnceLock<Course<'a>>,
+    took_part: OnceLock<Vec<TookPart<'a>>>,
+}
+
+/// An agent who took part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TookPart<'a> {
+    /// As first stated, whatever the statement.
+    pub(crate) agent: &'a AgentRef,
+    /// When that was.
+    pub(crate) stated_at: UtcMicros,
+    /// The place in the course of the last statement that shows it.
+    last: usize,
 }
 
 impl<'a> Timeline<'a> {
@@ -63,6 +81,9 @@ impl<'a> Timeline<'a> {
             has_legs: facts.iter().any(|fact| fact.statement.leg().is_some()),
             withdrawn: &session.withdrawn,
             legs: OnceLock::new(),
+            in_order: OnceLock::new(),
+            course: OnceLock::new(),
+            took_part: OnceLock::new(),
             facts,
             earliest: session.earliest,
             ended: session.ended,
@@ -94,17 +115,14 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    /// The first agent on the timeline as first stated, and when. One whose leg rang in vain took no part.
+    /// The first agent on the timeline who took part, as first stated, and when that was. One at whom it only rang took none.
     ///
-    /// The zone is the one of that very statement: an agent who is first named without a zone has none.
+    /// The zone is the one of that very statement: an agent who is first named without a zone has none, whatever later statements
+    /// say of it, and the platforms' rules read it so.
     pub fn first_agent(&self) -> Option<(&'a AgentRef, UtcMicros)> {
-        let rang_in_vain = |fact: &Fact| {
-            let leg = fact.statement.leg();
-            leg.is_some_and(|leg| leg.outcome == Some(LegOutcome::NotResponding))
-        };
-        self.facts()
-            .filter(|fact| !rang_in_vain(fact))
-            .find_map(|fact| fact.statement.agent.as_ref().map(|agent| (agent, fact.at)))
+        self.took_part()
+            .first()
+            .map(|took| (took.agent, took.stated_at))
     }
 
     /// The disposition stated last.
@@ -145,7 +163,7 @@ impl<'a> Timeline<'a> {
         if let Some(state) = record.and_then(terminal_state) {
             return Some(state.clone());
         }
-        let last = self.facts().rev().find_map(terminal_state);
+        let last = self.course().rev().find_map(terminal_state);
         let ended = record.is_some_and(|record| record_end(record).is_some());
         if last.is_none() && !ended {
             return None;
@@ -177,15 +195,22 @@ impl<'a> Timeline<'a> {
     }
 
     /// When the interaction ended: as its own record states, else the latest end that another source states of it, else the instant
-    /// of the first terminal statement.
+    /// of the first terminal statement behind the last one of its life (a wait, an alert, a connection, a hold): what was missed
+    /// by one agent and then taken by another had not ended, and a second copy of the end does not move it.
     pub fn ended_at(&self) -> Option<UtcMicros> {
         self.record()
             .and_then(record_end)
             .or_else(|| self.facts().filter_map(record_end).max())
             .or_else(|| {
-                self.facts()
-                    .find(|fact| terminal_state(fact).is_some())
-                    .map(|fact| fact.at)
+                let mut ended = None;
+                for fact in self.course().rev() {
+                    if terminal_state(fact).is_some() {
+                        ended = Some(fact.at);
+                    } else if ended.is_some() && lives(fact) {
+                        break;
+                    }
+                }
+                ended
             })
     }
 
@@ -231,14 +256,87 @@ impl<'a> Timeline<'a> {
 
     /// The states of the interaction's life, as events told them. Records state the end at the start's instant, so none of them.
     pub(crate) fn history(&self) -> impl DoubleEndedIterator<Item = (&'a Fact, &'a State)> + '_ {
-        self.facts()
+        self.course()
             .filter(|fact| fact.key.is_event())
             .filter_map(|fact| Some((fact, fact.statement.state.as_ref()?)))
+    }
+
+    /// The facts in the order of the course, which knows no ids.
+    pub(crate) fn course(&self) -> impl DoubleEndedIterator<Item = &'a Fact> + '_ {
+        self.in_order
+            .get_or_init(|| course::in_order(&self.facts))
+            .iter()
+            .copied()
+    }
+
+    /// Everybody's part, by the statements that are about no leg.
+    pub(crate) fn parts(&self) -> &Course<'a> {
+        self.course.get_or_init(|| Course::of(self))
+    }
+
+    /// The agents who took part, in the order of the first statement that shows it.
+    pub(crate) fn took_part(&self) -> &[TookPart<'a>] {
+        self.took_part.get_or_init(|| self.who_took_part())
+    }
+
+    fn who_took_part(&self) -> Vec<TookPart<'a>> {
+        let legs: BTreeMap<&str, bool> = if self.has_legs {
+            self.all_legs()
+                .iter()
+                .map(|leg| (leg.id.as_ref(), leg.took_part()))
+                .collect()
+        } else {
+            BTreeMap::new()
+        };
+        let shows = |fact: &Fact, agent: &AgentRef| match fact.statement.leg() {
+            Some(leg) => legs.get(leg.id.as_str()).is_some_and(|took| *took),
+            None => self.parts().part(&agent.id).is_some_and(|part| {
+                let rang = Says::of(fact.statement.state.as_ref()) == Says::Rang;
+                part.took_part() && !(rang && part.present)
+            }),
+        };
+        let mut found: Vec<TookPart<'a>> = Vec::new();
+        let mut places: BTreeMap<&AgentId, usize> = BTreeMap::new();
+        let mut named: BTreeMap<&AgentId, (&'a AgentRef, UtcMicros)> = BTreeMap::new();
+        for fact in self.facts() {
+            let Some(agent) = &fact.statement.agent else {
+                continue;
+            };
+            let (first, stated_at) = *named.entry(&agent.id).or_insert((agent, fact.at));
+            if !places.contains_key(&agent.id) && shows(fact, agent) {
+                places.insert(&agent.id, found.len());
+                found.push(TookPart {
+                    agent: first,
+                    stated_at,
+                    last: 0,
+                });
+            }
+        }
+        for (place, fact) in self.course().enumerate() {
+            if let Some(agent) = &fact.statement.agent
+                && let Some(took) = places.get(&agent.id).map(|index| &mut found[*index])
+                && shows(fact, agent)
+            {
+                took.last = place;
+            }
+        }
+        found
+    }
+
+    /// The agent who took part last.
+    pub(crate) fn last_part(&self) -> Option<&'a AgentRef> {
+        let last = self.took_part().iter().max_by_key(|took| took.last);
+        last.map(|took| took.agent)
     }
 
     /// The legs, in no copy.
     pub(crate) fn all_legs(&self) -> &[LegView<'a>] {
         self.legs.get_or_init(|| legs::of(self))
+    }
+
+    /// The legs that are stated, in no copy; none of events that know no legs.
+    pub(crate) fn stated_legs(&self) -> &[LegView<'a>] {
+        if self.has_legs { self.all_legs() } else { &[] }
     }
 
     pub(crate) fn withdrawn(&self) -> &'a Withdrawn {
@@ -294,6 +392,14 @@ fn terminal_state(fact: &Fact) -> Option<&State> {
         .state
         .as_ref()
         .filter(|state| state.is_terminal())
+}
+
+/// Whether the state is one of an interaction that has not ended.
+fn lives(fact: &Fact) -> bool {
+    matches!(
+        fact.statement.state,
+        Some(State::Queued | State::Alerting | State::Connected | State::Held)
+    )
 }
 
 fn record_end(fact: &Fact) -> Option<UtcMicros> {

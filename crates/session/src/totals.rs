@@ -38,7 +38,7 @@ impl DurationFact {
 
     /// Both together. One that is implausible makes the whole implausible; of two such, the first is named.
     #[must_use]
-    const fn plus(self, other: Self) -> Self {
+    pub(crate) const fn plus(self, other: Self) -> Self {
         match (self, other) {
             // A bounded number of bounded durations: the sum fits, and saturates were it otherwise.
             (Self::Stated(one), Self::Stated(more)) => {

@@ -10,7 +10,7 @@ mod told;
 
 use schema::DurationKind::{Hold, QueueWait, Talk, Wrap};
 use schema::{DurationKind, LegId, LegKind, LegOutcome, Millis, SourceRank, Transfer, UtcMicros};
-use session::{DurationFact, LegView, Session};
+use session::{DurationFact, LegView, Outcome, Session};
 use told::{Told, at, leg, session};
 
 fn millis(leg: &LegView<'_>, kind: DurationKind) -> Option<i64> {
@@ -304,4 +304,185 @@ fn all_legs_of_a_session_that_grew_too_large_are_withdrawn() {
         timeline.withdrawn_legs(),
         ["agent:anna", "agent:bo", "s"].map(LegId::new)
     );
+}
+
+/// Who answered, as each leg says it, with the talk that is theirs.
+fn talked(session: &Session) -> Vec<(String, Option<LegOutcome>, Option<i64>)> {
+    let timeline = session.timeline();
+    let legs = timeline.legs();
+    legs.iter()
+        .map(|leg| (leg.id.to_string(), leg.outcome, millis(leg, Talk)))
+        .collect()
+}
+
+fn part(
+    agent: &str,
+    outcome: LegOutcome,
+    talk: Option<i64>,
+) -> (String, Option<LegOutcome>, Option<i64>) {
+    (format!("agent:{agent}"), Some(outcome), talk)
+}
+
+#[test]
+fn legs_and_interaction_agree_on_who_answered_where_the_connection_is_not_told() {
+    use LegOutcome::{Abandoned, Answered, NotResponding, Transferred};
+    // It rang at one agent, and it was completed with talk.
+    let rang = session([
+        at(24).state("alerting").agent("chi"),
+        at(43).state("completed").lasts(Talk, 8_200),
+    ]);
+    assert_eq!(talked(&rang), [part("chi", Answered, Some(8_200))]);
+    assert_eq!(rang.timeline().outcome(), Some(Outcome::Answered));
+    assert_eq!(rang.timeline().missed_alerts(), 0);
+    assert_eq!(rang.timeline().agent_count(), 1);
+    // An agent passed it on: somebody who did not answer cannot.
+    let left = session([
+        at(13)
+            .state("transferred")
+            .agent("anna")
+            .lasts(Talk, 50_900),
+        at(23).state("abandoned"),
+    ]);
+    assert_eq!(talked(&left), [part("anna", Transferred, Some(50_900))]);
+    assert_eq!(left.timeline().outcome(), Some(Outcome::Answered));
+    // Passed on, rang, and more was talked.
+    let passed = |talk| {
+        session([
+            at(0).state("connected").agent("anna"),
+            at(60)
+                .state("transferred")
+                .agent("anna")
+                .lasts(Talk, 60_000),
+            at(61).state("alerting").agent("chi"),
+            at(99).state("completed").agent("chi").lasts(Talk, talk),
+        ])
+    };
+    assert_eq!(
+        talked(&passed(90_000)),
+        [
+            part("anna", Transferred, Some(60_000)),
+            part("chi", Answered, Some(30_000))
+        ]
+    );
+    // `connected` without a name is the agent's at whom it rang.
+    let nameless = session([
+        at(1).state("alerting").agent("away"),
+        at(5).state("alerting").agent("there"),
+        at(8).state("connected"),
+        at(50).state("completed").lasts(Talk, 42_000),
+    ]);
+    assert_eq!(
+        talked(&nameless),
+        [
+            part("away", NotResponding, None),
+            part("there", Answered, Some(42_000))
+        ]
+    );
+    assert_eq!(nameless.timeline().missed_alerts(), 1);
+    // The customer left while it rang.
+    let gone = session([
+        at(5).state("alerting").agent("anna"),
+        at(7).state("abandoned").lasts(Talk, 0),
+    ]);
+    assert_eq!(talked(&gone), [part("anna", Abandoned, None)]);
+    assert_eq!(gone.timeline().first_agent(), None);
+}
+
+#[test]
+fn who_answered_is_the_first_agent_and_not_one_at_whom_it_rang_before() {
+    let session = session([
+        at(0).state("queued"),
+        at(5).state("alerting").agent("anna"),
+        at(25).state("alerting").agent("bo"),
+        at(28).state("connected").agent("bo"),
+        at(128).state("completed").agent("bo").lasts(Talk, 100_000),
+    ]);
+    let timeline = session.timeline();
+    let (agent, stated_at) = timeline.first_agent().unwrap();
+    // As first stated, which was by the alert.
+    assert_eq!((agent.id.as_str(), stated_at.seconds()), ("bo", 25));
+    assert_eq!(timeline.agent_count(), 1);
+    assert_eq!(timeline.missed_alerts(), 1);
+}
+
+#[test]
+fn of_one_instant_the_states_tell_the_order_and_not_the_ids() {
+    let passed_on = |ids: [&str; 2]| {
+        session([
+            at(0).state("connected").agent("anna").key("a"),
+            at(60)
+                .state("transferred")
+                .agent("anna")
+                .lasts(Talk, 60_000)
+                .key(ids[0]),
+            at(60)
+                .state("connected")
+                .agent("bo")
+                .lasts(Talk, 60_000)
+                .key(ids[1]),
+            at(90)
+                .state("completed")
+                .agent("bo")
+                .lasts(Talk, 90_000)
+                .key("z"),
+        ])
+    };
+    for ids in [["e0", "e2"], ["e2", "e0"]] {
+        let session = passed_on(ids);
+        assert_eq!(
+            talked(&session),
+            [
+                part("anna", LegOutcome::Transferred, Some(60_000)),
+                part("bo", LegOutcome::Answered, Some(30_000))
+            ]
+        );
+        assert_eq!(session.timeline().last_agent().unwrap().id.as_str(), "bo");
+    }
+    for ids in [["e0", "e2"], ["e2", "e0"]] {
+        let session = session([
+            at(5).state("queued").key(ids[0]),
+            at(5).state("alerting").agent("anna").key(ids[1]),
+            at(9).state("connected").agent("anna").key("z"),
+            at(10).state("completed").key("zz"),
+        ]);
+        assert_eq!(session.timeline().missed_alerts(), 0);
+    }
+}
+
+#[test]
+fn who_joins_a_conference_answered_and_was_in_it() {
+    let session = session([
+        at(0).state("connected").agent("anna"),
+        at(50).state("conferenced").agent("bo"),
+        at(90).state("completed").agent("anna"),
+    ]);
+    let timeline = session.timeline();
+    let legs = timeline.legs();
+    let seen: Vec<_> = legs
+        .iter()
+        .map(|leg| (leg.outcome, leg.conference))
+        .collect();
+    let answered = Some(LegOutcome::Answered);
+    assert_eq!(seen, [(answered, false), (answered, true)]);
+}
+
+#[test]
+fn an_agents_stated_leg_without_an_outcome_is_read_as_events_are() {
+    let only = |told: Told| {
+        let session = session([told.agent("anna"), told_end()]);
+        let timeline = session.timeline();
+        let legs = timeline.legs();
+        (legs[0].outcome, timeline.agent_count())
+    };
+    let stated = || leg("s", 1, LegKind::Agent, None);
+    let answered = Some(LegOutcome::Answered);
+    assert_eq!(only(stated().lasts(Talk, 1)), (answered, 1));
+    assert_eq!(only(stated().state("completed")), (answered, 1));
+    // It dialled, and nobody took it: a part of the agent's all the same.
+    assert_eq!(only(stated().lasts(DurationKind::Dialing, 9)), (None, 1));
+    assert_eq!(only(stated().lasts(DurationKind::Alert, 9)), (None, 0));
+}
+
+fn told_end() -> Told {
+    at(99).state("missed").key("end")
 }

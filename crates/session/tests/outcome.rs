@@ -9,7 +9,7 @@
 mod told;
 
 use schema::DurationKind::{Hold, QueueWait, Talk};
-use schema::{LegKind, LegOutcome, Millis, State, Transfer, UtcMicros};
+use schema::{Direction, LegKind, LegOutcome, Millis, State, Transfer, UtcMicros};
 use session::{DurationFact, Outcome, Session, Timeline};
 use told::{Told, at, leg, session, whole};
 
@@ -35,7 +35,7 @@ fn seconds(duration: Option<DurationFact>) -> Option<i64> {
 
 #[test]
 fn states_alone_tell_the_outcome() {
-    use Outcome::{AbandonedInIvr, AbandonedInQueue, Answered, Missed, SelfService};
+    use Outcome::{AbandonedInIvr, AbandonedInQueue, Answered, Missed, Other, SelfService};
     for (names, expected) in [
         (&["offered", "queued"][..], None),
         (
@@ -50,8 +50,13 @@ fn states_alone_tell_the_outcome() {
         (&["offered", "abandoned"], Some(AbandonedInIvr)),
         (&["offered", "alerting", "missed"], Some(Missed)),
         (&["offered", "completed"], Some(SelfService)),
-        // Served in the queue by a flow: nobody took part and nobody left.
-        (&["offered", "queued", "completed"], Some(SelfService)),
+        // It waited for agents: who served it then, nobody says, and no flow claims it.
+        (&["offered", "queued", "completed"], Some(Other)),
+        // After-call work is of somebody, but only a name says whose.
+        (
+            &["queued", "abandoned", "wrapped_up"],
+            Some(AbandonedInQueue),
+        ),
         // Whoever talked to an agent was answered, whatever the last word is.
         (
             &["queued", "connected", "held", "abandoned"],
@@ -71,6 +76,18 @@ fn an_agent_a_queue_or_talk_tells_where_the_states_do_not() {
         (ended("completed").lasts(Talk, 1), Outcome::Answered),
         (ended("completed").lasts(Talk, 0), Outcome::SelfService),
         (ended("completed").queue("q"), Outcome::SelfService),
+        (ended("completed").lasts(QueueWait, 0), Outcome::SelfService),
+        (ended("completed").lasts(QueueWait, 9), Outcome::Other),
+        (
+            ended("abandoned").lasts(QueueWait, 9),
+            Outcome::AbandonedInQueue,
+        ),
+        // Talk is talk, whatever the end is called.
+        (ended("abandoned").lasts(Talk, 1), Outcome::Answered),
+        (
+            ended("missed").agent("anna").lasts(Talk, 1),
+            Outcome::Answered,
+        ),
         (ended("abandoned").queue("q"), Outcome::AbandonedInQueue),
         (ended("abandoned").agent("anna"), Outcome::AbandonedInQueue),
         (ended("missed").agent("anna"), Outcome::Missed),
@@ -87,7 +104,7 @@ fn legs_tell_the_outcome_before_states_do() {
     use LegKind::{Agent, Customer, Ivr, Queue};
     use LegOutcome::{Abandoned, Answered, FlowedOut, NotResponding, Transferred};
     type Legs = &'static [(LegKind, Option<LegOutcome>)];
-    let cases: [(Legs, &str, Outcome); 11] = [
+    let cases: [(Legs, &str, Outcome); 14] = [
         (
             &[(Queue, Some(Answered)), (Agent, Some(Transferred))],
             "completed",
@@ -127,10 +144,22 @@ fn legs_tell_the_outcome_before_states_do() {
         ),
         (&[(Agent, Some(NotResponding))], "missed", Outcome::Missed),
         (
-            &[(Customer, None), (Ivr, None)],
+            &[(Customer, None), (Ivr, Some(Answered))],
             "completed",
             Outcome::SelfService,
         ),
+        // How it ended in the flow, nobody says.
+        (
+            &[(Customer, None), (Ivr, None)],
+            "completed",
+            Outcome::Other,
+        ),
+        (
+            &[(Ivr, Some(Answered)), (Queue, None)],
+            "completed",
+            Outcome::Other,
+        ),
+        (&[(Agent, None)], "completed", Outcome::Other),
         (&[(Ivr, None), (Queue, None)], "completed", Outcome::Other),
         (
             &[(Ivr, None), (Queue, None)],
@@ -187,6 +216,7 @@ fn transfers_are_counted_by_legs_or_else_by_states() {
     };
     assert_eq!(by(states(&["connected", "completed"])), (0, 0, 0));
     let told = states(&[
+        "connected",
         "transferred",
         "blind_transferred",
         "consult_transferred",
@@ -197,6 +227,126 @@ fn transfers_are_counted_by_legs_or_else_by_states() {
     let mut both = told;
     both.extend([on("a", Transfer::Blind), on("b", Transfer::Unspecified)]);
     assert_eq!(by(both), (1, 0, 2));
+}
+
+#[test]
+fn what_a_flow_passes_on_is_no_agents_transfer() {
+    let total = |facts: Vec<Told>| told_by(facts, |timeline| timeline.transfers().total());
+    let before = |transferred: Told| {
+        vec![
+            at(0).state("offered"),
+            transferred,
+            at(21).state("queued"),
+            at(25).state("connected").agent("anna"),
+            at(85).state("completed").agent("anna"),
+        ]
+    };
+    assert_eq!(total(before(at(20).state("transferred"))), 0);
+    assert_eq!(total(before(at(40).state("transferred"))), 1);
+    assert_eq!(total(before(at(20).state("transferred").agent("anna"))), 1);
+}
+
+#[test]
+fn the_same_statement_under_two_ids_counts_once() {
+    let twice = |state: &str, agent: Option<&str>| {
+        [at(10), at(10).later(3)].map(|told| {
+            let told = told.state(state);
+            match agent {
+                Some(agent) => told.agent(agent),
+                None => told,
+            }
+        })
+    };
+    let with = |twins: [Told; 2], rest: Vec<Told>| {
+        let mut facts = twins.to_vec();
+        facts.extend(rest);
+        told_by(facts, |timeline| {
+            (
+                timeline.missed_alerts(),
+                timeline.transfers().total(),
+                timeline.holds(),
+            )
+        })
+    };
+    let rang = twice("alerting", Some("anna"));
+    let taken = vec![at(20).state("connected").agent("anna")];
+    assert_eq!(with(rang, taken).0, 0);
+    assert_eq!(with(twice("missed", Some("anna")), vec![]).0, 1);
+    assert_eq!(with(twice("missed", None), vec![]).0, 1);
+    let sums_up = vec![at(30).state("missed")];
+    assert_eq!(with(twice("missed", Some("anna")), sums_up).0, 1);
+    assert_eq!(with(twice("transferred", Some("anna")), vec![]).1, 1);
+    assert_eq!(with(twice("held", Some("anna")), vec![]).2, Some(1));
+    // Another state in between makes it another one.
+    let again = vec![
+        at(11).state("connected").agent("bo"),
+        at(12).state("transferred").agent("bo"),
+        at(13).state("connected").agent("anna"),
+        at(14).state("transferred").agent("anna"),
+    ];
+    assert_eq!(with(twice("transferred", Some("anna")), again).1, 3);
+}
+
+#[test]
+fn it_ended_behind_the_last_of_its_life_and_a_second_copy_of_the_end_does_not_move_it() {
+    let ended =
+        |facts: Vec<Told>| told_by(facts, |timeline| timeline.ended_at()).map(UtcMicros::seconds);
+    let interim = vec![
+        at(0).state("queued"),
+        at(5).state("alerting").agent("anna"),
+        at(20).state("missed").agent("anna"),
+        at(25).state("connected").agent("bo"),
+        at(60).state("held").agent("bo"),
+        at(90).state("connected").agent("bo"),
+        at(128).state("completed").agent("bo"),
+        at(129).state("completed").agent("bo"),
+        at(140).state("wrapped_up").agent("bo"),
+    ];
+    assert_eq!(ended(interim), Some(128));
+    // A straggler behind the end moves nothing.
+    assert_eq!(
+        ended(vec![at(7).state("completed"), at(9).state("held")]),
+        Some(7)
+    );
+    assert_eq!(ended(states(&["queued", "connected"])), None);
+}
+
+#[test]
+fn the_customer_was_gone_when_the_first_line_in_the_direction_of_the_interaction_ended() {
+    let line = |id: &str, second, direction, until: Option<i64>| {
+        leg(id, second, LegKind::Customer, None)
+            .direction(direction)
+            .with(|leg| leg.ended_at = until.map(|until| UtcMicros(until * 1_000_000)))
+    };
+    let left = |lines: Vec<Told>| {
+        let mut facts = vec![whole("completed", 900).direction(Direction::Inbound)];
+        facts.extend(lines);
+        told_by(facts, |timeline| timeline.customer_left_at()).map(UtcMicros::seconds)
+    };
+    use Direction::{Inbound, Outbound};
+    let stray = || line("b", 40, Outbound, Some(880));
+    assert_eq!(
+        left(vec![line("a", 0, Inbound, Some(60)), stray()]),
+        Some(60)
+    );
+    assert_eq!(
+        left(vec![line("a", 50, Inbound, Some(60)), stray()]),
+        Some(60)
+    );
+    assert_eq!(left(vec![stray()]), Some(880));
+    // Still open, or no line at all: the interaction's end.
+    assert_eq!(left(vec![line("a", 0, Inbound, None), stray()]), Some(900));
+    assert_eq!(left(vec![]), Some(900));
+}
+
+#[test]
+fn it_was_queued_when_a_queue_a_wait_or_an_alert_says_so() {
+    let queued = |told: Told| told_by(vec![told], |timeline| timeline.queued());
+    assert!(queued(at(0).state("queued")) && queued(at(0).state("alerting")));
+    assert!(queued(at(0).queue("q")) && queued(at(0).lasts(QueueWait, 3_200)));
+    assert!(queued(leg("q", 0, LegKind::Queue, None)));
+    assert!(!queued(at(0).state("completed")) && !queued(at(0).lasts(QueueWait, 0)));
+    assert!(!queued(leg("i", 0, LegKind::Ivr, None)));
 }
 
 #[test]
@@ -221,14 +371,16 @@ fn holds_are_those_of_the_legs_or_else_the_held_states() {
         of(vec![at(0).state("held"), at(7).state("completed")]),
         (Some(1), Some(7))
     );
-    // What is said of all holds together bounds the longest, and is that of a single one.
+    // What is said of all holds together is that of a single one.
     let stated = |holds: &[(i64, i64)], millis| {
         let mut facts = call(holds);
         facts.push(at(99).state("completed").lasts(Hold, millis));
         of(facts)
     };
     assert_eq!(stated(&[(5, 9)], 2_000), (Some(1), Some(2)));
-    assert_eq!(stated(&[(5, 9), (20, 50)], 12_000), (Some(2), Some(12)));
+    assert_eq!(stated(&[(5, 9), (20, 50)], 34_000), (Some(2), Some(30)));
+    // One of them alone is longer than all together: whoever is wrong, the longest is not known.
+    assert_eq!(stated(&[(5, 9), (20, 50)], 12_000), (Some(2), None));
     // Hold time without a word of when: it is not known how often.
     assert_eq!(stated(&[], 2_000), (None, None));
     assert_eq!(of(states(&["completed"])), (None, None));
@@ -248,9 +400,9 @@ fn holds_are_those_of_the_legs_or_else_the_held_states() {
 fn it_rang_in_vain_as_often_as_no_answer_followed() {
     for (names, expected) in [
         (&["queued", "alerting", "connected"][..], 0),
-        (&["alerting", "alerting", "connected"], 1),
         (&["alerting", "queued", "alerting", "missed"], 2),
-        (&["alerting", "abandoned"], 1),
+        // The customer left while it rang: nobody missed anything.
+        (&["alerting", "abandoned"], 0),
         (&["offered", "missed"], 1),
         (&["alerting", "completed"], 0),
         (&["alerting", "parked", "queued"], 1),
@@ -261,6 +413,24 @@ fn it_rang_in_vain_as_often_as_no_answer_followed() {
             "{names:?}"
         );
     }
+    let rang = |agents: [&str; 2], taken: &str| {
+        let mut facts: Vec<Told> = (0..)
+            .zip(agents)
+            .map(|(n, agent)| at(n).state("alerting").agent(agent))
+            .collect();
+        facts.push(at(9).state("connected").agent(taken));
+        told_by(facts, |timeline| timeline.missed_alerts())
+    };
+    assert_eq!(rang(["anna", "bo"], "bo"), 1);
+    assert_eq!(rang(["anna", "bo"], "chi"), 2);
+    // Whom an agent consults has not missed the customer when that agent goes on.
+    let consulting = vec![
+        at(1).state("connected").agent("anna"),
+        at(2).state("alerting").agent("bo"),
+        at(3).state("held").agent("anna"),
+        at(4).state("connected").agent("bo"),
+    ];
+    assert_eq!(told_by(consulting, |timeline| timeline.missed_alerts()), 0);
     let missed = Some(LegOutcome::NotResponding);
     let legs = vec![
         leg("a", 1, LegKind::Agent, missed),
@@ -289,7 +459,7 @@ fn the_customer_waited_until_leaving() {
         Some(47)
     );
     assert_eq!(after(states(&["connected", "completed"])), None);
-    // Of two queues, the one that was left.
+    // The clock goes on from queue to queue.
     let queue = |id: &str, second, outcome, wait| {
         leg(id, second, LegKind::Queue, Some(outcome)).lasts(QueueWait, wait)
     };
@@ -303,13 +473,76 @@ fn the_customer_waited_until_leaving() {
     };
     assert_eq!(
         legs(vec![queue("2", 10, LegOutcome::Abandoned, 7_000)]),
-        Some(7)
+        Some(16)
     );
     let unstated = leg("2", 10, LegKind::Queue, Some(LegOutcome::Abandoned))
         .with(|leg| leg.ended_at = Some(UtcMicros(31_000_000)));
-    assert_eq!(legs(vec![unstated]), Some(21));
+    assert_eq!(legs(vec![unstated]), Some(30));
     let absurd = told_by(events(Some(-5)), |timeline| timeline.abandoned_after());
     assert_eq!(absurd, Some(DurationFact::Implausible(Millis(-5))));
+}
+
+#[test]
+fn the_customer_waited_until_the_first_answer_and_later_waits_are_not_in_it() {
+    let after = |facts: Vec<Told>| seconds(told_by(facts, |timeline| timeline.answered_after()));
+    let queue =
+        |id: &str, second, wait| leg(id, second, LegKind::Queue, None).lasts(QueueWait, wait);
+    let agent = |id: &str, second: i64, consult| {
+        leg(id, second - 2, LegKind::Agent, Some(LegOutcome::Answered))
+            .agent(id)
+            .with(move |leg| {
+                leg.answered_at = Some(UtcMicros(second * 1_000_000));
+                leg.consult = consult;
+            })
+    };
+    let record = |legs: Vec<Told>| {
+        let mut facts = vec![whole("completed", 900)];
+        facts.extend(legs);
+        after(facts)
+    };
+    // The queue of the agent who was asked, or to whom the customer was passed on, began behind the answer.
+    assert_eq!(
+        record(vec![
+            queue("1", 0, 7_000),
+            queue("2", 7, 3_000),
+            agent("anna", 10, false),
+            queue("3", 50, 2_000),
+            agent("bo", 52, true),
+        ]),
+        Some(10)
+    );
+    // A contact record states the wait on the agent's leg itself.
+    assert_eq!(
+        record(vec![
+            agent("anna", 10, false).lasts(QueueWait, 8_000),
+            agent("bo", 90, false).lasts(QueueWait, 5_000),
+        ]),
+        Some(8)
+    );
+    assert_eq!(record(vec![queue("1", 0, 7_000)]), None);
+    // Events: what was stated by then, or by the first that says anything.
+    let events = |by: [Option<i64>; 3]| {
+        let lasts = |told: Told, wait: Option<i64>| match wait {
+            Some(wait) => told.lasts(QueueWait, wait),
+            None => told,
+        };
+        after(vec![
+            at(0).state("queued").queue("s"),
+            lasts(at(10).state("connected").agent("anna"), by[0]),
+            lasts(at(70).state("transferred").agent("anna"), by[1]),
+            at(71).state("queued").queue("t"),
+            lasts(at(371).state("abandoned"), by[2]),
+        ])
+    };
+    assert_eq!(events([Some(9_000), None, Some(310_000)]), Some(9));
+    assert_eq!(events([None, Some(8_000), Some(310_000)]), Some(8));
+    assert_eq!(events([None, None, Some(310_000)]), Some(10));
+    assert_eq!(after(states(&["queued", "abandoned"])), None);
+    let only = at(5)
+        .state("completed")
+        .agent("anna")
+        .lasts(QueueWait, 3_200);
+    assert_eq!(after(vec![only]), Some(3));
 }
 
 #[test]
@@ -324,6 +557,7 @@ fn answered_is_the_first_answer_of_a_leg_or_the_first_connection() {
     assert_eq!(of(states(&["queued", "completed"])), None);
     let answered = |id: &str, kind, second: i64, consult| {
         leg(id, 0, kind, None).with(move |leg| {
+            leg.outcome = (kind == LegKind::Agent).then_some(LegOutcome::Answered);
             leg.answered_at = Some(UtcMicros(second * 1_000_000));
             leg.consult = consult;
         })

@@ -1,24 +1,24 @@
 //! Legs of events that know none: one for each agent named, with what can be told apart.
 
 use super::LegView;
+use crate::course::Part;
 use crate::history;
-use crate::outcome::took_part;
-use crate::timeline::Timeline;
+use crate::timeline::{Status, Timeline};
 use crate::totals::{DurationFact, Totals, Weighed};
 use crate::withdrawn::AgentLeg;
-use schema::{AgentId, AgentRef, DurationKind, Fact, LegKind, LegOutcome, State, UtcMicros};
+use schema::{AgentId, DurationKind, Fact, LegKind, LegOutcome, State, UtcMicros};
 
 /// One leg for each agent named.
 pub(super) fn legs<'a>(timeline: &Timeline<'a>) -> Vec<LegView<'a>> {
-    let agents = named(timeline);
+    let agents = &timeline.parts().parts;
     // What is stated without naming an agent is the agent's where only one took part.
-    let took = agents.iter().filter(|agent| agent.took_part).count();
-    let parts = (took != 1).then(|| Parts::of(timeline, &agents));
+    let took = agents.iter().filter(|agent| agent.took_part()).count();
+    let parts = (took != 1).then(|| Parts::of(timeline, agents));
     agents
         .iter()
         .enumerate()
         .map(|(index, agent)| {
-            let whole = took == 1 && agent.took_part;
+            let whole = took == 1 && agent.took_part();
             let durations = match &parts {
                 Some(parts) => parts.of_agent(index),
                 None if whole => timeline.durations(),
@@ -29,67 +29,32 @@ pub(super) fn legs<'a>(timeline: &Timeline<'a>) -> Vec<LegView<'a>> {
         .collect()
 }
 
-struct Named<'a> {
-    /// As first stated.
-    agent: &'a AgentRef,
-    took_part: bool,
-}
-
-fn named<'a>(timeline: &Timeline<'a>) -> Vec<Named<'a>> {
-    let mut found: Vec<Named<'a>> = Vec::new();
-    for fact in timeline.facts() {
-        let Some(agent) = &fact.statement.agent else {
-            continue;
-        };
-        let took_part = took_part(fact);
-        match found.iter_mut().find(|held| held.agent.id == agent.id) {
-            Some(held) => held.took_part |= took_part,
-            None => found.push(Named { agent, took_part }),
-        }
-    }
-    found
-}
-
 fn leg<'a>(
     timeline: &Timeline<'a>,
-    named: &Named<'a>,
+    part: &Part<'a>,
     whole: bool,
     durations: Totals,
 ) -> LegView<'a> {
-    let id = &named.agent.id;
+    let id = &part.agent.id;
     let facts = || timeline.facts().filter(|fact| names(fact, id));
-    let states = || facts().filter_map(|fact| Some((fact, fact.statement.state.as_ref()?)));
-    let ended_at = ended_at(timeline, id);
+    let states = || {
+        timeline
+            .course()
+            .filter(|fact| names(fact, id))
+            .filter_map(|fact| Some((fact, fact.statement.state.as_ref()?)))
+    };
     let transfer = states()
         .rev()
         .find_map(|(_, state)| history::transfer(state));
-    let has = |wanted: State| states().any(|(_, state)| *state == wanted);
-    let outcome = if named.took_part {
-        if transfer.is_some() {
-            Some(LegOutcome::Transferred)
-        } else if has(State::Connected)
-            || has(State::Held)
-            || has(State::WrappedUp)
-            || has(State::Completed)
-        {
-            Some(LegOutcome::Answered)
-        } else {
-            None
-        }
-    } else if has(State::Alerting) || has(State::Missed) {
-        Some(LegOutcome::NotResponding)
-    } else {
-        Some(LegOutcome::Abandoned)
-    };
     let (holds, longest_hold) = if whole {
         (timeline.holds(), timeline.longest_hold())
     } else {
-        holds(timeline, id)
+        holds(timeline, id, durations.get(DurationKind::Hold))
     };
     LegView {
         id: AgentLeg::Derived(id).name(),
         kind: LegKind::Agent,
-        agent: Some(named.agent),
+        agent: Some(part.agent),
         queue: facts().find_map(|fact| fact.statement.queue.as_ref()),
         media: timeline.media(),
         direction: timeline.direction(),
@@ -97,8 +62,8 @@ fn leg<'a>(
         answered_at: states()
             .find(|(_, state)| **state == State::Connected)
             .map(|(fact, _)| fact.at),
-        ended_at,
-        outcome,
+        ended_at: ended_at(timeline, id),
+        outcome: outcome(timeline, part, transfer.is_some()),
         disposition: if whole {
             timeline.disposition()
         } else {
@@ -110,11 +75,27 @@ fn leg<'a>(
         longest_hold,
         transfer,
         consult: false,
-        conference: false,
+        conference: states().any(|(_, state)| history::is_conference(state)),
         consulted: None,
         derived: true,
         durations,
+        only_rang: !part.took_part(),
     }
+}
+
+fn outcome(timeline: &Timeline<'_>, part: &Part<'_>, transfers: bool) -> Option<LegOutcome> {
+    if part.answered {
+        return Some(if transfers {
+            LegOutcome::Transferred
+        } else {
+            LegOutcome::Answered
+        });
+    }
+    if part.missed > 0 {
+        return Some(LegOutcome::NotResponding);
+    }
+    let left = !part.present && timeline.status() == Status::Abandoned;
+    left.then_some(LegOutcome::Abandoned)
 }
 
 fn names(fact: &Fact, agent: &AgentId) -> bool {
@@ -128,7 +109,7 @@ fn names(fact: &Fact, agent: &AgentId) -> bool {
 fn ended_at(timeline: &Timeline<'_>, agent: &AgentId) -> Option<UtcMicros> {
     let mut ended = None;
     let mut open = false;
-    for fact in timeline.facts() {
+    for fact in timeline.course() {
         if names(fact, agent) {
             let ends = fact.statement.state.as_ref().is_some_and(|state| {
                 state.is_terminal()
@@ -146,7 +127,11 @@ fn ended_at(timeline: &Timeline<'_>, agent: &AgentId) -> Option<UtcMicros> {
 }
 
 /// The holds that name this agent, where every hold names one.
-fn holds(timeline: &Timeline<'_>, agent: &AgentId) -> (Option<u32>, Option<DurationFact>) {
+fn holds(
+    timeline: &Timeline<'_>,
+    agent: &AgentId,
+    all: Option<DurationFact>,
+) -> (Option<u32>, Option<DurationFact>) {
     let mut answered = false;
     let mut nameless = false;
     for (fact, state) in timeline.history() {
@@ -164,26 +149,29 @@ fn holds(timeline: &Timeline<'_>, agent: &AgentId) -> (Option<u32>, Option<Durat
     });
     let found = history::holds(states, timeline.ended_at());
     let known = answered || found.count > 0;
-    (
-        known.then_some(found.count),
-        found.longest.map(DurationFact::judge),
-    )
+    (known.then_some(found.count), found.longest_of(all))
 }
 
 /// Who of several agents was told to have taken how much of each kind of duration.
 struct Parts(Vec<Totals>);
 
 impl Parts {
-    fn of(timeline: &Timeline<'_>, agents: &[Named<'_>]) -> Self {
+    fn of(timeline: &Timeline<'_>, agents: &[Part<'_>]) -> Self {
         let mut weighed = Weighed::default();
         for fact in timeline.facts() {
             weighed.take(fact);
         }
+        let totals = weighed.totals();
         let mut parts = vec![Totals::default(); agents.len()];
         for kind in DurationKind::ALL {
             let Some(grown) = grown(timeline, agents, &weighed, kind) else {
                 continue;
             };
+            // Of statements of one instant, another may count for the whole.
+            let all = grown.iter().flatten().sum();
+            if totals.get(kind) != Some(DurationFact::Stated(schema::Millis(all))) {
+                continue;
+            }
             for (part, grown) in parts.iter_mut().zip(grown) {
                 part.set(
                     kind,
@@ -202,14 +190,14 @@ impl Parts {
 /// What the statements of one kind grew by under each agent; `None` where that cannot be told.
 fn grown(
     timeline: &Timeline<'_>,
-    agents: &[Named<'_>],
+    agents: &[Part<'_>],
     weighed: &Weighed,
     kind: DurationKind,
 ) -> Option<Vec<Option<i64>>> {
     let rank = weighed.rank(kind)?;
     let mut parts = vec![None; agents.len()];
     let mut before = 0;
-    for fact in timeline.facts().filter(|fact| fact.rank == rank) {
+    for fact in timeline.course().filter(|fact| fact.rank == rank) {
         let Some(stated) = fact.statement.durations.get(kind) else {
             continue;
         };
@@ -220,7 +208,7 @@ fn grown(
             .statement
             .agent
             .as_ref()
-            .and_then(|agent| agents.iter().position(|named| named.agent.id == agent.id));
+            .and_then(|agent| agents.iter().position(|part| part.agent.id == agent.id));
         match whose {
             _ if more < 0 => return None,
             Some(index) => parts[index] = Some(parts[index].unwrap_or(0) + more),

@@ -1,9 +1,13 @@
 //! A leg that the platform names: of each thing what the weightiest source stated last.
 
 use super::LegView;
+use crate::course::{self, Says};
 use crate::history;
 use crate::totals::{DurationFact, of_leg};
-use schema::{Fact, Leg, LegId, LegKind, LegOutcome, SourceRank, State, Transfer, UtcMicros};
+use schema::{
+    DurationKind, Fact, Leg, LegId, LegKind, LegOutcome, Millis, SourceRank, State, Transfer,
+    UtcMicros,
+};
 use std::borrow::Cow;
 
 type Facts<'s, 'a> = &'s [(&'a Leg, &'a Fact)];
@@ -12,18 +16,38 @@ type Facts<'s, 'a> = &'s [(&'a Leg, &'a Fact)];
 pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
     let rank = facts.iter().map(|(_, fact)| fact.rank).max();
     let weightiest = || facts.iter().filter(|(_, fact)| Some(fact.rank) == rank);
+    let kind = last(facts, |leg, _| {
+        (leg.kind != LegKind::Other).then_some(leg.kind)
+    })
+    .unwrap_or(LegKind::Other);
+    let durations = of_leg(facts);
+    let answered_at = last(facts, |leg, _| leg.answered_at);
+    let transfer = last(facts, |leg, _| leg.transfer);
+    // Somebody talked, or it was answered, though no outcome says so.
+    let worked = kind == LegKind::Agent
+        && (answered_at.is_some()
+            || durations
+                .get(DurationKind::Talk)
+                .and_then(DurationFact::plausible)
+                .is_some_and(|talk| talk > Millis::ZERO));
+    let stated = last(facts, |leg, _| leg.outcome);
     // Where events are all there is, their states say what a record would have said.
-    let told = match rank {
-        Some(SourceRank::Event) => Told::of(facts),
-        _ => Told::default(),
+    let by_events = rank == Some(SourceRank::Event);
+    let told = if by_events || (kind == LegKind::Agent && stated.is_none()) {
+        Told::of(facts, kind)
+    } else {
+        Told::default()
     };
+    let outcome = stated.or(told.outcome).or(worked.then_some(match transfer {
+        Some(_) => LegOutcome::Transferred,
+        None => LegOutcome::Answered,
+    }));
+    let only_rang = told.rang || durations.get(DurationKind::Alert).is_some();
+    let told = if by_events { told } else { Told::default() };
     let statement = |fact: &'a Fact| &fact.statement;
     LegView {
         id: Cow::Borrowed(id.as_str()),
-        kind: last(facts, |leg, _| {
-            (leg.kind != LegKind::Other).then_some(leg.kind)
-        })
-        .unwrap_or(LegKind::Other),
+        kind,
         agent: last(facts, |_, fact| statement(fact).agent.as_ref()),
         queue: last(facts, |_, fact| statement(fact).queue.as_ref()),
         media: last(facts, |_, fact| {
@@ -36,20 +60,21 @@ pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
             .map(|(_, fact)| fact.at)
             .min()
             .unwrap_or(UtcMicros(0)),
-        answered_at: last(facts, |leg, _| leg.answered_at).or(told.answered_at),
+        answered_at: answered_at.or(told.answered_at),
         ended_at: last(facts, |leg, _| leg.ended_at).or(told.ended_at),
-        outcome: last(facts, |leg, _| leg.outcome).or(told.outcome),
+        outcome,
         disposition: last(facts, |_, fact| fact.statement.disposition.as_deref()),
         holds: last(facts, |leg, _| leg.holds).or(told.holds),
         longest_hold: last(facts, |leg, _| leg.longest_hold)
             .map(DurationFact::judge)
             .or(told.longest_hold),
-        transfer: last(facts, |leg, _| leg.transfer).or(told.transfer),
+        transfer: transfer.or(told.transfer),
         consult: weightiest().any(|(leg, _)| leg.consult),
         conference: weightiest().any(|(leg, _)| leg.conference),
         consulted: last(facts, |leg, _| leg.consulted).map(DurationFact::judge),
         derived: false,
-        durations: of_leg(facts),
+        durations,
+        only_rang,
     }
 }
 
@@ -75,14 +100,18 @@ struct Told {
     holds: Option<u32>,
     longest_hold: Option<DurationFact>,
     transfer: Option<Transfer>,
+    /// Whether no state says more than that it rang.
+    rang: bool,
 }
 
 impl Told {
-    fn of(facts: Facts<'_, '_>) -> Self {
+    fn of(facts: Facts<'_, '_>, kind: LegKind) -> Self {
+        let facts: Vec<&Fact> = facts.iter().map(|(_, fact)| *fact).collect();
+        let facts = course::in_order(&facts);
         let states = || {
             facts
                 .iter()
-                .filter_map(|(_, fact)| Some((fact.at, fact.statement.state.as_ref()?)))
+                .filter_map(|fact| Some((fact.at, fact.statement.state.as_ref()?)))
         };
         let answered_at = states()
             .find(|(_, state)| **state == State::Connected)
@@ -100,7 +129,12 @@ impl Told {
             .rev()
             .find_map(|(_, state)| history::transfer(state));
         let has = |wanted: State| states().any(|(_, state)| *state == wanted);
-        let outcome = if answered_at.is_some() || holds.count > 0 {
+        let says = |wanted: Says| states().any(|(_, state)| Says::of(Some(state)) == wanted);
+        // Of an agent the same rule as where no leg is stated; of others only a connection tells.
+        let answered = answered_at.is_some()
+            || holds.count > 0
+            || (kind == LegKind::Agent && says(Says::Answered));
+        let outcome = if answered {
             Some(if transfer.is_some() {
                 LegOutcome::Transferred
             } else {
@@ -113,13 +147,15 @@ impl Told {
         } else {
             None
         };
+        let known = answered_at.is_some() || holds.count > 0;
         Self {
             answered_at,
             ended_at,
             outcome,
-            holds: (answered_at.is_some() || holds.count > 0).then_some(holds.count),
+            holds: known.then_some(holds.count),
             longest_hold: holds.longest.map(DurationFact::judge),
             transfer,
+            rang: says(Says::Rang) && !says(Says::Present),
         }
     }
 }

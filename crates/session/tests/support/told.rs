@@ -6,8 +6,8 @@
 )]
 
 use schema::{
-    AgentId, AgentRef, DurationKind, Fact, FactKey, Leg, LegId, LegKind, LegOutcome, Millis,
-    QueueId, SourceRank, State, Statement, UtcMicros,
+    AgentId, AgentRef, Direction, DurationKind, Fact, FactKey, Leg, LegId, LegKind, LegOutcome,
+    Millis, QueueId, SourceRank, State, Statement, UtcMicros,
 };
 use session::Session;
 
@@ -99,6 +99,17 @@ impl Told {
 
     pub(crate) fn media(mut self, media: &str) -> Self {
         self.0.statement.details.get_or_insert_default().media = Some(media.into());
+        self
+    }
+
+    pub(crate) fn direction(mut self, direction: Direction) -> Self {
+        self.0.statement.details.get_or_insert_default().direction = Some(direction);
+        self
+    }
+
+    /// So many milliseconds later.
+    pub(crate) fn later(mut self, millis: i64) -> Self {
+        self.0.at = self.0.at.plus(Millis(millis));
         self
     }
 
