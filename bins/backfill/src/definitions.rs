@@ -74,6 +74,8 @@ mod tests {
             status,
             created_at: UtcMicros(0),
             activated_at: None,
+            activated_generation: 0,
+            activation_id: 0,
         }
     }
 

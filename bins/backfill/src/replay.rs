@@ -5,6 +5,7 @@
 //! one the job is for.
 
 mod page;
+mod survey;
 
 pub use page::{FormatError, Page, page};
 
@@ -19,11 +20,11 @@ use crate::summary::Summary;
 use anyhow::Context as _;
 use broker::{Outgoing, Queue};
 use indicatif::ProgressBar;
-use schema::{JobRef, MetricVersion, UtcMicros};
+use schema::{JobId, JobRef, MetricVersion, UtcMicros};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use store::event_log;
-use store::jobs::{Finish, NewJob};
+use store::jobs::{self, Finish, Job, NewJob};
 use uuid::Uuid;
 
 const KIND: &str = "replay";
@@ -37,6 +38,21 @@ struct Params {
     to: UtcMicros,
 }
 
+impl Params {
+    fn of(job: &Job) -> anyhow::Result<Self> {
+        serde_json::from_str(&job.params_json).context("read the job's parameters")
+    }
+
+    fn stretch(&self, job: &Job) -> Stretch {
+        Stretch {
+            from: self.from,
+            to: self.to,
+            tenant: job.tenant.clone(),
+            version: job.metric_version,
+        }
+    }
+}
+
 /// How far a job is, as its row keeps it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Cursor {
@@ -44,6 +60,15 @@ struct Cursor {
     after: Option<(UtcMicros, Uuid)>,
     #[serde(flatten)]
     counts: Counts,
+}
+
+impl Cursor {
+    fn of(job: &Job) -> anyhow::Result<Self> {
+        match &job.cursor_json {
+            Some(text) => serde_json::from_str(text).context("read the job's cursor"),
+            None => Ok(Self::default()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -61,14 +86,7 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut line = Line::open(&config.common).await?;
     let mut lease = take(&line, config).await?;
-    let params: Params =
-        serde_json::from_str(&lease.job.params_json).context("read the job's parameters")?;
-    let stretch = Stretch {
-        from: params.from,
-        to: params.to,
-        tenant: lease.job.tenant.clone(),
-        version: lease.job.metric_version,
-    };
+    let stretch = Params::of(&lease.job)?.stretch(&lease.job);
     let definitions = match definitions::of_version(&line, stretch.version).await {
         Ok(definitions) => definitions,
         Err(error) => return Err(lease.leave(error, false).await),
@@ -141,7 +159,7 @@ fn whole(counts: &Counts) -> anyhow::Result<()> {
 
 async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
     let stretch = match &config.task {
-        Task::Resume(job) => return Lease::take(line, *job, KIND).await,
+        Task::Resume(job) => return resume(line, config, *job).await,
         Task::New(stretch) => stretch,
     };
     definitions::of_version(line, stretch.version).await?;
@@ -149,7 +167,7 @@ async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
         from: stretch.from,
         to: stretch.to,
     })?;
-    let total = counted(line, stretch).await?;
+    let total = survey::events(line, stretch, &config.common.mappings).await?;
     let new = NewJob {
         kind: KIND,
         tenant: stretch.tenant.as_deref(),
@@ -158,6 +176,22 @@ async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
         total: Some(total),
     };
     Lease::create(line, &new).await
+}
+
+/// Looks before taking it: a lease would run out meanwhile.
+async fn resume(line: &Line, config: &ReplayConfig, job: JobId) -> anyhow::Result<Lease> {
+    let found = retried(&line.stop, "read the job", async || {
+        let client = line.store.client().await?;
+        jobs::get(&client, job).await
+    })
+    .await?;
+    // Of another kind, or gone: taking it says so.
+    if let Some(found) = found.filter(|found| found.kind == KIND) {
+        survey::of_job(line, &found, &config.common.mappings)
+            .await
+            .with_context(|| format!("job {job} waits"))?;
+    }
+    Lease::take(line, job, KIND).await
 }
 
 async fn counted(line: &Line, stretch: &Stretch) -> anyhow::Result<i64> {
@@ -176,10 +210,7 @@ async fn pages(
     bar: &ProgressBar,
     published: &mut Published,
 ) -> anyhow::Result<Done<Counts>> {
-    let mut cursor: Cursor = match &lease.job.cursor_json {
-        Some(text) => serde_json::from_str(text).context("read the job's cursor")?,
-        None => Cursor::default(),
-    };
+    let mut cursor = Cursor::of(&lease.job)?;
     bar.set_position(cursor.counts.read);
     let job = JobRef {
         id: lease.job.id,
@@ -269,6 +300,13 @@ async fn summary(
     let now = counted(line, stretch).await?;
     let meanwhile = now.saturating_sub(signed(counts.read)).max(0);
     let MetricVersion(version) = stretch.version;
+    let warning = match counts.read {
+        0 => Some(survey::nothing(line, stretch).await?),
+        _ => None,
+    };
+    if let Some(warning) = &warning {
+        tracing::warn!("{warning}");
+    }
     Ok(Summary::default()
         .with("job", lease.job.id.to_string())
         .with("kind", KIND)
@@ -284,6 +322,7 @@ async fn summary(
         .with("unmapped", counts.unmapped)
         .with("unmapped_examples", counts.examples.clone())
         .with("logged_meanwhile", meanwhile)
+        .with("warning", warning)
         .with(
             "seconds",
             (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,

@@ -171,6 +171,95 @@ async fn what_maps_no_more_stops_nothing_and_is_said_with_a_failure() {
 }
 
 #[tokio::test]
+async fn a_stretch_of_mapped_events_is_refused_before_anything_begins_unless_its_mappings_are_given()
+ {
+    let world = World::new().await;
+    world.log_events(3, "acme").await;
+    let client = world.db.client().await;
+    let mapped = "UPDATE event_log SET format = '{\"mapped\":{\"mapping\":\"shop\"}}' WHERE event_id <> 'acme-0'";
+    client.execute(mapped, &[]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.toml");
+    let mapping = "version = 1\n[event]\nat = { path = \"timestamp\" }\ninteraction = \"data.interaction_id\"\n\
+                   state = { path = \"data.state\", other = \"keep\" }\n";
+    std::fs::write(&file, mapping).unwrap();
+    let stretch = [
+        "replay",
+        "--from",
+        "2024-05-01T00:00:00Z",
+        "--to",
+        "2024-06-01T00:00:00Z",
+        "--metric-version",
+        "2",
+    ];
+    let (status, _, stderr) = world.run(&stretch).await;
+    assert!(
+        !status.success() && stderr.contains("shop (2)") && stderr.contains("--mapping shop.toml"),
+        "{stderr}"
+    );
+    assert_eq!(world.jobs().await, [] as [Value; 0], "no job was begun");
+    assert_eq!(world.events().await, []);
+    // A job that was interrupted is refused in the same way, and waits for the file.
+    let given = ["--mapping", file.to_str().unwrap()];
+    let paged = ["--page-events", "1", "--depth-max", "1"];
+    let mut job = world.spawn(&[&stretch[..], &given, &paged].concat());
+    job.wait_line("a pause", LONG, |line| {
+        line["message"] == "pausing until the line has caught up"
+    })
+    .await;
+    assert!(!job.term(LONG).await.success());
+    let id = world.jobs().await[0]["job"].as_str().unwrap().to_owned();
+    let resume = ["replay", "--resume", &id];
+    let (status, _, stderr) = world.run(&resume).await;
+    assert!(
+        !status.success() && stderr.contains("of shop (1)") && stderr.contains(&id),
+        "{stderr}"
+    );
+    assert_eq!(world.jobs().await[0]["state"], "pending");
+    let (status, _, stderr) = world
+        .run(&[&resume[..], &given, &["--depth-max", "9"]].concat())
+        .await;
+    assert!(status.success(), "{stderr}");
+    assert_eq!(keys(&world.events().await).len(), 3);
+}
+
+#[tokio::test]
+async fn a_replay_that_finds_nothing_is_done_and_says_why_that_may_be_wrong() {
+    let world = World::new().await;
+    world.log_events(3, "acme").await;
+    let stretch = |from, to| {
+        [
+            "replay",
+            "--metric-version",
+            "2",
+            "--from",
+            from,
+            "--to",
+            to,
+        ]
+    };
+    let past = stretch("2023-01-01T00:00:00Z", "2023-02-01T00:00:00Z");
+    let all = stretch("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z");
+    let summary = world.summary(&past).await;
+    assert_eq!(
+        (&summary["state"], &summary["events"]),
+        (&"done".into(), &0.into())
+    );
+    let warning = summary["warning"].as_str().unwrap();
+    assert!(warning.contains("no event from 2023-01-01"), "{warning}");
+    let summary = world
+        .summary(&[&all[..], &["--tenant", "nobody"]].concat())
+        .await;
+    let warning = summary["warning"].as_str().unwrap();
+    assert!(warning.contains("an organisation nobody"), "{warning}");
+    let summary = world.summary(&all).await;
+    assert_eq!(
+        (&summary["events"], &summary["warning"]),
+        (&3.into(), &Value::Null)
+    );
+}
+
+#[tokio::test]
 async fn an_instant_without_a_zone_is_refused_before_anything_happens() {
     let world = World::new().await;
     let (status, _, stderr) = world
