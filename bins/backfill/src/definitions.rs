@@ -19,8 +19,11 @@ pub(crate) async fn of_version(line: &Line, version: MetricVersion) -> anyhow::R
 
 fn computed(all: &[StoredDefinition], version: MetricVersion) -> Result<Vec<String>, String> {
     let named = |row: &StoredDefinition| format!("{}@{}", row.name, row.version);
-    let (drafts, activated): (Vec<_>, Vec<_>) =
-        all.iter().partition(|row| row.status == Status::Draft);
+    // A draft that was retired was never activated either, and compute knows nothing of it.
+    let (drafts, activated): (Vec<_>, Vec<_>) = all
+        .iter()
+        .filter(|row| row.status != Status::Retired || row.activated_at.is_some())
+        .partition(|row| row.status == Status::Draft);
     let found: Vec<String> = activated
         .iter()
         .filter(|row| row.version == version)
@@ -73,7 +76,7 @@ mod tests {
             digest: None,
             status,
             created_at: UtcMicros(0),
-            activated_at: None,
+            activated_at: (status != Status::Draft).then_some(UtcMicros(1)),
             activated_generation: 0,
             activation_id: 0,
         }
@@ -92,6 +95,15 @@ mod tests {
             computed(&all, MetricVersion(2)).unwrap(),
             ["aht@2", "talk@2", "wait@2"]
         );
+    }
+
+    #[test]
+    fn a_draft_that_was_retired_is_nothing_to_compute() {
+        let never = StoredDefinition {
+            activated_at: None,
+            ..row("aht", 2, Status::Retired)
+        };
+        assert!(computed(&[never], MetricVersion(2)).is_err());
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub struct ReplayArgs {
     #[arg(long, value_parser = instant, required_unless_present = "resume", conflicts_with = "resume", value_name = "INSTANT")]
     to: Option<UtcMicros>,
 
-    /// The version to compute, besides those that are switched on
+    /// The version to compute, and no other: an interaction whose facts are all known keeps what it has of other versions
     ///
     /// It means every KPI definition with this number that was activated: candidates, current and retired ones. Where there is none,
     /// the job is refused; `compute kpi list` shows what there is.
@@ -181,7 +181,8 @@ pub struct ImportArgs {
     #[arg(long, default_value = "import", value_name = "NAME")]
     subscription: String,
 
-    /// A version to compute for every interaction in the files, also those logged already, besides the versions that are switched on
+    /// A version to compute for every interaction in the files, also those logged already; what is new to the log is computed under
+    /// every version that is switched on
     ///
     /// It means every KPI definition with this number that was activated: candidates, current and retired ones. Where there is none,
     /// the job is refused; `compute kpi list` shows what there is.

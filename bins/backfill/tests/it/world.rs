@@ -50,6 +50,13 @@ impl World {
         };
         definitions::change(&tx).await.unwrap();
         definitions::insert(&tx, &definition).await.unwrap();
+        // Only what was switched on once can be retired and still mean something.
+        if status == Status::Retired {
+            let candidate = Status::Candidate;
+            definitions::set_status(&tx, name, version, candidate)
+                .await
+                .unwrap();
+        }
         definitions::set_status(&tx, name, version, status)
             .await
             .unwrap();
