@@ -331,7 +331,12 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
         conference: times.conference.is_some_and(|lasted| lasted.0 > 0),
         ..Leg::new(LegId::new(&contact), kind)
     };
-    if kind == LegKind::Agent && outcome != Some(LegOutcome::NotResponding) {
+    if kind == LegKind::Agent
+        && matches!(
+            outcome,
+            Some(LegOutcome::Answered | LegOutcome::Transferred)
+        )
+    {
         leg.answered_at = times.answered_at(at);
         leg.transfer = row.transfer();
         leg.holds = row.holds();

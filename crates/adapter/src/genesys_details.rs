@@ -15,7 +15,9 @@
 //!
 //! What only looks like handled work: an agent who was alerted and did not answer (`tNotResponding`, no `tAnswered`, no talk) has
 //! the outcome [`LegOutcome::NotResponding`] although `tAcw` and `tHandle` may be stated for the
-//! leg; the durations stay as stated. An agent who was consulted and whom the customer was not passed on to has `consult`. A session
+//! leg; the durations stay as stated. One at whom it rang when the customer hung up missed nothing. An agent who was consulted and
+//! whom the customer was not passed on to has `consult`; one who was asked and then took over has `consulted`, the time that both
+//! agents count. Where no hold is known of an agent who answered and is gone, hold time is zero, which the platform leaves out. A session
 //! that listens to another one (`monitoredParticipantId`, `coachedParticipantId`) is nobody's part of the contact.
 //!
 //! | of a leg | from |
@@ -24,7 +26,8 @@
 //! | `holds`, `longest_hold` | the `tHeld` metrics, one a hold, else the `hold` segments |
 //! | `transfer` | `nConsultTransferred`, `nBlindTransferred`, else `nTransferred`; without metrics the last `disconnectType` |
 //! | `conference` | a segment that says so, or a session that barged in |
-//! | outcome of a flow | left by the customer (`exitReason` or `disconnectType`), unless it was `selfServed` or a flow outcome succeeded |
+//! | outcome of a flow | left by the customer (`exitReason` or `disconnectType`), unless it was `selfServed` or a flow outcome succeeded; answered when it ended so, or by itself; none when it passed the contact on, or failed |
+//! | outcome of an alert | `tNotResponding`, or an end that neither the customer (`peer`) nor the agent's side (`client`, `endpoint`) made |
 //!
 //! The revision stamp is the latest instant the record itself speaks of (metric emitted, segment ended): a later snapshot of a
 //! session never speaks of less. No names, addresses or attributes are read.

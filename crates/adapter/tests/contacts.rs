@@ -245,7 +245,10 @@ fn who_refused_handled_nothing_and_who_took_over_was_passed_nothing() {
     let rang = self::leg(&with(
         &json!({"abandoned": true, "agentSeconds": 0, "holdSeconds": 0}),
     ));
-    assert_eq!(rang.outcome, Some(LegOutcome::Abandoned));
+    assert_eq!(
+        (rang.outcome, rang.answered_at),
+        (Some(LegOutcome::Abandoned), None)
+    );
 }
 
 #[test]

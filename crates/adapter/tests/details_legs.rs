@@ -310,6 +310,32 @@ fn who_was_asked_and_left_before_the_customer_was_passed_on_was_only_consulted()
 }
 
 #[test]
+fn who_was_asked_and_took_over_says_how_long_both_agents_count() {
+    let consulted = |record: &Value| {
+        let mapped = mapped(record);
+        ["asks", "asked", "before"].map(|id| leg(&mapped, id).consulted)
+    };
+    // They talk from 05:10 until the customer is passed on at 10:00.
+    assert_eq!(
+        consulted(&consultation("15:00", false, true)),
+        [None, Some(Millis(290_000)), None]
+    );
+    // A leg that is a consultation as a whole has no part that is one.
+    assert_eq!(consulted(&consultation("07:00", false, false)), [None; 3]);
+    // The customer was on the line with both: by the segment of one alone it cannot be told.
+    let mut conference = consultation("07:00", true, false);
+    assert_eq!(consulted(&conference), [None, Some(Millis(110_000)), None]);
+    conference["participants"][0]["sessions"][0]["segments"][0]["conference"] = true.into();
+    assert_eq!(consulted(&conference), [None; 3]);
+    let mut open = consultation("15:00", false, true);
+    open["participants"][1]["sessions"][0]["segments"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("segmentEnd");
+    assert_eq!(consulted(&open), [None; 3]);
+}
+
+#[test]
 fn a_segment_on_a_conference_or_barging_in_makes_a_conference() {
     let mut talk = segment("interact", "00:00", "01:00");
     talk["conference"] = true.into();
@@ -374,22 +400,124 @@ fn flow(exit: Option<&str>, how: &str, outcomes: &Value, served: bool) -> Mapped
 fn who_hangs_up_in_the_flow_unserved_left_it_and_is_no_abandonment_of_a_queue() {
     let none = json!([]);
     let success = json!([{"flowOutcomeValue": "FAILURE"}, {"flowOutcomeValue": "success"}]);
-    for (mapped, left) in [
-        (flow(Some("DISCONNECT"), "peer", &none, false), true),
-        (flow(None, "peer", &none, false), true),
-        (flow(Some("FLOW_DISCONNECT"), "system", &none, false), false),
-        (flow(Some("TRANSFER"), "transfer", &none, false), false),
-        (flow(None, "system", &none, false), false),
+    let (left, served) = (Some(LegOutcome::Abandoned), Some(LegOutcome::Answered));
+    for (mapped, expected) in [
+        (flow(Some("DISCONNECT"), "peer", &none, false), left),
+        (flow(None, "peer", &none, false), left),
+        (
+            flow(Some("FLOW_DISCONNECT"), "system", &none, false),
+            served,
+        ),
+        (flow(None, "system", &none, false), served),
         // Heard the balance and hung up.
-        (flow(Some("DISCONNECT"), "peer", &success, false), false),
-        (flow(Some("DISCONNECT"), "peer", &none, true), false),
+        (flow(Some("DISCONNECT"), "peer", &success, false), served),
+        (flow(Some("DISCONNECT"), "peer", &none, true), served),
+        // Passed on, or failed: that is neither.
+        (flow(Some("TRANSFER"), "transfer", &none, false), None),
+        (
+            flow(Some("FLOW_ERROR_DISCONNECT"), "system", &none, false),
+            None,
+        ),
         // Of another shape than known: the segment tells.
-        (flow(None, "peer", &json!("none"), false), true),
+        (flow(None, "peer", &json!("none"), false), left),
     ] {
-        let outcome = left.then_some(LegOutcome::Abandoned);
-        assert_eq!(leg(&mapped, "ivr").outcome, outcome);
+        assert_eq!(leg(&mapped, "ivr").outcome, expected);
         assert_eq!(mapped.facts[0].statement.state, Some(State::Completed));
     }
+}
+
+#[test]
+fn an_agent_misses_an_alert_only_when_the_platform_or_nobody_else_says_how_it_ended() {
+    let ringing = |how: Option<&str>, metrics: &[&str], queue_metric: &str| {
+        let mut alert = segment("alert", "00:10", "00:12");
+        if let Some(how) = how {
+            alert = left(alert, how);
+        }
+        mapped(&record(
+            vec![
+                Session {
+                    id: "q",
+                    purpose: "acd",
+                    metrics: vec![metric(queue_metric, 12_000, "00:12")],
+                    segments: vec![left(segment("interact", "00:00", "00:12"), "peer")],
+                    ..Session::default()
+                },
+                Session {
+                    id: "a",
+                    purpose: "agent",
+                    metrics: metrics
+                        .iter()
+                        .map(|name| metric(name, 2_000, "00:12"))
+                        .collect(),
+                    segments: vec![alert],
+                    ..Session::default()
+                },
+            ],
+            &[],
+        ))
+    };
+    let (missed, gone) = (Some(LegOutcome::NotResponding), Some(LegOutcome::Abandoned));
+    let no_response = &["tAlert", "tNotResponding"][..];
+    for (how, metrics, queue, expected) in [
+        (Some("client"), no_response, "tAcd", missed),
+        (Some("peer"), no_response, "tAbandon", missed),
+        (None, &["tAlert"][..], "tAcd", missed),
+        (Some("system"), &["tAlert"], "tAcd", missed),
+        // The customer hung up while it rang; where the queue says that nobody left it, nobody did.
+        (Some("peer"), &["tAlert"], "tAbandon", gone),
+        (Some("peer"), &["tAlert"], "tFlowOut", None),
+        (Some("client"), &["tAlert"], "tAbandon", None),
+        // A record without metrics cannot say it.
+        (Some("client"), &[], "tAbandon", missed),
+        (Some("peer"), &[], "tAbandon", gone),
+    ] {
+        let mapped = ringing(how, metrics, queue);
+        assert_eq!(
+            leg(&mapped, "a").outcome,
+            expected,
+            "{how:?} {metrics:?} {queue}"
+        );
+    }
+}
+
+#[test]
+fn no_hold_of_an_agent_who_answered_and_is_gone_is_a_hold_time_of_zero() {
+    let hold = |name: &str, open: bool, legacy: bool| {
+        let mut segments = vec![segment("alert", "00:00", "00:05")];
+        segments.push(segment(name, "00:05", "00:50"));
+        if open {
+            segments[1].as_object_mut().unwrap().remove("segmentEnd");
+        }
+        let metrics = if legacy {
+            vec![]
+        } else {
+            vec![metric("tAlert", 5_000, "00:05")]
+        };
+        let metrics = if name == "interact" && !legacy {
+            vec![metric("tTalk", 45_000, "00:50")]
+        } else {
+            metrics
+        };
+        let mapped = mapped(&record(
+            vec![Session {
+                id: "a",
+                purpose: "agent",
+                metrics,
+                segments,
+                ..Session::default()
+            }],
+            &[],
+        ));
+        fact(&mapped, "a")
+            .statement
+            .durations
+            .get(DurationKind::Hold)
+    };
+    assert_eq!(hold("interact", false, false), Some(Millis(0)));
+    assert_eq!(hold("interact", false, true), Some(Millis(0)));
+    // It may yet come, or there was nothing to hold.
+    assert_eq!(hold("interact", true, false), None);
+    assert_eq!(hold("wrapup", false, false), None);
 }
 
 #[test]

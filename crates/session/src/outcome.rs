@@ -322,8 +322,8 @@ impl<'a> Timeline<'a> {
     /// nothing tells. The clock goes on from queue to queue, and what was waited for later agents, or for consulted ones, is not in it.
     ///
     /// By legs: the waits of those that began before the answer. Without legs: the queue wait as stated at or before the first
-    /// `connected`; else as first stated behind it, unless it waited again in between; else from the first `queued` (or `alerting`)
-    /// to the answer. Where nobody says when it was answered, the queue wait as stated.
+    /// `connected`, else as first stated behind it, unless it waited again in between. Where nobody says when it was answered, the
+    /// queue wait as stated. Instants alone tell no wait: whether a platform counts the ringing is not in them.
     pub fn answered_after(&self) -> Option<DurationFact> {
         if self.outcome() != Some(Outcome::Answered) {
             return None;
@@ -349,21 +349,28 @@ impl<'a> Timeline<'a> {
         // As everywhere, what the weightiest source states counts.
         let rank = cumulative().map(|fact| fact.rank).max();
         let weightiest = || cumulative().filter(|fact| Some(fact.rank) == rank);
-        if let Some(fact) = weightiest().rfind(|fact| fact.at <= answered) {
+        let by_then = weightiest().rfind(|fact| fact.at <= answered).map(|fact| {
+            let so_far = fact.at < answered && stated(fact) == Some(Millis::ZERO);
+            (fact, so_far)
+        });
+        // A zero from before the answer is how long it was by then.
+        if let Some((fact, false)) = by_then {
             return stated(fact).map(DurationFact::judge);
         }
-        if let Some(fact) = weightiest().next()
-            && !self.history().any(|(waits, state)| {
-                *state == State::Queued && answered < waits.at && waits.at <= fact.at
-            })
-        {
-            return stated(fact).map(DurationFact::judge);
-        }
-        let from = self
-            .first_state(&[State::Queued])
-            .or_else(|| self.first_state(&[State::Alerting]))
-            .filter(|from| *from <= answered)?;
-        Some(DurationFact::judge(answered.since(from)))
+        let behind = weightiest().find(|fact| {
+            fact.at > answered && {
+                // What was stated after it waited again is no longer this wait alone.
+                !self.history().any(|(again, state)| {
+                    let passed_on = history::transfer(state).is_some() && again.at < fact.at;
+                    let waits = matches!(state, State::Queued | State::Alerting);
+                    (waits || passed_on) && answered < again.at && again.at <= fact.at
+                })
+            }
+        });
+        behind
+            .or(by_then.map(|(fact, _)| fact))
+            .and_then(stated)
+            .map(DurationFact::judge)
     }
 
     /// How long the customer waited until leaving; only of an abandoned interaction, and `None` where nothing tells.

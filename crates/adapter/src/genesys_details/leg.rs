@@ -36,6 +36,9 @@ pub(super) fn fact(session: &Session, start: UtcMicros) -> Fact {
         // A customer's line is up some milliseconds before the conversation begins; the record's own start holds.
         .map_or(start, |first| first.max(start));
     let open = segments.iter().any(|segment| segment.end.is_none());
+    let leg = leg(session, ends().max().filter(|_| !open));
+    let mut durations = durations(session);
+    settle_hold(&leg, &mut durations);
     let statement = Statement {
         state: None,
         agent: session.agent.clone(),
@@ -46,9 +49,9 @@ pub(super) fn fact(session: &Session, start: UtcMicros) -> Fact {
             .iter()
             .rev()
             .find_map(|segment| segment.wrap_up.as_deref().map(CompactString::new)),
-        durations: durations(session),
+        durations,
         details: Some(Box::new(Details {
-            leg: Some(leg(session, ends().max().filter(|_| !open))),
+            leg: Some(leg),
             media: session.media.clone(),
             direction: session.direction,
             ..Details::default()
@@ -82,6 +85,15 @@ fn leg(session: &Session, ended_at: Option<UtcMicros>) -> Leg {
         }
     }
     leg
+}
+
+/// Of an agent who answered and is gone, and of whom is known that there was no hold: no time of it either, which the platform
+/// leaves out. Nobody has to guess then whether hold was not stated or did not happen.
+fn settle_hold(leg: &Leg, durations: &mut Durations) {
+    if leg.holds == Some(0) && leg.ended_at.is_some() && durations.get(DurationKind::Hold).is_none()
+    {
+        durations.set(DurationKind::Hold, Millis::ZERO);
+    }
 }
 
 fn durations(session: &Session) -> Durations {
@@ -121,11 +133,7 @@ fn outcome(session: &Session) -> Option<LegOutcome> {
             match (talked, transfer(session).is_some()) {
                 (true, true) => Some(LegOutcome::Transferred),
                 (true, false) => Some(LegOutcome::Answered),
-                (false, _) if session.has("tNotResponding") => Some(LegOutcome::NotResponding),
-                (false, _) if session.of_type("alert").any(|alert| alert.end.is_some()) => {
-                    Some(LegOutcome::NotResponding)
-                }
-                (false, _) => None,
+                (false, _) => rang_in_vain(session).then_some(LegOutcome::NotResponding),
             }
         }
         LegKind::Queue if session.has("tAbandon") => Some(LegOutcome::Abandoned),
@@ -138,9 +146,24 @@ fn outcome(session: &Session) -> Option<LegOutcome> {
             .left_by()
             .filter(|how| is_transfer(how))
             .map(|_| LegOutcome::Transferred),
-        LegKind::Ivr => left_flow(session).then_some(LegOutcome::Abandoned),
+        LegKind::Ivr if left_flow(session) => Some(LegOutcome::Abandoned),
+        LegKind::Ivr => ended_in_flow(session).then_some(LegOutcome::Answered),
         LegKind::Customer | LegKind::External | LegKind::Other => None,
     }
+}
+
+/// Whether an alert of an agent who never talked is the agent's failure. The platform says so itself (`tNotResponding`); where it
+/// does not, one that ended because the customer hung up, or that the agent's side let go of, is none. A record without metrics
+/// cannot say it, and then only the customer's doing excuses.
+fn rang_in_vain(session: &Session) -> bool {
+    let alerted = || session.of_type("alert").any(|alert| alert.end.is_some());
+    session.has("tNotResponding")
+        || (alerted()
+            && match session.alert_left_by() {
+                Some("peer") => false,
+                Some("client" | "endpoint") => session.metrics.is_empty(),
+                _ => true,
+            })
 }
 
 fn is_transfer(how: &str) -> bool {
@@ -157,6 +180,22 @@ fn left_flow(session: &Session) -> bool {
         // What the other side of a flow did is what the customer did.
         None => session.left_by() == Some("peer"),
     }
+}
+
+/// Whether the contact ended in the flow without the customer leaving it unserved: it was served, or the flow hung up. Nobody says so
+/// of one that is still open, was passed on, failed or ran into a timeout, or of which no end is stated.
+fn ended_in_flow(session: &Session) -> bool {
+    let open = session.segments.iter().any(|segment| segment.end.is_none());
+    let mut ends = session
+        .flow_exit
+        .as_deref()
+        .into_iter()
+        .chain(session.left_by());
+    let otherwise = ends.clone().any(|how| {
+        let failed = ["ERROR", "FAILURE", "EXPIRE"];
+        is_transfer(how) || failed.iter().any(|word| how.contains(word))
+    });
+    !open && (session.self_served || (!otherwise && ends.next().is_some()))
 }
 
 /// How the agent passed the contact on.

@@ -80,17 +80,24 @@ impl Session {
             .find_map(|segment| segment.disconnect.as_deref())
     }
 
+    /// How the last alert was left, where that is stated.
+    pub(super) fn alert_left_by(&self) -> Option<&str> {
+        self.of_type("alert").next_back()?.disconnect.as_deref()
+    }
+
+    /// The segments of talk and hold.
+    pub(super) fn on_line(&self) -> impl Iterator<Item = &Segment> {
+        self.segments
+            .iter()
+            .filter(|segment| matches!(segment.kind.as_str(), "interact" | "hold"))
+    }
+
     /// The end of talk and hold, after-call work not counted; `None` while they last, or when there was none.
     pub(super) fn talked_until(&self) -> Option<UtcMicros> {
-        let talk = || {
-            self.segments
-                .iter()
-                .filter(|segment| matches!(segment.kind.as_str(), "interact" | "hold"))
-        };
-        if talk().any(|segment| segment.end.is_none()) {
+        if self.on_line().any(|segment| segment.end.is_none()) {
             return None;
         }
-        talk().filter_map(|segment| segment.end).max()
+        self.on_line().filter_map(|segment| segment.end).max()
     }
 }
 
