@@ -183,7 +183,7 @@ fields! {
         Transfer "transfer" Text Optional TRANSFER "How the agent passed the contact on.";
         Consult "consult" Bool Always ANY "Whether the agent was consulted by another agent.";
         Conference "conference" Bool Always ANY "Whether more than two parties were on the line.";
-        Consulted "consulted" Duration Optional ANY "How long of its talk and hold another agent, whom this one had asked, was spoken to: both legs count that time.";
+        Consulted "consulted" Duration Optional ANY "How long of its talk was with the agent who then passed the customer on to it: that agent's leg counts that time, too.";
         Answered "answered" Bool Always ANY "Whether it was answered.";
         First "first" Bool Always ANY "Whether it is the first of the agents' legs.";
         Last "last" Bool Always ANY "Whether it is the last of the agents' legs.";

@@ -100,6 +100,56 @@ fn a_condition_that_reads_what_nobody_stated_does_not_hold() {
 }
 
 #[test]
+fn what_an_undecided_condition_lacked_is_named() {
+    let filtered = row(
+        "count",
+        "filter = 'interaction.wait > duration(\"5s\")'\nvalue = '1'",
+    );
+    assert_eq!(shown(&filtered), "absent: filtered");
+    assert_eq!(filtered.metadata.not_stated, ["wait"]);
+    let decided = row(
+        "count",
+        "filter = 'interaction.agent_count > 1'\nvalue = '1'",
+    );
+    assert!(decided.metadata.not_stated.is_empty());
+
+    let rules = "[[exclusions]]\nreason = 'waited'\nwhen = 'interaction.wait > duration(\"5s\")'\n";
+    let undecided = row("count", &format!("value = '1'\n{rules}"));
+    assert_eq!(shown(&undecided), "1");
+    assert_eq!(undecided.metadata.not_stated, ["wait"]);
+    // Whatever comes of the rest.
+    let absent = row("seconds", &format!("value = 'interaction.wrap'\n{rules}"));
+    assert_eq!(shown(&absent), "absent: not_stated");
+    assert_eq!(absent.metadata.not_stated, ["wait", "wrap"]);
+    let excluded = row(
+        "count",
+        &format!("value = '1'\n{rules}[[exclusions]]\nreason = 'all'\nwhen = 'true'"),
+    );
+    assert_eq!(shown(&excluded), "absent: all");
+    assert_eq!(excluded.metadata.not_stated, ["wait"]);
+    // Who asks first has decided.
+    let asked = rules.replace("when = '", "when = 'has(interaction.wait) && ");
+    let asked = row("count", &format!("value = '1'\n{asked}"));
+    assert!(asked.metadata.not_stated.is_empty());
+}
+
+#[test]
+fn a_share_lies_within_0_and_1() {
+    let outside = row("share", "value = 'interaction.talk / interaction.hold'");
+    assert_eq!(shown(&outside), "absent: not_a_share");
+    assert_eq!(
+        outside.metadata.error.as_deref(),
+        Some("value is 6.5, not within 0 and 1")
+    );
+    assert_eq!(
+        value("share", "value = 'interaction.hold / interaction.hold'"),
+        "1"
+    );
+    let number = value("number", "value = 'interaction.talk / interaction.hold'");
+    assert_eq!(number, "6.5");
+}
+
+#[test]
 fn the_first_exclusion_that_holds_decides() {
     let rules = "value = '1'\n[[exclusions]]\nreason = 'first'\nwhen = 'interaction.answered'\n[[exclusions]]\nreason = 'second'\nwhen = 'true'\n";
     assert_eq!(value("count", rules), "absent: first");

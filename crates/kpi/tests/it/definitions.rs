@@ -189,6 +189,25 @@ fn what_can_never_work_is_found_by_trying() {
 }
 
 #[test]
+fn a_share_that_is_never_within_0_and_1_is_a_problem() {
+    let share = |value: &str| {
+        let text = format!("name = 'own'\nversion = 1\nunit = 'share'\nvalue = '{value}'");
+        problems(&text)
+    };
+    assert_eq!(
+        share("2.5"),
+        ["own.toml:4:10: a share lies within 0 and 1, and this is 2.5 always"]
+    );
+    assert_eq!(share("0.0 - 0.5").len(), 1);
+    assert_eq!(share("1.0"), Vec::<String>::new());
+    // What depends on the facts is judged where they are known.
+    assert_eq!(
+        share("interaction.hold / interaction.talk"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn texts_that_look_like_durations_are_durations() {
     let sound = |value: &str, parameter: &str| {
         problems(&format!(

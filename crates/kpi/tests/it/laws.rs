@@ -83,6 +83,15 @@ fn bytes(rows: &[MetricValue]) -> Vec<String> {
         .collect()
 }
 
+fn row<'r>(rows: &'r [MetricValue], metric: &str) -> Option<&'r MetricValue> {
+    rows.iter().find(|row| row.metric == metric)
+}
+
+/// Of a metric that has one row.
+fn value(rows: &[MetricValue], metric: &str) -> Option<f64> {
+    row(rows, metric)?.value
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(512), ..ProptestConfig::default() })]
 
@@ -184,40 +193,101 @@ proptest! {
         }
     }
 
-    /// Shares are 0 or 1 for one interaction or leg, so that their mean is the ratio of sums; and they are parts of one whole.
+    /// Shares are 0 or 1 for one interaction or leg, so that their mean is the ratio of sums.
     #[test]
-    fn shares_and_counts_fit_together(facts in facts()) {
-        let rows = rows_of(&SHIPPED, &folded(&facts), false);
-        let value = |metric: &str| {
-            rows.iter().find(|row| row.metric == metric).and_then(|row| row.value)
-        };
-        for row in &rows {
+    fn shares_are_of_one_interaction_or_leg(facts in facts()) {
+        for row in rows_of(&SHIPPED, &folded(&facts), false) {
             if row.metadata.unit == kpi::Unit::Share
                 && let Some(share) = row.value
             {
                 prop_assert!([0.0, 1.0].contains(&share), "{:?}", row);
             }
         }
-        let at_most = |part: &str, whole: &str| match (value(part), value(whole)) {
-            (Some(part), Some(whole)) => part <= whole,
-            _ => true,
-        };
+    }
+
+    /// What is counted in one denominator is in it for all of its numerators, and they are parts of one whole.
+    #[test]
+    fn counts_and_shares_are_parts_of_one_whole(facts in facts()) {
+        let rows = rows_of(&SHIPPED, &folded(&facts), false);
+        let Some(offered) = value(&rows, "offered") else { return Ok(()) };
+        let handled = value(&rows, "handled");
+        prop_assert!(handled.is_some());
+        // Offered: each has one ending, and what is not offered has none.
+        let endings = ["abandoned", "flowed_out"].map(|ending| value(&rows, ending));
+        for (ending, metric) in endings.iter().zip(["abandoned", "flowed_out"]) {
+            prop_assert_eq!(ending.is_some(), offered > 0.5, "{}", metric);
+        }
+        if offered > 0.5 {
+            let ended: f64 = endings.iter().flatten().sum::<f64>() + handled.unwrap_or(0.0);
+            prop_assert!(ended <= 1.0, "{:?} {:?}", endings, handled);
+        }
+        // Handled: every rate of handled interactions has a value, and no rate of others.
+        for metric in ["transferred", "blind_transferred", "consult_transferred", "conferenced", "agents"] {
+            prop_assert_eq!(value(&rows, metric).is_some(), handled == Some(1.0), "{}", metric);
+        }
+        for absent in ["speed_of_answer", "first_answer_in_hours", "customer_handle_time", "held", "holds", "service_level_answered"] {
+            prop_assert!(handled == Some(1.0) || value(&rows, absent).is_none(), "{}", absent);
+        }
+        let waited = |row: &MetricValue| row.metadata.reason.as_ref() == Some(&Reason::FILTERED);
+        let gave_up = row(&rows, "time_to_abandon").is_some_and(|row| !waited(row));
+        prop_assert!(!gave_up || handled == Some(0.0));
+    }
+
+    /// A part is there with its whole, and is not more.
+    #[test]
+    fn parts_are_at_most_their_wholes(facts in facts()) {
+        let rows = rows_of(&SHIPPED, &folded(&facts), false);
         for (part, whole) in [
             ("blind_transferred", "transferred"),
             ("consult_transferred", "transferred"),
             ("short_abandoned", "abandoned"),
-            ("service_level_offered", "service_level_positive"),
-            ("service_level_offered", "service_level_answered"),
-            ("service_level_offered", "service_level_without_short"),
-            ("adjusted_aht_transfers", "handle_time"),
+            ("service_level_answered", "service_level_offered"),
+            ("service_level_without_short", "service_level_offered"),
+            ("service_level_positive", "service_level_offered"),
+            ("service_level_offered", "service_level_with_missed"),
             ("customer_handle_time", "handle_time"),
         ] {
-            prop_assert!(at_most(part, whole), "{} {:?} {} {:?}", part, value(part), whole, value(whole));
+            let Some(part_value) = value(&rows, part) else { continue };
+            let Some(whole_value) = value(&rows, whole) else {
+                return Err(TestCaseError::fail(format!("{part} without {whole}")));
+            };
+            // Of service levels the numerators are compared: what counts for the narrower denominator counts for the wider.
+            if part == "service_level_positive" {
+                prop_assert!(part_value >= whole_value, "{} {}", part, whole);
+            } else if part.starts_with("service_level") {
+                prop_assert!(part_value.to_bits() == whole_value.to_bits(), "{} {}", part, whole);
+            } else {
+                prop_assert!(part_value <= whole_value, "{} {} {} {}", part, part_value, whole, whole_value);
+            }
         }
-        // Who abandons was offered, and who was handled has not abandoned.
-        if value("abandoned") == Some(1.0) {
-            prop_assert_eq!(value("offered"), Some(1.0));
-            prop_assert_eq!(value("handled"), Some(0.0));
+        // Only dialling and contacting are in the one and not in the other, which can be what withholds it.
+        if let Some(adjusted) = value(&rows, "adjusted_aht_transfers") {
+            let handle = row(&rows, "handle_time").unwrap();
+            let withheld = handle.metadata.reason.as_ref() == Some(&Reason::IMPLAUSIBLE_DURATION);
+            let at_most = handle.value.map_or(withheld || adjusted == 0.0, |handle| adjusted <= handle);
+            prop_assert!(at_most, "{} {:?}", adjusted, handle);
+        }
+    }
+
+    /// The agents' view and the customers': what an agent's leg says, the interaction says too.
+    #[test]
+    fn legs_and_interaction_tell_one_story(facts in facts()) {
+        let rows = rows_of(&SHIPPED, &folded(&facts), false);
+        let (Some(handled), Some(missed)) = (value(&rows, "handled"), value(&rows, "missed")) else { return Ok(()) };
+        let sum = |metric: &str| -> f64 {
+            rows.iter().filter(|row| row.metric == metric).filter_map(|row| row.value).sum()
+        };
+        let filtered = |row: &MetricValue| {
+            [Reason::FILTERED, Reason::WITHDRAWN].iter().any(|reason| row.metadata.reason.as_ref() == Some(reason))
+        };
+        // Legs that an agent answered, those of mere consultations left out.
+        let answered = rows.iter().filter(|row| row.metric == "leg_transferred" && !filtered(row)).count();
+        prop_assert!(answered == 0 || handled > 0.5, "answered legs of an interaction that nobody handled");
+        prop_assert!(sum("leg_missed") <= missed, "{} legs missed, {} alerts", sum("leg_missed"), missed);
+        // No source states the end of a part that is neither an event nor a leg.
+        let told = |fact: &Fact| fact.key.is_event() || fact.statement.leg().is_some() || fact.statement.state.is_none();
+        if sum("leg_transferred") > 0.0 && facts.iter().all(told) {
+            prop_assert_eq!(value(&rows, "transferred"), Some(1.0));
         }
     }
 

@@ -100,3 +100,42 @@ fn consultations_are_work_but_no_contacts_of_their_own() {
     assert_eq!(values("leg_missed"), ["0", "absent: filtered"]);
     assert_eq!(values("leg_transferred"), ["0", "absent: filtered"]);
 }
+
+/// Anna talks for 100 s, asks Bo for 30 s and hands over; he goes on for 200 s and wraps up for 20 s.
+#[test]
+fn a_warm_transfer_counts_the_asking_once_for_the_customer_and_twice_for_the_agents() {
+    let call = Call::default()
+        .told(leg(0, "a", "anna", 100).lasts(DurationKind::Hold, 30_000))
+        .told(
+            leg(100, "b", "bo", 230)
+                .lasts(DurationKind::Wrap, 20_000)
+                .leg("b", LegKind::Agent, |leg| {
+                    leg.outcome = Some(LegOutcome::Answered);
+                    leg.consulted = Some(schema::Millis(30_000));
+                }),
+        )
+        .told(at(400).state(State::Completed));
+    assert_eq!(call.value("handle_time"), "380");
+    assert_eq!(call.value("customer_handle_time"), "350");
+    let values = |metric: &str| call.rows(metric).iter().map(shown).collect::<Vec<_>>();
+    assert_eq!(values("leg_handle_time"), ["130", "250"]);
+}
+
+/// Who lets it ring may be sent into wrap-up for that; it is the platform's handle time and no time of the customer's.
+#[test]
+fn the_wrap_up_of_an_agent_who_let_it_ring_is_handle_time_but_not_the_customers() {
+    let call = Call::default()
+        .told(
+            at(5)
+                .agent("dee", None)
+                .lasts(DurationKind::Wrap, 57_000)
+                .leg("r", LegKind::Agent, |leg| {
+                    leg.outcome = Some(LegOutcome::NotResponding);
+                }),
+        )
+        .told(leg(70, "a", "anna", 60).lasts(DurationKind::Wrap, 3000))
+        .ended();
+    assert_eq!(call.value("handle_time"), "120");
+    assert_eq!(call.value("customer_handle_time"), "63");
+    assert_eq!(call.value("wrap_time"), "60");
+}

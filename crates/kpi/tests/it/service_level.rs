@@ -1,7 +1,7 @@
 //! Service level in its common denominators: the boundaries of the threshold, and the worked example of the definitions' sources.
 
 use crate::call::{Call, at, at_millis};
-use schema::{Direction, DurationKind::QueueWait, State};
+use schema::{Direction, DurationKind::QueueWait, LegKind, LegOutcome, State};
 
 fn answered(wait: i64) -> Call {
     Call::default()
@@ -137,4 +137,76 @@ fn an_answered_call_whose_wait_nobody_stated_is_absent() {
     for metric in ALL {
         assert_eq!(call.value(metric), "absent: not_stated", "{metric}");
     }
+}
+
+#[test]
+fn the_clock_goes_on_over_queues_and_stops_at_the_first_answer() {
+    let second_wait = Call::default()
+        .told(at(0).state(State::Queued).queue("sales"))
+        .told(
+            at(10)
+                .state(State::Connected)
+                .agent("anna", None)
+                .lasts(QueueWait, 10_000),
+        )
+        .told(at(70).state(State::Transferred).agent("anna", None))
+        .told(at(71).state(State::Queued).queue("support"))
+        .told(at(371).state(State::Abandoned).lasts(QueueWait, 310_000));
+    assert_eq!(second_wait.value("speed_of_answer"), "10");
+    assert_eq!(second_wait.value("queue_wait"), "310");
+    for metric in ALL {
+        assert_eq!(second_wait.value(metric), "1", "{metric}");
+    }
+    let queue = |begins: i64, waits: i64, id: &str, outcome: LegOutcome| {
+        at(begins)
+            .queue(id)
+            .lasts(QueueWait, waits * 1000)
+            .leg(id, LegKind::Queue, |leg| leg.outcome = Some(outcome))
+    };
+    let left_the_second = Call::default()
+        .told(queue(0, 60, "q1", LegOutcome::FlowedOut))
+        .told(queue(60, 3, "q2", LegOutcome::Abandoned))
+        .told(at(63).state(State::Abandoned));
+    assert_eq!(left_the_second.value("time_to_abandon"), "63");
+    assert_eq!(left_the_second.value("short_abandoned"), "0");
+    assert_eq!(left_the_second.value("service_level_positive"), "0");
+}
+
+#[test]
+fn what_rang_in_vain_counts_against_the_service_level_only_where_that_is_asked_for() {
+    let missed = Call::default()
+        .told(at(0).state(State::Queued).queue("support"))
+        .told(at(5).state(State::Alerting).agent("anna", None))
+        .told(at(30).state(State::Missed).agent("anna", None));
+    assert_eq!(missed.value("service_level_offered"), "absent: filtered");
+    assert_eq!(missed.value("service_level_with_missed"), "0");
+    for (call, share) in [(answered(20_000), "1"), (abandoned(9000), "0")] {
+        assert_eq!(call.value("service_level_offered"), share);
+        assert_eq!(call.value("service_level_with_missed"), share);
+    }
+}
+
+/// The guide's events name no queue; that the customer waited says that there was one.
+#[test]
+fn a_wait_or_an_alert_is_a_queue_also_where_none_is_named() {
+    let waited = Call::default().told(
+        at(90)
+            .state(State::Completed)
+            .agent("anna", None)
+            .lasts(QueueWait, 3200),
+    );
+    let gave_up = Call::default()
+        .told(at(0).state(State::Queued))
+        .told(at(30).state(State::Abandoned));
+    assert_eq!(waited.value("offered"), "1");
+    assert_eq!(waited.value("abandoned"), "0");
+    assert_eq!(waited.value("flowed_out"), "0");
+    assert_eq!(waited.value("short_abandoned"), "0");
+    assert_eq!(gave_up.value("offered"), "1");
+    assert_eq!(gave_up.value("abandoned"), "1");
+    for metric in ALL {
+        assert_eq!(waited.value(metric), "1", "{metric}");
+    }
+    let direct = Call::default().told(at(9).state(State::Completed).lasts(QueueWait, 0));
+    assert_eq!(direct.value("offered"), "0");
 }

@@ -1,10 +1,10 @@
 //! The catalogue that ships: it can be read, it is whole, and a text once released never changes under its version.
 
-use crate::call::{Call, SHIPPED, at, shown};
+use crate::call::{Call, SHIPPED, at, second, shown};
 use kpi::{
     Definition, Grain, Library, MetricValue, content_digest, shipped_definitions, shipped_schedules,
 };
-use schema::{DurationKind, LegKind, LegOutcome, State};
+use schema::{Direction, DurationKind, LegKind, LegOutcome, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -152,7 +152,9 @@ fn the_digest_is_of_the_content_and_not_of_the_layout() {
 #[test]
 fn metrics_of_an_interaction_without_an_agent_are_absent_with_a_reason() {
     let call = Call::default()
-        .told(at(0).leg("ivr", LegKind::Ivr, |_| ()))
+        .told(at(0).leg("ivr", LegKind::Ivr, |leg| {
+            leg.outcome = Some(LegOutcome::Answered);
+        }))
         .told(at(40).state(State::Completed));
     for metric in [
         "held",
@@ -178,6 +180,64 @@ fn metrics_of_an_interaction_without_an_agent_are_absent_with_a_reason() {
     assert_eq!(call.value("handled"), "0");
     // The classic rule asks for a number in any case.
     assert_eq!(call.value("adjusted_aht"), "0");
+}
+
+#[test]
+fn contained_is_what_is_known_to_have_been_served_by_the_flow() {
+    let flow = |outcome: Option<LegOutcome>| {
+        Call::default().told(at(0).leg("ivr", LegKind::Ivr, |leg| leg.outcome = outcome))
+    };
+    let values =
+        |call: &Call| ["contained", "abandoned_in_ivr", "offered"].map(|of| call.value(of));
+    assert_eq!(
+        values(&flow(Some(LegOutcome::Answered)).ended()),
+        ["1", "0", "0"]
+    );
+    assert_eq!(
+        values(&flow(Some(LegOutcome::Abandoned)).told(at(9).state(State::Abandoned))),
+        ["0", "1", "0"]
+    );
+    // Three seconds and no agent: the source does not say whether anybody was served.
+    assert_eq!(
+        values(&flow(None).ended()),
+        ["absent: not_stated", "absent: not_stated", "0"]
+    );
+    let waited = Call::default()
+        .told(at(0).state(State::Queued).queue("support"))
+        .told(
+            at(240)
+                .state(State::Completed)
+                .lasts(DurationKind::QueueWait, 240_000),
+        );
+    assert_eq!(values(&waited), ["absent: filtered", "0", "1"]);
+    // That the customer was served although a queue is named, the disposition says.
+    let served = waited.told(at(240).disposition("IVR_SELF_SERVICE"));
+    assert_eq!(values(&served), ["1", "0", "0"]);
+    assert_eq!(served.value("abandoned"), "absent: filtered");
+}
+
+#[test]
+fn one_instant_says_nothing_of_how_long_the_contact_lasted() {
+    let once = Call::default().told(at(0).state(State::Completed));
+    assert_eq!(once.value("contact_duration"), "absent: not_stated");
+    let twice = Call::default()
+        .told(at(0).state(State::Connected).agent("anna", None))
+        .ended();
+    assert_eq!(twice.value("contact_duration"), "60");
+    let line = |id: &str, begins: i64, ends: i64, direction: Direction| {
+        at(begins)
+            .direction(Direction::Inbound)
+            .leg(id, LegKind::Customer, |leg| {
+                leg.ended_at = Some(second(ends))
+            })
+            .direction(direction)
+    };
+    // A line that the centre called besides stays open for two months.
+    let stray = Call::default()
+        .told(line("c", 0, 90, Direction::Inbound))
+        .told(line("d", 30, 5_184_000, Direction::Outbound))
+        .told(at(100).state(State::Completed));
+    assert_eq!(stray.value("contact_duration"), "90");
 }
 
 #[test]
