@@ -18,6 +18,7 @@ mod golden;
 mod journeys;
 mod laws;
 mod legs;
+mod real;
 mod service_level;
 mod shipped;
 mod times;
