@@ -28,6 +28,7 @@ pub use args::{
     KpiCommand, ListArgs, Output, PlacesArgs, PreviewArgs, PromoteArgs, RetireArgs, RollbackArgs,
     SchedulesArgs, ShelfArgs, ShowArgs, StatusArg,
 };
+pub use database::DatabaseArgs;
 pub use subject::{Exact, Reference, Subject};
 
 use crate::replay_file::is_closed_pipe;
@@ -50,11 +51,11 @@ pub async fn answer(
     out: &mut dyn Write,
     remarks: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    match &args.command {
+    let answered = match &args.command {
         KpiCommand::Check(args) => check::run(args, out).await,
         KpiCommand::Fields(args) => fields::run(args, out),
         KpiCommand::List(args) => list::run(args, out).await,
-        KpiCommand::Show(args) => show::run(args, out).await,
+        KpiCommand::Show(args) => show::run(args, out, remarks).await,
         KpiCommand::Diff(args) => diff::run(args, out).await,
         KpiCommand::Preview(args) => preview::run(args, out, remarks).await,
         KpiCommand::Explain(args) => explain::run(args, out, remarks).await,
@@ -66,7 +67,8 @@ pub async fn answer(
         KpiCommand::Schedules(args) => documents::schedules(args, out).await,
         KpiCommand::Places(args) => documents::places(args, out).await,
         KpiCommand::Findings(args) => findings::run(args, out).await,
-    }?;
+    };
+    answered.map_err(|error| database::located(error, args.command.database()))?;
     out.flush()?;
     Ok(())
 }

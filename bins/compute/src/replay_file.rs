@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// How many bad lines are described; the rest is only counted.
-const BAD_LINES_SHOWN: usize = 50;
+const BAD_LINES_SHOWN: usize = 20;
 
 /// Reads events from files, prints the metrics they give. Needs no database and no broker.
 ///
@@ -113,9 +113,7 @@ pub fn replay(
         bad,
     } = input::fold(&args.files, &args.format.body(), threads)?;
     describe(&bad, counts.bad, remarks)?;
-    if counts.bad > 0 && counts.bad == counts.items {
-        bail!("none of the {} lines could be understood", counts.items);
-    }
+    refuse_unreadable(&counts)?;
 
     let measure = output::Measure {
         catalogue: &catalogue,
@@ -142,13 +140,17 @@ fn catalogue(paths: &[PathBuf]) -> anyhow::Result<Catalogue> {
     }
     let files = definition_files::read(paths, &Library::shipped())?;
     let key = |definition: &Definition| (definition.name().to_owned(), definition.version());
-    let given: Vec<_> = files.definitions.iter().map(|given| key(given)).collect();
+    let given: Vec<_> = files
+        .definitions
+        .iter()
+        .map(|given| key(&given.what))
+        .collect();
     // What is given has the last word, so that a draft of a shipped text can be tried out under its number.
     let definitions = shipped
         .definitions()
         .iter()
         .filter(|definition| !given.contains(&key(definition)))
-        .chain(&files.definitions)
+        .chain(files.definitions.iter().map(|given| &given.what))
         .cloned()
         .collect();
     Ok(Catalogue::new(definitions, files.library))
@@ -162,10 +164,11 @@ fn wanted(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<usize>>
     }
     let mut which = Vec::new();
     let mut unknown = Vec::new();
-    for asked in names {
+    // A blank beside a comma is no part of a name.
+    for asked in names.iter().map(|asked| asked.trim()) {
         let (name, version) = match asked.split_once('@') {
             Some((name, version)) => (name, Some(version)),
-            None => (asked.as_str(), None),
+            None => (asked, None),
         };
         let newest = (0..definitions.len())
             .filter(|index| definitions[*index].name() == name)
@@ -175,7 +178,7 @@ fn wanted(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<usize>>
             .max_by_key(|index| definitions[*index].version());
         match newest {
             Some(index) => which.push(index),
-            None => unknown.push(asked.as_str()),
+            None => unknown.push(asked),
         }
     }
     if !unknown.is_empty() {
@@ -194,13 +197,28 @@ fn wanted(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<usize>>
     Ok(which)
 }
 
+/// An input of which nothing could be understood is an error: it is not what the format says.
+pub(crate) fn refuse_unreadable(counts: &Counts) -> anyhow::Result<()> {
+    if counts.bad > 0 && counts.bad + counts.ignored == counts.items {
+        bail!(
+            "none of {} could be understood",
+            match counts.items {
+                1 => "the 1 line".to_owned(),
+                items => format!("the {items} lines"),
+            }
+        );
+    }
+    Ok(())
+}
+
 pub(crate) fn describe(bad: &[BadLine], count: u64, remarks: &mut impl Write) -> io::Result<()> {
     for BadLine { file, line, error } in bad.iter().take(BAD_LINES_SHOWN) {
         writeln!(remarks, "{}:{line}: {error}", file.display())?;
     }
     let shown = bad.len().min(BAD_LINES_SHOWN) as u64;
     if count > shown {
-        writeln!(remarks, "... and {} more bad lines", count - shown)?;
+        let more = counted(count - shown, "line");
+        writeln!(remarks, "... and {more} more that cannot be read")?;
     }
     Ok(())
 }
@@ -223,11 +241,24 @@ fn remark(
     let rate = *items as f64 / began.elapsed().as_secs_f64();
     writeln!(
         remarks,
-        "{items} events ({duplicates} duplicates, {revised} revisions, {stale} outdated, {ignored} ignored, {bad} bad) of \
-         {interactions} interactions in {:.3} s, {rate:.0} events/s",
+        "{} ({}, {}, {stale} outdated, {ignored} ignored, {bad} bad) of {} in {:.3} s, {rate:.0} events/s",
+        counted(*items, "event"),
+        counted(*duplicates, "duplicate"),
+        counted(*revised, "revision"),
+        counted(interactions, "interaction"),
         began.elapsed().as_secs_f64()
     )
     .context("the remarks cannot be written")
+}
+
+/// `1 problem`, `2 problems`, `2 files of places`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    let plural = match what.split_once(' ') {
+        _ if count == 1 => what.to_owned(),
+        None => format!("{what}s"),
+        Some((noun, rest)) => format!("{noun}s {rest}"),
+    };
+    format!("{count} {plural}")
 }
 
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -3,7 +3,7 @@
 use super::args::AddArgs;
 use super::conflict::{Documents, conflicts};
 use super::database;
-use super::shelf::Shelf;
+use super::shelf::{Shelf, listed};
 use super::table::{Cell, Table};
 use crate::catalogue;
 use crate::definition_files::{self, Files};
@@ -25,7 +25,7 @@ pub(super) struct Added {
 }
 
 pub(super) async fn run(args: &AddArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let store = database::open(&args.postgres).await?;
+    let store = database::open_to_change(&args.postgres).await?;
     let mut client = store.client().await?;
     let tx = client.transaction().await?;
     definitions::change(&tx).await?;
@@ -64,10 +64,11 @@ pub(super) async fn add(
     let files = definition_files::read(paths, &shelf.library)?;
     let conflicts = conflicts(&files, shelf, &Documents::load(tx).await?);
     if !conflicts.is_empty() {
-        bail!("nothing was stored:\n{}", conflicts.join("\n"));
+        bail!("nothing was stored:\n{}", listed(&conflicts));
     }
     let mut added = Vec::new();
-    for (schedule, text) in &files.schedules {
+    for found in &files.schedules {
+        let (schedule, text) = (&found.what, &found.text);
         let inserted = documents::insert_schedule(
             tx,
             &NewSchedule {
@@ -85,8 +86,9 @@ pub(super) async fn add(
             is_new: is_new(&inserted)?,
         });
     }
-    if let Some((places, text)) = &files.places {
-        let inserted = catalogue::insert_places(tx, places, text).await?;
+    if let Some(found) = &files.places {
+        let places = &found.what;
+        let inserted = catalogue::insert_places(tx, places, &found.text).await?;
         added.push(Added {
             kind: "places",
             name: String::new(),
@@ -94,7 +96,8 @@ pub(super) async fn add(
             is_new: is_new(&inserted)?,
         });
     }
-    for definition in &files.definitions {
+    for found in &files.definitions {
+        let definition = &found.what;
         let inserted = catalogue::insert(tx, definition).await?;
         added.push(Added {
             kind: "definition",

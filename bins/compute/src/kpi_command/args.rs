@@ -1,8 +1,8 @@
 //! The flags of `compute kpi`.
 
+use super::database::DatabaseArgs;
 use super::subject::{Exact, Reference, Subject};
 use clap::{Args, Subcommand, ValueEnum};
-use runtime::args::PostgresArgs;
 use schema::UtcMicros;
 use std::path::PathBuf;
 
@@ -85,7 +85,8 @@ pub enum KpiCommand {
     /// Examples:
     ///   compute kpi preview aht.toml                          all stored history, beside the current one
     ///   compute kpi preview aht.toml --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z
-    ///   compute kpi preview aht@2 --against aht@1 --show 50 --output csv > changes.csv
+    ///   compute kpi preview adjusted_aht@2 --against handle_time --show 50 --output csv > changes.csv
+    ///   compute kpi preview kpis/                             every definition in the folder, one after the other
     ///   compute kpi preview aht.toml --events monday.jsonl    on a file, no database needed
     #[command(verbatim_doc_comment)]
     Preview(PreviewArgs),
@@ -112,7 +113,8 @@ pub enum KpiCommand {
     /// Compute a definition from now on, beside the current version
     ///
     /// A draft or retired version becomes a candidate: computed for every interaction that has news,
-    /// beside the current one. The past is computed by `backfill replay`. All of those named, or none.
+    /// beside the current one. The past is computed by `backfill replay`; the answer has its command.
+    /// All of those named, or none.
     ///
     /// Examples:
     ///   compute kpi activate adjusted_aht@2
@@ -121,9 +123,10 @@ pub enum KpiCommand {
     Activate(ActivateArgs),
     /// Show a computed version to dashboards, in place of the current one
     ///
-    /// The views for dashboards switch in one transaction. Refused as long as the candidate lacks rows
-    /// that the current version has: the answer names the `backfill replay` that makes them. The
-    /// version replaced goes on being computed, for `rollback`.
+    /// The views for dashboards switch in one transaction. Refused as long as the candidate was not
+    /// computed wherever the current version was, or of a first version, wherever an interaction has
+    /// ended: the answer names the `backfill replay` that does it. The version replaced goes on being
+    /// computed, for `rollback`.
     ///
     /// Example:
     ///   compute kpi promote adjusted_aht@2
@@ -139,10 +142,14 @@ pub enum KpiCommand {
     Retire(RetireArgs),
     /// Show dashboards the version again that they saw before the last promotion
     ///
-    /// Undoes the last promotion in one transaction. A second rollback undoes the first.
+    /// Undoes the last promotion in one transaction; of a first promotion: dashboards see no version of
+    /// the KPI again. A second rollback undoes the first; with a version it is done only as long as
+    /// dashboards see that one, so that it can be repeated safely. At once, unless the version before
+    /// was switched off and on again meanwhile: then it must cover what `promote` asks for.
     ///
-    /// Example:
+    /// Examples:
     ///   compute kpi rollback adjusted_aht
+    ///   compute kpi rollback adjusted_aht@2     away from version 2, whatever came before it
     #[command(verbatim_doc_comment)]
     Rollback(RollbackArgs),
     /// The stored schedules, or the text of one
@@ -169,6 +176,29 @@ pub enum KpiCommand {
     Findings(FindingsArgs),
 }
 
+impl KpiCommand {
+    /// The database that the command may use.
+    pub(super) const fn database(&self) -> Option<&DatabaseArgs> {
+        Some(match self {
+            Self::Fields(_) => return None,
+            Self::Check(args) => &args.postgres,
+            Self::List(args) => &args.shelf.postgres,
+            Self::Show(args) => &args.shelf.postgres,
+            Self::Diff(args) => &args.shelf.postgres,
+            Self::Preview(args) => &args.postgres,
+            Self::Explain(args) => &args.postgres,
+            Self::Add(args) => &args.postgres,
+            Self::Activate(args) => &args.postgres,
+            Self::Promote(args) => &args.postgres,
+            Self::Retire(args) => &args.postgres,
+            Self::Rollback(args) => &args.postgres,
+            Self::Schedules(args) => &args.shelf.postgres,
+            Self::Places(args) => &args.postgres,
+            Self::Findings(args) => &args.postgres,
+        })
+    }
+}
+
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Output {
@@ -189,7 +219,7 @@ pub struct ShelfArgs {
     pub(crate) shipped: bool,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi check`.
@@ -208,7 +238,7 @@ pub struct CheckArgs {
     pub(crate) output: Output,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi fields`.
@@ -266,7 +296,7 @@ pub struct ShowArgs {
     #[arg(value_name = "NAME[@VERSION]")]
     pub(crate) definition: Reference,
 
-    /// How it is printed; as a table: the text itself, with what else is known in comments before it
+    /// How it is printed; as a table: the text itself, with what else is known on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
 
@@ -296,7 +326,7 @@ pub struct DiffArgs {
 /// Flags of `kpi preview`.
 #[derive(Debug, Args)]
 pub struct PreviewArgs {
-    /// The definition to try out; a name without a version is its newest version
+    /// The definition to try out; a name without a version is its newest version, a folder is all definitions in it
     #[arg(value_name = "NAME[@VERSION]|FILE")]
     pub(crate) definition: Subject,
 
@@ -332,12 +362,12 @@ pub struct PreviewArgs {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000), value_name = "COUNT")]
     pub(crate) show: u32,
 
-    /// How the answer is printed; csv: the changes only
+    /// How the answer is printed; csv: the changes, or, compared with nothing, the rows
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi explain`.
@@ -368,7 +398,7 @@ pub struct ExplainArgs {
     pub(crate) output: Output,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi add`.
@@ -383,7 +413,7 @@ pub struct AddArgs {
     pub(crate) output: Output,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi activate`.
@@ -394,7 +424,7 @@ pub struct ActivateArgs {
     pub(crate) definitions: Vec<Subject>,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi promote`.
@@ -405,7 +435,7 @@ pub struct PromoteArgs {
     pub(crate) definition: Exact,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi retire`.
@@ -416,18 +446,18 @@ pub struct RetireArgs {
     pub(crate) definition: Exact,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi rollback`.
 #[derive(Debug, Args)]
 pub struct RollbackArgs {
-    /// The definition's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
+    /// The definition; with a version: only where dashboards see that one now
+    #[arg(value_name = "NAME[@VERSION]")]
+    pub(crate) definition: Reference,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi schedules`.
@@ -457,7 +487,7 @@ pub struct PlacesArgs {
     pub(crate) output: Output,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// Flags of `kpi findings`.
@@ -468,7 +498,7 @@ pub struct FindingsArgs {
     pub(crate) output: Output,
 
     #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) postgres: DatabaseArgs,
 }
 
 /// An instant that carries its zone; one without would have to be guessed.

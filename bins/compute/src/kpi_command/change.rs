@@ -1,9 +1,13 @@
 //! `compute kpi activate`, `promote`, `retire`, `rollback`: which versions are computed, and which one dashboards see.
 //!
-//! Each is one transaction that keeps evaluations out: replicas see all of it or nothing, from their next batch on.
+//! Each is one transaction that keeps evaluations out: replicas see all of it or nothing, from their next batch on. Whatever takes long is
+//! looked at before, and holds only where the catalogue is still the one that was looked at. [`past`] says what is still to be computed.
+
+mod past;
 
 use super::add;
 use super::args::{ActivateArgs, PromoteArgs, RetireArgs, RollbackArgs};
+use super::conflict::unlike;
 use super::database;
 use super::shelf::{Entry, Shelf};
 use super::subject::{Exact, Reference, Subject};
@@ -11,11 +15,11 @@ use crate::catalogue;
 use anyhow::{Context as _, bail};
 use kpi::Grain;
 use runtime::args::PostgresArgs;
-use schema::{MetricVersion, UtcMicros};
+use schema::MetricVersion;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
-use store::definitions::{self, Coverage, Status};
+use store::definitions::{self, Status};
 use store::{Client, Transaction, targets};
 
 pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -37,7 +41,7 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
             wanted.insert(Exact { name, version });
         }
     }
-    let store = database::open(&args.postgres).await?;
+    let store = database::open_to_change(&args.postgres).await?;
     let mut client = store.client().await?;
     let tx = client.transaction().await?;
     definitions::change(&tx).await?;
@@ -46,9 +50,9 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
     if !files.is_empty() {
         let (added, read) = add::add(&tx, &files, &shelf).await?;
         news = added.iter().any(|added| added.is_new);
-        wanted.extend(read.definitions.iter().map(|definition| Exact {
-            name: definition.name().to_owned(),
-            version: definition.version(),
+        wanted.extend(read.definitions.iter().map(|found| Exact {
+            name: found.what.name().to_owned(),
+            version: found.what.version(),
         }));
         shelf = Shelf::of(catalogue::load(&tx).await?);
     }
@@ -57,27 +61,33 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
             "there is no definition in these files; `compute kpi add` stores schedules and places"
         );
     }
-    let mut said = Vec::new();
-    for exact in &wanted {
-        let (sentences, changed) = switch_on(&tx, &shelf, exact).await?;
-        news |= changed;
-        said.extend(sentences);
+    let mut switched = Vec::new();
+    for exact in wanted {
+        let before = switch_on(&tx, &shelf, &exact).await?;
+        news |= !before.is_switched_on();
+        switched.push((exact, before));
     }
     if news {
         tx.commit().await?;
+    } else {
+        tx.rollback().await?;
     }
-    for sentence in said {
-        writeln!(out, "{sentence}")?;
+    drop(client);
+    let first = switched.iter().find(|(_, before)| !before.is_switched_on());
+    let past = match first {
+        Some((exact, _)) => past::of(&args.postgres, exact).await,
+        None => past::Past::Unknown,
+    };
+    for (exact, before) in &switched {
+        for sentence in switched_on(&shelf, exact, *before, &past) {
+            writeln!(out, "{sentence}")?;
+        }
     }
     Ok(())
 }
 
-/// What to say about it, and whether anything changed.
-async fn switch_on(
-    tx: &Transaction<'_>,
-    shelf: &Shelf,
-    exact: &Exact,
-) -> anyhow::Result<(Vec<String>, bool)> {
+/// The status that it had before.
+async fn switch_on(tx: &Transaction<'_>, shelf: &Shelf, exact: &Exact) -> anyhow::Result<Status> {
     let entry = find(shelf, exact)?;
     let definition = entry.definition()?;
     if definition.scope() == Grain::Journey {
@@ -86,43 +96,52 @@ async fn switch_on(
         );
     }
     let before = status(entry)?;
-    if before.is_switched_on() {
-        return Ok((
-            vec![format!("{exact} is {before}: it is computed already")],
-            false,
-        ));
+    if !before.is_switched_on() {
+        refuse_unlike(entry, shelf)?;
+        definitions::set_status(tx, &exact.name, exact.version, Status::Candidate).await?;
     }
-    definitions::set_status(tx, &exact.name, exact.version, Status::Candidate).await?;
-    let mut said = vec![
+    Ok(before)
+}
+
+/// A number with another unit, or about something else, would mix with the rows that others have made under the name.
+fn refuse_unlike(entry: &Entry, shelf: &Shelf) -> anyhow::Result<()> {
+    match unlike(&*entry.definition()?, shelf) {
+        Some((_, message)) => bail!("{message}"),
+        None => Ok(()),
+    }
+}
+
+/// What to say about a version that is switched on now.
+fn switched_on(shelf: &Shelf, exact: &Exact, before: Status, past: &past::Past) -> Vec<String> {
+    if before.is_switched_on() {
+        return vec![format!("{exact} is {before}: it is computed already")];
+    }
+    vec![
         moved(exact, Some(before), Status::Candidate),
         "  it is computed from the next batch on, for every interaction that has news".to_owned(),
-        format!(
-            "  the past: backfill replay --from … --to … --metric-version {}",
-            exact.version
-        ),
-    ];
-    match shelf.current(&exact.name) {
-        Some(current) => said.push(format!(
-            "  dashboards go on seeing {}; `compute kpi promote {exact}` changes that",
-            current.label()
-        )),
-        None => said.push(format!(
-            "  readers see nothing of {} until a version is promoted: compute kpi promote {exact}",
-            exact.name
-        )),
-    }
-    Ok((said, true))
+        format!("  the past: {}", past.words(exact.version)),
+        match shelf.current(&exact.name) {
+            Some(current) => format!(
+                "  dashboards go on seeing {}; `compute kpi promote {exact}` changes that",
+                current.label()
+            ),
+            None => format!(
+                "  readers see nothing of {} until a version is promoted: compute kpi promote {exact}",
+                exact.name
+            ),
+        },
+    ]
 }
 
 pub(super) async fn promote(args: &PromoteArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let exact = &args.definition;
     let store = database::open(&args.postgres).await?;
-    let mut client = store.client().await?;
+    let client = store.client().await?;
     // Looking whether everything is there can take long and must not keep evaluations out. It stays true as long as nobody changes
     // the catalogue: whatever is computed meanwhile is computed under both versions.
-    let shelf = catalogue::load(&client).await?;
-    let generation = shelf.generation;
-    let shelf = Shelf::of(shelf);
+    let stored = catalogue::load(&client).await?;
+    let generation = stored.generation;
+    let shelf = Shelf::of(stored);
     let entry = find(&shelf, exact)?;
     match status(entry)? {
         Status::Current => {
@@ -135,81 +154,43 @@ pub(super) async fn promote(args: &PromoteArgs, out: &mut dyn Write) -> anyhow::
             a(other)
         ),
     }
-    entry.definition()?;
+    refuse_unlike(entry, &shelf)?;
     let current = shelf.current(&exact.name).map(|entry| entry.version);
-    if let Some(current) = current {
-        let coverage = definitions::coverage(&client, &exact.name, current, exact.version).await?;
-        if coverage.missing > 0 {
-            let mut refusal = incomplete(exact, current, &coverage);
-            if by_leg_instead(&shelf, exact, current) {
-                refusal.push_str(
-                    "\nA definition by the leg has no row of an interaction without agents, which one by the interaction has: \
-                     as long as there are such, give it a name of its own",
-                );
-            }
-            bail!("{refusal}");
-        }
+    if let Some(refusal) = past::incomplete(&client, exact, current).await? {
+        bail!("{refusal}");
     }
-    let tx = client.transaction().await?;
-    if definitions::change(&tx).await? != generation + 1 {
-        bail!("the catalogue was changed by somebody else meanwhile; look at it and promote again");
-    }
-    let promoted = definitions::promote(&tx, &exact.name, exact.version).await?;
-    tx.commit().await?;
-    promoted_words(&exact.name, promoted.previous, exact.version, out)?;
+    let after = Some(exact.version);
+    let before = switch(&args.postgres, generation, &exact.name, after).await?;
+    switch_words(&exact.name, before, after, out)?;
     hint(&client, &exact.name, out).await
 }
 
-/// Why a candidate is no replacement yet, and what makes it one.
-fn incomplete(exact: &Exact, current: MetricVersion, coverage: &Coverage) -> String {
-    let Coverage {
-        current_rows,
-        missing,
-        example,
-        span,
-    } = coverage;
-    let example = example
-        .as_ref()
-        .map(|(tenant, interaction)| format!(", such as {interaction} of {tenant}"))
-        .unwrap_or_default();
-    let (from, to) = span.map_or_else(
-        || ("…".to_owned(), "…".to_owned()),
-        |(first, last)| days_around(first, last),
-    );
-    format!(
-        "{exact} is incomplete: of {current_rows} rows of {}@{current}, {missing} belong to interactions that have none of {exact}{example}. \
-         Nothing was changed. Compute them first:\n  backfill replay --from {from} --to {to} --metric-version {} --wait",
-        exact.name, exact.version
-    )
-}
-
-fn by_leg_instead(shelf: &Shelf, exact: &Exact, current: MetricVersion) -> bool {
-    let scope = |version: MetricVersion| {
-        let entry = shelf
-            .entries
-            .iter()
-            .find(|entry| entry.name == exact.name && entry.version == version)?;
-        Some(entry.compiled.as_ref().ok()?.scope())
+/// Makes dashboards see a version, or none, if the catalogue is still in the state that was looked at. Returns what they saw before.
+async fn switch(
+    args: &PostgresArgs,
+    generation: i64,
+    name: &str,
+    after: Option<MetricVersion>,
+) -> anyhow::Result<Option<MetricVersion>> {
+    let store = database::open_to_change(args).await?;
+    let mut client = store.client().await?;
+    let tx = client.transaction().await?;
+    if definitions::change(&tx).await? != generation + 1 {
+        bail!("the catalogue was changed by somebody else meanwhile; look at it and try again");
+    }
+    let before = match after {
+        Some(version) => definitions::promote(&tx, name, version).await?.previous,
+        None => definitions::withdraw(&tx, name).await?,
     };
-    scope(exact.version) == Some(Grain::Leg) && scope(current) == Some(Grain::Interaction)
-}
-
-/// The whole days in UTC that hold everything an interaction dated in this span was told by, but for rarities: one more on either side.
-fn days_around(first: UtcMicros, last: UtcMicros) -> (String, String) {
-    const DAY: i64 = 86_400_000_000;
-    let day = |micros: i64| {
-        let at = UtcMicros(micros.div_euclid(DAY).saturating_mul(DAY)).to_string();
-        at.replace(".000Z", "Z")
-    };
-    (
-        day(first.0.saturating_sub(DAY)),
-        day(last.0.saturating_add(2 * DAY)),
-    )
+    tx.commit().await?;
+    Ok(before)
 }
 
 pub(super) async fn retire(args: &RetireArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let exact = &args.definition;
-    let (mut client, shelf) = begin(&args.postgres).await?;
+    let store = database::open_to_change(&args.postgres).await?;
+    let mut client = store.client().await?;
+    let shelf = Shelf::of(catalogue::load(&client).await?);
     let before = status(find(&shelf, exact)?)?;
     match before {
         Status::Retired => {
@@ -246,48 +227,50 @@ pub(super) async fn retire(args: &RetireArgs, out: &mut dyn Write) -> anyhow::Re
 }
 
 pub(super) async fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let name = &args.name;
-    let (mut client, _) = begin(&args.postgres).await?;
-    let tx = client.transaction().await?;
-    definitions::change(&tx).await?;
-    // Under the lock: what is undone is what the answer says.
-    let shelf = Shelf::of(catalogue::load(&tx).await?);
+    let Reference { name, version } = &args.definition;
+    let store = database::open(&args.postgres).await?;
+    let client = store.client().await?;
+    let stored = catalogue::load(&client).await?;
+    let generation = stored.generation;
+    let shelf = Shelf::of(stored);
     shelf.versions(name)?;
-    let Some(last) = definitions::last_promotion(&tx, name).await? else {
+    let current = shelf.current(name).map(|entry| entry.version);
+    if let Some(version) = version
+        && current != Some(*version)
+    {
+        let seen = current.map_or_else(
+            || format!("no version of {name}"),
+            |current| format!("{name}@{current}"),
+        );
+        bail!("dashboards do not see {name}@{version}, they see {seen}: nothing was changed");
+    }
+    let Some(last) = definitions::last_promotion(&client, name).await? else {
         bail!("{name} was never promoted: there is nothing to go back to");
     };
-    let Some(previous) = last.previous else {
-        bail!(
-            "{name}@{} was promoted at {} when there was no current version: there is nothing to go back to",
-            last.version,
-            last.at
-        );
-    };
-    let exact = Exact {
-        name: name.clone(),
-        version: previous,
-    };
-    let entry = find(&shelf, &exact)?;
-    match status(entry)? {
-        Status::Candidate => {}
-        other => bail!(
-            "{exact} is {} and not computed any more, so it may lack what came since; \
-             `compute kpi activate {exact}`, then `backfill replay` and `compute kpi promote {exact}`",
-            a(other)
-        ),
+    if let Some(previous) = last.previous {
+        let exact = Exact {
+            name: name.clone(),
+            version: previous,
+        };
+        let entry = find(&shelf, &exact)?;
+        match status(entry)? {
+            Status::Candidate => {}
+            other => bail!(
+                "{exact} is {} and not computed any more, so it may lack what came since; \
+                 `compute kpi activate {exact}`, then `backfill replay` and `compute kpi promote {exact}`",
+                a(other)
+            ),
+        }
+        // Computed ever since it was seen, it lacks nothing. Switched off and on again, it may.
+        if entry.activated_generation > last.generation
+            && let Some(refusal) = past::incomplete(&client, &exact, current).await?
+        {
+            bail!("{exact} was switched off and on again since dashboards saw it. {refusal}");
+        }
     }
-    let promoted = definitions::promote(&tx, name, previous).await?;
-    tx.commit().await?;
-    promoted_words(name, promoted.previous, previous, out)?;
+    let before = switch(&args.postgres, generation, name, last.previous).await?;
+    switch_words(name, before, last.previous, out)?;
     hint(&client, name, out).await
-}
-
-/// A connection and what is stored, for a look before anything is locked.
-async fn begin(args: &PostgresArgs) -> anyhow::Result<(Client, Shelf)> {
-    let store = database::open(args).await?;
-    let client = store.client().await?;
-    let shelf = Shelf::of(catalogue::load(&client).await?);
-    Ok((client, shelf))
 }
 
 fn find<'a>(shelf: &'a Shelf, exact: &Exact) -> anyhow::Result<&'a Entry> {
@@ -316,77 +299,71 @@ fn moved(exact: &Exact, before: Option<Status>, after: Status) -> String {
     format!("{exact}: {before} → {after}")
 }
 
-fn promoted_words(
+fn switch_words(
     name: &str,
     before: Option<MetricVersion>,
-    after: MetricVersion,
+    after: Option<MetricVersion>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    match before {
-        Some(before) => {
-            writeln!(
-                out,
-                "{name}: dashboards saw version {before} → they see version {after}"
-            )?;
-            writeln!(
-                out,
-                "  version {before} goes on being computed: `compute kpi rollback {name}` goes back to it, `compute kpi retire {name}@{before}` ends it"
-            )?;
-        }
-        None => writeln!(
-            out,
-            "{name}: dashboards saw no version → they see version {after}"
-        )?,
-    }
+    let seen = |version: Option<MetricVersion>| {
+        version.map_or_else(
+            || "no version".to_owned(),
+            |version| format!("version {version}"),
+        )
+    };
+    writeln!(
+        out,
+        "{name}: dashboards saw {} → they see {}",
+        seen(before),
+        seen(after)
+    )?;
+    let way_back = match (before, after) {
+        (Some(before), Some(after)) => format!(
+            "  version {before} goes on being computed: `compute kpi rollback {name}@{after}` goes back to it, `compute kpi retire {name}@{before}` ends it"
+        ),
+        (None, Some(after)) => format!(
+            "  `compute kpi rollback {name}@{after}` takes it back, so that they see no version again"
+        ),
+        (Some(before), None) => format!(
+            "  version {before} goes on being computed: `compute kpi promote {name}@{before}` shows it again, `compute kpi retire {name}@{before}` ends it"
+        ),
+        (None, None) => return Ok(()),
+    };
+    writeln!(out, "{way_back}")?;
     Ok(())
 }
 
 /// The platforms have what was current before.
 async fn hint(client: &Client, name: &str, out: &mut dyn Write) -> anyhow::Result<()> {
+    let is_shown = definitions::list(client)
+        .await?
+        .iter()
+        .any(|stored| stored.name == name && stored.status == Status::Current);
     let concerned = targets::list(client).await?.into_iter().filter(|target| {
         target.enabled
             && target.versions.is_empty()
             && target.metrics.iter().any(|metric| metric == name)
     });
-    let mut commands = Vec::new();
-    for target in concerned {
-        commands.push(format!("deliver resync --target {}", target.name));
-    }
-    if commands.is_empty() {
+    let names: Vec<String> = concerned.map(|target| target.name).collect();
+    if names.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "  rows that change from now on are pushed as usual; the rest is sent by: {}",
-        commands.join(" && ")
-    )?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_incomplete_candidate_is_refused_with_the_command_that_completes_it() {
-        let exact: Exact = "talk_time@2".parse().unwrap();
-        let coverage = Coverage {
-            current_rows: 100,
-            missing: 7,
-            example: Some(("acme".to_owned(), "int_1".to_owned())),
-            // 2024-03-05T10:00:00Z to 2024-03-07T23:59:59.999999Z.
-            span: Some((
-                UtcMicros(1_709_632_800_000_000),
-                UtcMicros(1_709_855_999_999_999),
-            )),
-        };
-        let text = incomplete(&exact, MetricVersion(1), &coverage);
-        for part in [
-            "of 100 rows of talk_time@1, 7 ",
-            "int_1 of acme",
-            "backfill replay --from 2024-03-04T00:00:00Z --to 2024-03-09T00:00:00Z --metric-version 2 --wait",
-        ] {
-            assert!(text.contains(part), "{part} in {text}");
-        }
+    if is_shown {
+        let commands: Vec<String> = names
+            .iter()
+            .map(|target| format!("deliver resync --target {target}"))
+            .collect();
+        writeln!(
+            out,
+            "  rows that change from now on are pushed as usual; the rest is sent by: {}",
+            commands.join(" && ")
+        )?;
+    } else {
+        writeln!(
+            out,
+            "  what these targets have of it stays there, and nothing more is pushed: {}",
+            names.join(", ")
+        )?;
     }
+    Ok(())
 }

@@ -7,15 +7,15 @@ use super::shelf::Shelf;
 use super::table::{Cell, Table};
 use crate::catalogue;
 use crate::definition_files::{self, Files, FilesError};
+use crate::replay_file::counted;
 use anyhow::bail;
 use kpi::Problem;
 use std::io::Write;
 
-/// What was found: the problems of texts, and the sentences about what the database holds.
+/// What was found.
 #[derive(Debug, Default)]
 struct Findings {
     problems: Vec<Problem>,
-    conflicts: Vec<String>,
     /// What was looked at: definitions, schedules, places.
     seen: [usize; 3],
 }
@@ -34,13 +34,12 @@ pub(super) async fn run(args: &CheckArgs, out: &mut dyn Write) -> anyhow::Result
     } else {
         match definition_files::read(&args.paths, &shelf.library) {
             Ok(files) => Findings {
-                conflicts: if args.database {
+                problems: if args.database {
                     conflicts(&files, &shelf, &documents)
                 } else {
                     Vec::new()
                 },
                 seen: seen(&files),
-                problems: Vec::new(),
             },
             Err(FilesError::Wrong(problems)) => Findings {
                 problems,
@@ -79,22 +78,19 @@ fn seen(files: &Files) -> [usize; 3] {
 }
 
 fn report(findings: &Findings, output: Output, out: &mut dyn Write) -> anyhow::Result<()> {
-    let count = findings.problems.len() + findings.conflicts.len();
+    let count = findings.problems.len();
     if output == Output::Table {
         for problem in &findings.problems {
             writeln!(out, "{problem}")?;
-        }
-        for conflict in &findings.conflicts {
-            writeln!(out, "{conflict}")?;
         }
         if count == 0 {
             let [definitions, schedules, places] = findings.seen;
             writeln!(
                 out,
                 "{}, {} and {}: no problem",
-                counted(definitions, "definition"),
-                counted(schedules, "schedule"),
-                counted(places, "file of places"),
+                counted(definitions as u64, "definition"),
+                counted(schedules as u64, "schedule"),
+                counted(places as u64, "file of places"),
             )?;
         }
     } else {
@@ -107,13 +103,10 @@ fn report(findings: &Findings, output: Output, out: &mut dyn Write) -> anyhow::R
     out.flush()?;
     let mut files: Vec<&String> = findings.problems.iter().map(|p| &p.file).collect();
     files.dedup();
-    if files.is_empty() {
-        bail!("{}", counted(count, "problem"));
-    }
     bail!(
         "{} in {}",
-        counted(count, "problem"),
-        counted(files.len(), "file")
+        counted(count as u64, "problem"),
+        counted(files.len() as u64, "file")
     );
 }
 
@@ -127,25 +120,7 @@ fn table(findings: &Findings) -> Table {
             Cell::text(&problem.message),
         ]);
     }
-    for conflict in &findings.conflicts {
-        table.push(vec![
-            Cell::Absent,
-            Cell::Absent,
-            Cell::Absent,
-            Cell::text(conflict),
-        ]);
-    }
     table
-}
-
-/// `1 problem`, `2 problems`, `2 files of places`.
-fn counted(count: usize, what: &str) -> String {
-    let plural = match what.split_once(' ') {
-        _ if count == 1 => what.to_owned(),
-        None => format!("{what}s"),
-        Some((noun, rest)) => format!("{noun}s {rest}"),
-    };
-    format!("{count} {plural}")
 }
 
 #[cfg(test)]
@@ -169,18 +144,17 @@ mod tests {
                 problem("a.toml", 9),
                 problem("b.toml", 1),
             ],
-            conflicts: vec!["aht@1 is stored with another text".to_owned()],
             ..Findings::default()
         };
         let mut out = Vec::new();
         let error = report(&findings, Output::Table, &mut out).unwrap_err();
-        assert_eq!(error.to_string(), "4 problems in 2 files");
+        assert_eq!(error.to_string(), "3 problems in 2 files");
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
             text.lines().next(),
             Some("a.toml:4:3: unknown field `interaction.tlak`")
         );
-        assert_eq!(text.lines().count(), 4);
+        assert_eq!(text.lines().count(), 3);
     }
 
     #[test]

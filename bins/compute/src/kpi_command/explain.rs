@@ -1,9 +1,10 @@
 //! `compute kpi explain`: why a number is so.
 //!
-//! [`picture`] lays out what is known of the interaction, [`account`] what each definition makes of it; both are pure. Here they get what
-//! they need.
+//! [`picture`] lays out what is known of the interaction, [`account`] what each definition makes of it, [`clock`] what local time it
+//! counted in; all are pure. Here they get what they need.
 
 mod account;
+mod clock;
 mod picture;
 
 use super::args::{ExplainArgs, Output};
@@ -11,7 +12,8 @@ use super::database;
 use super::preview::NOBODYS;
 use super::shelf::{Entry, Shelf, definition_of_file, with_documents};
 use super::subject::Subject as Named;
-use crate::replay_file::{describe, input};
+use super::table::page_width;
+use crate::replay_file::{describe, input, refuse_unreadable};
 use account::{Account, Left};
 use anyhow::{Context as _, bail};
 use kpi::{Catalogue, Definition, Grain, Library, Subject};
@@ -109,10 +111,11 @@ fn write(
             Ok(())
         }
         Output::Table => {
-            out.write_all(picture.text().as_bytes())?;
+            let width = page_width();
+            out.write_all(picture.text(width).as_bytes())?;
             for account in accounts {
                 writeln!(out)?;
-                out.write_all(account.text().as_bytes())?;
+                out.write_all(account.text(width).as_bytes())?;
             }
             if accounts.is_empty() {
                 writeln!(out, "\n{}", picture.silence())?;
@@ -244,6 +247,7 @@ async fn owner(client: &Client, id: &str) -> anyhow::Result<String> {
 fn of_files(args: &ExplainArgs, mut remarks: &mut dyn Write) -> anyhow::Result<Found> {
     let mut folded = input::fold(&args.events, &BodyFormat::GenesysWebhook, 1)?;
     describe(&folded.bad, folded.counts.bad, &mut remarks)?;
+    refuse_unreadable(&folded.counts)?;
     let wanted = schema::InteractionId::new(&args.interaction);
     let session = folded
         .shards

@@ -4,7 +4,7 @@ use super::args::ShelfArgs;
 use super::database;
 use super::subject::{Reference, Subject};
 use crate::catalogue::{self, Stored};
-use crate::definition_files;
+use crate::definition_files::{self, Found};
 use anyhow::{Context as _, bail};
 use kpi::{Definition, Library, Problem};
 use runtime::args::PostgresArgs;
@@ -37,6 +37,8 @@ pub(super) struct Entry {
     pub(super) status: Option<Status>,
     pub(super) created_at: Option<UtcMicros>,
     pub(super) activated_at: Option<UtcMicros>,
+    /// The catalogue's generation in which it was last switched on; 0: since ever.
+    pub(super) activated_generation: i64,
     /// What the text says, or why this release cannot read it.
     pub(super) compiled: Result<Arc<Definition>, Vec<Problem>>,
 }
@@ -113,6 +115,7 @@ impl Shelf {
                     status: None,
                     created_at: None,
                     activated_at: None,
+                    activated_generation: 0,
                     compiled,
                 }
             })
@@ -136,6 +139,7 @@ impl Shelf {
                 status: Some(kpi.row.status),
                 created_at: Some(kpi.row.created_at),
                 activated_at: kpi.row.activated_at,
+                activated_generation: kpi.row.activated_generation,
                 compiled: kpi.compiled,
             })
             .collect();
@@ -238,19 +242,30 @@ impl Shelf {
     }
 }
 
+/// The definitions in a file or folder, of which there is at least one, and the library they were compiled with.
+pub(super) fn definitions_of_file(
+    path: &Path,
+    library: &Library,
+) -> anyhow::Result<(Vec<Found<Arc<Definition>>>, Library)> {
+    let files = definition_files::read(&[path.to_owned()], library)?;
+    if files.definitions.is_empty() {
+        bail!("{} holds no definition", path.display());
+    }
+    Ok((files.definitions, files.library))
+}
+
 /// The one definition in a file, and the library it was compiled with.
 pub(super) fn definition_of_file(
     path: &Path,
     library: &Library,
 ) -> anyhow::Result<(Arc<Definition>, Library)> {
-    let mut files = definition_files::read(&[path.to_owned()], library)?;
-    match (files.definitions.pop(), files.definitions.len()) {
-        (Some(definition), 0) => Ok((definition, files.library)),
-        (None, _) => bail!("{} holds no definition", path.display()),
-        (Some(_), more) => bail!(
+    let (definitions, library) = definitions_of_file(path, library)?;
+    match <[Found<_>; 1]>::try_from(definitions) {
+        Ok([found]) => Ok((found.what, library)),
+        Err(more) => bail!(
             "{} holds {} definitions; name one of the files in it",
             path.display(),
-            more + 1
+            more.len()
         ),
     }
 }

@@ -6,11 +6,17 @@ use super::table::{Cell, Table};
 use std::io::Write;
 use store::definitions::Status;
 
-pub(super) async fn run(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) async fn run(
+    args: &ShowArgs,
+    out: &mut dyn Write,
+    remarks: &mut dyn Write,
+) -> anyhow::Result<()> {
     let shelf = Shelf::open(&args.shelf).await?;
     let entry = shelf.find(&args.definition)?;
     if args.output == Output::Table {
-        out.write_all(text(entry).as_bytes())?;
+        // What is known besides is not a part of the text: a file made of it would have it for ever.
+        remarks.write_all(head(entry).as_bytes())?;
+        writeln!(out, "{}", entry.text.trim_end())?;
         return Ok(());
     }
     let mut table = Table::new(&[
@@ -36,8 +42,8 @@ pub(super) async fn run(args: &ShowArgs, out: &mut dyn Write) -> anyhow::Result<
     table.write(args.output, out)
 }
 
-/// The text, after a head of comments: what is printed is a definition file again.
-fn text(entry: &Entry) -> String {
+/// What is known besides the text, as comments.
+fn head(entry: &Entry) -> String {
     let mut head = format!("# {}", entry.label());
     match entry.status {
         None => head.push_str(", as it ships with this release"),
@@ -61,8 +67,8 @@ fn text(entry: &Entry) -> String {
             head.push_str(&problem.to_string().replace('\n', " "));
         }
     }
-    let text = entry.text.trim_end();
-    format!("{head}\n\n{text}\n")
+    head.push_str("\n\n");
+    head
 }
 
 fn digest(entry: &Entry) -> Option<String> {

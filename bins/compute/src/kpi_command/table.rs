@@ -4,10 +4,12 @@ use super::Output;
 use anyhow::Context as _;
 use serde_json::{Map, Value};
 use std::io::Write;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 /// Between two columns.
 const GAP: &str = "  ";
+/// What people read at once where there is no terminal to say how wide it is.
+const PAGE_WIDTH: usize = 100;
 
 /// One field of a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,19 @@ pub(crate) enum Cell {
 pub(crate) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
+    /// Columns whose texts are never broken into lines.
+    whole: Vec<&'static str>,
+}
+
+/// How many columns there are for people to read: those of the terminal.
+pub(crate) fn page_width() -> usize {
+    terminal_width().unwrap_or(PAGE_WIDTH)
+}
+
+fn terminal_width() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    // Some terminals of programs say that they have none.
+    Some(usize::from(width.0)).filter(|width| *width > 0)
 }
 
 impl Table {
@@ -36,7 +51,14 @@ impl Table {
         Self {
             head: head.to_vec(),
             rows: Vec::new(),
+            whole: Vec::new(),
         }
+    }
+
+    /// The same table; texts of this column are never broken into lines.
+    pub(crate) fn with_whole(mut self, column: &'static str) -> Self {
+        self.whole.push(column);
+        self
     }
 
     /// Adds a row; it has a cell for each word of the head.
@@ -51,7 +73,11 @@ impl Table {
 
     pub(crate) fn write(&self, output: Output, out: &mut dyn Write) -> anyhow::Result<()> {
         match output {
-            Output::Table => out.write_all(self.text().as_bytes())?,
+            // What is read by another program (`grep`, `awk`) keeps to one line a row.
+            Output::Table => {
+                let width = terminal_width().unwrap_or(usize::MAX);
+                out.write_all(self.text(width).as_bytes())?;
+            }
             Output::Json => {
                 serde_json::to_writer_pretty(&mut *out, &self.json())?;
                 writeln!(out)?;
@@ -61,43 +87,86 @@ impl Table {
         Ok(())
     }
 
-    /// Aligned columns, numbers to the right; nothing is padded behind the last one.
-    pub(crate) fn text(&self) -> String {
+    /// Aligned columns, numbers to the right; nothing is padded behind the last one. Texts of several words take several lines where the
+    /// table would be wider than `width`; words are never broken, so that names can be copied.
+    pub(crate) fn text(&self, width: usize) -> String {
         let mut lines = vec![self.head.iter().map(|word| word.to_uppercase()).collect()];
         lines.extend(
             self.rows
                 .iter()
                 .map(|row| row.iter().map(Cell::shown).collect::<Vec<_>>()),
         );
-        let widths: Vec<usize> = (0..self.head.len())
-            .map(|column| {
-                lines
-                    .iter()
-                    .map(|line: &Vec<String>| line[column].width())
-                    .max()
-                    .unwrap_or(0)
-            })
+        let widths = self.widths(&lines, width);
+        let numeric: Vec<bool> = (0..self.head.len())
+            .map(|column| self.is_numeric(column))
             .collect();
         let mut text = String::new();
         for line in &lines {
-            let mut row = String::new();
-            for (column, field) in line.iter().enumerate() {
-                if column > 0 {
-                    row.push_str(GAP);
+            let cells: Vec<Vec<String>> = line
+                .iter()
+                .zip(&widths)
+                .map(|(field, width)| wrapped(field, *width))
+                .collect();
+            for nth in 0..cells.iter().map(Vec::len).max().unwrap_or(1) {
+                let mut row = String::new();
+                for (column, cell) in cells.iter().enumerate() {
+                    if column > 0 {
+                        row.push_str(GAP);
+                    }
+                    let field = cell.get(nth).map_or("", String::as_str);
+                    let padding = " ".repeat(widths[column].saturating_sub(field.width()));
+                    if numeric[column] {
+                        row.push_str(&padding);
+                        row.push_str(field);
+                    } else {
+                        row.push_str(field);
+                        row.push_str(&padding);
+                    }
                 }
-                let padding = " ".repeat(widths[column].saturating_sub(field.width()));
-                if self.is_numeric(column) {
-                    row.push_str(&padding);
-                    row.push_str(field);
-                } else {
-                    row.push_str(field);
-                    row.push_str(&padding);
-                }
+                text.push_str(row.trim_end());
+                text.push('\n');
             }
-            text.push_str(row.trim_end());
-            text.push('\n');
         }
         text
+    }
+
+    /// How wide each column is: as wide as its widest field, or, where that is too much in all, the widest ones down to their longest word.
+    fn widths(&self, lines: &[Vec<String>], most: usize) -> Vec<usize> {
+        let widest = |column: usize, of: &dyn Fn(&str) -> usize| {
+            let fields = lines.iter().map(|line| of(&line[column]));
+            fields.max().unwrap_or(0)
+        };
+        let columns = 0..self.head.len();
+        let mut widths: Vec<usize> = columns
+            .clone()
+            .map(|column| widest(column, &UnicodeWidthStr::width))
+            .collect();
+        let least: Vec<usize> = columns
+            .map(|column| {
+                if self.whole.contains(&self.head[column]) {
+                    return widths[column];
+                }
+                widest(column, &|field| {
+                    let words = field.split_whitespace().map(UnicodeWidthStr::width);
+                    words.max().unwrap_or(0)
+                })
+            })
+            .collect();
+        let gaps = GAP.len() * self.head.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > most {
+            let shrinking = widths
+                .iter()
+                .zip(&least)
+                .enumerate()
+                .filter(|(_, (width, least))| width > least)
+                .max_by_key(|(_, (width, _))| **width)
+                .map(|(column, _)| column);
+            match shrinking {
+                Some(column) => widths[column] -= 1,
+                None => break,
+            }
+        }
+        widths
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -179,6 +248,24 @@ impl Cell {
     }
 }
 
+/// The text in lines of at most so many columns; a longer word has a line of its own. A text that fits stays as it is.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    if text.width() <= width {
+        return vec![text.to_owned()];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// At most three digits behind the point (of what is below 1, such as a share: five), and no zeros at the end.
 pub(crate) fn short(number: f64) -> String {
     let digits = if number.abs() < 1.0 { 5 } else { 3 };
@@ -212,8 +299,31 @@ mod tests {
     #[test]
     fn columns_are_aligned_by_their_width_on_the_screen_and_numbers_to_the_right() {
         assert_eq!(
-            table().text(),
+            table().text(usize::MAX),
             "NAME    ROWS  MEAN\ngröße     12   1.5\na, \"b\"     7     -\n"
+        );
+    }
+
+    #[test]
+    fn a_table_too_wide_has_its_longest_texts_in_lines_and_its_words_whole() {
+        let mut table = Table::new(&["id", "at", "said"]).with_whole("at");
+        table.push(vec![
+            Cell::text("int_00000000000000000001"),
+            Cell::text("Fri 10:32"),
+            Cell::text("a text of several words that has to go on"),
+        ]);
+        assert_eq!(
+            table.text(58),
+            "ID                        AT         SAID\n\
+             int_00000000000000000001  Fri 10:32  a text of several\n\
+             \u{20}                                    words that has to go\n\
+             \u{20}                                    on\n"
+        );
+        // It can be as narrow as it is: no word is broken.
+        let narrow = table.text(10);
+        assert!(
+            narrow.contains("int_00000000000000000001  Fri 10:32  a text\n"),
+            "{narrow}"
         );
     }
 
@@ -234,7 +344,7 @@ mod tests {
     #[test]
     fn a_table_without_rows_has_its_head_and_an_empty_array() {
         let table = Table::new(&["name"]);
-        assert_eq!(table.text(), "NAME\n");
+        assert_eq!(table.text(usize::MAX), "NAME\n");
         assert_eq!(table.json(), serde_json::json!([]));
     }
 
@@ -244,7 +354,7 @@ mod tests {
         for change in [1.5, -20.0, 0.000_001] {
             table.push(vec![Cell::Change(change)]);
         }
-        assert_eq!(table.text(), "CHANGE\n  +1.5\n   -20\n\n");
+        assert_eq!(table.text(usize::MAX), "CHANGE\n  +1.5\n   -20\n\n");
     }
 
     #[test]

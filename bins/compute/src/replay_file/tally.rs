@@ -2,7 +2,8 @@
 
 use super::input::Sessions;
 use super::output::Measure;
-use kpi::{Definition, MetricValue, Unit};
+use crate::replay_file::counted;
+use kpi::{Definition, Grain, MetricValue, Unit};
 use std::io::{self, Write};
 use std::thread;
 
@@ -82,6 +83,15 @@ fn is_of(row: &MetricValue, definition: &Definition) -> bool {
     row.metric == definition.name() && row.version == definition.version()
 }
 
+/// What one row is about.
+const fn subject(scope: Grain) -> &'static str {
+    match scope {
+        Grain::Interaction => "interaction",
+        Grain::Leg => "leg",
+        Grain::Journey => "journey",
+    }
+}
+
 impl Total {
     fn add(&mut self, row: &MetricValue) {
         match row.value {
@@ -105,7 +115,8 @@ impl Totals {
         }
     }
 
-    /// One line for each definition: `adjusted_aht: 2 interactions, 57.200 seconds`.
+    /// One line for each definition: `adjusted_aht: 2 interactions, 57.200 seconds`, `leg_missed: 1 of 4 legs`. Where several versions are
+    /// known, the line says which one it is.
     pub(super) fn print(&self, measure: Measure<'_>, out: &mut impl Write) -> io::Result<()> {
         for (definition, total) in definitions(measure).zip(&self.metrics) {
             let Total {
@@ -113,20 +124,24 @@ impl Totals {
                 absent,
                 thousandths,
             } = total;
-            let twice = definitions(measure)
-                .filter(|other| other.name() == definition.name())
-                .count()
-                > 1;
+            let known = measure.catalogue.definitions().iter();
+            let versions = known.filter(|other| other.name() == definition.name());
             write!(out, "{}", definition.name())?;
-            if twice {
+            if versions.count() > 1 {
                 write!(out, "@{}", definition.version())?;
             }
+            let counted = counted(*values, subject(definition.scope()));
             let (whole, rest) = (thousandths / 1000, (thousandths % 1000).abs());
+            let sum = match definition.unit() {
+                Unit::Seconds => format!("{whole}.{rest:03}"),
+                _ if rest == 0 => whole.to_string(),
+                _ => format!("{whole}.{rest:03}"),
+            };
             match definition.unit() {
-                Unit::Seconds => write!(out, ": {values} interactions, {whole}.{rest:03} seconds")?,
-                Unit::Count => write!(out, ": {values} interactions, {whole} in total")?,
-                Unit::Share => write!(out, ": {whole}.{rest:03} of {values} interactions")?,
-                Unit::Number => write!(out, ": {values} interactions, sum {whole}.{rest:03}")?,
+                Unit::Seconds => write!(out, ": {counted}, {sum} seconds")?,
+                Unit::Count => write!(out, ": {counted}, {sum} in total")?,
+                Unit::Share => write!(out, ": {sum} of {counted}")?,
+                Unit::Number => write!(out, ": {counted}, sum {sum}")?,
             }
             match absent {
                 0 => writeln!(out)?,

@@ -160,8 +160,45 @@ fn arrays_blank_lines_marks_and_a_missing_last_line_end_are_fine() {
     let text = format!("\u{feff}\n\n  \r\n[{one}, {two}]\n{one}");
     assert_eq!(
         check(&[&text], &["--metrics", "talk_time"]),
-        "talk_time: 1 interactions, 1.000 seconds, 1 without a value\n"
+        "talk_time: 1 interaction, 1.000 seconds, 1 without a value\n"
     );
+}
+
+#[test]
+fn a_line_says_what_was_counted_and_whole_numbers_have_no_fraction() {
+    let options = ["--metrics", "leg_talk_time, leg_missed ,held"];
+    assert_eq!(
+        check(&[&large()], &options),
+        "held: 3000 of 3000 interactions\n\
+         leg_talk_time: 3000 legs, 3003.000 seconds\n\
+         leg_missed: 0 of 3000 legs\n"
+    );
+}
+
+#[test]
+fn of_many_bad_lines_twenty_are_described_and_the_rest_is_counted() {
+    let text = "bad\n".repeat(50) + &event(1, 1, 1, "completed", "\"talk_time_ms\":1000");
+    let (_folder, args) = given(&[&text], &["--metrics", "talk_time"]);
+    let (result, _, remarks) = outcome(&args);
+    result.unwrap();
+    let lines: Vec<&str> = remarks.lines().collect();
+    assert_eq!(lines.len(), 22, "{remarks}");
+    assert_eq!(lines[20], "... and 30 lines more that cannot be read");
+    assert!(
+        lines[21].starts_with("51 events (0 duplicates, "),
+        "{remarks}"
+    );
+    assert!(
+        lines[21].contains(" 50 bad) of 1 interaction in "),
+        "{remarks}"
+    );
+}
+
+#[test]
+fn one_is_no_plural() {
+    assert_eq!(super::counted(1, "interaction"), "1 interaction");
+    assert_eq!(super::counted(0, "interaction"), "0 interactions");
+    assert_eq!(super::counted(2, "file of places"), "2 files of places");
 }
 
 #[test]
@@ -214,6 +251,12 @@ fn a_definition_comes_from_a_file_and_its_newest_version_is_meant_where_none_is_
         outcome(&args).1,
         "adjusted_aht@1: 3000 interactions, 3021.000 seconds\n\
          adjusted_aht@2: 3000 interactions, 6006.000 seconds\n"
+    );
+    // Which one was taken is said also where it is the only one asked for.
+    args.metrics = vec!["adjusted_aht".to_owned()];
+    assert_eq!(
+        outcome(&args).1,
+        "adjusted_aht@2: 3000 interactions, 6006.000 seconds\n"
     );
 }
 

@@ -1,6 +1,7 @@
 //! What one definition makes of an interaction: its rules, its row, and the row that is stored. Pure.
 
-use crate::kpi_command::table::{Cell, Table, short};
+use super::clock::Clock;
+use crate::kpi_command::table::{Cell, Table, short, wrapped};
 use kpi::{Catalogue, Explanation, MetricValue, Step, Subject};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -13,11 +14,19 @@ pub(super) struct Account {
     label: String,
     status: Option<Status>,
     unit: &'static str,
-    steps: Vec<Step>,
+    steps: Vec<Asked>,
     /// Name and source, where local time was asked for.
     pub(super) zone: Option<(String, String)>,
     row: MetricValue,
     stored: Stored,
+}
+
+/// A rule that was asked.
+#[derive(Debug)]
+struct Asked {
+    step: Step,
+    /// What of local time there is to say beside its inputs: of which input or schedule, and what.
+    clock: Vec<(String, String)>,
 }
 
 /// What the store has of the row.
@@ -109,6 +118,16 @@ pub(super) fn accounts(
                 metric,
                 ..
             } = explanation;
+            let clock = zone
+                .as_ref()
+                .and_then(|(zone, _)| Clock::of(definition, catalogue.library(), zone));
+            let steps = steps
+                .into_iter()
+                .map(|step| Asked {
+                    clock: clock.as_ref().map(|c| c.notes(&step)).unwrap_or_default(),
+                    step,
+                })
+                .collect();
             Account {
                 label: format!("{}@{}", definition.name(), definition.version()),
                 status,
@@ -169,7 +188,7 @@ impl Account {
         text
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, width: usize) -> String {
         let mut text = self.label.clone();
         // Writing to a string cannot fail.
         if let Some(status) = self.status {
@@ -179,14 +198,16 @@ impl Account {
             write!(text, " of leg {}", self.row.scope.as_str()).ok();
         }
         writeln!(text, " = {}", self.result()).ok();
-        for step in &self.steps {
-            let mut lines = step.text.lines();
+        for Asked { step, clock } in &self.steps {
             writeln!(text, "  {}: {}", step.rule, step.result).ok();
-            for line in lines.by_ref() {
-                writeln!(text, "      {}", line.trim_end()).ok();
+            for line in step.text.lines() {
+                indented(&mut text, 6, line.trim_end(), width);
             }
             for (name, value) in &step.inputs {
-                writeln!(text, "        {name} = {value}").ok();
+                indented(&mut text, 8, &format!("{name} = {value}"), width);
+            }
+            for (name, told) in clock {
+                indented(&mut text, 8, &format!("{name}: {told}"), width);
             }
         }
         if self.steps.is_empty() {
@@ -236,13 +257,23 @@ impl Account {
         let steps: Vec<Value> = self
             .steps
             .iter()
-            .map(|step| {
+            .map(|Asked { step, clock }| {
                 let inputs: Map<String, Value> = step
                     .inputs
                     .iter()
                     .map(|(name, value)| (name.clone(), value.as_str().into()))
                     .collect();
-                json!({"rule": step.rule, "text": step.text, "result": step.result, "inputs": inputs})
+                let clock: Vec<Value> = clock
+                    .iter()
+                    .map(|(of, told)| json!({"of": of, "told": told}))
+                    .collect();
+                json!({
+                    "rule": step.rule,
+                    "text": step.text,
+                    "result": step.result,
+                    "inputs": inputs,
+                    "local_time": clock,
+                })
             })
             .collect();
         let stored = match &self.stored {
@@ -275,6 +306,17 @@ impl Account {
     }
 }
 
+/// A line, in as many as it needs; those after the first go further in.
+fn indented(text: &mut String, indent: usize, line: &str, width: usize) {
+    let mut before = " ".repeat(indent);
+    for part in wrapped(line, width.saturating_sub(indent + 2)) {
+        text.push_str(&before);
+        text.push_str(&part);
+        text.push('\n');
+        before = " ".repeat(indent + 2);
+    }
+}
+
 /// For programs: one line a rule.
 pub(super) fn table(accounts: &[Account]) -> Table {
     let mut table = Table::new(&[
@@ -288,12 +330,13 @@ pub(super) fn table(accounts: &[Account]) -> Table {
         "inputs",
     ]);
     for account in accounts {
-        for step in &account.steps {
-            let inputs: Vec<String> = step
+        for Asked { step, clock } in &account.steps {
+            let mut inputs: Vec<String> = step
                 .inputs
                 .iter()
                 .map(|(name, value)| format!("{name} = {value}"))
                 .collect();
+            inputs.extend(clock.iter().map(|(of, told)| format!("{of}: {told}")));
             table.push(vec![
                 Cell::text(&account.label),
                 Cell::text(account.row.scope.as_str()),

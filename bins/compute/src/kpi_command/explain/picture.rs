@@ -1,5 +1,6 @@
 //! What is known of an interaction: its timeline and its legs, in UTC and in local time. Pure.
 
+use super::clock::time;
 use crate::kpi_command::table::{Cell, Table, short};
 use kpi::Subject;
 use schema::{DurationKind, Durations, Fact, Millis, SourceRank, UtcMicros};
@@ -27,7 +28,8 @@ pub(super) struct Picture {
 #[derive(Debug)]
 struct FactRow {
     at: UtcMicros,
-    local: Option<String>,
+    /// On the wall clock: with its weekday for people, with its date for programs.
+    local: Option<[String; 2]>,
     state: Option<String>,
     agent: Option<String>,
     agent_zone: Option<String>,
@@ -87,7 +89,8 @@ impl Picture {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    /// `width`: how many columns people can read.
+    pub(super) fn text(&self, width: usize) -> String {
         let mut text = String::new();
         let instant =
             |at: Option<UtcMicros>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
@@ -119,61 +122,75 @@ impl Picture {
             }
             None => text.push_str("no rule asks for local time\n\n"),
         }
-        text.push_str(&self.timeline());
+        text.push_str(&self.timeline(width));
         if !self.legs.is_empty() {
             text.push('\n');
-            text.push_str(&self.legs_text());
+            text.push_str(&self.legs_text(width));
         }
         text
     }
 
-    fn timeline(&self) -> String {
+    fn timeline(&self, width: usize) -> String {
         let local = self.zone.is_some();
-        let head = [
-            "utc", "local", "state", "agent", "queue", "stated", "fact", "source",
-        ];
+        let head = ["utc", "local", "state", "agent", "queue", "stated, fact"];
         let head: Vec<_> = head
             .into_iter()
             .filter(|word| local || *word != "local")
             .collect();
-        let mut table = Table::new(&head);
+        let mut table = Table::new(&head).with_whole("local");
         for fact in &self.facts {
             let mut row = vec![Cell::text(fact.at.to_string())];
             if local {
-                row.push(Cell::of(fact.local.as_deref()));
+                row.push(Cell::of(
+                    fact.local.as_ref().map(|[short, _]| short.as_str()),
+                ));
             }
             let mut stated = durations_text(&fact.durations);
             if let Some(disposition) = &fact.disposition {
                 stated.push(format!("disposition {disposition}"));
             }
+            // Writing to a string cannot fail.
+            let mut said = stated.join(", ");
+            if !said.is_empty() {
+                said.push_str("; ");
+            }
+            said.push_str(&fact.key);
+            said.push_str(", ");
+            said.push_str(fact.source);
+            if let Some(revision) = fact.revision {
+                write!(said, ", revised {revision}").ok();
+            }
             row.extend([
                 Cell::of(fact.state.as_deref()),
                 Cell::of(fact.agent.as_deref()),
                 Cell::of(fact.queue.as_deref()),
-                if stated.is_empty() {
-                    Cell::Absent
-                } else {
-                    Cell::text(stated.join(", "))
-                },
-                Cell::text(&fact.key),
-                Cell::text(match fact.revision {
-                    Some(revision) => format!("{}, revised {revision}", fact.source),
-                    None => fact.source.to_owned(),
-                }),
+                Cell::text(said),
             ]);
             table.push(row);
         }
-        table.text()
+        table.text(width)
     }
 
-    fn legs_text(&self) -> String {
-        let mut table = Table::new(&[
-            "leg", "kind", "agent", "queue", "started", "answered", "ended", "outcome", "stated",
-        ]);
+    fn legs_text(&self, width: usize) -> String {
+        let mut table = Table::new(&["leg", "kind", "agent", "queue", "when", "outcome", "stated"]);
+        let day = self.started_at.map(date).unwrap_or_default();
+        // The date is in the head already where it is the same.
+        let when = |at: UtcMicros| {
+            let whole = at.to_string();
+            match whole.strip_prefix(&day) {
+                Some(rest) if !day.is_empty() => rest.trim_start_matches('T').to_owned(),
+                _ => whole,
+            }
+        };
         for leg in &self.legs {
             let mut stated = durations_text(&leg.durations);
             if let Some(transfer) = leg.transfer {
                 stated.push(format!("transfer {transfer}"));
+            }
+            let ended = leg.ended_at.map_or_else(|| "?".to_owned(), when);
+            let mut times = format!("{} to {ended}", when(leg.started_at));
+            if let Some(at) = leg.answered_at {
+                write!(times, ", answered {}", when(at)).ok();
             }
             table.push(vec![
                 Cell::text(&leg.id),
@@ -184,9 +201,7 @@ impl Picture {
                 }),
                 Cell::of(leg.agent.as_deref()),
                 Cell::of(leg.queue.as_deref()),
-                Cell::text(leg.started_at.to_string()),
-                Cell::of(leg.answered_at.map(|at| at.to_string())),
-                Cell::of(leg.ended_at.map(|at| at.to_string())),
+                Cell::text(times),
                 Cell::of(leg.outcome.as_deref()),
                 if stated.is_empty() {
                     Cell::Absent
@@ -195,7 +210,7 @@ impl Picture {
                 },
             ]);
         }
-        table.text()
+        table.text(width)
     }
 
     pub(super) fn json(&self) -> Value {
@@ -206,7 +221,7 @@ impl Picture {
             .map(|fact| {
                 json!({
                     "at": fact.at.to_string(),
-                    "local": fact.local,
+                    "local": fact.local.as_ref().map(|[_, whole]| whole),
                     "state": fact.state,
                     "agent": fact.agent,
                     "agent_zone": fact.agent_zone,
@@ -260,7 +275,7 @@ impl FactRow {
         let statement = &fact.statement;
         Self {
             at: fact.at,
-            local: clock.map(|clock| local(clock, fact.at)),
+            local: clock.map(|clock| [weekday(clock, fact.at), local(clock, fact.at)]),
             state: statement
                 .state
                 .as_ref()
@@ -357,20 +372,29 @@ fn seconds(millis: i64) -> String {
     short(seconds)
 }
 
+/// The date in UTC, as instants are written.
+fn date(at: UtcMicros) -> String {
+    let whole = at.to_string();
+    whole.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// `Wed 10:32:10 -04:00`: the date is beside it in UTC, and the weekday says whether it is the same.
+fn weekday(clock: Zone, at: UtcMicros) -> String {
+    format!(
+        "{} {}",
+        clock.local(at.0).date.format("%a"),
+        time(clock, at)
+    )
+}
+
 /// `2024-05-15 10:32:10.451 -04:00`: the wall clock, and its distance from UTC, which tells the two hours of an autumn night apart.
 fn local(clock: Zone, at: UtcMicros) -> String {
-    let local = clock.local(at.0);
     let millis = at.millis().rem_euclid(1000);
-    let minutes = local.offset_seconds.abs() / 60;
-    let sign = if local.offset_seconds < 0 { '-' } else { '+' };
+    let time = time(clock, at);
+    let (wall_clock, offset) = time.split_once(' ').unwrap_or((&time, ""));
     format!(
-        "{} {:02}:{:02}:{:02}.{millis:03} {sign}{:02}:{:02}",
-        local.date,
-        local.hour,
-        local.minute,
-        local.second,
-        minutes / 60,
-        minutes % 60
+        "{} {wall_clock}.{millis:03} {offset}",
+        clock.local(at.0).date
     )
 }
 
@@ -423,13 +447,13 @@ mod tests {
 
     #[test]
     fn the_timeline_has_both_clocks_and_what_was_stated() {
-        let text = picture(Some("America/New_York")).text();
+        let text = picture(Some("America/New_York")).text(100);
         for part in [
             "int_1 of acme: completed",
             "local time is that of America/New_York (source: agent)",
-            "2024-05-15T14:32:10.451Z  2024-05-15 10:32:10.451 -04:00  connected",
-            "completed  anna   -      talk 45.2s  e:e2  event",
-            "agent:anna",
+            "2024-05-15T14:32:10.451Z  Wed 10:32:10 -04:00  connected",
+            "completed  anna   -      talk 45.2s; e:e2, event\n",
+            "agent:anna  agent (derived)  anna   -      14:32:10.451Z to 14:33:10.451Z",
         ] {
             assert!(text.contains(part), "{part:?} in\n{text}");
         }
@@ -438,10 +462,19 @@ mod tests {
     #[test]
     fn without_a_zone_there_is_one_clock() {
         let picture = picture(None);
-        assert!(!picture.text().contains("LOCAL"), "{}", picture.text());
+        let text = picture.text(100);
+        assert!(!text.contains("LOCAL"), "{text}");
         let json = picture.json();
         assert_eq!(json["timeline"][1]["durations_ms"]["talk"], 45_200);
         assert_eq!(json["timeline"][1]["local"], Value::Null);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_page() {
+        let page = picture(Some("America/New_York")).text(100);
+        let widest = page.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(100), "{page}");
+        assert!(page.contains("talk 45.2s"), "{page}");
     }
 
     #[test]

@@ -397,6 +397,7 @@ mod tests {
         Outcome {
             value: Some(value),
             reason: None,
+            not_stated: CompactString::default(),
         }
     }
 
@@ -404,6 +405,7 @@ mod tests {
         Outcome {
             value: None,
             reason: Some(reason.into()),
+            not_stated: CompactString::default(),
         }
     }
 
@@ -411,6 +413,7 @@ mod tests {
         Outcome {
             value: Some(0.0),
             reason: Some(reason.into()),
+            not_stated: CompactString::default(),
         }
     }
 

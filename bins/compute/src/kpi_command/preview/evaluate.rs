@@ -7,8 +7,9 @@ use super::compare::{Change, Comparison, Passed};
 use super::progress;
 use super::reasoning::{Parting, Rule, parting};
 use super::report::Explained;
+use super::rows;
 use super::tally::Outcome;
-use crate::replay_file::{describe, input};
+use crate::replay_file::{describe, input, refuse_unreadable};
 use anyhow::{Context as _, bail};
 use compact_str::CompactString;
 use indicatif::ProgressBar;
@@ -57,6 +58,8 @@ type Journeys = BTreeMap<(String, String), Vec<(String, Carried)>>;
 struct Part {
     comparison: Comparison<Carried>,
     journeys: Journeys,
+    /// The rows themselves as text, by interaction, where somebody wants them.
+    lines: Option<Vec<(String, Vec<u8>)>>,
 }
 
 impl Pair {
@@ -121,6 +124,7 @@ impl Pair {
             self.catalogue.evaluate_some(&[place], &subject, rows);
         }
         let [new, old] = rows;
+        part.line(tenant, interaction, new);
         if new.is_empty() && old.is_empty() {
             part.comparison.pass(match timeline.status() {
                 session::Status::Open => Passed::NotEnded,
@@ -142,7 +146,7 @@ impl Pair {
     }
 
     /// Evaluates the journeys of all parts, now that all of their interactions are there.
-    fn journeys(&self, journeys: Journeys, comparison: &mut Comparison<Carried>) {
+    fn journeys(&self, journeys: Journeys, part: &mut Part) {
         for ((tenant, customer), contacts) in journeys {
             let timelines: Vec<_> = contacts
                 .iter()
@@ -172,6 +176,8 @@ impl Pair {
                     .map(|row| ("", outcome(row)))
                     .collect()
             };
+            part.line(&tenant, &customer, &rows);
+            let comparison = &mut part.comparison;
             // They were counted when they came.
             let counted = comparison.interactions;
             comparison.add(
@@ -278,15 +284,39 @@ fn outcome(row: &MetricValue) -> Outcome {
             .reason
             .as_ref()
             .map(|reason| CompactString::new(reason.name())),
+        not_stated: row.metadata.not_stated.join(", ").into(),
     }
 }
 
 impl Part {
-    fn new(most: usize) -> Self {
+    /// `lines`: whether the rows themselves are wanted.
+    fn new(most: usize, lines: bool) -> Self {
         Self {
             comparison: Comparison::new(most),
             journeys: Journeys::new(),
+            lines: lines.then(Vec::new),
         }
+    }
+
+    fn line(&mut self, tenant: &str, interaction: &str, rows: &[MetricValue]) {
+        if let Some(lines) = &mut self.lines
+            && !rows.is_empty()
+        {
+            lines.push((
+                interaction.to_owned(),
+                rows::lines(tenant, interaction, rows),
+            ));
+        }
+    }
+
+    /// The lines since the last call, in the order in which they came.
+    fn take_lines(&mut self) -> Vec<u8> {
+        let lines = self.lines.as_mut().map(std::mem::take);
+        lines
+            .into_iter()
+            .flatten()
+            .flat_map(|(_, line)| line)
+            .collect()
     }
 
     fn join(&mut self, other: Self) {
@@ -294,11 +324,27 @@ impl Part {
         for (customer, contacts) in other.journeys {
             self.journeys.entry(customer).or_default().extend(contacts);
         }
+        if let (Some(lines), Some(more)) = (&mut self.lines, other.lines) {
+            lines.extend(more);
+        }
     }
 
-    fn finished(mut self, pair: &Pair) -> Comparison<Carried> {
-        pair.journeys(self.journeys, &mut self.comparison);
-        self.comparison
+    /// Evaluates the journeys, and writes the lines that nobody has taken yet, by interaction.
+    fn finished(
+        mut self,
+        pair: &Pair,
+        out: Option<&mut dyn Write>,
+    ) -> anyhow::Result<Comparison<Carried>> {
+        let journeys = std::mem::take(&mut self.journeys);
+        pair.journeys(journeys, &mut self);
+        if let Some(out) = out {
+            if let Some(lines) = &mut self.lines {
+                lines.sort_by(|left, right| left.0.cmp(&right.0));
+            }
+            out.write_all(&self.take_lines())
+                .context("the output cannot be written")?;
+        }
+        Ok(self.comparison)
     }
 }
 
@@ -306,31 +352,48 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Evaluates what is stored.
+/// A page and its number.
+type Page = (u64, Vec<Stored>);
+
+/// Evaluates what is stored. `out`: where the rows themselves go, as lines in the order of their interactions; only of one definition.
 pub(super) async fn stored(
     pair: &Arc<Pair>,
     store: &Store,
     filter: &Filter<'_>,
     limit: Option<u64>,
     most: usize,
+    mut out: Option<&mut dyn Write>,
 ) -> anyhow::Result<Comparison<Carried>> {
     let bar = progress::bar(limit);
-    let (sender, receiver) = mpsc::channel::<Vec<Stored>>(PAGES_AHEAD);
+    let (sender, receiver) = mpsc::channel::<Page>(PAGES_AHEAD);
     let receiver = Arc::new(Mutex::new(receiver));
+    let (line_sender, line_receiver) = mpsc::channel(PAGES_AHEAD);
+    let line_sender = out.is_some().then_some(line_sender);
     let mut workers = JoinSet::new();
     for _ in 0..cores() {
         let (pair, receiver, bar) = (pair.clone(), receiver.clone(), bar.clone());
-        workers.spawn_blocking(move || work(&pair, &receiver, most, &bar));
+        let lines = line_sender.clone();
+        workers.spawn_blocking(move || work(&pair, &receiver, lines.as_ref(), most, &bar));
     }
-    // The workers hold it: when they are gone, nobody waits for a free place in the channel.
+    // The workers hold both: when they are gone, nobody waits for a free place in the channels.
     drop(receiver);
-    fetch(store, filter, limit, pair.is_about_journeys(), sender).await?;
-    let mut whole = Part::new(most);
+    drop(line_sender);
+    let written = async {
+        match &mut out {
+            Some(out) => rows::write_in_order(line_receiver, &mut **out).await,
+            None => Ok(()),
+        }
+    };
+    let fetched = fetch(store, filter, limit, pair.is_about_journeys(), sender);
+    let (fetched, written) = tokio::join!(fetched, written);
+    written?;
+    fetched?;
+    let mut whole = Part::new(most, out.is_some());
     while let Some(part) = workers.join_next().await {
         whole.join(part.context("an evaluating thread failed")?);
     }
     bar.finish_and_clear();
-    Ok(whole.finished(pair))
+    whole.finished(pair, out)
 }
 
 /// Sends page after page; ends at the last one, at the limit, or when nobody takes them any more.
@@ -339,12 +402,12 @@ async fn fetch(
     filter: &Filter<'_>,
     limit: Option<u64>,
     journeys: bool,
-    sender: mpsc::Sender<Vec<Stored>>,
+    sender: mpsc::Sender<Page>,
 ) -> anyhow::Result<()> {
     let client = store.client().await?;
     let mut left = limit.unwrap_or(u64::MAX);
     let mut after: Option<(String, String)> = None;
-    let mut sent = 0_u64;
+    let (mut sent, mut number) = (0_u64, 0_u64);
     while left > 0 {
         let wanted = u32::try_from(left).map_or(PAGE, |left| left.min(PAGE));
         let behind = after
@@ -362,20 +425,22 @@ async fn fetch(
                  narrow them down with --tenant, --from and --to"
             );
         }
-        if sender.send(page).await.is_err() || found < u64::from(wanted) {
+        if sender.send((number, page)).await.is_err() || found < u64::from(wanted) {
             break;
         }
+        number += 1;
     }
     Ok(())
 }
 
 fn work(
     pair: &Pair,
-    pages: &Mutex<mpsc::Receiver<Vec<Stored>>>,
+    pages: &Mutex<mpsc::Receiver<Page>>,
+    lines: Option<&mpsc::Sender<rows::Lines>>,
     most: usize,
     bar: &ProgressBar,
 ) -> Part {
-    let mut part = Part::new(most);
+    let mut part = Part::new(most, lines.is_some());
     let mut rows = [Vec::new(), Vec::new()];
     loop {
         // One waits for the next page, the others for the one that waits.
@@ -383,7 +448,9 @@ fn work(
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .blocking_recv();
-        let Some(page) = page else { return part };
+        let Some((number, page)) = page else {
+            return part;
+        };
         let count = page.len() as u64;
         for stored in page {
             match Session::from_json(&stored.state_json) {
@@ -399,6 +466,12 @@ fn work(
             }
         }
         bar.inc(count);
+        if let Some(lines) = lines
+            && lines.blocking_send((number, part.take_lines())).is_err()
+        {
+            // Nobody writes them any more.
+            return part;
+        }
     }
 }
 
@@ -408,23 +481,20 @@ pub(super) fn files(
     files: &[PathBuf],
     tenant: &str,
     most: usize,
+    out: Option<&mut dyn Write>,
     remarks: &mut impl Write,
 ) -> anyhow::Result<Comparison<Carried>> {
+    let lines = out.is_some();
     let folded = input::fold(files, &BodyFormat::GenesysWebhook, cores())?;
     describe(&folded.bad, folded.counts.bad, remarks)?;
-    if folded.counts.bad > 0 && folded.counts.bad == folded.counts.items {
-        bail!(
-            "none of the {} lines could be understood",
-            folded.counts.items
-        );
-    }
+    refuse_unreadable(&folded.counts)?;
     let parts: Vec<Part> = std::thread::scope(|scope| {
         let working: Vec<_> = folded
             .shards
             .into_iter()
             .map(|sessions| {
                 scope.spawn(move || {
-                    let mut part = Part::new(most);
+                    let mut part = Part::new(most, lines);
                     let mut rows = [Vec::new(), Vec::new()];
                     for (interaction, session) in sessions {
                         pair.see(
@@ -448,9 +518,9 @@ pub(super) fn files(
             })
             .collect::<anyhow::Result<_>>()
     })?;
-    let mut whole = Part::new(most);
+    let mut whole = Part::new(most, lines);
     for part in parts {
         whole.join(part);
     }
-    Ok(whole.finished(pair))
+    whole.finished(pair, out)
 }

@@ -4,7 +4,8 @@ use super::compare::{Change, Changed, Kind, Passed};
 use super::reasoning::Parting;
 use super::tally::{Bar, Outcome, Totals, histogram};
 use crate::kpi_command::args::Output;
-use crate::kpi_command::table::{Cell, Table, short};
+use crate::kpi_command::table::{Cell, Table, page_width, short};
+use crate::replay_file::counted;
 use compact_str::CompactString;
 use kpi::Aggregation;
 use serde_json::{Map, Value, json};
@@ -48,6 +49,8 @@ pub(super) type Explained = Change<Option<Parting>>;
 pub(super) struct Report {
     /// What it is compared with, if with anything.
     pub(super) old: Option<Side>,
+    /// Why it is compared with nothing, and what it could be compared with.
+    pub(super) alone: Option<String>,
     pub(super) new: Side,
     pub(super) interactions: u64,
     /// Those of them that give no row.
@@ -60,11 +63,13 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn write(&self, output: Output, out: &mut dyn Write) -> anyhow::Result<()> {
         match output {
-            Output::Table => out.write_all(self.text().as_bytes())?,
+            Output::Table => out.write_all(self.text(page_width()).as_bytes())?,
             Output::Json => {
                 let text = serde_json::to_string_pretty(&self.json())?;
                 writeln!(out, "{text}")?;
             }
+            // Compared with nothing, the rows themselves were written as they came.
+            Output::Csv if self.old.is_none() => {}
             Output::Csv => self.changes(true).write(Output::Csv, out)?,
         }
         Ok(())
@@ -81,14 +86,30 @@ impl Report {
         all
     }
 
-    fn text(&self) -> String {
+    /// Why there is no distribution of numbers: every value is true or false. How many are which: of the old one, then of the new one.
+    fn yes_and_no(&self) -> Option<Vec<(u64, u64)>> {
+        let sides = self.old.iter().chain([&self.new]);
+        sides
+            .map(|side| (side.unit == "share").then(|| side.totals.yes_and_no())?)
+            .collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        let mut sides = self.old.iter().chain([&self.new]);
+        sides.all(|side| side.totals.valued() == 0)
+    }
+
+    fn text(&self, width: usize) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
         match &self.old {
             Some(old) => writeln!(text, "{} → {}", old.label, self.new.label).ok(),
             None => writeln!(text, "{}, compared with nothing", self.new.label).ok(),
         };
-        write!(text, "{} interactions", self.interactions).ok();
+        if let Some(alone) = &self.alone {
+            writeln!(text, "{alone}").ok();
+        }
+        text.push_str(&counted(self.interactions, "interaction"));
         for (nth, (why, count)) in self.passed.iter().enumerate() {
             let before = if nth == 0 { ", without a row: " } else { ", " };
             write!(text, "{before}{count} {}", why.words()).ok();
@@ -100,7 +121,7 @@ impl Report {
         text.push_str(&self.bars());
         if self.old.is_some() {
             text.push('\n');
-            text.push_str(&self.changed_text());
+            text.push_str(&self.changed_text(width));
         }
         text
     }
@@ -112,7 +133,7 @@ impl Report {
             for (name, [_, new]) in lines {
                 table.push(vec![Cell::text(name), Cell::number(*new)]);
             }
-            return table.text();
+            return table.text(usize::MAX);
         }
         let mut table = Table::new(&[first, "old", "new", "change"]);
         for (name, [old, new]) in lines {
@@ -127,7 +148,7 @@ impl Report {
                 change,
             ]);
         }
-        table.text()
+        table.text(usize::MAX)
     }
 
     /// Rows by what became of them.
@@ -138,9 +159,21 @@ impl Report {
             [self.old.as_ref().map(number), Some(number(&self.new))]
         };
         let mut lines = vec![("with a value".to_owned(), of(&|side| side.totals.valued()))];
+        let sides = || self.old.iter().chain([&self.new]);
+        // What hides behind a reason: the fields that nobody stated.
+        let not_stated = |lines: &mut Vec<(String, [Option<f64>; 2])>, reason: &str| {
+            let keys: BTreeSet<_> = sides()
+                .flat_map(|side| side.totals.not_stated.keys())
+                .filter(|(of, _)| of == reason)
+                .collect();
+            for key in keys {
+                let count = of(&|side| side.totals.not_stated.get(key).copied().unwrap_or(0));
+                lines.push((format!("    of these not stated: {}", key.1), count));
+            }
+        };
+        not_stated(&mut lines, "");
         let reasons = |pick: &dyn Fn(&Side) -> &BTreeMap<CompactString, u64>| {
-            let sides = self.old.iter().chain([&self.new]);
-            sides
+            sides()
                 .flat_map(|side| pick(side).keys().cloned())
                 .collect::<BTreeSet<_>>()
         };
@@ -153,14 +186,11 @@ impl Report {
             of(&|side| side.totals.rows() - side.totals.valued()),
         ));
         for reason in reasons(&|side| &side.totals.absent) {
-            let excluded = self
-                .old
-                .iter()
-                .chain([&self.new])
-                .any(|side| side.exclusions.contains(reason.as_str()));
+            let excluded = sides().any(|side| side.exclusions.contains(reason.as_str()));
             let word = if excluded { "excluded: " } else { "" };
             let count = of(&|side| side.totals.absent.get(&reason).copied().unwrap_or(0));
             lines.push((format!("  {word}{reason}"), count));
+            not_stated(&mut lines, &reason);
         }
         self.compared("rows", &lines)
     }
@@ -176,15 +206,43 @@ impl Report {
         };
         let line = |aggregation: Aggregation| (aggregation.to_string(), of(aggregation));
         let aggregations: Vec<_> = self.aggregations().into_iter().map(line).collect();
-        let quantiles: Vec<_> = QUANTILES.into_iter().map(line).collect();
         let mut text = self.compared(self.new.unit, &aggregations);
+        if self.is_empty() {
+            return text;
+        }
         text.push('\n');
-        text.push_str(&self.compared("distribution", &quantiles));
+        match self.yes_and_no().as_deref() {
+            // Their percentiles say nothing that the mean does not.
+            Some([(yes, no)]) => {
+                // Writing to a string cannot fail.
+                writeln!(text, "true {yes}, false {no}").ok();
+            }
+            Some(sides) => {
+                #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 rows")]
+                let line = |word: &str, pick: fn(&(u64, u64)) -> u64| {
+                    let count = |side: usize| sides.get(side).map(|side| pick(side) as f64);
+                    (word.to_owned(), [count(0), count(1)])
+                };
+                let lines = [line("true", |side| side.0), line("false", |side| side.1)];
+                text.push_str(&self.compared("distribution", &lines));
+            }
+            None => {
+                let quantiles: Vec<_> = QUANTILES.into_iter().map(line).collect();
+                text.push_str(&self.compared("distribution", &quantiles));
+            }
+        }
         text
     }
 
+    fn histogram(&self) -> Vec<Bar> {
+        if self.yes_and_no().is_some() {
+            return Vec::new();
+        }
+        histogram(self.old.as_ref().map(|old| &old.totals), &self.new.totals)
+    }
+
     fn bars(&self) -> String {
-        let bars = histogram(self.old.as_ref().map(|old| &old.totals), &self.new.totals);
+        let bars = self.histogram();
         let most = bars
             .iter()
             .map(|bar| bar.old.max(bar.new))
@@ -214,10 +272,10 @@ impl Report {
             row.push(Cell::text(drawn(bar.new)));
             table.push(row);
         }
-        format!("\n{}", table.text())
+        format!("\n{}", table.text(usize::MAX))
     }
 
-    fn changed_text(&self) -> String {
+    fn changed_text(&self, width: usize) -> String {
         let rows = self
             .old
             .as_ref()
@@ -240,14 +298,14 @@ impl Report {
         if table.is_empty() {
             return text;
         }
-        text.push_str(&table.text());
+        text.push_str(&table.text(width));
         if !self.changes.is_empty() {
             let heaviest = match self.changes.len() {
                 1 => "the heaviest change".to_owned(),
                 count => format!("the {count} heaviest changes"),
             };
             writeln!(text, "\n{heaviest}").ok();
-            text.push_str(&self.changes(false).text());
+            text.push_str(&self.changes(false).text(width));
             text.push_str(
                 "\n`compute kpi explain INTERACTION` tells everything about one of them\n",
             );
@@ -312,7 +370,7 @@ impl Report {
         table
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let aggregations = self.aggregations();
         let by_kind: Map<String, Value> = Kind::ALL
             .into_iter()
@@ -336,16 +394,18 @@ impl Report {
             })
             .collect();
         let changes: Vec<Value> = self.changes.iter().map(change_json).collect();
-        let bars = histogram(self.old.as_ref().map(|old| &old.totals), &self.new.totals);
-        let bars: Vec<Value> = bars
+        let bars: Vec<Value> = self
+            .histogram()
             .iter()
             .map(|bar| json!({"from": bar.from, "to": bar.to, "old": bar.old, "new": bar.new}))
             .collect();
+        let truths = self.yes_and_no().is_some();
         json!({
             "interactions": self.interactions,
             "passed_over": passed,
-            "old": self.old.as_ref().map(|old| old.json(&aggregations)),
-            "new": self.new.json(&aggregations),
+            "old": self.old.as_ref().map(|old| old.json(&aggregations, truths)),
+            "new": self.new.json(&aggregations, truths),
+            "compared_with_nothing": self.alone,
             "histogram": bars,
             "changed": self.changed.total(),
             "changed_by_kind": by_kind,
@@ -356,7 +416,8 @@ impl Report {
 }
 
 impl Side {
-    fn json(&self, aggregations: &[Aggregation]) -> Value {
+    /// `truths`: every value is true or false.
+    fn json(&self, aggregations: &[Aggregation], truths: bool) -> Value {
         let numbers = |aggregations: &[Aggregation]| -> Map<String, Value> {
             aggregations
                 .iter()
@@ -372,6 +433,21 @@ impl Side {
                 .map(|(reason, count)| (reason.to_string(), (*count).into()))
                 .collect()
         };
+        let not_stated: Vec<Value> = self
+            .totals
+            .not_stated
+            .iter()
+            .map(|((reason, fields), rows)| {
+                let reason = Some(reason).filter(|reason| !reason.is_empty());
+                let fields: Vec<&str> = fields.split(", ").collect();
+                json!({"reason": reason, "fields": fields, "rows": rows})
+            })
+            .collect();
+        let distribution = match self.totals.yes_and_no() {
+            _ if self.totals.valued() == 0 => Value::Null,
+            Some((yes, no)) if truths => json!({"true": yes, "false": no}),
+            _ => numbers(&QUANTILES).into(),
+        };
         json!({
             "definition": self.label,
             "unit": self.unit,
@@ -380,7 +456,8 @@ impl Side {
             "by_rule": counts(&self.totals.ruled),
             "absent": counts(&self.totals.absent),
             "aggregations": numbers(aggregations),
-            "distribution": numbers(&QUANTILES),
+            "not_stated": not_stated,
+            "distribution": distribution,
         })
     }
 }
@@ -419,7 +496,7 @@ fn change_json(change: &Explained) -> Value {
 fn outcome(outcome: Option<&Outcome>) -> String {
     match outcome {
         None => "-".to_owned(),
-        Some(Outcome { value, reason }) => match (value, reason) {
+        Some(Outcome { value, reason, .. }) => match (value, reason) {
             (Some(value), None) => short(*value),
             (Some(value), Some(reason)) => format!("{} ({reason})", short(*value)),
             (None, Some(reason)) => format!("({reason})"),
@@ -445,6 +522,7 @@ mod tests {
         Outcome {
             value,
             reason: reason.map(Into::into),
+            not_stated: CompactString::default(),
         }
     }
 
@@ -489,6 +567,7 @@ mod tests {
         Report {
             changes: seen.heaviest(),
             old: compared.then(|| side("aht@1", seen.old.totals())),
+            alone: (!compared).then(|| "aht has no current version".to_owned()),
             new: side("aht@2", seen.new.totals()),
             interactions: seen.interactions,
             passed: seen.passed,
@@ -498,7 +577,7 @@ mod tests {
 
     #[test]
     fn people_see_counts_numbers_distribution_and_changes() {
-        let text = report(true).text();
+        let text = report(true).text(120);
         for part in [
             "aht@1 → aht@2\n5 interactions, without a row: 1 not ended\n",
             "ROWS                                OLD  NEW  CHANGE\n",
@@ -518,11 +597,97 @@ mod tests {
 
     #[test]
     fn without_a_comparison_nothing_is_said_of_changes() {
-        let text = report(false).text();
-        assert!(text.starts_with("aht@2, compared with nothing\n"), "{text}");
+        let text = report(false).text(100);
+        assert!(
+            text.starts_with("aht@2, compared with nothing\naht has no current version\n"),
+            "{text}"
+        );
         assert!(text.contains("mean        20\n"), "{text}");
         assert!(!text.contains("change"), "{text}");
         assert_eq!(report(false).json()["old"], Value::Null);
+    }
+
+    /// Shares of true and false, with what was not stated behind a filter.
+    fn shares(compared: bool) -> Report {
+        let mut seen = Comparison::<Option<Parting>>::new(0);
+        for n in 0..5_u32 {
+            let row = match n {
+                4 => Outcome {
+                    not_stated: "media".into(),
+                    ..outcome_of(None, Some("filtered"))
+                },
+                n => outcome_of(Some(f64::from(n % 3 % 2)), None),
+            };
+            let id = format!("i{n}");
+            let rows = [("", row)];
+            seen.add("acme", &id, &rows, &rows, compared, || None);
+        }
+        let side = |label: &str, totals| Side {
+            unit: "share",
+            aggregations: vec![Aggregation::Mean],
+            ..side(label, totals)
+        };
+        Report {
+            changes: Vec::new(),
+            old: compared.then(|| side("long@1", seen.old.totals())),
+            alone: None,
+            new: side("long@2", seen.new.totals()),
+            interactions: seen.interactions,
+            passed: seen.passed,
+            changed: seen.changed,
+        }
+    }
+
+    #[test]
+    fn true_and_false_are_counted_and_have_no_percentiles() {
+        let alone = shares(false).text(100);
+        assert!(alone.ends_with("\ntrue 1, false 3\n"), "{alone}");
+        let compared = shares(true).text(100);
+        assert!(
+            compared.contains(
+                "DISTRIBUTION  OLD  NEW  CHANGE\ntrue            1    1\nfalse           3    3\n"
+            ),
+            "{compared}"
+        );
+        assert!(!compared.contains("p50"), "{compared}");
+        let json = shares(true).json();
+        assert_eq!(json["new"]["distribution"], json!({"true": 1, "false": 3}));
+        assert_eq!(json["histogram"], json!([]));
+    }
+
+    #[test]
+    fn what_a_filter_could_not_decide_is_told_from_what_it_left_out() {
+        let text = shares(false).text(100);
+        assert!(
+            text.contains(
+                "  filtered                          1\n    of these not stated: media      1\n"
+            ),
+            "{text}"
+        );
+        assert_eq!(
+            shares(false).json()["new"]["not_stated"],
+            json!([{"reason": "filtered", "fields": ["media"], "rows": 1}])
+        );
+    }
+
+    #[test]
+    fn of_nothing_there_is_no_distribution() {
+        let nothing = Comparison::<Option<Parting>>::new(0);
+        let report = Report {
+            changes: Vec::new(),
+            old: None,
+            alone: None,
+            new: side("aht@2", nothing.new.totals()),
+            interactions: 0,
+            passed: nothing.passed,
+            changed: nothing.changed,
+        };
+        let text = report.text(100);
+        assert!(
+            text.contains("count        0\n") && !text.contains("DISTRIBUTION"),
+            "{text}"
+        );
+        assert_eq!(report.json()["new"]["distribution"], Value::Null);
     }
 
     #[test]

@@ -14,7 +14,12 @@ pub(crate) struct Outcome {
     pub(crate) value: Option<f64>,
     /// Why it is absent, or zero by a rule.
     pub(crate) reason: Option<CompactString>,
+    /// The fields that nobody stated and that a rule asked for, separated by commas; empty where there are none.
+    pub(crate) not_stated: CompactString,
 }
+
+/// Rows in which fields were not stated: by the reason of the row (empty where it has a value) and the fields.
+pub(crate) type NotStated = BTreeMap<(CompactString, CompactString), u64>;
 
 /// The rows of one definition, as they come; in any order, and parts can be joined.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +27,7 @@ pub(crate) struct Tally {
     values: Vec<f64>,
     absent: BTreeMap<CompactString, u64>,
     ruled: BTreeMap<CompactString, u64>,
+    not_stated: NotStated,
 }
 
 /// The same, counted up and sorted.
@@ -33,6 +39,8 @@ pub(crate) struct Totals {
     pub(crate) absent: BTreeMap<CompactString, u64>,
     /// Rows with a value that a rule gave (zero for an excluded interaction), by reason.
     pub(crate) ruled: BTreeMap<CompactString, u64>,
+    /// Rows in which something was not stated.
+    pub(crate) not_stated: NotStated,
     sum: f64,
 }
 
@@ -48,6 +56,14 @@ pub(crate) struct Bar {
 impl Tally {
     pub(crate) fn add(&mut self, row: &Outcome) {
         let reason = || row.reason.clone().unwrap_or_default();
+        if !row.not_stated.is_empty() {
+            let reason = match row.value {
+                Some(_) => CompactString::default(),
+                None => reason(),
+            };
+            let key = (reason, row.not_stated.clone());
+            *self.not_stated.entry(key).or_default() += 1;
+        }
         match row.value {
             None => *self.absent.entry(reason()).or_default() += 1,
             Some(value) => {
@@ -67,6 +83,9 @@ impl Tally {
         for (reason, count) in other.ruled {
             *self.ruled.entry(reason).or_default() += count;
         }
+        for (key, count) in other.not_stated {
+            *self.not_stated.entry(key).or_default() += count;
+        }
     }
 
     pub(crate) fn totals(self) -> Totals {
@@ -74,6 +93,7 @@ impl Tally {
             mut values,
             absent,
             ruled,
+            not_stated,
         } = self;
         values.sort_unstable_by(f64::total_cmp);
         let sum = sum(&values);
@@ -81,6 +101,7 @@ impl Tally {
             values,
             absent,
             ruled,
+            not_stated,
             sum,
         }
     }
@@ -127,6 +148,17 @@ impl Totals {
     /// All rows.
     pub(crate) fn rows(&self) -> u64 {
         self.valued() + self.absent.values().sum::<u64>()
+    }
+
+    /// How many values are 0 and how many 1, where there are no others.
+    pub(crate) fn yes_and_no(&self) -> Option<(u64, u64)> {
+        let is_either =
+            |value: &f64| value.abs() < f64::EPSILON || (value - 1.0).abs() < f64::EPSILON;
+        let yes = self.between(1.0, None);
+        self.values
+            .iter()
+            .all(is_either)
+            .then(|| (yes, self.valued() - yes))
     }
 
     /// `None` where there is nothing to make a number of; a count is always there. A percentile between two values lies on the line
@@ -200,9 +232,8 @@ pub(crate) fn histogram(old: Option<&Totals>, new: &Totals) -> Vec<Bar> {
     let mut bars = Vec::new();
     let first = (low / width).floor();
     for step in 0_u8..=50 {
-        // Multiplied, not added up: an edge is where its text says it is.
-        let from = (first + f64::from(step)) * width;
-        let to = (first + f64::from(step + 1)) * width;
+        let from = edge(first + f64::from(step), width);
+        let to = edge(first + f64::from(step + 1), width);
         if to > high {
             bars.push(count(from, (to > greatest).then_some(to)));
             break;
@@ -210,6 +241,23 @@ pub(crate) fn histogram(old: Option<&Totals>, new: &Totals) -> Vec<Bar> {
         bars.push(count(from, Some(to)));
     }
     bars
+}
+
+/// The number of that many widths as people write it: 0.3 and not the sum of three doubles next to 0.1.
+fn edge(steps: f64, width: f64) -> f64 {
+    let exact = steps * width;
+    // A width has one digit, so an edge has none behind the place of it.
+    let place = width.log10().floor();
+    if !(-15.0..0.0).contains(&place) {
+        return exact;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "1 to 15"
+    )]
+    let digits = -place as usize;
+    format!("{exact:.digits$}").parse().unwrap_or(exact)
 }
 
 /// The next width of 1, 2 or 5 times a power of ten.
@@ -234,6 +282,7 @@ mod tests {
         Outcome {
             value,
             reason: reason.map(CompactString::new),
+            not_stated: CompactString::default(),
         }
     }
 
@@ -326,6 +375,46 @@ mod tests {
         assert_eq!(bars.iter().map(|bar| bar.new).sum::<u64>(), 1001);
         assert_eq!(bars.last().unwrap().to, None, "the rest has no end");
         assert!((14..=19).contains(&bars.len()), "{bars:?}");
+    }
+
+    #[test]
+    fn edges_are_numbers_as_people_write_them() {
+        let tenths: Vec<f64> = (0..=180_u32).map(|n| f64::from(n) / 100.0).collect();
+        let bars = histogram(None, &totals(&tenths));
+        let edges: Vec<String> = bars.iter().map(|bar| bar.from.to_string()).collect();
+        assert_eq!(edges[..4], ["0", "0.1", "0.2", "0.3"], "{edges:?}");
+        assert!(edges.iter().all(|edge| edge.len() <= 3), "{edges:?}");
+    }
+
+    #[test]
+    fn yes_and_no_are_told_from_other_numbers() {
+        assert_eq!(totals(&[1.0, 0.0, 1.0]).yes_and_no(), Some((2, 1)));
+        assert_eq!(totals(&[]).yes_and_no(), Some((0, 0)));
+        assert_eq!(totals(&[1.0, 0.5]).yes_and_no(), None);
+        assert_eq!(totals(&[0.0, 2.0]).yes_and_no(), None);
+    }
+
+    #[test]
+    fn what_was_not_stated_is_counted_by_the_reason_that_hides_it() {
+        let unstated = |value: Option<f64>, reason: Option<&str>, fields: &str| Outcome {
+            not_stated: fields.into(),
+            ..outcome(value, reason)
+        };
+        let mut tally = Tally::default();
+        tally.add(&unstated(None, Some("filtered"), "media"));
+        tally.add(&unstated(None, Some("filtered"), ""));
+        let mut other = Tally::default();
+        other.add(&unstated(None, Some("filtered"), "media"));
+        other.add(&unstated(Some(1.0), None, "wrap"));
+        tally.join(other);
+        let totals = tally.totals();
+        assert_eq!(totals.absent["filtered"], 3);
+        let counted: Vec<_> = totals
+            .not_stated
+            .iter()
+            .map(|((reason, fields), count)| (reason.as_str(), fields.as_str(), *count))
+            .collect();
+        assert_eq!(counted, [("", "wrap", 1), ("filtered", "media", 2)]);
     }
 
     #[test]
