@@ -48,7 +48,10 @@ impl Findings {
         let mut findings = Vec::new();
         {
             let mut written = self.lock();
-            if written.since.is_none_or(|since| since.elapsed() > REMEMBERED_FOR) {
+            if written
+                .since
+                .is_none_or(|since| since.elapsed() > REMEMBERED_FOR)
+            {
                 *written = Written {
                     since: Some(Instant::now()),
                     ..Written::default()

@@ -183,7 +183,8 @@ async fn missing(db: &TestDb) -> i64 {
 }
 
 #[tokio::test]
-async fn a_row_from_before_a_version_was_switched_on_again_covers_nothing_until_a_job_computes_it() {
+async fn a_row_from_before_a_version_was_switched_on_again_covers_nothing_until_a_job_computes_it()
+{
     let db = TestDb::new().await;
     let applier = Applier::new(db.store().await);
     put(&db, &doubled(2), Status::Candidate).await;
@@ -194,7 +195,11 @@ async fn a_row_from_before_a_version_was_switched_on_again_covers_nothing_until_
     applier.apply(&plan("a", vec![later], None)).await.unwrap();
     put(&db, &doubled(2), Status::Candidate).await;
     assert_eq!(talk(&db, "a").await, [(1, Some(5.0)), (2, Some(2.0))]);
-    assert_eq!(missing(&db).await, 1, "version 2 has a row, but a stale one");
+    assert_eq!(
+        missing(&db).await,
+        1,
+        "version 2 has a row, but a stale one"
+    );
     applier
         .apply(&plan("a", ended(1000), Some(2)))
         .await
@@ -219,7 +224,10 @@ async fn what_a_release_could_not_read_does_not_count_as_computed() {
         .await
         .unwrap();
     client
-        .execute("UPDATE kpi_definitions SET activated_generation = 1 WHERE version = 3", &[])
+        .execute(
+            "UPDATE kpi_definitions SET activated_generation = 1 WHERE version = 3",
+            &[],
+        )
         .await
         .unwrap();
     applier.apply(&plan("a", ended(1000), None)).await.unwrap();
@@ -242,7 +250,11 @@ async fn a_job_for_one_version_touches_no_other_although_places_have_changed_sin
     // Ten in UTC is four in the morning in Chicago.
     applier.apply(&plan("a", ended(1000), None)).await.unwrap();
     assert_eq!(texts(&db, adjusted).await, ["1 1 UTC"]);
-    put_places(&db, "places = 1\n[[organisation]]\nzone = 'America/Chicago'\n").await;
+    put_places(
+        &db,
+        "places = 1\n[[organisation]]\nzone = 'America/Chicago'\n",
+    )
+    .await;
     put(&db, &doubled(2), Status::Candidate).await;
     applier
         .apply(&plan("a", ended(1000), Some(2)))
@@ -466,7 +478,11 @@ async fn a_refused_interaction_is_parted_from_the_others_that_are_given_up() {
     assert_eq!(swept.given_up, 2);
     assert_eq!(talk(&db, "b").await, []);
     assert_eq!(
-        texts(&db, "SELECT interaction_id FROM interactions WHERE swept_at IS NULL").await,
+        texts(
+            &db,
+            "SELECT interaction_id FROM interactions WHERE swept_at IS NULL"
+        )
+        .await,
         ["b"]
     );
 }
