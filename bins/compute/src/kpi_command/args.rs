@@ -547,6 +547,23 @@ mod tests {
     }
 
     #[test]
+    fn commands_have_more_patience_than_services_unless_the_flag_says_otherwise() {
+        for (flags, seconds) in [
+            (vec![], 600),
+            (vec!["--database-statement-timeout", "5s"], 5),
+        ] {
+            let words = ["compute", "kpi", "findings"].into_iter().chain(flags);
+            let Some(crate::config::Command::Kpi(args)) =
+                Cli::try_parse_from(words).unwrap().command
+            else {
+                unreachable!("it is the command for definitions");
+            };
+            let database = args.command.database().unwrap();
+            assert_eq!(database.database_statement_timeout.as_secs(), seconds);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_with_what_is_allowed() {
         for (line, part) in [
             ("promote talk_time", "write talk_time@1"),
