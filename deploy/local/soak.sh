@@ -42,7 +42,7 @@ kills() {
 
 zones() { KPILINE_SOAK=1 "$HERE/test.sh" -p timezone oracle --no-capture; }
 
-laws() { PROPTEST_CASES=${PROPTEST_CASES:-20000} "$HERE/test.sh" -p expression -p session -p kpi; }
+laws() { NEXTEST_PROFILE=soak PROPTEST_CASES=${PROPTEST_CASES:-20000} "$HERE/test.sh" -p expression -p session -p kpi; }
 
 # The demo is that very change, with every value compared with the truth before and after.
 change() { "$HERE/demo.sh" --release --interactions 100000; }
