@@ -9,8 +9,8 @@ use std::path::PathBuf;
 /// What is said behind the list of commands.
 const LIFE_OF_A_CHANGE: &str = "\
 A KPI is a TOML file: name, version, what is left out and why, the value as an expression.
-`compute kpi fields` lists what expressions may use, `compute kpi show adjusted_aht` is an
-example to begin with.
+`compute kpi fields` lists what it is made of and what expressions may use, `compute kpi show
+adjusted_aht` is an example to begin with.
 
 The life of a change:
 
@@ -46,11 +46,11 @@ pub enum KpiCommand {
     ///   compute kpi check aht.toml --database   also: would `add` refuse it?
     #[command(verbatim_doc_comment)]
     Check(CheckArgs),
-    /// What expressions may use: fields, functions, operators
+    /// What a definition is made of: its members, and the fields, functions and operators of its expressions
     ///
     /// Examples:
     ///   compute kpi fields           everything
-    ///   compute kpi fields legs      what has `legs` in its name or description
+    ///   compute kpi fields legs      what has `legs` in its name or meaning
     #[command(verbatim_doc_comment)]
     Fields(FieldsArgs),
     /// The definitions in the catalogue, with their status

@@ -73,14 +73,22 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
         tx.rollback().await?;
     }
     drop(client);
-    let first = switched.iter().find(|(_, before)| !before.is_switched_on());
-    let past = match first {
-        Some((exact, _)) => past::of(&args.postgres, exact).await,
-        None => past::Past::Unknown,
-    };
+    let mut news = BTreeSet::new();
     for (exact, before) in &switched {
-        for sentence in switched_on(&shelf, exact, *before, &past) {
+        for sentence in switched_on(&shelf, exact, *before) {
             writeln!(out, "{sentence}")?;
+        }
+        if !before.is_switched_on() {
+            news.insert(exact.version);
+        }
+    }
+    // What is done is said before a look that can take minutes.
+    out.flush()?;
+    let first = switched.iter().find(|(_, before)| !before.is_switched_on());
+    if let Some((exact, _)) = first {
+        let past = past::of(&args.postgres, exact).await;
+        for version in news {
+            writeln!(out, "  the past: {}", past.words(version))?;
         }
     }
     Ok(())
@@ -112,14 +120,13 @@ fn refuse_unlike(entry: &Entry, shelf: &Shelf) -> anyhow::Result<()> {
 }
 
 /// What to say about a version that is switched on now.
-fn switched_on(shelf: &Shelf, exact: &Exact, before: Status, past: &past::Past) -> Vec<String> {
+fn switched_on(shelf: &Shelf, exact: &Exact, before: Status) -> Vec<String> {
     if before.is_switched_on() {
         return vec![format!("{exact} is {before}: it is computed already")];
     }
     vec![
         moved(exact, Some(before), Status::Candidate),
         "  it is computed from the next batch on, for every interaction that has news".to_owned(),
-        format!("  the past: {}", past.words(exact.version)),
         match shelf.current(&exact.name) {
             Some(current) => format!(
                 "  dashboards go on seeing {}; `compute kpi promote {exact}` changes that",

@@ -204,10 +204,18 @@ impl Account {
                 indented(&mut text, 6, line.trim_end(), width);
             }
             for (name, value) in &step.inputs {
-                indented(&mut text, 8, &format!("{name} = {value}"), width);
+                let mut line = format!("{name} = {value}");
+                for (_, told) in clock.iter().filter(|(of, _)| of == name) {
+                    line.push_str(", ");
+                    line.push_str(told);
+                }
+                indented(&mut text, 8, &line, width);
             }
-            for (name, told) in clock {
-                indented(&mut text, 8, &format!("{name}: {told}"), width);
+            let schedules = clock
+                .iter()
+                .filter(|(of, _)| step.inputs.iter().all(|(name, _)| name != of));
+            for (of, told) in schedules {
+                indented(&mut text, 8, &format!("{of}: {told}"), width);
             }
         }
         if self.steps.is_empty() {
@@ -219,7 +227,8 @@ impl Account {
         if let Some((of, stated)) = self.row.metadata.unknown_zone() {
             writeln!(text, "  zone stated for the {of} and unknown: {stated}").ok();
         }
-        writeln!(text, "  metadata: {}", self.row.metadata).ok();
+        let metadata = spaced(&Value::from(&self.row.metadata));
+        indented(&mut text, 2, &format!("metadata: {metadata}"), width);
         match &self.stored {
             Stored::Unknown => {}
             Stored::Nothing => {
@@ -246,7 +255,12 @@ impl Account {
                     text.push_str(", the same\n");
                 } else {
                     writeln!(text, ", which DIFFERS in: {}", differs.join(", ")).ok();
-                    writeln!(text, "  stored metadata: {}", row.metadata_json).ok();
+                    let metadata = serde_json::from_str(&row.metadata_json);
+                    let metadata = metadata.map_or_else(
+                        |_| row.metadata_json.clone(),
+                        |metadata: Value| spaced(&metadata),
+                    );
+                    indented(&mut text, 2, &format!("stored metadata: {metadata}"), width);
                 }
             }
         }
@@ -304,6 +318,18 @@ impl Account {
             "stored": stored,
         })
     }
+}
+
+/// JSON with blanks between the members of an object, where a line can be broken.
+fn spaced(json: &Value) -> String {
+    let Some(members) = json.as_object() else {
+        return json.to_string();
+    };
+    let members: Vec<String> = members
+        .iter()
+        .map(|(name, value)| format!("{}: {value}", Value::from(name.as_str())))
+        .collect();
+    format!("{{{}}}", members.join(", "))
 }
 
 /// A line, in as many as it needs; those after the first go further in.

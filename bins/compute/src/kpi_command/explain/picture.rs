@@ -111,7 +111,7 @@ impl Picture {
         }
         writeln!(
             text,
-            ", from {} to {}",
+            "\nfrom {} to {}",
             instant(self.started_at),
             instant(self.ended_at)
         )
