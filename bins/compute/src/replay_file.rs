@@ -199,16 +199,13 @@ fn wanted(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<usize>>
 
 /// An input of which nothing could be understood is an error: it is not what the format says.
 pub(crate) fn refuse_unreadable(counts: &Counts) -> anyhow::Result<()> {
-    if counts.bad > 0 && counts.bad + counts.ignored == counts.items {
-        bail!(
-            "none of {} could be understood",
-            match counts.items {
-                1 => "the 1 line".to_owned(),
-                items => format!("the {items} lines"),
-            }
-        );
+    if counts.bad == 0 || counts.bad + counts.ignored < counts.items {
+        return Ok(());
     }
-    Ok(())
+    match counts.items {
+        1 => bail!("the only line could not be understood"),
+        items => bail!("none of the {items} lines could be understood"),
+    }
 }
 
 pub(crate) fn describe(bad: &[BadLine], count: u64, remarks: &mut impl Write) -> io::Result<()> {

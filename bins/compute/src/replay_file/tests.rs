@@ -218,6 +218,11 @@ fn what_cannot_be_read_at_all_is_an_error_that_says_why() {
         "none of the 3 lines could be understood"
     );
     assert_eq!(remarks.lines().count(), 3);
+    let (_folder, args) = given(&["not our format"], &[]);
+    assert_eq!(
+        outcome(&args).0.unwrap_err().to_string(),
+        "the only line could not be understood"
+    );
 
     let (_folder, mut args) = given(&[""], &[]);
     args.files.push(PathBuf::from("/no/such/file"));

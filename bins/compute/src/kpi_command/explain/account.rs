@@ -327,7 +327,7 @@ fn spaced(json: &Value) -> String {
     };
     let members: Vec<String> = members
         .iter()
-        .map(|(name, value)| format!("{}: {value}", Value::from(name.as_str())))
+        .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
         .collect();
     format!("{{{}}}", members.join(", "))
 }
