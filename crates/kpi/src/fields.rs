@@ -112,7 +112,7 @@ fields! {
         Agent "agent" Text Optional ANY "The first agent who took part.";
         LastAgent "last_agent" Text Optional ANY "The last agent who took part.";
         Customer "customer" Text Optional ANY "The customer's key (a keyed hash).";
-        Talk "talk" Duration Optional ANY "Talk time of all agents. CXone: hold included.";
+        Talk "talk" Duration Optional ANY "Talk time of all agents. Hold is no part of it but in the CXone report 524, which does not take it off.";
         Hold "hold" Duration Optional ANY "Time on hold with agents.";
         Wrap "wrap" Duration Optional ANY "Wrap-up (after-call work) of all agents.";
         Wait "wait" Duration Optional ANY "Wait in queues, all of them together.";

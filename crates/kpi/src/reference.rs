@@ -12,7 +12,7 @@ const FUNCTIONS: &[(&str, &str, &str)] = &[
     (
         "businessTime(from, to, schedules.NAME)",
         "duration",
-        "How long the schedule is open between two instants, exact over changes of the clocks; zero where `to` is not after `from`.",
+        "How long the schedule is open between two instants, exact over changes of the clocks; zero where `to` is not after `from`. Each day costs some of the definition's budget: more than some 65 years are too much work.",
     ),
     (
         "stateTime(\"held\")",
@@ -192,7 +192,7 @@ pub fn reference() -> String {
     lines.join("\n")
 }
 
-const NOT_STATED: &str = "? = may be not stated: in a filter or an exclusion the condition then does not hold, in a value the metric is absent.";
+const NOT_STATED: &str = "? = may be not stated: in a filter or an exclusion the condition then does not hold, in a value the metric is absent; either way the metadata name the field among `not_stated`. has(field) asks first.";
 
 #[cfg(test)]
 mod tests {

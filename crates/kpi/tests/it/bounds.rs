@@ -16,7 +16,7 @@ static LARGEST: LazyLock<Call> = LazyLock::new(|| {
         let told = at(n).agent(&id, Some("Asia/Kathmandu"));
         let mut fact = told
             .leg(&id, LegKind::Agent, |leg| {
-                leg.outcome = Some(LegOutcome::Answered)
+                leg.outcome = Some(LegOutcome::Answered);
             })
             .0;
         fact.key = FactKey::leg(&id);

@@ -34,7 +34,10 @@ fn samples() -> Option<Vec<PathBuf>> {
             let wanted = ["conv_", "details_job_results", "details_query"]
                 .iter()
                 .any(|beginning| name.starts_with(beginning));
-            if wanted && name.ends_with(".json") {
+            let is_json = path
+                .extension()
+                .is_some_and(|extension| extension == "json");
+            if wanted && is_json {
                 found.push(path);
             }
         }
@@ -143,12 +146,11 @@ fn measured(interaction: &InteractionId, session: &Session) -> String {
             Scope::Interaction | Scope::Journey => row.metric.to_string(),
             Scope::Leg(_) => format!("{} {}", row.metric, legs[&row.scope]),
         };
-        match shown(row) {
-            Some(value) => writeln!(text, "    {name:<34}{value}").unwrap(),
-            None => {
-                let reason = row.metadata.reason.as_ref().unwrap();
-                absent.entry(reason.to_string()).or_default().push(name);
-            }
+        if let Some(value) = shown(row) {
+            writeln!(text, "    {name:<34}{value}").unwrap();
+        } else {
+            let reason = row.metadata.reason.as_ref().unwrap();
+            absent.entry(reason.to_string()).or_default().push(name);
         }
     }
     for (reason, names) in absent {

@@ -228,7 +228,7 @@ fn one_instant_says_nothing_of_how_long_the_contact_lasted() {
         at(begins)
             .direction(Direction::Inbound)
             .leg(id, LegKind::Customer, |leg| {
-                leg.ended_at = Some(second(ends))
+                leg.ended_at = Some(second(ends));
             })
             .direction(direction)
     };
