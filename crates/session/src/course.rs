@@ -29,6 +29,11 @@ pub(crate) enum Says {
 }
 
 impl Says {
+    /// What a statement says of its agent. A record states the end at the start's instant: its state is no part of the course.
+    pub(crate) fn of_fact(fact: &Fact) -> Self {
+        Self::of(state(fact))
+    }
+
     pub(crate) fn of(state: Option<&State>) -> Self {
         let Some(state) = state else {
             return Self::Present;
@@ -42,6 +47,13 @@ impl Says {
             State::Offered | State::Queued | State::Transferred | State::Other(_) => Self::Present,
         }
     }
+}
+
+fn state(fact: &Fact) -> Option<&State> {
+    fact.statement
+        .state
+        .as_ref()
+        .filter(|_| fact.key.is_event())
 }
 
 /// One agent's part.
@@ -132,12 +144,7 @@ impl<'a> Course<'a> {
             .filter(|fact| fact.statement.leg().is_none())
         {
             let who = self.place(fact);
-            // A record states the end at the start's instant: no part of the course.
-            let state = fact
-                .statement
-                .state
-                .as_ref()
-                .filter(|_| fact.key.is_event());
+            let state = state(fact);
             let answered_before = who.is_some_and(|who| self.parts[who].answered);
             if let Some(who) = who {
                 let part = &mut self.parts[who];

@@ -291,7 +291,7 @@ impl<'a> Timeline<'a> {
         let shows = |fact: &Fact, agent: &AgentRef| match fact.statement.leg() {
             Some(leg) => legs.get(leg.id.as_str()).is_some_and(|took| *took),
             None => self.parts().part(&agent.id).is_some_and(|part| {
-                let rang = Says::of(fact.statement.state.as_ref()) == Says::Rang;
+                let rang = Says::of_fact(fact) == Says::Rang;
                 part.took_part() && !(rang && part.present)
             }),
         };

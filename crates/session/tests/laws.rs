@@ -10,8 +10,8 @@ mod awkward;
 
 use awkward::{fact, facts};
 use proptest::prelude::*;
-use schema::{DurationKind, Fact, LegId, LegKind, Millis, State};
-use session::{Change, DurationFact, LegView, MAX_FACTS, Outcome, Session, Status};
+use schema::{DurationKind, Fact, FactKey, LegId, LegKind, LegOutcome, Millis, State};
+use session::{Change, DurationFact, LegView, MAX_FACTS, Outcome, Session, Status, Timeline};
 use std::collections::BTreeSet;
 
 fn folded<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Session {
@@ -250,6 +250,221 @@ proptest! {
         prop_assert_eq!(dispositions.len(), timeline.dispositions().len());
         let _ = (timeline.holds(), timeline.longest_hold(), timeline.missed_alerts(), timeline.answered_at());
         let _ = (timeline.conference(), timeline.callback());
+    }
+}
+
+/// What became of the interaction and of each leg: what no id has a say in.
+#[derive(Debug, PartialEq)]
+struct Became {
+    status: Status,
+    outcome: Option<Outcome>,
+    ended_at: Option<schema::UtcMicros>,
+    answered_at: Option<schema::UtcMicros>,
+    counts: (u32, u32, u32, Option<u32>),
+    queued: bool,
+    connected: DurationFact,
+    legs: Vec<(String, Option<LegOutcome>, bool, Option<u32>)>,
+}
+
+impl Became {
+    fn of(timeline: &Timeline<'_>) -> Self {
+        let legs = timeline.legs();
+        let mut legs: Vec<_> = legs
+            .iter()
+            .map(|leg| {
+                let transferred = leg.transfer.is_some();
+                (leg.id.to_string(), leg.outcome, transferred, leg.holds)
+            })
+            .collect();
+        legs.sort_by(|one, other| one.0.cmp(&other.0));
+        Self {
+            status: timeline.status(),
+            outcome: timeline.outcome(),
+            ended_at: timeline.ended_at(),
+            answered_at: timeline.answered_at(),
+            counts: (
+                timeline.missed_alerts(),
+                timeline.transfers().total(),
+                timeline.agent_count(),
+                timeline.holds(),
+            ),
+            queued: timeline.queued(),
+            connected: timeline.state_time(&State::Connected),
+            legs,
+        }
+    }
+}
+
+/// Events that know no legs, each under an id of its own.
+fn events() -> impl Strategy<Value = Vec<Fact>> {
+    prop::collection::vec(fact(), 0..10).prop_map(|facts| {
+        let mut events: Vec<Fact> = facts
+            .into_iter()
+            .filter(|fact| fact.statement.leg().is_none())
+            .collect();
+        for (place, event) in events.iter_mut().enumerate() {
+            event.key = FactKey::event(&format!("evt_{place}"));
+            event.revision = None;
+        }
+        events
+    })
+}
+
+/// The same events under other ids.
+fn renamed(events: &[Fact], order: &[usize]) -> Vec<Fact> {
+    let rename = |(event, place): (&Fact, &usize)| Fact {
+        key: FactKey::event(&format!("id_{place}")),
+        ..event.clone()
+    };
+    events.iter().zip(order).map(rename).collect()
+}
+
+/// Calls as a centre has them, told whole or with gaps: agents at whom it rings in vain, agents who talk and pass it on.
+fn told_call() -> impl Strategy<Value = Vec<Fact>> {
+    let agent = prop::sample::select(vec!["anna", "bo", "chi"]);
+    let part = (agent, any::<[bool; 5]>(), 2..90_i64);
+    (prop::collection::vec(part, 1..5), any::<[bool; 3]>()).prop_map(
+        |(parts, [ends, wraps, talks])| {
+            let mut facts = Vec::new();
+            let mut second = 0;
+            let mut talk = 0;
+            let mut tell = |second: i64, state: &str, agent: Option<&str>, talk: Option<i64>| {
+                let agent =
+                    agent.map_or(String::new(), |agent| format!(r#","ag":{{"i":"{agent}"}}"#));
+                let talk = talk.map_or(String::new(), |talk| format!(r#","m":{{"talk":{talk}}}"#));
+                let place = facts.len();
+                let text = format!(
+                    r#"{{"k":"e:{place:03}","a":{},"b":{{"st":"{state}"{agent}{talk}}}}}"#,
+                    second * 1_000_000
+                );
+                facts.push(serde_json::from_str(&text).unwrap());
+            };
+            tell(0, "queued", None, None);
+            let last = parts.len() - 1;
+            let mut by = None;
+            for (place, (agent, [rings, answers, connected, held, named], lasts)) in
+                parts.iter().enumerate()
+            {
+                second += 5;
+                if *rings || !*answers {
+                    tell(second, "alerting", Some(agent), None);
+                }
+                second += 5;
+                if !*answers {
+                    continue;
+                }
+                if *connected {
+                    tell(second, "connected", Some(agent), None);
+                }
+                if *held {
+                    tell(second + 1, "held", Some(agent), None);
+                }
+                second += lasts;
+                talk += lasts * 1000;
+                by = Some(*agent);
+                if place < last {
+                    tell(
+                        second,
+                        "transferred",
+                        (*named || !*connected).then_some(agent),
+                        Some(talk),
+                    );
+                }
+            }
+            if ends {
+                let state = if by.is_some() {
+                    "completed"
+                } else {
+                    "abandoned"
+                };
+                tell(second + 2, state, by, talks.then_some(talk));
+            }
+            if let (true, Some(by)) = (wraps, by) {
+                tell(second + 9, "wrapped_up", Some(by), None);
+            }
+            facts
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    /// Ids are chance: of equal instants, too, what became of it does not depend on them.
+    #[test]
+    fn other_ids_change_nothing_that_became_of_it((events, order) in events().prop_flat_map(|events| {
+        let order: Vec<usize> = (0..events.len()).collect();
+        (Just(events), Just(order).prop_shuffle())
+    })) {
+        let (one, other) = (folded(&events), folded(&renamed(&events, &order)));
+        let (one, other) = (one.timeline(), other.timeline());
+        // Which of two equal instants' durations is the last word is theirs to say, and talk is evidence.
+        let talk = |timeline: &Timeline<'_>| timeline.duration(DurationKind::Talk);
+        let hold = |timeline: &Timeline<'_>| timeline.duration(DurationKind::Hold);
+        let wait = |timeline: &Timeline<'_>| timeline.duration(DurationKind::QueueWait);
+        prop_assume!(talk(&one) == talk(&other) && hold(&one) == hold(&other) && wait(&one) == wait(&other));
+        prop_assert_eq!(Became::of(&one), Became::of(&other));
+    }
+
+    /// Pitfall 16: a copy of an event under another id, a few milliseconds later, and nothing in between.
+    #[test]
+    fn a_twin_a_moment_later_changes_nothing_that_became_of_it(call in told_call(), which in any::<prop::sample::Index>()) {
+        let once = folded(&call);
+        let mut twin = which.get(&call).clone();
+        twin.key = FactKey::event(&format!("{}x", twin.key.as_str()));
+        twin.at = twin.at.plus(Millis(3));
+        let mut twice = once.clone();
+        twice.insert(twin);
+        let (once, twice) = (once.timeline(), twice.timeline());
+        let (one, mut two) = (Became::of(&once), Became::of(&twice));
+        // A state begins or ends by its last copy.
+        two.connected = one.connected;
+        prop_assert_eq!(&one, &two);
+        let durations = |timeline: &Timeline<'_>| DurationKind::ALL.map(|kind| timeline.duration(kind));
+        prop_assert_eq!(durations(&once), durations(&twice));
+    }
+
+    /// Legs and whole agree: of any facts, who answered, who missed and who passed on is counted in the whole.
+    #[test]
+    fn what_a_leg_says_the_whole_says_too(facts in facts()) {
+        let session = folded(&facts);
+        let timeline = session.timeline();
+        let legs = timeline.legs();
+        let agents = || legs.iter().filter(|leg| leg.kind == LegKind::Agent);
+        let answered = agents().any(|leg| leg.is_answered() && !leg.consult);
+        if timeline.outcome().is_some() && answered {
+            prop_assert_eq!(timeline.outcome(), Some(Outcome::Answered));
+        }
+        let missed = agents().filter(|leg| leg.outcome == Some(LegOutcome::NotResponding)).count();
+        prop_assert!(missed <= timeline.missed_alerts() as usize);
+        let passed_on = agents().filter(|leg| leg.transfer.is_some()).count();
+        prop_assert!(passed_on <= timeline.transfers().total() as usize);
+        // Whoever answered took part.
+        let took: BTreeSet<_> = timeline.agents().iter().map(|agent| agent.id.clone()).collect();
+        for leg in agents().filter(|leg| leg.is_answered() && leg.derived) {
+            prop_assert!(leg.agent.is_some_and(|agent| took.contains(&agent.id)));
+        }
+        let first = timeline.first_agent().map(|(agent, _)| agent.id.clone());
+        prop_assert_eq!(first, timeline.agents().first().map(|agent| agent.id.clone()));
+        prop_assert!(timeline.answered_after().is_none() || timeline.outcome() == Some(Outcome::Answered));
+    }
+
+    /// Where every answer is somebody's, it was handled exactly when some agent's leg was answered, and then the legs have all of the talk
+    /// that can be told apart.
+    #[test]
+    fn it_was_handled_exactly_when_a_leg_was_answered(call in told_call()) {
+        let session = folded(&call);
+        let timeline = session.timeline();
+        if timeline.status() == Status::Open {
+            return Ok(());
+        }
+        let legs = timeline.legs();
+        let answered = legs.iter().any(LegView::is_answered);
+        prop_assert_eq!(timeline.outcome() == Some(Outcome::Answered), answered);
+        if legs.iter().all(|leg| leg.duration(DurationKind::Talk).is_none()) {
+            return Ok(());
+        }
+        prop_assert_eq!(sum(&legs, DurationKind::Talk).map(|talk| DurationFact::Stated(Millis(talk))), timeline.duration(DurationKind::Talk));
     }
 }
 

@@ -37,12 +37,7 @@ fn leg<'a>(
 ) -> LegView<'a> {
     let id = &part.agent.id;
     let facts = || timeline.facts().filter(|fact| names(fact, id));
-    let states = || {
-        timeline
-            .course()
-            .filter(|fact| names(fact, id))
-            .filter_map(|fact| Some((fact, fact.statement.state.as_ref()?)))
-    };
+    let states = || timeline.history().filter(|(fact, _)| names(fact, id));
     let transfer = states()
         .rev()
         .find_map(|(_, state)| history::transfer(state));
