@@ -2,8 +2,9 @@
 //!
 //! All events of an interaction are at hand, so nothing is folded: for each event id the newest revision counts (`updated_at`,
 //! none before any), what is left is sorted by `(timestamp, event id)`, and each question is asked of that list. The zone is that
-//! of the first agent, the disposition and each duration the last one stated. Once a terminal state is among them the interaction
-//! has values; an excluded disposition or a start outside 08:00–18:00 of the zone makes the adjusted handle time zero.
+//! of the first agent who took part (of whom more is told than that it rang), the disposition and each duration the last one stated.
+//! Once a terminal state is among them the interaction has values; an excluded disposition or a start outside 08:00–18:00 of the zone
+//! makes the adjusted handle time zero.
 
 mod event;
 
@@ -171,8 +172,16 @@ fn outcome(timeline: &[Statement]) -> Option<Outcome> {
         return None;
     }
     let start = timeline.first()?.at;
+    // An agent of whom is only told that it rang, or that the call was missed, took no part.
+    let took_part = |agent: &str| {
+        timeline.iter().any(|statement| {
+            statement.agent.as_deref() == Some(agent)
+                && !["alerting", "missed", "abandoned"].contains(&statement.state.as_str())
+        })
+    };
     let agent_zone = timeline
         .iter()
+        .filter(|statement| statement.agent.as_deref().is_some_and(took_part))
         .find_map(|statement| statement.agent_zone.clone());
     let disposition = timeline
         .iter()

@@ -194,7 +194,7 @@ fn missed(draft: &mut Draft<'_>, wait: i64) {
 
 fn answered(draft: &mut Draft<'_>, first: u32, wait: i64) {
     if draft.random.chance(0.06) {
-        // Rings at another agent in vain: it is that agent's zone which counts.
+        // Rings at another agent in vain: that agent takes no part, and it is not that agent's zone which counts.
         let deaf = agent(draft.random);
         draft.emit("alerting", "alerting").agent = Some(deaf);
         draft.pass(10_000, 30_000);
