@@ -1,7 +1,7 @@
 //! `compute kpi`: what people do with KPI definitions. Check them, look at them, try them out, switch them on, explain a number.
 //!
-//! Each command has a file of its own. What they have in common: [`shelf`] (the definitions to choose from, of the store or of this
-//! release), [`subject`] (how they are named), [`table`] (how rows are printed). Nothing is written but by `add`, `activate`,
+//! Each command has a file of its own. What they have in common: `shelf` (the definitions to choose from, of the store or of this
+//! release), `subject` (how they are named), `table` (how rows are printed). Nothing is written but by `add`, `activate`,
 //! `promote`, `retire` and `rollback`, and each of these does all it does in one transaction.
 
 mod add;
