@@ -1,7 +1,7 @@
 //! `compute kpi preview`: what a definition would give, beside another one. Reads, and writes nothing.
 //!
 //! [`evaluate`] brings interactions and definitions together, on all cores; [`compare`] and [`tally`] count what comes of it; [`reasoning`]
-//! finds the rule that makes a difference; [`report`] says it all. [`rows`] are what a definition gives by itself.
+//! finds the rule that makes a difference; [`mod@report`] says it all. [`rows`] are what a definition gives by itself.
 
 mod compare;
 mod evaluate;
