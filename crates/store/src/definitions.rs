@@ -224,7 +224,7 @@ pub async fn set_status(
 /// Makes a candidate the version that dashboards see. Readers see the old one until the commit and the new one after it, never none or
 /// both. The old one becomes a candidate; the change is noted in `kpi_promotions`.
 ///
-/// Whether the candidate covers what the current version has is the caller's question, see [`coverage`]. A version that is no candidate
+/// Whether the candidate covers what the current version has is the caller's question, see [`coverage()`]. A version that is no candidate
 /// is refused with [`StoreError::NotCandidate`]: it is not computed, so its rows are incomplete or stale.
 pub async fn promote(
     tx: &Transaction<'_>,
