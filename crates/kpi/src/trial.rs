@@ -1,7 +1,6 @@
 //! A definition tried on built-in samples when it is loaded: what fails on all of them fails because of the definition.
 
 use crate::definition::{Definition, Grain};
-use crate::library::Library;
 use crate::measure::{is_share, number};
 use crate::record::{Record, Subject};
 use crate::scene::Scene;
@@ -12,6 +11,7 @@ use schema::{
     LegKind, LegOutcome, Millis, QueueId, SourceRank, State, Statement, Transfer, UtcMicros,
 };
 use session::Session;
+use timezone::Places;
 
 /// 2024-05-15T14:00:00Z.
 const BEGAN: i64 = 1_715_781_600_000;
@@ -37,7 +37,9 @@ struct Tried {
 
 /// The rules that can never work: a host function that fails, work without bounds, and arithmetic that fails on every sample that has
 /// what it reads.
-pub(crate) fn failures(definition: &Definition, library: &Library) -> Vec<TrialFailure> {
+pub(crate) fn failures(definition: &Definition) -> Vec<TrialFailure> {
+    // Places change under a definition that is stored: none of them may make it unreadable.
+    let nowhere = Places::empty();
     let sessions = samples();
     let timelines: Vec<_> = sessions.iter().map(Session::timeline).collect();
     let records: Vec<Record<'_>> = timelines
@@ -53,19 +55,20 @@ pub(crate) fn failures(definition: &Definition, library: &Library) -> Vec<TrialF
         .collect();
     let scenes: Vec<Scene<'_, '_>> = match definition.scope {
         Grain::Journey => vec![
-            Scene::new(&records[..1], None, definition, library.places()),
-            Scene::new(&records, None, definition, library.places()),
+            Scene::new(&records[..1], None, definition, &nowhere),
+            Scene::new(&records, None, definition, &nowhere),
         ],
         Grain::Interaction => records
             .iter()
-            .map(|record| one(record, None, definition, library))
+            .map(|record| one(record, None, definition, &nowhere))
             .collect(),
         Grain::Leg => records
             .iter()
             .flat_map(|record| {
                 let legs = record.legs().iter().enumerate();
+                let nowhere = &nowhere;
                 legs.filter(|(_, leg)| leg.kind == LegKind::Agent)
-                    .map(move |(place, _)| one(record, Some(place), definition, library))
+                    .map(move |(place, _)| one(record, Some(place), definition, nowhere))
             })
             .collect(),
     };
@@ -111,14 +114,9 @@ fn one<'s, 'a>(
     record: &'s Record<'a>,
     leg: Option<usize>,
     definition: &'s Definition,
-    library: &'s Library,
+    places: &'s Places,
 ) -> Scene<'s, 'a> {
-    Scene::new(
-        std::slice::from_ref(record),
-        leg,
-        definition,
-        library.places(),
-    )
+    Scene::new(std::slice::from_ref(record), leg, definition, places)
 }
 
 fn rules(definition: &Definition) -> impl Iterator<Item = (String, &Expression)> {

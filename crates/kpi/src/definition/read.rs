@@ -67,7 +67,7 @@ pub(super) fn read(file: &str, text: &str, library: &Library) -> Result<Definiti
         return Err(reader.document.into_problems());
     };
     if reader.document.is_sound() {
-        for failure in trial::failures(&definition, library) {
+        for failure in trial::failures(&definition) {
             let (line, column) = (failure.line, failure.column);
             if let Some((_, text)) = rules.iter().find(|(rule, _)| *rule == failure.rule) {
                 reader

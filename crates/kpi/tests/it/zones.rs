@@ -171,3 +171,18 @@ fn the_hours_of_a_leg_are_those_of_its_agent() {
         ]
     );
 }
+
+/// A definition that is stored is read again whenever the catalogue changes: were the trial to use the places, an entry for
+/// somebody could switch off what is computed for all.
+#[test]
+fn no_places_make_a_definition_unreadable() {
+    // All samples begin in one hour; in New York it is this one.
+    let rest = "value = '1.0 / double(localHour(interaction.started_at) - 10)'\n[zone]\norder = ['organisation']\n";
+    let text = definition("number", rest).text().to_owned();
+    for zone in ["America/New_York", "UTC", "Asia/Kathmandu"] {
+        let places = format!("places = 1\n[[organisation]]\nzone = '{zone}'\n");
+        let library = Library::shipped().with([], Some(Places::read(&places).unwrap()));
+        let read = Definition::read("own.toml", &text, &library);
+        assert!(read.is_ok(), "{zone}: {:?}", read.err());
+    }
+}
