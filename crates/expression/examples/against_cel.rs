@@ -1,4 +1,4 @@
-//! What one evaluation costs, ours against the reference interpreter's: `cargo run --release -p expression --example speed`.
+//! What one evaluation costs, ours against the reference interpreter's: `cargo run --release -p expression --example against_cel`.
 //! Each number is the median of many rounds; the spread beside it tells how calm the machine was.
 
 // An example that cannot be set up has failed.
