@@ -124,7 +124,7 @@ Others on the same task, 100000 interactions (532174 events), two cores, measure
   Flink SQL 2.3, batch / streaming    13.5-15 / 17 s
 TEXT
     printf '\nOne evaluation\n'
-    cargo run --locked --quiet --profile release -p kpi --example speed
+    cargo run --locked --quiet --profile release -p kpi --example catalogue_speed
 }
 
 # http_run PER_POST CONNECTIONS

@@ -1,4 +1,4 @@
-//! What an evaluation costs: `cargo run --release -p kpi --example speed`.
+//! What an evaluation costs: `cargo run --release -p kpi --example catalogue_speed`.
 //!
 //! Prints nanoseconds an interaction for the classic rule alone, for a definition of one's own and for the whole catalogue, on an
 //! everyday call of the guide's events, on one whose customer gave up, and on a call of several legs. The timeline is made anew for each,
