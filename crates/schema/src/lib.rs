@@ -13,7 +13,7 @@ pub mod time;
 
 pub use fact::{
     AgentRef, Details, Direction, DurationKind, Durations, Event, Fact, FactKey, Leg, LegKind,
-    LegOutcome, SourceRank, State, Statement, Transfer,
+    LegOutcome, PART_ID_BYTES_MAX, SourceRank, State, Statement, Transfer,
 };
 pub use id::{
     AgentId, CorrelationId, CustomerKey, DeliveryId, EventId, InteractionId, JobId, LegId,

@@ -3,14 +3,12 @@
 use adapter::{Mappings, Outcome};
 use schema::{
     BodyFormat, CorrelationId, ENVELOPE_VERSION, Event, EventsMessage, Fact, InteractionId, JobRef,
-    MessageId, QueueId, TenantId,
+    MessageId, PART_ID_BYTES_MAX, TenantId,
 };
 use store::event_log::StoredEvent;
 
 /// The most facts in a message.
 const FACTS_MAX: usize = 500;
-/// The most bytes of an agent's, queue's or leg's id: as `ingest` has it.
-const ID_BYTES_MAX: usize = 500;
 
 /// What a page of the log became.
 #[derive(Debug, Default, PartialEq)]
@@ -51,7 +49,7 @@ pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Pa
                 if let Some((field, id)) = mapped.facts.iter().find_map(too_long) {
                     let (event, source) = (&row.event_id, &row.subscription);
                     page.unmapped.push(format!(
-                        "{event} of {source}: {field} has {} bytes, allowed are {ID_BYTES_MAX}",
+                        "{event} of {source}: {field} has {} bytes, allowed are {PART_ID_BYTES_MAX}",
                         id.len()
                     ));
                     continue;
@@ -80,15 +78,9 @@ pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Pa
 
 /// An id that no key of the store takes. `ingest` quarantines what has one; an earlier release has logged it.
 fn too_long(fact: &Fact) -> Option<(&'static str, &str)> {
-    let statement = &fact.statement;
-    let agent = statement.agent.as_ref().map(|agent| agent.id.as_str());
-    [
-        ("agent_id", agent),
-        ("queue_id", statement.queue.as_ref().map(QueueId::as_str)),
-        ("leg_id", statement.leg().map(|leg| leg.id.as_str())),
-    ]
-    .into_iter()
-    .find_map(|(field, id)| Some((field, id.filter(|id| id.len() > ID_BYTES_MAX)?)))
+    fact.statement
+        .part_ids()
+        .find(|(_, id)| id.len() > PART_ID_BYTES_MAX)
 }
 
 fn message(first: &StoredEvent, event: Event, job: JobRef) -> EventsMessage {

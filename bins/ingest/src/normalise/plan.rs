@@ -3,7 +3,7 @@
 use super::facts::text_bytes;
 use super::message::{Lane, Message, Stage};
 use adapter::{ItemError, Mapped, Mappings, Outcome, Split};
-use schema::{BodyFormat, DeliveryId, Fact, QueueId, RawDelivery, UtcMicros};
+use schema::{BodyFormat, DeliveryId, Fact, PART_ID_BYTES_MAX, RawDelivery, UtcMicros};
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -13,9 +13,6 @@ const EARLIEST: UtcMicros = UtcMicros(946_684_800_000_000);
 const AHEAD_MAX: i64 = 7 * 86_400 * 1_000_000;
 /// Longer ids are no ids.
 const ID_BYTES_MAX: usize = 1_000;
-/// The same of what is stated within an interaction. A leg's id, or an agent's in its place, stands beside the interaction's in primary
-/// keys, and PostgreSQL refuses a key of more than 2,704 bytes.
-const PART_ID_BYTES_MAX: usize = 500;
 /// The most text of one statement. Real ones have some hundred bytes; this one can travel and be kept.
 const FACT_BYTES_MAX: usize = 64 * 1024;
 /// How much of a value is shown.
@@ -246,7 +243,11 @@ fn acceptable(
         ("event_id", mapped.event_id.as_str(), ID_BYTES_MAX),
         ("interaction_id", mapped.interaction.as_str(), ID_BYTES_MAX),
     ];
-    let parts = mapped.facts.iter().flat_map(ids_within);
+    let parts = mapped
+        .facts
+        .iter()
+        .flat_map(|fact| fact.statement.part_ids());
+    let parts = parts.map(|(field, id)| (field, id, PART_ID_BYTES_MAX));
     for (field, id, most) in whole.into_iter().chain(parts) {
         if id.len() > most || id.contains('\0') {
             return Err(ItemError::new(
@@ -265,19 +266,6 @@ fn acceptable(
         ));
     }
     Ok(outcome)
-}
-
-/// The ids that a fact names besides the interaction's, each with its field and the most bytes.
-fn ids_within(fact: &Fact) -> impl Iterator<Item = (&'static str, &str, usize)> {
-    let statement = &fact.statement;
-    let agent = statement.agent.as_ref().map(|agent| agent.id.as_str());
-    [
-        ("agent_id", agent),
-        ("queue_id", statement.queue.as_ref().map(QueueId::as_str)),
-        ("leg_id", statement.leg().map(|leg| leg.id.as_str())),
-    ]
-    .into_iter()
-    .filter_map(|(field, id)| Some((field, id?, PART_ID_BYTES_MAX)))
 }
 
 /// At most so many characters.
