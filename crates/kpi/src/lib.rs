@@ -31,5 +31,5 @@ pub use document::Problem;
 pub use explain::{Explanation, Step};
 pub use library::{Library, Shipped, shipped_definitions, shipped_schedules};
 pub use record::Subject;
-pub use reference::{FieldInfo, FunctionInfo, field_reference, function_reference, reference};
+pub use reference::{FieldInfo, FunctionInfo, field_reference, function_reference};
 pub use value::{DigestPrefix, Metadata, MetricValue, Provenance, Reason, Scope, Unit};

@@ -53,13 +53,6 @@ static LIST: Sql = Sql {
                   activated_generation, activation_id FROM kpi_definitions ORDER BY name, version",
 };
 
-static GET: Sql = Sql {
-    step: "read a KPI definition",
-    text: "SELECT name, version, unit, text, digest, status, created_at, activated_at, activated_generation, activation_id \
-           FROM kpi_definitions \
-           WHERE name = $1 AND version = $2",
-};
-
 static INSERT: Sql = Sql {
     step: "insert a KPI definition",
     text: "INSERT INTO kpi_definitions (name, version, unit, text, digest) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
@@ -109,7 +102,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &GENERATION,
     &RAISE,
     &LIST,
-    &GET,
     &INSERT,
     &COMPARE,
     &FILL,
@@ -152,19 +144,6 @@ pub async fn list(conn: &impl Connection) -> Result<Vec<StoredDefinition>, Store
     rows.iter()
         .map(|row| StoredDefinition::read(row, &LIST))
         .collect()
-}
-
-/// One version of one definition.
-pub async fn get(
-    conn: &impl Connection,
-    name: &str,
-    version: MetricVersion,
-) -> Result<Option<StoredDefinition>, StoreError> {
-    no_nul("name", name)?;
-    let rows = sql::query(conn, &GET, &[&name, &i32::from(version.0)]).await?;
-    rows.first()
-        .map(|row| StoredDefinition::read(row, &GET))
-        .transpose()
 }
 
 /// Stores a definition as a draft. A version that is there keeps its text: equal content is [`Inserted::Same`] (also when comments or
