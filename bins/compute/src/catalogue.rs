@@ -47,6 +47,14 @@ pub struct ShipReport {
 
 /// Reads and compiles everything. Call it in a transaction that holds the catalogue's lock, or where a torn read does no harm.
 pub async fn load(conn: &impl store::Connection) -> Result<Stored, StoreError> {
+    load_those(conn, |_| true).await
+}
+
+/// Like [`load`], for the definitions that are wanted: the others are not even compiled.
+async fn load_those(
+    conn: &impl store::Connection,
+    wanted: impl Fn(&StoredDefinition) -> bool,
+) -> Result<Stored, StoreError> {
     let generation = definitions::generation(conn).await?;
     let rows = definitions::list(conn).await?;
     let schedules = documents::list_schedules(conn).await?;
@@ -59,6 +67,7 @@ pub async fn load(conn: &impl store::Connection) -> Result<Stored, StoreError> {
     );
     let definitions = rows
         .into_iter()
+        .filter(|row| wanted(row))
         .map(|mut row| {
             if row.text.is_empty()
                 && let Some(text) = shipped_text(&row.name, row.version)
@@ -330,7 +339,9 @@ impl Watch {
         {
             return Ok(known);
         }
-        let active = Arc::new(Active::of(load(tx).await?));
+        // Most of what is stored are drafts, and a change waits until this transaction ends.
+        let stored = load_those(tx, |row| row.status != Status::Draft).await?;
+        let active = Arc::new(Active::of(stored));
         tracing::info!(
             generation,
             definitions = active.switched_on.len(),
