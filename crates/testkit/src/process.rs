@@ -29,7 +29,15 @@ pub struct Ready {
     pub fields: Value,
 }
 
-type Lines = Arc<Mutex<Vec<String>>>;
+type Lines = Arc<Mutex<Output>>;
+
+/// What one stream of a process gave so far.
+#[derive(Debug, Default)]
+struct Output {
+    lines: Vec<String>,
+    /// The stream has ended: nothing more comes.
+    ended: bool,
+}
 
 impl Proc {
     /// Starts a binary from the folder in which this test was built.
@@ -112,26 +120,21 @@ impl Proc {
         let find = || {
             let lines = lock(&stderr);
             let parsed = lines
+                .lines
                 .iter()
                 .filter_map(|line| serde_json::from_str(line).ok());
             parsed.into_iter().find(|line| wanted(line))
         };
         let name = self.name.clone();
         crate::eventually(within, &format!("{name} logs: {what}"), async || {
-            // Asked before looking: what it wrote before its end is then complete enough to be found.
-            let ended = self.child.try_wait().expect("ask for the process's state");
+            // Asked before looking: all that it wrote before its end is then found.
+            let ended = self.ended();
             let found = find();
-            if found.is_none()
-                && let Some(status) = ended
-            {
-                // The reading thread may be a moment behind the end.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                let found = find();
+            if let Some(status) = ended {
                 assert!(
                     found.is_some(),
                     "{name} ended with {status} before it logged: {what}"
                 );
-                return found;
             }
             found
         })
@@ -145,7 +148,7 @@ impl Proc {
         self.child.wait().expect("wait for the process");
     }
 
-    /// SIGTERM, and waits for the end. Panics after `within`.
+    /// SIGTERM, and waits for the end as [`Proc::wait`] does. Panics after `within`.
     pub async fn term(&mut self, within: Duration) -> ExitStatus {
         self.signal("TERM");
         self.wait(within).await
@@ -162,13 +165,16 @@ impl Proc {
         );
     }
 
-    /// Waits for the end. Panics after `within`.
+    /// Waits for the end and for all that it wrote. Panics after `within`.
     pub async fn wait(&mut self, within: Duration) -> ExitStatus {
         let what = format!("{} ends", self.name);
-        let status = crate::eventually(within, &what, async || {
-            self.child.try_wait().expect("ask for the process's state")
-        });
-        status.await
+        crate::eventually(within, &what, async || self.ended()).await
+    }
+
+    /// How it ended, once it has and both its streams were read to their end.
+    fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().expect("ask for the process's state")?;
+        (lock(&self.stdout).ended && lock(&self.stderr).ended).then_some(status)
     }
 
     /// True while the process runs.
@@ -179,13 +185,13 @@ impl Proc {
     /// All that was written to stderr so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        lock(&self.stderr).join("\n")
+        lock(&self.stderr).lines.join("\n")
     }
 
     /// All that was written to stdout so far.
     #[must_use]
     pub fn stdout(&self) -> String {
-        lock(&self.stdout).join("\n")
+        lock(&self.stdout).lines.join("\n")
     }
 }
 
@@ -213,7 +219,7 @@ impl Drop for Proc {
     fn drop(&mut self) {
         self.kill9();
         if std::thread::panicking() {
-            let lines = lock(&self.stderr);
+            let lines = &lock(&self.stderr).lines;
             let from = lines.len().saturating_sub(LINES_SHOWN);
             eprintln!("--- last lines of {} ---", self.name);
             for line in &lines[from..] {
@@ -243,14 +249,16 @@ fn collect(stream: impl Read + Send + 'static) -> Lines {
     let sink = Arc::clone(&lines);
     std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n') {
-            let Ok(line) = line else { return };
-            lock(&sink).push(String::from_utf8_lossy(&line).into_owned());
+            let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line).into_owned();
+            lock(&sink).lines.push(line);
         }
+        lock(&sink).ended = true;
     });
     lines
 }
 
-fn lock(lines: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
+fn lock(lines: &Mutex<Output>) -> std::sync::MutexGuard<'_, Output> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -287,6 +295,15 @@ mod tests {
         let mut process = shell(r#"echo '{"message":"ready"}' >&2"#);
         process.wait_ready().await;
         assert!(process.wait(SOON).await.success());
+    }
+
+    /// The process is gone while a child of it still writes: what is read must wait for the stream's end, not the process's.
+    #[tokio::test]
+    async fn the_end_comes_with_all_that_was_written() {
+        let mut process = shell("(sleep 0.3; echo late; echo later >&2) & exit 0");
+        assert!(process.wait(SOON).await.success());
+        assert_eq!(process.stdout(), "late");
+        assert_eq!(process.stderr(), "later");
     }
 
     #[tokio::test]
