@@ -128,6 +128,7 @@ mod tests {
             correlation: "c".into(),
             job,
             events,
+            agents: Vec::new(),
         }
     }
 

@@ -61,6 +61,7 @@ pub(crate) async fn put_fact(
             version: *version,
         }),
         events: events.collect(),
+        agents: Vec::new(),
     };
     // What was decoded a moment ago can be encoded; if not, the reason alone must do.
     let raw = message.encode().unwrap_or_default();

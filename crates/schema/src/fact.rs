@@ -2,6 +2,7 @@
 //!
 //! There is no arrival time and no delivery id in a fact, on purpose: the fold cannot depend on what it cannot see.
 
+use crate::agent_state::Track;
 use crate::id::{AgentId, CustomerKey, InteractionId, LegId, QueueId, TenantId};
 use crate::time::{Millis, UtcMicros};
 use compact_str::CompactString;
@@ -46,6 +47,13 @@ impl FactKey {
     #[must_use]
     pub fn interaction() -> Self {
         Self(CompactString::const_new("i"))
+    }
+
+    /// The key of the statement that an agent's state on one track began at an instant: an event and a history record that say so are
+    /// two copies of one fact.
+    #[must_use]
+    pub fn agent_state(track: Track, at: UtcMicros) -> Self {
+        Self(compact_str::format_compact!("a:{}:{}", track.name(), at.0))
     }
 
     /// The text, prefix included.

@@ -1,16 +1,18 @@
 //! The words of kpiline: ids, instants, durations, facts and the messages between stages.
 //!
 //! Nothing here decides anything and nothing here does I/O. Read in this order: [`id`] (who is who), [`time`] (units),
-//! [`fact`] (one statement about an interaction), [`message`] (what travels through the broker).
+//! [`fact`] (one statement about an interaction), [`agent_state`] (one about an agent's time), [`message`] (what travels through the broker).
 //!
 //! The vocabulary is the field's own: *interaction* (what the customer had with the centre), *leg* (one participant's part of
 //! it), *fact* (one statement about an interaction at an instant), *delivery* (one HTTP body or one history page).
 
+pub mod agent_state;
 pub mod fact;
 pub mod id;
 pub mod message;
 pub mod time;
 
+pub use agent_state::{AgentEvent, AgentFact, AgentStatement, Presence, Routing, Track};
 pub use fact::{
     AgentRef, Details, Direction, DurationKind, Durations, Event, Fact, FactKey, Leg, LegKind,
     LegOutcome, PART_ID_BYTES_MAX, SourceRank, State, Statement, Transfer,

@@ -3,6 +3,7 @@
 //! Maps and defaults, not tuples: the previous release reads what the next one writes (unknown members are skipped) and the
 //! next one reads what the previous one wrote (new members have a default). A member is never renamed or given a new meaning.
 
+use crate::agent_state::AgentEvent;
 use crate::fact::Event;
 use crate::id::{
     CorrelationId, DeliveryId, JobId, MessageId, MetricVersion, SubscriptionName, TenantId,
@@ -110,8 +111,11 @@ pub struct EventsMessage {
     /// The backfill job these events belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobRef>,
-    /// The facts, in no order that matters.
+    /// The facts about interactions, in no order that matters.
     pub events: Vec<Event>,
+    /// The facts about agents, in no order that matters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentEvent>,
 }
 
 /// What `deliver.wake` carries: rows are due, look now. The rows are the truth, this is a hint.
@@ -170,7 +174,7 @@ impl WakeMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AgentId, DurationKind};
+    use crate::{AgentFact, AgentId, AgentStatement, DurationKind, Presence, Routing, Track};
     use crate::{
         AgentRef, Durations, Fact, FactKey, InteractionId, Millis, SourceRank, State, Statement,
     };
@@ -200,6 +204,25 @@ mod tests {
                         }),
                         durations: Durations::default().with(DurationKind::Talk, Millis(-5)),
                         ..Statement::default()
+                    },
+                },
+            }],
+            agents: vec![AgentEvent {
+                tenant: TenantId::new("acme"),
+                agent: AgentRef {
+                    id: AgentId::new("a"),
+                    zone: None,
+                },
+                fact: AgentFact {
+                    key: FactKey::agent_state(Track::Presence, UtcMicros(8)),
+                    at: UtcMicros(8),
+                    until: None,
+                    revision: None,
+                    rank: SourceRank::Event,
+                    statement: AgentStatement {
+                        presence: Some(Presence::Other("on a boat".into())),
+                        routing: Some(Routing::NotResponding),
+                        ..AgentStatement::default()
                     },
                 },
             }],

@@ -100,6 +100,7 @@ fn a_message_carries_all_of_a_leg() {
             interaction: "i".into(),
             fact,
         }],
+        agents: Vec::new(),
     };
     let read = EventsMessage::decode(&message.encode().unwrap()).unwrap();
     assert_eq!(read, message);

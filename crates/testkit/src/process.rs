@@ -173,7 +173,10 @@ impl Proc {
 
     /// How it ended, once it has and both its streams were read to their end.
     fn ended(&mut self) -> Option<ExitStatus> {
-        let status = self.child.try_wait().expect("ask for the process's state")?;
+        let status = self
+            .child
+            .try_wait()
+            .expect("ask for the process's state")?;
         (lock(&self.stdout).ended && lock(&self.stderr).ended).then_some(status)
     }
 

@@ -14,7 +14,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("expression", &[]),
     ("adapter", &["schema", "timezone"]),
     ("session", &["schema"]),
-    ("kpi", &["schema", "session", "timezone", "expression"]),
+    ("window", &["schema", "timezone"]),
+    ("agent", &["schema"]),
+    (
+        "kpi",
+        &[
+            "schema",
+            "session",
+            "timezone",
+            "expression",
+            "window",
+            "agent",
+        ],
+    ),
     ("store", &["schema"]),
     ("broker", &["schema"]),
     ("platform", &["schema"]),
@@ -26,7 +38,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "compute",
         &[
-            "schema", "adapter", "session", "kpi", "timezone", "broker", "runtime", "store",
+            "schema", "adapter", "session", "agent", "window", "kpi", "timezone", "broker",
+            "runtime", "store",
         ],
     ),
     (
@@ -51,6 +64,8 @@ const PURE: &[&str] = &[
     "expression",
     "adapter",
     "session",
+    "agent",
+    "window",
     "kpi",
 ];
 

@@ -94,6 +94,7 @@ fn message(first: &StoredEvent, event: Event, job: JobRef) -> EventsMessage {
         correlation: CorrelationId::new(format!("job-{}", job.id)),
         job: Some(job),
         events: vec![event],
+        agents: Vec::new(),
     }
 }
 

@@ -118,6 +118,7 @@ impl Pack {
                 correlation: first.delivery.correlation.clone(),
                 job: first.delivery.job,
                 events: Vec::new(),
+                agents: Vec::new(),
             },
             bytes: 0,
         }

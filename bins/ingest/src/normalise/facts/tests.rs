@@ -228,6 +228,7 @@ fn the_bound_of_an_events_bytes_holds_for_the_largest() {
         correlation: "c".into(),
         job: None,
         events: vec![event],
+        agents: Vec::new(),
     };
     let bytes = encoded.encode().unwrap().len();
     assert!(bytes <= bound, "{bytes} > {bound}");

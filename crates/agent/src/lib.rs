@@ -1,0 +1,1 @@
+//! What an agent's time was: stated states and the legs of interactions, folded into intervals without gap or overlap.

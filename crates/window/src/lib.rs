@@ -1,0 +1,1 @@
+//! Tumbling windows of local time, and what adds up in them.
