@@ -1,7 +1,10 @@
 //! The legs of an interaction: one participant's part each, as stated, or derived from events that know no legs.
 
+mod busy;
 mod derived;
 mod stated;
+
+pub use busy::LegBusy;
 
 use crate::timeline::Timeline;
 use crate::totals::{DurationFact, Totals, by_leg};

@@ -19,7 +19,7 @@ mod withdrawn;
 
 pub use fold::{Change, MAX_FACTS, Session};
 pub use json::SessionError;
-pub use legs::LegView;
+pub use legs::{LegBusy, LegView};
 pub use outcome::{Outcome, Transfers};
 pub use timeline::{Status, Timeline};
 pub use totals::{DurationFact, IMPLAUSIBLE_MILLIS, Totals};

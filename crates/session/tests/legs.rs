@@ -486,3 +486,48 @@ fn an_agents_stated_leg_without_an_outcome_is_read_as_events_are() {
 fn told_end() -> Told {
     at(99).state("missed").key("end")
 }
+
+/// From, until and wrapped up, in seconds after the start.
+fn busy(session: &Session) -> Vec<(i64, Option<i64>, Option<i64>)> {
+    let timeline = session.timeline();
+    let began = timeline.start().unwrap();
+    let after = |at: UtcMicros| at.since(began).0 / 1000;
+    let legs = timeline.legs();
+    let busy = legs.iter().filter_map(|leg| leg.busy(timeline.ended_at()));
+    busy.map(|busy| {
+        (
+            after(busy.from),
+            busy.until.map(after),
+            busy.wrapped_at.map(after),
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn an_agent_is_busy_from_the_answer_for_as_long_as_was_handled() {
+    assert_eq!(
+        busy(&session(transferred())),
+        [(10, Some(46), None), (50, Some(100), Some(120))],
+        "31 s talk and 5 s hold; then 50 s talk and 20 s wrap-up"
+    );
+}
+
+#[test]
+fn an_agent_whose_contact_goes_on_is_busy_without_end() {
+    let mut told = transferred();
+    told.truncate(4);
+    assert_eq!(busy(&session(told)), [(10, None, None)]);
+}
+
+#[test]
+fn an_agent_at_whom_it_only_rang_was_not_busy() {
+    let told = vec![
+        at(0).state("queued").queue("q"),
+        at(5).state("alerting").agent("deaf"),
+        at(20).state("alerting").agent("anna"),
+        at(25).state("connected").agent("anna"),
+        at(60).state("completed").agent("anna"),
+    ];
+    assert_eq!(busy(&session(told)), [(25, Some(60), None)]);
+}
