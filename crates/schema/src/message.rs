@@ -50,6 +50,17 @@ pub enum BodyFormat {
     },
     /// CXone contact records as JSON: an answer of `contacts/completed` or `contacts`, a list of its rows, or one row.
     CxoneContacts,
+    /// Genesys user details: when an agent's presence and routing status were what. A user's record, an array, or a page with `userDetails`.
+    GenesysUserDetails,
+    /// Genesys workforce management: the published schedules of agents, an answer of `agentschedules/search`.
+    GenesysSchedules,
+    /// CXone agent state history as JSON: an answer of `agents/state-history`, a list of its rows, or one row.
+    CxoneAgentStates,
+    /// CXone data-download report 544 (Agent State Log), CSV with a header line. Its times are business-unit local.
+    CxoneAgentStateLog {
+        /// The business unit's IANA zone.
+        zone: CompactString,
+    },
     /// JSON read through the mapping file of this name.
     Mapped {
         /// The mapping's name.

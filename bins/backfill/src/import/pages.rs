@@ -22,6 +22,18 @@ const CONTACTS: PageShape = PageShape {
     lists: &["completedContacts", "contacts"],
     wrapper: Some("resultSet"),
 };
+/// Answers of the user details API.
+const USERS: PageShape = PageShape {
+    record: "userId",
+    lists: &["userDetails"],
+    wrapper: None,
+};
+/// Answers of `agents/state-history`; early versions of that API put the list into one more object.
+const AGENT_STATES: PageShape = PageShape {
+    record: "stateIndex",
+    lists: &["agentStateHistory", "entries"],
+    wrapper: Some("agentStateHistory"),
+};
 
 /// A body for one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +70,15 @@ impl<R: Read> Pages<R> {
                 Records::Json(JsonRecords::new(source, Some(CONVERSATIONS)))
             }
             BodyFormat::CxoneContacts => Records::Json(JsonRecords::new(source, Some(CONTACTS))),
-            BodyFormat::GenesysWebhook | BodyFormat::Mapped { .. } => {
-                Records::Json(JsonRecords::new(source, None))
+            BodyFormat::GenesysUserDetails => Records::Json(JsonRecords::new(source, Some(USERS))),
+            BodyFormat::CxoneAgentStates => {
+                Records::Json(JsonRecords::new(source, Some(AGENT_STATES)))
             }
-            BodyFormat::CxoneCallDetail { .. } => {
+            // What an answer says about its schedules as a whole is part of each, so an answer stays together here.
+            BodyFormat::GenesysSchedules
+            | BodyFormat::GenesysWebhook
+            | BodyFormat::Mapped { .. } => Records::Json(JsonRecords::new(source, None)),
+            BodyFormat::CxoneCallDetail { .. } | BodyFormat::CxoneAgentStateLog { .. } => {
                 let mut rows = Rows::new(source);
                 if let Some(first) = rows.read()? {
                     if first.broken {
@@ -172,7 +189,11 @@ impl<R: Read> Pages<R> {
     /// How many items the adapter finds in a value. Mostly one; of an answer that has no list, because nothing was found, none.
     fn items(&self, raw: &[u8]) -> u32 {
         match &self.format {
-            BodyFormat::GenesysDetails | BodyFormat::CxoneContacts => {
+            BodyFormat::GenesysDetails
+            | BodyFormat::GenesysUserDetails
+            | BodyFormat::GenesysSchedules
+            | BodyFormat::CxoneContacts
+            | BodyFormat::CxoneAgentStates => {
                 match adapter::split(&self.format, raw) {
                     Split::Items(items) => u32::try_from(items.len()).unwrap_or(u32::MAX),
                     Split::Unreadable { .. } => 1,
@@ -180,7 +201,8 @@ impl<R: Read> Pages<R> {
             }
             BodyFormat::GenesysWebhook
             | BodyFormat::Mapped { .. }
-            | BodyFormat::CxoneCallDetail { .. } => 1,
+            | BodyFormat::CxoneCallDetail { .. }
+            | BodyFormat::CxoneAgentStateLog { .. } => 1,
         }
     }
 

@@ -115,7 +115,12 @@ fn format_text<'a>(
         BodyFormat::GenesysWebhook => Cow::Borrowed("\"genesys_webhook\""),
         BodyFormat::GenesysDetails => Cow::Borrowed("\"genesys_details\""),
         BodyFormat::CxoneContacts => Cow::Borrowed("\"cxone_contacts\""),
-        BodyFormat::CxoneCallDetail { .. } | BodyFormat::Mapped { .. } => {
+        BodyFormat::GenesysUserDetails => Cow::Borrowed("\"genesys_user_details\""),
+        BodyFormat::GenesysSchedules => Cow::Borrowed("\"genesys_schedules\""),
+        BodyFormat::CxoneAgentStates => Cow::Borrowed("\"cxone_agent_states\""),
+        BodyFormat::CxoneCallDetail { .. }
+        | BodyFormat::CxoneAgentStateLog { .. }
+        | BodyFormat::Mapped { .. } => {
             if let Some((_, text)) = known.iter().find(|(found, _)| *found == format) {
                 return Cow::Owned(text.clone());
             }
