@@ -10,6 +10,7 @@
 //! No customer identity leaves an adapter: a fact's customer key is a keyed hash, and there is no key here.
 
 pub mod csv_rows;
+mod customer;
 pub mod cxone_call_detail;
 pub mod cxone_contacts;
 mod error;
@@ -24,6 +25,7 @@ mod node;
 mod scalar;
 mod split;
 
+pub use customer::customer_key;
 pub use error::{BodyError, ItemError};
 pub use json::digest;
 pub use map::{Mapped, Outcome, map};
