@@ -3,7 +3,7 @@
 //! A [`Session`] is a set of facts, at most one for each [`schema::FactKey`]. Inserting is union, so order, repetition and splitting
 //! cannot matter; of two copies of one fact the greater in a fixed total order wins, so arrival cannot matter either. A [`Timeline`]
 //! is the same facts in the order of the platform's clock, with the questions that a metric asks: what lasted how long, what became of
-//! it ([`Outcome`]), and whose part was what ([`LegView`]).
+//! it ([`Outcome`]), where an open one is now ([`Now`]), and whose part was what ([`LegView`]).
 //!
 //! Start reading at [`fold`], then [`timeline`], [`outcome`] and [`legs`]. Nothing here knows a clock, a zone or a metric, and nothing here fails on content.
 
@@ -13,6 +13,7 @@ mod history;
 pub mod json;
 pub mod legs;
 pub mod outcome;
+pub mod phase;
 pub mod timeline;
 pub mod totals;
 mod withdrawn;
@@ -21,5 +22,6 @@ pub use fold::{Change, MAX_FACTS, Session};
 pub use json::SessionError;
 pub use legs::{LegBusy, LegView};
 pub use outcome::{Outcome, Transfers};
+pub use phase::{Now, Phase};
 pub use timeline::{Status, Timeline};
 pub use totals::{DurationFact, IMPLAUSIBLE_MILLIS, Totals};

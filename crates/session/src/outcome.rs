@@ -303,6 +303,18 @@ impl<'a> Timeline<'a> {
         )
     }
 
+    /// When it was offered to agents: the start of the first wait in a queue that a leg states, else the first `offered` or `queued` told,
+    /// else the start of the interaction. `None` only where nothing is known at all.
+    pub fn offered_at(&self) -> Option<UtcMicros> {
+        let queues = self.stated_legs().iter();
+        let queues = queues.filter(|leg| leg.kind == LegKind::Queue);
+        queues
+            .map(|leg| leg.started_at)
+            .min()
+            .or_else(|| self.first_state(&[State::Offered, State::Queued]))
+            .or_else(|| self.start())
+    }
+
     /// When an agent first answered: the earliest that the agents' legs state, else a queue's leg, else the first `connected`.
     pub fn answered_at(&self) -> Option<UtcMicros> {
         let earliest = |kind: LegKind| {

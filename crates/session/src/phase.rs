@@ -1,0 +1,144 @@
+//! Where an open interaction is now: what live gauges count.
+
+use crate::history;
+use crate::timeline::{Status, Timeline};
+use schema::{AgentId, LegKind, QueueId, State, UtcMicros};
+
+/// What an open interaction is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// Presented to the centre, in no queue yet.
+    Offered,
+    /// The customer waits in a queue.
+    Waiting,
+    /// It rings at an agent; the customer still waits.
+    Alerting,
+    /// An agent has it.
+    InProgress,
+    /// An agent has it, and the customer is on hold.
+    Held,
+    /// Anything else that is not the end.
+    Other,
+}
+
+impl Phase {
+    /// The name, as it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Waiting => "waiting",
+            Self::Alerting => "alerting",
+            Self::InProgress => "in_progress",
+            Self::Held => "held",
+            Self::Other => "other",
+        }
+    }
+
+    const fn waits(self) -> bool {
+        matches!(self, Self::Waiting | Self::Alerting)
+    }
+
+    const fn talks(self) -> bool {
+        matches!(self, Self::InProgress | Self::Held)
+    }
+}
+
+/// Where an open interaction is, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now<'a> {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Since when. Of a customer who waits: since the wait began, ringing included. Of one who was answered: since the answer, holds
+    /// included.
+    pub since: UtcMicros,
+    /// The queue it is in, or came from.
+    pub queue: Option<&'a QueueId>,
+    /// The agent who has it, or at whom it rings.
+    pub agent: Option<&'a AgentId>,
+}
+
+impl<'a> Timeline<'a> {
+    /// Where the interaction is; `None` where it has ended, or where nothing is known.
+    ///
+    /// By the states that events told, in the order of the course; of a record with legs and no events, by the legs that are open.
+    pub fn now(&self) -> Option<Now<'a>> {
+        if self.status() != Status::Open {
+            return None;
+        }
+        let start = self.start()?;
+        self.by_states().or_else(|| self.by_legs()).or(Some(Now {
+            phase: Phase::Offered,
+            since: start,
+            queue: self.queue(),
+            agent: None,
+        }))
+    }
+
+    fn by_states(&self) -> Option<Now<'a>> {
+        let mut now: Option<Now<'a>> = None;
+        let mut queue = None;
+        for (fact, state) in self.history() {
+            queue = fact.statement.queue.as_ref().or(queue);
+            let phase = match state {
+                State::Offered => Phase::Offered,
+                State::Queued => Phase::Waiting,
+                State::Alerting => Phase::Alerting,
+                State::Connected => Phase::InProgress,
+                State::Held => Phase::Held,
+                // Whoever passes it on lets the customer wait for the next one.
+                _ if history::transfer(state).is_some() => Phase::Waiting,
+                // Not the end: another statement took it back.
+                _ => Phase::Other,
+            };
+            let same_stretch = now.is_some_and(|before| {
+                (before.phase.waits() && phase.waits())
+                    || (before.phase.talks() && phase.talks())
+                    || before.phase == phase
+            });
+            let named = fact.statement.agent.as_ref().map(|agent| &agent.id);
+            let before = now.filter(|_| same_stretch && phase.talks());
+            now = Some(Now {
+                phase,
+                since: now
+                    .filter(|_| same_stretch)
+                    .map_or(fact.at, |now| now.since),
+                queue,
+                agent: named
+                    .filter(|_| phase != Phase::Waiting)
+                    .or_else(|| before.and_then(|before| before.agent)),
+            });
+        }
+        now
+    }
+
+    fn by_legs(&self) -> Option<Now<'a>> {
+        let open = self
+            .stated_legs()
+            .iter()
+            .filter(|leg| leg.ended_at.is_none());
+        let mut waiting = None;
+        for leg in open {
+            match leg.kind {
+                LegKind::Agent if leg.answered_at.is_some() => {
+                    return Some(Now {
+                        phase: Phase::InProgress,
+                        since: leg.answered_at.unwrap_or(leg.started_at),
+                        queue: leg.queue,
+                        agent: leg.agent.map(|agent| &agent.id),
+                    });
+                }
+                LegKind::Queue => {
+                    waiting = Some(Now {
+                        phase: Phase::Waiting,
+                        since: leg.started_at,
+                        queue: leg.queue,
+                        agent: None,
+                    });
+                }
+                _ => {}
+            }
+        }
+        waiting
+    }
+}
