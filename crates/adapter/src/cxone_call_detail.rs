@@ -23,7 +23,7 @@
 use crate::csv_rows::{Span, spans};
 use crate::error::{BodyError, ItemError};
 use crate::json;
-use crate::map::{Mapped, Outcome};
+use crate::map::{Mapped, Outcome, Stated};
 use crate::scalar::{rounded, storable};
 use crate::split::without_mark;
 use compact_str::CompactString;
@@ -303,15 +303,18 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
         event_id: EventId::new(&contact),
         at,
         digest: digest(&row),
-        interaction: InteractionId::new(&master),
-        facts: vec![Fact {
-            key: FactKey::leg(&contact),
-            at,
-            revision: None,
-            rank: SourceRank::SettledRecord,
-            statement,
-        }],
-        terminal: true,
+        stated: Stated::Interaction {
+            interaction: InteractionId::new(&master),
+            facts: vec![Fact {
+                key: FactKey::leg(&contact),
+                at,
+                revision: None,
+                rank: SourceRank::SettledRecord,
+                statement,
+            }],
+            terminal: true,
+            customer: None,
+        },
     }))
 }
 

@@ -34,7 +34,7 @@
 
 use crate::cxone_call_detail::media_named;
 use crate::error::ItemError;
-use crate::map::{Mapped, Outcome};
+use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{scalar, tree};
 use crate::scalar::{Scalar, rounded};
 use crate::{instant, json};
@@ -377,15 +377,18 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
         event_id: EventId::new(&contact),
         at,
         digest: json::digest(raw),
-        interaction: InteractionId::new(&master),
-        facts: vec![Fact {
-            key: FactKey::leg(&contact),
-            at,
-            revision: row.revision()?,
-            rank: SourceRank::SettledRecord,
-            statement,
-        }],
-        terminal,
+        stated: Stated::Interaction {
+            interaction: InteractionId::new(&master),
+            facts: vec![Fact {
+                key: FactKey::leg(&contact),
+                at,
+                revision: row.revision()?,
+                rank: SourceRank::SettledRecord,
+                statement,
+            }],
+            terminal,
+            customer: None,
+        },
     }))
 }
 

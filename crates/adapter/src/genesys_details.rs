@@ -41,7 +41,7 @@ pub use segments::{SegmentFigures, from_segments};
 
 use crate::error::ItemError;
 use crate::json;
-use crate::map::{Mapped, Outcome};
+use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{Node, tree};
 use crate::{instant, scalar::Scalar};
 use relations::is_served;
@@ -168,9 +168,12 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
         event_id: EventId::new(&interaction),
         at: start,
         digest: json::digest(raw),
-        interaction: InteractionId::new(&interaction),
-        facts,
-        terminal: end.is_some(),
+        stated: Stated::Interaction {
+            interaction: InteractionId::new(&interaction),
+            facts,
+            terminal: end.is_some(),
+            customer: None,
+        },
     }))
 }
 

@@ -17,7 +17,7 @@
 
 use crate::error::ItemError;
 use crate::guide_shape::{self, Data, Envelope, METRICS, Part, People};
-use crate::map::{Mapped, Outcome};
+use crate::map::{Mapped, Outcome, Stated};
 use crate::scalar::{DURATION, Scalar, storable};
 use crate::{instant, json};
 use compact_str::CompactString;
@@ -57,13 +57,16 @@ pub(crate) fn map(line: &[u8]) -> Result<Outcome, ItemError> {
             event_id: EventId::new(key.strip_prefix("e:").unwrap_or(key)),
             at: fact.at,
             digest: json::digest_of(envelope, |name| CONTENT.contains(&name)),
-            terminal: fact
-                .statement
-                .state
-                .as_ref()
-                .is_some_and(State::is_terminal),
-            interaction,
-            facts: vec![fact],
+            stated: Stated::Interaction {
+                interaction,
+                terminal: fact
+                    .statement
+                    .state
+                    .as_ref()
+                    .is_some_and(State::is_terminal),
+                facts: vec![fact],
+                customer: None,
+            },
         });
     })?;
     Ok(match mapped {

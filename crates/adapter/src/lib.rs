@@ -28,7 +28,7 @@ mod split;
 pub use customer::customer_key;
 pub use error::{BodyError, ItemError};
 pub use json::digest;
-pub use map::{Mapped, Outcome, map};
+pub use map::{CustomerIdentity, Mapped, Outcome, Stated, map};
 pub use mapping::{Mapping, Mappings};
 pub use split::{Item, Split, split};
 

@@ -3,7 +3,12 @@
 use crate::error::ItemError;
 use crate::guide;
 use crate::mapping::Mappings;
-use schema::{BodyFormat, EventId, Fact, InteractionId, UtcMicros};
+use compact_str::CompactString;
+use schema::{
+    AgentFact, AgentRef, BodyFormat, EventId, Fact, InteractionId, Presence, Routing, UtcMicros,
+};
+use std::borrow::Cow;
+use std::fmt;
 
 /// What an item states.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,12 +19,121 @@ pub struct Mapped {
     pub at: UtcMicros,
     /// The digest of the content, the same for every copy (see [`crate::digest()`]).
     pub digest: [u8; 16],
-    /// The interaction it is about.
-    pub interaction: InteractionId,
-    /// What it states; at least one fact.
-    pub facts: Vec<Fact>,
-    /// Whether one of the facts is a terminal state of the interaction.
-    pub terminal: bool,
+    /// What it is about, and what it states of it.
+    pub stated: Stated,
+}
+
+/// What an item is about, and what it states of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stated {
+    /// Something about an interaction.
+    Interaction {
+        /// The interaction.
+        interaction: InteractionId,
+        /// At least one fact.
+        facts: Vec<Fact>,
+        /// Whether one of the facts is a terminal state of the interaction.
+        terminal: bool,
+        /// Who the customer is, where the item tells it. Not part of a fact: there it is a keyed hash at most.
+        customer: Option<CustomerIdentity>,
+    },
+    /// Something about an agent's time.
+    Agent {
+        /// The agent, with the zone where the item states it.
+        agent: AgentRef,
+        /// At least one fact.
+        facts: Vec<AgentFact>,
+    },
+}
+
+impl Stated {
+    /// The interaction it is about, if it is about one.
+    pub const fn interaction(&self) -> Option<&InteractionId> {
+        match self {
+            Self::Interaction { interaction, .. } => Some(interaction),
+            Self::Agent { .. } => None,
+        }
+    }
+
+    /// The facts about an interaction; of an agent there are none.
+    pub fn facts(&self) -> &[Fact] {
+        match self {
+            Self::Interaction { facts, .. } => facts,
+            Self::Agent { .. } => &[],
+        }
+    }
+
+    /// Whether it states a terminal state of an interaction.
+    pub const fn is_terminal(&self) -> bool {
+        matches!(self, Self::Interaction { terminal: true, .. })
+    }
+
+    /// The agent it is about and the facts about it, if it is about one.
+    pub fn agent(&self) -> Option<(&AgentRef, &[AgentFact])> {
+        match self {
+            Self::Interaction { .. } => None,
+            Self::Agent { agent, facts } => Some((agent, facts)),
+        }
+    }
+
+    /// The texts that stand in keys of the store beside the interaction's id, each with the name of its field. None may have more than
+    /// [`schema::PART_ID_BYTES_MAX`] bytes.
+    pub fn key_texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let of_interaction = self
+            .facts()
+            .iter()
+            .flat_map(|fact| fact.statement.part_ids());
+        let of_agent = self.agent().into_iter().flat_map(|(agent, facts)| {
+            std::iter::once(("agent_id", agent.id.as_str())).chain(facts.iter().flat_map(texts))
+        });
+        of_interaction.chain(of_agent)
+    }
+
+    /// What the log files it under: the interaction's id, or `agent:` and the agent's.
+    pub fn subject(&self) -> Cow<'_, str> {
+        match self {
+            Self::Interaction { interaction, .. } => Cow::Borrowed(interaction.as_str()),
+            Self::Agent { agent, .. } => Cow::Owned(format!("agent:{}", agent.id)),
+        }
+    }
+}
+
+/// The texts of a fact about an agent: a state, a reason or a team is a group that something is counted by.
+fn texts(fact: &AgentFact) -> impl Iterator<Item = (&'static str, &str)> {
+    let statement = &fact.statement;
+    [
+        ("fact_key", Some(fact.key.as_str())),
+        ("presence", statement.presence.as_ref().map(Presence::name)),
+        ("routing", statement.routing.as_ref().map(Routing::name)),
+        ("scheduled", statement.scheduled.as_deref()),
+        ("reason", statement.reason.as_deref()),
+        ("team", statement.team.as_deref()),
+    ]
+    .into_iter()
+    .filter_map(|(field, text)| Some((field, text?)))
+}
+
+/// Who a customer is, as the platform states it: an id, a number, an address. Personal data: it is hashed under a key or dropped, and
+/// neither logged nor published nor shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CustomerIdentity(CompactString);
+
+impl CustomerIdentity {
+    /// Wraps the text as it is.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(CompactString::new(text.as_ref()))
+    }
+
+    /// The text: for the hash, and nothing else.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for CustomerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerIdentity")
+    }
 }
 
 /// What became of an item.
@@ -41,6 +155,12 @@ pub fn map(format: &BodyFormat, raw: &[u8], mappings: &Mappings) -> Result<Outco
         BodyFormat::GenesysDetails => crate::genesys_details::map(raw),
         BodyFormat::CxoneCallDetail { zone } => crate::cxone_call_detail::map(raw, zone),
         BodyFormat::CxoneContacts => crate::cxone_contacts::map(raw),
+        BodyFormat::GenesysUserDetails
+        | BodyFormat::GenesysSchedules
+        | BodyFormat::CxoneAgentStates
+        | BodyFormat::CxoneAgentStateLog { .. } => Ok(Outcome::Ignored {
+            kind: "agent states".to_owned(),
+        }),
         BodyFormat::Mapped { mapping } => mappings.get(mapping)?.map(raw),
     }
 }

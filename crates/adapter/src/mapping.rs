@@ -32,7 +32,7 @@ mod file;
 mod path;
 
 use crate::error::ItemError;
-use crate::map::{Mapped, Outcome};
+use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{scalar, tree};
 use crate::scalar::{Scalar, rounded, storable};
 use crate::{instant, json};
@@ -234,9 +234,12 @@ impl Mapping {
             event_id: EventId::new(event_id),
             at,
             digest: json::digest_of(raw, content),
-            interaction: InteractionId::new(interaction),
-            facts: vec![fact],
-            terminal,
+            stated: Stated::Interaction {
+                interaction: InteractionId::new(interaction),
+                facts: vec![fact],
+                terminal,
+                customer: None,
+            },
         }))
     }
 

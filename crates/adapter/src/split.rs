@@ -33,7 +33,12 @@ pub struct Item<'a> {
 pub fn split<'a>(format: &BodyFormat, body: &'a [u8]) -> Split<'a> {
     let body = without_mark(body);
     let items = match format {
-        BodyFormat::GenesysWebhook | BodyFormat::Mapped { .. } => values(body),
+        BodyFormat::GenesysWebhook
+        | BodyFormat::GenesysUserDetails
+        | BodyFormat::GenesysSchedules
+        | BodyFormat::CxoneAgentStates
+        | BodyFormat::CxoneAgentStateLog { .. }
+        | BodyFormat::Mapped { .. } => values(body),
         BodyFormat::GenesysDetails => values(body).map(|spans| {
             spans
                 .into_iter()

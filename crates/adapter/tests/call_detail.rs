@@ -35,7 +35,7 @@ fn instant(text: &str) -> UtcMicros {
 }
 
 fn duration(mapped: &Mapped, kind: DurationKind) -> Option<i64> {
-    mapped.facts[0]
+    mapped.stated.facts()[0]
         .statement
         .durations
         .get(kind)
@@ -45,15 +45,20 @@ fn duration(mapped: &Mapped, kind: DurationKind) -> Option<i64> {
 #[test]
 fn a_row_is_a_leg_of_its_masters_interaction() {
     let (first, second) = (row(0), row(1));
-    assert_eq!(first.interaction, second.interaction);
-    assert_eq!(first.interaction.as_str(), "900719925474010001");
+    assert_eq!(first.stated.interaction(), second.stated.interaction());
+    assert_eq!(first.stated.subject(), "900719925474010001");
     // Ids beyond 2^53, with or without the fraction that an empty cell elsewhere gives the column.
     assert_eq!(
-        second.facts[0].statement.leg().unwrap().id.as_str(),
+        second.stated.facts()[0]
+            .statement
+            .leg()
+            .unwrap()
+            .id
+            .as_str(),
         "900719925474010002"
     );
     assert_eq!(
-        second.facts[0]
+        second.stated.facts()[0]
             .statement
             .agent
             .as_ref()
@@ -63,17 +68,25 @@ fn a_row_is_a_leg_of_its_masters_interaction() {
         "8002"
     );
     assert_eq!(
-        row(5).interaction.as_str(),
+        row(5).stated.subject(),
         "900719925474010006",
         "without a master the contact is its own"
     );
-    assert_eq!(first.facts[0].statement.disposition.as_deref(), Some("12"));
     assert_eq!(
-        first.facts[0].statement.queue.as_ref().unwrap().as_str(),
+        first.stated.facts()[0].statement.disposition.as_deref(),
+        Some("12")
+    );
+    assert_eq!(
+        first.stated.facts()[0]
+            .statement
+            .queue
+            .as_ref()
+            .unwrap()
+            .as_str(),
         "5001"
     );
     let media = |mapped: &Mapped| {
-        mapped.facts[0]
+        mapped.stated.facts()[0]
             .statement
             .details
             .as_ref()
@@ -96,7 +109,7 @@ fn working_time_is_talk_and_what_the_report_lacks_is_not_stated() {
     // Hold is inside working time, after-call work is in no column: neither is zero.
     assert_eq!(duration(&mapped, DurationKind::Hold), None);
     assert_eq!(duration(&mapped, DurationKind::Wrap), None);
-    let leg = mapped.facts[0].statement.leg().unwrap();
+    let leg = mapped.stated.facts()[0].statement.leg().unwrap();
     assert_eq!(
         (leg.kind, leg.outcome),
         (LegKind::Agent, Some(LegOutcome::Answered))
@@ -108,19 +121,25 @@ fn working_time_is_talk_and_what_the_report_lacks_is_not_stated() {
 fn agent_zero_is_no_agent_and_no_abandon_for_that() {
     let (abandoned, in_the_flow) = (row(2), row(3));
     for mapped in [&abandoned, &in_the_flow] {
-        assert_eq!(mapped.facts[0].statement.agent, None);
+        assert_eq!(mapped.stated.facts()[0].statement.agent, None);
         assert_eq!(duration(mapped, DurationKind::Talk), None);
-        assert!(mapped.terminal);
+        assert!(mapped.stated.is_terminal());
     }
-    assert_eq!(abandoned.facts[0].statement.state, Some(State::Abandoned));
     assert_eq!(
-        abandoned.facts[0].statement.leg().unwrap().kind,
+        abandoned.stated.facts()[0].statement.state,
+        Some(State::Abandoned)
+    );
+    assert_eq!(
+        abandoned.stated.facts()[0].statement.leg().unwrap().kind,
         LegKind::Queue
     );
     assert_eq!(duration(&abandoned, DurationKind::QueueWait), Some(44_000));
-    assert_eq!(in_the_flow.facts[0].statement.state, Some(State::Completed));
     assert_eq!(
-        in_the_flow.facts[0].statement.leg().unwrap().kind,
+        in_the_flow.stated.facts()[0].statement.state,
+        Some(State::Completed)
+    );
+    assert_eq!(
+        in_the_flow.stated.facts()[0].statement.leg().unwrap().kind,
         LegKind::Ivr
     );
     assert_eq!(duration(&in_the_flow, DurationKind::QueueWait), None);
@@ -130,7 +149,7 @@ fn agent_zero_is_no_agent_and_no_abandon_for_that() {
 fn an_agents_part_begins_behind_the_flow_and_the_queue() {
     let answered = |index| {
         let mapped = row(index);
-        let leg = mapped.facts[0].statement.leg().unwrap().clone();
+        let leg = mapped.stated.facts()[0].statement.leg().unwrap().clone();
         leg.answered_at.map(|at| at.since(mapped.at).0)
     };
     assert_eq!(answered(0), Some(43_000));
@@ -139,7 +158,7 @@ fn an_agents_part_begins_behind_the_flow_and_the_queue() {
     assert_eq!((answered(2), answered(4)), (None, None));
     // What the report does not know is not stated.
     let mapped = row(0);
-    let leg = mapped.facts[0].statement.leg().unwrap();
+    let leg = mapped.stated.facts()[0].statement.leg().unwrap();
     assert_eq!((leg.holds, leg.transfer), (None, None));
 }
 
@@ -152,8 +171,11 @@ fn who_left_without_having_waited_in_a_queue_left_the_flow() {
         let mapped = rows(body.as_bytes(), "America/Denver")
             .swap_remove(0)
             .unwrap();
-        assert_eq!(mapped.facts[0].statement.state, Some(State::Abandoned));
-        let leg = mapped.facts[0].statement.leg().unwrap();
+        assert_eq!(
+            mapped.stated.facts()[0].statement.state,
+            Some(State::Abandoned)
+        );
+        let leg = mapped.stated.facts()[0].statement.leg().unwrap();
         assert_eq!(leg.outcome, Some(LegOutcome::Abandoned));
         leg.kind
     };
@@ -186,8 +208,11 @@ fn empty_cells_are_not_stated_and_a_row_without_a_start_is_refused_alone() {
     let rows = rows(CSV, "America/Denver");
     assert_eq!(rows.len(), 7);
     let empty = rows[4].as_ref().unwrap();
-    assert!(empty.facts[0].statement.durations.is_empty());
-    assert_eq!(empty.facts[0].statement.leg().unwrap().ended_at, None);
+    assert!(empty.stated.facts()[0].statement.durations.is_empty());
+    assert_eq!(
+        empty.stated.facts()[0].statement.leg().unwrap().ended_at,
+        None
+    );
     let error = rows[6].as_ref().unwrap_err();
     assert_eq!(
         (error.field.as_str(), error.value.as_str()),

@@ -23,11 +23,15 @@ fn mapped(row: &Value) -> Mapped {
 }
 
 fn leg(row: &Value) -> Leg {
-    mapped(row).facts[0].statement.leg().unwrap().clone()
+    mapped(row).stated.facts()[0]
+        .statement
+        .leg()
+        .unwrap()
+        .clone()
 }
 
 fn duration(row: &Value, kind: DurationKind) -> Option<i64> {
-    mapped(row).facts[0]
+    mapped(row).stated.facts()[0]
         .statement
         .durations
         .get(kind)
@@ -80,14 +84,14 @@ fn alone(members: &Value) -> Value {
 fn a_contact_is_a_leg_of_its_masters_interaction() {
     let mapped = mapped(&answered());
     // Ids beyond 2^53.
-    assert_eq!(mapped.interaction.as_str(), "900719925474010001");
-    let fact = &mapped.facts[0];
+    assert_eq!(mapped.stated.subject(), "900719925474010001");
+    let fact = &mapped.stated.facts()[0];
     assert_eq!(fact.key, FactKey::leg("900719925474010002"));
     assert_eq!(fact.rank, SourceRank::SettledRecord);
     assert_eq!(fact.at, instant::parse("2026-05-04T10:00:00.5Z").unwrap());
     assert_eq!(fact.revision, instant::parse("2026-05-04T10:16:00.25Z"));
     assert_eq!(fact.statement.state, Some(State::Completed));
-    assert!(mapped.terminal);
+    assert!(mapped.stated.is_terminal());
     assert_eq!(fact.statement.agent.as_ref().unwrap().id.as_str(), "8001");
     assert_eq!(fact.statement.queue.as_ref().unwrap().as_str(), "5001");
     assert_eq!(fact.statement.disposition.as_deref(), Some("12"));
@@ -96,7 +100,7 @@ fn a_contact_is_a_leg_of_its_masters_interaction() {
     assert_eq!(details.direction, Some(Direction::Inbound));
     for master in [json!(0), Value::Null, json!("")] {
         let own = self::mapped(&with(&json!({"masterContactId": master})));
-        assert_eq!(own.interaction.as_str(), "900719925474010002");
+        assert_eq!(own.stated.subject(), "900719925474010002");
     }
 }
 
@@ -146,7 +150,10 @@ fn the_older_spelling_says_the_same() {
         "holdSeconds": "65", "holdCount": "2", "confSeconds": "0", "ACWSeconds": "33.125", "totalDurationSeconds": "619.75",
         "transferIndicatorName": "None", "state": "EndContact",
     });
-    assert_eq!(mapped(&old).facts, mapped(&answered()).facts);
+    assert_eq!(
+        mapped(&old).stated.facts(),
+        mapped(&answered()).stated.facts()
+    );
     let thousands = json!({"agentSeconds": "1,605.25", "holdSeconds": " 65 "});
     assert_eq!(
         duration(&with(&thousands), DurationKind::Talk),
@@ -209,7 +216,7 @@ fn where_the_customer_left_is_told_by_the_wait() {
         let leg = leg(&row);
         assert_eq!((leg.kind, leg.outcome), (kind, outcome), "{members}");
         assert_eq!(
-            mapped(&row).facts[0].statement.state,
+            mapped(&row).stated.facts()[0].statement.state,
             Some(state),
             "{members}"
         );
@@ -231,7 +238,7 @@ fn who_refused_handled_nothing_and_who_took_over_was_passed_nothing() {
     assert_eq!(leg.outcome, Some(LegOutcome::NotResponding));
     assert_eq!((leg.answered_at, leg.holds), (None, None));
     assert_eq!(
-        mapped(&refused).facts[0].statement.state,
+        mapped(&refused).stated.facts()[0].statement.state,
         Some(State::Missed)
     );
     let took = self::leg(&with(
@@ -282,8 +289,8 @@ fn a_transfer_is_what_the_indicator_names() {
 fn an_active_contact_has_no_end_and_no_outcome() {
     let row = with(&json!({"isActive": true, "stateName": "Inbound"}));
     let active = mapped(&row);
-    assert!(!active.terminal);
-    let statement = &active.facts[0].statement;
+    assert!(!active.stated.is_terminal());
+    let statement = &active.stated.facts()[0].statement;
     assert_eq!(statement.state, None);
     assert_eq!(statement.details.as_ref().unwrap().ended_at, None);
     let leg = leg(&row);
@@ -356,13 +363,13 @@ fn what_cannot_be_read_is_named_and_what_is_unknown_is_not_stated() {
 fn a_later_copy_has_the_greater_revision() {
     let early = with(&json!({"dateACWWarehoused": null, "acwSeconds": 0}));
     let (early, late) = (mapped(&early), mapped(&answered()));
-    assert_eq!(early.facts[0].key, late.facts[0].key);
-    assert!(early.facts[0].revision < late.facts[0].revision);
+    assert_eq!(early.stated.facts()[0].key, late.stated.facts()[0].key);
+    assert!(early.stated.facts()[0].revision < late.stated.facts()[0].revision);
     assert_ne!(early.digest, late.digest);
     // The latest of its stamps, whichever that is: an edited disposition moves the first of them alone.
     let edited = mapped(&with(&json!({"lastUpdateTime": "2026-05-05T00:00:00Z"})));
     assert_eq!(
-        edited.facts[0].revision,
+        edited.stated.facts()[0].revision,
         instant::parse("2026-05-05T00:00:00Z")
     );
 }

@@ -41,7 +41,8 @@ fn record(index: usize) -> Mapped {
 
 fn whole(mapped: &Mapped) -> &Fact {
     mapped
-        .facts
+        .stated
+        .facts()
         .iter()
         .find(|fact| fact.key == FactKey::interaction())
         .unwrap()
@@ -49,7 +50,8 @@ fn whole(mapped: &Mapped) -> &Fact {
 
 fn legs(mapped: &Mapped, kind: LegKind) -> Vec<&Fact> {
     let mut legs: Vec<&Fact> = mapped
-        .facts
+        .stated
+        .facts()
         .iter()
         .filter(|fact| fact.statement.leg().is_some_and(|leg| leg.kind == kind))
         .collect();
@@ -76,29 +78,36 @@ fn each_record_states_itself_and_each_of_its_sessions_once() {
     let records = records();
     assert_eq!(records.len(), 7);
     for mapped in &records {
-        let mut keys: Vec<&FactKey> = mapped.facts.iter().map(|fact| &fact.key).collect();
+        let mut keys: Vec<&FactKey> = mapped.stated.facts().iter().map(|fact| &fact.key).collect();
         keys.sort();
         keys.dedup();
-        assert_eq!(keys.len(), mapped.facts.len());
+        assert_eq!(keys.len(), mapped.stated.facts().len());
         assert!(
             mapped
-                .facts
+                .stated
+                .facts()
                 .iter()
                 .all(|fact| fact.rank == SourceRank::SettledRecord)
         );
         assert_eq!(whole(mapped).at, mapped.at);
         // The record's own start is the first instant, although the customer's line is up some milliseconds earlier.
-        assert!(mapped.facts.iter().all(|fact| fact.at >= mapped.at));
-        assert_eq!(mapped.event_id.as_str(), mapped.interaction.as_str());
+        assert!(
+            mapped
+                .stated
+                .facts()
+                .iter()
+                .all(|fact| fact.at >= mapped.at)
+        );
+        assert_eq!(mapped.event_id.as_str(), mapped.stated.subject());
     }
-    assert_eq!(record(0).facts.len(), 1 + 7);
+    assert_eq!(record(0).stated.facts().len(), 1 + 7);
 }
 
 #[test]
 fn a_transferred_call_adds_up_leg_by_leg() {
     let mapped = record(0);
     assert_eq!(whole(&mapped).statement.state, Some(State::Completed));
-    assert!(mapped.terminal);
+    assert!(mapped.stated.is_terminal());
     assert_eq!(
         outcomes(&mapped, LegKind::Agent),
         [
@@ -186,10 +195,11 @@ fn how_a_conversation_ended_comes_from_its_legs() {
 #[test]
 fn an_open_conversation_is_not_terminal_and_its_parts_stand_in() {
     let mapped = record(3);
-    assert!(!mapped.terminal);
+    assert!(!mapped.stated.is_terminal());
     assert!(
         mapped
-            .facts
+            .stated
+            .facts()
             .iter()
             .all(|fact| fact.statement.state.is_none())
     );
@@ -286,7 +296,7 @@ fn a_later_snapshot_has_the_greater_revision() {
             .to_string()
             .as_bytes(),
     );
-    for (early, late) in early.facts.iter().zip(&late.facts) {
+    for (early, late) in early.stated.facts().iter().zip(late.stated.facts()) {
         assert_eq!(early.key, late.key);
         assert!(early.revision < late.revision);
     }

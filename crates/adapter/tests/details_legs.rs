@@ -23,7 +23,12 @@ fn mapped(record: &Value) -> Mapped {
 
 fn fact<'m>(mapped: &'m Mapped, session: &str) -> &'m Fact {
     let key = FactKey::leg(session);
-    mapped.facts.iter().find(|fact| fact.key == key).unwrap()
+    mapped
+        .stated
+        .facts()
+        .iter()
+        .find(|fact| fact.key == key)
+        .unwrap()
 }
 
 fn leg<'m>(mapped: &'m Mapped, session: &str) -> &'m Leg {
@@ -422,7 +427,10 @@ fn who_hangs_up_in_the_flow_unserved_left_it_and_is_no_abandonment_of_a_queue() 
         (flow(None, "peer", &json!("none"), false), left),
     ] {
         assert_eq!(leg(&mapped, "ivr").outcome, expected);
-        assert_eq!(mapped.facts[0].statement.state, Some(State::Completed));
+        assert_eq!(
+            mapped.stated.facts()[0].statement.state,
+            Some(State::Completed)
+        );
     }
 }
 

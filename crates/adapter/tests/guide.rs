@@ -55,8 +55,8 @@ fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     let fast = guide::decode(raw);
     match (&outcome, fast) {
         (Ok(Outcome::Mapped(mapped)), Ok(Some((interaction, fact)))) => {
-            assert_eq!(mapped.interaction, interaction);
-            assert_eq!(mapped.facts, [fact]);
+            assert_eq!(mapped.stated.interaction(), Some(&interaction));
+            assert_eq!(mapped.stated.facts(), [fact]);
         }
         (Ok(Outcome::Ignored { .. }), Ok(None)) => {}
         (Err(error), Err(fast)) => assert_eq!(*error, fast),
@@ -80,10 +80,10 @@ fn refused(event: &Value) -> ItemError {
 fn the_guides_own_example_is_read_whole() {
     let mapped = mapped(&event());
     assert_eq!(mapped.event_id.as_str(), "evt_9876543210abcdef");
-    assert_eq!(mapped.interaction.as_str(), "int_1234567890abcdef");
+    assert_eq!(mapped.stated.subject(), "int_1234567890abcdef");
     assert_eq!(mapped.at, UtcMicros(BASE + 451_000));
-    assert!(mapped.terminal);
-    let [fact] = &mapped.facts[..] else {
+    assert!(mapped.stated.is_terminal());
+    let [fact] = &mapped.stated.facts()[..] else {
         panic!("one fact")
     };
     assert_eq!(fact.key.as_str(), "e:evt_9876543210abcdef");
@@ -182,7 +182,7 @@ fn an_event_without_an_id_gets_the_same_one_every_time() {
 #[test]
 fn pitfall_29_known_variants_are_read_by_table() {
     let talk = |event: &Value| {
-        mapped(event).facts[0]
+        mapped(event).stated.facts()[0]
             .statement
             .durations
             .get(DurationKind::Talk)
@@ -210,7 +210,7 @@ fn pitfall_29_known_variants_are_read_by_table() {
         None
     );
 
-    let agent = |event: &Value| mapped(event).facts[0].statement.agent.clone();
+    let agent = |event: &Value| mapped(event).stated.facts()[0].statement.agent.clone();
     let alone = json!({"id": "agent_1", "type": "Agent", "timeZone": "Asia/Kolkata"});
     let found = agent(&with("data.participants", alone)).unwrap();
     assert_eq!(
@@ -243,7 +243,10 @@ fn pitfall_29_known_variants_are_read_by_table() {
     data.insert("extra".to_owned(), json!({"deep": [1, {"er": null}]}));
     data.insert("State".to_owned(), json!("COMPLETED"));
     data.remove("state");
-    assert_eq!(mapped(&camel).facts, mapped(&event()).facts);
+    assert_eq!(
+        mapped(&camel).stated.facts(),
+        mapped(&event()).stated.facts()
+    );
 }
 
 #[test]
@@ -370,7 +373,8 @@ fn pitfall_20_absurd_durations_are_kept_for_the_rules_to_withhold() {
         (json!("-1e300"), i64::MIN + 1),
         (json!(i64::MIN), i64::MIN + 1),
     ] {
-        let fact = &mapped(&with("data.metrics.wrap_time_ms", stated.clone())).facts[0];
+        let mapped = mapped(&with("data.metrics.wrap_time_ms", stated.clone()));
+        let fact = &mapped.stated.facts()[0];
         assert_eq!(
             fact.statement.durations.get(DurationKind::Wrap),
             Some(Millis(millis)),
@@ -386,9 +390,9 @@ fn pitfall_15_an_update_stamp_is_the_revision_and_new_content_another_digest() {
     event["data"]["updated_at"] = json!("2024-05-15T14:37:10Z");
     let second = mapped(&event);
     assert_eq!(first.event_id, second.event_id);
-    assert_eq!(first.facts[0].key, second.facts[0].key);
+    assert_eq!(first.stated.facts()[0].key, second.stated.facts()[0].key);
     assert_eq!(
-        second.facts[0].revision,
+        second.stated.facts()[0].revision,
         Some(UtcMicros(BASE + 300_000_000))
     );
     assert_ne!(first.digest, second.digest);
@@ -407,7 +411,7 @@ fn what_a_resend_renews_is_no_content() {
     }
     let other = mapped(&with("data.note", json!("seen by nobody yet, but content")));
     assert_ne!(other.digest, one.digest);
-    assert_eq!(other.facts, one.facts);
+    assert_eq!(other.stated.facts(), one.stated.facts());
 }
 
 #[test]
@@ -436,7 +440,7 @@ fn pitfall_72_what_no_database_text_can_hold_is_marked_and_the_literal_survives(
         match map(raw(spelled).as_bytes()) {
             Ok(Outcome::Mapped(mapped)) => {
                 assert_eq!(
-                    mapped.facts[0].statement.disposition.as_deref(),
+                    mapped.stated.facts()[0].statement.disposition.as_deref(),
                     Some(held),
                     "{spelled}"
                 );
@@ -494,8 +498,8 @@ fn every_state_of_the_guide_has_its_meaning_and_others_keep_their_name() {
         ("Parked", State::Other("Parked".into()), false),
     ] {
         let mapped = mapped(&with("data.state", json!(name)));
-        assert_eq!(mapped.facts[0].statement.state, Some(state));
-        assert_eq!(mapped.terminal, terminal, "{name}");
+        assert_eq!(mapped.stated.facts()[0].statement.state, Some(state));
+        assert_eq!(mapped.stated.is_terminal(), terminal, "{name}");
     }
 }
 
@@ -525,7 +529,7 @@ fn the_fixture_of_a_transferred_call_reads_as_it_should() {
         "cut to microseconds"
     );
     let talk = |place: usize| {
-        facts[place].facts[0]
+        facts[place].stated.facts()[0]
             .statement
             .durations
             .get(DurationKind::Talk)
@@ -540,7 +544,13 @@ fn the_fixture_of_a_transferred_call_reads_as_it_should() {
     );
     // A downward correction: the same event, newer content.
     assert_eq!(facts[4].event_id, facts[5].event_id);
-    assert!(facts[4].facts[0].revision < facts[5].facts[0].revision);
+    assert!(facts[4].stated.facts()[0].revision < facts[5].stated.facts()[0].revision);
     assert_ne!(facts[4].digest, facts[5].digest);
-    assert_eq!(facts.iter().filter(|mapped| mapped.terminal).count(), 2);
+    assert_eq!(
+        facts
+            .iter()
+            .filter(|mapped| mapped.stated.is_terminal())
+            .count(),
+        2
+    );
 }

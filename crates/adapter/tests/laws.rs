@@ -242,8 +242,8 @@ proptest! {
         let mapped = map(&BodyFormat::GenesysWebhook, raw.as_bytes(), &Mappings::none());
         match (mapped, guide::decode(raw.as_bytes())) {
             (Ok(adapter::Outcome::Mapped(mapped)), Ok(Some((interaction, fact)))) => {
-                prop_assert_eq!(mapped.interaction, interaction);
-                prop_assert_eq!(mapped.facts, vec![fact]);
+                prop_assert_eq!(mapped.stated.interaction(), Some(&interaction));
+                prop_assert_eq!(mapped.stated.facts(), vec![fact]);
             }
             (Ok(adapter::Outcome::Ignored { .. }), Ok(None)) => {}
             (Err(error), Err(fast)) => prop_assert_eq!(error, fast),

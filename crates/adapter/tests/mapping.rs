@@ -42,9 +42,9 @@ fn mapped(outcome: Outcome) -> Mapped {
 fn the_shipped_mapping_reads_a_scripts_events() {
     let ended = mapped(shipped(2));
     assert_eq!(ended.event_id.as_str(), "3b6b0f0e-3");
-    assert_eq!(ended.interaction.as_str(), "123178879053");
-    assert!(ended.terminal);
-    let fact = &ended.facts[0];
+    assert_eq!(ended.stated.subject(), "123178879053");
+    assert!(ended.stated.is_terminal());
+    let fact = &ended.stated.facts()[0];
     assert_eq!(fact.key.as_str(), "e:3b6b0f0e-3");
     assert_eq!(
         fact.at,
@@ -84,9 +84,12 @@ fn the_shipped_mapping_reads_a_scripts_events() {
         "an offset without a colon"
     );
     let wrapped = mapped(shipped(4));
-    assert_eq!(wrapped.facts[0].statement.state, Some(State::WrappedUp));
     assert_eq!(
-        wrapped.facts[0]
+        wrapped.stated.facts()[0].statement.state,
+        Some(State::WrappedUp)
+    );
+    assert_eq!(
+        wrapped.stated.facts()[0]
             .statement
             .durations
             .get(DurationKind::Wrap)
@@ -94,7 +97,7 @@ fn the_shipped_mapping_reads_a_scripts_events() {
             .0,
         33_250
     );
-    assert!(!wrapped.terminal);
+    assert!(!wrapped.stated.is_terminal());
 }
 
 #[test]
@@ -120,14 +123,14 @@ fn several_paths_are_tried_in_turn_and_none_means_none() {
     let of = |json: &str| mapped(through(SMALL, json.as_bytes()).unwrap());
     assert_eq!(
         of(r#"{"t":1,"root":"0","id":"x","s":"End"}"#)
-            .interaction
-            .as_str(),
+            .stated
+            .subject(),
         "x"
     );
     assert_eq!(
         of(r#"{"t":1,"root":5,"id":"x","s":"End"}"#)
-            .interaction
-            .as_str(),
+            .stated
+            .subject(),
         "5"
     );
     let whole = of(
@@ -135,11 +138,17 @@ fn several_paths_are_tried_in_turn_and_none_means_none() {
     );
     assert_eq!(whole.at.0, 1_715_783_530_451_000);
     assert_eq!(
-        whole.facts[0].statement.agent.as_ref().unwrap().id.as_str(),
+        whole.stated.facts()[0]
+            .statement
+            .agent
+            .as_ref()
+            .unwrap()
+            .id
+            .as_str(),
         "a"
     );
     assert_eq!(
-        whole.facts[0]
+        whole.stated.facts()[0]
             .statement
             .durations
             .get(DurationKind::Talk)
@@ -147,7 +156,7 @@ fn several_paths_are_tried_in_turn_and_none_means_none() {
             .0,
         13
     );
-    assert_eq!(whole.facts[0].statement.details, None);
+    assert_eq!(whole.stated.facts()[0].statement.details, None);
     // Without an id one is made, the same for the same event.
     assert_eq!(
         whole.event_id,

@@ -61,12 +61,15 @@ pub(crate) fn told_by(
         let Ok(Outcome::Mapped(mapped)) = adapter::map(format, &item.raw, &Mappings::none()) else {
             continue;
         };
-        if !PLAUSIBLE.contains(&mapped.at) || mapped.interaction.as_str().contains('\0') {
+        let Some(interaction) = mapped.stated.interaction() else {
+            continue;
+        };
+        if !PLAUSIBLE.contains(&mapped.at) || interaction.as_str().contains('\0') {
             continue;
         }
         let log = adapter::log_key(subscription, &mapped.event_id, mapped.at, &mapped.digest);
-        let key = (tenant.to_owned(), mapped.interaction.as_str().to_owned());
-        told.extend(mapped.facts.iter().map(|fact| Told {
+        let key = (tenant.to_owned(), interaction.as_str().to_owned());
+        told.extend(mapped.stated.facts().iter().map(|fact| Told {
             key: key.clone(),
             fact: digest(&fact.key),
             log: Some((mapped.at, log)),

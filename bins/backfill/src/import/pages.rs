@@ -193,12 +193,10 @@ impl<R: Read> Pages<R> {
             | BodyFormat::GenesysUserDetails
             | BodyFormat::GenesysSchedules
             | BodyFormat::CxoneContacts
-            | BodyFormat::CxoneAgentStates => {
-                match adapter::split(&self.format, raw) {
-                    Split::Items(items) => u32::try_from(items.len()).unwrap_or(u32::MAX),
-                    Split::Unreadable { .. } => 1,
-                }
-            }
+            | BodyFormat::CxoneAgentStates => match adapter::split(&self.format, raw) {
+                Split::Items(items) => u32::try_from(items.len()).unwrap_or(u32::MAX),
+                Split::Unreadable { .. } => 1,
+            },
             BodyFormat::GenesysWebhook
             | BodyFormat::Mapped { .. }
             | BodyFormat::CxoneCallDetail { .. }

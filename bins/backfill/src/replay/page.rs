@@ -1,8 +1,8 @@
 //! A page of the log, mapped again: pure.
 
-use adapter::{Mappings, Outcome};
+use adapter::{Mappings, Outcome, Stated};
 use schema::{
-    BodyFormat, CorrelationId, ENVELOPE_VERSION, Event, EventsMessage, Fact, InteractionId, JobRef,
+    AgentEvent, BodyFormat, CorrelationId, ENVELOPE_VERSION, Event, EventsMessage, FactKey, JobRef,
     MessageId, PART_ID_BYTES_MAX, TenantId,
 };
 use store::event_log::StoredEvent;
@@ -21,6 +21,22 @@ pub struct Page {
     pub ignored: u64,
     /// Events that cannot be mapped any more, each with what is wrong. They stay in the log.
     pub unmapped: Vec<String>,
+}
+
+impl Page {
+    /// The message that one more fact goes into, the one with this key.
+    fn room(&mut self, row: &StoredEvent, key: &FactKey, job: JobRef) -> &mut EventsMessage {
+        self.facts += 1;
+        let full = self
+            .messages
+            .last()
+            .is_none_or(|last| last.events.len() + last.agents.len() >= FACTS_MAX);
+        if full {
+            self.messages.push(message(row, key, job));
+        }
+        let last = self.messages.len() - 1;
+        &mut self.messages[last]
+    }
 }
 
 /// Maps rows of the log again. The same rows give the same messages, ids included.
@@ -46,7 +62,7 @@ pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Pa
                 .unmapped
                 .push(format!("{} of {}: {error}", row.event_id, row.subscription)),
             Ok(Outcome::Mapped(mapped)) => {
-                if let Some((field, id)) = mapped.facts.iter().find_map(too_long) {
+                if let Some((field, id)) = too_long(&mapped.stated) {
                     let (event, source) = (&row.event_id, &row.subscription);
                     page.unmapped.push(format!(
                         "{event} of {source}: {field} has {} bytes, allowed are {PART_ID_BYTES_MAX}",
@@ -55,19 +71,26 @@ pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Pa
                     continue;
                 }
                 let tenant = TenantId::new(&row.tenant);
-                let interaction: InteractionId = mapped.interaction;
-                for fact in mapped.facts {
-                    let event = Event {
-                        tenant: tenant.clone(),
-                        interaction: interaction.clone(),
-                        fact,
-                    };
-                    page.facts += 1;
-                    match page.messages.last_mut() {
-                        Some(message) if message.events.len() < FACTS_MAX => {
-                            message.events.push(event);
+                match mapped.stated {
+                    Stated::Interaction {
+                        interaction, facts, ..
+                    } => {
+                        for fact in facts {
+                            page.room(row, &fact.key, job).events.push(Event {
+                                tenant: tenant.clone(),
+                                interaction: interaction.clone(),
+                                fact,
+                            });
                         }
-                        _ => page.messages.push(message(row, event, job)),
+                    }
+                    Stated::Agent { agent, facts } => {
+                        for fact in facts {
+                            page.room(row, &fact.key, job).agents.push(AgentEvent {
+                                tenant: tenant.clone(),
+                                agent: agent.clone(),
+                                fact,
+                            });
+                        }
                     }
                 }
             }
@@ -77,23 +100,24 @@ pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Pa
 }
 
 /// An id that no key of the store takes. `ingest` quarantines what has one; an earlier release has logged it.
-fn too_long(fact: &Fact) -> Option<(&'static str, &str)> {
-    fact.statement
-        .part_ids()
+fn too_long(stated: &Stated) -> Option<(&'static str, &str)> {
+    stated
+        .key_texts()
         .find(|(_, id)| id.len() > PART_ID_BYTES_MAX)
 }
 
-fn message(first: &StoredEvent, event: Event, job: JobRef) -> EventsMessage {
+/// An empty message, with an id of what comes first.
+fn message(first: &StoredEvent, key: &FactKey, job: JobRef) -> EventsMessage {
     EventsMessage {
         v: ENVELOPE_VERSION,
         id: MessageId(adapter::stable_id(&[
             job.id.0.as_bytes(),
             first.log_key.as_bytes(),
-            event.fact.key.as_str().as_bytes(),
+            key.as_str().as_bytes(),
         ])),
         correlation: CorrelationId::new(format!("job-{}", job.id)),
         job: Some(job),
-        events: vec![event],
+        events: Vec::new(),
         agents: Vec::new(),
     }
 }

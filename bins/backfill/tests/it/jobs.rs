@@ -570,7 +570,7 @@ async fn answers_of_the_contacts_api_are_imported_contact_by_contact() {
         };
         for item in items {
             match adapter::map(&delivery.format, &item.raw, &adapter::Mappings::none()).unwrap() {
-                Outcome::Mapped(mapped) => contacts.push(mapped.interaction.to_string()),
+                Outcome::Mapped(mapped) => contacts.push(mapped.stated.subject().into_owned()),
                 ignored @ Outcome::Ignored { .. } => panic!("{ignored:?}"),
             }
         }

@@ -94,7 +94,7 @@ impl World {
                 tenant: "default",
                 subscription: "import",
                 event_id: mapped.event_id.as_str(),
-                interaction_id: mapped.interaction.as_str(),
+                interaction_id: mapped.stated.interaction().unwrap().as_str(),
                 format: "\"genesys_webhook\"",
                 delivery_id: DeliveryId::generate(),
                 received_at: mapped.at,

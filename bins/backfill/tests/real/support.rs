@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each file of tests uses its own part of this")]
 
-use adapter::{Mappings, Outcome, Split};
+use adapter::{Mappings, Outcome, Split, Stated};
 use schema::{BodyFormat, InteractionId};
 use serde_json::Value;
 use session::Session;
@@ -18,8 +18,14 @@ pub(crate) fn sessions(format: &BodyFormat, body: &[u8]) -> BTreeMap<Interaction
     for item in items {
         match adapter::map(format, &item.raw, &Mappings::none()).unwrap() {
             Outcome::Mapped(mapped) => {
-                let session = sessions.entry(mapped.interaction).or_default();
-                for fact in mapped.facts {
+                let Stated::Interaction {
+                    interaction, facts, ..
+                } = mapped.stated
+                else {
+                    panic!("not about an interaction")
+                };
+                let session = sessions.entry(interaction).or_default();
+                for fact in facts {
                     session.insert(fact);
                 }
             }

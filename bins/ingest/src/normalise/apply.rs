@@ -6,6 +6,7 @@
 use super::message::{Message, Stage};
 use super::plan::{Item, Plan, Refused};
 use schema::MessageId;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 use store::counts::CountRow;
@@ -67,10 +68,13 @@ pub async fn apply(
     let mut tx = client.transaction().await?;
     let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
     let first = raw_messages::claim(&tx, &ids).await?;
+    let items = plan.items.iter();
+    let subjects: Vec<Cow<'_, str>> = items.map(|item| item.mapped.stated.subject()).collect();
     let rows: Vec<LogRow<'_>> = plan
         .items
         .iter()
-        .filter_map(|item| log_row(plan, item))
+        .zip(&subjects)
+        .filter_map(|(item, subject)| log_row(plan, item, subject))
         .collect();
     let fates = match care {
         Care::Bold => event_log::append(&tx, &rows)
@@ -87,7 +91,7 @@ pub async fn apply(
     Ok(applied)
 }
 
-fn log_row<'p>(plan: &'p Plan<'_>, item: &'p Item<'_>) -> Option<LogRow<'p>> {
+fn log_row<'p>(plan: &'p Plan<'_>, item: &'p Item<'_>, subject: &'p str) -> Option<LogRow<'p>> {
     let origin = plan.origins.get(item.origin)?;
     Some(LogRow {
         log_key: item.key,
@@ -95,7 +99,7 @@ fn log_row<'p>(plan: &'p Plan<'_>, item: &'p Item<'_>) -> Option<LogRow<'p>> {
         tenant: origin.delivery.tenant.as_str(),
         subscription: origin.delivery.subscription.as_str(),
         event_id: item.mapped.event_id.as_str(),
-        interaction_id: item.mapped.interaction.as_str(),
+        interaction_id: subject,
         format: &origin.format,
         delivery_id: origin.delivery.id,
         received_at: origin.delivery.received_at,

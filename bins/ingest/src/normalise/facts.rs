@@ -2,10 +2,12 @@
 
 use super::message::Lane;
 use super::plan::{Item, Origin, Plan};
+use adapter::Stated;
 use broker::{Outgoing, Queue};
 use schema::{
-    ENVELOPE_VERSION, Event, EventsMessage, Fact, InteractionId, MessageError, MessageId,
-    MetricVersion, Statement, TenantId,
+    AgentEvent, AgentFact, AgentId, AgentRef, AgentStatement, ENVELOPE_VERSION, Event,
+    EventsMessage, Fact, InteractionId, MessageError, MessageId, MetricVersion, Presence, Routing,
+    Statement, TenantId,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -31,10 +33,18 @@ struct Route {
 /// A job as something that can be sorted by.
 type JobKey = (Uuid, MetricVersion);
 
+/// Whom an item is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject<'a> {
+    Interaction(&'a InteractionId),
+    Agent(&'a AgentId),
+}
+
 /// The messages for the items that are to be published.
 ///
 /// The facts of one interaction travel together, in one message and, when it was seen to end in this batch, all on the queue of
-/// terminal ones. compute then folds an interaction once or twice instead of once for each of its events.
+/// terminal ones. compute then folds an interaction once or twice instead of once for each of its events. The facts of one agent
+/// travel together likewise; nobody waits for them, so they are never urgent.
 pub fn messages(plan: Plan<'_>, publish: &[bool]) -> Result<Vec<Outgoing>, MessageError> {
     let Plan { origins, items, .. } = plan;
     let told = items.into_iter().zip(publish).filter(|(_, told)| **told);
@@ -43,20 +53,17 @@ pub fn messages(plan: Plan<'_>, publish: &[bool]) -> Result<Vec<Outgoing>, Messa
         .collect();
     let ended: BTreeSet<(TenantId, InteractionId)> = told
         .iter()
-        .filter(|(_, item)| item.mapped.terminal)
-        .map(|(origin, item)| {
-            (
-                origin.delivery.tenant.clone(),
-                item.mapped.interaction.clone(),
-            )
+        .filter(|(_, item)| item.mapped.stated.is_terminal())
+        .filter_map(|(origin, item)| {
+            let interaction = item.mapped.stated.interaction()?;
+            Some((origin.delivery.tenant.clone(), interaction.clone()))
         })
         .collect();
     let route = |origin: &Origin, item: &Item<'_>| Route {
         ended: origin.lane == Lane::Live
-            && ended.contains(&(
-                origin.delivery.tenant.clone(),
-                item.mapped.interaction.clone(),
-            )),
+            && item.mapped.stated.interaction().is_some_and(|interaction| {
+                ended.contains(&(origin.delivery.tenant.clone(), interaction.clone()))
+            }),
         job: origin.delivery.job.map(|job| (job.id.0, job.version)),
         lane: origin.lane,
     };
@@ -66,38 +73,97 @@ pub fn messages(plan: Plan<'_>, publish: &[bool]) -> Result<Vec<Outgoing>, Messa
         .collect();
     // Stable: the facts of an interaction stay in the order of their deliveries, for whoever reads a message.
     routed.sort_by(|(a_route, a_origin, a), (b_route, b_origin, b)| {
-        (a_route, &a_origin.delivery.tenant, &a.mapped.interaction).cmp(&(
+        (a_route, &a_origin.delivery.tenant, subject(a)).cmp(&(
             b_route,
             &b_origin.delivery.tenant,
-            &b.mapped.interaction,
+            subject(b),
         ))
     });
 
-    let mut outgoing = Vec::new();
-    let mut open: Option<Pack> = None;
+    let mut packer = Packer::default();
     for (route, origin, item) in routed {
-        let (tenant, interaction) = (&origin.delivery.tenant, &item.mapped.interaction);
-        if let Some(full) = open.take_if(|pack| !pack.takes(route, tenant, interaction)) {
-            outgoing.push(full.encode()?);
-        }
-        for fact in item.mapped.facts {
-            let bytes = bytes_at_most(tenant, interaction, &fact);
-            if let Some(full) = open.take_if(|pack| !pack.has_room(bytes)) {
-                outgoing.push(full.encode()?);
+        packer.turn_to(route, &origin.delivery.tenant, subject(&item))?;
+        let tenant = &origin.delivery.tenant;
+        match item.mapped.stated {
+            Stated::Interaction {
+                interaction, facts, ..
+            } => {
+                for fact in facts {
+                    let bytes = bytes_at_most(tenant, &interaction, &fact);
+                    packer.room(route, origin, bytes)?.events.push(Event {
+                        tenant: tenant.clone(),
+                        interaction: interaction.clone(),
+                        fact,
+                    });
+                }
             }
-            let pack = open.get_or_insert_with(|| Pack::new(route, origin));
-            pack.bytes += bytes;
-            pack.message.events.push(Event {
-                tenant: tenant.clone(),
-                interaction: interaction.clone(),
-                fact,
-            });
+            Stated::Agent { agent, facts } => {
+                for fact in facts {
+                    let bytes = agent_bytes_at_most(tenant, &agent, &fact);
+                    packer.room(route, origin, bytes)?.agents.push(AgentEvent {
+                        tenant: tenant.clone(),
+                        agent: agent.clone(),
+                        fact,
+                    });
+                }
+            }
         }
     }
-    if let Some(pack) = open {
-        outgoing.push(pack.encode()?);
+    packer.finish()
+}
+
+fn subject<'a>(item: &'a Item<'_>) -> Subject<'a> {
+    match &item.mapped.stated {
+        Stated::Interaction { interaction, .. } => Subject::Interaction(interaction),
+        Stated::Agent { agent, .. } => Subject::Agent(&agent.id),
     }
-    Ok(outgoing)
+}
+
+/// Fills one message after the other.
+#[derive(Default)]
+struct Packer {
+    done: Vec<Outgoing>,
+    open: Option<Pack>,
+}
+
+impl Packer {
+    /// What comes next is about this: closes the open message if it does not belong there.
+    fn turn_to(
+        &mut self,
+        route: Route,
+        tenant: &TenantId,
+        subject: Subject<'_>,
+    ) -> Result<(), MessageError> {
+        if let Some(full) = self
+            .open
+            .take_if(|pack| !pack.takes(route, tenant, subject))
+        {
+            self.done.push(full.encode()?);
+        }
+        Ok(())
+    }
+
+    /// The message that one more fact of so many bytes goes into.
+    fn room(
+        &mut self,
+        route: Route,
+        origin: &Origin<'_>,
+        bytes: usize,
+    ) -> Result<&mut EventsMessage, MessageError> {
+        if let Some(full) = self.open.take_if(|pack| !pack.has_room(bytes)) {
+            self.done.push(full.encode()?);
+        }
+        let pack = self.open.get_or_insert_with(|| Pack::new(route, origin));
+        pack.bytes += bytes;
+        Ok(&mut pack.message)
+    }
+
+    fn finish(mut self) -> Result<Vec<Outgoing>, MessageError> {
+        if let Some(pack) = self.open {
+            self.done.push(pack.encode()?);
+        }
+        Ok(self.done)
+    }
 }
 
 /// A message that is being filled.
@@ -124,17 +190,27 @@ impl Pack {
         }
     }
 
-    /// Whether facts of this interaction belong here.
-    fn takes(&self, route: Route, tenant: &TenantId, interaction: &InteractionId) -> bool {
-        let last = self.message.events.last();
-        let same =
-            last.is_some_and(|last| &last.tenant == tenant && &last.interaction == interaction);
-        self.route == route && (same || self.message.events.len() < FACTS_MAX)
+    const fn facts(&self) -> usize {
+        self.message.events.len() + self.message.agents.len()
+    }
+
+    /// Whether facts about this belong here.
+    fn takes(&self, route: Route, tenant: &TenantId, subject: Subject<'_>) -> bool {
+        let EventsMessage { events, agents, .. } = &self.message;
+        let same = match subject {
+            Subject::Interaction(interaction) => events
+                .last()
+                .is_some_and(|last| &last.tenant == tenant && &last.interaction == interaction),
+            Subject::Agent(agent) => agents
+                .last()
+                .is_some_and(|last| &last.tenant == tenant && &last.agent.id == agent),
+        };
+        self.route == route && (same || self.facts() < FACTS_MAX)
     }
 
     /// Whether one more fact fits, whosever it is. The fold takes the facts of an interaction in any parts.
     fn has_room(&self, bytes: usize) -> bool {
-        self.message.events.len() < FACTS_MAX_EVER && self.bytes + bytes <= BYTES_MAX
+        self.facts() < FACTS_MAX_EVER && self.bytes + bytes <= BYTES_MAX
     }
 
     fn encode(self) -> Result<Outgoing, MessageError> {
@@ -155,6 +231,31 @@ impl Pack {
 /// A bound of what an event takes when encoded.
 fn bytes_at_most(tenant: &TenantId, interaction: &InteractionId, fact: &Fact) -> usize {
     EVENT_BYTES + tenant.as_str().len() + interaction.as_str().len() + text_bytes(fact)
+}
+
+/// A bound of what a fact about an agent takes when encoded.
+fn agent_bytes_at_most(tenant: &TenantId, agent: &AgentRef, fact: &AgentFact) -> usize {
+    let zone = agent.zone.as_deref().map_or(0, str::len);
+    EVENT_BYTES + tenant.as_str().len() + agent.id.as_str().len() + zone + agent_text_bytes(fact)
+}
+
+/// The bytes of all texts of a fact about an agent.
+pub fn agent_text_bytes(fact: &AgentFact) -> usize {
+    let AgentStatement {
+        presence,
+        routing,
+        scheduled,
+        reason,
+        team,
+    } = &fact.statement;
+    let texts = [
+        presence.as_ref().map(Presence::name),
+        routing.as_ref().map(Routing::name),
+        scheduled.as_deref(),
+        reason.as_deref(),
+        team.as_deref(),
+    ];
+    fact.key.as_str().len() + texts.into_iter().flatten().map(str::len).sum::<usize>()
 }
 
 /// The bytes of all texts of a fact: the only part of it without a bound of its own.

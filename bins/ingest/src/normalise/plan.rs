@@ -1,9 +1,9 @@
 //! What is to become of every item of a batch, as far as the bytes alone decide it. Pure.
 
-use super::facts::text_bytes;
+use super::facts::{agent_text_bytes, text_bytes};
 use super::message::{Lane, Message, Stage};
 use adapter::{ItemError, Mapped, Mappings, Outcome, Split};
-use schema::{BodyFormat, DeliveryId, Fact, PART_ID_BYTES_MAX, RawDelivery, UtcMicros};
+use schema::{BodyFormat, DeliveryId, PART_ID_BYTES_MAX, RawDelivery, UtcMicros};
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -233,9 +233,12 @@ fn acceptable(
     let latest = UtcMicros(received_at.0.saturating_add(AHEAD_MAX));
     let fits = |at: UtcMicros| at >= EARLIEST && at <= latest && storable(at);
     // Each fact may make the session's first instant, whatever else came in its batch.
-    let instants = mapped.facts.iter().map(|fact| fact.at);
+    let facts = mapped.stated.facts();
+    let agent = mapped.stated.agent().map_or(&[][..], |(_, facts)| facts);
+    let instants = facts.iter().map(|fact| fact.at);
     if let Some(at) = std::iter::once(mapped.at)
         .chain(instants)
+        .chain(agent.iter().map(|fact| fact.at))
         .find(|at| !fits(*at))
     {
         return Err(ItemError::new(
@@ -244,16 +247,12 @@ fn acceptable(
             "an instant from the year 2000 to seven days after reception",
         ));
     }
-    let whole = [
-        ("event_id", mapped.event_id.as_str(), ID_BYTES_MAX),
-        ("interaction_id", mapped.interaction.as_str(), ID_BYTES_MAX),
-    ];
-    let parts = mapped
-        .facts
-        .iter()
-        .flat_map(|fact| fact.statement.part_ids());
+    let event = ("event_id", mapped.event_id.as_str(), ID_BYTES_MAX);
+    let interaction = mapped.stated.interaction();
+    let interaction = interaction.map(|id| ("interaction_id", id.as_str(), ID_BYTES_MAX));
+    let parts = mapped.stated.key_texts();
     let parts = parts.map(|(field, id)| (field, id, PART_ID_BYTES_MAX));
-    for (field, id, most) in whole.into_iter().chain(parts) {
+    for (field, id, most) in std::iter::once(event).chain(interaction).chain(parts) {
         if id.len() > most || id.contains('\0') {
             return Err(ItemError::new(
                 field,
@@ -262,11 +261,12 @@ fn acceptable(
             ));
         }
     }
-    let large = |fact: &&Fact| text_bytes(fact) > FACT_BYTES_MAX;
-    if let Some(fact) = mapped.facts.iter().find(large) {
+    let sizes = facts.iter().map(text_bytes);
+    let mut sizes = sizes.chain(agent.iter().map(agent_text_bytes));
+    if let Some(bytes) = sizes.find(|bytes| *bytes > FACT_BYTES_MAX) {
         return Err(ItemError::new(
             "(item)",
-            &format!("{} bytes of text in one statement", text_bytes(fact)),
+            &format!("{bytes} bytes of text in one statement"),
             format!("at most {FACT_BYTES_MAX}"),
         ));
     }

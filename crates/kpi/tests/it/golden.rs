@@ -47,7 +47,7 @@ fn deliveries(case: &Path) -> Vec<Vec<Fact>> {
             return vec![guide::decode(&item.raw).unwrap().unwrap().1];
         }
         match adapter::map(&format, &item.raw, &Mappings::none()).unwrap() {
-            Outcome::Mapped(mapped) => mapped.facts,
+            Outcome::Mapped(mapped) => mapped.stated.facts().to_vec(),
             Outcome::Ignored { kind } => panic!("{}: {kind} is ignored", case.display()),
         }
     });

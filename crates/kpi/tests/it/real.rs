@@ -5,7 +5,7 @@
 //! the table anew; a change of it is a change of behaviour and is reviewed as one.
 
 use crate::call::SHIPPED;
-use adapter::{Mappings, Outcome, Split};
+use adapter::{Mappings, Outcome, Split, Stated};
 use kpi::{MetricValue, Scope, Subject, Unit};
 use schema::{BodyFormat, InteractionId};
 use serde_json::Value;
@@ -54,8 +54,14 @@ fn sessions(body: &[u8]) -> BTreeMap<InteractionId, Session> {
     for item in items {
         match adapter::map(&BodyFormat::GenesysDetails, &item.raw, &Mappings::none()).unwrap() {
             Outcome::Mapped(mapped) => {
-                let session = sessions.entry(mapped.interaction).or_default();
-                for fact in mapped.facts {
+                let Stated::Interaction {
+                    interaction, facts, ..
+                } = mapped.stated
+                else {
+                    panic!("not about an interaction")
+                };
+                let session = sessions.entry(interaction).or_default();
+                for fact in facts {
                     session.insert(fact);
                 }
             }
