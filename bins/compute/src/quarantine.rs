@@ -1,13 +1,11 @@
 //! What compute cannot fold goes to the `quarantine` table, whole and with its reason; its neighbours go on.
 
 use crate::apply::ApplyError;
-use crate::plan::PlannedSession;
+use crate::plan::Alone;
 use crate::shared::{Interrupted, Shared};
 use broker::Delivery;
 use runtime::chain;
-use schema::{
-    DeliveryId, ENVELOPE_VERSION, Event, EventsMessage, JobId, JobRef, MessageId, UtcMicros,
-};
+use schema::{DeliveryId, ENVELOPE_VERSION, Event, EventsMessage, MessageId, UtcMicros};
 use store::quarantine::QuarantineRow;
 use uuid::Uuid;
 
@@ -38,38 +36,40 @@ pub(crate) async fn put_message(
 /// Puts away one fact that the store refuses for good.
 pub(crate) async fn put_fact(
     shared: &Shared,
-    alone: &PlannedSession,
+    alone: &Alone,
     refused: &ApplyError,
 ) -> Result<(), Interrupted> {
     let reason = chain(refused);
     tracing::warn!(
         error = reason,
-        interaction = alone.interaction.as_str(),
+        subject = alone.subject(),
         "a fact that the store refuses goes to quarantine"
     );
-    let events = alone.facts.iter().map(|fact| Event {
-        tenant: alone.tenant.clone(),
-        interaction: alone.interaction.clone(),
-        fact: fact.clone(),
-    });
+    let (mut events, mut agents) = (Vec::new(), Vec::new());
+    match alone {
+        Alone::Session(session) => events.extend(session.facts.iter().map(|fact| Event {
+            tenant: session.tenant.clone(),
+            interaction: session.interaction.clone(),
+            fact: fact.clone(),
+        })),
+        Alone::Agent(agent) => agents.clone_from(&agent.events),
+    }
     let message = EventsMessage {
         v: ENVELOPE_VERSION,
         id: MessageId::generate(),
         correlation: "quarantine".into(),
-        job: alone.job_versions.last().map(|version| JobRef {
-            id: JobId(Uuid::nil()),
-            version: *version,
-        }),
-        events: events.collect(),
-        agents: Vec::new(),
+        job: alone.job(),
+        events,
+        agents,
     };
     // What was decoded a moment ago can be encoded; if not, the reason alone must do.
     let raw = message.encode().unwrap_or_default();
-    let id = DeliveryId(content_id(format!("{:?}", message.events).as_bytes()));
+    let content = format!("{:?}{:?}", message.events, message.agents);
+    let id = DeliveryId(content_id(content.as_bytes()));
     put(
         shared,
         id,
-        alone.tenant.as_str(),
+        alone.tenant().as_str(),
         &reason,
         &raw,
         "quarantine",

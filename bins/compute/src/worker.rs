@@ -166,7 +166,7 @@ impl Taken {
     fn events(&self) -> usize {
         self.message
             .as_ref()
-            .map_or(1, |message| message.events.len())
+            .map_or(1, |message| message.events.len() + message.agents.len())
     }
 }
 
@@ -247,7 +247,7 @@ async fn apply_all(shared: &Shared, plan: Plan) -> Result<Applied, Interrupted> 
     let mut sum = Applied::default();
     let mut todo = vec![plan];
     while let Some(plan) = todo.pop() {
-        if plan.sessions.is_empty() {
+        if plan.is_empty() {
             continue;
         }
         match shared.patiently(|| shared.applier.apply(&plan)).await? {

@@ -118,7 +118,10 @@ fn planned(id: &str, facts: Vec<Fact>) -> PlannedSession {
 
 fn plan(mut sessions: Vec<PlannedSession>) -> Plan {
     sessions.sort_by(|a, b| a.interaction.cmp(&b.interaction));
-    Plan { sessions }
+    Plan {
+        sessions,
+        ..Plan::default()
+    }
 }
 
 async fn applier(db: &TestDb) -> Applier {
@@ -424,6 +427,7 @@ async fn a_fact_that_cannot_be_stored_is_refused_for_good_and_can_be_parted_from
             planned("int_2", vec![good]),
             poison,
         ],
+        ..Plan::default()
     }];
     let mut refused = Vec::new();
     while let Some(plan) = todo.pop() {
@@ -433,7 +437,7 @@ async fn a_fact_that_cannot_be_stored_is_refused_for_good_and_can_be_parted_from
                 assert_eq!(error.class(), store::Class::Rejected, "{error:?}");
                 match plan.halve() {
                     Ok((first, second)) => todo.extend([first, second]),
-                    Err(alone) => refused.push(alone.interaction.as_str().to_owned()),
+                    Err(alone) => refused.push(alone.subject().to_owned()),
                 }
             }
         }

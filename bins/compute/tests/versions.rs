@@ -54,6 +54,7 @@ fn plan(id: &str, facts: Vec<Fact>, job: Option<u16>) -> Plan {
             facts,
             job_versions: job.into_iter().map(MetricVersion).collect::<BTreeSet<_>>(),
         }],
+        ..Plan::default()
     }
 }
 
