@@ -7,7 +7,8 @@
 //! One module a format: [`guide`] (the default webhook), [`genesys_details`] (conversation detail records),
 //! [`cxone_call_detail`] (report 524), [`cxone_contacts`] (contact records as JSON), [`mapping`] (any JSON, by a mapping file). Start with [`guide`].
 //!
-//! No customer identity leaves an adapter: a fact's customer key is a keyed hash, and there is no key here.
+//! A customer's identity is no part of a fact: it lies beside ([`CustomerIdentity`]) until whoever has the installation's secret makes
+//! a key of it ([`customer_key`]); there is no secret here.
 
 pub mod csv_rows;
 mod customer;
@@ -17,6 +18,7 @@ mod error;
 pub mod genesys_details;
 pub mod guide;
 mod guide_shape;
+mod identity;
 pub mod instant;
 mod json;
 mod map;
@@ -27,8 +29,9 @@ mod split;
 
 pub use customer::customer_key;
 pub use error::{BodyError, ItemError};
+pub use identity::CustomerIdentity;
 pub use json::digest;
-pub use map::{CustomerIdentity, Mapped, Outcome, Stated, map};
+pub use map::{Mapped, Outcome, Stated, map};
 pub use mapping::{Mapping, Mappings};
 pub use split::{Item, Split, split};
 

@@ -2,13 +2,13 @@
 
 use crate::error::ItemError;
 use crate::guide;
+use crate::identity::CustomerIdentity;
 use crate::mapping::Mappings;
-use compact_str::CompactString;
 use schema::{
-    AgentFact, AgentRef, BodyFormat, EventId, Fact, InteractionId, Presence, Routing, UtcMicros,
+    AgentFact, AgentRef, BodyFormat, EventId, Fact, InteractionId, Presence, Routing, TenantId,
+    UtcMicros,
 };
 use std::borrow::Cow;
-use std::fmt;
 
 /// What an item states.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,26 @@ impl Stated {
         of_interaction.chain(of_agent)
     }
 
+    /// Puts the customer's key, made under this secret, into each fact, and forgets who the customer is. Where nobody is named the facts
+    /// stay as they are.
+    pub fn key_customer(&mut self, secret: &[u8], tenant: &TenantId) {
+        let Self::Interaction {
+            facts, customer, ..
+        } = self
+        else {
+            return;
+        };
+        let key = customer
+            .take()
+            .and_then(|who| crate::customer_key(secret, tenant.as_str(), who.as_str()));
+        if let Some(key) = key {
+            for fact in facts {
+                let details = fact.statement.details.get_or_insert_default();
+                details.customer_key = Some(key.clone());
+            }
+        }
+    }
+
     /// What the log files it under: the interaction's id, or `agent:` and the agent's.
     pub fn subject(&self) -> Cow<'_, str> {
         match self {
@@ -111,29 +131,6 @@ fn texts(fact: &AgentFact) -> impl Iterator<Item = (&'static str, &str)> {
     ]
     .into_iter()
     .filter_map(|(field, text)| Some((field, text?)))
-}
-
-/// Who a customer is, as the platform states it: an id, a number, an address. Personal data: it is hashed under a key or dropped, and
-/// neither logged nor published nor shown by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct CustomerIdentity(CompactString);
-
-impl CustomerIdentity {
-    /// Wraps the text as it is.
-    pub fn new(text: impl AsRef<str>) -> Self {
-        Self(CompactString::new(text.as_ref()))
-    }
-
-    /// The text: for the hash, and nothing else.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl fmt::Debug for CustomerIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CustomerIdentity")
-    }
 }
 
 /// What became of an item.
