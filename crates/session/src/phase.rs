@@ -7,8 +7,6 @@ use schema::{AgentId, LegKind, QueueId, State, UtcMicros};
 /// What an open interaction is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
-    /// Presented to the centre, in no queue yet.
-    Offered,
     /// The customer waits in a queue.
     Waiting,
     /// It rings at an agent; the customer still waits.
@@ -17,7 +15,7 @@ pub enum Phase {
     InProgress,
     /// An agent has it, and the customer is on hold.
     Held,
-    /// Anything else that is not the end.
+    /// Neither: in no queue yet, in a flow, or in a state of the platform's own.
     Other,
 }
 
@@ -26,7 +24,6 @@ impl Phase {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Offered => "offered",
             Self::Waiting => "waiting",
             Self::Alerting => "alerting",
             Self::InProgress => "in_progress",
@@ -68,7 +65,7 @@ impl<'a> Timeline<'a> {
         }
         let start = self.start()?;
         self.by_states().or_else(|| self.by_legs()).or(Some(Now {
-            phase: Phase::Offered,
+            phase: Phase::Other,
             since: start,
             queue: self.queue(),
             agent: None,
@@ -81,14 +78,13 @@ impl<'a> Timeline<'a> {
         for (fact, state) in self.history() {
             queue = fact.statement.queue.as_ref().or(queue);
             let phase = match state {
-                State::Offered => Phase::Offered,
                 State::Queued => Phase::Waiting,
                 State::Alerting => Phase::Alerting,
                 State::Connected => Phase::InProgress,
                 State::Held => Phase::Held,
                 // Whoever passes it on lets the customer wait for the next one.
                 _ if history::transfer(state).is_some() => Phase::Waiting,
-                // Not the end: another statement took it back.
+                // A terminal state among them is not the end: another statement took it back.
                 _ => Phase::Other,
             };
             let same_stretch = now.is_some_and(|before| {

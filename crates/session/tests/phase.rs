@@ -43,7 +43,7 @@ fn the_last_state_says_where_it_is_and_the_stretch_since_when() {
     let sales = || Some("sales".to_owned());
     let name = |name: &str| Some(name.to_owned());
     let expected = [
-        Some(("offered", 0, None, None)),
+        Some(("other", 0, None, None)),
         Some(("waiting", 2, sales(), None)),
         Some(("alerting", 2, sales(), name("deaf"))),
         Some(("waiting", 2, sales(), None)),
