@@ -20,11 +20,11 @@ mod transition;
 mod windows;
 mod zone;
 
-pub use chrono::{NaiveDate, NaiveTime};
+pub use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime};
 pub use document::DocumentProblem;
 pub use names::all_names;
 pub use places::{Asked, Places, Resolved, ZoneSource};
-pub use schedule::Schedule;
+pub use schedule::{OffQuarter, Schedule};
 pub use transition::Transition;
 pub use zone::{Local, Side, UnknownZone, Zone};
 

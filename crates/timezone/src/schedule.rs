@@ -2,11 +2,13 @@
 
 mod hours;
 mod read;
+mod spans;
 
 use crate::document::DocumentProblem;
 use crate::zone::Zone;
 use chrono::NaiveDate;
 use hours::{DAY_MICROS, Day, Hours, Span};
+pub use spans::OffQuarter;
 
 /// One version of one schedule. Immutable.
 ///

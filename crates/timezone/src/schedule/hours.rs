@@ -256,6 +256,14 @@ impl Hours {
         self.turns.get(index).copied().unwrap_or(i64::MAX)
     }
 
+    /// The minutes at which any span of any date begins or ends.
+    pub(super) fn edges(&self) -> impl Iterator<Item = u16> {
+        let weeks = std::iter::once(&self.week).chain(self.seasons.iter().map(|s| &s.week));
+        let weekly = weeks.flat_map(|week| week.days.iter());
+        let spans = weekly.chain(self.dates.values()).flatten();
+        spans.flat_map(|span| [span.open, span.close])
+    }
+
     /// Whether it is open at every instant.
     pub(super) fn never_closes(&self) -> bool {
         self.week.total == WEEK_MICROS && self.turns.is_empty()
