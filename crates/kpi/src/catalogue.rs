@@ -5,13 +5,14 @@
 //! definition asks for the zero. Same facts, definitions and library give the same bytes.
 
 use crate::definition::{Definition, Grain};
+use crate::journey::{Journey, JourneyRule};
 use crate::library::{Library, shipped_definitions};
 use crate::measure::{Nobody, Watcher, measure, steps_for_each_of};
 use crate::record::{Record, Subject};
 use crate::scene::Scene;
 use crate::value::{Metadata, MetricValue, Provenance, Reason, Scope};
 use expression::Run;
-use schema::{AgentId, LegId, LegKind, QueueId, UtcMicros};
+use schema::{AgentId, LegId, LegKind, Millis, QueueId, UtcMicros};
 use session::Status;
 use std::sync::Arc;
 
@@ -53,7 +54,8 @@ impl Catalogue {
         &self.library
     }
 
-    /// Appends the rows of all definitions; none before a terminal state. Definitions of journeys give none here.
+    /// Appends the rows of all definitions; none before a terminal state. Definitions of journeys and of agents' time
+    /// give none here.
     pub fn evaluate(&self, subject: &Subject<'_>, out: &mut Vec<MetricValue>) {
         self.evaluate_those(self.definitions.iter(), subject, out);
     }
@@ -87,39 +89,39 @@ impl Catalogue {
         }
     }
 
-    /// Appends the rows of all definitions of journeys for one customer: one a definition.
+    /// The contacts of one customer in one organisation, ready to be evaluated by the definitions of journeys. In any order, each once.
     ///
-    /// `contacts` are all interactions of one customer key in one organisation, in any order, each once; those of which nothing is known are passed
-    /// over. What is not known yet (a contact still to come within a window) is up to the caller.
-    pub fn evaluate_journey(&self, contacts: &[Subject<'_>], out: &mut Vec<MetricValue>) {
-        let mut records: Vec<Record<'_>> =
-            contacts.iter().copied().filter_map(Record::of).collect();
-        records.sort_by(|left, right| {
-            let key = |record: &Record<'_>| record.start;
-            key(left)
-                .cmp(&key(right))
-                .then_with(|| left.subject().interaction.cmp(right.subject().interaction))
-        });
-        let Some(first) = records.first() else {
-            return;
-        };
-        let mut run = Run::default();
-        for definition in &self.definitions {
-            if definition.scope == Grain::Journey {
-                let scene = Scene::new(&records, None, definition, self.library.places());
-                let mut row = About::nobody(Scope::Journey, first.start).row(definition);
-                run.restart(steps_for_each_of(1));
-                if measure(definition, &scene, &mut run, &mut Nobody, &mut row) {
-                    note_zone_data(&mut row, &self.library);
-                }
-                out.push(row);
-            }
-        }
+    /// A row depends on the contacts of its chain and on those within the rule's `within` of it: all of these must be there, and
+    /// others change nothing. What is not known yet is what `as_of` says.
+    pub fn journey<'a>(&self, contacts: &[Subject<'a>]) -> Journey<'a, '_> {
+        Journey::new(&self.definitions, &self.library, contacts)
+    }
+
+    /// Appends the rows of the definitions of journeys among those at these places, for the contact at `index`: see [`Catalogue::journey`],
+    /// which is faster where several contacts are to be evaluated.
+    pub fn evaluate_contact(
+        &self,
+        which: &[usize],
+        contacts: &[Subject<'_>],
+        index: usize,
+        as_of: UtcMicros,
+        out: &mut Vec<MetricValue>,
+    ) {
+        self.journey(contacts).evaluate(which, index, as_of, out);
+    }
+
+    /// The longest `within` of the definitions of journeys among those at these places; `None` where none is.
+    pub fn journey_within(&self, which: &[usize]) -> Option<Millis> {
+        let definitions = which
+            .iter()
+            .filter_map(|place| self.definitions.get(*place));
+        let rules = definitions.filter_map(|definition| definition.journey());
+        rules.map(JourneyRule::within).max()
     }
 }
 
 /// What a row is about.
-struct About {
+pub(crate) struct About {
     scope: Scope,
     timestamp: UtcMicros,
     agent: Option<AgentId>,
@@ -127,24 +129,26 @@ struct About {
 }
 
 impl About {
-    fn nobody(scope: Scope, timestamp: UtcMicros) -> Self {
+    /// About an interaction as a whole.
+    pub(crate) fn record(record: &Record<'_>, scope: Scope) -> Self {
         Self {
             scope,
-            timestamp,
-            agent: None,
-            queue: None,
+            timestamp: record.start,
+            agent: record.agent().map(|agent| agent.id.clone()),
+            queue: record.queue().cloned(),
         }
     }
 
     /// A row that says what it is about, and nothing else yet.
     #[inline]
-    fn row(self, definition: &Definition) -> MetricValue {
+    pub(crate) fn row(self, definition: &Definition) -> MetricValue {
         MetricValue {
             metric: definition.name.clone(),
             version: definition.version,
             scope: self.scope,
             value: None,
             timestamp: self.timestamp,
+            counted_at: None,
             agent: self.agent,
             queue: self.queue,
             metadata: Metadata {
@@ -162,30 +166,26 @@ impl About {
 }
 
 /// What local time was resolved with.
-fn note_zone_data(row: &mut MetricValue, library: &Library) {
+pub(crate) fn note_zone_data(row: &mut MetricValue, library: &Library) {
     let version = library.places().version();
     row.provenance.tzdb = Some(timezone::TZDB_VERSION);
     row.provenance.places = (version > 0).then_some(version);
 }
 
-/// One interaction under evaluation.
-pub(crate) struct Evaluation<'a, 'l> {
-    record: [Record<'a>; 1],
-    library: &'l Library,
-    outcome: Option<&'static str>,
+/// How far an interaction has come, as its rows have it.
+pub(crate) struct Stage {
+    pub(crate) outcome: Option<&'static str>,
     /// Why no definition has a value, whatever it says.
-    withheld: Option<Reason>,
-    withdrawn: Vec<LegId>,
+    pub(crate) withheld: Option<Reason>,
 }
 
-impl<'a, 'l> Evaluation<'a, 'l> {
+impl Stage {
     /// `None` where there is nothing to say yet.
-    pub(crate) fn of(subject: &Subject<'a>, library: &'l Library) -> Option<Self> {
-        let record = Record::of(*subject)?;
-        let timeline = subject.timeline;
+    pub(crate) fn of(record: &Record<'_>) -> Option<Self> {
+        let subject = record.subject();
         let withheld = match record.status() {
             Status::Overfull => Some(Reason::OVERFULL_SESSION),
-            Status::Open if timeline.is_reopened() => Some(Reason::REOPENED),
+            Status::Open if subject.timeline.is_reopened() => Some(Reason::REOPENED),
             Status::Open if subject.swept => Some(Reason::INCOMPLETE),
             Status::Open => return None,
             Status::Completed | Status::Abandoned | Status::Missed => None,
@@ -194,18 +194,28 @@ impl<'a, 'l> Evaluation<'a, 'l> {
             Status::Open | Status::Overfull => None,
             ended => Some(ended.name()),
         };
-        Some(Self {
-            record: [record],
-            library,
-            outcome,
-            withheld,
-            withdrawn: timeline.withdrawn_legs(),
-        })
+        Some(Self { outcome, withheld })
     }
+}
 
-    fn record(&self) -> &Record<'a> {
-        let [record] = &self.record;
-        record
+/// One interaction under evaluation.
+pub(crate) struct Evaluation<'a, 'l> {
+    record: Record<'a>,
+    library: &'l Library,
+    stage: Stage,
+    withdrawn: Vec<LegId>,
+}
+
+impl<'a, 'l> Evaluation<'a, 'l> {
+    /// `None` where there is nothing to say yet.
+    pub(crate) fn of(subject: &Subject<'a>, library: &'l Library) -> Option<Self> {
+        let record = Record::of(*subject)?;
+        Some(Self {
+            stage: Stage::of(&record)?,
+            record,
+            library,
+            withdrawn: subject.timeline.withdrawn_legs(),
+        })
     }
 
     /// The scene in which a definition is evaluated.
@@ -219,7 +229,7 @@ impl<'a, 'l> Evaluation<'a, 'l> {
 
     /// The place among the legs of the one that a row is about.
     pub(crate) fn place_of(&self, scope: &Scope) -> Option<usize> {
-        let mut legs = self.record().legs().iter();
+        let mut legs = self.record.legs().iter();
         legs.position(|leg| leg.id == scope.as_str() && *scope != Scope::Interaction)
     }
 
@@ -231,15 +241,10 @@ impl<'a, 'l> Evaluation<'a, 'l> {
         watcher: &mut impl Watcher,
         out: &mut Vec<MetricValue>,
     ) {
-        let record = self.record();
+        let record = &self.record;
         match definition.scope {
             Grain::Interaction => {
-                let about = About {
-                    scope: Scope::Interaction,
-                    timestamp: record.start,
-                    agent: record.agent().map(|agent| agent.id.clone()),
-                    queue: record.queue().cloned(),
-                };
+                let about = About::record(record, Scope::Interaction);
                 run.restart(steps_for_each_of(1));
                 self.row(definition, None, about, run, watcher, out);
             }
@@ -258,15 +263,20 @@ impl<'a, 'l> Evaluation<'a, 'l> {
                     self.row(definition, Some(place), about, run, watcher, out);
                 }
                 for leg in &self.withdrawn {
-                    let about = About::nobody(Scope::Leg(leg.clone()), record.start);
+                    let about = About {
+                        scope: Scope::Leg(leg.clone()),
+                        timestamp: record.start,
+                        agent: None,
+                        queue: None,
+                    };
                     let mut row = about.row(definition);
                     row.metadata.reason = Some(Reason::WITHDRAWN);
-                    row.metadata.outcome = self.outcome;
+                    row.metadata.outcome = self.stage.outcome;
                     watcher.done();
                     out.push(row);
                 }
             }
-            Grain::Journey => {}
+            Grain::Journey | Grain::AgentTime => {}
         }
     }
 
@@ -282,12 +292,13 @@ impl<'a, 'l> Evaluation<'a, 'l> {
         // In its place at once: a row is large, and there are many.
         out.push(about.row(definition));
         let Some(row) = out.last_mut() else { return };
-        if let Some(reason) = &self.withheld {
+        if let Some(reason) = &self.stage.withheld {
             row.metadata.reason = Some(reason.clone());
         } else if measure(definition, &self.scene(definition, leg), run, watcher, row) {
             note_zone_data(row, self.library);
         }
-        row.metadata.outcome = self.outcome;
+        row.note_window(definition, |counted| self.record.counted_at(counted, leg));
+        row.metadata.outcome = self.stage.outcome;
         watcher.done();
     }
 }

@@ -5,11 +5,13 @@
 //! version = 1                                   # 1 to 32767; a changed text is a new version
 //! unit = "share"                                # seconds (of a duration), count (int), share (bool or double), number (int or double)
 //! priority = "normal"                           # critical | normal
-//! scope = "interaction"                         # interaction | leg (each agent's leg) | journey
+//! scope = "interaction"                         # interaction | leg (each agent's leg) | journey | agent_time
 //! title = "Hold rate"
 //! description = "What it is, for people."
 //! source = "Where the formula comes from, and its variants."
-//! aggregations = ["mean", "sum", "count"]       # sum count mean min max p50 p90 …
+//! aggregations = ["mean", "sum", "count"]       # sum count mean min max p50 p90 …; the first is a window's value
+//! counted = "ended"                             # offered | answered | ended: the instant that puts a value into a window
+//! settles_after = "2d"                          # how long after its end a window may still change
 //! filter = "interaction.answered"               # where it does not hold, the KPI does not apply: absent, `filtered`
 //! value = "interaction.hold > parameters.least"
 //! on_excluded = "absent"                        # or "zero"
@@ -30,13 +32,51 @@
 //! [zone]                                        # whose clock counts
 //! order = ["agent", "schedule", "queue", "organisation"]
 //! default = "Europe/Berlin"                     # before UTC with a flag
+//! [[windows]]                                   # in which windows of local time values add up, and for whom
+//! by = ["queue", "media"]                       # [] is everything; queue media direction agent team platform attribute:NAME
+//! sizes = ["30m", "day", "month", "shift"]      # 15m 30m 60m day week month shift
+//! shift = "hours"                               # of [schedules], with and only with the size shift; edges on quarter hours
+//! ```
+//!
+//! With `scope = "journey"` the rules are evaluated once a contact, and read `journey.*` besides `interaction.*`:
+//!
+//! ```toml
+//! name = "resolved"
+//! version = 1
+//! unit = "share"
+//! scope = "journey"
+//! filter = "journey.first"
+//! value = "!journey.repeated"                   # absent, `not_final`, until nothing can change it any more
+//! [journey]
+//! within = "7d"                                 # 1m to 366d: how soon another contact is a repeat
+//! repeat = '!has(interaction.direction) || interaction.direction == "inbound"'  # which contacts count; by default all but outbound ones and callbacks
+//! ```
+//!
+//! With `scope = "agent_time"` there are no values one by one, only windows of the time that agents spend; the rules read `time.*`:
+//!
+//! ```toml
+//! name = "busy_share"
+//! version = 1
+//! unit = "share"                                # of a ratio; seconds where there is no denominator
+//! scope = "agent_time"
+//! filter = "time.known"                         # where it does not hold, time is in no part
+//! numerator = "time.busy"                       # what is counted
+//! denominator = "time.logged_in"                # out of what
+//! [[windows]]
+//! by = ["agent"]                                # agent team platform
+//! sizes = ["day"]
 //! ```
 
+mod agent_time;
 mod constants;
+mod journey;
 mod read;
+mod windows;
 mod zone;
 
+use crate::agent_time::AgentTimeRule;
 use crate::document::Problem;
+use crate::journey::JourneyRule;
 use crate::library::Library;
 use crate::record::ZoneRule;
 use crate::value::{DigestPrefix, Reason, Unit};
@@ -46,6 +86,8 @@ use schema::MetricVersion;
 use std::fmt;
 use std::sync::Arc;
 use timezone::Schedule;
+
+pub use windows::{WindowRule, WindowSet};
 
 /// A definition, ready to be evaluated. Immutable.
 #[derive(Debug)]
@@ -63,6 +105,7 @@ pub struct Definition {
     pub(crate) digest: [u8; 32],
     pub(crate) filter: Option<Expression>,
     pub(crate) exclusions: Vec<Exclusion>,
+    /// Of agents' time, the numerator.
     pub(crate) value: Expression,
     pub(crate) on_excluded: OnExcluded,
     pub(crate) platform: Option<Expression>,
@@ -71,6 +114,11 @@ pub struct Definition {
     /// `name@version` of the schedules, for provenance; `None` where there are none.
     pub(crate) schedule_names: Option<Arc<[CompactString]>>,
     pub(crate) zone: ZoneRule,
+    pub(crate) windows: Option<WindowRule>,
+    /// There exactly in the scope of journeys.
+    pub(crate) journey: Option<JourneyRule>,
+    /// There exactly in the scope of agents' time.
+    pub(crate) agent_time: Option<AgentTimeRule>,
     /// Whether the zone is resolved in the usual order, so that definitions can share it.
     pub(crate) usual_zone: bool,
 }
@@ -91,8 +139,10 @@ pub enum Grain {
     Interaction,
     /// Once a leg of an agent's.
     Leg,
-    /// Once a customer key, over all of its interactions.
+    /// Once an interaction, among the others of its customer.
     Journey,
+    /// Never one by one: over the time that agents spend.
+    AgentTime,
 }
 
 /// Whether a KPI is computed and pushed before others when there is much to do.
@@ -116,7 +166,7 @@ pub enum OnExcluded {
 /// How values are put together over many subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Aggregation {
-    /// Sum over count: of shares, the ratio of sums.
+    /// Sum over count: of shares, the ratio of sums. Of agents' time, the time counted over that out of which it is counted.
     Mean,
     /// The sum.
     Sum,
@@ -154,7 +204,7 @@ macro_rules! names {
     };
 }
 
-names!(Grain { Interaction "interaction", Leg "leg", Journey "journey" });
+names!(Grain { Interaction "interaction", Leg "leg", Journey "journey", AgentTime "agent_time" });
 names!(Priority { Critical "critical", Normal "normal" });
 names!(OnExcluded { Absent "absent", Zero "zero" });
 
@@ -244,6 +294,21 @@ impl Definition {
     /// How its values are put together over many subjects.
     pub fn aggregations(&self) -> &[Aggregation] {
         &self.aggregations
+    }
+
+    /// In which windows its values add up, and for whom; `None` where they do in none.
+    pub const fn windows(&self) -> Option<&WindowRule> {
+        self.windows.as_ref()
+    }
+
+    /// What makes contacts of one customer a journey; of a definition of journeys.
+    pub const fn journey(&self) -> Option<&JourneyRule> {
+        self.journey.as_ref()
+    }
+
+    /// Which time counts; of a definition of agents' time.
+    pub const fn agent_time(&self) -> Option<&AgentTimeRule> {
+        self.agent_time.as_ref()
     }
 
     /// What an excluded subject has.

@@ -2,12 +2,12 @@
 
 use crate::catalogue::{Catalogue, Evaluation};
 use crate::definition::Definition;
-use crate::fields::{InteractionField, JourneyField, Kind, LegField, Row};
+use crate::fields::{Kind, Row};
 use crate::measure::Watcher;
 use crate::record::Subject;
 use crate::scene::Scene;
 use crate::value::{MetricValue, Scope};
-use crate::words::WORDS;
+use crate::words::rows_of;
 use compact_str::CompactString;
 use expression::{Expression, Failure, Host as _, Missing, Read, Run, Value};
 use schema::MetricVersion;
@@ -136,15 +136,7 @@ fn input(read: &Read, scene: &Scene<'_, '_>) -> Option<(String, String)> {
 }
 
 fn row_of(read: &Read) -> Option<&'static Row> {
-    let kinds = &WORDS.kinds;
-    let rows = if read.object == kinds.interaction {
-        InteractionField::ROWS
-    } else if read.object == kinds.leg {
-        LegField::ROWS
-    } else {
-        JourneyField::ROWS
-    };
-    rows.get(usize::from(read.field))
+    rows_of(read.object).get(usize::from(read.field))
 }
 
 const fn is_list(kind: Kind) -> bool {

@@ -1,4 +1,4 @@
-//! The fields that definitions may read, one table each for an interaction, a leg and a journey. The checker's vocabulary, the
+//! The fields that definitions may read, one table each for an interaction, a leg, a journey and an agent's time. The checker's vocabulary, the
 //! evaluation and the reference for people are all made from these tables.
 
 use schema::DurationKind;
@@ -100,9 +100,10 @@ fields! {
         Id "id" Text Always ANY "The platform's id.";
         Tenant "tenant" Text Always ANY "The organisation.";
         StartedAt "started_at" Timestamp Always ANY "The first that is known of it.";
+        OfferedAt "offered_at" Timestamp Always ANY "When it was offered to agents: the start of its first wait in a queue, else when it was first told to be offered or queued, else its start.";
         EndedAt "ended_at" Timestamp Optional ANY "When it ended.";
         CustomerLeftAt "customer_left_at" Timestamp Optional ANY "When the customer was gone: the end of the customer's own line, else its end.";
-        State "state" Text Always STATE "The terminal state; `open` only within a journey.";
+        State "state" Text Always STATE "The terminal state; `open` only of another contact of a journey.";
         Outcome "outcome" Text Always OUTCOME "What became of it, from the history of its legs.";
         Media "media" Text Optional ANY "The first medium stated, as the platform names it in lower case.";
         Direction "direction" Text Optional DIRECTION "Who began it.";
@@ -191,11 +192,43 @@ fields! {
 }
 
 fields! {
-    /// The fields of a journey: all interactions of one customer key.
+    /// The fields of a journey: how a contact stands among the others of its customer.
     JourneyField {
-        Contacts "contacts" Int Always ANY "How many interactions.";
-        FirstStartedAt "first_started_at" Timestamp Always ANY "When the first began.";
-        LastEndedAt "last_ended_at" Timestamp Optional ANY "When the last that ended did.";
-        Interactions "interactions" Interactions Always ANY "The interactions, by start.";
+        Contacts "contacts" Int Always ANY "How many contacts its chain has: those that count as a repeat, and the contact itself.";
+        Position "position" Int Always ANY "Which of them it is, from 1.";
+        First "first" Bool Always ANY "Whether it is the first of its chain.";
+        SincePrevious "since_previous" Duration Optional ANY "How long after the last end of the counting contacts before it it began, zero where it overlaps one; not stated where that is longer than `within`.";
+        UntilNext "until_next" Duration Optional ANY "How long after its end the next counting contact began; not stated where none did within `within`.";
+        Repeated "repeated" Bool Always ANY "Whether a counting contact began after its end, at most `within` later.";
+        Interactions "interactions" Interactions Always ANY "The contacts of its chain, by start, itself and those that do not count included.";
+    }
+}
+
+impl JourneyField {
+    /// Whether a contact still to come can change what it says.
+    pub(crate) const fn looks_ahead(self) -> bool {
+        match self {
+            Self::Contacts | Self::UntilNext | Self::Repeated | Self::Interactions => true,
+            Self::Position | Self::First | Self::SincePrevious => false,
+        }
+    }
+}
+
+fields! {
+    /// The fields of an agent's time: what state it was spent in. None is an instant, so that time may be cut anywhere.
+    TimeField {
+        Agent "agent" Text Always ANY "The agent.";
+        Team "team" Text Optional ANY "The team that the agent was in.";
+        Presence "presence" Text Optional ANY "Whether and how the agent was there: available, away, busy, break, meal, meeting, training, idle, on_queue, offline, or the platform's own.";
+        Routing "routing" Text Optional ANY "What the router thought: off_queue, idle, interacting, communicating, not_responding, wrapping, or the platform's own.";
+        Reason "reason" Text Optional ANY "The organisation's own name of the presence.";
+        Scheduled "scheduled" Text Optional ANY "The activity that the plan says, such as on_queue, break or meal; not stated where nothing is planned.";
+        LoggedIn "logged_in" Bool Always ANY "Whether the agent was logged in.";
+        OnQueue "on_queue" Bool Always ANY "Whether the agent took contacts from queues.";
+        Interacting "interacting" Bool Always ANY "Whether the agent had at least one contact.";
+        Wrapping "wrapping" Bool Always ANY "Whether the agent had after-call work.";
+        Busy "busy" Bool Always ANY "Whether the agent was interacting or wrapping.";
+        Capped "capped" Bool Always ANY "Whether presence or routing is unknown because it was without news for too long.";
+        Known "known" Bool Always ANY "Whether it is known what the agent did; the plan alone does not tell.";
     }
 }

@@ -79,25 +79,13 @@ impl Function {
             Self::LocalMonth => "localMonth",
         }
     }
-
-    /// Whether it is about one interaction, so that journeys do not have it.
-    const fn of_an_interaction(self) -> bool {
-        matches!(self, Self::StateTime | Self::AgentTime)
-    }
 }
 
-/// Adds the functions that are, or are not, about one interaction.
-pub(crate) fn define(
-    vocabulary: &mut Vocabulary,
-    kinds: Kinds,
-    of_an_interaction: bool,
-) -> Result<(), DefineError> {
+/// Adds the functions.
+pub(crate) fn define(vocabulary: &mut Vocabulary, kinds: Kinds) -> Result<(), DefineError> {
     let instant = || Arg::Of(Type::Timestamp);
     let schedule = || Arg::Of(Type::Handle(kinds.schedule));
     for function in Function::ALL {
-        if function.of_an_interaction() != of_an_interaction {
-            continue;
-        }
         let (forms, result) = match function {
             Function::InHours => (vec![vec![instant(), schedule()]], Type::Bool),
             Function::BusinessTime => {

@@ -1,10 +1,9 @@
 //! One definition on one subject: filter, exclusions, value; each way that can end, with what explains it.
 
 use crate::definition::{Definition, OnExcluded};
-use crate::fields::{InteractionField, JourneyField, LegField};
 use crate::scene::Scene;
 use crate::value::{Metadata, MetricValue, Reason, Unit};
-use crate::words::WORDS;
+use crate::words::rows_of;
 use compact_str::{CompactString, format_compact};
 use expression::{Expression, Failure, Object, Run, Value};
 use schema::Millis;
@@ -239,14 +238,7 @@ fn name(named: &mut Vec<&'static str>, more: Option<&'static str>) {
 }
 
 fn field_name(of: Object, field: u16) -> &'static str {
-    let kinds = &WORDS.kinds;
-    let rows = if of.of == kinds.interaction {
-        InteractionField::ROWS
-    } else if of.of == kinds.leg {
-        LegField::ROWS
-    } else {
-        JourneyField::ROWS
-    };
+    let rows = rows_of(of.of);
     rows.get(usize::from(field)).map_or("", |row| row.name)
 }
 

@@ -10,6 +10,7 @@ use schema::{
 use session::{DurationFact, LegView, Outcome, Status, Timeline, Totals, Transfers};
 use std::cell::OnceCell;
 use timezone::{Asked, Places, Resolved, ZoneSource};
+use window::Counted;
 
 /// An interaction to be evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +60,7 @@ pub(crate) struct Record<'a> {
     queue: OnceCell<Option<&'a QueueId>>,
     queue_count: OnceCell<u32>,
     dispositions: OnceCell<Vec<&'a str>>,
+    offered_at: OnceCell<Option<UtcMicros>>,
     ended_at: OnceCell<Option<UtcMicros>>,
     customer_left_at: OnceCell<Option<UtcMicros>>,
     answered_at: OnceCell<Option<UtcMicros>>,
@@ -125,6 +127,7 @@ impl<'a> Record<'a> {
             queue: OnceCell::new(),
             queue_count: OnceCell::new(),
             dispositions: OnceCell::new(),
+            offered_at: OnceCell::new(),
             ended_at: OnceCell::new(),
             customer_left_at: OnceCell::new(),
             answered_at: OnceCell::new(),
@@ -180,6 +183,37 @@ impl<'a> Record<'a> {
 
     pub(crate) fn ended_at(&self) -> Option<UtcMicros> {
         once(&self.ended_at, || self.timeline().ended_at())
+    }
+
+    fn offered_at(&self) -> UtcMicros {
+        once(&self.offered_at, || self.timeline().offered_at()).unwrap_or(self.start)
+    }
+
+    fn answered_at(&self) -> Option<UtcMicros> {
+        once(&self.answered_at, || self.timeline().answered_at())
+    }
+
+    /// The instant of the latest fact.
+    pub(crate) fn last_heard(&self) -> Option<UtcMicros> {
+        self.timeline().facts().next_back().map(|fact| fact.at)
+    }
+
+    /// The instant by which a value of the interaction, or of one of its legs, is put into a window.
+    pub(crate) fn counted_at(&self, counted: Counted, leg: Option<usize>) -> UtcMicros {
+        match (leg.and_then(|place| self.legs().get(place)), counted) {
+            (Some(leg), Counted::Offered) => leg.started_at,
+            (Some(leg), Counted::Answered) => {
+                let end = leg.answered_at.or(leg.ended_at);
+                end.unwrap_or(leg.started_at)
+            }
+            (Some(leg), Counted::Ended) => leg.ended_at.unwrap_or(leg.started_at),
+            (None, Counted::Offered) => self.offered_at(),
+            (None, Counted::Answered) => {
+                let end = self.answered_at().or_else(|| self.ended_at());
+                end.unwrap_or(self.start)
+            }
+            (None, Counted::Ended) => self.ended_at().unwrap_or(self.start),
+        }
     }
 
     /// The disposition stated last.
@@ -279,6 +313,7 @@ impl<'a> Record<'a> {
             F::Id => Value::Str(self.subject.interaction),
             F::Tenant => Value::Str(self.subject.tenant),
             F::StartedAt => Value::Timestamp(self.start.0),
+            F::OfferedAt => Value::Timestamp(self.offered_at().0),
             F::EndedAt => instant(self.ended_at())?,
             F::CustomerLeftAt => {
                 instant(once(&self.customer_left_at, || timeline.customer_left_at()))?
@@ -322,7 +357,7 @@ impl<'a> Record<'a> {
             F::Callback => Value::Bool(once(&self.callback, || timeline.callback())),
             F::Answered => Value::Bool(self.outcome() == Outcome::Answered),
             F::Abandoned => Value::Bool(self.outcome().is_abandoned()),
-            F::AnsweredAt => instant(once(&self.answered_at, || timeline.answered_at()))?,
+            F::AnsweredAt => instant(self.answered_at())?,
             F::AnsweredAfter => duration(once(&self.answered_after, || timeline.answered_after()))?,
             F::AbandonedAfter => {
                 duration(once(&self.abandoned_after, || timeline.abandoned_after()))?
@@ -373,7 +408,7 @@ fn once<T: Copy>(cell: &OnceCell<T>, find: impl FnOnce() -> T) -> T {
     *cell.get_or_init(find)
 }
 
-fn text(stated: Option<&str>) -> Result<Value<'_>, Missing> {
+pub(crate) fn text(stated: Option<&str>) -> Result<Value<'_>, Missing> {
     stated.map(Value::Str).ok_or(Missing::NotStated)
 }
 

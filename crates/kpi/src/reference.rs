@@ -1,6 +1,6 @@
 //! The fields and functions for people: what `compute kpi fields` prints.
 
-use crate::fields::{InteractionField, JourneyField, LegField};
+use crate::fields::{InteractionField, JourneyField, LegField, TimeField};
 
 /// The functions that definitions may call beside the operators and macros of the language: form, result, meaning.
 const FUNCTIONS: &[(&str, &str, &str)] = &[
@@ -17,12 +17,12 @@ const FUNCTIONS: &[(&str, &str, &str)] = &[
     (
         "stateTime(\"held\")",
         "duration",
-        "How long the interaction was in that state, by the instants of its events. Not in journeys.",
+        "How long the interaction was in that state, by the instants of its events.",
     ),
     (
         "agentTime(agent, \"talk\")",
         "duration",
-        "What the legs of that agent add up to; not stated where none of them states it. Not in journeys.",
+        "What the legs of that agent add up to; not stated where none of them states it.",
     ),
     (
         "localHour(timestamp)",
@@ -95,7 +95,7 @@ const FUNCTIONS: &[(&str, &str, &str)] = &[
 /// One field, for the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldInfo {
-    /// `interaction`, `leg` or `journey`.
+    /// `interaction`, `leg`, `journey` or `time`.
     pub object: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -126,6 +126,7 @@ pub fn field_reference() -> Vec<FieldInfo> {
         ("interaction", InteractionField::ROWS),
         ("leg", LegField::ROWS),
         ("journey", JourneyField::ROWS),
+        ("time", TimeField::ROWS),
     ];
     let fields = tables.iter().flat_map(|(object, rows)| {
         rows.iter().map(|row| FieldInfo {
@@ -163,7 +164,7 @@ mod tests {
             .into_iter()
             .map(|field| field.name)
             .collect();
-        for name in ["longest_hold", "first_started_at"] {
+        for name in ["longest_hold", "since_previous", "logged_in"] {
             assert!(fields.contains(&name), "{name}");
         }
         let functions = function_reference();

@@ -1,14 +1,16 @@
-//! What an expression is evaluated on: one interaction, one leg of it, or all of a customer's, seen through one definition.
+//! What an expression is evaluated on: one interaction, one leg of it, or a contact among its customer's others, seen through
+//! one definition.
 
 use crate::fields::{InteractionField, JourneyField, LegField};
 use crate::functions::{Function, STATES};
+use crate::journey::Among;
 use crate::record::{Record, ZoneRule};
 use crate::texts::Texts;
 use crate::words::{Kinds, WORDS};
 use chrono::Datelike as _;
 use compact_str::format_compact;
 use expression::{Failure, FunctionId, Host, Missing, Object, Run, Value};
-use schema::{DurationKind, Millis, State, UtcMicros};
+use schema::{DurationKind, Millis, State};
 use session::DurationFact;
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -27,30 +29,33 @@ const DAY_STEPS: u32 = 4;
 /// The host of a definition's expressions.
 #[derive(Debug)]
 pub(crate) struct Scene<'s, 'a> {
-    pub(crate) records: &'s [Record<'a>],
+    records: &'s [Record<'a>],
+    /// The place of the interaction that the definition is evaluated for.
+    own: usize,
+    /// How that stands among the others, in a journey.
+    among: Option<Among<'s>>,
     /// The leg that the definition is evaluated for.
-    pub(crate) leg: Option<usize>,
+    leg: Option<usize>,
     schedules: &'s [Arc<Schedule>],
     zone_rule: &'s ZoneRule,
     usual_zone: bool,
     places: &'s Places,
     zone: OnceCell<Resolved<'a>>,
     texts: Texts,
-    /// Of a journey, which no interaction alone knows.
-    began: OnceCell<Option<UtcMicros>>,
-    ended: OnceCell<Option<UtcMicros>>,
     kinds: Kinds,
 }
 
 impl<'s, 'a> Scene<'s, 'a> {
     pub(crate) fn new(
-        records: &'s [Record<'a>],
+        record: &'s Record<'a>,
         leg: Option<usize>,
         definition: &'s crate::Definition,
         places: &'s Places,
     ) -> Self {
         Self {
-            records,
+            records: std::slice::from_ref(record),
+            own: 0,
+            among: None,
             leg,
             schedules: definition.schedules_used(),
             zone_rule: definition.zone_rule(),
@@ -58,16 +63,35 @@ impl<'s, 'a> Scene<'s, 'a> {
             places,
             zone: OnceCell::new(),
             texts: Texts::default(),
-            began: OnceCell::new(),
-            ended: OnceCell::new(),
             kinds: WORDS.kinds,
         }
     }
 
+    /// The scene of a contact, by its place among the records, that stands so among the others.
+    pub(crate) fn among(
+        records: &'s [Record<'a>],
+        own: usize,
+        among: Among<'s>,
+        definition: &'s crate::Definition,
+        places: &'s Places,
+    ) -> Option<Self> {
+        let scene = Self::new(records.get(own)?, None, definition, places);
+        Some(Self {
+            records,
+            own,
+            among: Some(among),
+            ..scene
+        })
+    }
+
+    /// Whether a contact that counts followed, as it may within a journey.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.among.is_some_and(|among| among.until_next.is_some())
+    }
+
     /// The zone that holds for the subject.
     pub(crate) fn zone(&self) -> Option<&Resolved<'a>> {
-        // Of a journey the first interaction's: there is one customer, and agents of many places.
-        let record = self.records.first()?;
+        let record = self.own()?;
         Some(
             self.zone.get_or_init(|| {
                 record.zone(self.zone_rule, self.usual_zone, self.leg, self.places)
@@ -82,21 +106,31 @@ impl<'s, 'a> Scene<'s, 'a> {
 
     /// The disposition of the subject.
     pub(crate) fn disposition(&self) -> Option<&'a str> {
-        let record = self.records.first()?;
+        let record = self.own()?;
         match self.leg {
             Some(place) => record.legs().get(place)?.disposition,
             None => record.disposition(),
         }
     }
 
+    /// The interaction that expressions know by this index: 0 is the one that the definition is evaluated for, then come those of its
+    /// chain.
     fn record(&self, index: u32) -> Option<&'s Record<'a>> {
-        self.records.get(usize::try_from(index).ok()?)
+        let Some(behind) = index.checked_sub(1) else {
+            return self.own();
+        };
+        let chain = self.among.as_ref()?.chain;
+        self.records.get(*chain.get(usize::try_from(behind).ok()?)?)
+    }
+
+    fn own(&self) -> Option<&'s Record<'a>> {
+        self.records.get(self.own)
     }
 
     /// The interaction and the place of a leg.
     fn leg(&self, object: Object) -> Option<(&'s Record<'a>, usize)> {
         if object.index == OWN_LEG {
-            return Some((self.records.first()?, self.leg?));
+            return Some((self.own()?, self.leg?));
         }
         let place = usize::try_from(object.index & ((1 << LEG_BITS) - 1)).ok()?;
         Some((self.record(object.index >> LEG_BITS)?, place))
@@ -155,36 +189,35 @@ impl<'s, 'a> Scene<'s, 'a> {
                 let days = u32::try_from(days).unwrap_or(u32::MAX);
                 CLOCK_STEPS.saturating_add(days.saturating_mul(DAY_STEPS))
             }
-            Function::StateTime => self.first().map_or(0, Record::fact_count),
+            Function::StateTime => self.own().map_or(0, Record::fact_count),
             Function::AgentTime => {
-                let legs = self.first().map_or(0, |record| record.legs().len());
+                let legs = self.own().map_or(0, |record| record.legs().len());
                 u32::try_from(legs).unwrap_or(u32::MAX).saturating_mul(4)
             }
         }
     }
 
-    fn journey_began(&self) -> Result<Value<'_>, Missing> {
-        let first = || self.records.iter().map(|record| record.start).min();
-        let first = *self.began.get_or_init(first);
-        let UtcMicros(first) = first.ok_or(Missing::NotStated)?;
-        Ok(Value::Timestamp(first))
+    fn journey(&self, field: JourneyField) -> Result<Value<'_>, Missing> {
+        use JourneyField as F;
+        let among = self.among.as_ref().ok_or(Missing::NotStated)?;
+        let count = |count: usize| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+        let time = |time: Option<Millis>| {
+            let Millis(millis) = time.ok_or(Missing::NotStated)?;
+            Ok(Value::Duration(millis))
+        };
+        match field {
+            F::Contacts => Ok(count(among.contacts)),
+            F::Position => Ok(count(among.position)),
+            F::First => Ok(Value::Bool(among.position == 1)),
+            F::SincePrevious => time(among.since_previous),
+            F::UntilNext => time(among.until_next),
+            F::Repeated => Ok(Value::Bool(among.until_next.is_some())),
+            F::Interactions => Err(Missing::NotStated),
+        }
     }
 
-    fn journey_ended(&self) -> Result<Value<'_>, Missing> {
-        let last = || self.records.iter().filter_map(Record::ended_at).max();
-        let last = *self.ended.get_or_init(last);
-        let UtcMicros(last) = last.ok_or(Missing::NotStated)?;
-        Ok(Value::Timestamp(last))
-    }
-
-    fn first(&self) -> Option<&'s Record<'a>> {
-        self.records.first()
-    }
-
-    fn first_record(&self) -> Result<&'s Record<'a>, Failure> {
-        self.records
-            .first()
-            .ok_or_else(|| broken("there is no interaction"))
+    fn own_record(&self) -> Result<&'s Record<'a>, Failure> {
+        self.own().ok_or_else(|| broken("there is no interaction"))
     }
 }
 
@@ -221,14 +254,7 @@ impl Host for Scene<'_, '_> {
             let (record, place) = self.leg(of).ok_or(Missing::NotStated)?;
             return record.leg_field(place, LegField::from_id(field).ok_or(Missing::NotStated)?);
         }
-        match JourneyField::from_id(field) {
-            Some(JourneyField::Contacts) => Ok(Value::Int(
-                i64::try_from(self.records.len()).unwrap_or(i64::MAX),
-            )),
-            Some(JourneyField::FirstStartedAt) => self.journey_began(),
-            Some(JourneyField::LastEndedAt) => self.journey_ended(),
-            Some(JourneyField::Interactions) | None => Err(Missing::NotStated),
-        }
+        self.journey(JourneyField::from_id(field).ok_or(Missing::NotStated)?)
     }
 
     fn list_len(&self, of: Object, field: u16) -> usize {
@@ -244,7 +270,9 @@ impl Host for Scene<'_, '_> {
         }
         match JourneyField::from_id(field) {
             Some(JourneyField::Interactions) if of.of == self.kinds.journey => {
-                self.records.len().min(1 << LEG_BITS)
+                let chain = self.among.as_ref().map_or(0, |among| among.chain.len());
+                // The indexes of all of them, behind the 0, have to find room above the legs' bits.
+                chain.min((1 << LEG_BITS) - 1)
             }
             _ => 0,
         }
@@ -255,7 +283,7 @@ impl Host for Scene<'_, '_> {
         if of.of == self.kinds.journey {
             return Value::Object(Object {
                 of: self.kinds.interaction,
-                index: place,
+                index: place.saturating_add(1),
             });
         }
         if InteractionField::from_id(field) == Some(InteractionField::Dispositions) {
@@ -294,7 +322,7 @@ impl Host for Scene<'_, '_> {
             Function::StateTime => {
                 let name = STATES.get(chosen(arguments.first())?);
                 let name = name.ok_or_else(|| broken("there is no such state"))?;
-                let record = self.first_record()?;
+                let record = self.own_record()?;
                 let lasted = record
                     .subject()
                     .timeline
@@ -313,7 +341,7 @@ impl Host for Scene<'_, '_> {
                 let place = chosen(arguments.get(1))?;
                 let kind = DurationKind::ALL.get(place);
                 let kind = kind.ok_or_else(|| broken("there is no such duration"))?;
-                match self.first_record()?.agent_time(agent, *kind) {
+                match self.own_record()?.agent_time(agent, *kind) {
                     Ok(Some(millis)) => Ok(Value::Duration(millis)),
                     Ok(None) | Err(Missing::NotStated) => Err(Failure::NotStated {
                         object: Object {

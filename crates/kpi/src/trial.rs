@@ -1,14 +1,18 @@
 //! A definition tried on built-in samples when it is loaded: what fails on all of them fails because of the definition.
 
+use crate::agent_time::Time;
 use crate::definition::{Definition, Grain};
+use crate::journey::Among;
 use crate::measure::{is_share, number};
 use crate::record::{Record, Subject};
 use crate::scene::Scene;
 use crate::value::Unit;
-use expression::{Expression, Failure, Position, Run};
+use agent::State as AgentState;
+use expression::{Expression, Failure, Host, Position, Run};
 use schema::{
     AgentId, AgentRef, CustomerKey, Details, Direction, DurationKind, Fact, FactKey, Leg, LegId,
-    LegKind, LegOutcome, Millis, QueueId, SourceRank, State, Statement, Transfer, UtcMicros,
+    LegKind, LegOutcome, Millis, Presence, QueueId, Routing, SourceRank, State, Statement,
+    Transfer, UtcMicros,
 };
 use session::Session;
 use timezone::Places;
@@ -38,6 +42,12 @@ struct Tried {
 /// The rules that can never work: a host function that fails, work without bounds, and arithmetic that fails on every sample that has
 /// what it reads.
 pub(crate) fn failures(definition: &Definition) -> Vec<TrialFailure> {
+    if definition.scope == Grain::AgentTime {
+        let states = states();
+        let agent = "sample";
+        let times = states.iter().map(|state| Time { agent, state });
+        return judge(definition, &times.collect::<Vec<_>>());
+    }
     // Places change under a definition that is stored: none of them may make it unreadable.
     let nowhere = Places::empty();
     let sessions = samples();
@@ -53,14 +63,28 @@ pub(crate) fn failures(definition: &Definition) -> Vec<TrialFailure> {
             })
         })
         .collect();
+    let everybody: Vec<usize> = (0..records.len()).collect();
     let scenes: Vec<Scene<'_, '_>> = match definition.scope {
-        Grain::Journey => vec![
-            Scene::new(&records[..1], None, definition, &nowhere),
-            Scene::new(&records, None, definition, &nowhere),
-        ],
-        Grain::Interaction => records
+        Grain::Journey => everybody
             .iter()
-            .map(|record| one(record, None, definition, &nowhere))
+            .flat_map(|own| {
+                let alone = Among {
+                    chain: std::slice::from_ref(own),
+                    contacts: 1,
+                    position: 1,
+                    since_previous: None,
+                    until_next: None,
+                };
+                let one_of_many = Among {
+                    chain: &everybody,
+                    contacts: everybody.len(),
+                    position: own + 1,
+                    since_previous: Some(Millis(90_000)),
+                    until_next: Some(Millis(86_400_000)),
+                };
+                [alone, one_of_many].map(|among| (*own, among))
+            })
+            .filter_map(|(own, among)| Scene::among(&records, own, among, definition, &nowhere))
             .collect(),
         Grain::Leg => records
             .iter()
@@ -68,17 +92,25 @@ pub(crate) fn failures(definition: &Definition) -> Vec<TrialFailure> {
                 let legs = record.legs().iter().enumerate();
                 let nowhere = &nowhere;
                 legs.filter(|(_, leg)| leg.kind == LegKind::Agent)
-                    .map(move |(place, _)| one(record, Some(place), definition, nowhere))
+                    .map(move |(place, _)| Scene::new(record, Some(place), definition, nowhere))
             })
             .collect(),
+        Grain::Interaction | Grain::AgentTime => records
+            .iter()
+            .map(|record| Scene::new(record, None, definition, &nowhere))
+            .collect(),
     };
-    let no_share = scenes
+    judge(definition, &scenes)
+}
+
+fn judge(definition: &Definition, hosts: &[impl Host]) -> Vec<TrialFailure> {
+    let no_share = hosts
         .first()
-        .and_then(|scene| never_a_share(definition, scene));
+        .and_then(|host| never_a_share(definition, host));
     let failed = rules(definition).filter_map(|(rule, expression)| {
         let mut tried = Tried::default();
-        for scene in &scenes {
-            match expression.evaluate(scene, &mut Run::default()) {
+        for host in hosts {
+            match expression.evaluate(host, &mut Run::default()) {
                 Ok(_) => tried.worked += 1,
                 // Samples do not state everything; that is no fault of the definition.
                 Err(
@@ -96,11 +128,11 @@ pub(crate) fn failures(definition: &Definition) -> Vec<TrialFailure> {
 }
 
 /// A share that reads no field is the same everywhere, so one sample is enough to see that it is none.
-fn never_a_share(definition: &Definition, scene: &Scene<'_, '_>) -> Option<TrialFailure> {
+fn never_a_share(definition: &Definition, host: &impl Host) -> Option<TrialFailure> {
     if definition.unit != Unit::Share || !definition.value.reads().is_empty() {
         return None;
     }
-    let value = definition.value.evaluate(scene, &mut Run::default());
+    let value = definition.value.evaluate(host, &mut Run::default());
     let number = value.and_then(number).ok()?;
     (!is_share(number)).then(|| TrialFailure {
         rule: "value".to_owned(),
@@ -110,30 +142,28 @@ fn never_a_share(definition: &Definition, scene: &Scene<'_, '_>) -> Option<Trial
     })
 }
 
-fn one<'s, 'a>(
-    record: &'s Record<'a>,
-    leg: Option<usize>,
-    definition: &'s Definition,
-    places: &'s Places,
-) -> Scene<'s, 'a> {
-    Scene::new(std::slice::from_ref(record), leg, definition, places)
-}
-
 fn rules(definition: &Definition) -> impl Iterator<Item = (String, &Expression)> {
     let terms = definition.terms.iter();
     let terms = terms.map(|(path, term)| (path.clone(), term));
-    let filter = definition.filter.iter();
-    let filter = filter.map(|filter| ("filter".to_owned(), filter));
     let exclusions = definition.exclusions.iter().map(|exclusion| {
         let rule = format!("exclusion {}", exclusion.reason);
         (rule, &exclusion.when)
     });
-    let platform = definition.platform.iter();
-    terms
-        .chain(filter)
-        .chain(exclusions)
-        .chain([("value".to_owned(), &definition.value)])
-        .chain(platform.map(|platform| ("platform".to_owned(), platform)))
+    let time = definition.agent_time.as_ref();
+    let value = time.map_or("value", |_| "numerator");
+    let denominator = time.and_then(|rule| rule.denominator.as_ref());
+    let journey = definition.journey.as_ref();
+    let named = [
+        ("filter", definition.filter.as_ref()),
+        (value, Some(&definition.value)),
+        ("denominator", denominator),
+        ("repeat", journey.map(|rule| &rule.repeat)),
+        ("platform", definition.platform.as_ref()),
+    ];
+    let named = named
+        .into_iter()
+        .filter_map(|(rule, expression)| Some((rule.to_owned(), expression?)));
+    terms.chain(exclusions).chain(named)
 }
 
 impl Tried {
@@ -164,6 +194,34 @@ impl Tried {
             message: format!("{what}, on every built-in sample that it could be tried on"),
         })
     }
+}
+
+/// States unlike one another: nothing known, at work with everything stated, on a break as planned, gone, and unknown for want of news.
+fn states() -> Vec<AgentState> {
+    let at_work = AgentState {
+        presence: Some(Presence::OnQueue),
+        routing: Some(Routing::Interacting),
+        reason: Some("On Queue".into()),
+        scheduled: Some("on_queue".into()),
+        team: Some("sales".into()),
+        interacting: true,
+        ..AgentState::default()
+    };
+    let pausing = AgentState {
+        presence: Some(Presence::Break),
+        routing: Some(Routing::OffQueue),
+        scheduled: Some("break".into()),
+        ..AgentState::default()
+    };
+    let gone = AgentState {
+        presence: Some(Presence::Offline),
+        ..AgentState::default()
+    };
+    let unheard = AgentState {
+        capped: true,
+        ..AgentState::default()
+    };
+    vec![AgentState::default(), at_work, pausing, gone, unheard]
 }
 
 /// Interactions unlike one another: next to nothing known, an everyday call, everything zero, several agents in legs with everything

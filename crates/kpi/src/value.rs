@@ -2,6 +2,7 @@
 //!
 //! [`Metadata`] and [`Provenance`] are typed here and JSON objects in the store: `to_string()` gives the JSON text.
 
+use crate::definition::Definition;
 use compact_str::CompactString;
 use schema::{AgentId, LegId, MetricVersion, QueueId, UtcMicros};
 use serde::{Serialize, Serializer};
@@ -9,6 +10,7 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use timezone::ZoneSource;
+use window::Counted;
 
 /// A KPI's value for one interaction, leg or journey.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,8 @@ pub struct MetricValue {
     pub value: Option<f64>,
     /// When the interaction, or the leg, began.
     pub timestamp: UtcMicros,
+    /// The instant that puts the value into a window: there exactly where the definition has windows and there is a value.
+    pub counted_at: Option<UtcMicros>,
     /// The first agent on the timeline; of a leg, its agent.
     pub agent: Option<AgentId>,
     /// The queue that the customer was offered to first; of a leg, its queue, else that of the latest wait before it.
@@ -34,6 +38,29 @@ pub struct MetricValue {
     pub provenance: Provenance,
 }
 
+impl MetricValue {
+    /// The value in whole parts of its unit ([`Unit::scale`]), rounded half away from zero. `None` where there is no value, or none that
+    /// 63 bits hold.
+    pub fn scaled(&self) -> Option<i64> {
+        #[expect(clippy::cast_precision_loss, reason = "small powers of ten")]
+        let parts = (self.value? * self.metadata.unit.scale() as f64).round();
+        #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
+        (parts.abs() < 9.2e18).then_some(parts as i64)
+    }
+
+    /// Notes the instant that puts the value into a window.
+    pub(crate) fn note_window(
+        &mut self,
+        definition: &Definition,
+        counted_at: impl FnOnce(Counted) -> UtcMicros,
+    ) {
+        if self.value.is_some() {
+            let rule = definition.windows.as_ref();
+            self.counted_at = rule.map(|rule| counted_at(rule.counted));
+        }
+    }
+}
+
 /// What a metric is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -41,7 +68,7 @@ pub enum Scope {
     Interaction,
     /// One leg of it.
     Leg(LegId),
-    /// All interactions of one customer; not stored yet.
+    /// The interaction among the others of its customer.
     Journey,
 }
 
@@ -85,6 +112,10 @@ impl Reason {
     pub const EMPTY: Self = Self::built_in("empty");
     /// The evaluation took more steps than it may.
     pub const TOO_MUCH_WORK: Self = Self::built_in("too_much_work");
+    /// Contacts still to come may change the verdict.
+    pub const NOT_FINAL: Self = Self::built_in("not_final");
+    /// The customer has more contacts than are looked at: one number that many share, say.
+    pub const TOO_MANY_CONTACTS: Self = Self::built_in("too_many_contacts");
     /// A function could not answer; the metadata say which.
     pub const EVALUATION_ERROR: Self = Self::built_in("evaluation_error");
 
@@ -183,6 +214,17 @@ impl Unit {
             Self::Count => "count",
             Self::Share => "share",
             Self::Number => "number",
+        }
+    }
+
+    /// How many parts of the unit a value is counted in where values are added up, for sums of whole numbers do not depend on the order:
+    /// milliseconds, whole things, millionths.
+    #[must_use]
+    pub const fn scale(self) -> i64 {
+        match self {
+            Self::Seconds => 1000,
+            Self::Count => 1,
+            Self::Share | Self::Number => 1_000_000,
         }
     }
 

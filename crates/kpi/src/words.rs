@@ -1,6 +1,6 @@
 //! The words of definitions: what names in their expressions mean, scope by scope.
 
-use crate::fields::{InteractionField, JourneyField, Kind, LegField, Row};
+use crate::fields::{InteractionField, JourneyField, Kind, LegField, Row, TimeField};
 use crate::functions;
 use crate::scene::OWN_LEG;
 use expression::{DefineError, Field, HandleType, Object, ObjectType, Type, Vocabulary};
@@ -12,6 +12,7 @@ pub(crate) struct Kinds {
     pub(crate) leg: ObjectType,
     pub(crate) interaction: ObjectType,
     pub(crate) journey: ObjectType,
+    pub(crate) time: ObjectType,
     pub(crate) schedule: HandleType,
 }
 
@@ -22,6 +23,7 @@ pub(crate) struct Words {
     pub(crate) interaction: Vocabulary,
     pub(crate) leg: Vocabulary,
     pub(crate) journey: Vocabulary,
+    pub(crate) agent_time: Vocabulary,
 }
 
 /// Built once a process. That the tables hold no name twice is what the test below looks at.
@@ -35,7 +37,8 @@ impl Words {
             kinds: kinds(&mut vocabulary),
             interaction: vocabulary.clone(),
             leg: vocabulary.clone(),
-            journey: vocabulary,
+            journey: vocabulary.clone(),
+            agent_time: vocabulary,
         }
     }
 }
@@ -50,6 +53,7 @@ fn kinds(vocabulary: &mut Vocabulary) -> Kinds {
         leg,
         interaction,
         journey,
+        time: vocabulary.object("time", rows(TimeField::ROWS, &[])),
         schedule: vocabulary.handle("schedule"),
     }
 }
@@ -85,18 +89,34 @@ fn rows(rows: &[Row], objects: &[(Kind, ObjectType)]) -> Vec<Field> {
         .collect()
 }
 
+/// The table of a kind of object.
+pub(crate) fn rows_of(object: ObjectType) -> &'static [Row] {
+    let kinds = &WORDS.kinds;
+    if object == kinds.interaction {
+        InteractionField::ROWS
+    } else if object == kinds.leg {
+        LegField::ROWS
+    } else if object == kinds.journey {
+        JourneyField::ROWS
+    } else {
+        TimeField::ROWS
+    }
+}
+
 fn build() -> Result<Words, DefineError> {
     let mut base = Vocabulary::new();
     let kinds = kinds(&mut base);
     for namespace in ["parameters", "lists", "terms", "schedules"] {
         base.namespace(namespace)?;
     }
-    functions::define(&mut base, kinds, false)?;
-    let mut journey = base.clone();
     let object = |of| Object { of, index: 0 };
-    journey.variable("journey", object(kinds.journey))?;
-    functions::define(&mut base, kinds, true)?;
+    // None of the functions: all of them are about instants, or about interactions.
+    let mut agent_time = base.clone();
+    agent_time.variable("time", object(kinds.time))?;
+    functions::define(&mut base, kinds)?;
     base.variable("interaction", object(kinds.interaction))?;
+    let mut journey = base.clone();
+    journey.variable("journey", object(kinds.journey))?;
     let mut leg = base.clone();
     let own_leg = Object {
         of: kinds.leg,
@@ -108,6 +128,7 @@ fn build() -> Result<Words, DefineError> {
         interaction: base,
         leg,
         journey,
+        agent_time,
     })
 }
 
@@ -119,17 +140,23 @@ mod tests {
     #[test]
     fn the_tables_hold_no_name_twice_and_every_field_can_be_used() {
         let words = build().unwrap();
-        for (row, object) in InteractionField::ROWS
-            .iter()
-            .map(|row| (row, "interaction"))
-            .chain(LegField::ROWS.iter().map(|row| (row, "leg")))
-        {
-            let text = match row.kind {
-                Kind::Legs | Kind::Texts => format!("size({object}.{}) > 0", row.name),
-                _ if row.optional => format!("has({object}.{})", row.name),
-                _ => format!("{object}.{0} == {object}.{0}", row.name),
-            };
-            Expression::compile(&text, &words.leg).unwrap();
+        for (rows, object, vocabulary) in [
+            (InteractionField::ROWS, "interaction", &words.leg),
+            (LegField::ROWS, "leg", &words.leg),
+            (InteractionField::ROWS, "interaction", &words.journey),
+            (JourneyField::ROWS, "journey", &words.journey),
+            (TimeField::ROWS, "time", &words.agent_time),
+        ] {
+            for row in rows {
+                let text = match row.kind {
+                    Kind::Legs | Kind::Texts | Kind::Interactions => {
+                        format!("size({object}.{}) > 0", row.name)
+                    }
+                    _ if row.optional => format!("has({object}.{})", row.name),
+                    _ => format!("{object}.{0} == {object}.{0}", row.name),
+                };
+                Expression::compile(&text, vocabulary).unwrap();
+            }
         }
     }
 }

@@ -13,7 +13,6 @@ use super::shelf::{Entry, Shelf};
 use super::subject::{Exact, Reference, Subject};
 use crate::catalogue;
 use anyhow::{Context as _, bail};
-use kpi::Grain;
 use runtime::args::PostgresArgs;
 use schema::MetricVersion;
 use std::collections::BTreeSet;
@@ -97,12 +96,7 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
 /// The status that it had before.
 async fn switch_on(tx: &Transaction<'_>, shelf: &Shelf, exact: &Exact) -> anyhow::Result<Status> {
     let entry = find(shelf, exact)?;
-    let definition = entry.definition()?;
-    if definition.scope() == Grain::Journey {
-        bail!(
-            "{exact} is about journeys, all interactions of one customer, which are not stored yet: `compute kpi preview` evaluates it, nothing else can"
-        );
-    }
+    entry.definition()?;
     let before = status(entry)?;
     if !before.is_switched_on() {
         refuse_unlike(entry, shelf)?;

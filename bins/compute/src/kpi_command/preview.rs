@@ -21,10 +21,11 @@ use compare::Comparison;
 use evaluate::{Carried, Pair};
 use kpi::{Definition, Library};
 use report::{Report, Side};
+use schema::UtcMicros;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use store::definitions::Status;
 use store::interactions::Filter;
 
@@ -103,6 +104,7 @@ async fn tried(
         task.new.definition.clone(),
         task.old.as_ref().map(|old| old.definition.clone()),
         task.library,
+        now(),
     ));
     let most = usize::try_from(args.show).unwrap_or(usize::MAX);
     // With nothing to compare, programs get the rows.
@@ -137,6 +139,13 @@ async fn tried(
         writeln!(remarks, "csv has the changes only; json has everything")?;
     }
     Ok(report(&pair, task.new, task.old, task.alone, seen))
+}
+
+/// What is not known by now may still come.
+fn now() -> UtcMicros {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since.map_or(0, |since| since.as_micros());
+    UtcMicros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
 /// The definitions that a subject names: one, or all of a folder. Without a version the newest.

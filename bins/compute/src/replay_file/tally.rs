@@ -88,7 +88,8 @@ const fn subject(scope: Grain) -> &'static str {
     match scope {
         Grain::Interaction => "interaction",
         Grain::Leg => "leg",
-        Grain::Journey => "journey",
+        Grain::Journey => "contact",
+        Grain::AgentTime => "agent",
     }
 }
 

@@ -79,8 +79,9 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    pub(super) fn schedules(&mut self, table: &DeTable<'t>) -> Vec<Arc<Schedule>> {
-        let mut schedules: Vec<Arc<Schedule>> = Vec::new();
+    /// The schedules that can be found, by the names that the definition gives them, in the order of the text.
+    pub(super) fn schedules(&mut self, table: &DeTable<'t>) -> Vec<(String, Arc<Schedule>)> {
+        let mut schedules: Vec<(String, Arc<Schedule>)> = Vec::new();
         for (key, value) in self.members(table, "schedules") {
             let Some(text) = self.document.text(key.get_ref(), value) else {
                 self.broken_names
@@ -96,7 +97,7 @@ impl<'t> Reader<'t, '_> {
             let constant = match (named, found) {
                 (_, Some(schedule)) => {
                     let index = u32::try_from(schedules.len()).unwrap_or(u32::MAX);
-                    schedules.push(schedule.clone());
+                    schedules.push((key.get_ref().clone().into_owned(), schedule.clone()));
                     Ok(Constant::Handle(WORDS.kinds.schedule, index))
                 }
                 (Some(_), None) => {
@@ -146,9 +147,25 @@ pub(super) fn define_error(error: &DefineError, name: &str) -> String {
     }
 }
 
+const UNITS: &[(&str, i64)] = &[
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+];
+
 /// `"1h30m"` → milliseconds. Whole numbers with the units h, m, s and ms, the larger first; anything else is no duration.
 fn duration(text: &str) -> Option<i64> {
-    let units = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    in_units(text, &UNITS[1..])
+}
+
+/// `"1d12h"` → milliseconds, as durations and with days of 24 hours: for lengths of time that are no texts otherwise.
+pub(super) fn length(text: &str) -> Option<i64> {
+    in_units(text, UNITS)
+}
+
+fn in_units(text: &str, units: &[(&str, i64)]) -> Option<i64> {
     let (mut rest, mut total, mut next_unit) = (text, 0_i64, 0);
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -4,6 +4,7 @@ use super::constants::define_error;
 use super::{Aggregation, Definition, Exclusion, Grain, OnExcluded, Priority};
 use crate::digest::digest;
 use crate::document::{Document, Problem, Text, whole_number};
+use crate::fields::JourneyField;
 use crate::library::Library;
 use crate::record::ZoneRule;
 use crate::trial;
@@ -28,8 +29,12 @@ const MEMBERS: &[&str] = &[
     "description",
     "source",
     "aggregations",
+    "counted",
+    "settles_after",
     "filter",
     "value",
+    "numerator",
+    "denominator",
     "on_excluded",
     "platform",
     "exclusions",
@@ -38,6 +43,8 @@ const MEMBERS: &[&str] = &[
     "terms",
     "schedules",
     "zone",
+    "windows",
+    "journey",
 ];
 
 pub(super) fn read(file: &str, text: &str, library: &Library) -> Result<Definition, Vec<Problem>> {
@@ -93,7 +100,14 @@ pub(super) struct Reader<'t, 'l> {
 }
 
 /// The texts of the rules by name, to place problems in.
-type Rules = Vec<(String, Text)>;
+pub(super) type Rules = Vec<(String, Text)>;
+
+/// What several parts of a definition have to look at.
+pub(super) struct Common {
+    pub(super) scope: Option<Grain>,
+    pub(super) unit: Option<Unit>,
+    pub(super) aggregations: Vec<Aggregation>,
+}
 
 impl<'t> Reader<'t, '_> {
     fn definition(&mut self, text: &str, table: &DeTable<'t>) -> Option<(Definition, Rules)> {
@@ -102,7 +116,7 @@ impl<'t> Reader<'t, '_> {
         let version = self.version(table);
         let scope = self.one_of(
             table,
-            ("scope", "interaction, leg, journey"),
+            ("scope", "interaction, leg, journey, agent_time"),
             Some(Grain::Interaction),
             Grain::from_name,
         );
@@ -128,14 +142,28 @@ impl<'t> Reader<'t, '_> {
             let value = table.get(member)?;
             Some(self.document.text(member, value)?.value)
         });
-        let aggregations = self.aggregations(table);
+        let common = Common {
+            scope,
+            unit,
+            aggregations: self.aggregations(table, scope),
+        };
 
         // The words are the widest where the scope is unknown, so that only true problems are told.
         self.vocabulary = match scope {
             Some(Grain::Interaction) => WORDS.interaction.clone(),
             Some(Grain::Leg) | None => WORDS.leg.clone(),
             Some(Grain::Journey) => WORDS.journey.clone(),
+            Some(Grain::AgentTime) => WORDS.agent_time.clone(),
         };
+        self.only_with(
+            table,
+            scope,
+            &[
+                ("journey", Grain::Journey),
+                ("numerator", Grain::AgentTime),
+                ("denominator", Grain::AgentTime),
+            ],
+        );
         self.parameters(table);
         self.lists(table);
         let schedules = self.schedules(table);
@@ -145,18 +173,30 @@ impl<'t> Reader<'t, '_> {
         let bool_type = |ty: &Type| (*ty == Type::Bool).then_some(()).ok_or("a bool");
         let filter = self.rule(table, "filter", "filter", &mut rules, bool_type);
         let exclusions = self.exclusions(table, &mut rules);
-        if !table.contains_key("value") {
-            self.document.problem(0, "`value` is missing");
-        }
-        let value = self.rule(table, "value", "value", &mut rules, |ty| fits(unit, ty));
+        let agent_time = (scope == Some(Grain::AgentTime))
+            .then(|| self.agent_time(table, &common, filter.clone(), &mut rules));
+        let value = if let Some(rule) = &agent_time {
+            rule.as_ref().map(|rule| rule.numerator.clone())
+        } else {
+            if !table.contains_key("value") {
+                self.document.problem(0, "`value` is missing");
+            }
+            self.rule(table, "value", "value", &mut rules, |ty| fits(unit, ty))
+        };
+        let journey = (scope == Some(Grain::Journey)).then(|| self.journey(table, &mut rules));
         let platform = self.rule(table, "platform", "platform", &mut rules, |ty| {
             (*ty == Type::Duration).then_some(()).ok_or("a duration")
         });
+        let windows = self.windows(table, &common, &schedules);
+        let schedules: Vec<_> = schedules
+            .into_iter()
+            .map(|(_, schedule)| schedule)
+            .collect();
         let schedule_names: Vec<CompactString> = schedules
             .iter()
             .map(|schedule| format_compact!("{}@{}", schedule.name(), schedule.version()))
             .collect();
-        let definition = Definition {
+        let mut definition = Definition {
             name: name?,
             version: version?,
             unit: unit?,
@@ -165,7 +205,7 @@ impl<'t> Reader<'t, '_> {
             title: title.unwrap_or_default(),
             description: description.unwrap_or_default(),
             source: source.unwrap_or_default(),
-            aggregations,
+            aggregations: common.aggregations,
             text: text.to_owned(),
             digest: digest(table),
             filter,
@@ -178,8 +218,28 @@ impl<'t> Reader<'t, '_> {
             schedule_names: (!schedule_names.is_empty()).then(|| schedule_names.into()),
             usual_zone: zone == ZoneRule::default(),
             zone,
+            windows,
+            // What the scope asks for and could not be read has its problem.
+            journey: journey.map_or(Some(None), |rule| rule.map(Some))?,
+            agent_time: agent_time.map_or(Some(None), |rule| rule.map(Some))?,
         };
+        let looks_ahead = looks_ahead(&definition);
+        if let Some(rule) = &mut definition.journey {
+            rule.looks_ahead = looks_ahead;
+        }
         Some((definition, rules))
+    }
+
+    /// A problem for each member that has no meaning in the scope.
+    fn only_with(&mut self, table: &DeTable<'t>, scope: Option<Grain>, members: &[(&str, Grain)]) {
+        for (member, with) in members {
+            if scope.is_some_and(|scope| scope != *with)
+                && let Some((key, _)) = table.get_key_value(*member)
+            {
+                let message = format!("`{member}` is for scope = \"{with}\"");
+                self.document.problem(key.span().start, message);
+            }
+        }
     }
 
     fn name(&mut self, table: &DeTable<'t>) -> Option<CompactString> {
@@ -217,7 +277,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// A member that is one of several words; where it is left out the usual one, or a problem where there is none.
-    fn one_of<T>(
+    pub(super) fn one_of<T>(
         &mut self,
         table: &DeTable<'t>,
         (member, names): (&str, &str),
@@ -243,8 +303,12 @@ impl<'t> Reader<'t, '_> {
         found
     }
 
-    fn aggregations(&mut self, table: &DeTable<'t>) -> Vec<Aggregation> {
-        let usual = vec![Aggregation::Mean, Aggregation::Sum, Aggregation::Count];
+    fn aggregations(&mut self, table: &DeTable<'t>, scope: Option<Grain>) -> Vec<Aggregation> {
+        let usual = match scope {
+            Some(Grain::AgentTime) if table.contains_key("denominator") => vec![Aggregation::Mean],
+            Some(Grain::AgentTime) => vec![Aggregation::Sum],
+            _ => vec![Aggregation::Mean, Aggregation::Sum, Aggregation::Count],
+        };
         let Some(value) = table.get("aggregations") else {
             return usual;
         };
@@ -297,7 +361,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// The expression under a member of a table, if it is there; its type must satisfy `wanted`.
-    fn rule(
+    pub(super) fn rule(
         &mut self,
         table: &DeTable<'t>,
         member: &str,
@@ -404,6 +468,19 @@ impl<'t> Reader<'t, '_> {
         }
         Some(reason)
     }
+}
+
+/// Whether a rule looks at contacts that may still be to come.
+fn looks_ahead(definition: &Definition) -> bool {
+    let filter = definition.filter.iter();
+    let exclusions = definition.exclusions.iter();
+    let rules = filter.chain(exclusions.map(|exclusion| &exclusion.when));
+    rules.chain([&definition.value]).any(|rule| {
+        rule.reads().iter().any(|read| {
+            let field = JourneyField::from_id(read.field);
+            read.object == WORDS.kinds.journey && field.is_some_and(JourneyField::looks_ahead)
+        })
+    })
 }
 
 /// Whether the type of a value can be counted in the unit. An unknown unit has its own problem.

@@ -8,7 +8,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 impl<'t> Reader<'t, '_> {
-    pub(super) fn zone(&mut self, table: &DeTable<'t>, schedules: &[Arc<Schedule>]) -> ZoneRule {
+    pub(super) fn zone(
+        &mut self,
+        table: &DeTable<'t>,
+        schedules: &[(String, Arc<Schedule>)],
+    ) -> ZoneRule {
         let mut rule = ZoneRule::default();
         if let Some(inner) = table
             .get("zone")
@@ -30,7 +34,7 @@ impl<'t> Reader<'t, '_> {
         }
         let zones: Vec<Zone> = schedules
             .iter()
-            .filter_map(|schedule| schedule.zone())
+            .filter_map(|(_, schedule)| schedule.zone())
             .collect();
         rule.schedule = zones.first().copied();
         if zones.iter().any(|zone| Some(*zone) != rule.schedule)

@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 use compact_str::CompactString;
 use indicatif::ProgressBar;
 use kpi::{Catalogue, Definition, Grain, Library, MetricValue, Subject};
-use schema::BodyFormat;
+use schema::{BodyFormat, UtcMicros};
 use session::Session;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -41,6 +41,8 @@ const OLD: usize = 1;
 #[derive(Debug)]
 pub(super) struct Pair {
     catalogue: Catalogue,
+    /// Until when contacts are known: verdicts on journeys that later ones could change are not final.
+    as_of: UtcMicros,
 }
 
 /// An interaction, kept to be explained or put together with others.
@@ -67,10 +69,12 @@ impl Pair {
         new: Arc<Definition>,
         old: Option<Arc<Definition>>,
         library: Library,
+        as_of: UtcMicros,
     ) -> Self {
         let definitions = [new].into_iter().chain(old).collect();
         Self {
             catalogue: Catalogue::new(definitions, library),
+            as_of,
         }
     }
 
@@ -145,9 +149,10 @@ impl Pair {
         );
     }
 
-    /// Evaluates the journeys of all parts, now that all of their interactions are there.
+    /// Evaluates the contacts of all journeys, now that all of them are there.
     fn journeys(&self, journeys: Journeys, part: &mut Part) {
-        for ((tenant, customer), contacts) in journeys {
+        let mut rows = [Vec::new(), Vec::new()];
+        for ((tenant, _), contacts) in journeys {
             let timelines: Vec<_> = contacts
                 .iter()
                 .map(|(interaction, carried)| {
@@ -163,35 +168,35 @@ impl Pair {
                     swept: *swept,
                 })
                 .collect();
-            let mut rows = Vec::new();
-            self.catalogue.evaluate_journey(&subjects, &mut rows);
-            let of = |place: usize| -> Vec<(&str, Outcome)> {
-                let wanted = self.catalogue.definitions().get(place);
-                rows.iter()
-                    .filter(|row| {
-                        wanted.is_some_and(|wanted| {
-                            wanted.name() == row.metric && wanted.version() == row.version
-                        })
-                    })
-                    .map(|row| ("", outcome(row)))
-                    .collect()
-            };
-            part.line(&tenant, &customer, &rows);
-            let comparison = &mut part.comparison;
-            // They were counted when they came.
-            let counted = comparison.interactions;
-            comparison.add(
-                &tenant,
-                &customer,
-                &of(OLD),
-                &of(NEW),
-                self.compares(),
-                || Carried {
-                    session: Session::default(),
-                    swept: false,
-                },
-            );
-            comparison.interactions = counted;
+            let journey = self.catalogue.journey(&subjects);
+            for (index, subject) in subjects.iter().enumerate() {
+                for (place, rows) in [NEW, OLD].into_iter().zip(rows.iter_mut()) {
+                    rows.clear();
+                    journey.evaluate(&[place], index, self.as_of, rows);
+                }
+                let [new, old] = &rows;
+                part.line(&tenant, subject.interaction, new);
+                let comparison = &mut part.comparison;
+                // They were counted when they came.
+                let counted = comparison.interactions;
+                if new.is_empty() && old.is_empty() {
+                    comparison.pass(Passed::NotEnded);
+                } else {
+                    comparison.add(
+                        &tenant,
+                        subject.interaction,
+                        &outcomes(old),
+                        &outcomes(new),
+                        self.compares(),
+                        // What explains it is the others, which are not carried.
+                        || Carried {
+                            session: Session::default(),
+                            swept: false,
+                        },
+                    );
+                }
+                comparison.interactions = counted;
+            }
         }
     }
 
