@@ -79,6 +79,7 @@ mod tests {
             activated_at: (status != Status::Draft).then_some(UtcMicros(1)),
             activated_generation: 0,
             activation_id: 0,
+            definition_id: 1,
         }
     }
 

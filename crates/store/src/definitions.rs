@@ -50,12 +50,15 @@ static RAISE: Sql = Sql {
 static LIST: Sql = Sql {
     step: "list KPI definitions",
     text: "SELECT name, version, unit, text, digest, status, created_at, activated_at, \
-                  activated_generation, activation_id FROM kpi_definitions ORDER BY name, version",
+                  activated_generation, activation_id, definition_id FROM kpi_definitions ORDER BY name, version",
 };
 
+// Looks first: a row that is refused for its key would use up a definition_id each time.
 static INSERT: Sql = Sql {
     step: "insert a KPI definition",
-    text: "INSERT INTO kpi_definitions (name, version, unit, text, digest) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    text: "INSERT INTO kpi_definitions (name, version, unit, text, digest) \
+           SELECT $1::text, $2::integer, $3::text, $4::text, $5::bytea \
+           WHERE NOT EXISTS (SELECT FROM kpi_definitions WHERE name = $1 AND version = $2) ON CONFLICT DO NOTHING",
 };
 
 static COMPARE: Sql = Sql {

@@ -85,6 +85,16 @@ pub enum StoreError {
         /// The interaction.
         interaction: String,
     },
+    /// NaN or infinity in a window.
+    #[error("{metric} of the group {group_key} by {group_by} is not a finite number")]
+    WindowNotFinite {
+        /// The metric.
+        metric: String,
+        /// The dimensions.
+        group_by: String,
+        /// Their values.
+        group_key: String,
+    },
     /// A row that must be there is not: it went between two statements.
     #[error("could not {step}: a row vanished meanwhile")]
     Vanished {
@@ -175,6 +185,7 @@ impl StoreError {
             Self::Implausible { .. }
             | Self::Nul { .. }
             | Self::NotFinite { .. }
+            | Self::WindowNotFinite { .. }
             | Self::CurrentVersion { .. }
             | Self::NotCandidate { .. } => Class::Rejected,
         }

@@ -8,7 +8,8 @@
 //! environment, log.
 //!
 //! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]; [`definitions`] for what is
-//! evaluated. Errors are [`StoreError`] with a [`Class`].
+//! evaluated; [`marks`], [`window_items`], [`window_cells`] and [`window_metrics`] for windows, in the order in which they are made.
+//! Errors are [`StoreError`] with a [`Class`].
 //!
 //! # U+0000
 //!
@@ -30,7 +31,10 @@ pub mod documents;
 pub mod event_log;
 pub mod interactions;
 pub mod jobs;
+pub mod journeys;
 pub mod leader;
+pub mod live;
+pub mod marks;
 pub mod metrics;
 pub mod migrate;
 pub mod partitions;
@@ -41,6 +45,9 @@ pub mod status;
 pub mod sweep;
 pub mod sync;
 pub mod targets;
+pub mod window_cells;
+pub mod window_items;
+pub mod window_metrics;
 pub mod zones;
 
 pub use error::{Class, StoreError};

@@ -25,17 +25,23 @@ pub enum Table {
     EventLog,
     /// `computed_metrics`, by the interaction's partition instant.
     ComputedMetrics,
+    /// `window_metrics`, by the window's start.
+    WindowMetrics,
+    /// `interval_states`, by the interval's start.
+    IntervalStates,
 }
 
 impl Table {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::EventLog, Self::ComputedMetrics];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::EventLog, Self::ComputedMetrics, Self::WindowMetrics];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::EventLog => "event_log",
             Self::ComputedMetrics => "computed_metrics",
+            Self::WindowMetrics => "window_metrics",
+            Self::IntervalStates => "interval_states",
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::pool::Connection;
 use deadpool_postgres::GenericClient;
+use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -46,6 +47,33 @@ pub(crate) async fn query_one(
     rows.into_iter()
         .next()
         .ok_or(StoreError::Vanished { step: sql.step })
+}
+
+/// As [`query`], handing over one row after the other instead of gathering them. The first error of `each` ends it.
+pub(crate) async fn for_each(
+    conn: &impl Connection,
+    sql: &Sql,
+    params: Params<'_>,
+    mut each: impl FnMut(&Row) -> Result<(), StoreError> + Send,
+) -> Result<(), StoreError> {
+    debug_assert!(
+        crate::statements::is_listed(sql),
+        "not listed: {}",
+        sql.step
+    );
+    let run = async {
+        let client = conn.client();
+        let statement = client.prepare_cached(sql.text).await?;
+        let rows = client.query_raw(&statement, params.iter().copied()).await?;
+        let mut rows = std::pin::pin!(rows);
+        while let Some(row) = rows.try_next().await? {
+            if let Err(error) = each(&row) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    };
+    conn.guard().run(sql.step, run).await?
 }
 
 /// Runs the statement and returns how many rows it touched.

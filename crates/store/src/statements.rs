@@ -11,6 +11,9 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::event_log::STATEMENTS,
         crate::interactions::STATEMENTS,
         crate::jobs::STATEMENTS,
+        crate::journeys::STATEMENTS,
+        crate::live::STATEMENTS,
+        crate::marks::STATEMENTS,
         crate::metrics::STATEMENTS,
         crate::migrate::STATEMENTS,
         crate::quarantine::STATEMENTS,
@@ -19,6 +22,9 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::sweep::STATEMENTS,
         crate::sync::STATEMENTS,
         crate::targets::STATEMENTS,
+        crate::window_cells::STATEMENTS,
+        crate::window_items::STATEMENTS,
+        crate::window_metrics::STATEMENTS,
         crate::zones::STATEMENTS,
     ]
     .into_iter()

@@ -41,6 +41,69 @@ impl<'a> FromSql<'a> for Instant {
     accepts!(TIMESTAMPTZ);
 }
 
+/// A `date`, as days since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Date(pub(crate) i32);
+
+/// From 1970 to 2000, in days.
+const EPOCH_SHIFT_DAYS: i32 = 10_957;
+
+impl ToSql for Date {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        // As with instants, the ends mean infinity.
+        match self.0.checked_sub(EPOCH_SHIFT_DAYS) {
+            None | Some(i32::MIN | i32::MAX) => Err("day out of range".into()),
+            Some(days) => {
+                out.put_i32(days);
+                Ok(IsNull::No)
+            }
+        }
+    }
+
+    accepts!(DATE);
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for Date {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let days = i32::from_be_bytes(raw.try_into()?);
+        Ok(Self(days.saturating_add(EPOCH_SHIFT_DAYS)))
+    }
+
+    accepts!(DATE);
+}
+
+/// A `bit(96)`: the quarter hours of a day, bit q of byte q / 8. On the wire and to the eye the first one is on the left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quarters(pub(crate) [u8; 12]);
+
+impl ToSql for Quarters {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_i32(96);
+        for byte in self.0 {
+            out.put_u8(byte.reverse_bits());
+        }
+        Ok(IsNull::No)
+    }
+
+    accepts!(BIT);
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for Quarters {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        match raw.split_at_checked(4) {
+            Some(([0, 0, 0, 96], bits)) => {
+                let bits: [u8; 12] = bits.try_into()?;
+                Ok(Self(bits.map(u8::reverse_bits)))
+            }
+            _ => Err("not 96 bits".into()),
+        }
+    }
+
+    accepts!(BIT);
+}
+
 /// A `jsonb` document that is already text; sent without another copy and parsed once, by the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Json<'a>(pub(crate) Cow<'a, str>);

@@ -92,6 +92,8 @@ pub struct StoredDefinition {
     pub activated_generation: i64,
     /// Names that activation: renewed whenever it is switched on.
     pub activation_id: i64,
+    /// Names (name, version) where there are many of it: in window items and cells.
+    pub definition_id: i32,
 }
 
 impl StoredDefinition {
@@ -107,6 +109,7 @@ impl StoredDefinition {
             activated_at: sql::get::<Option<Instant>>(row, sql, 7)?.map(|at| at.0),
             activated_generation: sql::get(row, sql, 8)?,
             activation_id: sql::get(row, sql, 9)?,
+            definition_id: sql::get(row, sql, 10)?,
         })
     }
 }

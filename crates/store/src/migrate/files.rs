@@ -58,6 +58,10 @@ files! {
     17 "catalogue_roles" "0017",
     18 "pipeline_health" "0018",
     19 "evaluated" "0019",
+    20 "windows" "0020",
+    22 "journeys" "0022",
+    23 "live" "0023",
+    24 "contacts" "0024",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -1,0 +1,150 @@
+//! The rows of `window_metrics` as they are given.
+
+use crate::columns::no_nul;
+use crate::error::StoreError;
+use schema::{MetricVersion, UtcMicros};
+
+/// A KPI over one window for one group. Dimensions that are not of the group are none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WindowRow<'a> {
+    /// The KPI's name.
+    pub metric_type: &'a str,
+    /// The version of its definition.
+    pub metric_version: MetricVersion,
+    /// The dimensions, sorted, with commas; empty for the whole organisation.
+    pub group_by: &'a str,
+    /// `15m`, `30m`, `60m`, `day`, `week`, `month` or `shift`.
+    pub size: &'a str,
+    /// The values of the dimensions as a JSON array.
+    pub group_key: &'a str,
+    /// Its first instant.
+    pub window_start: UtcMicros,
+    /// The first instant after it.
+    pub window_end: UtcMicros,
+    /// Whose clock it goes by.
+    pub zone: &'a str,
+    /// Who named the zone.
+    pub zone_source: &'a str,
+    /// The version of the zone data. A change of it alone is no change.
+    pub tzdb: &'a str,
+    /// The queue of the group.
+    pub queue_id: Option<&'a str>,
+    /// The media of the group.
+    pub media: Option<&'a str>,
+    /// The direction of the group.
+    pub direction: Option<&'a str>,
+    /// The agent of the group.
+    pub agent_id: Option<&'a str>,
+    /// The team of the group.
+    pub team: Option<&'a str>,
+    /// The platform of the group.
+    pub platform: Option<&'a str>,
+    /// The attributes of the group, a JSON object.
+    pub attributes_json: Option<&'a str>,
+    /// How many values it is made of.
+    pub items: i64,
+    /// The sum of the values, times the scale.
+    pub numerator: i64,
+    /// The sum of the weights: how many values, or milliseconds.
+    pub denominator: i64,
+    /// What the values were multiplied by; more than 0.
+    pub scale: i64,
+    /// The least value, in the unit.
+    pub minimum: Option<f64>,
+    /// The greatest value, in the unit.
+    pub maximum: Option<f64>,
+    /// A JSON object: percentiles by name, in the unit.
+    pub percentiles_json: Option<&'a str>,
+    /// The KPI; absent where there is nothing to divide by.
+    pub value: Option<f64>,
+    /// The unit of the value.
+    pub unit: &'a str,
+    /// When changes are no longer expected.
+    pub settles_at: UtcMicros,
+}
+
+/// A stretch that was computed again: rows that start in it and were not written have nothing in them any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Covered<'a> {
+    /// The KPI's name.
+    pub metric_type: &'a str,
+    /// The version of its definition.
+    pub metric_version: MetricVersion,
+    /// The dimensions.
+    pub group_by: &'a str,
+    /// Their values.
+    pub group_key: &'a str,
+    /// The size of the windows.
+    pub size: &'a str,
+    /// The first start of a window that is covered.
+    pub from: UtcMicros,
+    /// The first instant after.
+    pub to: UtcMicros,
+}
+
+/// What a write did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Rows inserted or changed.
+    pub written: u64,
+    /// Rows deleted.
+    pub removed: u64,
+}
+
+impl<'a> WindowRow<'a> {
+    /// In the order of the primary key.
+    pub(super) fn key(&self) -> (&'a str, MetricVersion, &'a str, &'a str, &'a str, UtcMicros) {
+        (
+            self.metric_type,
+            self.metric_version,
+            self.group_by,
+            self.size,
+            self.group_key,
+            self.window_start,
+        )
+    }
+
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let texts = [
+            ("metric_type", self.metric_type),
+            ("group_by", self.group_by),
+            ("size", self.size),
+            ("group_key", self.group_key),
+            ("zone", self.zone),
+            ("zone_source", self.zone_source),
+            ("tzdb", self.tzdb),
+            ("queue_id", self.queue_id.unwrap_or_default()),
+            ("media", self.media.unwrap_or_default()),
+            ("direction", self.direction.unwrap_or_default()),
+            ("agent_id", self.agent_id.unwrap_or_default()),
+            ("team", self.team.unwrap_or_default()),
+            ("platform", self.platform.unwrap_or_default()),
+            ("unit", self.unit),
+        ];
+        for (column, text) in texts {
+            no_nul(column, text)?;
+        }
+        let numbers = [self.value, self.minimum, self.maximum];
+        if numbers
+            .into_iter()
+            .flatten()
+            .any(|value| !value.is_finite())
+        {
+            return Err(StoreError::WindowNotFinite {
+                metric: self.metric_type.to_owned(),
+                group_by: self.group_by.to_owned(),
+                group_key: self.group_key.to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Covered<'_> {
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        no_nul("metric_type", self.metric_type)?;
+        no_nul("group_by", self.group_by)?;
+        no_nul("group_key", self.group_key)?;
+        no_nul("size", self.size)
+    }
+}
