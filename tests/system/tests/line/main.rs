@@ -19,3 +19,4 @@ mod kills;
 mod load;
 mod operation;
 mod replay;
+mod windows;
