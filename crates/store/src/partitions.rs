@@ -15,6 +15,9 @@ use tokio_postgres::Client;
 /// How many months after the current one exist at least.
 pub const MONTHS_AHEAD: u32 = 3;
 
+/// 2000-01-01T00:00:00Z: what is dated earlier is refused.
+const FIRST: UtcMicros = UtcMicros(946_684_800_000_000);
+
 /// An instant later than this from now is refused: a week is what normalise lets pass, the rest is for clocks that differ.
 const AHEAD_MAX_DAYS: i64 = 31;
 
@@ -32,8 +35,21 @@ pub enum Table {
 }
 
 impl Table {
+    /// The first instant that a row may be dated by. A window that holds the first instant of an interaction begins earlier.
+    const fn first(self) -> UtcMicros {
+        match self {
+            Self::WindowMetrics => UtcMicros(FIRST.0 - 31 * 86_400_000_000),
+            Self::EventLog | Self::ComputedMetrics | Self::IntervalStates => FIRST,
+        }
+    }
+
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::EventLog, Self::ComputedMetrics, Self::WindowMetrics];
+    pub const ALL: [Self; 4] = [
+        Self::EventLog,
+        Self::ComputedMetrics,
+        Self::WindowMetrics,
+        Self::IntervalStates,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -120,7 +136,7 @@ impl Partitions {
                 continue;
             }
             let month = Month::of(instant)
-                .filter(|_| instant <= latest)
+                .filter(|_| table.first() <= instant && instant <= latest)
                 .ok_or(StoreError::Implausible { instant })?;
             if !known.contains(&(table, month)) {
                 missing.insert(month);
@@ -138,8 +154,7 @@ impl Partitions {
 
 /// Whether a row at this instant can be stored: from the year 2000 to about a month ahead of now.
 pub fn is_plausible(instant: UtcMicros) -> bool {
-    Month::of(instant).is_some()
-        && instant.0 <= now().0.saturating_add(AHEAD_MAX_DAYS * 86_400_000_000)
+    FIRST <= instant && instant.0 <= now().0.saturating_add(AHEAD_MAX_DAYS * 86_400_000_000)
 }
 
 const STEP: &str = "make a month of partitions";

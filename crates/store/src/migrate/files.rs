@@ -59,6 +59,7 @@ files! {
     18 "pipeline_health" "0018",
     19 "evaluated" "0019",
     20 "windows" "0020",
+    21 "agents" "0021",
     22 "journeys" "0022",
     23 "live" "0023",
     24 "contacts" "0024",
