@@ -116,6 +116,8 @@ impl Reason {
     pub const NOT_FINAL: Self = Self::built_in("not_final");
     /// The customer has more contacts than are looked at: one number that many share, say.
     pub const TOO_MANY_CONTACTS: Self = Self::built_in("too_many_contacts");
+    /// The interaction had a customer, and a revision took that back: it is among no contacts.
+    pub const NO_CUSTOMER: Self = Self::built_in("no_customer");
     /// A function could not answer; the metadata say which.
     pub const EVALUATION_ERROR: Self = Self::built_in("evaluation_error");
 
