@@ -30,13 +30,18 @@
 //! served there or hung up on is not in the row, unless its state is `PrequeueAbandoned`.
 //!
 //! `routingTime` (milliseconds!), `callbackTime`, `refuseTime`, `releaseSeconds` and `postQueueSeconds` are kept in the raw bytes only.
-//! Names, addresses, notes and tags are not read.
+//!
+//! Who the customer is: `fromAddress` (`fromAddr`), of an outbound contact `toAddress` (`toAddr`). It is given out beside the facts, for
+//! its keyed hash and nothing else, and only of a contact that no other one created: later ones can have an agent's own address there.
+//! Names, notes and tags are not read.
 
 use crate::cxone_call_detail::media_named;
+use crate::cxone_row::{self, Row};
 use crate::error::ItemError;
+use crate::identity::CustomerIdentity;
 use crate::map::{Mapped, Outcome, Stated};
-use crate::node::{scalar, tree};
-use crate::scalar::{Scalar, rounded};
+use crate::node::tree;
+use crate::page::Shape;
 use crate::{instant, json};
 use compact_str::CompactString;
 use schema::{
@@ -44,144 +49,17 @@ use schema::{
     InteractionId, Leg, LegId, LegKind, LegOutcome, Millis, QueueId, SourceRank, State, Statement,
     Transfer, UtcMicros,
 };
-use serde_json::{Map, Value};
-use std::borrow::Cow;
-use std::ops::Range;
+use serde_json::Value;
 
-/// What is said where seconds cannot be read.
-const SECONDS: &str = "a number of seconds";
+/// How answers are made.
+pub(crate) const PAGE: Shape = Shape {
+    record: &["contactId"],
+    lists: &["completedContacts", "contacts"],
+    wrappers: &["resultSet"],
+    page: cxone_row::PAGE,
+};
 
-/// Members that only an answer has, never a row.
-const PAGE: [&str; 4] = ["totalRecords", "_links", "lastPollTime", "businessUnitId"];
-
-/// The rows of one value of a body: those of an answer, or the value itself.
-pub(crate) fn open(body: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
-    let value = &body[span.clone()];
-    let Some(members) = value
-        .starts_with(b"{")
-        .then(|| json::members(value, 0))
-        .flatten()
-    else {
-        return vec![span];
-    };
-    let named = |name: &str| {
-        members
-            .iter()
-            .rev()
-            .find(|(found, _)| value[found.clone()].eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| span.start + value.start..span.start + value.end)
-    };
-    if named("contactId").is_some() {
-        return vec![span];
-    }
-    let list = ["completedContacts", "contacts"]
-        .into_iter()
-        .find_map(named);
-    match (list, named("resultSet")) {
-        (Some(list), _) if body[list.start] == b'[' => {
-            json::elements(body, list.start).map_or(vec![span], |(elements, _)| elements)
-        }
-        (Some(list), _) if &body[list.clone()] == b"null" => Vec::new(),
-        // One wrapper, not a row inside of wrappers without end.
-        (None, Some(inner)) if body[inner.start] == b'{' && !is_wrapper(body, &inner) => {
-            open(body, inner)
-        }
-        (None, None) if members.is_empty() || PAGE.iter().any(|name| named(name).is_some()) => {
-            Vec::new()
-        }
-        _ => vec![span],
-    }
-}
-
-fn is_wrapper(body: &[u8], span: &Range<usize>) -> bool {
-    json::members(&body[span.clone()], 0).is_some_and(|members| {
-        members.iter().any(|(name, _)| {
-            body[span.start + name.start..span.start + name.end].eq_ignore_ascii_case(b"resultSet")
-        })
-    })
-}
-
-/// One row.
-struct Row<'a>(&'a Map<String, Value>);
-
-impl<'a> Row<'a> {
-    /// The first of these members that is there and says something, and its name.
-    fn get(&self, names: &[&'static str]) -> (&'static str, Scalar<'a>) {
-        for name in names {
-            let found = self.0.get(*name).or_else(|| {
-                self.0
-                    .iter()
-                    .find(|(found, _)| found.eq_ignore_ascii_case(name))
-                    .map(|(_, value)| value)
-            });
-            match found.map_or(Scalar::Nothing, scalar) {
-                Scalar::Nothing => {}
-                Scalar::Text(text) if text.trim_ascii().is_empty() => {}
-                stated => return (name, stated),
-            }
-        }
-        (names[0], Scalar::Nothing)
-    }
-
-    /// An id, of which 0 means none.
-    fn id(&self, name: &'static str) -> Result<Option<String>, ItemError> {
-        let (name, found) = self.get(&[name]);
-        match found.name() {
-            Ok(id) => Ok(id.map(Cow::into_owned).filter(|id| id != "0")),
-            Err(()) => Err(ItemError::new(name, &found.shown(), "an id")),
-        }
-    }
-
-    fn seconds(&self, names: &[&'static str]) -> Result<Option<Millis>, ItemError> {
-        let (name, found) = self.get(names);
-        #[allow(clippy::cast_precision_loss)] // seconds of a contact
-        let seconds = match &found {
-            Scalar::Nothing => return Ok(None),
-            Scalar::Int(number) => Some(*number as f64),
-            Scalar::Float(number) => Some(*number),
-            // A comma is met between thousands.
-            Scalar::Text(text) => text.replace(',', "").trim_ascii().parse::<f64>().ok(),
-            Scalar::Bool(_) | Scalar::List | Scalar::Object => None,
-        };
-        match seconds.filter(|seconds| seconds.is_finite()) {
-            Some(seconds) => Ok(Some(Millis(rounded(seconds * 1000.0)))),
-            None => Err(ItemError::new(name, &found.shown(), SECONDS)),
-        }
-    }
-
-    /// A flag; what is none is no statement.
-    fn flag(&self, name: &'static str) -> Option<bool> {
-        match self.get(&[name]).1 {
-            Scalar::Bool(flag) => Some(flag),
-            Scalar::Int(number @ (0 | 1)) => Some(number == 1),
-            Scalar::Text(text) => match text.to_ascii_lowercase().as_str() {
-                "true" | "1" | "y" | "yes" => Some(true),
-                "false" | "0" | "n" | "no" => Some(false),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// A word in lower case; what is none is no statement.
-    fn word(&self, names: &[&'static str]) -> Option<String> {
-        self.get(names)
-            .1
-            .text()
-            .map(|text| text.trim_ascii().to_ascii_lowercase())
-    }
-
-    fn instant(&self, names: &[&'static str]) -> Result<Option<UtcMicros>, ItemError> {
-        match self.get(names) {
-            (_, Scalar::Nothing) => Ok(None),
-            (name, found) => found
-                .text()
-                .and_then(|text| instant::parse(text))
-                .map(Some)
-                .ok_or_else(|| ItemError::new(name, &found.shown(), instant::EXPECTED)),
-        }
-    }
-
+impl Row<'_> {
     /// The latest instant at which the platform changed the row.
     fn revision(&self) -> Result<Option<UtcMicros>, ItemError> {
         let mut latest = None;
@@ -320,6 +198,15 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
         }
     });
 
+    let address = match direction {
+        Some(Direction::Outbound) => row.get(&["toAddress", "toAddr"]),
+        _ => row.get(&["fromAddress", "fromAddr"]),
+    };
+    let customer = match address.1.name() {
+        Ok(Some(address)) if master == contact => Some(CustomerIdentity::new(address)),
+        _ => None,
+    };
+
     let (kind, outcome) = part(&row, &times, agent.is_some(), direction);
     let ended_at = times
         .total
@@ -387,7 +274,7 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
                 statement,
             }],
             terminal,
-            customer: None,
+            customer,
         },
     }))
 }

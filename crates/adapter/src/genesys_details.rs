@@ -30,8 +30,10 @@
 //! | outcome of an alert | `tNotResponding`, or an end that neither the customer (`peer`) nor the agent's side (`client`, `endpoint`) made |
 //!
 //! The revision stamp is the latest instant the record itself speaks of (metric emitted, segment ended): a later snapshot of a
-//! session never speaks of less. No names, addresses or attributes are read.
+//! session never speaks of less. No names or attributes are read. The customer is given out beside the facts, for a
+//! keyed hash and nothing else: the contact that the platform knows, else the address of the customer's first session.
 
+mod customer;
 mod leg;
 mod relations;
 mod segments;
@@ -40,9 +42,11 @@ mod session;
 pub use segments::{SegmentFigures, from_segments};
 
 use crate::error::ItemError;
+use crate::identity::CustomerIdentity;
 use crate::json;
 use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{Node, tree};
+use crate::page::Shape;
 use crate::{instant, scalar::Scalar};
 use relations::is_served;
 use schema::{
@@ -50,51 +54,19 @@ use schema::{
     SourceRank, State, Statement, UtcMicros,
 };
 use session::{Session, sessions};
-use std::ops::Range;
 
-/// The records of one value of a body: those of a page, or the value itself.
-pub(crate) fn open(body: &[u8], span: Range<usize>) -> Vec<Range<usize>> {
-    let value = &body[span.clone()];
-    let Some(members) = value
-        .starts_with(b"{")
-        .then(|| json::members(value, 0))
-        .flatten()
-    else {
-        return vec![span];
-    };
-    let named = |name: &str| {
-        members
-            .iter()
-            .rev()
-            .find(|(found, _)| &value[found.clone()] == name.as_bytes())
-            .map(|(_, value)| value.clone())
-    };
-    if named("conversationId").is_some() {
-        return vec![span];
-    }
-    match named("conversations") {
-        Some(list) if value[list.start] == b'[' => {
-            json::elements(value, list.start).map_or(vec![span.clone()], |(elements, _)| {
-                elements
-                    .into_iter()
-                    .map(|element| span.start + element.start..span.start + element.end)
-                    .collect()
-            })
-        }
-        Some(list) if &value[list.clone()] == b"null" => Vec::new(),
-        // An answer without results has no such key at all. It is a page if it says so otherwise, or says nothing.
-        None if members.is_empty() || PAGE.iter().any(|name| named(name).is_some()) => Vec::new(),
-        Some(_) | None => vec![span],
-    }
-}
-
-/// Members that only a page has.
-const PAGE: [&str; 4] = [
-    "totalHits",
-    "dataAvailabilityDate",
-    "cursor",
-    "aggregations",
-];
+/// How pages are made.
+pub(crate) const PAGE: Shape = Shape {
+    record: &["conversationId"],
+    lists: &["conversations"],
+    wrappers: &[],
+    page: &[
+        "totalHits",
+        "dataAvailabilityDate",
+        "cursor",
+        "aggregations",
+    ],
+};
 
 /// A conversation detail record, read.
 struct Record {
@@ -103,6 +75,7 @@ struct Record {
     end: Option<UtcMicros>,
     direction: Option<Direction>,
     sessions: Vec<Session>,
+    customer: Option<CustomerIdentity>,
 }
 
 impl Record {
@@ -118,11 +91,13 @@ impl Record {
         let start = record
             .instant("conversationStart")?
             .ok_or_else(|| ItemError::missing("conversationStart", instant::EXPECTED))?;
+        let direction = direction(&record.get("originatingDirection"));
         Ok(Self {
             interaction,
             start,
             end: record.instant("conversationEnd")?,
-            direction: direction(&record.get("originatingDirection")),
+            direction,
+            customer: customer::customer(&record, direction),
             sessions: sessions(&record)?,
         })
     }
@@ -136,6 +111,7 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
         end,
         direction,
         sessions,
+        customer,
     } = Record::read(raw)?;
     let mut legs: Vec<Fact> = sessions
         .iter()
@@ -172,7 +148,7 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
             interaction: InteractionId::new(&interaction),
             facts,
             terminal: end.is_some(),
-            customer: None,
+            customer,
         },
     }))
 }

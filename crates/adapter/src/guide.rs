@@ -9,14 +9,18 @@
 //!
 //! Needed: `timestamp`, `data.interaction_id`, `data.state`, and `data.event_id` or, in its place, `data.type` (an id is then
 //! made from interaction, type, state, instant and agent). The `metrics` are cumulative statements about the interaction, so the
-//! fact has no leg. `data.updated_at` is the revision stamp. The customer's id is personal data and is not read.
+//! fact has no leg. `data.updated_at` is the revision stamp. The id of a participant of type `customer` is personal data: it is given out
+//! beside the fact, for its keyed hash and nothing else.
 //!
 //! Known variants of names and types are in the tables of `guide_shape`; what is in no table is skipped (the raw bytes
 //! keep it), what has a type that no table allows is an [`ItemError`] with its path. An envelope inside `eventBody` (a topic
-//! frame) or `detail.eventBody` (an event bus) is the same event.
+//! frame) or `detail.eventBody` (an event bus) is the same event. A frame whose topic is about a user is read by
+//! [`genesys_user_topics`](crate::genesys_user_topics).
 
 use crate::error::ItemError;
+use crate::genesys_user_topics::{self, Topic};
 use crate::guide_shape::{self, Data, Envelope, METRICS, Part, People};
+use crate::identity::CustomerIdentity;
 use crate::map::{Mapped, Outcome, Stated};
 use crate::scalar::{DURATION, Scalar, storable};
 use crate::{instant, json};
@@ -44,39 +48,83 @@ const CONTENT: [&[u8]; 6] = [
 /// Reads one event: the fast path without a content digest. `None` is an event nobody asked for.
 pub fn decode(line: &[u8]) -> Result<Option<(InteractionId, Fact)>, ItemError> {
     let mut fact = None;
-    read(line, &mut |_, event| fact = Some(event))?;
+    read(line, &mut |found| {
+        if let Found::Event { stated, .. } = found {
+            fact = Some(stated);
+        }
+    })?;
     Ok(fact)
 }
 
 /// Reads one event with all that the log needs.
 pub(crate) fn map(line: &[u8]) -> Result<Outcome, ItemError> {
-    let mut mapped = None;
-    let kind = read(line, &mut |envelope, (interaction, fact)| {
-        let key = fact.key.as_str();
-        mapped = Some(Mapped {
-            event_id: EventId::new(key.strip_prefix("e:").unwrap_or(key)),
-            at: fact.at,
-            digest: json::digest_of(envelope, |name| CONTENT.contains(&name)),
-            stated: Stated::Interaction {
+    let mut outcome = None;
+    let kind = read(line, &mut |found| {
+        outcome = Some(match found {
+            Found::Event {
+                envelope,
+                stated: (interaction, fact),
+                customer,
+            } => Ok(Outcome::Mapped(event(
+                envelope,
                 interaction,
-                terminal: fact
-                    .statement
-                    .state
-                    .as_ref()
-                    .is_some_and(State::is_terminal),
-                facts: vec![fact],
-                customer: None,
-            },
+                fact,
+                customer,
+            ))),
+            Found::AgentState { topic, body, sent } => genesys_user_topics::map(topic, body, sent),
         });
     })?;
-    Ok(match mapped {
-        Some(mapped) => Outcome::Mapped(mapped),
-        None => Outcome::Ignored { kind },
-    })
+    outcome.unwrap_or(Ok(Outcome::Ignored { kind }))
 }
 
-/// Takes the bytes of the envelope itself and what it states.
-type Sink<'s> = &'s mut dyn FnMut(&[u8], (InteractionId, Fact));
+fn event(
+    envelope: &[u8],
+    interaction: InteractionId,
+    fact: Fact,
+    customer: Option<&Scalar<'_>>,
+) -> Mapped {
+    let key = fact.key.as_str();
+    Mapped {
+        event_id: EventId::new(key.strip_prefix("e:").unwrap_or(key)),
+        at: fact.at,
+        digest: json::digest_of(envelope, |name| CONTENT.contains(&name)),
+        stated: Stated::Interaction {
+            interaction,
+            terminal: fact
+                .statement
+                .state
+                .as_ref()
+                .is_some_and(State::is_terminal),
+            facts: vec![fact],
+            customer: customer
+                .and_then(|id| id.name().ok().flatten())
+                .map(CustomerIdentity::new),
+        },
+    }
+}
+
+/// What an envelope turned out to be.
+#[allow(clippy::large_enum_variant)] // one at a time, on the stack
+enum Found<'f> {
+    /// The guide's event.
+    Event {
+        /// The bytes of the envelope itself.
+        envelope: &'f [u8],
+        stated: (InteractionId, Fact),
+        /// The customer's id, where there is a customer.
+        customer: Option<&'f Scalar<'f>>,
+    },
+    /// An event about a user.
+    AgentState {
+        topic: Topic<'f>,
+        body: &'f [u8],
+        /// The instant of the frame.
+        sent: &'f Scalar<'f>,
+    },
+}
+
+/// Takes what was found.
+type Sink<'s> = &'s mut dyn FnMut(Found<'_>);
 
 /// Reads an event into the sink, or returns the kind of event that nobody asked for.
 fn read(line: &[u8], sink: Sink<'_>) -> Result<String, ItemError> {
@@ -116,6 +164,14 @@ fn unwrap(
         {
             return Ok(topic.to_string());
         }
+        if let Some(topic) = envelope.topic.text().and_then(|name| Topic::named(name)) {
+            sink(Found::AgentState {
+                topic,
+                body: inner.get().as_bytes(),
+                sent: &envelope.timestamp,
+            });
+            return Ok(String::new());
+        }
         let part = guide_shape::read(inner.get())
             .map_err(|error| ItemError::item(line, format!("a JSON object ({error})")))?;
         return unwrap(inner.get().as_bytes(), &part, depth + 1, sink);
@@ -124,8 +180,12 @@ fn unwrap(
         return Err(not_an_object("data", &envelope.data.other));
     }
     match statement(envelope, &envelope.data.value)? {
-        Ok(event) => {
-            sink(line, event);
+        Ok(stated) => {
+            sink(Found::Event {
+                envelope: line,
+                stated,
+                customer: envelope.data.value.participants.customer.as_ref(),
+            });
             Ok(String::new())
         }
         Err(kind) => Ok(kind),

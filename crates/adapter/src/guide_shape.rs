@@ -97,6 +97,8 @@ pub(crate) struct Participant<'a> {
 pub(crate) struct People<'a> {
     /// The first agent and its place in the list.
     pub(crate) agent: Option<(usize, Participant<'a>)>,
+    /// The id of the first customer.
+    pub(crate) customer: Option<Scalar<'a>>,
     /// What is no participant, and its place; no place when it stands for the whole list.
     pub(crate) bad: Option<(Option<usize>, Scalar<'a>)>,
 }
@@ -176,13 +178,14 @@ impl<'de> FromMap<'de> for Participant<'de> {
 impl<'a> People<'a> {
     fn add(&mut self, index: usize, part: Part<'a, Participant<'a>>) {
         if part.is_object {
-            let is_agent = part
-                .value
-                .kind
-                .text()
-                .is_some_and(|kind| kind.eq_ignore_ascii_case("agent"));
-            if is_agent && self.agent.is_none() {
+            let is = |name| {
+                let kind = part.value.kind.text();
+                kind.is_some_and(|kind| kind.eq_ignore_ascii_case(name))
+            };
+            if self.agent.is_none() && is("agent") {
                 self.agent = Some((index, part.value));
+            } else if self.customer.is_none() && is("customer") {
+                self.customer = Some(part.value.id);
             }
         } else if !part.is_nothing() && self.bad.is_none() {
             self.bad = Some((Some(index), part.other));
@@ -191,6 +194,7 @@ impl<'a> People<'a> {
 
     fn wrong(&mut self, found: Scalar<'a>) {
         self.agent = None;
+        self.customer = None;
         self.bad = Some((None, found));
     }
 }

@@ -5,17 +5,28 @@
 //! the identity under which the event log keeps an item once.
 //!
 //! One module a format: [`guide`] (the default webhook), [`genesys_details`] (conversation detail records),
-//! [`cxone_call_detail`] (report 524), [`cxone_contacts`] (contact records as JSON), [`mapping`] (any JSON, by a mapping file). Start with [`guide`].
+//! [`cxone_call_detail`] (report 524), [`cxone_contacts`] (contact records as JSON), [`mapping`] (any JSON, by a mapping file); and about
+//! the time of agents [`genesys_user_topics`] (events, which come by the default webhook too), [`genesys_user_details`],
+//! [`genesys_schedules`], [`cxone_agent_states`] and [`cxone_agent_state_log`] (report 544). Start with [`guide`].
 //!
 //! A customer's identity is no part of a fact: it lies beside ([`CustomerIdentity`]) until whoever has the installation's secret makes
 //! a key of it ([`customer_key`]); there is no secret here.
 
+mod agent_time;
 pub mod csv_rows;
 mod customer;
+pub mod cxone_agent_state_log;
+pub mod cxone_agent_states;
 pub mod cxone_call_detail;
 pub mod cxone_contacts;
+mod cxone_row;
+mod cxone_state;
+mod duration;
 mod error;
 pub mod genesys_details;
+pub mod genesys_schedules;
+pub mod genesys_user_details;
+pub mod genesys_user_topics;
 pub mod guide;
 mod guide_shape;
 mod identity;
@@ -24,6 +35,8 @@ mod json;
 mod map;
 pub mod mapping;
 mod node;
+mod page;
+mod report;
 mod scalar;
 mod split;
 

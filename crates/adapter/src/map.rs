@@ -152,12 +152,10 @@ pub fn map(format: &BodyFormat, raw: &[u8], mappings: &Mappings) -> Result<Outco
         BodyFormat::GenesysDetails => crate::genesys_details::map(raw),
         BodyFormat::CxoneCallDetail { zone } => crate::cxone_call_detail::map(raw, zone),
         BodyFormat::CxoneContacts => crate::cxone_contacts::map(raw),
-        BodyFormat::GenesysUserDetails
-        | BodyFormat::GenesysSchedules
-        | BodyFormat::CxoneAgentStates
-        | BodyFormat::CxoneAgentStateLog { .. } => Ok(Outcome::Ignored {
-            kind: "agent states".to_owned(),
-        }),
+        BodyFormat::GenesysUserDetails => crate::genesys_user_details::map(raw),
+        BodyFormat::GenesysSchedules => crate::genesys_schedules::map(raw),
+        BodyFormat::CxoneAgentStates => crate::cxone_agent_states::map(raw),
+        BodyFormat::CxoneAgentStateLog { zone } => crate::cxone_agent_state_log::map(raw, zone),
         BodyFormat::Mapped { mapping } => mappings.get(mapping)?.map(raw),
     }
 }

@@ -47,6 +47,14 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A value that stands somewhere inside of the item.
+    pub(crate) fn at_path(value: &'a Value, path: &str) -> Self {
+        Self {
+            value,
+            path: path.to_owned(),
+        }
+    }
+
     pub(crate) fn is_object(&self) -> bool {
         self.value.is_object()
     }
@@ -54,6 +62,22 @@ impl<'a> Node<'a> {
     /// The scalar view of a member; nothing when it is not there.
     pub(crate) fn get(&self, name: &str) -> Scalar<'a> {
         self.value.get(name).map_or(Scalar::Nothing, scalar)
+    }
+
+    /// A member that is an object, if it is there.
+    pub(crate) fn object(&self, name: &str) -> Result<Option<Node<'a>>, ItemError> {
+        match self.value.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value @ Value::Object(_)) => Ok(Some(Node {
+                value,
+                path: self.at(name),
+            })),
+            Some(other) => Err(ItemError::new(
+                self.at(name),
+                &scalar(other).shown(),
+                "an object",
+            )),
+        }
     }
 
     /// The elements of a list. A single object stands for a list of one; nothing for an empty one.
@@ -99,6 +123,24 @@ impl<'a> Node<'a> {
         match found.name() {
             Ok(text) => Ok(text.map(Cow::into_owned)),
             Err(()) => Err(ItemError::new(self.at(name), &found.shown(), "text")),
+        }
+    }
+
+    /// The first text of a list of texts, or the one text that stands for it.
+    pub(crate) fn first_text(&self, name: &str) -> Result<Option<String>, ItemError> {
+        match self.value.get(name) {
+            Some(Value::Array(elements)) => {
+                let found = elements.first().map_or(Scalar::Nothing, scalar);
+                match found.name() {
+                    Ok(text) => Ok(text.map(Cow::into_owned)),
+                    Err(()) => Err(ItemError::new(
+                        format!("{}[0]", self.at(name)),
+                        &found.shown(),
+                        "text",
+                    )),
+                }
+            }
+            _ => self.name(name),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::BodyError;
 use crate::json;
+use crate::page::Shape;
 use schema::BodyFormat;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,62 +24,66 @@ pub enum Split<'a> {
 pub struct Item<'a> {
     /// Its place in the body, from 0.
     pub index: usize,
-    /// Its bytes as they came. Of a CSV the header line and the row's line: an item can always be mapped alone, later.
+    /// Its bytes as they came. Of a CSV the header line and the row's line, of an answer with schedules what it says about all of them
+    /// too: an item can always be mapped alone, later.
     pub raw: Cow<'a, [u8]>,
 }
 
 /// Splits a body. A damaged item stays an item, and fails when it is mapped; only a body whose items cannot be told apart is
-/// unreadable. Pages of `{"conversations": […]}` are opened for [`BodyFormat::GenesysDetails`], those of `{"completedContacts": […]}`
-/// and the like for [`BodyFormat::CxoneContacts`].
+/// unreadable. Pages such as `{"conversations": […]}` of [`BodyFormat::GenesysDetails`] or `{"completedContacts": […]}` of
+/// [`BodyFormat::CxoneContacts`] are opened.
 pub fn split<'a>(format: &BodyFormat, body: &'a [u8]) -> Split<'a> {
     let body = without_mark(body);
     let items = match format {
-        BodyFormat::GenesysWebhook
-        | BodyFormat::GenesysUserDetails
-        | BodyFormat::GenesysSchedules
-        | BodyFormat::CxoneAgentStates
-        | BodyFormat::CxoneAgentStateLog { .. }
-        | BodyFormat::Mapped { .. } => values(body),
-        BodyFormat::GenesysDetails => values(body).map(|spans| {
+        BodyFormat::GenesysWebhook | BodyFormat::Mapped { .. } => {
+            values(body).map(|spans| borrowed(body, spans))
+        }
+        BodyFormat::GenesysDetails => pages(body, &crate::genesys_details::PAGE),
+        BodyFormat::GenesysUserDetails => pages(body, &crate::genesys_user_details::PAGE),
+        BodyFormat::CxoneContacts => pages(body, &crate::cxone_contacts::PAGE),
+        BodyFormat::CxoneAgentStates => pages(body, &crate::cxone_agent_states::PAGE),
+        BodyFormat::GenesysSchedules => values(body).map(|spans| {
             spans
                 .into_iter()
-                .flat_map(|span| crate::genesys_details::open(body, span))
+                .flat_map(|span| crate::genesys_schedules::open(body, span))
                 .collect()
         }),
-        BodyFormat::CxoneContacts => values(body).map(|spans| {
-            spans
-                .into_iter()
-                .flat_map(|span| crate::cxone_contacts::open(body, span))
-                .collect()
-        }),
-        BodyFormat::CxoneCallDetail { .. } => match crate::cxone_call_detail::split(body) {
-            Ok(rows) => {
-                return Split::Items(
-                    rows.into_iter()
-                        .enumerate()
-                        .map(|(index, raw)| Item {
-                            index,
-                            raw: Cow::Owned(raw),
-                        })
-                        .collect(),
-                );
-            }
-            Err(reason) => Err(reason),
-        },
+        BodyFormat::CxoneCallDetail { .. } => crate::cxone_call_detail::split(body).map(owned),
+        BodyFormat::CxoneAgentStateLog { .. } => {
+            crate::cxone_agent_state_log::split(body).map(owned)
+        }
     };
     match items {
-        Ok(spans) => Split::Items(
-            spans
+        Ok(items) => Split::Items(
+            items
                 .into_iter()
                 .enumerate()
-                .map(|(index, span)| Item {
-                    index,
-                    raw: Cow::Borrowed(&body[span]),
-                })
+                .map(|(index, raw)| Item { index, raw })
                 .collect(),
         ),
         Err(reason) => Split::Unreadable { reason },
     }
+}
+
+/// The records of the pages of a body.
+fn pages<'a>(body: &'a [u8], shape: &Shape) -> Result<Vec<Cow<'a, [u8]>>, BodyError> {
+    let spans = values(body)?;
+    let records = spans
+        .into_iter()
+        .flat_map(|span| shape.open(body, span))
+        .collect();
+    Ok(borrowed(body, records))
+}
+
+fn borrowed(body: &[u8], spans: Vec<Range<usize>>) -> Vec<Cow<'_, [u8]>> {
+    spans
+        .into_iter()
+        .map(|span| Cow::Borrowed(&body[span]))
+        .collect()
+}
+
+fn owned<'a>(rows: Vec<Vec<u8>>) -> Vec<Cow<'a, [u8]>> {
+    rows.into_iter().map(Cow::Owned).collect()
 }
 
 /// The body without a byte order mark.

@@ -83,7 +83,7 @@ fn the_guides_own_example_is_read_whole() {
     assert_eq!(mapped.stated.subject(), "int_1234567890abcdef");
     assert_eq!(mapped.at, UtcMicros(BASE + 451_000));
     assert!(mapped.stated.is_terminal());
-    let [fact] = &mapped.stated.facts()[..] else {
+    let [fact] = mapped.stated.facts() else {
         panic!("one fact")
     };
     assert_eq!(fact.key.as_str(), "e:evt_9876543210abcdef");

@@ -56,6 +56,15 @@ impl FactKey {
         Self(compact_str::format_compact!("a:{}:{}", track.name(), at.0))
     }
 
+    /// The key of the statement that one place of a shift makes: an edited plan states its places anew.
+    #[must_use]
+    pub fn scheduled(shift: &str, place: usize) -> Self {
+        Self(compact_str::format_compact!(
+            "a:{}:{shift}:{place}",
+            Track::Schedule.name()
+        ))
+    }
+
     /// The text, prefix included.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
