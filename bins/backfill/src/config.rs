@@ -9,6 +9,7 @@ pub use flags::{
 
 use adapter::Mappings;
 use broker::BrokerConfig;
+use runtime::Secret;
 use runtime::args::{AmqpSettings, PostgresSettings};
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::net::SocketAddr;
@@ -55,6 +56,8 @@ pub struct ReplayConfig {
     pub common: Common,
     /// What to replay.
     pub task: Task<Stretch>,
+    /// What customers' identities are hashed under, if they are.
+    pub customer_secret: Option<Secret>,
     /// Events read at a time.
     pub page_events: u32,
 }

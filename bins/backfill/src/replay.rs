@@ -93,6 +93,9 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
     };
     tracing::info!(job = %lease.job.id, from = %stretch.from, to = %stretch.to, metric_version = stretch.version.0,
                    ?definitions, resumed = lease.job.cursor_json.is_some(), "replaying");
+    if config.customer_secret.is_none() {
+        tracing::info!("no --customer-key: no customer is recognised in what is replayed");
+    }
     line.active(true);
     let bar = progress::bar(
         u64::try_from(lease.job.total.unwrap_or(0)).unwrap_or(0),
@@ -239,14 +242,10 @@ async fn pages(
             return Ok(Done::Yes(cursor.counts));
         };
         let after = (last.occurred_at, last.log_key);
-        let page = page(&rows, &config.common.mappings, job)?;
+        let customers = config.customer_secret.as_ref();
+        let page = page(&rows, &config.common.mappings, customers, job)?;
         if config.common.wait.is_some() {
-            let events = page.messages.iter().flat_map(|message| &message.events);
-            let told = events.map(|event| {
-                let (tenant, interaction) = (event.tenant.as_str(), event.interaction.as_str());
-                Told::again(tenant, interaction, &event.fact.key)
-            });
-            published.note(line, told.collect()).await?;
+            published.note(line, Told::again(&page.messages)).await?;
         }
         let messages = outgoing(&page)?;
         if line.outlet.publish(&messages).await? == Done::Stopped {

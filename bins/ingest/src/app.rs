@@ -133,6 +133,11 @@ async fn start_normalise(
     tasks: &mut Tasks,
 ) -> anyhow::Result<()> {
     let store = Store::connect(store_config(&config.postgres, "kpiline ingest")).await?;
+    if config.customer_secret.is_none() {
+        tracing::info!(
+            "no --customer-key: no customer is recognised, and KPIs of journeys have no values"
+        );
+    }
     let partitions = Partitions::new(store.clone());
     let stop = service.shutdown.token();
     tasks.spawn(
@@ -144,6 +149,7 @@ async fn start_normalise(
         store,
         partitions,
         mappings: Arc::new(config.mappings),
+        customer_secret: config.customer_secret,
         limits: config.limits,
         health: service.health.clone(),
         metrics: service.metrics.clone(),

@@ -5,8 +5,10 @@ use crate::{normalise, receive};
 use adapter::{Mapping, Mappings};
 use broker::BrokerConfig;
 use clap::{Parser, Subcommand, ValueEnum};
-use runtime::Problems;
-use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, PostgresSettings};
+use runtime::args::{
+    AmqpArgs, AmqpSettings, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings,
+};
+use runtime::{Problems, Secret};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -259,6 +261,9 @@ struct NormaliseArgs {
     #[arg(long, env = "KPILINE_NORMALISE_HOLD_MAX", default_value = "30s",
           value_parser = runtime::args::positive_duration, value_name = "DURATION")]
     normalise_hold_max: Duration,
+
+    #[command(flatten)]
+    customers: CustomerArgs,
 }
 
 /// Checked settings of the role `receive`.
@@ -281,6 +286,8 @@ pub struct NormaliseConfig {
     pub postgres: PostgresSettings,
     /// The mapping files.
     pub mappings: Mappings,
+    /// What customers' identities are hashed under, if they are.
+    pub customer_secret: Option<Secret>,
     /// Workers on the live lane.
     pub workers: usize,
     /// Workers on the history lane.
@@ -500,6 +507,7 @@ impl NormaliseArgs {
         NormaliseConfig {
             postgres,
             mappings,
+            customer_secret: self.customers.resolve(problems),
             workers: self.normalise_workers,
             history_workers: self.normalise_history_workers,
             limits: normalise::Limits {

@@ -7,7 +7,7 @@
 //! name = "genesys-main"
 //! path = "/hooks/genesys"
 //! tenant = "acme"
-//! format = "genesys-webhook"            # or "genesys-details", or "mapped" with mapping = "file.toml"
+//! format = "genesys-webhook"            # or another of those that the example file lists
 //! max_body_bytes = 1048576
 //!
 //! [subscription.signature]
@@ -32,6 +32,20 @@ const SIGNATURE_HEADER: &str = "x-genesys-signature";
 pub const BODY_BYTES_DEFAULT: usize = 1 << 20;
 /// The largest body limit that can be configured: one body and its envelope must fit into one broker message.
 const BODY_BYTES_MAX: u64 = 15 << 20;
+/// The formats a body may have.
+const FORMATS: [&str; 9] = [
+    "genesys-webhook",
+    "genesys-details",
+    "genesys-user-details",
+    "genesys-schedules",
+    "cxone-contacts",
+    "cxone-call-detail",
+    "cxone-agent-states",
+    "cxone-agent-state-log",
+    "mapped",
+];
+/// Those of them whose times are local to a zone that the body does not state.
+const LOCAL_FORMATS: [&str; 2] = ["cxone-call-detail", "cxone-agent-state-log"];
 /// The longest name of a subscription or tenant.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -166,6 +180,7 @@ impl Reader<'_> {
                 "tenant",
                 "format",
                 "mapping",
+                "zone",
                 "max_body_bytes",
                 "signature",
             ],
@@ -253,9 +268,29 @@ impl Reader<'_> {
             self.file
                 .problem(at, "`mapping` has a meaning only with format = \"mapped\"");
         }
+        let zone = self.file.text(section, "zone");
+        if !LOCAL_FORMATS.contains(&format)
+            && let Some((_, at)) = zone
+        {
+            let formats = LOCAL_FORMATS.join(" and ");
+            self.file
+                .problem(at, format_args!("`zone` has a meaning only with {formats}"));
+        }
         match format {
             "genesys-webhook" => Some(BodyFormat::GenesysWebhook),
             "genesys-details" => Some(BodyFormat::GenesysDetails),
+            "genesys-user-details" => Some(BodyFormat::GenesysUserDetails),
+            "genesys-schedules" => Some(BodyFormat::GenesysSchedules),
+            "cxone-contacts" => Some(BodyFormat::CxoneContacts),
+            "cxone-agent-states" => Some(BodyFormat::CxoneAgentStates),
+            "cxone-call-detail" => {
+                let zone = self.zone(zone, format, at)?.into();
+                Some(BodyFormat::CxoneCallDetail { zone })
+            }
+            "cxone-agent-state-log" => {
+                let zone = self.zone(zone, format, at)?.into();
+                Some(BodyFormat::CxoneAgentStateLog { zone })
+            }
             "mapped" => {
                 if let Some((file, at)) = mapping {
                     return self.mapping(file, at);
@@ -267,12 +302,32 @@ impl Reader<'_> {
                 None
             }
             other => {
-                self.file.problem(
-                    at,
-                    format_args!(
-                        "`format` is `{other}`; known are genesys-webhook, genesys-details, mapped"
-                    ),
-                );
+                let known = FORMATS.join(", ");
+                self.file
+                    .problem(at, format_args!("`format` is `{other}`; known are {known}"));
+                None
+            }
+        }
+    }
+
+    /// The zone that the times of a report are local to.
+    fn zone<'t>(
+        &mut self,
+        stated: Option<(&'t str, usize)>,
+        format: &str,
+        at: usize,
+    ) -> Option<&'t str> {
+        let Some((zone, at)) = stated else {
+            self.file.problem(
+                at,
+                format_args!("format \"{format}\" needs `zone`, the business unit's IANA zone"),
+            );
+            return None;
+        };
+        match adapter::cxone_call_detail::check_zone(zone) {
+            Ok(()) => Some(zone),
+            Err(error) => {
+                self.file.problem(at, format_args!("`zone`: {error}"));
                 None
             }
         }

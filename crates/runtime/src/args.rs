@@ -5,10 +5,12 @@
 //! can be used without further checks, and what is wrong lands in [`Problems`].
 
 mod amqp;
+mod customers;
 mod ops;
 mod postgres;
 
 pub use amqp::{AmqpArgs, AmqpSettings};
+pub use customers::CustomerArgs;
 pub use ops::{LogFormat, OpsArgs};
 pub use postgres::{PostgresArgs, PostgresSettings};
 

@@ -115,3 +115,41 @@ fn a_format_without_parameters_is_one_word() {
         BodyFormat::CxoneContacts
     );
 }
+
+/// A message as the release before knows it: facts about interactions alone.
+#[derive(Debug, Serialize, Deserialize)]
+struct EarlierMessage {
+    v: u16,
+    id: MessageId,
+    correlation: CorrelationId,
+    events: Vec<Event>,
+}
+
+#[test]
+fn facts_about_agents_are_news_that_the_release_before_skips() {
+    let text = r#"{"k":"l:s","a":1,"b":{}}"#;
+    let event = Event {
+        tenant: "t".into(),
+        interaction: "i".into(),
+        fact: serde_json::from_str(text).unwrap(),
+    };
+    let of_agent = r#"{"t":"t","a":{"i":"anna","z":"Europe/Berlin"},"f":{"k":"a","a":1,"u":9,"s":"s","b":{"p":"meal","q":"off_queue"}}}"#;
+    let message = EventsMessage {
+        v: ENVELOPE_VERSION,
+        id: MessageId::generate(),
+        correlation: CorrelationId::new("c"),
+        job: None,
+        events: vec![event.clone()],
+        agents: vec![serde_json::from_str(of_agent).unwrap()],
+    };
+    let earlier: EarlierMessage = rmp_serde::from_slice(&message.encode().unwrap()).unwrap();
+    assert_eq!((earlier.v, earlier.id), (1, message.id));
+    assert_eq!(earlier.events, [event]);
+
+    // The other way round: no agents, and the very same bytes again.
+    let bytes = rmp_serde::to_vec_named(&earlier).unwrap();
+    let read = EventsMessage::decode(&bytes).unwrap();
+    assert_eq!(read.agents, []);
+    assert_eq!(read.events, earlier.events);
+    assert_eq!(read.encode().unwrap(), bytes);
+}

@@ -4,7 +4,7 @@ use super::{Common, Files, ImportConfig, ReplayConfig, Stretch, Task, store_conf
 use adapter::{Mapping, Mappings};
 use clap::{Parser, Subcommand, ValueEnum};
 use runtime::Problems;
-use runtime::args::{AmqpArgs, OpsArgs, PostgresArgs, PostgresSettings};
+use runtime::args::{AmqpArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings};
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +17,8 @@ Examples:
   backfill import conversations.json --format genesys-details --tenant acme
   backfill import report-524.csv --format cxone-call-detail --zone America/Denver --tenant acme
   backfill import contacts.json --format cxone-contacts --tenant acme
+  backfill import users.json --format genesys-user-details --tenant acme
+  backfill import report-544.csv --format cxone-agent-state-log --zone America/Denver --tenant acme
   backfill jobs list";
 
 /// Puts the past through the same path as the present: replays the event log under another metric version, imports files.
@@ -60,8 +62,8 @@ pub struct CommonArgs {
 
     /// Wait at the end until every record is counted and every interaction is computed under the version
     ///
-    /// An interaction that had the version and all of the facts before shows no trace of being computed again: of such ones
-    /// (`untraceable` in the summary) only that the lane was empty for 10 s is known.
+    /// An interaction that had the version and all of the facts before shows no trace of being computed again, nor does a fact about an
+    /// agent: of such ones (`untraceable` in the summary) only that the lane was empty for 10 s is known.
     #[arg(long)]
     wait: bool,
 
@@ -140,6 +142,9 @@ pub struct ReplayArgs {
     page_events: u32,
 
     #[command(flatten)]
+    customers: CustomerArgs,
+
+    #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
 
@@ -167,7 +172,7 @@ pub struct ImportArgs {
     /// The business unit's IANA zone; the times in a CXone report are local to it
     #[arg(
         long,
-        required_if_eq("format", "cxone-call-detail"),
+        required_if_eq_any([("format", "cxone-call-detail"), ("format", "cxone-agent-state-log")]),
         conflicts_with = "resume",
         value_name = "ZONE"
     )]
@@ -213,8 +218,17 @@ pub enum Format {
     GenesysDetails,
     /// CXone data-download report 524 (Call Detail), CSV with its header.
     CxoneCallDetail,
+    /// Genesys user details: when each agent's presence and routing status were what. Answers with `userDetails`, lists of users, or any
+    /// of these one a line.
+    GenesysUserDetails,
+    /// Genesys workforce management: published schedules of agents, answers of `agentschedules/search`.
+    GenesysSchedules,
     /// CXone contact records: answers of `contacts/completed` or `contacts`, lists of their rows, or any of these one a line.
     CxoneContacts,
+    /// CXone agent states: answers of `agents/state-history`, lists of their rows, or any of these one a line.
+    CxoneAgentStates,
+    /// CXone data-download report 544 (Agent State Log), CSV with its header.
+    CxoneAgentStateLog,
     /// The guide's webhook events: one object, an array, or one a line.
     GenesysWebhook,
 }
@@ -264,6 +278,8 @@ pub struct CheckArgs {
     )]
     mappings: Vec<PathBuf>,
 
+    #[command(flatten)]
+    customers: CustomerArgs,
     #[command(flatten)]
     postgres: PostgresArgs,
     #[command(flatten)]
@@ -368,11 +384,13 @@ impl ReplayArgs {
                 self.page_events
             ));
         }
+        let customer_secret = self.customers.resolve(&mut problems);
         problems.into_result()?;
         let task = task.ok_or_else(|| anyhow::anyhow!("nothing to replay"))?;
         Ok(ReplayConfig {
             common,
             task,
+            customer_secret,
             page_events: self.page_events,
         })
     }
@@ -432,17 +450,26 @@ impl ImportArgs {
             (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
             (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
             (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
-            (Format::CxoneCallDetail, zone) => {
-                let zone = zone.clone().unwrap_or_default();
-                if let Err(error) = adapter::cxone_call_detail::check_zone(&zone) {
-                    problems.push(format!("--zone: {error}"));
-                }
-                BodyFormat::CxoneCallDetail {
-                    zone: zone.as_str().into(),
-                }
-            }
+            (Format::GenesysUserDetails, _) => BodyFormat::GenesysUserDetails,
+            (Format::GenesysSchedules, _) => BodyFormat::GenesysSchedules,
+            (Format::CxoneAgentStates, _) => BodyFormat::CxoneAgentStates,
+            (Format::CxoneCallDetail, zone) => BodyFormat::CxoneCallDetail {
+                zone: checked(zone.as_deref(), problems).into(),
+            },
+            (Format::CxoneAgentStateLog, zone) => BodyFormat::CxoneAgentStateLog {
+                zone: checked(zone.as_deref(), problems).into(),
+            },
         }
     }
+}
+
+/// The zone of a report. clap requires it where it is needed.
+fn checked<'z>(zone: Option<&'z str>, problems: &mut Problems) -> &'z str {
+    let zone = zone.unwrap_or_default();
+    if let Err(error) = adapter::cxone_call_detail::check_zone(zone) {
+        problems.push(format!("--zone: {error}"));
+    }
+    zone
 }
 
 impl JobsArgs {
@@ -463,6 +490,7 @@ impl CheckArgs {
         self.postgres.resolve(&mut problems);
         self.amqp.resolve(&mut problems);
         self.ops.resolve(&mut problems);
+        self.customers.resolve(&mut problems);
         read_mappings(&self.mappings, &mut problems);
         problems.into_result()
     }

@@ -37,6 +37,8 @@ fn the_help_of_every_command_teaches() {
                 "--metric-version",
                 "--resume",
                 "--wait",
+                "--customer-key-file",
+                "KPILINE_CUSTOMER_KEY",
                 "KPILINE_AMQP_URL",
             ][..],
         ),
@@ -47,6 +49,10 @@ fn the_help_of_every_command_teaches() {
                 "cxone-call-detail",
                 "cxone-contacts",
                 "genesys-webhook",
+                "genesys-user-details",
+                "genesys-schedules",
+                "cxone-agent-states",
+                "cxone-agent-state-log",
                 "--zone",
                 "--tenant",
             ],
@@ -165,6 +171,57 @@ fn a_resumed_job_brings_its_own_settings() {
             job
         ])
         .is_err()
+    );
+}
+
+#[test]
+fn a_secret_for_customers_is_long_enough_and_not_shown() {
+    let stretch = [
+        "--from",
+        "2024-01-01T00:00:00Z",
+        "--to",
+        "2025-01-01T00:00:00Z",
+        "--metric-version",
+        "2",
+    ];
+    let with =
+        |secret: &str| replay(&[&SERVERS[..], &stretch, &["--customer-key", secret]].concat());
+    let config = with("0123456789abcdef").unwrap();
+    assert!(!format!("{config:?}").contains("0123"), "{config:?}");
+    assert_eq!(config.customer_secret.unwrap().expose(), "0123456789abcdef");
+    let short = with("0123456789abcde").unwrap_err().to_string();
+    assert!(short.contains("--customer-key: has 15 bytes"), "{short}");
+    assert!(!short.contains("0123"), "{short}");
+    let none = replay(&[&SERVERS[..], &stretch].concat()).unwrap();
+    assert_eq!(none.customer_secret, None);
+}
+
+#[test]
+fn what_agents_did_can_be_imported() {
+    let path = testkit::workspace_root().join(file!());
+    let path = path.to_str().unwrap();
+    let format = |name: &str, zone: &[&str]| {
+        let config = import(&[&SERVERS[..], &[path, "--format", name], zone].concat())?;
+        match config.task {
+            Task::New(files) => Ok(files.format),
+            Task::Resume(job) => panic!("{job}"),
+        }
+    };
+    for (name, expected) in [
+        ("genesys-user-details", BodyFormat::GenesysUserDetails),
+        ("genesys-schedules", BodyFormat::GenesysSchedules),
+        ("cxone-agent-states", BodyFormat::CxoneAgentStates),
+    ] {
+        let found: anyhow::Result<BodyFormat> = format(name, &[]);
+        assert_eq!(found.unwrap(), expected);
+    }
+    assert!(format("cxone-agent-state-log", &[]).is_err());
+    assert!(format("cxone-agent-state-log", &["--zone", "Mars/Base"]).is_err());
+    assert_eq!(
+        format("cxone-agent-state-log", &["--zone", "America/Denver"]).unwrap(),
+        BodyFormat::CxoneAgentStateLog {
+            zone: "America/Denver".into()
+        }
     );
 }
 

@@ -4,7 +4,9 @@ use crate::lease::retried;
 use crate::line::Line;
 use adapter::{Mappings, Outcome, Split};
 use anyhow::Context as _;
-use schema::{BodyFormat, FactKey, MetricVersion, SubscriptionName, UtcMicros};
+use schema::{
+    BodyFormat, Event, EventsMessage, FactKey, MetricVersion, SubscriptionName, UtcMicros,
+};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use store::interactions::{self, Extent};
@@ -28,20 +30,39 @@ type LogKey = (UtcMicros, Uuid);
 /// is certain, and no row is named.
 type Facts = HashMap<u64, Option<LogKey>>;
 
-/// A published fact.
+/// Published facts.
+#[derive(Default)]
 pub(crate) struct Told {
+    facts: Vec<ToldFact>,
+    /// How many there are about agents. What becomes of them is not looked for.
+    of_agents: u64,
+}
+
+/// A published fact about an interaction.
+struct ToldFact {
     key: Key,
     fact: u64,
     log: Option<LogKey>,
 }
 
 impl Told {
-    /// Of the log, where it is for certain.
-    pub(crate) fn again(tenant: &str, interaction: &str, fact: &FactKey) -> Self {
-        Self {
-            key: (tenant.to_owned(), interaction.to_owned()),
-            fact: digest(fact),
+    /// Out of the log, where they are for certain.
+    pub(crate) fn again(messages: &[EventsMessage]) -> Self {
+        let events = messages.iter().flat_map(|message| &message.events);
+        let told = |event: &Event| ToldFact {
+            key: (
+                event.tenant.as_str().to_owned(),
+                event.interaction.as_str().to_owned(),
+            ),
+            fact: digest(&event.fact.key),
             log: None,
+        };
+        Self {
+            facts: events.map(told).collect(),
+            of_agents: messages
+                .iter()
+                .map(|message| message.agents.len() as u64)
+                .sum(),
         }
     }
 }
@@ -52,15 +73,18 @@ pub(crate) fn told_by(
     format: &BodyFormat,
     tenant: &str,
     subscription: &SubscriptionName,
-) -> Vec<Told> {
+) -> Told {
+    let mut told = Told::default();
     let Split::Items(items) = adapter::split(format, body) else {
-        return Vec::new();
+        return told;
     };
-    let mut told = Vec::new();
     for item in items {
         let Ok(Outcome::Mapped(mapped)) = adapter::map(format, &item.raw, &Mappings::none()) else {
             continue;
         };
+        if let Some((_, facts)) = mapped.stated.agent() {
+            told.of_agents += facts.len() as u64;
+        }
         let Some(interaction) = mapped.stated.interaction() else {
             continue;
         };
@@ -69,7 +93,8 @@ pub(crate) fn told_by(
         }
         let log = adapter::log_key(subscription, &mapped.event_id, mapped.at, &mapped.digest);
         let key = (tenant.to_owned(), interaction.as_str().to_owned());
-        told.extend(mapped.stated.facts().iter().map(|fact| Told {
+        let facts = mapped.stated.facts().iter();
+        told.facts.extend(facts.map(|fact| ToldFact {
             key: key.clone(),
             fact: digest(&fact.key),
             log: Some((mapped.at, log)),
@@ -89,7 +114,8 @@ pub(crate) struct Published {
     version: i16,
     awaited: HashMap<Key, Facts>,
     order: VecDeque<Key>,
-    /// Interactions that had the version and as many facts before: that they are computed again leaves no trace.
+    /// Interactions that had the version and as many facts before, of which nothing shows that they are computed again; and facts about
+    /// agents, which no version is for.
     untraceable: u64,
     /// Records that may have been counted before the job was gone on with.
     pub(crate) doubtful: u64,
@@ -111,15 +137,16 @@ impl Published {
         self.order.len()
     }
 
-    /// How many interactions cannot be seen to be computed again.
+    /// Of how many interactions, and facts about agents, nothing shows that they were computed.
     pub(crate) const fn untraceable(&self) -> u64 {
         self.untraceable
     }
 
     /// Notes facts. Call it before they are published: what the store holds then is no trace of them.
-    pub(crate) async fn note(&mut self, line: &Line, told: Vec<Told>) -> anyhow::Result<()> {
+    pub(crate) async fn note(&mut self, line: &Line, told: Told) -> anyhow::Result<()> {
+        self.untraceable += told.of_agents;
         let mut by_key: BTreeMap<Key, Facts> = BTreeMap::new();
-        for told in told {
+        for told in told.facts {
             by_key
                 .entry(told.key)
                 .or_default()

@@ -1,6 +1,7 @@
 //! A page of the log, mapped again: pure.
 
 use adapter::{Mappings, Outcome, Stated};
+use runtime::Secret;
 use schema::{
     AgentEvent, BodyFormat, CorrelationId, ENVELOPE_VERSION, Event, EventsMessage, FactKey, JobRef,
     MessageId, PART_ID_BYTES_MAX, TenantId,
@@ -40,7 +41,14 @@ impl Page {
 }
 
 /// Maps rows of the log again. The same rows give the same messages, ids included.
-pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Page, FormatError> {
+///
+/// `customers`: the secret that customers' identities are hashed under; without it no fact has a customer's key.
+pub fn page(
+    rows: &[StoredEvent],
+    mappings: &Mappings,
+    customers: Option<&Secret>,
+    job: JobRef,
+) -> Result<Page, FormatError> {
     let mut page = Page::default();
     let mut format: Option<(&str, BodyFormat)> = None;
     for row in rows {
@@ -61,7 +69,7 @@ pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Pa
             Err(error) => page
                 .unmapped
                 .push(format!("{} of {}: {error}", row.event_id, row.subscription)),
-            Ok(Outcome::Mapped(mapped)) => {
+            Ok(Outcome::Mapped(mut mapped)) => {
                 if let Some((field, id)) = too_long(&mapped.stated) {
                     let (event, source) = (&row.event_id, &row.subscription);
                     page.unmapped.push(format!(
@@ -71,6 +79,10 @@ pub fn page(rows: &[StoredEvent], mappings: &Mappings, job: JobRef) -> Result<Pa
                     continue;
                 }
                 let tenant = TenantId::new(&row.tenant);
+                if let Some(secret) = customers {
+                    let secret = secret.expose().as_bytes();
+                    mapped.stated.key_customer(secret, &tenant);
+                }
                 match mapped.stated {
                     Stated::Interaction {
                         interaction, facts, ..
@@ -170,7 +182,7 @@ mod tests {
     #[test]
     fn facts_go_out_in_bounded_messages_tagged_with_the_job() {
         let rows: Vec<StoredEvent> = (0..1201).map(event).collect();
-        let page = page(&rows, &Mappings::none(), job()).unwrap();
+        let page = page(&rows, &Mappings::none(), None, job()).unwrap();
         assert_eq!(page.facts, 1201);
         let sizes: Vec<usize> = page
             .messages
@@ -190,8 +202,8 @@ mod tests {
     #[test]
     fn the_same_rows_give_the_same_messages() {
         let rows: Vec<StoredEvent> = (0..700).map(event).collect();
-        let once = page(&rows, &Mappings::none(), job()).unwrap();
-        assert_eq!(once, page(&rows, &Mappings::none(), job()).unwrap());
+        let once = page(&rows, &Mappings::none(), None, job()).unwrap();
+        assert_eq!(once, page(&rows, &Mappings::none(), None, job()).unwrap());
         assert_ne!(once.messages[0].id, once.messages[1].id);
     }
 
@@ -203,7 +215,7 @@ mod tests {
             row(3, "{\"topicName\":\"channel.metadata\",\"eventBody\":{}}"),
             event(4),
         ];
-        let page = page(&rows, &Mappings::none(), job()).unwrap();
+        let page = page(&rows, &Mappings::none(), None, job()).unwrap();
         assert_eq!((page.facts, page.ignored), (2, 1));
         assert_eq!(
             page.unmapped,
@@ -227,7 +239,7 @@ mod tests {
             row
         };
         let rows = [event(1), called(&"a".repeat(501)), called(&"a".repeat(500))];
-        let page = page(&rows, &Mappings::none(), job()).unwrap();
+        let page = page(&rows, &Mappings::none(), None, job()).unwrap();
         assert_eq!(page.facts, 2);
         assert_eq!(
             page.unmapped,
@@ -242,7 +254,7 @@ mod tests {
             r#"{"conversationId":"c","conversationStart":"2026-01-01T00:00:00Z","participants":[{"purpose":"acd","sessions":[{"sessionId":"s"}]}]}"#,
         );
         details.format = "\"genesys_details\"".to_owned();
-        let page = page(&[event(9), details], &Mappings::none(), job()).unwrap();
+        let page = page(&[event(9), details], &Mappings::none(), None, job()).unwrap();
         assert_eq!(page.facts, 3);
     }
 
@@ -251,7 +263,7 @@ mod tests {
         let mut strange = event(1);
         strange.format = "\"morse\"".to_owned();
         assert!(
-            page(&[strange], &Mappings::none(), job())
+            page(&[strange], &Mappings::none(), None, job())
                 .unwrap_err()
                 .to_string()
                 .contains("morse")

@@ -107,6 +107,39 @@ fn every_problem_is_listed_at_once() {
 }
 
 #[test]
+fn a_secret_for_customers_is_of_normalise_and_long_enough() {
+    let servers = ["--amqp-url", "amqp://h", "--database-url", "postgres://h/d"];
+    let normalise = |rest: &[&str]| serve(&[&["normalise"][..], &servers, rest].concat());
+    let secret = "0123456789abcdef";
+    let config = normalise(&["--customer-key", secret]).unwrap();
+    assert!(!format!("{config:?}").contains(secret), "{config:?}");
+    let found = config.normalise.unwrap().customer_secret.unwrap();
+    assert_eq!(found.expose(), secret);
+    assert!(
+        normalise(&[])
+            .unwrap()
+            .normalise
+            .unwrap()
+            .customer_secret
+            .is_none()
+    );
+    let short = normalise(&["--customer-key", &secret[1..]]).unwrap_err();
+    assert!(short.contains("--customer-key: has 15 bytes"), "{short}");
+    assert!(!short.contains(&secret[1..]), "{short}");
+    let (folder, file) = folder();
+    let path = folder.path().join("customer-key");
+    std::fs::write(&path, format!("{secret}\n")).unwrap();
+    let arguments = ["check", "--subscriptions", &file, "--customer-key-file"];
+    let path = path.display().to_string();
+    let config = serve(&[&arguments[..], &[&path], &servers].concat()).unwrap();
+    let found = config.normalise.unwrap().customer_secret.unwrap();
+    assert_eq!(found.expose(), secret);
+    // A receiver needs no such secret and is not given one.
+    let receive = serve(&["receive", "--customer-key", secret]).unwrap_err();
+    assert!(receive.contains("unexpected argument"), "{receive}");
+}
+
+#[test]
 fn mapping_files_are_checked_with_the_subscriptions() {
     let (folder, file) = folder();
     let text = std::fs::read_to_string(&file).unwrap().replace(

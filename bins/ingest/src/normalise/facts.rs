@@ -99,7 +99,7 @@ pub fn messages(plan: Plan<'_>, publish: &[bool]) -> Result<Vec<Outgoing>, Messa
             }
             Stated::Agent { agent, facts } => {
                 for fact in facts {
-                    let bytes = agent_bytes_at_most(tenant, &agent, &fact);
+                    let bytes = agent_event_bytes_at_most(tenant, &agent, &fact);
                     packer.room(route, origin, bytes)?.agents.push(AgentEvent {
                         tenant: tenant.clone(),
                         agent: agent.clone(),
@@ -234,13 +234,7 @@ fn bytes_at_most(tenant: &TenantId, interaction: &InteractionId, fact: &Fact) ->
 }
 
 /// A bound of what a fact about an agent takes when encoded.
-fn agent_bytes_at_most(tenant: &TenantId, agent: &AgentRef, fact: &AgentFact) -> usize {
-    let zone = agent.zone.as_deref().map_or(0, str::len);
-    EVENT_BYTES + tenant.as_str().len() + agent.id.as_str().len() + zone + agent_text_bytes(fact)
-}
-
-/// The bytes of all texts of a fact about an agent.
-pub fn agent_text_bytes(fact: &AgentFact) -> usize {
+fn agent_event_bytes_at_most(tenant: &TenantId, agent: &AgentRef, fact: &AgentFact) -> usize {
     let AgentStatement {
         presence,
         routing,
@@ -254,8 +248,16 @@ pub fn agent_text_bytes(fact: &AgentFact) -> usize {
         scheduled.as_deref(),
         reason.as_deref(),
         team.as_deref(),
+        Some(fact.key.as_str()),
+        Some(tenant.as_str()),
     ];
-    fact.key.as_str().len() + texts.into_iter().flatten().map(str::len).sum::<usize>()
+    let texts: usize = texts.into_iter().flatten().map(str::len).sum();
+    EVENT_BYTES + agent_bytes(agent) + texts
+}
+
+/// The bytes of an agent's texts. Its id is bounded, the name of its zone is not.
+pub fn agent_bytes(agent: &AgentRef) -> usize {
+    agent.id.as_str().len() + agent.zone.as_deref().map_or(0, str::len)
 }
 
 /// The bytes of all texts of a fact: the only part of it without a bound of its own.
@@ -268,9 +270,7 @@ pub fn text_bytes(fact: &Fact) -> usize {
         durations: _,
         details,
     } = &fact.statement;
-    let agent = agent.as_ref().map_or(0, |agent| {
-        agent.id.as_str().len() + agent.zone.as_deref().map_or(0, str::len)
-    });
+    let agent = agent.as_ref().map_or(0, agent_bytes);
     let details = details.as_ref().map_or(0, |details| {
         details.leg.as_ref().map_or(0, |leg| leg.id.as_str().len())
             + details.media.as_deref().map_or(0, str::len)

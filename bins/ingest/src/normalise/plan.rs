@@ -1,9 +1,13 @@
 //! What is to become of every item of a batch, as far as the bytes alone decide it. Pure.
 
-use super::facts::{agent_text_bytes, text_bytes};
+use super::facts::{agent_bytes, text_bytes};
 use super::message::{Lane, Message, Stage};
 use adapter::{ItemError, Mapped, Mappings, Outcome, Split};
-use schema::{BodyFormat, DeliveryId, PART_ID_BYTES_MAX, RawDelivery, UtcMicros};
+use runtime::Secret;
+use schema::{
+    AgentFact, AgentStatement, BodyFormat, DeliveryId, PART_ID_BYTES_MAX, RawDelivery, Track,
+    UtcMicros,
+};
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -11,6 +15,8 @@ use uuid::Uuid;
 const EARLIEST: UtcMicros = UtcMicros(946_684_800_000_000);
 /// How far an event may be dated after its reception: seven days.
 const AHEAD_MAX: i64 = 7 * 86_400 * 1_000_000;
+/// How far a plan may be dated after its reception, and the end of any state that states one: 400 days.
+const PLANNED_AHEAD_MAX: i64 = 400 * 86_400 * 1_000_000;
 /// Longer ids are no ids.
 const ID_BYTES_MAX: usize = 1_000;
 /// The most text of one statement. Real ones have some hundred bytes; this one can travel and be kept.
@@ -202,6 +208,17 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Puts a key, made under this secret, in the place of each customer's identity.
+    pub fn key_customers(&mut self, secret: &Secret) {
+        for item in &mut self.items {
+            if let Some(origin) = self.origins.get(item.origin) {
+                let secret = secret.expose().as_bytes();
+                let stated = &mut item.mapped.stated;
+                stated.key_customer(secret, &origin.delivery.tenant);
+            }
+        }
+    }
+
     /// An item that the store refused, turned into one for quarantine.
     pub fn refuse(item: &Item<'a>, reason: &str) -> Refused<'a> {
         Refused {
@@ -230,23 +247,59 @@ fn acceptable(
     let Outcome::Mapped(mapped) = &outcome else {
         return Ok(outcome);
     };
-    let latest = UtcMicros(received_at.0.saturating_add(AHEAD_MAX));
-    let fits = |at: UtcMicros| at >= EARLIEST && at <= latest && storable(at);
-    // Each fact may make the session's first instant, whatever else came in its batch.
-    let facts = mapped.stated.facts();
-    let agent = mapped.stated.agent().map_or(&[][..], |(_, facts)| facts);
-    let instants = facts.iter().map(|fact| fact.at);
-    if let Some(at) = std::iter::once(mapped.at)
-        .chain(instants)
-        .chain(agent.iter().map(|fact| fact.at))
-        .find(|at| !fits(*at))
-    {
-        return Err(ItemError::new(
-            "timestamp",
-            &format!("{} ms since 1970", at.millis()),
-            "an instant from the year 2000 to seven days after reception",
-        ));
+    check_instants(mapped, received_at, storable)?;
+    check_texts(mapped)?;
+    Ok(outcome)
+}
+
+fn check_instants(
+    mapped: &Mapped,
+    received_at: UtcMicros,
+    storable: &dyn Fn(UtcMicros) -> bool,
+) -> Result<(), ItemError> {
+    let of_agent = mapped.stated.agent().map_or(&[][..], |(_, facts)| facts);
+    let within = |at: UtcMicros, ahead: i64| {
+        at >= EARLIEST && at <= UtcMicros(received_at.0.saturating_add(ahead))
+    };
+    let planned = !of_agent.is_empty() && of_agent.iter().all(is_plan);
+    let (ahead, days) = if planned {
+        (PLANNED_AHEAD_MAX, "400")
+    } else {
+        (AHEAD_MAX, "seven")
+    };
+    // Each fact may make the session's first instant, whatever else came in its batch. Those of agents lie in no month.
+    let facts = mapped.stated.facts().iter().map(|fact| fact.at);
+    let kept = std::iter::once(mapped.at).chain(facts);
+    let kept = kept.map(|at| (at, storable(at)));
+    let of_agent_begin = of_agent.iter().map(|fact| (fact.at, true));
+    let mut begins = kept.chain(of_agent_begin);
+    if let Some((at, _)) = begins.find(|(at, storable)| !storable || !within(*at, ahead)) {
+        return Err(implausible("timestamp", at, days));
     }
+    let mut ends = of_agent.iter().filter_map(|fact| fact.until);
+    match ends.find(|until| !within(*until, PLANNED_AHEAD_MAX)) {
+        Some(until) => Err(implausible("until", until, "400")),
+        None => Ok(()),
+    }
+}
+
+fn implausible(field: &str, at: UtcMicros, days: &str) -> ItemError {
+    ItemError::new(
+        field,
+        &format!("{} ms since 1970", at.millis()),
+        format!("an instant from the year 2000 to {days} days after reception"),
+    )
+}
+
+/// What is planned lies ahead; everything else has happened.
+fn is_plan(fact: &AgentFact) -> bool {
+    let AgentStatement {
+        presence, routing, ..
+    } = &fact.statement;
+    fact.statement.states(Track::Schedule) && presence.is_none() && routing.is_none()
+}
+
+fn check_texts(mapped: &Mapped) -> Result<(), ItemError> {
     let event = ("event_id", mapped.event_id.as_str(), ID_BYTES_MAX);
     let interaction = mapped.stated.interaction();
     let interaction = interaction.map(|id| ("interaction_id", id.as_str(), ID_BYTES_MAX));
@@ -261,16 +314,22 @@ fn acceptable(
             ));
         }
     }
-    let sizes = facts.iter().map(text_bytes);
-    let mut sizes = sizes.chain(agent.iter().map(agent_text_bytes));
-    if let Some(bytes) = sizes.find(|bytes| *bytes > FACT_BYTES_MAX) {
-        return Err(ItemError::new(
+    let sizes = mapped.stated.facts().iter().map(text_bytes);
+    let of_agent = mapped
+        .stated
+        .agent()
+        .map_or(0, |(agent, _)| agent_bytes(agent));
+    match sizes
+        .chain([of_agent])
+        .find(|bytes| *bytes > FACT_BYTES_MAX)
+    {
+        Some(bytes) => Err(ItemError::new(
             "(item)",
             &format!("{bytes} bytes of text in one statement"),
             format!("at most {FACT_BYTES_MAX}"),
-        ));
+        )),
+        None => Ok(()),
     }
-    Ok(outcome)
 }
 
 /// At most so many characters.

@@ -14,7 +14,7 @@ use adapter::Mappings;
 use anyhow::Context as _;
 use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Publisher, Queue};
 use runtime::metrics::{Counter, CounterHandle, Histogram, HistogramHandle};
-use runtime::{Backoff, Health, Metrics, chain};
+use runtime::{Backoff, Health, Metrics, Secret, chain};
 use std::sync::Arc;
 use std::time::Duration;
 use store::partitions::{Partitions, Table, is_plausible};
@@ -38,6 +38,8 @@ pub struct Shared {
     pub partitions: Partitions,
     /// Mapping files.
     pub mappings: Arc<Mappings>,
+    /// What customers' identities are hashed under, if they are.
+    pub customer_secret: Option<Secret>,
     /// Limits.
     pub limits: Limits,
     /// Readiness.
@@ -238,8 +240,13 @@ impl Worker {
         acquit(&self.shared.store, &mut messages)
             .await
             .map_err(|error| Trouble::store(error, "cannot look up messages that came back"))?;
-        let plan =
-            tokio::task::block_in_place(|| plan(&messages, &self.shared.mappings, &is_plausible));
+        let plan = tokio::task::block_in_place(|| {
+            let mut plan = plan(&messages, &self.shared.mappings, &is_plausible);
+            if let Some(secret) = &self.shared.customer_secret {
+                plan.key_customers(secret);
+            }
+            plan
+        });
         let applied = self.store(&messages, &plan).await?;
         self.count(&applied);
         let correlation = plan

@@ -147,6 +147,74 @@ fn a_syntax_error_has_a_line() {
 }
 
 #[test]
+fn every_format_can_be_declared_and_local_ones_with_their_zone() {
+    let with = |format: &str, zone: &str| {
+        let text = GOOD.replacen(
+            "format = \"genesys-webhook\"",
+            &format!("format = \"{format}\"{zone}"),
+            1,
+        );
+        read(&text).map(|read| read.list[0].format.clone())
+    };
+    let zone = "\nzone = \"America/Denver\"";
+    let denver = "America/Denver";
+    for (name, zone, format) in [
+        ("genesys-webhook", "", BodyFormat::GenesysWebhook),
+        ("genesys-details", "", BodyFormat::GenesysDetails),
+        ("genesys-user-details", "", BodyFormat::GenesysUserDetails),
+        ("genesys-schedules", "", BodyFormat::GenesysSchedules),
+        ("cxone-contacts", "", BodyFormat::CxoneContacts),
+        ("cxone-agent-states", "", BodyFormat::CxoneAgentStates),
+        (
+            "cxone-call-detail",
+            zone,
+            BodyFormat::CxoneCallDetail {
+                zone: denver.into(),
+            },
+        ),
+        (
+            "cxone-agent-state-log",
+            zone,
+            BodyFormat::CxoneAgentStateLog {
+                zone: denver.into(),
+            },
+        ),
+    ] {
+        assert!(FORMATS.contains(&name), "{name}");
+        assert_eq!(with(name, zone).unwrap(), format);
+        let wrong = with(
+            name,
+            if zone.is_empty() {
+                "\nzone = \"UTC\""
+            } else {
+                ""
+            },
+        );
+        let problem = &wrong.unwrap_err()[0];
+        let expected = if zone.is_empty() {
+            "hooks.toml:9: `zone` has a meaning only with"
+        } else {
+            "hooks.toml:8: format"
+        };
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+    let nowhere = with("cxone-agent-state-log", "\nzone = \"Mountain Time\"").unwrap_err();
+    assert!(
+        nowhere[0].starts_with("hooks.toml:9: `zone`: ") && nowhere[0].contains("Mountain Time"),
+        "{nowhere:?}"
+    );
+}
+
+#[test]
+fn the_example_file_is_good() {
+    let text = include_str!("../../../../deploy/config/subscriptions.toml");
+    let read = parse("example", text, Path::new("."), Secrets::NotNeeded, &|_| {
+        None
+    });
+    assert_eq!(read.map(|read| read.list.len()), Ok(4));
+}
+
+#[test]
 fn two_mapping_files_of_one_name_are_refused() {
     let other = r#"
 [[subscription]]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use schema::{
     AgentId, AgentRef, BodyFormat, CustomerKey, DeliveryId, Details, Direction, DurationKind,
     FactKey, JobId, JobRef, Leg, LegId, LegKind, LegOutcome, MetricVersion, Millis, QueueId,
-    RawDelivery, SourceRank, State, UtcMicros,
+    RawDelivery, SourceRank, State, Track, UtcMicros,
 };
 
 /// A message of one delivery with so many events, of which every fifth is terminal.
@@ -136,6 +136,157 @@ fn only_what_is_told_is_published() {
     assert_eq!(check(&batch, |_| false), []);
     let third = check(&batch, |n| n == 3);
     assert_eq!(third, [(Queue::EventsProgress, None, 1)]);
+}
+
+/// Makes each item of a plan one about an agent, of so many: the nth has n + 1 facts.
+fn of_agents(plan: &mut plan::Plan<'_>, agents: usize) {
+    for (n, item) in plan.items.iter_mut().enumerate() {
+        let fact = |place: usize| {
+            let at = UtcMicros(i64::try_from(n * 1000 + place).unwrap());
+            AgentFact {
+                key: FactKey::agent_state(Track::Presence, at),
+                at,
+                until: None,
+                revision: None,
+                rank: SourceRank::Event,
+                statement: AgentStatement {
+                    presence: Some(Presence::Available),
+                    ..AgentStatement::default()
+                },
+            }
+        };
+        item.mapped.stated = Stated::Agent {
+            agent: AgentRef {
+                id: AgentId::new(format!("a{}", n % agents)),
+                zone: Some("Europe/Berlin".into()),
+            },
+            facts: (0..=n).map(fact).collect(),
+        };
+    }
+}
+
+#[test]
+fn facts_about_agents_travel_together_and_are_never_urgent() {
+    for (lane, queue) in [
+        (Lane::Live, Queue::EventsProgress),
+        (Lane::History, Queue::EventsHistory),
+    ] {
+        let batch = [message(lane, None, 12)];
+        let mut plan = plan::plan(&batch, &Mappings::none(), &|_| true);
+        of_agents(&mut plan, 3);
+        let made = messages(plan, &[true; 12]).unwrap();
+        assert_eq!(made.len(), 1, "{lane:?}");
+        assert_eq!(made[0].queue, queue);
+        let message = EventsMessage::decode(&made[0].body).unwrap();
+        assert_eq!((message.events.len(), message.agents.len()), (0, 78));
+        let agents: Vec<&str> = message
+            .agents
+            .iter()
+            .map(|told| told.agent.id.as_str())
+            .collect();
+        assert!(agents.is_sorted(), "{agents:?}");
+        assert!(
+            message
+                .agents
+                .iter()
+                .all(|told| told.tenant.as_str() == "acme"
+                    && told.agent.zone.as_deref() == Some("Europe/Berlin"))
+        );
+    }
+}
+
+#[test]
+fn facts_of_both_kinds_share_a_message_and_its_bounds() {
+    let batch = [message(Lane::Live, None, 60), message(Lane::Live, None, 3)];
+    let mut plan = plan::plan(&batch, &Mappings::none(), &|_| true);
+    let rest = plan.items.split_off(60);
+    of_agents(&mut plan, 60);
+    plan.items.extend(rest);
+    let told = vec![true; plan.items.len()];
+    let counts: Vec<(Queue, usize, usize)> = messages(plan, &told)
+        .unwrap()
+        .iter()
+        .map(|outgoing| {
+            let message = EventsMessage::decode(&outgoing.body).unwrap();
+            (outgoing.queue, message.events.len(), message.agents.len())
+        })
+        .collect();
+    let agents: usize = counts.iter().map(|found| found.2).sum();
+    assert_eq!(agents, 60 * 61 / 2);
+    let events: usize = counts.iter().map(|found| found.1).sum();
+    assert_eq!(events, 3);
+    assert!(
+        counts
+            .iter()
+            .all(|(_, events, agents)| (1..=FACTS_MAX + 60).contains(&(events + agents))),
+        "{counts:?}"
+    );
+    assert!(
+        counts
+            .iter()
+            .any(|(_, events, agents)| *events > 0 && *agents > 0),
+        "{counts:?}"
+    );
+    let urgent = counts
+        .iter()
+        .filter(|found| found.0 == Queue::EventsTerminal);
+    assert!(urgent.clone().count() == 1 && urgent.clone().all(|found| found.2 == 0));
+}
+
+#[test]
+fn one_agents_huge_history_is_parted() {
+    let batch = [message(Lane::History, None, 1_500)];
+    let mut plan = plan::plan(&batch, &Mappings::none(), &|_| true);
+    of_agents(&mut plan, 1);
+    let mut told = vec![false; 1_500];
+    told[1_499] = true;
+    let made = messages(plan, &told).unwrap();
+    let sizes: Vec<usize> = made
+        .iter()
+        .map(|outgoing| EventsMessage::decode(&outgoing.body).unwrap().agents.len())
+        .collect();
+    assert_eq!(sizes, [FACTS_MAX_EVER, 500]);
+}
+
+#[test]
+fn the_bound_of_an_agents_facts_bytes_holds_for_the_largest() {
+    let text = "x".repeat(70_000);
+    let instant = UtcMicros(i64::MAX);
+    let agent = AgentRef {
+        id: AgentId::new(&text),
+        zone: Some(text.as_str().into()),
+    };
+    let fact = AgentFact {
+        key: FactKey::event(&text),
+        at: instant,
+        until: Some(instant),
+        revision: Some(instant),
+        rank: SourceRank::MetricRecord,
+        statement: AgentStatement {
+            presence: Some(Presence::Other(text.as_str().into())),
+            routing: Some(Routing::Other(text.as_str().into())),
+            scheduled: Some(text.as_str().into()),
+            reason: Some(text.as_str().into()),
+            team: Some(text.as_str().into()),
+        },
+    };
+    let tenant = TenantId::new(&text);
+    let bound = agent_event_bytes_at_most(&tenant, &agent, &fact);
+    let encoded = EventsMessage {
+        v: ENVELOPE_VERSION,
+        id: MessageId::generate(),
+        correlation: "c".into(),
+        job: None,
+        events: Vec::new(),
+        agents: vec![AgentEvent {
+            tenant,
+            agent,
+            fact,
+        }],
+    };
+    let bytes = encoded.encode().unwrap().len();
+    assert!(bytes <= bound, "{bytes} > {bound}");
+    assert!(bytes > 8 * text.len());
 }
 
 /// A record of one conversation with so many sessions, each of which names a medium in so many bytes.

@@ -1,8 +1,9 @@
 use super::*;
 use crate::normalise::message::Whole;
+use adapter::{CustomerIdentity, Stated};
 use bytes::Bytes;
 use proptest::prelude::*;
-use schema::MessageId;
+use schema::{AgentId, AgentRef, EventId, FactKey, MessageId, Presence, Routing, SourceRank};
 
 const RECEIVED: UtcMicros = UtcMicros(1_715_783_600_000_000); // 2024-05-15T14:33:20Z
 
@@ -209,6 +210,147 @@ fn texts_that_no_message_takes_are_refused() {
         assert_eq!(plan.items.len(), usize::from(fits), "{bytes}");
         assert_eq!(plan.refused.len(), usize::from(!fits), "{bytes}");
     }
+}
+
+/// An agent in some state from an instant on.
+fn on_queue(at: UtcMicros) -> (AgentRef, AgentFact) {
+    let agent = AgentRef {
+        id: AgentId::new("anna"),
+        zone: None,
+    };
+    let fact = AgentFact {
+        key: FactKey::agent_state(Track::Presence, at),
+        at,
+        until: None,
+        revision: None,
+        rank: SourceRank::Event,
+        statement: AgentStatement {
+            presence: Some(Presence::OnQueue),
+            ..AgentStatement::default()
+        },
+    };
+    (agent, fact)
+}
+
+/// The field by which an item about an agent is refused; `stored` says what the log keeps.
+fn refused_field(
+    agent: AgentRef,
+    fact: AgentFact,
+    stored: &dyn Fn(UtcMicros) -> bool,
+) -> Option<String> {
+    let mapped = Mapped {
+        event_id: EventId::new("e"),
+        at: RECEIVED,
+        digest: [0; 16],
+        stated: Stated::Agent {
+            agent,
+            facts: vec![fact],
+        },
+    };
+    acceptable(Outcome::Mapped(mapped), RECEIVED, stored)
+        .err()
+        .map(|error| error.field)
+}
+
+#[test]
+fn texts_of_an_agents_state_are_bounded_like_ids() {
+    let long = "x".repeat(501);
+    let all = |change: &dyn Fn(&mut AgentRef, &mut AgentFact, &str), text: &str| {
+        let (mut agent, mut fact) = on_queue(RECEIVED);
+        change(&mut agent, &mut fact, text);
+        refused_field(agent, fact, &|_| true)
+    };
+    let changes: [(&str, &dyn Fn(&mut AgentRef, &mut AgentFact, &str)); 7] = [
+        ("agent_id", &|agent, _, text| agent.id = AgentId::new(text)),
+        ("fact_key", &|_, fact, text| {
+            fact.key = FactKey::event(&text[2..]);
+        }),
+        ("presence", &|_, fact, text| {
+            fact.statement.presence = Some(Presence::Other(text.into()));
+        }),
+        ("routing", &|_, fact, text| {
+            fact.statement.routing = Some(Routing::Other(text.into()));
+        }),
+        ("scheduled", &|_, fact, text| {
+            fact.statement.scheduled = Some(text.into());
+        }),
+        ("reason", &|_, fact, text| {
+            fact.statement.reason = Some(text.into());
+        }),
+        ("team", &|_, fact, text| {
+            fact.statement.team = Some(text.into());
+        }),
+    ];
+    for (field, change) in changes {
+        assert_eq!(all(change, &long).as_deref(), Some(field));
+        assert_eq!(all(change, "some\0text").as_deref(), Some(field));
+        assert_eq!(all(change, &long[1..]), None, "{field}");
+    }
+    let (mut agent, fact) = on_queue(RECEIVED);
+    agent.zone = Some("z".repeat(70_000).into());
+    let refused = refused_field(agent, fact, &|_| true);
+    assert_eq!(refused.as_deref(), Some("(item)"));
+}
+
+#[test]
+fn what_is_planned_may_lie_ahead_and_what_happened_may_not() {
+    let days = |count: i64| UtcMicros(RECEIVED.0 + count * 86_400 * 1_000_000);
+    let refused = |at: UtcMicros, until: Option<UtcMicros>, planned: bool| {
+        let (agent, mut fact) = on_queue(at);
+        fact.until = until;
+        if planned {
+            fact.statement = AgentStatement {
+                scheduled: Some("on_queue".into()),
+                ..AgentStatement::default()
+            };
+        }
+        // The log keeps the item at its own instant; those of its facts lie in no month of the store.
+        refused_field(agent, fact, &|at| at <= RECEIVED)
+    };
+    let (timestamp, until) = (Some("timestamp".to_owned()), Some("until".to_owned()));
+    assert_eq!(refused(days(7), None, false), None);
+    assert_eq!(refused(days(8), None, false), timestamp);
+    assert_eq!(refused(days(8), None, true), None);
+    assert_eq!(refused(days(399), Some(days(400)), true), None);
+    assert_eq!(refused(days(399), Some(days(401)), true), until);
+    assert_eq!(refused(days(401), None, true), timestamp);
+    assert_eq!(refused(days(-1), Some(days(30)), false), None);
+    assert_eq!(refused(UtcMicros(0), None, true), timestamp);
+    assert_eq!(refused(days(-1), Some(UtcMicros(i64::MAX)), false), until);
+    assert_eq!(refused(days(-1), Some(UtcMicros(i64::MIN)), false), until);
+    // What the log does not keep is refused, planned or not.
+    let (agent, fact) = on_queue(days(-1));
+    assert_eq!(refused_field(agent, fact, &|_| false), timestamp);
+}
+
+#[test]
+fn customers_get_a_key_only_where_there_is_a_secret() {
+    let bodies = [
+        event("e1", "2024-05-15T14:32:10Z"),
+        event("e2", "2024-05-15T14:32:10Z"),
+    ];
+    let messages = [message(&[bodies[0].as_bytes(), bodies[1].as_bytes()])];
+    let mut plan = plan(&messages, &Mappings::none(), &|_| true);
+    if let Stated::Interaction { customer, .. } = &mut plan.items[1].mapped.stated {
+        *customer = Some(CustomerIdentity::new("tel:+1 (555) 010-0123"));
+    }
+    let keys = |plan: &Plan<'_>| -> Vec<Option<String>> {
+        let facts = plan.items.iter().map(|item| &item.mapped.stated.facts()[0]);
+        facts
+            .map(|fact| {
+                let key = fact.statement.details.as_ref()?.customer_key.as_ref()?;
+                Some(key.as_str().to_owned())
+            })
+            .collect()
+    };
+    assert_eq!(keys(&plan), [None, None]);
+    plan.key_customers(&Secret::new("0123456789abcdef"));
+    // As another implementation has it (Python's hmac).
+    assert_eq!(
+        keys(&plan),
+        [None, Some("eIAIztD0Ro4ta78Cc0QAIQ".to_owned())]
+    );
+    assert!(!format!("{:?}", plan.items).contains("010-0123"));
 }
 
 #[test]
