@@ -28,17 +28,22 @@ fn assert_one(lines: &str, place: &str, part: &str) {
 }
 
 #[test]
-fn the_documented_example_can_be_read() {
+fn the_documented_examples_can_be_read() {
     let source = include_str!("../../src/definition.rs");
-    let lines: Vec<&str> = source
-        .lines()
-        .skip_while(|line| *line != "//! ```toml")
-        .skip(1)
-        .take_while(|line| *line != "//! ```")
-        .map(|line| line.trim_start_matches("//!"))
+    let source = source.lines().take_while(|line| line.starts_with("//!"));
+    let source: Vec<&str> = source.map(|line| line.trim_start_matches("//!")).collect();
+    let names: Vec<String> = source
+        .join("\n")
+        .split(" ```")
+        .filter_map(|block| block.strip_prefix("toml\n"))
+        .map(
+            |text| match Definition::read("example", text, &Library::shipped()) {
+                Ok(definition) => definition.name().to_owned(),
+                Err(problems) => panic!("{problems:#?}\n{text}"),
+            },
+        )
         .collect();
-    let definition = Definition::read("example", &lines.join("\n"), &Library::shipped());
-    assert_eq!(definition.unwrap().name(), "held");
+    assert_eq!(names, ["held", "resolved", "busy_share"]);
 }
 
 #[test]

@@ -1,120 +1,370 @@
-//! Definitions over all interactions of one customer.
+//! Definitions over the contacts of one customer.
 
-use crate::call::{Call, at, definition, shown};
-use kpi::{Catalogue, Library, MetricValue, Scope, Subject};
-use schema::State;
+use crate::call::{Call, Told, at, definition, second, shown};
+use kpi::{Catalogue, Library, MetricValue, Reason, Scope, Subject};
+use proptest::prelude::*;
+use schema::{Direction, State, UtcMicros};
 use std::sync::Arc;
 
 const DAY: i64 = 86_400;
 
-fn contact(day: i64, disposition: &str) -> Call {
-    Call::default()
-        .told(
-            at(day * DAY)
-                .state(State::Connected)
-                .agent("anna", None)
-                .customer("k1"),
-        )
-        .told(
-            at(day * DAY + 60)
-                .state(State::Completed)
-                .disposition(disposition),
-        )
+/// Long after everything here.
+const LATE: i64 = 1000 * DAY;
+
+/// A contact that begins and ends at these seconds.
+fn contact(begins: i64, ends: i64) -> Call {
+    let began = at(begins)
+        .state(State::Connected)
+        .agent("anna", None)
+        .queue("support")
+        .customer("k1");
+    ended(Call::default().told(began), ends)
 }
 
-fn rows(rest: &str, unit: &str, calls: &[(&str, Call)]) -> Vec<MetricValue> {
+fn ended(call: Call, ends: i64) -> Call {
+    call.told(at(ends).state(State::Completed).disposition("RESOLVED"))
+}
+
+fn with(call: Call, more: impl FnOnce(Told) -> Told, begins: i64) -> Call {
+    call.told(more(at(begins)))
+}
+
+/// One minute long, on that day.
+fn on_day(day: i64) -> Call {
+    contact(day * DAY, day * DAY + 60)
+}
+
+fn outbound(day: i64) -> Call {
+    with(
+        on_day(day),
+        |told| told.direction(Direction::Outbound),
+        day * DAY,
+    )
+}
+
+/// The row of each contact, in the order given.
+fn rows_as_of(rest: &str, unit: &str, calls: &[Call], as_of: i64) -> Vec<Option<MetricValue>> {
     let own = definition(unit, &format!("scope = 'journey'\n{rest}"));
     let catalogue = Catalogue::new(vec![Arc::new(own)], Library::shipped());
-    let timelines: Vec<_> = calls
+    rows_of(&catalogue, calls, as_of)
+}
+
+fn rows_of(catalogue: &Catalogue, calls: &[Call], as_of: i64) -> Vec<Option<MetricValue>> {
+    let timelines: Vec<_> = calls.iter().map(|call| call.session.timeline()).collect();
+    let ids: Vec<String> = (0..calls.len()).map(|nth| format!("{nth:04}")).collect();
+    let contacts: Vec<Subject<'_>> = timelines
         .iter()
-        .map(|(_, call)| call.session.timeline())
-        .collect();
-    let contacts: Vec<Subject<'_>> = calls
-        .iter()
-        .zip(&timelines)
-        .map(|((id, _), timeline)| Subject {
+        .zip(&ids)
+        .zip(calls)
+        .map(|((timeline, interaction), call)| Subject {
             tenant: "acme",
-            interaction: id,
+            interaction,
             timeline,
-            swept: false,
+            swept: call.swept,
         })
         .collect();
-    let mut rows = Vec::new();
-    catalogue.evaluate_journey(&contacts, &mut rows);
-    rows
+    (0..contacts.len())
+        .map(|index| {
+            let mut rows = Vec::new();
+            catalogue.evaluate_contact(&[0], &contacts, index, second(as_of), &mut rows);
+            assert!(rows.len() <= 1);
+            rows.pop()
+        })
+        .collect()
 }
 
+fn shown_as_of(rest: &str, unit: &str, calls: &[Call], as_of: i64) -> Vec<String> {
+    rows_as_of(rest, unit, calls, as_of)
+        .iter()
+        .map(|row| row.as_ref().map_or("no row".to_owned(), shown))
+        .collect()
+}
+
+fn field(field: &str, unit: &str, calls: &[Call]) -> Vec<String> {
+    let rest = format!("value = '{field}'\n[journey]\nwithin = '7d'");
+    shown_as_of(&rest, unit, calls, LATE)
+}
+
+const RESOLVED: &str =
+    "filter = 'journey.first'\nvalue = '!journey.repeated'\n[journey]\nwithin = '7d'";
+
 #[test]
-fn a_journey_has_one_row_and_reads_its_interactions_in_order() {
-    let calls = [
-        ("c", contact(6, "RESOLVED")),
-        ("a", contact(0, "OPEN")),
-        ("b", contact(20, "RESOLVED")),
-    ];
-    let count = rows("value = 'journey.contacts'", "count", &calls);
-    assert_eq!(count.len(), 1);
-    assert_eq!(count[0].scope, Scope::Journey);
-    assert_eq!(shown(&count[0]), "3");
-    assert_eq!(count[0].timestamp, crate::call::second(0));
-    let resolved = rows(
-        "value = 'journey.interactions.exists_one(i, i.disposition in lists.open)'\n[lists]\nopen = ['OPEN']",
-        "share",
-        &calls,
+fn a_row_is_about_a_contact() {
+    let own = "value = 'journey.contacts'\n[journey]\nwithin = '7d'\n[[windows]]\nby = ['queue']\nsizes = ['day']";
+    let rows = rows_as_of(own, "count", &[on_day(0)], LATE);
+    let row = rows[0].as_ref().unwrap();
+    assert_eq!(row.scope, Scope::Journey);
+    assert_eq!(row.scope.as_str(), "");
+    assert_eq!(row.timestamp, second(0));
+    assert_eq!(row.counted_at, Some(second(60)));
+    assert_eq!(row.agent.as_ref().unwrap().as_str(), "anna");
+    assert_eq!(row.queue.as_ref().unwrap().as_str(), "support");
+    assert_eq!(row.metadata.outcome, Some("completed"));
+}
+
+/// Contacts on days 0, 6 and 20 within 7 days: the first is not resolved, the second its repeat, the third a new first.
+#[test]
+fn a_repeat_belongs_to_the_contact_before_it_and_a_later_one_is_new() {
+    let calls = [on_day(0), on_day(6), on_day(20)];
+    assert_eq!(
+        shown_as_of(RESOLVED, "share", &calls, LATE),
+        ["0", "absent: filtered", "1"]
     );
-    assert_eq!(shown(&resolved[0]), "1");
-    let span = rows(
-        "value = 'journey.last_ended_at - journey.first_started_at'",
-        "seconds",
-        &calls,
+    assert_eq!(field("journey.contacts", "count", &calls), ["2", "2", "1"]);
+    assert_eq!(field("journey.position", "count", &calls), ["1", "2", "1"]);
+    assert_eq!(
+        field("journey.since_previous", "seconds", &calls),
+        [
+            "absent: not_stated".to_owned(),
+            (6 * DAY - 60).to_string(),
+            "absent: not_stated".to_owned()
+        ]
     );
-    assert_eq!(span[0].value, Some(20.0 * 86_400.0 + 60.0));
+    assert_eq!(
+        field("journey.until_next", "seconds", &calls),
+        [
+            (6 * DAY - 60).to_string(),
+            "absent: not_stated".to_owned(),
+            "absent: not_stated".to_owned()
+        ]
+    );
 }
 
 #[test]
-fn the_order_in_which_contacts_are_given_does_not_matter() {
-    let mut calls = vec![
-        ("a", contact(0, "X")),
-        ("b", contact(0, "Y")),
-        ("c", contact(3, "Z")),
-    ];
-    let rest = "value = 'size(journey.interactions.filter(i, i.started_at - journey.first_started_at <= parameters.window))'\n[parameters]\nwindow = '72h'";
-    let one = rows(rest, "count", &calls);
-    calls.reverse();
-    assert_eq!(one, rows(rest, "count", &calls));
-    assert_eq!(shown(&one[0]), "3");
-}
-
-/// First contact resolution as "no repeat within a window": of the contacts that follow none within it, the share that none follows
-/// within it. Exactly the window later is a repeat.
-#[test]
-fn first_contact_resolution_by_the_absence_of_repeats_can_be_said() {
-    let rest = "value = 'double(size(journey.interactions.filter(i, !journey.interactions.exists(j, j.started_at < i.started_at && i.started_at - j.started_at <= parameters.window) && !journey.interactions.exists(j, j.started_at > i.ended_at && j.started_at - i.ended_at <= parameters.window)))) / double(size(journey.interactions.filter(i, !journey.interactions.exists(j, j.started_at < i.started_at && i.started_at - j.started_at <= parameters.window))))'\n[parameters]\nwindow = '168h'";
-    let share = |days: &[i64]| {
-        let ids = ["a", "b", "c"];
-        let calls: Vec<_> = ids
-            .into_iter()
-            .zip(days.iter().map(|day| contact(*day, "X")))
-            .collect();
-        shown(&rows(rest, "share", &calls)[0])
+fn exactly_the_time_after_the_end_is_a_repeat_and_later_is_none() {
+    let next = |micros: i64| {
+        let mut fact = at(60 + 7 * DAY).customer("k1").0;
+        fact.at = UtcMicros(fact.at.0 + micros);
+        ended(Call::default().told(Told(fact)), 120 + 7 * DAY)
     };
-    assert_eq!(
-        share(&[0, 6, 20]),
-        "0.5",
-        "the second is a repeat of the first, the third a new first"
-    );
-    assert_eq!(
-        share(&[0, 7]),
-        "0",
-        "seven days after the start are less than that after the end"
-    );
-    assert_eq!(share(&[0, 8]), "1");
-    assert_eq!(share(&[3]), "1");
+    let first = |micros| {
+        let calls = [contact(0, 60), next(micros)];
+        shown_as_of(RESOLVED, "share", &calls, LATE)
+    };
+    assert_eq!(first(0), ["0", "absent: filtered"]);
+    assert_eq!(first(1), ["1", "1"]);
 }
 
 #[test]
-fn nobody_is_no_journey_and_interactions_have_no_rows_of_journeys() {
-    assert!(rows("value = 'journey.contacts'", "count", &[]).is_empty());
-    let own = definition("count", "scope = 'journey'\nvalue = 'journey.contacts'");
+fn what_the_centre_began_and_callbacks_are_no_repeats_but_what_nobody_states_is() {
+    let callback = with(on_day(2), |told| told.media("callback"), 2 * DAY);
+    for other in [outbound(2), callback] {
+        let calls = [on_day(0), other];
+        let resolved = shown_as_of(RESOLVED, "share", &calls, LATE);
+        assert_eq!(resolved, ["1", "absent: filtered"]);
+        // It is a part of the matter all the same.
+        assert_eq!(field("journey.position", "count", &calls), ["1", "2"]);
+        assert_eq!(field("journey.contacts", "count", &calls), ["1", "2"]);
+        let all = field("size(journey.interactions)", "count", &calls);
+        assert_eq!(all, ["2", "2"]);
+    }
+    let inbound = with(
+        on_day(2),
+        |told| told.direction(Direction::Inbound),
+        2 * DAY,
+    );
+    let calls = [on_day(0), inbound];
+    assert_eq!(shown_as_of(RESOLVED, "share", &calls, LATE)[0], "0");
+    // What began nothing carries no chain on: the third is not within the time of the first.
+    let calls = [on_day(0), outbound(6), on_day(10)];
+    assert_eq!(field("journey.first", "share", &calls), ["1", "0", "1"]);
+}
+
+#[test]
+fn a_definition_says_itself_what_counts_as_a_repeat() {
+    let rest = "value = '!journey.repeated'\n[journey]\nwithin = '7d'\nrepeat = 'interaction.disposition in lists.open && inHours(interaction.started_at, schedules.hours)'\n[lists]\nopen = ['RESOLVED']\n[schedules]\nhours = 'eight_to_six@1'";
+    // Ten in the morning in New York is two in the afternoon in UTC, which holds where no zone is stated.
+    let calls = [on_day(0), on_day(1)];
+    assert_eq!(shown_as_of(rest, "share", &calls, LATE), ["0", "1"]);
+    let night = contact(DAY + 43_200, DAY + 43_260);
+    assert_eq!(
+        shown_as_of(rest, "share", &[on_day(0), night], LATE),
+        ["1", "1"]
+    );
+}
+
+#[test]
+fn contacts_that_overlap_are_one_matter() {
+    // A call while a chat is open, then one that begins as the chat ends.
+    let calls = [contact(0, 3600), contact(600, 900), contact(3600, 3700)];
+    assert_eq!(
+        field("journey.since_previous", "seconds", &calls),
+        ["absent: not_stated", "0", "0"]
+    );
+    assert_eq!(field("journey.position", "count", &calls), ["1", "2", "3"]);
+    // Neither is a repeat of the chat: it was not over. The last one is a repeat of the call.
+    assert_eq!(field("journey.repeated", "share", &calls), ["0", "1", "0"]);
+    // The chain reaches as far as the longest of them, not as the latest.
+    let calls = [
+        contact(0, 10 * DAY),
+        contact(DAY, DAY + 60),
+        contact(16 * DAY, 16 * DAY + 60),
+    ];
+    assert_eq!(field("journey.position", "count", &calls), ["1", "2", "3"]);
+    assert_eq!(
+        field("journey.since_previous", "seconds", &calls)[2],
+        (6 * DAY).to_string()
+    );
+}
+
+#[test]
+fn a_verdict_waits_until_nothing_can_change_it() {
+    let until = 60 + 7 * DAY;
+    let alone = |as_of| shown_as_of(RESOLVED, "share", &[on_day(0)], as_of)[0].clone();
+    assert_eq!(alone(60), "absent: not_final");
+    assert_eq!(alone(until - 1), "absent: not_final");
+    assert_eq!(alone(until), "1");
+    // That it was repeated is final at once, and so is what a rule leaves out.
+    let calls = [on_day(0), on_day(1)];
+    assert_eq!(
+        shown_as_of(RESOLVED, "share", &calls, DAY + 60),
+        ["0", "absent: filtered"]
+    );
+    // What only looks back has nothing to wait for.
+    let repeats = "value = '!journey.first'\n[journey]\nwithin = '7d'";
+    assert_eq!(shown_as_of(repeats, "share", &calls, 0), ["0", "1"]);
+}
+
+#[test]
+fn an_open_contact_has_no_row_and_is_a_repeat_all_the_same() {
+    let open = Call::default().told(at(DAY).state(State::Queued).customer("k1"));
+    assert_eq!(
+        shown_as_of(RESOLVED, "share", &[on_day(0), open.clone()], DAY),
+        ["0", "no row"]
+    );
+    let given_up = [on_day(0), open.swept()];
+    assert_eq!(
+        shown_as_of(RESOLVED, "share", &given_up, LATE),
+        ["0", "absent: incomplete"]
+    );
+}
+
+#[test]
+fn rules_read_the_contact_itself_and_those_of_its_chain() {
+    let calls = [on_day(0), on_day(3), on_day(40)];
+    let since_the_first = "journey.interactions.exists(i, i.id != interaction.id && interaction.started_at - i.started_at > duration(\"24h\"))";
+    assert_eq!(field(since_the_first, "share", &calls), ["0", "1", "0"]);
+    assert_eq!(
+        field(
+            "size(interaction.legs.filter(l, l.agent == \"anna\"))",
+            "count",
+            &calls
+        ),
+        ["1", "1", "1"]
+    );
+    let legs_of_all = "sum(journey.interactions.map(i, size(i.legs)))";
+    assert_eq!(field(legs_of_all, "count", &calls), ["2", "2", "1"]);
+    assert_eq!(
+        field("stateTime(\"connected\")", "seconds", &calls),
+        ["60", "60", "60"]
+    );
+    assert_eq!(
+        field(
+            "localDay(interaction.started_at) == \"2024-05-18\"",
+            "share",
+            &calls
+        ),
+        ["0", "1", "0"]
+    );
+}
+
+#[test]
+fn others_than_those_of_the_chain_and_within_the_time_change_nothing() {
+    let everything = "value = 'orElse(journey.until_next, parameters.never) + orElse(journey.since_previous, parameters.never)'\n[journey]\nwithin = '7d'\n[parameters]\nnever = '0s'";
+    let near = [on_day(20), on_day(26), on_day(30)];
+    let far = [near.to_vec(), vec![on_day(0), on_day(45), on_day(100)]].concat();
+    let (near, far) = (
+        rows_as_of(everything, "seconds", &near, LATE),
+        rows_as_of(everything, "seconds", &far, LATE),
+    );
+    assert_eq!(near[..], far[..3]);
+}
+
+#[test]
+fn a_reason_can_stand_in_place_of_every_value() {
+    let own = definition("share", &format!("scope = 'journey'\n{RESOLVED}"));
     let catalogue = Catalogue::new(vec![Arc::new(own)], Library::shipped());
-    assert!(contact(0, "X").rows_of(&catalogue).is_empty());
+    let call = on_day(0);
+    let timeline = call.session.timeline();
+    let contact = Subject {
+        tenant: "acme",
+        interaction: "a",
+        timeline: &timeline,
+        swept: false,
+    };
+    let journey = catalogue.journey(&[contact]);
+    let mut rows = Vec::new();
+    journey.withhold(&[0, 9], 0, &Reason::TOO_MANY_CONTACTS, &mut rows);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(shown(&rows[0]), "absent: too_many_contacts");
+    assert_eq!(journey.final_at(&[0], 0), Some(second(60 + 7 * DAY)));
+    assert_eq!(journey.final_at(&[], 0), None);
+    assert_eq!(
+        catalogue.journey_within(&[0]),
+        Some(schema::Millis(7 * DAY * 1000))
+    );
+    assert_eq!(catalogue.journey_within(&[1]), None);
+    // Nothing but the rows of contacts is about journeys.
+    assert!(call.rows_of(&catalogue).is_empty());
+}
+
+/// What the sentences of the documentation say, worked out the slow way: for each contact over all the others.
+fn slowly(contacts: &[(i64, i64, bool)], within: i64) -> Vec<(bool, Option<i64>, Option<i64>)> {
+    let before = |one: usize, other: usize| (contacts[one].0, one) < (contacts[other].0, other);
+    (0..contacts.len())
+        .map(|own| {
+            let (start, end, _) = contacts[own];
+            let others = || (0..contacts.len()).filter(|other| contacts[*other].2);
+            let since = others()
+                .filter(|other| before(*other, own))
+                .map(|other| (start - contacts[other].1).max(0))
+                .filter(|since| *since <= within)
+                .min();
+            let next = others()
+                .map(|other| contacts[other].0 - end)
+                .filter(|until| *until > 0 && *until <= within)
+                .min();
+            (since.is_none(), since, next)
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn each_contact_stands_as_a_slow_look_at_all_others_says(
+        contacts in prop::collection::vec((0..40_i64, 0..12_i64, any::<bool>()), 1..14),
+    ) {
+        let times: Vec<(i64, i64, bool)> = contacts
+            .iter()
+            .map(|(start, length, counts)| (start * DAY, (start + length) * DAY, *counts))
+            .collect();
+        let calls: Vec<Call> = times
+            .iter()
+            .map(|(start, end, counts)| {
+                let call = contact(*start, *end);
+                if *counts { call } else { with(call, |told| told.direction(Direction::Outbound), *start) }
+            })
+            .collect();
+        let first = field("journey.first", "share", &calls);
+        let since = field("journey.since_previous", "seconds", &calls);
+        let until = field("journey.until_next", "seconds", &calls);
+        let time = |time: Option<i64>| time.map_or("absent: not_stated".to_owned(), |time| time.to_string());
+        for (own, expected) in slowly(&times, 7 * DAY).into_iter().enumerate() {
+            prop_assert_eq!(&first[own], if expected.0 { "1" } else { "0" });
+            prop_assert_eq!(&since[own], &time(expected.1));
+            prop_assert_eq!(&until[own], &time(expected.2));
+        }
+    }
+
+    /// Contacts per issue: over a customer whose contacts all count, the chains' lengths add up to the contacts.
+    #[test]
+    fn chains_share_the_contacts_out(days in prop::collection::vec(0..60_i64, 1..20)) {
+        let calls: Vec<Call> = days.iter().map(|day| on_day(*day)).collect();
+        let rest = "filter = 'journey.first'\nvalue = 'journey.contacts'\n[journey]\nwithin = '7d'";
+        let rows = rows_as_of(rest, "count", &calls, LATE);
+        let sum: i64 = rows.iter().flatten().filter_map(MetricValue::scaled).sum();
+        prop_assert_eq!(sum, i64::try_from(calls.len()).unwrap());
+    }
 }

@@ -143,7 +143,7 @@ proptest! {
             .map(|definition| match definition.scope() {
                 Grain::Interaction => 1,
                 Grain::Leg => legs,
-                Grain::Journey => 0,
+                Grain::Journey | Grain::AgentTime => 0,
             })
             .sum();
         prop_assert_eq!(rows.len(), expected);

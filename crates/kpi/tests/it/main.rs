@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod agent_time;
 #[path = "../../../session/tests/support/awkward.rs"]
 mod awkward;
 mod bounds;
@@ -22,4 +23,5 @@ mod real;
 mod service_level;
 mod shipped;
 mod times;
+mod windows;
 mod zones;

@@ -323,7 +323,7 @@ fn one_row_a_definition_or_leg_and_none_before_the_end() {
         .map(|definition| match definition.scope() {
             Grain::Interaction => 1,
             Grain::Leg => 2,
-            Grain::Journey => 0,
+            Grain::Journey | Grain::AgentTime => 0,
         })
         .sum();
     assert_eq!(rows.len(), expected);
