@@ -25,6 +25,7 @@ mod pool;
 mod sql;
 mod types;
 
+pub mod agents;
 pub mod counts;
 pub mod definitions;
 pub mod documents;

@@ -5,6 +5,7 @@ pub use crate::sql::Sql;
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Sql> {
     [
+        crate::agents::STATEMENTS,
         crate::counts::STATEMENTS,
         crate::definitions::STATEMENTS,
         crate::documents::STATEMENTS,
