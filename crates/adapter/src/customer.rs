@@ -140,9 +140,16 @@ fn number(text: &str) -> Option<String> {
         match c {
             '0'..='9' => digits.push(c),
             '+' if digits.is_empty() => digits.push(c),
-            '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' => {}
             // Marks of direction come along when a number is copied from a page.
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => {}
+            '-'
+            | '.'
+            | '('
+            | ')'
+            | '/'
+            | '\u{2010}'..='\u{2015}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' => {}
             _ if c.is_whitespace() => {}
             _ => return None,
         }
