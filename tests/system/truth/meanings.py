@@ -5,11 +5,16 @@ none. The definitions' own expressions are not read: what they say is said here 
 """
 
 WHOLE = 1_000_000
-THRESHOLD = 20_000
-SHORT = 5_000
 LONGEST = 400 * 86_400_000
+# The parameters of the definition that is looked at.
+parameters = {}
 EXCLUDED = {"IVR_SELF_SERVICE", "IVR_TRANSFER_EXTERNAL"}
 RESOLVED = {"RESOLVED", "Resolved", "resolved", "ISSUE_RESOLVED", "SOLVED", "Solved", "CLOSED", "Closed"}
+
+
+def parameter(name):
+    """In milliseconds, of so many seconds."""
+    return int(parameters[name].removesuffix("s")) * 1_000
 
 
 def share(holds):
@@ -65,16 +70,20 @@ def abandoned_after(call):
     return call.ended_at - next(one.at for one in call.told if one.state == "queued")
 
 
-def service_level(outcomes, good=lambda call: answered(call) and answered_after(call) <= THRESHOLD, but=lambda call: False):
-    return lambda call: share(good(call)) if call.outcome in outcomes and not but(call) else None
+def answered_early(call):
+    return answered(call) and answered_after(call) <= parameter("answer_within")
 
 
 def early(call):
-    return (answered_after(call) if answered(call) else abandoned_after(call)) <= THRESHOLD
+    return (answered_after(call) if answered(call) else abandoned_after(call)) <= parameter("answer_within")
 
 
 def is_short(call):
-    return call.outcome == "abandoned_in_queue" and abandoned_after(call) < SHORT
+    return call.outcome == "abandoned_in_queue" and abandoned_after(call) < parameter("short")
+
+
+def service_level(outcomes, good=answered_early, but=lambda call: False):
+    return lambda call: share(good(call)) if call.outcome in outcomes and not but(call) else None
 
 
 def adjusted(call, world):

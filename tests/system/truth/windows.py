@@ -1,12 +1,12 @@
 """The truth about window metrics, the naive way: every value in a list, every list added up for every window it lies in.
 
 usage: windows.py --events EVENTS.jsonl --states STATES.jsonl [--schedules SCHEDULES.json] --places PLACES.toml --catalogue FOLDER
-                  [--tenant TENANT] [--only KPI,KPI...] [--version N] > truth.tsv
+                  [--tenant TENANT] > truth.tsv
 
 Reads the definitions (TOML files of the folder, and `../schedules`) for what is declared: groups, sizes, what puts a value into a window, the
-aggregations, parameters that have to be those this truth was written for. What a KPI means is in `meanings.py`. Writes one row a window
+aggregations, the parameters. What a KPI means is in `meanings.py`. Writes one row a window
 as PostgreSQL's COPY reads it: metric, version, group_by, group_key, size, start, end (milliseconds), zone, items, numerator, denominator,
-scale, minimum, maximum, value, percentiles (JSON). Percentiles are exact, by nearest rank. `--version` writes another version's number.
+scale, minimum, maximum, value, percentiles (JSON). Percentiles are exact, by nearest rank.
 """
 
 import argparse
@@ -183,10 +183,9 @@ def aggregate(definition, values, scale, ratio):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("events", "states", "schedules", "places", "catalogue", "only"):
+    for name in ("events", "states", "schedules", "places", "catalogue"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--tenant", default="acme")
-    parser.add_argument("--version", type=int)
     given = parser.parse_args()
 
     with open(given.events) as lines:
@@ -208,17 +207,17 @@ def main():
     makers = {
         "interaction": (of_interactions, calls), "leg": (of_legs, calls), "journey": (of_journeys, calls), "agent_time": (of_agents, people),
     }
-    only = given.only and given.only.split(",")
     for file in sorted(folder.glob("*.toml")):
         definition = tomllib.loads(file.read_text())
-        if "windows" not in definition or (only and definition["name"] not in only):
+        if "windows" not in definition:
             continue
         make, of = makers[definition["scope"]]
+        meanings.parameters = definition.get("parameters", {})
         for by, key, size, begins, ends, zone, *numbers, percentiles in rows(
             definition, make(definition, of, world), world, calendars, schedules
         ):
             fields = [
-                definition["name"], given.version or definition["version"], ",".join(by), json.dumps(list(key), separators=(",", ":")),
+                definition["name"], definition["version"], ",".join(by), json.dumps(list(key), separators=(",", ":")),
                 size, begins, ends, zone, *numbers, json.dumps(percentiles) if percentiles else None,
             ]
             sys.stdout.write("\t".join("\\N" if field is None else str(field).replace("\\", "\\\\") for field in fields) + "\n")
