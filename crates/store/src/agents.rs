@@ -41,7 +41,7 @@ static LOCK: Sql = Sql {
                   a.wrapping, a.capped, a.since, a.open_until, a.computed_to, a.due_at, a.asked \
            FROM unnest($1::text[], $2::text[]) AS k (tenant, agent_id) \
            CROSS JOIN LATERAL (SELECT * FROM agents a \
-                               WHERE a.tenant = k.tenant AND a.agent_id = k.agent_id FOR UPDATE SKIP LOCKED) a",
+                               WHERE a.tenant = k.tenant AND a.agent_id = k.agent_id FOR UPDATE SKIP LOCKED) a LIMIT $3",
 };
 
 static NOTE: Sql = Sql {
@@ -78,6 +78,11 @@ static MARK_ALL: Sql = Sql {
            SELECT 'agent', tenant, agent_id, $2, $3 FROM agents WHERE $1::text IS NULL OR tenant = $1 ORDER BY tenant, agent_id",
 };
 
+static ZONES: Sql = Sql {
+    step: "read the zones of agents",
+    text: "SELECT agent_id, zone FROM agents WHERE tenant = $1 AND agent_id = ANY ($2::text[]) AND zone IS NOT NULL",
+};
+
 static MARKS: Sql = Sql {
     step: "read the marks of agents",
     text: "SELECT m.mark_id, k.number, m.from_at, m.to_at \
@@ -93,6 +98,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &DUE,
     &ASK,
     &MARK_ALL,
+    &ZONES,
     &MARKS,
     &facts::INSERT,
     &facts::LOCK,
@@ -123,9 +129,9 @@ impl Changed {
 }
 
 /// Sorted, each once, without U+0000.
-fn keys<'k, T: AsRef<str>, A: AsRef<str>>(
-    keys: &'k [(T, A)],
-) -> Result<(Vec<&'k str>, Vec<&'k str>), StoreError> {
+fn keys<T: AsRef<str>, A: AsRef<str>>(
+    keys: &[(T, A)],
+) -> Result<(Vec<&str>, Vec<&str>), StoreError> {
     let mut sorted: Vec<(&str, &str)> = keys
         .iter()
         .map(|(tenant, agent)| (tenant.as_ref(), agent.as_ref()))
@@ -139,42 +145,64 @@ fn keys<'k, T: AsRef<str>, A: AsRef<str>>(
     Ok(sorted.into_iter().unzip())
 }
 
-/// Locks the agents until the transaction ends and reads them, sorted by key; makes the rows that are missing. Those that another
-/// transaction has locked are left out.
+/// Locks agents until the transaction ends and reads them, sorted by key and no more than `limit`; makes the rows that are missing. Those
+/// that another transaction has locked are left out.
 pub async fn lock<T: AsRef<str>, A: AsRef<str>>(
     tx: &Transaction<'_>,
     agents: &[(T, A)],
+    limit: u32,
 ) -> Result<Vec<AgentRow>, StoreError> {
     let (tenants, ids) = keys(agents)?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     sql::execute(tx, &INSERT_MISSING, &[&tenants, &ids]).await?;
-    let rows = sql::query(tx, &LOCK, &[&tenants, &ids]).await?;
+    let rows = sql::query(tx, &LOCK, &[&tenants, &ids, &i64::from(limit)]).await?;
     rows.iter().map(read_agent).collect()
 }
 
-/// The marks of these agents: their ids and, in the order of `agents`, each agent's stretches.
+/// The marks of each of these agents, in their order.
 ///
 /// Read them under [`lock`]: a definition that was asked for is then seen together with the marks it was asked for with.
 pub async fn marks(
     tx: &Transaction<'_>,
     agents: &[(&str, &str)],
-) -> Result<(Vec<i64>, Vec<Vec<(UtcMicros, UtcMicros)>>), StoreError> {
+) -> Result<Vec<Vec<AgentMark>>, StoreError> {
     let (tenants, ids): (Vec<&str>, Vec<&str>) = agents.iter().copied().unzip();
-    let mut stretches = vec![Vec::new(); agents.len()];
-    let mut marks = Vec::new();
+    let mut marks = vec![Vec::new(); agents.len()];
+    if agents.is_empty() {
+        return Ok(marks);
+    }
     for row in sql::query(tx, &MARKS, &[&tenants, &ids]).await? {
-        marks.push(sql::get(&row, &MARKS, 0)?);
-        let stretch = (
-            sql::get::<Instant>(&row, &MARKS, 2)?.0,
-            sql::get::<Instant>(&row, &MARKS, 3)?.0,
-        );
-        if let Some(of_agent) = number(&row, &MARKS, 1)?.and_then(|at| stretches.get_mut(at)) {
-            of_agent.push(stretch);
+        let mark = AgentMark {
+            mark_id: sql::get(&row, &MARKS, 0)?,
+            from: sql::get::<Instant>(&row, &MARKS, 2)?.0,
+            to: sql::get::<Instant>(&row, &MARKS, 3)?.0,
+        };
+        if let Some(of_agent) = number(&row, &MARKS, 1)?.and_then(|at| marks.get_mut(at)) {
+            of_agent.push(mark);
         }
     }
-    Ok((marks, stretches))
+    Ok(marks)
+}
+
+/// The zones that were last stated of these agents; those of whom none was are left out.
+pub async fn zones(
+    conn: &impl Connection,
+    tenant: &str,
+    agents: &[&str],
+) -> Result<Vec<(String, String)>, StoreError> {
+    no_nul("tenant", tenant)?;
+    for agent in agents {
+        no_nul("agent_id", agent)?;
+    }
+    if agents.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sql::query(conn, &ZONES, &[&tenant, &agents]).await?;
+    rows.iter()
+        .map(|row| Ok((sql::get(row, &ZONES, 0)?, sql::get(row, &ZONES, 1)?)))
+        .collect()
 }
 
 /// Where in the arrays that were sent a row belongs: `WITH ORDINALITY` counts from one.

@@ -118,13 +118,13 @@ pub(super) static NEXT: Sql = Sql {
     step: "look for what agents are told ahead",
     text: "SELECT k.number, least( \
                (SELECT min(s.at) FROM agent_states s \
-                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.presence IS NOT NULL AND s.at > $3), \
+                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.presence IS NOT NULL AND s.at >= $3), \
                (SELECT min(s.at) FROM agent_states s \
-                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.routing IS NOT NULL AND s.at > $3), \
+                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.routing IS NOT NULL AND s.at >= $3), \
                (SELECT min(s.at) FROM agent_states s \
-                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.scheduled IS NOT NULL AND s.at > $3), \
+                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.scheduled IS NOT NULL AND s.at >= $3), \
                (SELECT min(s.from_at) FROM agent_activity s \
-                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.from_at > $3)) \
+                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.from_at >= $3)) \
            FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (tenant, agent_id, number)",
 };
 
@@ -210,15 +210,15 @@ pub async fn activity(
     Ok(activity)
 }
 
-/// When the first statement about each of these agents, or the first of its legs, begins after this instant; in their order.
+/// When the first statement about each of these agents, or the first of its legs, begins at this instant or later; in their order.
 pub async fn next_statements(
     conn: &impl Connection,
     agents: &[(&str, &str)],
-    after: UtcMicros,
+    since: UtcMicros,
 ) -> Result<Vec<Option<UtcMicros>>, StoreError> {
     let (tenants, ids): (Vec<&str>, Vec<&str>) = agents.iter().copied().unzip();
     let mut next = vec![None; agents.len()];
-    for row in sql::query(conn, &NEXT, &[&tenants, &ids, &Instant(after)]).await? {
+    for row in sql::query(conn, &NEXT, &[&tenants, &ids, &Instant(since)]).await? {
         let at = sql::get::<Option<Instant>>(&row, &NEXT, 1)?.map(|at| at.0);
         if let Some(of_agent) = super::number(&row, &NEXT, 0)?.and_then(|place| next.get_mut(place))
         {

@@ -69,6 +69,17 @@ pub struct Changed {
     pub to: UtcMicros,
 }
 
+/// A mark of an agent, read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentMark {
+    /// Names it.
+    pub mark_id: i64,
+    /// Start of the stretch that changed.
+    pub from: UtcMicros,
+    /// Its end.
+    pub to: UtcMicros,
+}
+
 /// A stretch of an agent's time to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run<'a> {
