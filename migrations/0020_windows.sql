@@ -15,17 +15,18 @@ CREATE TABLE dirty_marks (
     from_at   timestamptz NOT NULL,
     to_at     timestamptz NOT NULL,
     queued_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT dirty_marks_kind CHECK (kind IN ('cell', 'agent', 'journey')),
+    CONSTRAINT dirty_marks_kind CHECK (kind IN ('cell', 'group', 'agent', 'journey')),
     CONSTRAINT dirty_marks_subject CHECK ((kind = 'cell') = (subject = '')),
     CONSTRAINT dirty_marks_stretch CHECK (from_at <= to_at)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_scale_factor = 0,
         autovacuum_vacuum_insert_threshold = 50000, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX dirty_marks_time ON dirty_marks (kind, tenant, from_at);
-CREATE INDEX dirty_marks_subject ON dirty_marks (kind, tenant, subject) WHERE subject <> '';
+-- One entry a mark: an entry is passed over once its mark is gone, and one of many marks stays until all of them are.
+CREATE INDEX dirty_marks_time ON dirty_marks (kind, tenant, from_at) WITH (deduplicate_items = off);
+CREATE INDEX dirty_marks_subject ON dirty_marks (kind, tenant, subject) WITH (deduplicate_items = off) WHERE subject <> '';
 COMMENT ON TABLE dirty_marks IS 'Append only: what has to be computed again. Written with the change; deleted by id with what was computed.';
-COMMENT ON COLUMN dirty_marks.kind IS 'cell: a quarter hour of the windows. agent: an agent''s time. journey: a customer''s contacts.';
-COMMENT ON COLUMN dirty_marks.subject IS 'The agent or the customer key; empty for a cell.';
+COMMENT ON COLUMN dirty_marks.kind IS 'cell: a quarter hour of the windows. group: weeks and months of a group, left until their cells are computed. agent: an agent''s time. journey: a customer''s contacts.';
+COMMENT ON COLUMN dirty_marks.subject IS 'The agent, the customer key or the group; empty for a cell.';
 COMMENT ON COLUMN dirty_marks.from_at IS 'Start of the stretch that changed; of the cell.';
 
 -- What one subject adds to one cell in one group. Indexed columns never change, so that an update stays on its page (HOT).
@@ -110,8 +111,11 @@ CREATE TABLE window_metrics (
                                             AND minimum > '-Infinity' AND minimum < 'Infinity'
                                             AND maximum > '-Infinity' AND maximum < 'Infinity')
 ) PARTITION BY RANGE (window_start);
+-- All groups of a day: one short entry for many rows, since none of its columns tells groups apart.
+CREATE INDEX window_metrics_time ON window_metrics (tenant, metric_type, metric_version, group_by, size, window_start);
 COMMENT ON TABLE window_metrics IS 'KPIs over windows of local time, all versions. Dashboards read window_metrics_current.';
 
+-- The earliest waiting mark of an agent or a customer is looked up once a tenant: what it will change is not known before it is computed.
 CREATE VIEW window_metrics_all AS
 SELECT w.tenant, w.metric_type, w.metric_version, w.group_by, w.size, w.window_start, w.window_end, w.group_key,
        w.queue_id, w.media, w.direction, w.agent_id, w.team, w.platform, w.attributes,
@@ -119,23 +123,23 @@ SELECT w.tenant, w.metric_type, w.metric_version, w.group_by, w.size, w.window_s
        w.items, w.numerator, w.denominator, w.scale, w.minimum, w.maximum, w.percentiles,
        CASE
            WHEN now() < w.window_end THEN 'open'
-           WHEN now() < w.settles_at
+           WHEN now() < w.settles_at OR w.window_end > p.since
              OR EXISTS (SELECT FROM dirty_marks m WHERE m.kind = 'cell' AND m.tenant = w.tenant
-                           AND m.from_at >= w.window_start AND m.from_at < w.window_end)
-             OR w.window_end > (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'agent' AND m.tenant = w.tenant)
-             OR w.window_end > (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'journey' AND m.tenant = w.tenant)
-               THEN 'settling'
+                           AND m.from_at >= w.window_start AND m.from_at < w.window_end) THEN 'settling'
            ELSE 'settled'
        END AS state,
        w.zone, w.zone_source, w.tzdb, w.settles_at, w.revision, w.computed_at
-FROM window_metrics w;
+FROM window_metrics w
+LEFT JOIN LATERAL (SELECT least((SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'agent' AND m.tenant = w.tenant),
+                                (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'journey' AND m.tenant = w.tenant)) AS since
+                   OFFSET 0) p ON true;
 
 CREATE VIEW window_metrics_current AS
 SELECT a.* FROM window_metrics_all a
 JOIN kpi_definitions k ON k.name = a.metric_type AND k.version = a.metric_version AND k.status = 'current';
 
 COMMENT ON VIEW window_metrics_all IS 'As window_metrics_current, in all versions: say which metric_version.';
-COMMENT ON VIEW window_metrics_current IS 'KPIs over windows of local time, each in its current version. Name tenant, metric_type, group_by, size and a stretch of window_start.';
+COMMENT ON VIEW window_metrics_current IS 'KPIs over windows of local time, each in its current version. Name tenant, metric_type, group_by, size and a stretch of window_start; of one group its group_key too, which is what the index knows.';
 DO $$
 DECLARE
     view_name text;
