@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
+mod agents;
 mod hostile;
 mod line;
 mod normalising;

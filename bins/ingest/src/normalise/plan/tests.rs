@@ -252,15 +252,18 @@ fn refused_field(
         .map(|error| error.field)
 }
 
+/// Puts a text into an agent's fact.
+type Change<'a> = dyn Fn(&mut AgentRef, &mut AgentFact, &str) + 'a;
+
 #[test]
 fn texts_of_an_agents_state_are_bounded_like_ids() {
     let long = "x".repeat(501);
-    let all = |change: &dyn Fn(&mut AgentRef, &mut AgentFact, &str), text: &str| {
+    let all = |change: &Change<'_>, text: &str| {
         let (mut agent, mut fact) = on_queue(RECEIVED);
         change(&mut agent, &mut fact, text);
         refused_field(agent, fact, &|_| true)
     };
-    let changes: [(&str, &dyn Fn(&mut AgentRef, &mut AgentFact, &str)); 7] = [
+    let changes: [(&str, &Change<'_>); 7] = [
         ("agent_id", &|agent, _, text| agent.id = AgentId::new(text)),
         ("fact_key", &|_, fact, text| {
             fact.key = FactKey::event(&text[2..]);
