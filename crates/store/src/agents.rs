@@ -17,7 +17,7 @@ pub use facts::put_facts;
 pub use intervals::{intervals, put_intervals};
 pub use read::{activity, facts, next_statements};
 pub use row::{
-    Activity, ActivityRow, AgentFactRow, AgentRow, Changed, IntervalRow, Run, StoredFact,
+    Activity, ActivityRow, AgentFactRow, AgentMark, AgentRow, Changed, IntervalRow, Run, StoredFact,
 };
 
 use crate::columns::{column, last_per_key, no_nul};
