@@ -4,8 +4,6 @@ A contact belongs to the chain of those before it where it begins at most `withi
 contacts of these workloads count: customers began them and none is a callback. One that never ended lasts until it was last heard of.
 """
 
-import meanings
-
 DAY = 86_400_000
 WITHIN = {f"{days}d": days * DAY for days in range(1, 367)}
 
@@ -34,7 +32,3 @@ def contacts(calls, within):
             contact.chain, contact.position = chain, len(chain)
             contact.repeated = any(contact.ends < other.begins <= contact.ends + within for other in own)
         yield from own
-
-
-
-JOURNEY = {}

@@ -122,6 +122,8 @@ def plain(kind):
 INTERACTION = {
     "abandoned": of_offered(lambda call: share(call.outcome == "abandoned_in_queue")),
     "abandoned_in_ivr": lambda call: 0,
+    "abandonment_rate": service_level({"answered", "abandoned_in_queue"}, good=lambda call: not answered(call)),
+    "aht": of_answered(handled_time),
     "agents": of_answered(lambda call: len(call.taken)),
     "alert_time": lambda call: None,
     "blind_transferred": of_answered(lambda call: 0),
@@ -137,6 +139,7 @@ INTERACTION = {
     "hold_time": plain("hold"),
     "holds": of_answered(holds),
     "longest_hold": of_answered(longest_hold),
+    "longest_wait": lambda call: {"answered": answered_after, "abandoned_in_queue": abandoned_after}.get(call.outcome, lambda _: None)(call),
     "missed": lambda call: len(call.missed_alerts()),
     "offered": lambda call: int(offered(call)),
     "queue_wait": plain("wait"),
@@ -146,6 +149,7 @@ INTERACTION = {
     "service_level_positive": service_level({"answered", "abandoned_in_queue"}, good=early),
     "service_level_with_missed": service_level({"answered", "abandoned_in_queue", "missed"}),
     "service_level_without_short": service_level({"answered", "abandoned_in_queue"}, but=is_short),
+    "short_abandonment_rate": service_level({"answered", "abandoned_in_queue"}, good=is_short),
     "short_abandoned": of_offered(lambda call: share(is_short(call))),
     "speed_of_answer": of_answered(answered_after),
     "talk_time": plain("talk"),
@@ -182,4 +186,57 @@ LEG = {
     "leg_talk_time": of_answered_leg(lambda leg: leg.stated.get("talk")),
     "leg_transferred": of_answered_leg(lambda leg: share(leg.transferred)),
     "leg_wrap_time": of_answered_leg(lambda leg: leg.stated.get("wrap")),
+}
+
+
+def first_answered(value):
+    return lambda contact: value(contact) if answered(contact.call) and contact.position == 1 else None
+
+
+def settled(contact):
+    """The disposition says so and nobody came back; who came back decides alone."""
+    if contact.repeated:
+        return 0
+    return None if contact.call.disposition is None else share(contact.call.disposition in RESOLVED)
+
+
+# Of a contact that ended, among the others of its customer.
+JOURNEY = {
+    "contacts_per_issue": lambda contact: len(contact.chain) if contact.position == 1 else None,
+    "first_contact_resolution": first_answered(lambda contact: share(not contact.repeated)),
+    "first_contact_resolution_disposition": first_answered(settled),
+    "repeat_contact": lambda contact: share(contact.position > 1),
+}
+
+
+def available(state):
+    return state.on_queue and state.routing in (None, "idle")
+
+
+FITS = {
+    "on_queue": lambda state: state.on_queue or state.busy,
+    "break": lambda state: state.presence in ("break", "away", "idle"),
+    "meal": lambda state: state.presence in ("meal", "break", "away"),
+    "meeting": lambda state: state.presence in ("meeting", "busy", "training"),
+    "training": lambda state: state.presence in ("training", "meeting", "busy"),
+}
+
+
+def ratio(part, whole):
+    """Whether time in a state is in the part, and whether it is in the whole; what is not in the whole is in no part of it."""
+    return lambda state: (whole(state) and part(state), whole(state))
+
+
+def time(part):
+    return lambda state: (part(state), False)
+
+
+# Of a state in which an agent spends time: whether the time is in the numerator, and whether it is in the denominator.
+TIME = {
+    "adherence": ratio(lambda state: FITS[state.scheduled](state), lambda state: state.scheduled is not None),
+    "break_time": time(lambda state: state.presence in ("break", "meal") and not state.busy),
+    "logged_in_time": time(lambda state: state.logged_in),
+    "occupancy": ratio(lambda state: state.busy, lambda state: state.busy or available(state)),
+    "on_queue_time": time(lambda state: state.on_queue),
+    "utilisation": ratio(lambda state: state.busy or available(state), lambda state: state.logged_in),
 }

@@ -124,7 +124,7 @@ def of_journeys(definition, calls, world):
     within = journeys.WITHIN[definition["journey"]["within"]]
     for contact in journeys.contacts(calls, within):
         call = contact.call
-        value = journeys.JOURNEY[name](contact) if call.outcome is not None else None
+        value = meanings.JOURNEY[name](contact) if call.outcome is not None else None
         if value is not None:
             at = counted(rule, call.offered_at, call.answered_at, call.ended_at, call.started_at)
             agent = call.taken[0].agent if call.taken else None
