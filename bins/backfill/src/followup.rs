@@ -18,7 +18,7 @@ use store::counts;
 
 /// How long the lane must have been empty at the end: for facts of interactions that were seen to be computed by earlier ones.
 const QUIET: Duration = Duration::from_secs(2);
-/// The same, when interactions had been computed under the version before, so that nothing else can be seen.
+/// The same, when interactions had been computed under the version before or facts were about agents, so that nothing else can be seen.
 const QUIET_UNTRACEABLE: Duration = Duration::from_secs(10);
 
 /// Waits until every published interaction is computed under the job's version and the history lane is empty.

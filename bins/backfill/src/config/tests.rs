@@ -194,6 +194,15 @@ fn a_secret_for_customers_is_long_enough_and_not_shown() {
     assert!(!short.contains("0123"), "{short}");
     let none = replay(&[&SERVERS[..], &stretch].concat()).unwrap();
     assert_eq!(none.customer_secret, None);
+    let check = |secret: &str| {
+        let arguments = [&["check"], &SERVERS[..], &["--customer-key", secret]].concat();
+        match parse(&arguments).unwrap().command {
+            Command::Check(args) => args.resolve(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(check("0123456789abcdef").is_ok());
+    assert!(check("0123456789abcde").is_err());
 }
 
 #[test]

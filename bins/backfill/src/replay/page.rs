@@ -200,6 +200,32 @@ mod tests {
     }
 
     #[test]
+    fn facts_of_both_kinds_share_the_bound_of_a_message() {
+        let state = |number: u128| {
+            row(
+                number,
+                &format!(
+                    "{{\"topicName\":\"v2.users.u{number}.presence\",\"eventBody\":{{\"primary\":true,\"presenceDefinition\":{{\"systemPresence\":\"BUSY\"}},\"modifiedDate\":\"2024-05-15T14:32:10Z\"}}}}"
+                ),
+            )
+        };
+        let rows: Vec<StoredEvent> = (0..600)
+            .map(|n| if n % 2 == 0 { event(n) } else { state(n) })
+            .collect();
+        let page = page(&rows, &Mappings::none(), None, job()).unwrap();
+        assert_eq!(page.facts, 600);
+        let sizes: Vec<(usize, usize)> = page
+            .messages
+            .iter()
+            .map(|message| (message.events.len(), message.agents.len()))
+            .collect();
+        assert_eq!(sizes, [(250, 250), (50, 50)]);
+        assert_eq!(page.messages[0].agents[0].agent.id.as_str(), "u1");
+        assert_eq!(page.messages[0].agents[0].tenant.as_str(), "acme");
+        assert_ne!(page.messages[0].id, page.messages[1].id);
+    }
+
+    #[test]
     fn the_same_rows_give_the_same_messages() {
         let rows: Vec<StoredEvent> = (0..700).map(event).collect();
         let once = page(&rows, &Mappings::none(), None, job()).unwrap();

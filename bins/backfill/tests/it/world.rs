@@ -71,6 +71,16 @@ impl World {
         ]
     }
 
+    /// Runs a command with one more setting.
+    pub(crate) async fn run_with(
+        &self,
+        arguments: &[&str],
+        setting: (&str, &str),
+    ) -> (ExitStatus, String, String) {
+        let env = [self.env(), vec![setting]].concat();
+        Proc::run("backfill", arguments, &env, LONG).await
+    }
+
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Proc {
         Proc::spawn("backfill", arguments, &self.env())
     }
