@@ -1,5 +1,6 @@
 //! Definitions of the time that agents spend.
 
+use crate::call::SHIPPED;
 use agent::State;
 use kpi::{Aggregation, Definition, Grain, Library};
 use schema::{Presence, Routing};
@@ -222,4 +223,87 @@ fn a_journey_says_within_which_time() {
     );
     let found = journey("[journey]\nwithin = '7d'\nlength = 1");
     assert!(found.contains("length"), "{found}");
+}
+
+/// What a shipped definition makes of a state.
+fn shipped(name: &str, state: &State) -> (bool, bool) {
+    let definitions = SHIPPED.definitions().iter();
+    let own = definitions.clone().find(|one| one.name() == name).unwrap();
+    own.agent_time().unwrap().counts("anna", state)
+}
+
+#[test]
+fn occupancy_is_of_the_time_in_which_contacts_could_come() {
+    let talks_only_by_the_router = State {
+        routing: Some(Routing::Interacting),
+        ..at_work()
+    };
+    let rings = State {
+        routing: Some(Routing::NotResponding),
+        ..at_work()
+    };
+    let over_time = State {
+        interacting: true,
+        ..pausing()
+    };
+    for (state, occupancy, utilisation, on_queue) in [
+        (busy(), (true, true), (true, true), true),
+        (at_work(), (false, true), (true, true), true),
+        (pausing(), (false, false), (false, true), false),
+        (over_time, (true, true), (true, true), false),
+        (
+            talks_only_by_the_router,
+            (false, false),
+            (false, true),
+            true,
+        ),
+        (rings, (false, false), (false, true), true),
+        (State::default(), (false, false), (false, false), false),
+    ] {
+        assert_eq!(shipped("occupancy", &state), occupancy, "{state:?}");
+        assert_eq!(shipped("utilisation", &state), utilisation, "{state:?}");
+        assert_eq!(shipped("on_queue_time", &state).0, on_queue, "{state:?}");
+        let logged_in = shipped("logged_in_time", &state).0;
+        assert_eq!(logged_in, utilisation.1, "{state:?}");
+    }
+    assert!(shipped("break_time", &pausing()).0);
+    assert!(!shipped("break_time", &at_work()).0);
+}
+
+#[test]
+fn who_does_what_the_plan_says_adheres() {
+    let planned = |activity: &str, state: State| State {
+        scheduled: Some(activity.into()),
+        ..state
+    };
+    let meal = State {
+        presence: Some(Presence::Meal),
+        ..pausing()
+    };
+    for (activity, state, expected) in [
+        ("on_queue", at_work(), (true, true)),
+        ("on_queue", busy(), (true, true)),
+        ("on_queue", pausing(), (false, true)),
+        ("on_queue", State::default(), (false, true)),
+        ("break", pausing(), (true, true)),
+        ("break", at_work(), (false, true)),
+        ("break", meal.clone(), (false, true)),
+        ("meal", meal, (true, true)),
+        ("off_queue_work", pausing(), (true, true)),
+        ("off_queue_work", at_work(), (false, true)),
+        ("gardening", at_work(), (false, true)),
+        ("time_off", at_work(), (false, false)),
+    ] {
+        let state = planned(activity, state);
+        assert_eq!(
+            shipped("adherence", &state),
+            expected,
+            "{activity} {state:?}"
+        );
+    }
+    let unplanned = State {
+        scheduled: None,
+        ..at_work()
+    };
+    assert_eq!(shipped("adherence", &unplanned), (false, false));
 }

@@ -368,3 +368,62 @@ proptest! {
         prop_assert_eq!(sum, i64::try_from(calls.len()).unwrap());
     }
 }
+
+/// The rows of a shipped definition of journeys.
+fn shipped(name: &str, calls: &[Call], as_of: i64) -> Vec<String> {
+    let shipped = kpi::shipped_definitions().iter();
+    let text = shipped.clone().find(|one| one.name == name).unwrap().text;
+    let own = kpi::Definition::read(name, text, &Library::shipped()).unwrap();
+    let catalogue = Catalogue::new(vec![Arc::new(own)], Library::shipped());
+    let rows = rows_of(&catalogue, calls, as_of);
+    rows.iter()
+        .map(|row| row.as_ref().map_or("no row".to_owned(), shown))
+        .collect()
+}
+
+#[test]
+fn the_shipped_definitions_say_the_same_of_the_days_0_6_and_20() {
+    let calls = [on_day(0), on_day(6), on_day(20)];
+    assert_eq!(
+        shipped("first_contact_resolution", &calls, LATE),
+        ["0", "absent: filtered", "1"]
+    );
+    assert_eq!(shipped("repeat_contact", &calls, LATE), ["0", "1", "0"]);
+    assert_eq!(
+        shipped("contacts_per_issue", &calls, LATE),
+        ["2", "absent: filtered", "1"]
+    );
+    assert_eq!(
+        shipped("first_contact_resolution", &calls, 20 * DAY + 60),
+        ["0", "absent: filtered", "absent: not_final"]
+    );
+    // Nobody answered: there is nothing that could be resolved, and still the customer comes back.
+    let gave_up = Call::default()
+        .told(at(0).state(State::Queued).queue("support"))
+        .told(at(60).state(State::Abandoned));
+    let calls = [gave_up, on_day(1)];
+    assert_eq!(
+        shipped("first_contact_resolution", &calls, LATE),
+        ["absent: filtered", "absent: filtered"]
+    );
+    assert_eq!(shipped("repeat_contact", &calls, LATE), ["0", "1"]);
+    assert_eq!(
+        shipped("repeat_contact", &[on_day(0), outbound(1)], LATE),
+        ["0", "absent: filtered"]
+    );
+}
+
+#[test]
+fn the_guides_rule_wants_it_settled_and_nobody_called_back() {
+    let rule = |calls: &[Call]| shipped("first_contact_resolution_disposition", calls, LATE);
+    let said =
+        |disposition: &'static str| with(on_day(0), move |told| told.disposition(disposition), 120);
+    assert_eq!(rule(&[on_day(0)]), ["1"]);
+    assert_eq!(rule(&[said("ESCALATED")]), ["0"]);
+    assert_eq!(rule(&[said("")]), ["absent: not_stated"]);
+    assert_eq!(rule(&[said(""), on_day(3)])[0], "0");
+    assert_eq!(rule(&[on_day(0), on_day(3)])[0], "0");
+    let callback = with(outbound(2), |told| told.media("callback"), 2 * DAY);
+    assert_eq!(rule(&[on_day(0), callback])[0], "0");
+    assert_eq!(rule(&[on_day(0), outbound(2)])[0], "1");
+}
