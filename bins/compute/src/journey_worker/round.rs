@@ -1,0 +1,358 @@
+//! One round: lock, read, evaluate, write, forget the marks; one transaction.
+
+use super::ask::{self, Ask, Definitions, Task, Tasks};
+use super::evaluate::{Results, Work};
+use super::matter::{Reached, reached};
+use super::reach::{self, Near};
+use super::sessions::Sessions;
+use super::{Drained, JourneyWorker, items};
+use crate::catalogue::Active;
+use kpi::Reason;
+use schema::{Millis, UtcMicros};
+use std::collections::{BTreeMap, BTreeSet};
+use store::journeys::{self, Locked, Noted};
+use store::marks::{self, Kind, Mark};
+use store::partitions::Table;
+use store::{StoreError, Transaction, metrics};
+
+/// So many contacts are read with their facts in one round; what is left waits for the next.
+const CONTACTS: usize = 4_000;
+
+/// One customer in a round.
+struct Customer<'a> {
+    locked: &'a Locked,
+    task: &'a Task,
+    longest: Millis,
+    /// The largest matter found.
+    contacts: usize,
+    /// When the first verdict that is not final yet will be.
+    due: Option<UtcMicros>,
+    /// What the next round has to do.
+    rest: Vec<Ask>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not yet, or not any more: this round has too much to do.
+    Waits,
+    Done,
+    /// A contact cannot be read.
+    Unreadable,
+}
+
+/// A matter to be evaluated by some definitions.
+struct Chosen {
+    /// The place of the stretch it is near to.
+    near: usize,
+    /// The place of the definitions among those of the ask.
+    group: usize,
+    reached: Reached,
+}
+
+impl JourneyWorker {
+    /// Does what is asked for, as far as no other worker has it at hand, and commits.
+    pub(super) async fn round(
+        &self,
+        tx: Transaction<'_>,
+        active: &Active,
+        tasks: Tasks,
+        as_of: UtcMicros,
+    ) -> Result<Drained, StoreError> {
+        let keys: Vec<(&str, &str)> = tasks.keys().map(|key| (&*key.0, &*key.1)).collect();
+        if keys.is_empty() {
+            return Ok(Drained::default());
+        }
+        let locked = journeys::lock(&tx, &keys).await?;
+        let nothing = Task::default();
+        let mut customers: Vec<Customer<'_>> = locked
+            .iter()
+            .map(|locked| {
+                let key = (locked.tenant.clone(), locked.customer_key.clone());
+                Customer::new(locked, tasks.get(&key).unwrap_or(&nothing))
+            })
+            .collect();
+        let mut definitions = Definitions::new(active);
+        let mut sessions = Sessions::default();
+        let mut results = Results::new(active);
+        let near = self
+            .near(&tx, &mut customers, &mut definitions, &mut sessions, as_of)
+            .await?;
+        self.evaluate(
+            &tx,
+            &near,
+            &mut customers,
+            &mut sessions,
+            &mut results,
+            as_of,
+        )
+        .await?;
+        gone(&tx, &customers, &mut sessions, &mut results, as_of).await?;
+        self.partitions
+            .ensure(Table::ComputedMetrics, results.months())
+            .await?;
+        let upserted = metrics::upsert(&tx, &results.as_rows()).await?;
+        let cells = items::write(&tx, &results.contributions).await?;
+        let found = self.findings.record(&tx, results.evaluated()).await?;
+        leave(&tx, &customers, as_of).await?;
+        tx.commit().await?;
+        self.findings.keep(found);
+        let count = |state| customers.iter().filter(|it| it.state == state).count() as u64;
+        Ok(Drained {
+            customers: count(State::Done),
+            evaluated: results.rows.len() as u64,
+            written: upserted.written,
+            queued: upserted.queued,
+            cells,
+            unreadable: count(State::Unreadable),
+        })
+    }
+
+    /// The contacts near all that changed or is due, with the place of their customer.
+    async fn near<'a>(
+        &self,
+        tx: &Transaction<'_>,
+        customers: &mut [Customer<'a>],
+        definitions: &mut Definitions<'_>,
+        sessions: &mut Sessions,
+        as_of: UtcMicros,
+    ) -> Result<Vec<(usize, Near<'a>)>, StoreError> {
+        let most = self.config.contacts_max.max(1);
+        let (mut owners, mut near) = (Vec::new(), Vec::new());
+        for (place, customer) in customers.iter().enumerate() {
+            let locked = customer.locked;
+            for ask in definitions.asks(customer.task, locked, as_of) {
+                let key = (locked.tenant.as_str(), locked.customer_key.as_str());
+                owners.push(place);
+                near.push(Near::new(key, ask, locked.longest, most));
+            }
+        }
+        reach::read(tx, &mut near, sessions).await?;
+        for (owner, near) in owners.iter().zip(&near) {
+            let customer = &mut customers[*owner];
+            customer.longest = customer.longest.max(near.longest);
+            if near.unreadable {
+                customer.state = State::Unreadable;
+            }
+        }
+        Ok(owners.into_iter().zip(near).collect())
+    }
+
+    /// Evaluates as much of it as one round may, customer by customer.
+    async fn evaluate(
+        &self,
+        tx: &Transaction<'_>,
+        near: &[(usize, Near<'_>)],
+        customers: &mut [Customer<'_>],
+        sessions: &mut Sessions,
+        results: &mut Results<'_>,
+        as_of: UtcMicros,
+    ) -> Result<(), StoreError> {
+        let most = self.config.contacts_max.max(1);
+        let mut chosen: Vec<Chosen> = Vec::new();
+        let mut wanted: BTreeSet<(&str, &str)> = BTreeSet::new();
+        let mut full = false;
+        for (place, (owner, near)) in near.iter().enumerate() {
+            let customer = &mut customers[*owner];
+            if customer.state == State::Unreadable {
+                continue;
+            }
+            if full {
+                // Of one that was begun the rest is marked anew; the others keep their marks.
+                if customer.state == State::Done {
+                    customer.rest.push(near.ask.clone());
+                }
+                continue;
+            }
+            customer.state = State::Done;
+            customer.rest.extend(near.rest.map(|rest| Ask {
+                stretch: rest,
+                ..near.ask.clone()
+            }));
+            let spans = near.spans();
+            for (group, (within, _)) in near.ask.definitions.groups.iter().enumerate() {
+                for reached in reached(&spans, *within, near.stretch, most) {
+                    customer.contacts = customer.contacts.max(reached.contacts.len());
+                    let ids = contacts(near, &reached).into_iter();
+                    wanted.extend(ids.map(|id| (near.tenant, id)));
+                    chosen.push(Chosen {
+                        near: place,
+                        group,
+                        reached,
+                    });
+                }
+            }
+            full = wanted.len() >= CONTACTS;
+        }
+        // Without definitions, or without anything near, nothing is left to do of a customer.
+        let asked: BTreeSet<usize> = near.iter().map(|(owner, _)| *owner).collect();
+        for (place, customer) in customers.iter_mut().enumerate() {
+            if !asked.contains(&place) {
+                customer.state = State::Done;
+            }
+        }
+        sessions.fetch(tx, wanted).await?;
+        for chosen in &chosen {
+            let (owner, near) = &near[chosen.near];
+            let customer = &mut customers[*owner];
+            let unreadable = contacts(near, &chosen.reached).into_iter().any(|id| {
+                sessions
+                    .get(near.tenant, id)
+                    .is_some_and(|read| read.session.is_none())
+            });
+            if unreadable {
+                customer.state = State::Unreadable;
+            }
+        }
+        for chosen in &chosen {
+            let (owner, near) = &near[chosen.near];
+            let customer = &mut customers[*owner];
+            if customer.state == State::Unreadable {
+                continue;
+            }
+            let contacts = contacts(near, &chosen.reached);
+            let reached = &chosen.reached;
+            let work = Work {
+                tenant: near.tenant,
+                customer_key: Some(near.customer_key),
+                write: if reached.crowded {
+                    (0..contacts.len()).collect()
+                } else {
+                    let first = reached.contacts.start;
+                    reached.write.iter().map(|place| place - first).collect()
+                },
+                contacts,
+                which: &near.ask.definitions.groups[chosen.group].1,
+                withheld: reached.crowded.then_some(Reason::TOO_MANY_CONTACTS),
+            };
+            let due = results.evaluate(&work, sessions, as_of);
+            if near.ask.version.is_none() {
+                customer.due = customer.due.into_iter().chain(due).min();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Customer<'a> {
+    fn new(locked: &'a Locked, task: &'a Task) -> Self {
+        Self {
+            locked,
+            task,
+            longest: locked.longest,
+            contacts: 0,
+            due: None,
+            rest: Vec::new(),
+            state: State::Waits,
+        }
+    }
+}
+
+/// The contacts whose facts are needed: of a crowded matter only those that are withheld.
+fn contacts<'n>(near: &'n Near<'_>, reached: &Reached) -> Vec<&'n str> {
+    let id = |place: usize| near.contacts[place].0.interaction_id.as_str();
+    if reached.crowded {
+        reached.write.iter().copied().map(id).collect()
+    } else {
+        reached.contacts.clone().map(id).collect()
+    }
+}
+
+/// Withholds the rows of contacts that have no customer any more. One that has another is evaluated as that one's.
+async fn gone(
+    tx: &Transaction<'_>,
+    customers: &[Customer<'_>],
+    sessions: &mut Sessions,
+    results: &mut Results<'_>,
+    as_of: UtcMicros,
+) -> Result<(), StoreError> {
+    let left = || {
+        customers
+            .iter()
+            .filter(|customer| customer.state == State::Done)
+            .flat_map(|customer| {
+                let ids = customer.locked.gone.iter();
+                ids.map(|id| (customer.locked.tenant.as_str(), id.as_str()))
+            })
+    };
+    sessions.fetch(tx, left().collect()).await?;
+    for (tenant, id) in left() {
+        let without = sessions
+            .get(tenant, id)
+            .is_some_and(|read| read.stored.customer_key.is_none());
+        if !without {
+            continue;
+        }
+        let stored = metrics::of_interaction(tx, tenant, id).await?;
+        let named: Vec<_> = stored
+            .iter()
+            .map(|row| (row.metric_type.as_str(), row.metric_version))
+            .collect();
+        let which = results.journeys(&named);
+        let work = Work {
+            tenant,
+            customer_key: None,
+            contacts: vec![id],
+            write: vec![0],
+            which: &which,
+            withheld: Some(Reason::NO_CUSTOMER),
+        };
+        results.evaluate(&work, sessions, as_of);
+    }
+    Ok(())
+}
+
+/// Notes what comes next, and puts new marks for what is left in the place of those that were read.
+async fn leave(
+    tx: &Transaction<'_>,
+    customers: &[Customer<'_>],
+    as_of: UtcMicros,
+) -> Result<(), StoreError> {
+    let done = || {
+        customers
+            .iter()
+            .filter(|customer| customer.state == State::Done)
+    };
+    let mut rest: BTreeMap<(&str, String), Vec<(UtcMicros, UtcMicros)>> = BTreeMap::new();
+    for customer in done() {
+        for ask in &customer.rest {
+            let subject = journeys::subject(&customer.locked.customer_key, ask.version);
+            let stretch = (ask.stretch.from, ask.stretch.to);
+            let key = (customer.locked.tenant.as_str(), subject);
+            rest.entry(key).or_default().push(stretch);
+        }
+    }
+    let rest: Vec<Mark<'_>> = rest
+        .iter()
+        .flat_map(|((tenant, subject), stretches)| {
+            stretches.iter().map(move |(from, to)| Mark {
+                kind: Kind::Journey,
+                tenant,
+                subject,
+                from: *from,
+                to: *to,
+            })
+        })
+        .collect();
+    marks::append(tx, &rest).await?;
+    let noted: Vec<Noted<'_>> = done()
+        .map(|customer| {
+            let locked = customer.locked;
+            // What is not due yet and was not looked at now still waits.
+            let waits = locked.due_at.filter(|_| ask::due(locked, as_of).is_none());
+            Noted {
+                tenant: &locked.tenant,
+                customer_key: &locked.customer_key,
+                contacts: i32::try_from(customer.contacts).unwrap_or(i32::MAX),
+                longest: customer.longest,
+                due_at: waits.into_iter().chain(customer.due).min(),
+            }
+        })
+        .collect();
+    journeys::note(tx, &noted).await?;
+    let read: Vec<i64> = done()
+        .flat_map(|customer| customer.task.marks.iter().copied())
+        .collect();
+    marks::remove(tx, &read).await?;
+    Ok(())
+}
