@@ -196,7 +196,10 @@ impl Aggregate {
             self.extremes = Some((min, max));
         }
         if stated(SKETCH) {
-            self.sketch.get_or_insert_default().take(bytes)?;
+            let values = self.sketch.get_or_insert_default().take(bytes)?;
+            if values > self.items {
+                return Err(DecodeError::Content("a sketch of more than all items"));
+            }
         }
         Ok(())
     }

@@ -20,6 +20,10 @@ pub struct Cell(pub i32);
 pub struct Day(pub i32);
 
 impl Cell {
+    pub(crate) const FIRST: Self = Self(i32::MIN);
+    /// One less than the greatest number, so that the number after it is one too.
+    pub(crate) const LAST: Self = Self(i32::MAX - 1);
+
     /// The one that an instant is in: at its start or after, before its end.
     pub fn of(at: UtcMicros) -> Self {
         Self(saturating(at.0.div_euclid(CELL_MICROS)))
@@ -90,8 +94,7 @@ impl Day {
 /// Splits `[from, to)` at cell borders: each cell touched, with the part of the stretch that lies in it. The parts add up to the whole.
 pub fn split(from: UtcMicros, to: UtcMicros) -> impl Iterator<Item = (Cell, UtcMicros, UtcMicros)> {
     let cells = numbers(from, to);
-    let last = cells.end.saturating_sub(1);
-    let first = cells.start;
+    let (first, last) = (cells.start, cells.end - 1);
     // The ends are the stretch's own, also where an instant is beyond the cells.
     cells.map(move |number| {
         let cell = Cell(number);
@@ -136,10 +139,11 @@ fn numbers(from: UtcMicros, to: UtcMicros) -> Range<i32> {
     if from >= to {
         return 0..0;
     }
-    let last = Cell::of(UtcMicros(to.0.saturating_sub(1)));
-    Cell::of(from).0..last.0.saturating_add(1)
+    let last = Cell::of(UtcMicros(to.0 - 1));
+    Cell::of(from).0..last.0 + 1
 }
 
 fn saturating(number: i64) -> i32 {
-    i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
+    let number = number.clamp(Cell::FIRST.0.into(), Cell::LAST.0.into());
+    i32::try_from(number).unwrap_or_default()
 }

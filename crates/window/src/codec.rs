@@ -32,12 +32,14 @@ pub(crate) fn put_signed(bytes: &mut Vec<u8>, number: i64) {
 
 /// As [`put_signed`].
 pub(crate) fn put_wide(bytes: &mut Vec<u8>, number: i128) {
-    let mut number = (number << 1 ^ number >> 127).cast_unsigned();
-    while let Err(_wide) = u64::try_from(number) {
-        bytes.push(low(number as u64) | 0x80);
+    let mut number = ((number << 1) ^ (number >> 127)).cast_unsigned();
+    loop {
+        match u64::try_from(number) {
+            Ok(rest) => return put_unsigned(bytes, rest),
+            Err(_) => bytes.push(number.to_le_bytes()[0] | 0x80),
+        }
         number >>= 7;
     }
-    put_unsigned(bytes, number as u64);
 }
 
 #[allow(clippy::cast_possible_truncation)]

@@ -100,7 +100,10 @@ impl DayCells {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::of(bytes, VERSION)?;
         let filled: [u8; PLACES / 8] = reader.array()?;
-        let mut cells = Self::default();
+        let mut cells = Self {
+            entries: Vec::with_capacity(bytes.len() / 8),
+            ..Self::default()
+        };
         for quarter in 0..QUARTERS {
             let before = cells.entries.len();
             if filled[usize::from(quarter / 8)] >> (quarter % 8) & 1 == 1 {

@@ -96,14 +96,15 @@ impl Sketch {
         }
     }
 
-    pub(crate) fn take(&mut self, bytes: &mut Reader<'_>) -> Result<(), DecodeError> {
+    /// Gives how many values it holds.
+    pub(crate) fn take(&mut self, bytes: &mut Reader<'_>) -> Result<u64, DecodeError> {
         let buckets = bytes.length()?;
         if buckets == 0 {
             return Err(DecodeError::Content("a sketch of nothing"));
         }
         self.0.clear();
         self.0.reserve_exact(buckets);
-        let mut number = 0;
+        let (mut number, mut values) = (0, 0_u64);
         for index in 0..buckets {
             let several;
             if index == 0 {
@@ -127,8 +128,9 @@ impl Sketch {
                 return Err(DecodeError::Content("a count that goes without saying"));
             }
             self.0.push((number, count));
+            values = values.saturating_add(count);
         }
-        Ok(())
+        Ok(values)
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Window {
 /// past midnight that North America and Gaza had until 2011), edges lie at the quarter hour before. All sizes but shifts cover the time
 /// line without gap or overlap.
 ///
-/// What it takes grows with the number of windows asked for, so the caller bounds the stretch.
+/// What it takes grows with the number of windows asked for, so the caller bounds the stretch. Beyond the years ±61,000 there are none.
 pub fn windows(
     size: Size,
     zone: Zone,
@@ -36,6 +36,8 @@ pub fn windows(
     from: UtcMicros,
     to: UtcMicros,
 ) -> Vec<Window> {
+    let from = from.max(Cell::FIRST.start());
+    let to = to.min(Cell::LAST.end());
     if from >= to {
         return Vec::new();
     }
@@ -91,14 +93,17 @@ impl Found {
 /// by the offset.
 fn by_clock(length: i32, zone: Zone, found: &mut Found) {
     let (first, last) = (Cell::of(found.from), Cell::of(UtcMicros(found.to.0 - 1)));
-    // A change that cuts the window in which the stretch begins is at most one length before it.
-    let changes = zone.transitions(Cell(first.0.saturating_sub(length)).start().0, last.end().0);
+    let after_all = last.0.saturating_add(length);
+    // Changes that cut the first or the last window are at most one length away.
+    let changes = zone.transitions(
+        Cell(first.0.saturating_sub(length)).start().0,
+        Cell(after_all).end().0,
+    );
     let mut begin = i32::MIN;
     let mut offset = changes.first().map_or_else(
         || zone.local(found.from.0).offset_seconds,
         |c| c.offset_before,
     );
-    let after_all = last.0.saturating_add(length);
     for change in changes.iter().map(Some).chain([None]) {
         let end = change.map_or(after_all, |change| Cell::of(UtcMicros(change.at_micros)).0);
         // Edges are moved back to the quarter hour, so what is added to UTC is rounded up.

@@ -54,7 +54,7 @@ impl Schedule {
 
     /// Whether every edge is at a quarter hour of the wall clock, as those of windows must be; the first that is not, otherwise.
     pub fn on_quarter_hours(&self) -> Result<(), OffQuarter> {
-        let off = |minute: &u16| minute % 15 != 0;
+        let off = |minute: &u16| !minute.is_multiple_of(15);
         match self.hours.edges().find(off) {
             None => Ok(()),
             Some(minute) => Err(OffQuarter {

@@ -70,6 +70,12 @@ fn the_documented_example_is_places() {
     };
     let resolved = places.resolve(&ZoneSource::ORDER, &asked);
     assert_eq!(resolved.zone.name(), "Atlantic/Canary");
+    assert_eq!(places.platform("acme"), Some("genesys"));
+    let site = places.zone_of_group("acme", None, None, &[("site", "porto")], None, 0);
+    assert_eq!(
+        (site.zone.name(), site.source),
+        ("Europe/Lisbon", ZoneSource::Attribute)
+    );
 }
 
 #[test]
@@ -230,7 +236,7 @@ until = 2024-01-01
         told,
         [
             "1:10: `places` must be a version from 1 to 32767, not 0",
-            "2:1: unknown member `colour`; known are places, organisation, queue, agent",
+            "2:1: unknown member `colour`; known are places, organisation, queue, agent, team, attribute",
             "5:8: unknown time zone \"Nowhere\": an IANA name such as Europe/Berlin, a Windows name or an offset such as +05:30 is needed",
             "8:1: this organisation has an entry already",
             "11:1: `zone` is missing",
@@ -238,7 +244,7 @@ until = 2024-01-01
             "14:10: `tenant` is empty",
             "21:8: `from` must be an instant such as 2024-12-24T08:00:00Z, or a date, without quotes, not 2024-01-01T08:00:00",
             "26:6: this agent has an entry from that instant already",
-            "28:1: unknown member `until`; known are tenant, id, zone, from",
+            "28:1: unknown member `until`; known are tenant, id, zone, from, team",
         ]
     );
 }
@@ -255,4 +261,245 @@ fn a_version_is_needed_and_kept() {
     assert_eq!(Places::empty().version(), 0);
     let problems = Places::read("").unwrap_err();
     assert_eq!(problems[0].to_string(), "1:1: `places` is missing");
+}
+
+const GROUPS: &str = r#"
+places = 8
+
+[[organisation]]
+zone = "Europe/Berlin"
+platform = "genesys"
+[[organisation]]
+tenant = "acme"
+platform = "cxone"
+
+[[queue]]
+id = "support"
+zone = "Europe/Lisbon"
+
+[[agent]]
+id = "anna"
+zone = "Europe/Madrid"
+team = "service"
+[[agent]]
+id = "anna"
+from = 2024-07-01
+team = "sales"
+[[agent]]
+id = "anna"
+from = 2024-09-01
+zone = "Atlantic/Canary"
+[[agent]]
+tenant = "acme"
+id = "anna"
+from = 2024-01-01
+team = "night"
+
+[[team]]
+id = "sales"
+zone = "Europe/Rome"
+[[team]]
+id = "service"
+[[team]]
+tenant = "acme"
+id = "sales"
+zone = "America/Denver"
+
+[[attribute]]
+name = "site"
+value = "porto"
+zone = "Europe/Lisbon"
+[[attribute]]
+name = "site"
+value = "funchal"
+zone = "Atlantic/Madeira"
+[[attribute]]
+tenant = "acme"
+name = "site"
+value = "porto"
+zone = "America/Sao_Paulo"
+"#;
+
+#[test]
+fn platforms_and_teams_are_known() {
+    let places = Places::read(GROUPS).unwrap();
+    assert_eq!(places.platform("acme"), Some("cxone"));
+    assert_eq!(places.platform("other"), Some("genesys"));
+    assert_eq!(Places::empty().platform("acme"), None);
+    let team = |tenant, instant| places.team(tenant, "anna", utc(instant));
+    assert_eq!(team("other", "1990-01-01T00:00Z"), Some("service"));
+    assert_eq!(team("other", "2024-06-30T23:59:59Z"), Some("service"));
+    assert_eq!(team("other", "2024-07-01T00:00Z"), Some("sales"));
+    assert_eq!(
+        team("other", "2024-10-01T00:00Z"),
+        Some("sales"),
+        "another zone, the same team"
+    );
+    assert_eq!(team("acme", "2024-02-01T00:00Z"), Some("night"));
+    assert_eq!(
+        team("acme", "2023-02-01T00:00Z"),
+        Some("service"),
+        "as for all tenants"
+    );
+    assert_eq!(places.team("other", "bela", 0), None);
+    // The zone goes on where an entry has a team alone.
+    let zone = |instant| {
+        let asked = Asked {
+            agent: Some("anna"),
+            at_micros: utc(instant),
+            ..NOBODY
+        };
+        places.resolve(&ZoneSource::ORDER, &asked).zone.name()
+    };
+    assert_eq!(zone("2024-08-01T00:00Z"), "Europe/Madrid");
+    assert_eq!(zone("2024-09-01T00:00Z"), "Atlantic/Canary");
+}
+
+#[test]
+fn a_group_has_the_zone_of_the_narrowest_that_has_one() {
+    let places = Places::read(GROUPS).unwrap();
+    let porto = [("colour", "red"), ("site", "porto")];
+    let found = |tenant, agent, team, attributes: &[(&str, &str)], queue| {
+        let at = utc("2024-08-01T00:00Z");
+        let resolved = places.zone_of_group(tenant, agent, team, attributes, queue, at);
+        assert_eq!(resolved.unknown, None);
+        (resolved.zone.name(), resolved.source.as_str())
+    };
+    let (sales, support) = (Some("sales"), Some("support"));
+    let anna = Some(("anna", Some("Europe/Oslo")));
+    assert_eq!(
+        found("other", anna, sales, &porto, support),
+        ("Europe/Madrid", "agent")
+    );
+    let bela = Some(("bela", Some("Europe/Oslo")));
+    assert_eq!(
+        found("other", bela, sales, &porto, support),
+        ("Europe/Oslo", "agent")
+    );
+    let unknown = Some(("bela", None));
+    assert_eq!(
+        found("other", unknown, sales, &porto, support),
+        ("Europe/Rome", "team")
+    );
+    assert_eq!(
+        found("acme", None, sales, &porto, support),
+        ("America/Denver", "team")
+    );
+    let service = Some("service");
+    assert_eq!(
+        found("other", None, service, &porto, support),
+        ("Europe/Lisbon", "attribute")
+    );
+    assert_eq!(
+        found("acme", None, None, &porto, support),
+        ("America/Sao_Paulo", "attribute")
+    );
+    assert_eq!(
+        found("acme", None, None, &[("site", "funchal")], None),
+        ("Atlantic/Madeira", "attribute")
+    );
+    assert_eq!(
+        found("other", None, service, &[("site", "faro")], support),
+        ("Europe/Lisbon", "queue")
+    );
+    assert_eq!(
+        found("other", None, None, &[], Some("sales")),
+        ("Europe/Berlin", "organisation")
+    );
+    assert_eq!(
+        found("acme", None, None, &[], None),
+        ("Europe/Berlin", "organisation")
+    );
+}
+
+#[test]
+fn a_group_whose_zone_is_not_known_says_so() {
+    let places = Places::read(GROUPS).unwrap();
+    let wrong = Some(("bela", Some("Foo Standard Time")));
+    let told = Some((ZoneSource::Agent, "Foo Standard Time"));
+    let resolved = places.zone_of_group("other", wrong, Some("sales"), &[], None, 0);
+    assert_eq!(
+        (resolved.source, resolved.unknown),
+        (ZoneSource::Team, told)
+    );
+    let nobody = Places::empty().zone_of_group("other", wrong, Some("sales"), &[], None, 0);
+    assert_eq!((nobody.source, nobody.unknown), (ZoneSource::None, told));
+    assert_eq!(nobody.zone.name(), "UTC");
+    // Teams and attributes are of groups: what is asked by the usual order has neither.
+    let order = [
+        ZoneSource::Team,
+        ZoneSource::Attribute,
+        ZoneSource::Organisation,
+    ];
+    let source = places.resolve(&order, &NOBODY).source;
+    assert_eq!(source, ZoneSource::Organisation);
+}
+
+#[test]
+fn problems_of_what_groups_need_are_told() {
+    let text = "\
+places = 1
+
+[[organisation]]
+tenant = \"acme\"
+[[organisation]]
+platform = \"genesys\"
+[[organisation]]
+zone = \"UTC\"
+[[organisation]]
+tenant = \"b\"
+platform = 5
+
+[[agent]]
+id = \"anna\"
+[[agent]]
+id = \"anna\"
+team = \"sales\"
+from = 2024-01-01
+[[agent]]
+id = \"anna\"
+team = \"service\"
+from = 2024-01-01T00:00:00Z
+
+[[team]]
+zone = \"UTC\"
+[[team]]
+id = \"sales\"
+[[team]]
+id = \"sales\"
+zone = \"Mars\"
+members = []
+
+[[attribute]]
+name = \"site\"
+[[attribute]]
+name = \"site\"
+value = \"porto\"
+zone = \"UTC\"
+[[attribute]]
+name = \"site\"
+value = \"porto\"
+zone = \"UTC\"
+colour = 1
+";
+    let problems = Places::read(text).unwrap_err();
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "3:1: `zone` or `platform` is missing",
+            "7:1: this organisation has an entry already",
+            "11:12: `platform` must be a text, not 5",
+            "13:1: `zone` or `team` is missing",
+            "20:6: this agent has an entry from that instant already",
+            "24:1: `id` is missing",
+            "29:6: this team has an entry already",
+            "30:8: unknown time zone \"Mars\": an IANA name such as Europe/Berlin, a Windows name or an offset such as +05:30 is needed",
+            "31:1: unknown member `members`; known are tenant, id, zone",
+            "33:1: `zone` is missing",
+            "33:1: `value` is missing",
+            "41:9: this value of the attribute has an entry already",
+            "43:1: unknown member `colour`; known are tenant, name, value, zone",
+        ]
+    );
 }

@@ -259,6 +259,29 @@ proptest! {
         }
     }
 
+    /// They are what is open, in whole stretches that do not depend on what is asked for.
+    #[test]
+    fn spans_are_the_open_stretches(
+        (zone, around, model) in case(),
+        from in -8 * DAY..8 * DAY, length in 1..8 * DAY,
+        cut in any::<prop::sample::Index>(), short in 1..2 * DAY,
+    ) {
+        let schedule = model.schedule();
+        let (from, to) = (around + from, around + from + length);
+        let spans = schedule.spans(zone, from, to);
+        prop_assert!(spans.iter().all(|(begin, end)| begin < end && *begin < to && *end > from));
+        prop_assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+        let open: i64 = spans.iter().map(|(begin, end)| *end.min(&to) - *begin.max(&from)).sum();
+        prop_assert_eq!(open, schedule.business_micros(zone, from, to));
+        for (begin, end) in &spans {
+            prop_assert!(schedule.contains(zone, *begin) && schedule.contains(zone, *end - 1));
+        }
+        let begin = from + i64::try_from(cut.index(usize::try_from(length).unwrap())).unwrap();
+        let end = (begin + short).min(to);
+        let part = spans.into_iter().filter(|span| span.0 < end && span.1 > begin);
+        prop_assert_eq!(schedule.spans(zone, begin, end), part.collect::<Vec<_>>(), "{}", model.document());
+    }
+
     #[test]
     fn no_instant_is_too_much_for_a_schedule((zone, _, model) in case(), from in any::<i64>(), to in any::<i64>()) {
         let schedule = model.schedule();
@@ -318,6 +341,13 @@ zone = "+01:00"
 id = "b"
 from = 2024-01-01T00:00:00Z
 zone = "Asia/Tokyo"
+team = "t"
+[[team]]
+id = "t"
+[[attribute]]
+name = "site"
+value = "c"
+zone = "UTC"
 "#;
 
 proptest! {

@@ -251,6 +251,109 @@ fn a_date_goes_on_after_the_next_has_begun_where_midnight_is_passed_twice() {
     assert!(!late.contains(st_johns, last));
 }
 
+/// The spans as texts, `2024-02-05T08:00Z 4` with their hours.
+fn spans(schedule: &Schedule, zone_name: &str, from: &str, to: &str) -> Vec<String> {
+    let found = schedule.spans(zone(zone_name), utc(from), utc(to));
+    let show = |(begin, end): &(i64, i64)| {
+        let hours = (end - begin) / HOUR;
+        format!("{} {hours}", crate::show(*begin))
+    };
+    found.iter().map(show).collect()
+}
+
+#[test]
+fn spans_are_whole_and_touch_without_becoming_one() {
+    let shifts =
+        schedule("[weekly]\neveryday = [\"06:00-14:00\", \"14:00-22:00\", \"22:00-06:00\"]");
+    assert_eq!(
+        spans(
+            &shifts,
+            "Europe/Berlin",
+            "2024-03-30T20:00Z",
+            "2024-03-31T05:00Z"
+        ),
+        [
+            "2024-03-30T13:00Z 8",
+            "2024-03-30T21:00Z 7",
+            "2024-03-31T04:00Z 8"
+        ],
+        "the night of spring has 7 hours"
+    );
+    let always = schedule("round_the_clock = true");
+    assert_eq!(
+        spans(&always, "UTC", "2024-03-30T20:00Z", "2024-03-31T05:00Z"),
+        ["2024-03-30T00:00Z 24", "2024-03-31T00:00Z 24"]
+    );
+    assert_eq!(
+        spans(&always, "UTC", "2024-03-30T20:00Z", "2024-03-30T20:00Z"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn spans_that_overlap_are_one_however_far_the_chain_reaches() {
+    let chain = schedule(
+        "[weekly]\nmonday = [\"20:00-19:00\"]\ntuesday = [\"18:00-17:00\"]\nwednesday = [\"16:00-15:00\"]\nthursday = [\"14:00-13:00\"]\nfriday = [\"12:00-11:00\"]\nsaturday = [\"10:00-09:00\"]\nsunday = [\"08:00-12:00\"]",
+    );
+    let whole = ["2024-02-05T20:00Z 136"];
+    for instant in [
+        "2024-02-05T20:00Z",
+        "2024-02-08T12:00Z",
+        "2024-02-11T11:59Z",
+    ] {
+        let end = instant.replace("Z", ":01Z");
+        assert_eq!(spans(&chain, "UTC", instant, &end), whole, "{instant}");
+    }
+    assert_eq!(
+        spans(&chain, "UTC", "2024-02-11T12:00Z", "2024-02-12T20:00Z"),
+        [""; 0]
+    );
+    let autumn = schedule("[weekly]\nsunday = [\"00:00-01:30\", \"01:30-03:00\"]");
+    assert_eq!(
+        spans(
+            &autumn,
+            "America/New_York",
+            "2024-11-03T06:00Z",
+            "2024-11-03T06:01Z"
+        ),
+        ["2024-11-03T04:00Z 4"],
+        "both have the doubled half hour"
+    );
+}
+
+#[test]
+fn an_edge_off_the_quarter_hours_is_named() {
+    let told = |rest: &str| {
+        schedule(rest)
+            .on_quarter_hours()
+            .map_err(|off| off.to_string())
+    };
+    assert_eq!(told("round_the_clock = true"), Ok(()));
+    assert_eq!(
+        told("[weekly]\nmonday = [\"08:15-12:30\", \"22:45-06:00\"]"),
+        Ok(())
+    );
+    let at = |edge: &str| {
+        Err(format!(
+            "schedule test has an edge at {edge}, which is no quarter hour"
+        ))
+    };
+    assert_eq!(told("[weekly]\nmonday = [\"08:10-12:30\"]"), at("08:10"));
+    assert_eq!(told("[weekly]\nmonday = [\"22:00-06:05\"]"), at("06:05"));
+    assert_eq!(
+        told(
+            "[weekly]\nmonday = [\"08:00-12:00\"]\n[[exception]]\ndate = 2024-12-24\nopen = [\"08:00-11:59\"]"
+        ),
+        at("11:59")
+    );
+    assert_eq!(
+        told(
+            "[weekly]\n[[season]]\nfrom = 2024-07-01\nto = 2024-09-01\n[season.weekly]\nsunday = [\"08:01-09:00\"]"
+        ),
+        at("08:01")
+    );
+}
+
 #[test]
 fn no_interval_is_too_long_and_no_instant_too_far() {
     let office = Schedule::read(OFFICE).unwrap();
@@ -277,6 +380,7 @@ fn no_interval_is_too_long_and_no_instant_too_far() {
         for at in [i64::MIN, i64::MAX] {
             assert!(!always.contains(zone, at));
             assert_eq!(always.opened_on(zone, at), None);
+            assert!(always.spans(zone, at, at.saturating_add(1)).is_empty());
         }
     }
 }
