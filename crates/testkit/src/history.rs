@@ -252,10 +252,10 @@ fn value<'a>(
 }
 
 /// Numbers without an order, the same for the same seed (Steele, Lea and Flood's SplitMix64).
-struct Draws(u64);
+pub(crate) struct Draws(pub(crate) u64);
 
 impl Draws {
-    fn below(&mut self, bound: u64) -> i64 {
+    pub(crate) fn below(&mut self, bound: u64) -> i64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

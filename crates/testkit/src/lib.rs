@@ -10,6 +10,7 @@ pub mod db;
 pub mod eventually;
 pub mod history;
 pub mod http;
+pub mod month;
 pub mod paths;
 pub mod process;
 pub mod proxy;
