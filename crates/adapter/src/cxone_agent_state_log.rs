@@ -56,13 +56,13 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
         local(&row, "Start_Date")?.ok_or_else(|| ItemError::missing("Start_Date", LOCAL))?;
     let lasted = row.millis("Duration")?;
     let (at, until) = stretch(zone, start, local(&row, "End_Date")?, lasted);
-    let state = state(&row)?;
     let is_last = row.id("Log_State").as_deref() == Some("2");
     let has_length = until.is_none_or(|until| until > at);
     let reason = row
         .text("Outstate")
         .map(Cow::into_owned)
         .or_else(|| row.id_but_zero("Outstate_Code"));
+    let state = state(&row)?.because(reason.as_deref(), false);
     let team = row.id_but_zero("Team_No");
     let mut facts = Vec::new();
     if has_length || state == State::LoggedOut {

@@ -49,17 +49,18 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     let at = row
         .instant(&["startDate", "startTime"])?
         .ok_or_else(|| ItemError::missing("startDate", instant::EXPECTED))?;
-    let state = state(&row)?;
+    let reason = match row.text(&["outStateDescription"])? {
+        Some(reason) => Some(reason),
+        None => row.id("outStateId")?,
+    };
+    let is_wrapping = row.flag("isACW") == Some(true);
+    let state = state(&row, reason.as_deref())?.because(reason.as_deref(), is_wrapping);
     let lasted = row.seconds(&["duration"])?;
     if state != State::LoggedOut && lasted.is_some_and(|lasted| lasted <= Millis::ZERO) {
         return Ok(Outcome::Ignored {
             kind: "an agent state without length".to_owned(),
         });
     }
-    let reason = match row.text(&["outStateDescription"])? {
-        Some(reason) => Some(reason),
-        None => row.id("outStateId")?,
-    };
     let team = row.id("teamId")?;
     let stretch = Stretch {
         at,
@@ -83,24 +84,14 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     }))
 }
 
-fn state(row: &Row<'_>) -> Result<State, ItemError> {
-    let state = match row.text(&["agentStateName", "agentState"])? {
-        Some(name) => State::named(&name),
-        None if row.id("outStateId")?.is_some()
-            || row.text(&["outStateDescription"])?.is_some() =>
-        {
-            State::Unavailable
-        }
-        None if row.id("contactId")?.is_some() => State::Working,
-        None => {
-            return Err(ItemError::missing(
-                "agentStateName",
-                "the state's name, because its number differs by business unit",
-            ));
-        }
-    };
-    Ok(match state {
-        State::Unavailable if row.flag("isACW") == Some(true) => State::Wrapping,
-        state => state,
-    })
+fn state(row: &Row<'_>, reason: Option<&str>) -> Result<State, ItemError> {
+    match row.text(&["agentStateName", "agentState"])? {
+        Some(name) => Ok(State::named(&name)),
+        None if reason.is_some() => Ok(State::Unavailable),
+        None if row.id("contactId")?.is_some() => Ok(State::Working),
+        None => Err(ItemError::missing(
+            "agentStateName",
+            "the state's name, because its number differs by business unit",
+        )),
+    }
 }

@@ -48,6 +48,17 @@ impl State {
         }
     }
 
+    /// The state, known more closely by its reason: a flag for after-contact work, or a reason that names the sign-out.
+    pub(crate) fn because(self, reason: Option<&str>, is_wrapping: bool) -> Self {
+        match self {
+            Self::Unavailable if is_wrapping => Self::Wrapping,
+            Self::Unavailable if reason.map(Self::named) == Some(Self::LoggedOut) => {
+                Self::LoggedOut
+            }
+            state => state,
+        }
+    }
+
     /// Presence and routing in this state, for this reason.
     fn meaning(&self, reason: Option<&str>) -> (Presence, Routing) {
         match self {
@@ -86,9 +97,6 @@ const WORK: [&str; 4] = ["working", "inbound", "outbound", "consult"];
 
 fn unavailable(reason: &str) -> (Presence, Routing) {
     let has = |words: &[&str]| words.iter().any(|word| has_word(reason, word));
-    if matches!(reason, "logged_out" | "loggedout") {
-        return (Presence::Offline, Routing::OffQueue);
-    }
     if has(&["acw", "wrapup"]) || AFTER_CONTACT.iter().any(|words| reason.contains(words)) {
         return (Presence::OnQueue, Routing::Wrapping);
     }
@@ -172,7 +180,7 @@ mod tests {
             ("Logged In", None, "busy", "off_queue"),
             ("On The Moon", None, "on_the_moon", "off_queue"),
         ] {
-            let found = State::named(state).meaning(reason);
+            let found = State::named(state).because(reason, false).meaning(reason);
             assert_eq!(
                 (found.0.name(), found.1.name()),
                 (presence, routing),

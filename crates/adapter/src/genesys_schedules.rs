@@ -52,11 +52,14 @@ fn opened(body: &[u8], span: Range<usize>) -> Option<Vec<Cow<'_, [u8]>>> {
             Some(result) => {
                 let mut inner = members(body, &result)?;
                 // What was added to the answer may stand beside its result.
-                inner.extend(
-                    outer
-                        .into_iter()
-                        .filter(|(name, _)| is_shared(&body[name.clone()])),
-                );
+                for (name, value) in outer {
+                    let text = &body[name.clone()];
+                    if is_shared(text)
+                        && inner.iter().all(|(known, _)| &body[known.clone()] != text)
+                    {
+                        inner.push((name, value));
+                    }
+                }
                 inner
             }
             None => outer,
