@@ -22,11 +22,11 @@ macro_rules! contacts {
     };
 }
 
-// The comparison of starts alone is what the index answers; the one of both breaks ties.
+// Both in the order of the index, so that only as many are read as are wanted.
 pub(super) static BEFORE: Sql = Sql {
     step: "look for a customer's earlier contacts",
     text: contacts!(
-        "i.started_at <= k.at AND (i.started_at, i.interaction_id) < (k.at, k.id)",
+        "(i.started_at, i.interaction_id) < (k.at, k.id)",
         "i.started_at DESC, i.interaction_id DESC"
     ),
 };
@@ -34,7 +34,7 @@ pub(super) static BEFORE: Sql = Sql {
 pub(super) static AFTER: Sql = Sql {
     step: "look for a customer's later contacts",
     text: contacts!(
-        "i.started_at >= k.at AND (i.started_at, i.interaction_id) >= (k.at, k.id)",
+        "(i.started_at, i.interaction_id) > (k.at, k.id)",
         "i.started_at, i.interaction_id"
     ),
 };
@@ -67,7 +67,7 @@ pub struct Reach<'a> {
     pub customer_key: &'a str,
     /// The start to go from.
     pub at: UtcMicros,
-    /// Among those that start then, the id to go from; empty: in front of all.
+    /// Among those that start then, the id to go from, which is left out itself; empty: in front of all.
     pub interaction_id: &'a str,
 }
 
