@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # How fast it is on this machine, with release builds. The sender, both servers and the programs share its cores.
 #
-#   deploy/local/bench.sh [engine|http|all] [--interactions N]
+#   deploy/local/bench.sh [engine|http|windows|all] [--interactions N]
 #
 #   engine            a file of events to metrics, no services: `compute replay-file`, five runs of 100000 interactions, with one rule and
 #                     with the whole catalogue, whose times may be one to three; then what an evaluation costs, of one's own too
 #   http              signed webhooks to metric rows on private servers, one event a POST, then 100 a POST (20000 interactions)
+#   windows           what windows cost the line (with and without them in turns, 20000 interactions), how fresh they are at a quarter of
+#                     the rate, and a month of them for 1000000 interactions (--interactions) and 2000 agents beside one SQL statement
 #   --interactions N  other sizes than these
 #
 # The events come from the peers' generator where python3 and ../shared (or $KPILINE_SHARED) are, else from the platform double.
@@ -26,11 +28,13 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/lease.sh"
 # shellcheck source=lib/demo.sh
 . "$LIB/demo.sh"
+# shellcheck source=lib/windows.sh
+. "$LIB/windows.sh"
 
 WHAT=all INTERACTIONS=''
 while [ $# -gt 0 ]; do
     case $1 in
-    engine | http | all) WHAT=$1 ;;
+    engine | http | windows | all) WHAT=$1 ;;
     --interactions)
         INTERACTIONS=${2:-}
         [[ $INTERACTIONS =~ ^[1-9][0-9]{0,6}$ ]] || die "--interactions takes a number"
@@ -127,47 +131,70 @@ TEXT
     cargo run --locked --quiet --profile release -p kpi --example catalogue_speed
 }
 
-# http_run PER_POST CONNECTIONS
-http_run() {
-    local per_post=$1 connections=$2 began file
-    file=$DEMO_DIR/events.jsonl
+# bench_database: an empty database and virtual host, migrated.
+bench_database() {
     postgres_database kpiline_bench fresh
     rabbitmq_fresh_vhost kpiline-bench
     KPILINE_DATABASE_URL=$(postgres_url kpiline_bench)
     KPILINE_AMQP_URL=$(rabbitmq_url kpiline-bench)
     export KPILINE_DATABASE_URL KPILINE_AMQP_URL
     "$(line_program compute)" migrate 2>>"$LOG_DIR/migrate.log" >&2
-    demo_truth
+}
+
+# bench_line: ingest and compute.
+bench_line() {
     line_start ingest ingest serve --http-listen "127.0.0.1:$HTTP_PORT" --ops-listen "127.0.0.1:$INGEST_PORT" --log-level warn
     line_start compute compute serve --ops-listen "127.0.0.1:$COMPUTE_PORT" --log-level warn
     line_wait_ready ingest "$INGEST_PORT"
     line_wait_ready compute "$COMPUTE_PORT"
+}
+
+# http_run PER_POST CONNECTIONS [VERSION [PREPARE]]: leaves the rate in HTTP_RATE. VERSION of the rows that are compared with the truth;
+# PREPARE is called with the new database.
+http_run() {
+    local per_post=$1 connections=$2 version=${3:-1} began file
+    file=$DEMO_DIR/events.jsonl
+    bench_database
+    [ -z "${4:-}" ] || "$4"
+    demo_truth
+    bench_line
 
     say "$EVENTS events, $per_post a POST, $connections connections"
     began=$EPOCHREALTIME
     "$(line_program platform-double)" emit "$file" --url "http://127.0.0.1:$HTTP_PORT/hooks/genesys" --secret "$DEMO_SECRET" --retry \
         --per-post "$per_post" --connections "$connections" >"$BENCH_DIR/emit.json"
     watch_until "events received" demo_counted "+$EVENTS"
-    watch_until "rows unlike the truth" demo_differences 0 1
+    watch_until "rows unlike the truth" demo_differences 0 "$version"
     # The end is the last row's own time of writing, so that looking for it costs nothing that is measured.
+    HTTP_RATE=$(sql "SELECT round($EVENTS / (extract(epoch FROM max(updated_at)) - $began)) FROM computed_metrics")
     sql "SELECT format('HTTP to metric row, %s events a POST: %s events in %s s = %s events/s (accepted at %s/s, p50 %s ms, p99 %s ms; sender used %s s of a core)',
             $per_post, $EVENTS, round(took, 2), round($EVENTS / took), round((emit ->> 'events_per_second')::numeric),
             round((emit ->> 'latency_p50_ms')::numeric, 1), round((emit ->> 'latency_p99_ms')::numeric, 1), round((emit ->> 'cpu_seconds')::numeric, 1))
         FROM (SELECT extract(epoch FROM max(updated_at)) - $began AS took, '$(head -n 1 "$BENCH_DIR/emit.json")'::jsonb AS emit FROM computed_metrics) t"
+    watch_until "marks" windows_waiting 0
+    sql "SELECT format('HTTP to window row: %s windows, the last %s s after the first event', count(*), round(extract(epoch FROM max(computed_at)) - $began, 2))
+        FROM window_metrics HAVING count(*) > 0"
     line_stop
     DEMO_RUNNING=(ingest compute)
 }
 
-http() {
-    step "HTTP to metric row, ${INTERACTIONS:-20000} interactions"
+# servers: private ones, and what the line on them is told.
+servers() {
     services_acquire postgres rabbitmq
     PSQL=$(psql_command)
     DEMO_TENANT=bench DEMO_SECRET=$(random_word) DEMO_RUNNING=(ingest compute)
     HTTP_PORT=$(free_port 8080) INGEST_PORT=$(free_port 9101) COMPUTE_PORT=$(free_port 9102)
     GENESYS_PORT=$(free_port) CXONE_PORT=$(free_port)
     demo_configure
-    cp "$(events_of "${INTERACTIONS:-20000}")" "$DEMO_DIR/events.jsonl"
+    cp "$(events_of "$1")" "$DEMO_DIR/events.jsonl"
     EVENTS=$(wc -l <"$DEMO_DIR/events.jsonl")
+}
+
+truths() { [ "$DEMO_BAD" -eq 0 ] || die "a run did not come to the truth: ${DEMO_CHECKS[*]}"; }
+
+http() {
+    step "HTTP to metric row, ${INTERACTIONS:-20000} interactions"
+    servers "${INTERACTIONS:-20000}"
     http_run 1 64
     http_run 100 8
     cat <<'TEXT'
@@ -176,7 +203,16 @@ Others behind a broker, without the HTTP part (durable quorum queue to log, sess
   batched by 500, one transaction a batch       about 12,000 events/s
 Aims of this project: 8,000 events/s with one event a POST, 20,000 with 100.
 TEXT
-    [ "$DEMO_BAD" -eq 0 ] || die "a run did not come to the truth: ${DEMO_CHECKS[*]}"
+    truths
+}
+
+windows() {
+    step "HTTP to metric row with and without windows, 20000 interactions"
+    servers 20000
+    windows_http
+    windows_fresh
+    windows_month "${INTERACTIONS:-1000000}" 2000
+    truths
 }
 
 step "Tools and build (release)"
@@ -186,8 +222,10 @@ cargo build --locked --profile release --bin ingest --bin compute --bin platform
 case $WHAT in
 engine) engine ;;
 http) http ;;
+windows) windows ;;
 all)
     engine
     http
+    windows
     ;;
 esac

@@ -6,6 +6,7 @@
 #   kills   the kill test with 2000 interactions and 40 kills, with a seed of its own each time
 #   zones   every zone, and business time in 1000 random schedules, beside another implementation (skipped where it cannot be installed)
 #   laws    the property tests of expressions, sessions and KPIs with 20000 cases each (PROPTEST_CASES names another number)
+#   windows every window of the peers' workloads of 2000 and of 100000 interactions, with up to 2000 agents, beside a naive truth; then all again
 #   change  a KPI's rule changed over 100000 stored interactions, optimised: preview, activate, replay, promote, rollback,
 #           each with its seconds
 #   demos   the demo again and again with other calls, until MINUTES have passed since the beginning
@@ -17,7 +18,7 @@ HERE=$(dirname -- "${BASH_SOURCE[0]}")
 MINUTES=30 PARTS=()
 for word in "$@"; do
     case $word in
-    kills | zones | laws | change | demos) PARTS+=("$word") ;;
+    kills | zones | laws | windows | change | demos) PARTS+=("$word") ;;
     -h | --help)
         sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit 0
@@ -31,7 +32,7 @@ for word in "$@"; do
         ;;
     esac
 done
-[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills zones laws change demos)
+[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills zones laws windows change demos)
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -43,6 +44,13 @@ kills() {
 zones() { KPILINE_SOAK=1 "$HERE/test.sh" -p timezone oracle --no-capture; }
 
 laws() { NEXTEST_PROFILE=soak PROPTEST_CASES=${PROPTEST_CASES:-20000} "$HERE/test.sh" -p expression -p session -p kpi; }
+
+windows() {
+    local size
+    for size in 2000 100000; do
+        NEXTEST_PROFILE=soak KPILINE_SOAK_WINDOWS=$size "$HERE/test.sh" -p system the_peers_workload_with_agents --no-capture
+    done
+}
 
 # The demo is that very change, with every value compared with the truth before and after.
 change() { "$HERE/demo.sh" --release --interactions 100000; }

@@ -34,7 +34,7 @@ def at(text):
 class Local(unittest.TestCase):
     def window(self, zone, size, text, shift=None):
         calendars = Calendars(at(text) - 5 * 86_400_000, at(text) + 5 * 86_400_000)
-        found = calendars.window(zone, size, at(text), shift)
+        found = calendars.windows(zone, size, shift)(at(text))
         return found and tuple(iso(edge)[:16] + "Z" for edge in found)
 
     def test_days_have_as_many_hours_as_the_clock_gives_them(self):

@@ -32,12 +32,16 @@ class Calendar:
             self.local.append((there.replace(tzinfo=None, fold=0), offset))
         self.runs = {}
 
-    def window(self, size, quarter, shift=None):
-        """(start, end) in quarters of the window with this quarter; None where it is in no shift."""
+    def windows(self, size, shift=None):
+        """By quarter, from the first: (start, end) in milliseconds of the window with it; None where it is in no shift."""
         key = (size, shift.name if shift else None)
         if key not in self.runs:
             self.runs[key] = self.shifts(shift) if size == "shift" else self.tumbling(size)
-        return self.runs[key][quarter - self.first]
+        return self.runs[key]
+
+    def edges(self, begin, end):
+        """Of places, the instants."""
+        return ((self.first + begin) * QUARTER_MS, (self.first + end) * QUARTER_MS)
 
     def label(self, size, place):
         there, offset = self.local[place]
@@ -57,7 +61,7 @@ class Calendar:
         found, begin = [], 0
         for place in range(1, len(labels) + 1):
             if place == len(labels) or labels[place] != labels[begin]:
-                found += [(self.first + begin, self.first + place)] * (place - begin)
+                found += [self.edges(begin, place)] * (place - begin)
                 begin = place
         return found
 
@@ -65,7 +69,7 @@ class Calendar:
         found = [None] * len(self.local)
         for begin, end in self.spans(shift):
             for place in range(begin, end):
-                found[place] = (self.first + begin, self.first + end)
+                found[place] = self.edges(begin, end)
         return found
 
     def spans(self, shift):
@@ -178,9 +182,9 @@ class Calendars:
         self.last = last_millis // QUARTER_MS + 40 * 96
         self.zones = {}
 
-    def window(self, zone, size, millis, shift=None):
-        """(start, end) in milliseconds of the window around an instant; None where there is none."""
+    def windows(self, zone, size, shift=None):
+        """Tells the window around an instant, (start, end) in milliseconds; None where there is none."""
         if zone not in self.zones:
             self.zones[zone] = Calendar(zone, self.first, self.last)
-        found = self.zones[zone].window(size, millis // QUARTER_MS, shift)
-        return found and (found[0] * QUARTER_MS, found[1] * QUARTER_MS)
+        windows, first = self.zones[zone].windows(size, shift), self.first
+        return lambda millis: windows[millis // QUARTER_MS - first]

@@ -159,11 +159,10 @@ def rows(definition, values, world, calendars, schedules):
         for key, members in groups.items():
             zone = world.places.zone(dict(zip(by, key)))
             for size in declared["sizes"]:
-                windows = {}
+                window_of, windows = calendars.windows(zone, size, shift if size == "shift" else None), {}
                 for value in members:
-                    window = calendars.window(zone, size, value.at, shift if size == "shift" else None)
-                    if window:
-                        windows.setdefault(window, []).append(value)
+                    windows.setdefault(window_of(value.at), []).append(value)
+                windows.pop(None, None)  # in no shift
                 for (begins, ends), within in windows.items():
                     yield (by, key, size, begins, ends, zone, *aggregate(definition, within, scale, ratio))
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use testkit::{eventually, workspace_root};
 use truth::Workload;
@@ -45,8 +45,10 @@ impl Run {
             setup.with_env("KPILINE_CUSTOMER_KEY", "a key that only tests may know of")
         };
         let line = Line::start(with_key).await;
-        let places = truth::places();
-        line.setup.run("compute", &["kpi", "add", &places]).await;
+        let (places, shifts) = (truth::places(), truth::shifts());
+        line.setup
+            .run("compute", &["kpi", "add", &places, &shifts])
+            .await;
         let schedules = workload.schedules();
         let import = [
             "import",
@@ -86,6 +88,78 @@ fn shuffled(mut events: Vec<Bytes>, seed: u64) -> Vec<Bytes> {
     events
 }
 
+/// A folder with second versions of shipped definitions, beside the schedules that they refer to.
+struct Second {
+    folder: tempfile::TempDir,
+    files: Vec<String>,
+}
+
+impl Second {
+    /// With this in place of that in each text; where there are other windows, with those alone.
+    fn of(changed: &[(&str, &str, &str)], windows: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["catalogue", "schedules"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let copy = |file: PathBuf| {
+            let to = folder.path().join("schedules");
+            std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+        };
+        let schedules = std::fs::read_dir(shipped().join("../schedules")).unwrap();
+        schedules.for_each(|entry| copy(entry.unwrap().path()));
+        copy(truth::shifts().into());
+        let write = |&(name, old, new): &(&str, &str, &str)| {
+            let text = std::fs::read_to_string(shipped().join(format!("{name}.toml"))).unwrap();
+            let mut second = text.replacen("version = 1", "version = 2", 1);
+            assert!(second != text && second.contains(old));
+            second = second.replace(old, new);
+            if let Some(windows) = windows {
+                second.truncate(second.find("[[windows]]").unwrap());
+                second.push_str(windows);
+            }
+            let file = folder.path().join(format!("catalogue/{name}.toml"));
+            std::fs::write(&file, second).unwrap();
+            file.to_str().unwrap().to_owned()
+        };
+        let files = changed.iter().map(write).collect();
+        Self { folder, files }
+    }
+
+    async fn activate(&self, setup: &Setup) {
+        let mut arguments = vec!["kpi", "activate"];
+        arguments.extend(self.files.iter().map(String::as_str));
+        setup.run("compute", &arguments).await;
+    }
+
+    fn catalogue(&self) -> PathBuf {
+        self.folder.path().join("catalogue")
+    }
+}
+
+/// Groups and sizes of which the shipped definitions make no use.
+const MORE_WINDOWS: &str = r#"[schedules]
+shifts = "three_shifts@1"
+
+[[windows]]
+by = []
+sizes = ["15m", "60m", "shift"]
+shift = "shifts"
+
+[[windows]]
+by = ["agent"]
+sizes = ["15m", "60m", "shift"]
+shift = "shifts"
+
+[[windows]]
+by = ["team", "agent"]
+sizes = ["30m", "day"]
+
+[[windows]]
+by = ["platform"]
+sizes = ["shift", "week"]
+shift = "shifts"
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_window_is_that_of_a_naive_truth_and_nothing_moves_when_all_comes_again() {
     if !truth::is_at_hand() {
@@ -93,14 +167,27 @@ async fn every_window_is_that_of_a_naive_truth_and_nothing_moves_when_all_comes_
     }
     let workload = Workload::own(250, 4);
     let mut run = Run::start(&workload).await;
+    let more: Vec<(&str, &str, &str)> = [
+        "handle_time",
+        "leg_talk_time",
+        "offered",
+        "occupancy",
+        "logged_in_time",
+        "contacts_per_issue",
+    ]
+    .map(|name| (name, "", ""))
+    .into();
+    let more = Second::of(&more, Some(MORE_WINDOWS));
+    more.activate(&run.line.setup).await;
     workload.tell(&run.look, &shipped()).await;
+    workload.tell(&run.look, &more.catalogue()).await;
     run.send(workload.events()).await;
     run.as_the_truth_has_it().await;
 
-    let before = truth::every_bit(&run.look, 1).await;
+    let before = truth::every_bit(&run.look).await;
     run.send(shuffled(workload.events(), 9)).await;
     run.as_the_truth_has_it().await;
-    let after = truth::every_bit(&run.look, 1).await;
+    let after = truth::every_bit(&run.look).await;
     assert_eq!(after, before, "not even when each was computed");
 }
 
@@ -109,7 +196,7 @@ async fn what_comes_a_week_late_and_in_no_order_ends_in_the_same_windows() {
     if !truth::is_at_hand() {
         return;
     }
-    let workload = Workload::own(250, 5);
+    let workload = Workload::own(120, 5);
     let mut run = Run::start(&workload).await;
     workload.tell(&run.look, &shipped()).await;
     let mut early = shuffled(workload.events(), 2);
@@ -132,7 +219,7 @@ async fn killing_compute_again_and_again_while_it_adds_up_changes_no_window() {
     if !truth::is_at_hand() {
         return;
     }
-    let workload = Workload::own(250, 6);
+    let workload = Workload::own(150, 6);
     let mut run = Run::start(&workload).await;
     workload.tell(&run.look, &shipped()).await;
     let mut random = StdRng::seed_from_u64(6);
@@ -150,52 +237,29 @@ async fn killing_compute_again_and_again_while_it_adds_up_changes_no_window() {
     run.as_the_truth_has_it().await;
 }
 
-/// Shipped definitions as version 2, some with another rule, in a folder beside the schedules that they refer to.
-fn second_versions(folder: &Path) -> Vec<String> {
-    let changed = [
-        ("service_level_offered", "\"20s\"", "\"35s\""),
-        ("first_contact_resolution", "\"7d\"", "\"2d\""),
-        ("handle_time", "", ""),
-        ("leg_handle_time", "", ""),
-        ("occupancy", "", ""),
-    ];
-    let catalogue = folder.join("catalogue");
-    std::fs::create_dir(&catalogue).unwrap();
-    std::fs::create_dir(folder.join("schedules")).unwrap();
-    let schedules = std::fs::read_dir(shipped().join("../schedules")).unwrap();
-    for schedule in schedules.map(|entry| entry.unwrap().path()) {
-        let copy = folder.join("schedules").join(schedule.file_name().unwrap());
-        std::fs::copy(schedule, copy).unwrap();
-    }
-    let write = |(name, old, new): (&str, &str, &str)| {
-        let text = std::fs::read_to_string(shipped().join(format!("{name}.toml"))).unwrap();
-        let second = text.replacen("version = 1", "version = 2", 1);
-        let second = second.replace(old, new);
-        assert!(second != text && second.contains(new));
-        let file = catalogue.join(format!("{name}.toml"));
-        std::fs::write(&file, second).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
-    changed.into_iter().map(write).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_past_under_a_new_version_has_its_own_windows_and_the_old_ones_do_not_move() {
     if !truth::is_at_hand() {
         return;
     }
-    let workload = Workload::own(200, 7);
+    let workload = Workload::own(120, 7);
     let mut run = Run::start(&workload).await;
     workload.tell(&run.look, &shipped()).await;
     run.send(workload.events()).await;
     run.as_the_truth_has_it().await;
-    let before = truth::every_bit(&run.look, 1).await;
+    let before = truth::every_bit_of_the_first(&run.look).await;
 
-    let folder = tempfile::tempdir().unwrap();
-    let files = second_versions(folder.path());
-    let mut activate = vec!["kpi", "activate"];
-    activate.extend(files.iter().map(String::as_str));
-    run.line.setup.run("compute", &activate).await;
+    let second = Second::of(
+        &[
+            ("service_level_offered", "\"20s\"", "\"35s\""),
+            ("first_contact_resolution", "\"7d\"", "\"2d\""),
+            ("handle_time", "", ""),
+            ("leg_handle_time", "", ""),
+            ("occupancy", "", ""),
+        ],
+        None,
+    );
+    second.activate(&run.line.setup).await;
     let replay = [
         "replay",
         "--from",
@@ -207,11 +271,9 @@ async fn the_past_under_a_new_version_has_its_own_windows_and_the_old_ones_do_no
         "--wait",
     ];
     run.line.setup.run("backfill", &replay).await;
-    workload
-        .tell(&run.look, &folder.path().join("catalogue"))
-        .await;
+    workload.tell(&run.look, &second.catalogue()).await;
     run.as_the_truth_has_it().await;
-    let after = truth::every_bit(&run.look, 1).await;
+    let after = truth::every_bit_of_the_first(&run.look).await;
     assert_eq!(after, before, "version 1 did not change by a bit");
 }
 
