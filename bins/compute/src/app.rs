@@ -1,15 +1,18 @@
 //! Builds the parts of a serving process and hands them over.
 
+use crate::agent_worker::{self, AgentWorker};
 use crate::apply::Applier;
-use crate::config::{Config, ServeArgs};
+use crate::config::{Config, Kept, ServeArgs};
+use crate::journey_worker::{self, JourneyWorker};
 use crate::pressure::Pressure;
 use crate::shared::{Meters, Shared};
 use crate::sweep::{self, SweepMeters};
 use crate::wake::Waker;
+use crate::windows::{self, WindowMeters, WindowWorker};
 use crate::worker::{self, Lane};
 use crate::zone_data;
-use runtime::metrics::Counter;
-use runtime::{Service, chain};
+use runtime::metrics::{Counter, Gauge, Histogram};
+use runtime::{Service, Tasks, chain};
 use std::time::Duration;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -74,9 +77,44 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             stop.clone(),
         ),
     );
+    if let Some(kept) = config.kept {
+        keep(&mut tasks, &service, &shared, kept);
+    }
     tasks.spawn_finite("zone data", zone_data::compare(shared.clone()));
     service.ready(None);
     service.run(tasks).await
+}
+
+/// What is computed from the marks that the fold leaves.
+fn keep(tasks: &mut Tasks, service: &Service, shared: &Shared, kept: Kept) {
+    let (applier, stop) = (&shared.applier, &shared.stop);
+    tasks.spawn(
+        "windows",
+        windows::run(
+            WindowWorker::new(applier),
+            kept.windows,
+            shared.pressure.clone(),
+            WindowMeters {
+                cells: service.metrics.counter(Counter::WindowCells, &[]),
+                written: service.metrics.counter(Counter::WindowMetricsWritten, &[]),
+                seconds: service.metrics.histogram(Histogram::WindowRound, &[]),
+                waiting: service.metrics.gauge(Gauge::MarksWaiting, &[]),
+            },
+            stop.clone(),
+        ),
+    );
+    tasks.spawn(
+        "agents' time",
+        agent_worker::run(AgentWorker::new(applier, kept.agents), stop.clone()),
+    );
+    tasks.spawn(
+        "journeys",
+        journey_worker::run(
+            JourneyWorker::new(applier, kept.journeys),
+            shared.waker.clone(),
+            stop.clone(),
+        ),
+    );
 }
 
 fn shared(config: &Config, service: &Service, store: Store) -> Shared {

@@ -1,22 +1,29 @@
-//! One plan, one transaction: lock the sessions, fold the facts in, write what really changed.
+//! One plan, one transaction: lock the sessions, fold the facts in, write what really changed. What follows from it beside the metrics is
+//! in [`beside`].
 //!
 //! The order of statements is what the guarantees rest on: new interactions are inserted first and existing ones locked
 //! second, both in ascending key order, so two workers never wait for each other in a circle; sessions are read only under their
 //! lock, so no fact is missed; metrics and what is due for delivery commit together with the session that gave them.
 
+mod beside;
+mod choice;
+mod rows;
+mod zones;
+
 use crate::catalogue::{Active, Watch};
 use crate::derive::{self, Columns};
 use crate::findings::Findings;
 use crate::plan::{Plan, PlannedSession};
-use kpi::MetricValue;
-use schema::{InteractionId, MetricVersion, TenantId, UtcMicros};
+use choice::Choices;
+use rows::{Before, Rows, ToEvaluate, stored_versions};
+use schema::UtcMicros;
 use session::{Session, SessionError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::interactions::{
     self, ChangedInteraction, Evaluated, EvaluatedInteraction, Locked, NewInteraction,
 };
-use store::metrics::{self, MetricRow};
+use store::metrics;
 use store::partitions::{Partitions, Table};
 use store::sweep::{self, OpenInteraction};
 use store::{Class, Store, StoreError};
@@ -28,6 +35,7 @@ pub struct Applier {
     partitions: Arc<Partitions>,
     catalogue: Watch,
     findings: Findings,
+    zones: zones::ZoneMemory,
 }
 
 /// What one transaction did.
@@ -91,6 +99,7 @@ impl Applier {
             partitions,
             catalogue: Watch::default(),
             findings: Findings::default(),
+            zones: zones::ZoneMemory::default(),
         }
     }
 
@@ -130,32 +139,35 @@ impl Applier {
             .await?
             .into_iter()
             .collect();
-        let mut rows = Rows::default();
+        let mut rows = Rows::new(Choices::new(&active));
         let mut known = Vec::new();
         for delta in &deltas {
             if inserted.contains(&delta.key()) {
-                rows.evaluate(
-                    delta.planned,
-                    delta.first_seen,
-                    (&delta.session, false),
-                    &active,
-                    &active.of_news(&delta.planned.job_versions),
-                );
+                rows.evaluate(ToEvaluate {
+                    planned: delta.planned,
+                    partition_at: delta.first_seen,
+                    session: &delta.session,
+                    swept: false,
+                    news: true,
+                    before: None,
+                });
             } else {
                 known.push(delta);
             }
         }
         if !known.is_empty() {
-            self.fold_into_known(&transaction, &known, (&active, &by), &mut rows)
+            self.fold_into_known(&transaction, &known, &by, &mut rows)
                 .await?;
         }
         let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
         let found = self.findings.record(&transaction, rows.evaluated()).await?;
+        let noted = beside::write(&transaction, &rows, &plan.agents, &self.zones).await?;
         transaction.commit().await?;
         self.findings.keep(found);
+        self.zones.keep(noted);
         Ok(Applied {
             sessions: deltas.len() as u64,
-            evaluated: rows.0.len() as u64,
+            evaluated: rows.len() as u64,
             written: upserted.written,
             queued: upserted.queued,
         })
@@ -200,19 +212,23 @@ impl Applier {
                 job_versions: BTreeSet::new(),
             })
             .collect();
-        let mut rows = Rows::default();
-        let which = active.of_news(&BTreeSet::new());
+        let mut rows = Rows::new(Choices::new(&active));
         for (stored, planned) in locked.iter().zip(&planned) {
-            let session = read_session(stored)?;
-            let subject = (&session, true);
-            rows.evaluate(planned, stored.partition_at, subject, &active, &which);
+            rows.evaluate(ToEvaluate {
+                planned,
+                partition_at: stored.partition_at,
+                session: &read_session(stored)?,
+                swept: true,
+                news: true,
+                before: Some(Before::of(stored)),
+            });
         }
         let swept: Vec<_> = locked
             .iter()
             .map(|stored| (stored.tenant.as_str(), stored.interaction_id.as_str()))
             .collect();
         sweep::mark_swept(&transaction, &swept).await?;
-        let also = active.activations(&which);
+        let also = active.all_activations();
         let noted: Vec<_> = swept
             .iter()
             .map(|(tenant, interaction_id)| EvaluatedInteraction {
@@ -224,10 +240,12 @@ impl Applier {
             .collect();
         interactions::note_evaluated(&transaction, &noted).await?;
         let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
+        let noted = beside::write(&transaction, &rows, &[], &self.zones).await?;
         transaction.commit().await?;
+        self.zones.keep(noted);
         let applied = Applied {
             sessions: locked.len() as u64,
-            evaluated: rows.0.len() as u64,
+            evaluated: rows.len() as u64,
             written: upserted.written,
             queued: upserted.queued,
         };
@@ -339,7 +357,7 @@ impl Applier {
         &self,
         transaction: &store::Transaction<'_>,
         deltas: &[&Delta<'a>],
-        (active, by): (&Active, &ByAll),
+        by: &ByAll,
         rows: &mut Rows<'a>,
     ) -> Result<(), ApplyError> {
         let keys: Vec<_> = deltas
@@ -376,20 +394,17 @@ impl Applier {
             if !news && planned.job_versions.is_empty() {
                 continue;
             }
-            let which = if news {
-                active.of_news(&planned.job_versions)
-            } else {
-                active.of_jobs(&planned.job_versions)
-            };
-            rows.evaluate(
+            rows.evaluate(ToEvaluate {
                 planned,
-                stored.partition_at,
-                (&session, stored.swept),
-                active,
-                &which,
-            );
+                partition_at: stored.partition_at,
+                session: &session,
+                swept: stored.swept,
+                news,
+                before: Some(Before::of(stored)),
+            });
             if !news {
-                noted.push((planned, &delta.job_versions, active.activations(&which)));
+                let choice = rows.choices.of(false, &planned.job_versions);
+                noted.push((planned, &delta.job_versions, choice));
                 continue;
             }
             let kept = stored
@@ -416,11 +431,11 @@ impl Applier {
         interactions::answered(transaction, &answered).await?;
         let noted: Vec<_> = noted
             .iter()
-            .map(|(planned, versions, also)| EvaluatedInteraction {
+            .map(|(planned, versions, choice)| EvaluatedInteraction {
                 tenant: planned.tenant.as_str(),
                 interaction_id: planned.interaction.as_str(),
                 metric_versions: versions,
-                also,
+                also: &choice.activations,
             })
             .collect();
         interactions::note_evaluated(transaction, &noted).await?;
@@ -457,76 +472,6 @@ impl Folded<'_> {
     }
 }
 
-/// Metric rows in the making: what the store borrows its columns from.
-#[derive(Default)]
-struct Rows<'a>(Vec<OwnedRow<'a>>);
-
-struct OwnedRow<'a> {
-    tenant: &'a TenantId,
-    interaction: &'a InteractionId,
-    partition_at: UtcMicros,
-    metric: MetricValue,
-    metadata: String,
-    provenance: String,
-}
-
-impl<'a> Rows<'a> {
-    /// Evaluates a session (and whether it was given up) and keeps its rows.
-    fn evaluate(
-        &mut self,
-        planned: &'a PlannedSession,
-        partition_at: UtcMicros,
-        (session, swept): (&Session, bool),
-        active: &Active,
-        which: &[usize],
-    ) {
-        let (tenant, interaction) = (&planned.tenant, &planned.interaction);
-        let metrics = derive::metrics(tenant, interaction, session, swept, active, which);
-        self.0.extend(metrics.into_iter().map(|metric| OwnedRow {
-            tenant,
-            interaction,
-            partition_at,
-            metadata: metric.metadata.to_string(),
-            provenance: metric.provenance.to_string(),
-            metric,
-        }));
-    }
-
-    fn evaluated(&self) -> impl Iterator<Item = (&TenantId, &InteractionId, &MetricValue)> {
-        self.0
-            .iter()
-            .map(|row| (row.tenant, row.interaction, &row.metric))
-    }
-
-    fn as_rows(&self) -> Vec<MetricRow<'_>> {
-        self.0
-            .iter()
-            .map(|row| MetricRow {
-                tenant: row.tenant.as_str(),
-                interaction_id: row.interaction.as_str(),
-                metric_type: row.metric.metric.as_str(),
-                metric_version: row.metric.version,
-                leg_scope: row.metric.scope.as_str(),
-                partition_at: row.partition_at,
-                timestamp_utc: row.metric.timestamp,
-                agent_id: row.metric.agent.as_ref().map(schema::AgentId::as_str),
-                queue_id: row.metric.queue.as_ref().map(schema::QueueId::as_str),
-                metric_value: row.metric.value,
-                metadata_json: &row.metadata,
-                provenance_json: &row.provenance,
-            })
-            .collect()
-    }
-}
-
 fn count(session: &Session) -> i32 {
     i32::try_from(session.len()).unwrap_or(i32::MAX)
-}
-
-/// As PostgreSQL's smallint holds them. A version beyond it was refused where the job was started.
-fn stored_versions(versions: &BTreeSet<MetricVersion>) -> Vec<i16> {
-    versions
-        .iter()
-        .filter_map(|version| i16::try_from(version.0).ok())
-        .collect()
 }

@@ -5,7 +5,9 @@
 //! is not the one this process knows, the transaction reads the catalogue anew before it evaluates anything. So replicas follow a
 //! change without a restart, and no batch is evaluated by two states of the catalogue.
 
-use kpi::{Catalogue, Definition, Library, Problem};
+use compact_str::CompactString;
+use kpi::{Catalogue, Definition, Library, MetricValue, Problem};
+use rustc_hash::FxHashMap;
 use schema::MetricVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -221,6 +223,10 @@ pub struct Active {
     retired: Vec<usize>,
     /// What names the activation of each definition, by index.
     activations: Vec<i64>,
+    /// What items and cells of windows name each definition by, by index.
+    ids: Vec<i32>,
+    /// The same by name and version.
+    id_of: FxHashMap<(CompactString, MetricVersion), i32>,
     /// `name@version` of those that are switched on and that this release cannot read.
     pub unreadable: Vec<String>,
 }
@@ -228,7 +234,7 @@ pub struct Active {
 impl Active {
     /// Sorts out what is to be evaluated.
     pub fn of(stored: Stored) -> Self {
-        let (mut definitions, mut activations) = (Vec::new(), Vec::new());
+        let (mut definitions, mut activations, mut ids) = (Vec::new(), Vec::new(), Vec::new());
         let (mut switched_on, mut retired) = (Vec::new(), Vec::new());
         let mut unreadable = Vec::new();
         for StoredKpi { row, compiled } in stored.definitions {
@@ -243,6 +249,7 @@ impl Active {
                     let index = definitions.len();
                     definitions.push(definition);
                     activations.push(row.activation_id);
+                    ids.push(row.definition_id);
                     match row.status {
                         Status::Retired => retired.push(index),
                         Status::Current | Status::Candidate | Status::Draft => {
@@ -265,10 +272,12 @@ impl Active {
         }
         Self {
             generation: stored.generation,
+            id_of: ids_by_name(&definitions, &ids),
             catalogue: Catalogue::new(definitions, stored.library),
             switched_on,
             retired,
             activations,
+            ids,
             unreadable,
         }
     }
@@ -276,10 +285,13 @@ impl Active {
     /// The definitions that ship with this release, all switched on: the engine without a store.
     pub fn shipped() -> Self {
         let catalogue = Catalogue::shipped();
+        let ids: Vec<i32> = (1..).take(catalogue.definitions().len()).collect();
         Self {
             generation: 0,
             switched_on: (0..catalogue.definitions().len()).collect(),
             activations: (0..).take(catalogue.definitions().len()).collect(),
+            id_of: ids_by_name(catalogue.definitions(), &ids),
+            ids,
             catalogue,
             retired: Vec::new(),
             unreadable: Vec::new(),
@@ -318,10 +330,60 @@ impl Active {
         which.iter().map(|index| self.activations[*index]).collect()
     }
 
+    /// What items and cells of windows name a definition by.
+    pub fn definition_id(&self, index: usize) -> Option<i32> {
+        self.ids.get(index).copied()
+    }
+
+    /// The same of the definition that gave a row.
+    pub fn definition_id_of(&self, row: &MetricValue) -> Option<i32> {
+        let key = (row.metric.clone(), row.version);
+        self.id_of.get(&key).copied()
+    }
+
+    /// The numbers of the definitions about agents' time that are switched off and of a version that jobs ask for.
+    pub fn retired_agent_time(&self, asked: &BTreeSet<MetricVersion>) -> Vec<i32> {
+        let definitions = self.catalogue.definitions();
+        self.asked(&self.retired, asked)
+            .filter(|index| definitions[*index].agent_time().is_some())
+            .filter_map(|index| self.definition_id(index))
+            .collect()
+    }
+
+    /// Whether one of these definitions is about journeys.
+    pub fn has_journeys(&self, which: &[usize]) -> bool {
+        self.any(which, |definition| definition.journey().is_some())
+    }
+
+    /// Whether one of these definitions is about the time of agents.
+    pub fn has_agent_time(&self, which: &[usize]) -> bool {
+        self.any(which, |definition| definition.agent_time().is_some())
+    }
+
+    fn any(&self, which: &[usize], is: impl Fn(&Definition) -> bool) -> bool {
+        let definitions = self.catalogue.definitions();
+        which.iter().any(|index| {
+            definitions
+                .get(*index)
+                .is_some_and(|definition| is(definition))
+        })
+    }
+
     /// What names the activations of all that is switched on and can be read.
     pub fn all_activations(&self) -> Vec<i64> {
         self.activations(&self.switched_on)
     }
+}
+
+fn ids_by_name(
+    definitions: &[Arc<Definition>],
+    ids: &[i32],
+) -> FxHashMap<(CompactString, MetricVersion), i32> {
+    definitions
+        .iter()
+        .zip(ids)
+        .map(|(definition, id)| ((definition.name().into(), definition.version()), *id))
+        .collect()
 }
 
 /// The catalogue as this process knows it. Cheap to clone; one per process.

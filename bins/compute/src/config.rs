@@ -1,9 +1,12 @@
 //! This binary's flags, and what they mean once checked.
 
+use crate::agent_worker::AgentTimeConfig;
 use crate::batch::BatchLimits;
+use crate::journey_worker::JourneyConfig;
 use crate::kpi_command::KpiArgs;
 use crate::replay_file::ReplayFileArgs;
 use crate::sweep::{MaxAge, SweepConfig};
+use crate::windows::WindowConfig;
 use broker::BrokerConfig;
 use clap::{Parser, Subcommand};
 use runtime::Problems;
@@ -12,6 +15,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use store::StoreConfig;
+
+/// A longer cap makes each day's time be read so far back.
+const AGENT_OPEN_CAP_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// Folds events into interaction sessions and evaluates the KPI definitions.
 ///
@@ -139,6 +145,37 @@ pub struct ServeArgs {
     /// How often to look for interactions to give up or to settle; one replica at a time does
     #[arg(long, env = "KPILINE_SWEEP_EVERY", default_value = "5m", value_parser = humantime, value_name = "DURATION")]
     sweep_every: Duration,
+
+    /// Whether this process keeps windows, the time of agents and journeys; several may, none need
+    #[arg(
+        long,
+        env = "KPILINE_COMPUTE_WINDOWS",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    windows: bool,
+
+    /// How long changes gather before the windows they are in are computed
+    #[arg(long, env = "KPILINE_WINDOWS_EVERY", default_value = "250ms", value_parser = humantime, value_name = "DURATION")]
+    windows_every: Duration,
+
+    /// How long an agent's state is believed that nobody ended; afterwards it is unknown
+    #[arg(long, env = "KPILINE_AGENT_OPEN_CAP", default_value = "12h", value_parser = humantime, value_name = "DURATION")]
+    agent_open_cap: Duration,
+
+    /// How often the time of agents who are there is computed further
+    #[arg(long, env = "KPILINE_AGENT_TICK", default_value = "1m", value_parser = humantime, value_name = "DURATION")]
+    agent_tick: Duration,
+
+    /// Contacts of one customer in a row that are still one person; beyond that the number is taken for one that many share
+    #[arg(
+        long,
+        env = "KPILINE_JOURNEY_CONTACTS_MAX",
+        default_value_t = 500,
+        value_name = "COUNT"
+    )]
+    journey_contacts_max: usize,
 }
 
 /// `email=30d`
@@ -180,6 +217,19 @@ pub struct Config {
     pub prefetch: u16,
     /// When interactions are given up or settled.
     pub sweep: SweepConfig,
+    /// What is kept from the marks of the fold; `None`: by other processes.
+    pub kept: Option<Kept>,
+}
+
+/// How that is kept which the fold only marks.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// Windows.
+    pub windows: WindowConfig,
+    /// The time of agents.
+    pub agents: AgentTimeConfig,
+    /// Journeys.
+    pub journeys: JourneyConfig,
 }
 
 impl ServeArgs {
@@ -199,8 +249,9 @@ impl ServeArgs {
         if self.workers + self.history_workers == 0 {
             problems.push("--workers and --history-workers: are both 0, at least one must work");
         }
-        // One connection a worker, one to make months of partitions with, one for the sweeper, probes and quarantine.
-        let needed = self.workers + self.history_workers + 2;
+        // One connection a worker, one to make months of partitions with, one for the sweeper, probes and quarantine, and one each for
+        // windows, agents and journeys.
+        let needed = self.workers + self.history_workers + 2 + if self.windows { 3 } else { 0 };
         if postgres.pool_max < needed {
             problems.push(format!(
                 "--database-pool-max: is {}, but {} workers need at least {needed} connections",
@@ -220,8 +271,32 @@ impl ServeArgs {
         if self.prefetch == 0 {
             problems.push("--prefetch: is 0, which would be unbounded; allowed are 1 to 65535");
         }
+        if self.windows_every > Duration::from_secs(60) {
+            problems.push("--windows-every: allowed are up to 1m");
+        }
+        if self.agent_open_cap > AGENT_OPEN_CAP_MAX {
+            problems.push("--agent-open-cap: allowed are up to 7days");
+        }
+        if self.journey_contacts_max == 0 {
+            problems.push("--journey-contacts-max: is 0, at least 1 contact is a journey");
+        }
         problems.into_result()?;
+        let kept = Kept {
+            windows: WindowConfig {
+                every: self.windows_every,
+            },
+            agents: AgentTimeConfig {
+                open_cap: self.agent_open_cap,
+                tick: self.agent_tick,
+                ..AgentTimeConfig::default()
+            },
+            journeys: JourneyConfig {
+                contacts_max: self.journey_contacts_max,
+                ..JourneyConfig::default()
+            },
+        };
         Ok(Config {
+            kept: self.windows.then_some(kept),
             postgres,
             amqp,
             workers: self.workers,

@@ -4,9 +4,10 @@
 //! changed. It never talks to a platform and never looks at a raw body.
 //!
 //! Start at [`worker`] (the loop), then [`plan`] (what a batch is turned into) and [`apply`] (the one transaction). The pure files are
-//! [`batch`], [`plan`] and [`mod@derive`]. Which definitions are evaluated is [`catalogue`]'s matter; [`sweep`] does what time alone decides.
+//! [`batch`], [`plan`] and [`mod@derive`]. What the fold marks is computed by [`agent_worker`], [`journey_worker`] and [`windows`]. Which definitions are evaluated is [`catalogue`]'s matter; [`sweep`] does what time alone decides.
 //! [`replay_file`] is the same engine without any service, [`kpi_command`] what people do with definitions.
 
+pub mod agent_worker;
 pub mod app;
 pub mod apply;
 pub mod batch;
@@ -15,6 +16,8 @@ pub mod config;
 pub mod definition_files;
 pub mod derive;
 pub mod findings;
+pub mod items;
+pub mod journey_worker;
 pub mod kpi_command;
 pub mod plan;
 pub mod pressure;
@@ -23,6 +26,7 @@ pub mod replay_file;
 pub mod shared;
 pub mod sweep;
 pub mod wake;
+pub mod windows;
 pub mod worker;
 pub mod zone_data;
 

@@ -25,6 +25,7 @@ mod pool;
 mod sql;
 mod types;
 
+pub mod agent_zones;
 pub mod agents;
 pub mod counts;
 pub mod definitions;
@@ -49,6 +50,7 @@ pub mod targets;
 pub mod window_cells;
 pub mod window_items;
 pub mod window_metrics;
+pub mod window_rebuild;
 pub mod zones;
 
 pub use error::{Class, StoreError};

@@ -20,6 +20,8 @@ use schema::UtcMicros;
 pub enum Kind {
     /// A quarter hour of the windows.
     Cell,
+    /// The weeks and months of a group, left until the cells in them are computed.
+    Group,
     /// A stretch of an agent's time.
     Agent,
     /// A customer's contacts.
@@ -28,12 +30,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Cell, Self::Agent, Self::Journey];
+    pub const ALL: [Self; 4] = [Self::Cell, Self::Group, Self::Agent, Self::Journey];
 
     /// As it is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cell => "cell",
+            Self::Group => "group",
             Self::Agent => "agent",
             Self::Journey => "journey",
         }
@@ -47,7 +50,7 @@ pub struct Mark<'a> {
     pub kind: Kind,
     /// The organisation.
     pub tenant: &'a str,
-    /// The agent or the customer key; empty for a cell.
+    /// The agent, the customer key or the group; empty for a cell.
     pub subject: &'a str,
     /// Start of the stretch that changed; of the cell.
     pub from: UtcMicros,
@@ -127,7 +130,7 @@ fn collapsed<'a>(marks: &[Mark<'a>]) -> Vec<Mark<'a>> {
         // A cell is computed by itself, so each keeps its own mark.
         let one = match later.kind {
             Kind::Cell => later.from == kept.from,
-            Kind::Agent | Kind::Journey => later.from <= kept.to,
+            Kind::Group | Kind::Agent | Kind::Journey => later.from <= kept.to,
         };
         if one {
             kept.to = kept.to.max(later.to);

@@ -5,6 +5,7 @@ pub use crate::sql::Sql;
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Sql> {
     [
+        crate::agent_zones::STATEMENTS,
         crate::agents::STATEMENTS,
         crate::counts::STATEMENTS,
         crate::definitions::STATEMENTS,
@@ -26,6 +27,7 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::window_cells::STATEMENTS,
         crate::window_items::STATEMENTS,
         crate::window_metrics::STATEMENTS,
+        crate::window_rebuild::STATEMENTS,
         crate::zones::STATEMENTS,
     ]
     .into_iter()

@@ -48,6 +48,8 @@ names! {
         ComputeMetricsUnchanged "compute_metrics_unchanged" [] "Metric rows evaluated and found as they were"
         ComputeSwept "compute_swept" [] "Open interactions given up as incomplete"
         ComputeSettled "compute_settled" [] "Interactions settled: ended, and their wrap-up grace is over"
+        WindowCells "window_cells" [] "Quarter hours of windows computed"
+        WindowMetricsWritten "window_metrics_written" [] "Rows of windows inserted, really changed or deleted"
         DeliverRows "deliver_rows" ["fate"] "Rows settled, by fate"
         DeliverRequests "deliver_requests" ["target", "outcome"] "Push requests answered or failed, by target and outcome"
         BackfillItems "backfill_items" [] "Items published by backfill jobs"
@@ -63,6 +65,7 @@ names! {
         Up "up" ["binary", "version"] "1 while the process runs"
         BrokerBlocked "broker_blocked" [] "1 while the broker refuses publishes because of an alarm"
         KpiUnreadable "kpi_unreadable" [] "Switched-on KPI definitions that this release cannot read and does not compute"
+        MarksWaiting "marks_waiting" [] "Marks of cells, agents and journeys that wait to be computed"
         DeliverPending "deliver_pending" [] "Rows waiting to be pushed"
         BackfillJobsActive "backfill_jobs_active" [] "Backfill jobs this process works on"
     }
@@ -77,6 +80,7 @@ names! {
         ComputeBatch "compute_batch_seconds" [] "One batch of compute, from the first message to the acknowledgement"
         ComputeBatchEvents "compute_batch_events" [] "Facts in one batch of compute"
         EventToMetric "event_to_metric_seconds" [] "From the newest fact of a metric to its commit"
+        WindowRound "window_round_seconds" [] "One round of windows for one organisation"
         DeliverPush "deliver_push_seconds" [] "One push request"
     }
 }

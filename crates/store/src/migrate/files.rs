@@ -63,6 +63,7 @@ files! {
     22 "journeys" "0022",
     23 "live" "0023",
     24 "contacts" "0024",
+    25 "agent_zones" "0025",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -1,0 +1,271 @@
+//! What a transaction writes beside sessions and metrics: what interactions add to windows, when agents were busy and what was said of them,
+//! whose journeys changed, and where interactions are now. Marks say what has to be computed from it.
+
+use super::rows::{Evaluated, Rows};
+use super::zones::{Noted, ZoneMemory};
+use crate::derive::Beside;
+use crate::items::{self, Adds, Cells, Contribution};
+use crate::plan::PlannedAgent;
+use kpi::MetricValue;
+use schema::{CustomerKey, Millis, UtcMicros};
+use std::collections::BTreeSet;
+use store::agents::{self, ActivityRow, AgentFactRow, Changed};
+use store::journeys::{self, Left};
+use store::live::{self, LiveRow};
+use store::marks::{self, Kind, Mark};
+use store::window_items::Source;
+use store::{StoreError, Transaction};
+use window::Cell;
+
+/// For so long after a statement about an agent its time is computed again where a job asks for it and no later statement ends it.
+const ASKED_REACH: Millis = Millis(86_400_000);
+
+/// Writes all of it. Gives the zones that were noted, to be remembered once this is committed.
+pub(super) async fn write(
+    tx: &Transaction<'_>,
+    rows: &Rows<'_>,
+    planned: &[PlannedAgent],
+    memory: &ZoneMemory,
+) -> Result<Noted, StoreError> {
+    let mut cells = Cells::new();
+    items(tx, rows, &mut cells).await?;
+    let noted = memory.note(tx, &rows.interactions, planned).await?;
+    let mut changed = activity(tx, &rows.interactions).await?;
+    changed.extend(agent_facts(tx, rows, planned).await?);
+    let journeys = journeys(tx, &rows.interactions).await?;
+    live_now(tx, &rows.interactions).await?;
+    let cells = cells
+        .iter()
+        .map(|(tenant, cell)| items::of_cell(tenant, *cell));
+    let marks: Vec<Mark<'_>> = cells
+        .chain(changed.iter().map(Changed::mark))
+        .chain(journeys.iter().map(Touched::mark))
+        .collect();
+    marks::append(tx, &marks).await?;
+    Ok(noted)
+}
+
+/// What interactions and legs add to windows.
+async fn items(tx: &Transaction<'_>, rows: &Rows<'_>, cells: &mut Cells) -> Result<(), StoreError> {
+    let with_windows = rows
+        .interactions
+        .iter()
+        .filter(|evaluated| !evaluated.choice.windows.is_empty());
+    let contributions: Vec<Contribution<'_>> = with_windows
+        .map(|evaluated| Contribution {
+            tenant: evaluated.planned.tenant.as_str(),
+            subject: evaluated.planned.interaction.as_str(),
+            known: evaluated.before.is_some(),
+            evaluated: &evaluated.choice.windows,
+            adds: rows
+                .of(evaluated)
+                .filter_map(|row| adds(rows, &evaluated.beside, row))
+                .collect(),
+        })
+        .collect();
+    items::write(tx, Source::Interaction, &contributions, cells).await
+}
+
+/// `None` of a row without a value, or whose definition has no windows.
+fn adds<'r>(rows: &Rows<'_>, beside: &'r Beside, row: &'r MetricValue) -> Option<Adds<'r>> {
+    Some(Adds {
+        cell: Cell::of(row.counted_at?),
+        agent: row.agent.as_ref().map(schema::AgentId::as_str),
+        queue: row.queue.as_ref().map(schema::QueueId::as_str),
+        media: beside.media.as_deref(),
+        direction: beside.direction,
+        team: None,
+        attributes: None,
+        definition: rows.choices.active().definition_id_of(row)?,
+        sum: row.scaled()?,
+        weight: 1,
+    })
+}
+
+/// When agents were busy, where a definition asks for it.
+async fn activity(
+    tx: &Transaction<'_>,
+    interactions: &[Evaluated<'_>],
+) -> Result<Vec<Changed>, StoreError> {
+    let asked = || interactions.iter().filter(|it| it.choice.agent_time);
+    let keys: Vec<(&str, &str)> = asked().map(Evaluated::key).collect();
+    let mut rows = Vec::new();
+    for evaluated in asked() {
+        let (tenant, interaction_id) = evaluated.key();
+        rows.extend(evaluated.beside.busy.iter().map(|leg| ActivityRow {
+            tenant,
+            interaction_id,
+            leg_id: &leg.leg,
+            agent_id: &leg.agent,
+            zone: leg.zone.as_deref(),
+            from: leg.busy.from,
+            to: leg.busy.until,
+            wrap_until: leg.busy.wrapped_at,
+        }));
+    }
+    let mut changed = agents::put_activity(tx, &keys, &rows).await?;
+    // A job has the time computed again, whether anything changed or not.
+    for evaluated in asked().filter(|it| !it.planned.job_versions.is_empty()) {
+        changed.extend(evaluated.beside.busy.iter().map(|leg| {
+            let until = leg.busy.wrapped_at.or(leg.busy.until);
+            Changed {
+                tenant: evaluated.planned.tenant.as_str().to_owned(),
+                agent_id: leg.agent.clone(),
+                from: leg.busy.from,
+                to: until.unwrap_or_else(|| leg.busy.from.plus(ASKED_REACH)),
+            }
+        }));
+        ask(tx, &evaluated.beside, evaluated).await?;
+    }
+    Ok(changed)
+}
+
+/// Has definitions about agents' time that are switched off evaluated for the agents of an interaction.
+async fn ask(
+    tx: &Transaction<'_>,
+    beside: &Beside,
+    evaluated: &Evaluated<'_>,
+) -> Result<(), StoreError> {
+    let tenant = evaluated.planned.tenant.as_str();
+    let agents: Vec<(&str, &str)> = beside
+        .busy
+        .iter()
+        .map(|leg| (tenant, leg.agent.as_str()))
+        .collect();
+    agents::ask(tx, &agents, &evaluated.choice.asked_of_agents).await
+}
+
+/// What was said of agents.
+async fn agent_facts(
+    tx: &Transaction<'_>,
+    rows: &Rows<'_>,
+    planned: &[PlannedAgent],
+) -> Result<Vec<Changed>, StoreError> {
+    let facts: Vec<AgentFactRow<'_>> = planned
+        .iter()
+        .flat_map(|agent| &agent.events)
+        .map(|event| AgentFactRow {
+            tenant: event.tenant.as_str(),
+            agent: &event.agent,
+            fact: &event.fact,
+        })
+        .collect();
+    let mut changed = agents::put_facts(tx, &facts).await?;
+    for agent in planned
+        .iter()
+        .filter(|agent| !agent.job_versions.is_empty())
+    {
+        let (tenant, id) = (agent.tenant.as_str(), agent.agent.as_str());
+        changed.extend(agent.events.iter().map(|event| {
+            let until = event.fact.until;
+            Changed {
+                tenant: tenant.to_owned(),
+                agent_id: id.to_owned(),
+                from: event.fact.at,
+                to: until.unwrap_or_else(|| event.fact.at.plus(ASKED_REACH)),
+            }
+        }));
+        let asked = rows
+            .choices
+            .active()
+            .retired_agent_time(&agent.job_versions);
+        agents::ask(tx, &[(tenant, id)], &asked).await?;
+    }
+    Ok(changed)
+}
+
+/// A customer whose journey is to be looked at again.
+struct Touched {
+    tenant: String,
+    subject: String,
+    from: UtcMicros,
+    to: UtcMicros,
+}
+
+impl Touched {
+    fn mark(&self) -> Mark<'_> {
+        Mark {
+            kind: Kind::Journey,
+            tenant: &self.tenant,
+            subject: &self.subject,
+            from: self.from,
+            to: self.to,
+        }
+    }
+}
+
+/// Whose journeys changed: of a contact that has become another customer's, both.
+async fn journeys(
+    tx: &Transaction<'_>,
+    interactions: &[Evaluated<'_>],
+) -> Result<Vec<Touched>, StoreError> {
+    let (mut touched, mut left) = (Vec::new(), Vec::new());
+    for evaluated in interactions.iter().filter(|it| it.choice.journeys) {
+        let beside = &evaluated.beside;
+        let before = evaluated.before.as_ref();
+        let key = beside.customer_key.as_ref().map(CustomerKey::as_str);
+        let old = before.and_then(|before| before.customer_key.as_deref());
+        let known = |of: fn(&super::rows::Before) -> Option<UtcMicros>| before.and_then(of);
+        let starts = beside
+            .started_at
+            .into_iter()
+            .chain(known(|it| it.started_at));
+        let ends = beside.last_at.into_iter().chain(known(|it| it.ended_at));
+        let (Some(from), Some(to)) = (starts.min(), ends.max()) else {
+            continue;
+        };
+        let mut touch = |subject: String| {
+            touched.push(Touched {
+                tenant: evaluated.planned.tenant.as_str().to_owned(),
+                subject,
+                from,
+                to: to.max(from),
+            });
+        };
+        if !evaluated.news {
+            for version in &evaluated.planned.job_versions {
+                key.into_iter()
+                    .for_each(|key| touch(journeys::subject(key, Some(*version))));
+            }
+            continue;
+        }
+        for subject in key.into_iter().chain(old).collect::<BTreeSet<_>>() {
+            touch(journeys::subject(subject, None));
+        }
+        if let Some(customer_key) = old.filter(|old| key != Some(*old)) {
+            left.push(Left {
+                tenant: evaluated.planned.tenant.as_str(),
+                customer_key,
+                interaction_id: evaluated.planned.interaction.as_str(),
+            });
+        }
+    }
+    journeys::left(tx, &left).await?;
+    Ok(touched)
+}
+
+/// Where interactions are now. What began and ended in one transaction is never there.
+async fn live_now(tx: &Transaction<'_>, interactions: &[Evaluated<'_>]) -> Result<(), StoreError> {
+    let (mut put, mut gone) = (Vec::new(), Vec::new());
+    for evaluated in interactions.iter().filter(|evaluated| evaluated.news) {
+        let (tenant, interaction_id) = evaluated.key();
+        let beside = &evaluated.beside;
+        if let Some(now) = &beside.live {
+            put.push(LiveRow {
+                tenant,
+                interaction_id,
+                phase: now.phase.name(),
+                since: now.since,
+                queue_id: now.queue.as_deref(),
+                agent_id: now.agent.as_deref(),
+                media: beside.media.as_deref(),
+                direction: beside.direction,
+            });
+        } else if evaluated.before.as_ref().is_some_and(|before| before.open) {
+            gone.push((tenant, interaction_id));
+        }
+    }
+    live::put(tx, &put).await?;
+    live::remove(tx, &gone).await?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The zones that events state for agents: written when a later day states one, remembered so that most statements cost nothing.
+
+use super::rows::Evaluated;
+use crate::plan::PlannedAgent;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::agent_zones::{self, StatedZone};
+use store::window_rebuild::{self, Groups};
+use store::{StoreError, Transaction};
+use window::Day;
+
+/// Agents beyond so many are looked up again and again rather than remembered.
+const REMEMBERED_MAX: usize = 100_000;
+
+type Key = (String, String);
+type Stated = (Day, String);
+
+/// What this process knows to be stored. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ZoneMemory {
+    known: Arc<Mutex<FxHashMap<Key, Stated>>>,
+}
+
+/// What a transaction wrote and the process may remember once it has committed.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Noted(Vec<(Key, Stated)>);
+
+impl ZoneMemory {
+    /// Writes what is stated on a later day than what is known. An agent whose zone is another now has other windows: all are marked.
+    pub(super) async fn note(
+        &self,
+        tx: &Transaction<'_>,
+        interactions: &[Evaluated<'_>],
+        planned: &[PlannedAgent],
+    ) -> Result<Noted, StoreError> {
+        let news = self.news(interactions, planned);
+        if news.is_empty() {
+            return Ok(Noted::default());
+        }
+        let keys: Vec<(&str, &str)> = news.keys().map(|key| (&*key.0, &*key.1)).collect();
+        let stored = agent_zones::of_agents(tx, &keys).await?;
+        let stated: Vec<StatedZone> = news
+            .iter()
+            .map(|((tenant, agent_id), (day, zone))| StatedZone {
+                tenant: tenant.clone(),
+                agent_id: agent_id.clone(),
+                day: day.0,
+                zone: zone.clone(),
+            })
+            .collect();
+        agent_zones::put(tx, &stated).await?;
+        for old in &stored {
+            let key = (old.tenant.clone(), old.agent_id.clone());
+            let moved = news.get(&key).is_some_and(|(day, zone)| {
+                (day.0, zone) > (old.day, &old.zone) && *zone != old.zone
+            });
+            if moved {
+                let groups = Groups {
+                    tenant: Some(&old.tenant),
+                    agent: Some(&old.agent_id),
+                    ..Groups::default()
+                };
+                window_rebuild::mark_groups(tx, &groups).await?;
+            }
+        }
+        Ok(Noted(news.into_iter().collect()))
+    }
+
+    /// What is later than what this process knows, the latest of each agent.
+    fn news(
+        &self,
+        interactions: &[Evaluated<'_>],
+        planned: &[PlannedAgent],
+    ) -> BTreeMap<Key, Stated> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut news: BTreeMap<Key, Stated> = BTreeMap::new();
+        let mut state = |tenant: &str, agent: &str, day: Day, zone: &str| {
+            let key = (tenant.to_owned(), agent.to_owned());
+            let later = |than: Option<&Stated>| {
+                than.is_none_or(|(known, name)| (day, zone) > (*known, name.as_str()))
+            };
+            if later(known.get(&key)) && later(news.get(&key)) {
+                news.insert(key, (day, zone.to_owned()));
+            }
+        };
+        for evaluated in interactions {
+            for (agent, (day, zone)) in &evaluated.beside.zones {
+                state(evaluated.planned.tenant.as_str(), agent, *day, zone);
+            }
+        }
+        for event in planned.iter().flat_map(|agent| &agent.events) {
+            let zone = event.agent.zone.as_deref().unwrap_or_default();
+            if !zone.trim().is_empty() {
+                let (tenant, agent) = (event.tenant.as_str(), event.agent.id.as_str());
+                state(tenant, agent, Day::of(event.fact.at), zone);
+            }
+        }
+        news
+    }
+
+    /// Remembers what was committed.
+    pub(super) fn keep(&self, noted: Noted) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() + noted.0.len() > REMEMBERED_MAX {
+            known.clear();
+        }
+        for (key, stated) in noted.0 {
+            let later = known.get(&key).is_none_or(|before| *before < stated);
+            if later {
+                known.insert(key, stated);
+            }
+        }
+    }
+}

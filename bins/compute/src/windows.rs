@@ -1,0 +1,510 @@
+//! Windows of local time, kept as the marks ask for it: items → quarter hours → windows.
+//!
+//! Whoever changes an item appends a mark for its cell in the same transaction. A round takes the marks of one organisation, computes
+//! the cells they name from the items, merges what changed upward into every window it is part of, and deletes exactly the marks it has
+//! read: one transaction, so that a reader never sees a day that is not the sum of its hours. Nothing is ever incremented, so late
+//! facts, corrections and backfills of any age are the same as fresh news, and a process that is killed leaves nothing half done.
+//!
+//! While many cells wait, as after a backfill, weeks and months are left until the last of their cells is computed: a mark of the group says
+//! so, in the same transaction.
+//!
+//! One round at a time works for an organisation, under a lease that ends with its transaction; any number of processes may ask. The
+//! newest cells go first, and many marks of one cell are one computation.
+
+mod attributes;
+mod cells;
+mod fold;
+mod merge;
+mod pace;
+mod rules;
+mod tiles;
+
+pub use pace::WindowConfig;
+
+use crate::apply::Applier;
+use crate::catalogue::{Active, Watch};
+use crate::pressure::Pressure;
+use pace::Pace;
+use rules::Rules;
+use runtime::chain;
+use runtime::metrics::{CounterHandle, GaugeHandle, HistogramHandle};
+use rustc_hash::FxHashMap;
+use schema::{Millis, UtcMicros};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use store::marks::{self, Kind, Mark, Order, Pending};
+use store::partitions::{Partitions, Table};
+use store::{Class, Store, StoreError, Transaction, agent_zones, window_rebuild};
+use timezone::Places;
+use tokio_util::sync::CancellationToken;
+use window::{Cell, Day, DecodeError, GroupKey, Window};
+
+/// Cells that are looked at in a round: what is beyond is not even known to wait.
+const LOOK_MAX: u32 = 20_000;
+/// A window reaches at most so far before and behind one of its cells: a month, and the hours by which a zone is off.
+const REACH: Millis = Millis(33 * 86_400_000);
+/// For so long weeks and months with waiting cells are left; then they are computed as they stand.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+/// Keeps the windows. Cheap to clone; one per process.
+#[derive(Debug, Clone)]
+pub struct WindowWorker {
+    store: Store,
+    partitions: Partitions,
+    catalogue: Watch,
+    /// The rules of the state of the catalogue that was seen last.
+    rules: Arc<Mutex<Option<(i64, Arc<Rules>)>>>,
+}
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Cells computed.
+    pub cells: u64,
+    /// Items read for it.
+    pub items: u64,
+    /// Rows of windows written.
+    pub written: u64,
+    /// Rows of windows deleted.
+    pub removed: u64,
+    /// Whether marks were left for another round.
+    pub more: bool,
+}
+
+/// Windows could not be computed. Nothing of the round was committed.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// PostgreSQL.
+    #[error("the store did not do its part for the windows")]
+    Store(#[from] StoreError),
+    /// A later release wrote the cells, or somebody else did.
+    #[error("the cells of {group} on {} cannot be read", day.start())]
+    Cells {
+        /// The day.
+        day: Day,
+        /// What the group is by, and its key.
+        group: String,
+        /// What is wrong with them.
+        source: DecodeError,
+    },
+}
+
+/// How this is seen from outside.
+#[derive(Debug, Clone)]
+pub struct WindowMeters {
+    /// Cells computed.
+    pub cells: CounterHandle,
+    /// Rows of windows written or deleted.
+    pub written: CounterHandle,
+    /// How long a round took.
+    pub seconds: HistogramHandle,
+    /// Marks that wait.
+    pub waiting: GaugeHandle,
+}
+
+/// By definition the cells in which its sums changed.
+type CellsOf = BTreeMap<i32, BTreeSet<Cell>>;
+
+/// The groups in which anything changed, and where.
+#[derive(Debug, Default)]
+struct Changed(BTreeMap<(usize, GroupKey), CellsOf>);
+
+/// One of them: the place of what it is by, its key, and where.
+#[derive(Debug)]
+struct ChangedGroup {
+    by: usize,
+    key: GroupKey,
+    cells: CellsOf,
+    /// Only weeks and months are to be computed: the others are as they should be.
+    only_long: bool,
+}
+
+impl Changed {
+    fn add(&mut self, by: usize, key: &GroupKey, cells: Vec<(Cell, Vec<i32>)>) {
+        let of_group = self.0.entry((by, key.clone())).or_default();
+        for (cell, definitions) in cells {
+            for definition in definitions {
+                of_group.entry(definition).or_default().insert(cell);
+            }
+        }
+    }
+
+    fn into_groups(self, only_long: bool) -> Vec<ChangedGroup> {
+        self.0
+            .into_iter()
+            .map(|((by, key), cells)| ChangedGroup {
+                by,
+                key,
+                cells,
+                only_long,
+            })
+            .collect()
+    }
+}
+
+impl WindowWorker {
+    /// A worker beside this applier: on its store, by its catalogue.
+    pub fn new(applier: &Applier) -> Self {
+        Self {
+            store: applier.store().clone(),
+            partitions: applier.partitions().clone(),
+            catalogue: applier.catalogue().clone(),
+            rules: Arc::default(),
+        }
+    }
+
+    /// Computes all that is marked now, of all organisations. For tests and one-off commands.
+    pub async fn drain(&self) -> Result<Round, WindowError> {
+        let mut sum = Round::default();
+        let mut pace = Pace::default();
+        loop {
+            let mut idle = true;
+            for tenant in self.tenants().await? {
+                if let Some(round) = self.round(&tenant, &mut pace).await? {
+                    idle &= !round.more && round.cells == 0;
+                    sum.cells += round.cells;
+                    sum.items += round.items;
+                    sum.written += round.written;
+                    sum.removed += round.removed;
+                }
+            }
+            if idle {
+                return Ok(sum);
+            }
+        }
+    }
+
+    async fn tenants(&self) -> Result<Vec<String>, WindowError> {
+        let client = self.store.client().await?;
+        let mut tenants = marks::tenants(&client, Kind::Cell).await?;
+        tenants.extend(marks::tenants(&client, Kind::Group).await?);
+        tenants.sort_unstable();
+        tenants.dedup();
+        Ok(tenants)
+    }
+
+    /// One round for one organisation; `None` where another process is at it.
+    async fn round(&self, tenant: &str, pace: &mut Pace) -> Result<Option<Round>, WindowError> {
+        let began = Instant::now();
+        let known = {
+            let client = self.store.client().await?;
+            pending(&client, tenant).await?
+        };
+        // Months are made beside the transaction. Those of groups that were left exist: their cells were computed.
+        let reach = known
+            .keys()
+            .flat_map(|cell| [back(cell.start(), REACH), cell.start().plus(REACH)]);
+        self.partitions.ensure(Table::WindowMetrics, reach).await?;
+
+        let mut client = self.store.client().await?;
+        let tx = client.transaction().await?;
+        let active = self.catalogue.active(&tx).await?;
+        if !marks::try_lease(&tx, Kind::Cell, tenant, "").await? {
+            return Ok(None);
+        }
+        // Again, under the lease: the one before may have been computed meanwhile.
+        let mut waiting = pending(&tx, tenant).await?;
+        waiting.retain(|cell, _| known.contains_key(cell));
+        let mut taken: BTreeMap<Cell, Pending> = BTreeMap::new();
+        while taken.len() < pace.cells()
+            && let Some((cell, mark)) = waiting.pop_last()
+        {
+            taken.insert(cell, mark);
+        }
+        let tenant = Tenant {
+            tx: &tx,
+            name: tenant,
+            rules: self.rules_of(&active),
+            places: active.catalogue.library().places(),
+        };
+        let waiting: BTreeSet<Cell> = waiting.into_keys().collect();
+        let leaves = !waiting.is_empty() && pace.may_leave(LEAVE_MAX);
+        let mut round = tenant
+            .cells(&taken, if leaves { &waiting } else { &NONE })
+            .await?;
+        if !leaves {
+            tenant.marked_groups(pace.groups(), &mut round).await?;
+        }
+        tx.commit().await?;
+        round.more |= !waiting.is_empty();
+        pace.took(began.elapsed(), round.more);
+        Ok(Some(round))
+    }
+
+    fn rules_of(&self, active: &Active) -> Arc<Rules> {
+        let mut known = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((generation, rules)) if *generation == active.generation => Arc::clone(rules),
+            _ => {
+                let rules = Arc::new(Rules::of(active));
+                *known = Some((active.generation, Arc::clone(&rules)));
+                rules
+            }
+        }
+    }
+}
+
+/// No cell waits.
+static NONE: BTreeSet<Cell> = BTreeSet::new();
+
+/// One organisation in a round.
+struct Tenant<'a> {
+    tx: &'a Transaction<'a>,
+    name: &'a str,
+    rules: Arc<Rules>,
+    places: &'a Places,
+}
+
+impl Tenant<'_> {
+    /// Computes the cells that were taken, and the windows they are in.
+    async fn cells(
+        &self,
+        taken: &BTreeMap<Cell, Pending>,
+        waiting: &BTreeSet<Cell>,
+    ) -> Result<Round, WindowError> {
+        let mut round = Round::default();
+        let mut changed = Changed::default();
+        let mut days: BTreeMap<Day, Vec<Cell>> = BTreeMap::new();
+        for cell in taken.keys() {
+            days.entry(cell.day()).or_default().push(*cell);
+        }
+        for (day, cells) in days {
+            round.items += cells::compute(
+                self.tx,
+                self.name,
+                (day, &cells),
+                &self.rules,
+                self.places,
+                &mut changed,
+            )
+            .await?;
+            round.cells += cells.len() as u64;
+        }
+        let left = self
+            .merge(&changed.into_groups(false), waiting, &mut round)
+            .await?;
+        let left: Vec<Mark<'_>> = left
+            .iter()
+            .map(|(subject, stretch)| Mark {
+                kind: Kind::Group,
+                tenant: self.name,
+                subject,
+                from: stretch.start,
+                to: stretch.end,
+            })
+            .collect();
+        marks::append(self.tx, &left).await?;
+        remove(self.tx, taken.values()).await?;
+        Ok(round)
+    }
+
+    /// Computes the weeks and months that were left, and all windows of groups that somebody asked for.
+    async fn marked_groups(&self, most: u32, round: &mut Round) -> Result<(), WindowError> {
+        let marked =
+            marks::pending(self.tx, Kind::Group, Some(self.name), Order::Oldest, most).await?;
+        let (mut long, mut whole) = (Changed::default(), Changed::default());
+        for mark in &marked {
+            let Some((by, key, all)) = merge::of_subject(&self.rules, &mark.subject) else {
+                continue;
+            };
+            let definitions = self.rules.of_group(by);
+            let cells: Vec<Cell> = if all {
+                self.filled(by, &key, mark).await?
+            } else {
+                // Every week and month of the stretch has one of these cells.
+                let days = Day::of(mark.from).0 + 1..=Day::of(mark.to).0;
+                let starts = days.map(|day| Day(day).cell(0));
+                starts.chain([Cell::of(mark.from)]).collect()
+            };
+            let cells = cells.into_iter().map(|cell| (cell, definitions.clone()));
+            let changed = if all { &mut whole } else { &mut long };
+            changed.add(by, &key, cells.collect());
+        }
+        self.merge(&long.into_groups(true), &NONE, round).await?;
+        self.merge(&whole.into_groups(false), &NONE, round).await?;
+        remove(self.tx, marked.iter()).await?;
+        round.more |= marked.len() >= most as usize;
+        Ok(())
+    }
+
+    /// The cells of a stretch in which a group has anything.
+    async fn filled(
+        &self,
+        by: usize,
+        key: &GroupKey,
+        mark: &Pending,
+    ) -> Result<Vec<Cell>, WindowError> {
+        let text = self.rules.by()[by].text();
+        let days = (Day::of(mark.from).0, Day::of(mark.to).0 + 1);
+        let filled = window_rebuild::filled(self.tx, self.name, (&text, key.text()), days).await?;
+        let cells = filled.into_iter().flat_map(|(day, mask)| {
+            let has = move |cell: &Cell| {
+                let quarter = cell.quarter();
+                mask[usize::from(quarter / 8)] >> (quarter % 8) & 1 == 1
+            };
+            Day(day).cells().filter(has)
+        });
+        Ok(cells.collect())
+    }
+
+    async fn merge(
+        &self,
+        groups: &[ChangedGroup],
+        waiting: &BTreeSet<Cell>,
+        round: &mut Round,
+    ) -> Result<BTreeMap<String, Window>, WindowError> {
+        let stated = stated_zones(self.tx, self.name, &self.rules, groups).await?;
+        let scope = merge::Scope {
+            tenant: self.name,
+            rules: &self.rules,
+            places: self.places,
+            stated: &stated,
+            waiting,
+        };
+        let merged = merge::compute(self.tx, &scope, groups).await?;
+        round.written += merged.written.written;
+        round.removed += merged.written.removed;
+        Ok(merged.left)
+    }
+}
+
+async fn remove<'m>(
+    tx: &Transaction<'_>,
+    marks: impl Iterator<Item = &'m Pending>,
+) -> Result<(), StoreError> {
+    let ids: Vec<i64> = marks.flat_map(|mark| mark.marks.iter().copied()).collect();
+    store::marks::remove(tx, &ids).await?;
+    Ok(())
+}
+
+/// The cells that are marked, with their marks.
+async fn pending(
+    conn: &impl store::Connection,
+    tenant: &str,
+) -> Result<BTreeMap<Cell, Pending>, StoreError> {
+    let pending = marks::pending(conn, Kind::Cell, Some(tenant), Order::Newest, LOOK_MAX).await?;
+    Ok(pending
+        .into_iter()
+        .map(|mark| (Cell::of(mark.from), mark))
+        .collect())
+}
+
+/// The zones that events state for the agents of these groups.
+async fn stated_zones(
+    tx: &Transaction<'_>,
+    tenant: &str,
+    rules: &Rules,
+    groups: &[ChangedGroup],
+) -> Result<FxHashMap<String, String>, StoreError> {
+    let agents: BTreeSet<String> = groups
+        .iter()
+        .filter_map(|group| tiles::Named::of(&rules.by()[group.by], &group.key).agent)
+        .collect();
+    let agents: Vec<(&str, &str)> = agents
+        .iter()
+        .map(|agent| (tenant, agent.as_str()))
+        .collect();
+    let stated = agent_zones::of_agents(tx, &agents).await?;
+    Ok(stated
+        .into_iter()
+        .map(|stated| (stated.agent_id, stated.zone))
+        .collect())
+}
+
+fn back(at: UtcMicros, by: Millis) -> UtcMicros {
+    at.plus(Millis(-by.0))
+}
+
+/// Keeps windows until told to stop.
+pub async fn run(
+    worker: WindowWorker,
+    config: WindowConfig,
+    pressure: Pressure,
+    meters: WindowMeters,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut paces: FxHashMap<String, Pace> = FxHashMap::default();
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        let mut more = false;
+        match worker.tenants().await {
+            Ok(tenants) => {
+                paces.retain(|tenant, _| tenants.contains(tenant));
+                for tenant in tenants {
+                    if stop.is_cancelled() {
+                        break;
+                    }
+                    let pace = paces.entry(tenant.clone()).or_default();
+                    let began = Instant::now();
+                    match worker.round(&tenant, pace).await {
+                        Ok(Some(round)) if round.cells > 0 => {
+                            more |= round.more;
+                            meters.cells.inc_by(round.cells);
+                            meters.written.inc_by(round.written + round.removed);
+                            meters.seconds.observe(began.elapsed().as_secs_f64());
+                            tracing::debug!(
+                                tenant,
+                                cells = round.cells,
+                                items = round.items,
+                                written = round.written,
+                                removed = round.removed,
+                                duration_ms =
+                                    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+                                "windows computed"
+                            );
+                        }
+                        Ok(_) => {}
+                        Err(error) => {
+                            worker.mend(&error);
+                            tracing::warn!(tenant, error = %chain(&error), "windows could not be computed; trying again");
+                            pace.failed();
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the marks of windows could not be read");
+            }
+        }
+        worker.observe(&meters).await;
+        let pause = config.pause_after(began.elapsed(), more, pressure.is_on());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    Ok(())
+}
+
+impl WindowWorker {
+    /// A month that retention dropped is made anew by the next round.
+    fn mend(&self, error: &WindowError) {
+        if let WindowError::Store(error) = error
+            && error.is_missing_partition()
+        {
+            self.partitions.forget();
+        }
+    }
+
+    async fn observe(&self, meters: &WindowMeters) {
+        let Ok(client) = self.store.client().await else {
+            return;
+        };
+        if let Ok(backlog) = marks::backlog(&client).await {
+            meters
+                .waiting
+                .set(backlog.iter().map(|waiting| waiting.marks).sum());
+        }
+    }
+}
+
+impl WindowError {
+    /// What to do about it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Store(error) => error.class(),
+            Self::Cells { .. } => Class::Rejected,
+        }
+    }
+}
