@@ -115,7 +115,8 @@ CREATE TABLE window_metrics (
 CREATE INDEX window_metrics_time ON window_metrics (tenant, metric_type, metric_version, group_by, size, window_start);
 COMMENT ON TABLE window_metrics IS 'KPIs over windows of local time, all versions. Dashboards read window_metrics_current.';
 
--- The earliest waiting mark of an agent or a customer is looked up once a tenant: what it will change is not known before it is computed.
+-- The earliest waiting mark of a group, an agent or a customer is looked up once a tenant: what it will change is not known before it is
+-- computed.
 CREATE VIEW window_metrics_all AS
 SELECT w.tenant, w.metric_type, w.metric_version, w.group_by, w.size, w.window_start, w.window_end, w.group_key,
        w.queue_id, w.media, w.direction, w.agent_id, w.team, w.platform, w.attributes,
@@ -130,7 +131,8 @@ SELECT w.tenant, w.metric_type, w.metric_version, w.group_by, w.size, w.window_s
        END AS state,
        w.zone, w.zone_source, w.tzdb, w.settles_at, w.revision, w.computed_at
 FROM window_metrics w
-LEFT JOIN LATERAL (SELECT least((SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'agent' AND m.tenant = w.tenant),
+LEFT JOIN LATERAL (SELECT least((SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'group' AND m.tenant = w.tenant),
+                                (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'agent' AND m.tenant = w.tenant),
                                 (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'journey' AND m.tenant = w.tenant)) AS since
                    OFFSET 0) p ON true;
 

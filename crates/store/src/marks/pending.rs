@@ -17,12 +17,12 @@ pub enum Order {
     Oldest,
 }
 
-/// What is computed together: a cell, or an agent or a journey over all its marks.
+/// What is computed together: a cell, or a group, an agent or a journey over all its marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
     /// The organisation.
     pub tenant: String,
-    /// The agent or the customer key; empty for a cell.
+    /// The group, the agent or the customer key; empty for a cell.
     pub subject: String,
     /// The earliest start.
     pub from: UtcMicros,
@@ -75,7 +75,7 @@ macro_rules! subjects {
         concat!(
             "WITH first AS MATERIALIZED (SELECT subject, from_at FROM dirty_marks WHERE kind = $1 AND tenant = $2 ORDER BY from_at",
             $order,
-            " LIMIT 16 * $3), chosen AS MATERIALIZED (SELECT subject, ",
+            " LIMIT 16 * $3::bigint), chosen AS MATERIALIZED (SELECT subject, ",
             $extreme,
             "(from_at) AS at FROM first GROUP BY subject ORDER BY at",
             $order,
@@ -107,9 +107,9 @@ pub async fn tenants(conn: &impl Connection, kind: Kind) -> Result<Vec<String>, 
     rows.iter().map(|row| sql::get(row, &TENANTS, 0)).collect()
 }
 
-/// Up to `limit` cells, agents or journeys that have marks, each with its marks, in this order. Nothing is locked.
+/// Up to `limit` cells, groups, agents or journeys that have marks, each with its marks, in this order. Nothing is locked.
 ///
-/// An agent or a journey with ten thousand marks or more comes with ten thousand of them; the others are for the next time.
+/// A subject with ten thousand marks or more comes with ten thousand of them; the others are for the next time.
 pub async fn pending(
     conn: &impl Connection,
     kind: Kind,

@@ -1,0 +1,372 @@
+//! Window metrics are written when they changed and go when nothing is in them; dashboards read the current version, with its state.
+
+use crate::rows::{JUNE, MAY, db, number, seen};
+use schema::{MetricVersion, UtcMicros};
+use store::window_metrics::{self, Covered, WindowRow, Written};
+use store::{Class, Store, StoreError, marks};
+use testkit::TestDb;
+
+const HALF: i64 = 1_800_000_000;
+
+fn row(group_key: &str, window: i64) -> WindowRow<'_> {
+    let start = UtcMicros(MAY.0 - MAY.0 % HALF + window * HALF);
+    WindowRow {
+        metric_type: "talk_time",
+        metric_version: MetricVersion::FIRST,
+        group_by: "queue",
+        size: "30m",
+        group_key,
+        window_start: start,
+        window_end: UtcMicros(start.0 + HALF),
+        zone: "Europe/Berlin",
+        zone_source: "queue",
+        tzdb: "2026a",
+        queue_id: Some("support"),
+        media: None,
+        direction: None,
+        agent_id: None,
+        team: None,
+        platform: None,
+        attributes_json: None,
+        items: 2,
+        numerator: 301_000,
+        denominator: 2,
+        scale: 1000,
+        minimum: None,
+        maximum: None,
+        percentiles_json: None,
+        value: Some(150.5),
+        unit: "seconds",
+        settles_at: UtcMicros(start.0 + 96 * HALF),
+    }
+}
+
+fn covered(group_key: &str, from: i64, to: i64) -> Covered<'_> {
+    Covered {
+        metric_type: "talk_time",
+        metric_version: MetricVersion::FIRST,
+        group_by: "queue",
+        group_key,
+        size: "30m",
+        from: row("", from).window_start,
+        to: row("", to).window_start,
+    }
+}
+
+async fn write(store: &Store, rows: &[WindowRow<'_>], stretches: &[Covered<'_>]) -> Written {
+    committed!(store, |tx| window_metrics::write(
+        &tx, "acme", rows, stretches
+    ))
+}
+
+fn written(written: u64, removed: u64) -> Written {
+    Written { written, removed }
+}
+
+const REVISIONS: &str =
+    "SELECT group_key, revision FROM window_metrics ORDER BY group_key, window_start";
+
+#[tokio::test]
+async fn only_a_real_change_is_written() {
+    let (db, store) = db().await;
+    let first = row("[\"a\"]", 0);
+    assert_eq!(write(&store, &[first, first], &[]).await, written(1, 0));
+    assert_eq!(write(&store, &[first], &[]).await, written(0, 0));
+    let zones = WindowRow {
+        tzdb: "2026b",
+        ..first
+    };
+    assert_eq!(write(&store, &[zones], &[]).await, written(0, 0));
+    assert_eq!(seen(&db, REVISIONS).await, ["[\"a\"]|1"]);
+    let changes = [
+        WindowRow { items: 3, ..first },
+        WindowRow {
+            numerator: 9,
+            ..first
+        },
+        WindowRow {
+            value: None,
+            ..first
+        },
+        WindowRow {
+            percentiles_json: Some(r#"{"p50": 1.5}"#),
+            minimum: Some(0.5),
+            ..first
+        },
+        WindowRow {
+            attributes_json: Some(r#"{"brand": "bl\u0000ue"}"#),
+            ..first
+        },
+        WindowRow {
+            settles_at: UtcMicros(first.settles_at.0 + 1),
+            ..first
+        },
+        WindowRow {
+            zone: "UTC",
+            ..first
+        },
+        WindowRow {
+            queue_id: None,
+            team: Some("sales"),
+            ..first
+        },
+    ];
+    for change in changes {
+        assert_eq!(write(&store, &[change], &[]).await, written(1, 0));
+    }
+    assert_eq!(seen(&db, REVISIONS).await, ["[\"a\"]|9"]);
+}
+
+#[tokio::test]
+async fn a_covered_window_that_has_nothing_in_it_goes_and_no_other_one() {
+    let (db, store) = db().await;
+    let of_other_version = WindowRow {
+        metric_version: MetricVersion(2),
+        ..row("[\"a\"]", 1)
+    };
+    let of_other_size = WindowRow {
+        size: "60m",
+        ..row("[\"a\"]", 1)
+    };
+    let rows = [
+        row("[\"a\"]", 0),
+        row("[\"a\"]", 1),
+        row("[\"a\"]", 2),
+        row("[\"b\"]", 1),
+        of_other_version,
+        of_other_size,
+    ];
+    assert_eq!(write(&store, &rows, &[]).await, written(6, 0));
+    let elsewhere = committed!(store, |tx| window_metrics::write(
+        &tx,
+        "bolt",
+        &[],
+        &[covered("[\"a\"]", 0, 9)]
+    ));
+    assert_eq!(elsewhere, written(0, 0));
+    let still = [row("[\"a\"]", 0)];
+    let stretches = [covered("[\"a\"]", 0, 2), covered("[\"c\"]", 0, 9)];
+    assert_eq!(write(&store, &still, &stretches).await, written(0, 1));
+    assert_eq!(write(&store, &still, &stretches).await, written(0, 0));
+    assert_eq!(write(&store, &[], &stretches).await, written(0, 1));
+    assert_eq!(
+        seen(
+            &db,
+            "SELECT group_key, size, metric_version FROM window_metrics ORDER BY 1, 2, 3"
+        )
+        .await,
+        [
+            "[\"a\"]|30m|1",
+            "[\"a\"]|30m|2",
+            "[\"a\"]|60m|1",
+            "[\"b\"]|30m|1"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn nothing_that_is_no_number_is_stored() {
+    let (_db, store) = db().await;
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let rows = [
+            WindowRow {
+                value: Some(bad),
+                ..row("[\"a\"]", 0)
+            },
+            WindowRow {
+                maximum: Some(bad),
+                ..row("[\"a\"]", 0)
+            },
+        ];
+        for row in rows {
+            let mut client = store.client().await.unwrap();
+            let tx = client.transaction().await.unwrap();
+            let error = window_metrics::write(&tx, "acme", &[row], &[])
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(error, StoreError::WindowNotFinite { .. }),
+                "{error:?}"
+            );
+            assert_eq!(error.class(), Class::Rejected);
+        }
+    }
+    let mut client = store.client().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    let error = window_metrics::write(&tx, "acme", &[row("a\0", 0)], &[])
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StoreError::Nul {
+                column: "group_key"
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_database_refuses_them_too() {
+    let (db, _store) = db().await;
+    let client = db.client().await;
+    for column in ["value", "minimum", "maximum"] {
+        for bad in ["NaN", "Infinity", "-Infinity"] {
+            let error = client
+                .batch_execute(&format!(
+                    "INSERT INTO window_metrics (tenant, metric_type, metric_version, group_by, size, group_key, window_start, \
+                     window_end, zone, zone_source, tzdb, items, numerator, denominator, scale, unit, settles_at, {column}) \
+                     VALUES ('acme', 'm', 1, '', 'day', '[]', '2024-05-02Z', '2024-05-03Z', 'UTC', 'organisation', '', 0, 0, 0, 1, \
+                     's', '2024-05-03Z', '{bad}')"
+                ))
+                .await
+                .unwrap_err();
+            assert!(
+                error.as_db_error().unwrap().constraint() == Some("window_metrics_finite"),
+                "{error:?}"
+            );
+        }
+    }
+}
+
+/// What the view says of a window that ended so long ago and settles so long after.
+async fn state(db: &TestDb) -> Vec<String> {
+    seen(
+        db,
+        "SELECT state FROM window_metrics_current ORDER BY window_start",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn the_view_shows_the_current_version_and_tells_what_may_change() {
+    let (db, store) = db().await;
+    let ended = row("[\"a\"]", 0);
+    let absent = WindowRow {
+        value: None,
+        denominator: 0,
+        ..row("[\"a\"]", 1)
+    };
+    let candidate = WindowRow {
+        metric_version: MetricVersion(2),
+        ..ended
+    };
+    write(&store, &[ended, absent, candidate], &[]).await;
+    assert_eq!(
+        seen(
+            &db,
+            "SELECT metric_version, value, reason FROM window_metrics_current ORDER BY window_start"
+        )
+        .await,
+        ["1|150.5|", "1||no_denominator"]
+    );
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM window_metrics_all").await,
+        3
+    );
+
+    assert_eq!(state(&db).await, ["settled", "settled"]);
+    // A mark in the second window's cells.
+    let mark = |kind, subject, from: UtcMicros| marks::Mark {
+        kind,
+        tenant: "acme",
+        subject,
+        from,
+        to: UtcMicros(from.0 + HALF / 2),
+    };
+    let cell = mark(
+        marks::Kind::Cell,
+        "",
+        UtcMicros(absent.window_end.0 - HALF / 2),
+    );
+    committed!(store, |tx| marks::append(&tx, &[cell]));
+    assert_eq!(state(&db).await, ["settled", "settling"]);
+    // What an agent's mark will change is not known before it is computed.
+    let agent = mark(marks::Kind::Agent, "anna", ended.window_start);
+    committed!(store, |tx| marks::append(&tx, &[agent]));
+    assert_eq!(state(&db).await, ["settling", "settling"]);
+    let client = db.client().await;
+    client
+        .batch_execute(
+            "DELETE FROM dirty_marks; UPDATE window_metrics SET settles_at = now() + interval '1 hour' WHERE value IS NULL",
+        )
+        .await
+        .unwrap();
+    assert_eq!(state(&db).await, ["settled", "settling"]);
+    client
+        .batch_execute(
+            "UPDATE window_metrics SET window_end = now() + interval '1 hour' WHERE value IS NULL",
+        )
+        .await
+        .unwrap();
+    assert_eq!(state(&db).await, ["settled", "open"]);
+}
+
+/// A month of one KPI by queue and half hour: one index, and no other month than asked for.
+#[tokio::test]
+async fn a_month_of_one_kpi_reads_along_the_index_and_no_other_month() {
+    let (db, _store) = db().await;
+    let client = db.client().await;
+    client
+        .batch_execute(
+            "INSERT INTO window_metrics (tenant, metric_type, metric_version, group_by, size, group_key, window_start, window_end, \
+                    zone, zone_source, tzdb, queue_id, items, numerator, denominator, scale, value, unit, settles_at) \
+             SELECT 'acme', m, 1, b, '30m', '[\"' || q || '\"]', t, t + interval '30 minutes', 'UTC', 'organisation', '', q, 1, 1, 1, 1, \
+                    1, 'seconds', t \
+             FROM unnest(ARRAY['talk_time', 'hold_time', 'wrap_time']) m, unnest(ARRAY['queue', 'agent']) b, generate_series(1, 5) q, \
+                  generate_series(timestamptz '2024-05-01Z', '2024-06-30Z', '30 minutes') t; \
+             ANALYZE window_metrics",
+        )
+        .await
+        .unwrap();
+    for stretch in [
+        "window_start >= '2024-05-01Z' AND window_start < '2024-05-31Z'",
+        "window_start >= '2024-05-30Z' AND window_start < '2024-05-31Z'",
+        "window_start >= '2024-05-01Z' AND window_start < '2024-05-31Z' AND group_key = '[\"3\"]'",
+    ] {
+        let plan = seen(
+            &db,
+            &format!(
+                "EXPLAIN (COSTS OFF) SELECT window_start, queue_id, value, state FROM window_metrics_current \
+                 WHERE tenant = 'acme' AND metric_type = 'talk_time' AND group_by = 'queue' AND size = '30m' AND {stretch}"
+            ),
+        )
+        .await
+        .join("\n");
+        assert!(plan.contains("window_metrics_y2024m05"), "{plan}");
+        assert!(!plan.contains("window_metrics_y2024m06"), "{plan}");
+        assert!(!plan.contains("Seq Scan on window_metrics"), "{plan}");
+        assert!(
+            plan.contains(
+                "Index Cond: ((tenant = 'acme'::text) AND (metric_type = 'talk_time'::text"
+            ),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_window_has_the_month_of_its_start_and_retention_drops_it() {
+    let (db, store) = db().await;
+    let last_of_may = WindowRow {
+        window_start: UtcMicros(JUNE.0 - 1),
+        window_end: UtcMicros(JUNE.0 + HALF),
+        ..row("[\"a\"]", 0)
+    };
+    let first_of_june = WindowRow {
+        window_start: JUNE,
+        window_end: UtcMicros(JUNE.0 + HALF),
+        ..row("[\"a\"]", 0)
+    };
+    write(&store, &[last_of_may, first_of_june], &[]).await;
+    assert_eq!(
+        seen(
+            &db,
+            "SELECT drop_months_before('window_metrics', '2024-06-01') AS t"
+        )
+        .await,
+        ["window_metrics_y2024m05"]
+    );
+    assert_eq!(number(&db, "SELECT count(*) FROM window_metrics").await, 1);
+}
