@@ -139,15 +139,17 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
         None => schedule.name("userId")?,
     }
     .ok_or_else(|| ItemError::missing(schedule.at("user.id"), "the user's id"))?;
-    let facts = Plan::read(&answer, schedule)?.facts(schedule)?;
-    let Some(at) = facts.iter().map(|fact| fact.at).min() else {
+    let plan = Plan::read(&answer, schedule)?;
+    let facts = plan.facts(schedule)?;
+    let Some(first) = facts.iter().map(|fact| fact.at).min() else {
         return Ok(Outcome::Ignored {
             kind: "an agent without shifts".to_owned(),
         });
     };
     Ok(Outcome::Mapped(Mapped {
         event_id: EventId::new(&user),
-        at,
+        // When it was made: what it plans may lie months ahead, where the log keeps nothing.
+        at: plan.revision.unwrap_or(first),
         digest: json::digest(raw),
         stated: Stated::Agent {
             agent: agent(&user),

@@ -19,6 +19,7 @@
 //! direction = { path = "isOutbound", values = { true = "outbound", false = "inbound" } }
 //! revision = { path = "lastUpdateTime" }  # the update stamp: the newer copy of one statement holds
 //! ended_at = { path = "endTime" }
+//! customer = "customer.address"      # who the customer is, for a keyed hash and nothing else
 //! per_delivery = ["sentAt"]          # members of the item that a re-send renews: no part of its content
 //! [durations.talk]                   # talk, hold, wrap, wait, alert, dial, contact, handle
 //! path = "agentSeconds"
@@ -26,16 +27,43 @@
 //! minus = ["holdSeconds"]            # in the same unit; where one of them is not stated it counts 0
 //! ```
 //!
-//! [`Mapping::parse`] lists every problem with its line. Customer identities have no place here.
+//! A file may also say, or say only, how states of agents are read:
+//!
+//! ```toml
+//! version = 1
+//! [agent_state]
+//! id = "eventId"                     # without it an id is made from agent, instant and states
+//! agent = "agentId"
+//! agent_zone = "timeZone"
+//! at = { path = "since" }            # from when on it holds
+//! until = { path = "until" }         # until when it held; without it until the next one says otherwise
+//! lasted = { path = "seconds", unit = "s" }  # or how long
+//! presence = { path = "state", values = { READY = "on_queue", PAUSE = "break", OUT = "offline" }, other = "ignore" }
+//! routing = { path = "state", values = { READY = "idle", TALK = "interacting" }, other = "ignore" }
+//! scheduled = "activity"             # what the plan says; with an id an entry of it can be edited
+//! reason = "pauseCode"               # the organisation's own name of the presence
+//! team = "teamId"
+//! revision = { path = "updatedAt" }
+//! per_delivery = ["sentAt"]
+//! ```
+//!
+//! At least one of `presence`, `routing` and `scheduled` is needed, and each is a statement of its own. Words are those of
+//! [`schema::Presence`] and [`schema::Routing`]. In a file with both tables an item that states something by `[agent_state]` is about an
+//! agent, and all others are about interactions; so is `other = "ignore"` meant there: this word says nothing about an agent.
+//!
+//! [`Mapping::parse`] lists every problem with its line.
 
+mod agent_state;
 mod file;
 mod path;
 
 use crate::error::ItemError;
+use crate::identity::CustomerIdentity;
 use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{scalar, tree};
 use crate::scalar::{Scalar, rounded, storable};
 use crate::{instant, json};
+use agent_state::AgentStates;
 use compact_str::CompactString;
 use path::Path;
 use schema::{
@@ -48,6 +76,14 @@ use std::collections::BTreeMap;
 /// One mapping file, read and checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
+    /// How events about interactions are read; absent in a file that is about agents only.
+    event: Option<Event>,
+    agent_state: Option<AgentStates>,
+}
+
+/// The table `[event]`, and the durations.
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
     id: Option<Source>,
     at: Time,
     interaction: Source,
@@ -61,6 +97,7 @@ pub struct Mapping {
     direction: Option<Words>,
     revision: Option<Time>,
     ended_at: Option<Time>,
+    customer: Option<Source>,
     per_delivery: Vec<String>,
     durations: Vec<(DurationKind, Span)>,
 }
@@ -161,21 +198,37 @@ impl Mapping {
         if !value.is_object() {
             return Err(ItemError::item(raw, "a JSON object"));
         }
-        let word = self.state.source.needed(&value, "the name of a state")?;
+        if let Some(states) = &self.agent_state
+            && let Some(mapped) = states.map(&value, raw)?
+        {
+            return Ok(Outcome::Mapped(mapped));
+        }
+        match &self.event {
+            Some(event) => event.map(&value, raw),
+            None => Ok(Outcome::Ignored {
+                kind: "no state of an agent".to_owned(),
+            }),
+        }
+    }
+}
+
+impl Event {
+    fn map(&self, value: &Value, raw: &[u8]) -> Result<Outcome, ItemError> {
+        let word = self.state.source.needed(value, "the name of a state")?;
         let state = match (self.state.values.get(&word), self.state.other) {
             (Some(state), _) => State::from_name(state),
             (None, Other::Keep) => State::from_name(&word),
             (None, Other::Ignore) => return Ok(Outcome::Ignored { kind: word }),
             (None, Other::Refuse) => return Err(self.state.refused(&word)),
         };
-        let interaction = self.interaction.needed(&value, "the interaction's id")?;
+        let interaction = self.interaction.needed(value, "the interaction's id")?;
         let at = self
             .at
-            .read(&value)?
+            .read(value)?
             .ok_or_else(|| ItemError::missing(self.at.source.place(), self.at.form.expected()))?;
-        let leg = read(self.leg.as_ref(), &value)?;
-        let agent = read(self.agent.as_ref(), &value)?;
-        let event_id = match read(self.id.as_ref(), &value)? {
+        let leg = read(self.leg.as_ref(), value)?;
+        let agent = read(self.agent.as_ref(), value)?;
+        let event_id = match read(self.id.as_ref(), value)? {
             Some(id) => id,
             None => crate::derived_id(&[
                 &interaction,
@@ -190,17 +243,17 @@ impl Mapping {
         } else {
             LegKind::Other
         };
-        let zone = read(self.agent_zone.as_ref(), &value)?;
+        let zone = read(self.agent_zone.as_ref(), value)?;
         let details = Details {
             leg: leg.map(|id| Leg::new(LegId::new(id), kind)),
-            media: read(self.media.as_ref(), &value)?
+            media: read(self.media.as_ref(), value)?
                 .map(|media| CompactString::new(media.to_lowercase())),
-            direction: self.direction(&value)?,
+            direction: self.direction(value)?,
             customer_key: None,
             ended_at: self
                 .ended_at
                 .as_ref()
-                .map_or(Ok(None), |time| time.read(&value))?,
+                .map_or(Ok(None), |time| time.read(value))?,
         };
         let terminal = state.is_terminal();
         let statement = Statement {
@@ -209,9 +262,9 @@ impl Mapping {
                 id: AgentId::new(id),
                 zone: zone.map(CompactString::new),
             }),
-            queue: read(self.queue.as_ref(), &value)?.map(QueueId::new),
-            disposition: read(self.disposition.as_ref(), &value)?.map(CompactString::new),
-            durations: self.durations(&value)?,
+            queue: read(self.queue.as_ref(), value)?.map(QueueId::new),
+            disposition: read(self.disposition.as_ref(), value)?.map(CompactString::new),
+            durations: self.durations(value)?,
             details: (details != Details::default()).then(|| Box::new(details)),
         };
         let fact = Fact {
@@ -220,25 +273,20 @@ impl Mapping {
             revision: self
                 .revision
                 .as_ref()
-                .map_or(Ok(None), |time| time.read(&value))?,
+                .map_or(Ok(None), |time| time.read(value))?,
             rank: SourceRank::Event,
             statement,
         };
-        let content = |name: &[u8]| {
-            !self
-                .per_delivery
-                .iter()
-                .any(|renewed| renewed.as_bytes() == name)
-        };
+        let customer = read(self.customer.as_ref(), value)?;
         Ok(Outcome::Mapped(Mapped {
             event_id: EventId::new(event_id),
             at,
-            digest: json::digest_of(raw, content),
+            digest: content(raw, &self.per_delivery),
             stated: Stated::Interaction {
                 interaction: InteractionId::new(interaction),
                 facts: vec![fact],
                 terminal,
-                customer: None,
+                customer: customer.map(CustomerIdentity::new),
             },
         }))
     }
@@ -271,6 +319,15 @@ impl Mapping {
         }
         Ok(durations)
     }
+}
+
+/// The digest of an item without what a re-send renews.
+fn content(raw: &[u8], per_delivery: &[String]) -> [u8; 16] {
+    json::digest_of(raw, |name| {
+        !per_delivery
+            .iter()
+            .any(|renewed| renewed.as_bytes() == name)
+    })
 }
 
 fn read(source: Option<&Source>, value: &Value) -> Result<Option<String>, ItemError> {
@@ -316,6 +373,19 @@ impl Source {
 }
 
 impl Words {
+    /// What the word at the path means; nothing when it is not there, or is one that says nothing.
+    fn read(&self, value: &Value) -> Result<Option<String>, ItemError> {
+        let Some(word) = self.source.read(value)? else {
+            return Ok(None);
+        };
+        match (self.values.get(&word), self.other) {
+            (Some(meaning), _) => Ok(Some(meaning.clone())),
+            (None, Other::Keep) => Ok(Some(word)),
+            (None, Other::Ignore) => Ok(None),
+            (None, Other::Refuse) => Err(self.refused(&word)),
+        }
+    }
+
     fn refused(&self, word: &str) -> ItemError {
         let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
         ItemError::new(

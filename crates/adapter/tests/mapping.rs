@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
 
-use adapter::{ItemError, Mapped, Mapping, Mappings, Outcome, Split, map, split};
-use schema::{BodyFormat, Direction, DurationKind, LegKind, State};
+use adapter::{ItemError, Mapped, Mapping, Mappings, Outcome, Split, Stated, map, split};
+use schema::{
+    AgentFact, BodyFormat, Direction, DurationKind, FactKey, LegKind, Presence, Routing, State,
+    Track, UtcMicros,
+};
 
 const SHIPPED: &str = include_str!("../../../deploy/mappings/cxone-interaction-events.toml");
 const EVENTS: &[u8] = include_bytes!("../../../tests/fixtures/cxone/interaction-events.jsonl");
@@ -250,5 +253,174 @@ fn what_is_needed_is_asked_for() {
     assert!(
         syntax.len() >= 2 && syntax[0].starts_with("m.toml:2: "),
         "{syntax:?}"
+    );
+}
+
+const STATES: &str = "version = 1\n[agent_state]\nagent = { path = \"who\", none = [\"0\"] }\nagent_zone = \"zone\"\n\
+    at = { path = \"t\", form = \"epoch_s\" }\nuntil = { path = \"end\", form = \"epoch_s\" }\nlasted = { path = \"secs\", unit = \"s\" }\n\
+    presence = { path = \"s\", values = { READY = \"on_queue\", PAUSE = \"break\", OUT = \"offline\" }, other = \"ignore\" }\n\
+    routing = { path = \"s\", values = { READY = \"idle\", TALK = \"interacting\" }, other = \"ignore\" }\n\
+    scheduled = \"plan\"\nreason = \"why\"\nteam = \"team\"\nrevision = { path = \"rev\", form = \"epoch_s\" }\nper_delivery = [\"sent\"]\n";
+
+/// What is stated of which agent.
+fn states(text: &str, json: &str) -> (Mapped, Vec<AgentFact>) {
+    let mapped = mapped(through(text, json.as_bytes()).unwrap());
+    let Stated::Agent { facts, .. } = &mapped.stated else {
+        panic!("{mapped:?}")
+    };
+    let facts = facts.clone();
+    (mapped, facts)
+}
+
+#[test]
+fn states_of_agents_are_read_by_a_table_of_their_own() {
+    let (ready, facts) = states(
+        STATES,
+        r#"{"who":7,"zone":"Europe/Berlin","t":100,"end":160,"secs":5,"s":"READY","why":"w","team":"red","rev":200}"#,
+    );
+    let Stated::Agent { agent, .. } = &ready.stated else {
+        panic!("{ready:?}")
+    };
+    assert_eq!(
+        (agent.id.as_str(), agent.zone.as_deref()),
+        ("7", Some("Europe/Berlin"))
+    );
+    assert_eq!(ready.at, UtcMicros(100_000_000));
+    let [presence, routing] = &facts[..] else {
+        panic!("{facts:?}")
+    };
+    assert_eq!(
+        presence.key,
+        FactKey::agent_state(Track::Presence, ready.at)
+    );
+    assert_eq!(presence.until, Some(UtcMicros(160_000_000)));
+    assert_eq!(presence.revision, Some(UtcMicros(200_000_000)));
+    assert_eq!(presence.statement.presence, Some(Presence::OnQueue));
+    assert_eq!(presence.statement.reason.as_deref(), Some("w"));
+    assert_eq!(presence.statement.team.as_deref(), Some("red"));
+    assert_eq!(routing.statement.routing, Some(Routing::Idle));
+    assert_eq!(routing.revision, Some(UtcMicros(200_000_000)));
+    assert_eq!(routing.statement.team, None, "said once");
+
+    // One track alone; how long instead of until when.
+    let (_, facts) = states(
+        STATES,
+        r#"{"who":7,"t":100,"secs":"5.5","s":"TALK","team":"red"}"#,
+    );
+    let [routing] = &facts[..] else {
+        panic!("{facts:?}")
+    };
+    assert_eq!(routing.statement.routing, Some(Routing::Interacting));
+    assert_eq!(routing.statement.team.as_deref(), Some("red"));
+    assert_eq!(routing.until, Some(UtcMicros(105_500_000)));
+    let (_, facts) = states(STATES, r#"{"who":7,"t":100,"secs":5,"s":"OUT"}"#);
+    assert_eq!(facts[0].statement.presence, Some(Presence::Offline));
+    assert_eq!(facts[0].until, None, "it has no end of its own");
+}
+
+#[test]
+fn a_plan_is_a_statement_that_an_edit_can_replace_by_its_id() {
+    let (one, facts) = states(
+        STATES,
+        r#"{"who":7,"t":100,"end":200,"plan":"Team Meeting"}"#,
+    );
+    assert_eq!(
+        facts[0].statement.scheduled.as_deref(),
+        Some("team_meeting")
+    );
+    assert_eq!(facts[0].key, FactKey::agent_state(Track::Schedule, one.at));
+    let with_id = STATES.replace("[agent_state]", "[agent_state]\nid = \"id\"");
+    let (one, facts) = states(
+        &with_id,
+        r#"{"id":"p1","who":7,"t":100,"end":200,"plan":"meal"}"#,
+    );
+    assert_eq!(one.event_id.as_str(), "p1");
+    assert_eq!(facts[0].key, FactKey::scheduled("p1", 0));
+}
+
+#[test]
+fn copies_of_a_state_are_one_and_other_states_are_others() {
+    let of = |json: &str| states(STATES, json).0;
+    let one = of(r#"{"who":7,"t":100,"s":"READY","sent":1}"#);
+    assert_eq!(one, of(r#"{"sent":2,"s":"READY","t":100,"who":7}"#));
+    assert_ne!(
+        one.event_id,
+        of(r#"{"who":7,"t":100,"s":"PAUSE"}"#).event_id
+    );
+    assert_ne!(
+        one.event_id,
+        of(r#"{"who":8,"t":100,"s":"READY"}"#).event_id
+    );
+}
+
+#[test]
+fn one_file_can_tell_agents_from_interactions() {
+    let both = format!(
+        "{STATES}[event]\nat = {{ path = \"t\", form = \"epoch_s\" }}\ninteraction = \"call\"\nstate = \"s\"\ncustomer = \"from\"\n"
+    );
+    let call = mapped(
+        through(
+            &both,
+            br#"{"call":"c","t":100,"s":"completed","from":"+15550100001"}"#,
+        )
+        .unwrap(),
+    );
+    let Stated::Interaction { customer, .. } = &call.stated else {
+        panic!("{call:?}")
+    };
+    assert_eq!(customer.as_ref().unwrap().as_str(), "+15550100001");
+    let (agent, _) = states(&both, r#"{"who":7,"t":100,"s":"PAUSE"}"#);
+    assert_eq!(agent.stated.subject(), "agent:7");
+    let Outcome::Ignored { kind } = through(STATES, br#"{"who":7,"t":100,"s":"LUNCH"}"#).unwrap()
+    else {
+        panic!("no word of the tables")
+    };
+    assert_eq!(kind, "no state of an agent");
+    let refusing = STATES.replace(", other = \"ignore\"", "");
+    let error = through(&refusing, br#"{"who":7,"t":100,"s":"LUNCH"}"#).unwrap_err();
+    assert_eq!(
+        (error.field.as_str(), error.expected.as_str()),
+        ("s", "one of OUT, PAUSE, READY")
+    );
+    for (json, field) in [
+        (r#"{"who":0,"t":100,"s":"READY"}"#, "who"),
+        (r#"{"who":7,"s":"READY"}"#, "t"),
+        (r#"{"who":7,"t":100,"s":"READY","secs":"long"}"#, "secs"),
+    ] {
+        assert_eq!(through(STATES, json.as_bytes()).unwrap_err().field, field);
+    }
+}
+
+#[test]
+fn every_problem_of_the_table_of_agents_is_listed() {
+    let text = "version = 1\n[agent_state]\nat = { path = \"t\" }\ncolour = \"c\"\nlasted = \"d\"\n\
+        [durations.talk]\npath = \"x\"\nunit = \"s\"\n";
+    let problems = Mapping::parse("m.toml", text).unwrap_err();
+    for (line, part) in [
+        (2, "agent_state.agent is missing"),
+        (2, "one of presence, routing, scheduled is needed"),
+        (4, "agent_state.colour is unknown"),
+        (5, "agent_state.lasted must be a table"),
+        (6, "durations are those of an [event]"),
+    ] {
+        let start = format!("m.toml:{line}: ");
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with(&start) && problem.contains(part)),
+            "no problem in line {line} about {part:?} among {problems:#?}"
+        );
+    }
+    assert_eq!(problems.len(), 5, "{problems:#?}");
+    let text = "version = 1\nevent = 5\n[agent_state]\nagent = \"a\"\nat = \"t\"\npresence = { path = \"s\", values = { X = \"asleep\" } }\n";
+    let problems = Mapping::parse("m.toml", text).unwrap_err();
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(
+        problems[0].contains("event must be a table"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[1].contains("agent_state.presence.values.X"),
+        "{problems:?}"
     );
 }

@@ -1,8 +1,9 @@
 //! Reading a mapping file: every problem is found in one go, each with its line.
 
+use super::agent_state::AgentStates;
 use super::path::Path;
-use super::{Form, Mapping, Other, Source, Span, Time, Words};
-use schema::{DurationKind, State};
+use super::{Event, Form, Mapping, Other, Source, Span, Time, Words};
+use schema::{DurationKind, Presence, Routing, State};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -11,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 /// The version of the mapping language that this release reads.
 const VERSION: &str = "1";
 
-const EVENT: [&str; 14] = [
+const EVENT: [&str; 15] = [
     "id",
     "at",
     "interaction",
@@ -25,6 +26,23 @@ const EVENT: [&str; 14] = [
     "direction",
     "revision",
     "ended_at",
+    "customer",
+    "per_delivery",
+];
+
+const AGENT_STATE: [&str; 13] = [
+    "id",
+    "agent",
+    "agent_zone",
+    "at",
+    "until",
+    "lasted",
+    "presence",
+    "routing",
+    "scheduled",
+    "reason",
+    "team",
+    "revision",
     "per_delivery",
 ];
 
@@ -51,9 +69,10 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Mapping, Vec<String>> {
         return Err(reader.listed());
     }
     let mapping = reader.mapping(document.get_ref(), document.span());
-    match mapping {
-        Some(mapping) if reader.problems.is_empty() => Ok(mapping),
-        _ => Err(reader.listed()),
+    if reader.problems.is_empty() {
+        Ok(mapping)
+    } else {
+        Err(reader.listed())
     }
 }
 
@@ -86,8 +105,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn mapping(&mut self, root: &DeTable<'t>, whole: Range<usize>) -> Option<Mapping> {
-        self.known(root, "", &["version", "event", "durations"]);
+    fn mapping(&mut self, root: &DeTable<'t>, whole: Range<usize>) -> Mapping {
+        self.known(root, "", &["version", "event", "durations", "agent_state"]);
         match root.get("version") {
             Some(version)
                 if version
@@ -101,20 +120,38 @@ impl<'t> Reader<'t> {
             None => self.problem(whole.clone(), format!("version = {VERSION} is missing")),
         }
         let durations = self.durations(root);
-        let Some(event) = root
-            .get("event")
-            .and_then(|event| event.get_ref().as_table())
-        else {
-            self.problem(whole, "the table [event] is missing");
-            return None;
-        };
-        let at_event = root.get("event").map(Spanned::span).unwrap_or_default();
-        self.known(event, "event.", &EVENT);
-        for needed in ["at", "interaction", "state"] {
-            if event.get(needed).is_none() {
-                self.problem(at_event.clone(), format!("event.{needed} is missing"));
+        for name in ["event", "agent_state"] {
+            if let Some(entry) = root.get(name)
+                && !entry.get_ref().is_table()
+            {
+                self.problem(entry.span(), format!("{name} must be a table"));
             }
         }
+        if root.get("event").is_none() && root.get("agent_state").is_none() {
+            self.problem(
+                whole,
+                "the table [event] is missing, and there is no [agent_state] either",
+            );
+        }
+        if let Some(entry) = root.get("durations")
+            && root.get("event").is_none()
+        {
+            self.problem(
+                entry.span(),
+                "durations are those of an [event], and there is none",
+            );
+        }
+        Mapping {
+            event: self.event(root, durations),
+            agent_state: self.agent_state(root),
+        }
+    }
+
+    fn event(&mut self, root: &DeTable<'t>, durations: Vec<(DurationKind, Span)>) -> Option<Event> {
+        let entry = root.get("event")?;
+        let event = entry.get_ref().as_table()?;
+        self.known(event, "event.", &EVENT);
+        self.needed(entry, "event", &["at", "interaction", "state"]);
         let mut source =
             |name: &str| self.source(event.get(name)?, &format!("event.{name}"), &["none"]);
         let id = source("id");
@@ -125,20 +162,18 @@ impl<'t> Reader<'t> {
         let queue = source("queue");
         let disposition = source("disposition");
         let media = source("media");
-        let at = self.time(event, "at");
-        let revision = self.time(event, "revision");
-        let ended_at = self.time(event, "ended_at");
-        let state = self.words(event, "state", |word| {
-            (!matches!(State::from_name(word), State::Other(_))).then_some(())
+        let customer = source("customer");
+        let at = self.time(event, "event", "at");
+        let revision = self.time(event, "event", "revision");
+        let ended_at = self.time(event, "event", "ended_at");
+        let state = self.words(event, "event", "state", |word| {
+            !matches!(State::from_name(word), State::Other(_))
         });
-        let direction = self.words(event, "direction", |word| {
-            matches!(word, "inbound" | "outbound").then_some(())
+        let direction = self.words(event, "event", "direction", |word| {
+            matches!(word, "inbound" | "outbound")
         });
-        let per_delivery = event
-            .get("per_delivery")
-            .map(|entry| self.texts(entry, "event.per_delivery"))
-            .unwrap_or_default();
-        Some(Mapping {
+        let per_delivery = self.per_delivery(event, "event");
+        Some(Event {
             id,
             at: at?,
             interaction: interaction?,
@@ -152,9 +187,83 @@ impl<'t> Reader<'t> {
             direction,
             revision,
             ended_at,
-            per_delivery: per_delivery.into_iter().map(|(text, _)| text).collect(),
+            customer,
+            per_delivery,
             durations,
         })
+    }
+
+    fn agent_state(&mut self, root: &DeTable<'t>) -> Option<AgentStates> {
+        const PLACE: &str = "agent_state";
+        let entry = root.get(PLACE)?;
+        let states = entry.get_ref().as_table()?;
+        self.known(states, "agent_state.", &AGENT_STATE);
+        self.needed(entry, PLACE, &["agent", "at"]);
+        let tracks = ["presence", "routing", "scheduled"];
+        if tracks.iter().all(|track| states.get(*track).is_none()) {
+            let what = format!(
+                "{PLACE} states nothing: one of {} is needed",
+                tracks.join(", ")
+            );
+            self.problem(entry.span(), what);
+        }
+        let mut source =
+            |name: &str| self.source(states.get(name)?, &format!("{PLACE}.{name}"), &["none"]);
+        let id = source("id");
+        let agent = source("agent");
+        let agent_zone = source("agent_zone");
+        let reason = source("reason");
+        let team = source("team");
+        let at = self.time(states, PLACE, "at");
+        let until = self.time(states, PLACE, "until");
+        let revision = self.time(states, PLACE, "revision");
+        let lasted = states
+            .get("lasted")
+            .and_then(|entry| self.span(entry, "agent_state.lasted"));
+        let presence = self.words(states, PLACE, "presence", |word| {
+            !matches!(Presence::from_name(word), Presence::Other(_))
+        });
+        let routing = self.words(states, PLACE, "routing", |word| {
+            !matches!(Routing::from_name(word), Routing::Other(_))
+        });
+        // What can be scheduled is the organisation's own.
+        let scheduled = self.words(states, PLACE, "scheduled", |_| true);
+        let per_delivery = self.per_delivery(states, PLACE);
+        Some(AgentStates {
+            id,
+            agent: agent?,
+            agent_zone,
+            at: at?,
+            until,
+            lasted,
+            presence,
+            routing,
+            scheduled,
+            reason,
+            team,
+            revision,
+            per_delivery,
+        })
+    }
+
+    /// Says which of these members a table lacks.
+    fn needed(&mut self, entry: &Entry<'t>, place: &str, names: &[&str]) {
+        let table = entry.get_ref().as_table();
+        for name in names {
+            if table.is_none_or(|table| table.get(*name).is_none()) {
+                self.problem(entry.span(), format!("{place}.{name} is missing"));
+            }
+        }
+    }
+
+    fn per_delivery(&mut self, table: &DeTable<'t>, place: &str) -> Vec<String> {
+        let Some(entry) = table.get("per_delivery") else {
+            return Vec::new();
+        };
+        self.texts(entry, &format!("{place}.per_delivery"))
+            .into_iter()
+            .map(|(text, _)| text)
+            .collect()
     }
 
     fn durations(&mut self, root: &DeTable<'t>) -> Vec<(DurationKind, Span)> {
@@ -245,9 +354,9 @@ impl<'t> Reader<'t> {
         })
     }
 
-    fn time(&mut self, event: &DeTable<'t>, name: &str) -> Option<Time> {
-        let entry = event.get(name)?;
-        let place = format!("event.{name}");
+    fn time(&mut self, table: &DeTable<'t>, place: &str, name: &str) -> Option<Time> {
+        let entry = table.get(name)?;
+        let place = format!("{place}.{name}");
         let source = self.source(entry, &place, &["form"]);
         let form = match entry
             .get_ref()
@@ -276,12 +385,13 @@ impl<'t> Reader<'t> {
 
     fn words(
         &mut self,
-        event: &DeTable<'t>,
+        table: &DeTable<'t>,
+        place: &str,
         name: &str,
-        known: impl Fn(&str) -> Option<()>,
+        known: impl Fn(&str) -> bool,
     ) -> Option<Words> {
-        let entry = event.get(name)?;
-        let place = format!("event.{name}");
+        let entry = table.get(name)?;
+        let place = format!("{place}.{name}");
         let source = self.source(entry, &place, &["values", "other", "none"]);
         let table = entry.get_ref().as_table();
         let mut values = BTreeMap::new();
@@ -293,11 +403,7 @@ impl<'t> Reader<'t> {
                 ),
                 Some(table) => {
                     for (word, meaning) in table {
-                        match meaning
-                            .get_ref()
-                            .as_str()
-                            .filter(|meaning| known(meaning).is_some())
-                        {
+                        match meaning.get_ref().as_str().filter(|meaning| known(meaning)) {
                             Some(meaning) => {
                                 values.insert(word.get_ref().to_string(), meaning.to_owned());
                             }
