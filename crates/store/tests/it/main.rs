@@ -5,6 +5,7 @@
 #[macro_use]
 mod rows;
 
+mod agents;
 mod counters;
 mod definitions;
 mod interactions;
@@ -22,4 +23,5 @@ mod sync;
 mod window_cells;
 mod window_items;
 mod window_metrics;
+mod windows;
 mod zones;
