@@ -21,7 +21,6 @@
 
 mod ask;
 mod evaluate;
-mod items;
 mod matter;
 mod reach;
 mod round;

@@ -1,11 +1,12 @@
 //! Matters → rows, what they add to windows, and when the next verdict is final. Pure.
 
-use super::items::{Adds, Contribution, Contributions, Group};
 use super::sessions::{Read, Sessions};
 use crate::catalogue::Active;
+use crate::items::{Adds, Contribution};
 use kpi::{MetricValue, Reason, Subject};
 use schema::{AgentId, Direction, InteractionId, MetricVersion, QueueId, TenantId, UtcMicros};
 use session::Timeline;
+use std::collections::{BTreeMap, BTreeSet};
 use store::metrics::MetricRow;
 use window::Cell;
 
@@ -30,7 +31,21 @@ pub(super) struct Work<'a> {
 pub(super) struct Results<'c> {
     active: &'c Active,
     pub(super) rows: Vec<Row>,
-    pub(super) contributions: Contributions,
+    /// By organisation and interaction.
+    contributions: BTreeMap<(String, String), Contact>,
+}
+
+/// What a contact adds to windows.
+#[derive(Debug, Default)]
+struct Contact {
+    /// The numbers of the definitions that were evaluated.
+    evaluated: BTreeSet<i32>,
+    agent: Option<AgentId>,
+    queue: Option<QueueId>,
+    media: Option<String>,
+    direction: Option<&'static str>,
+    /// Cell and scaled value, by the number of the definition: each has one row a contact, however many stretches reached it.
+    adds: BTreeMap<i32, (Cell, i64)>,
 }
 
 /// A row in the making: what the store borrows its columns from.
@@ -49,7 +64,7 @@ impl<'c> Results<'c> {
         Self {
             active,
             rows: Vec::new(),
-            contributions: Contributions::new(),
+            contributions: BTreeMap::new(),
         }
     }
 
@@ -124,19 +139,25 @@ impl<'c> Results<'c> {
     ) {
         let stored = &read.stored;
         let key = (stored.tenant.clone(), stored.interaction_id.clone());
-        let contribution = self.contributions.entry(key).or_default();
+        let contact = self.contributions.entry(key).or_default();
         let numbers = which.iter();
         let numbers = numbers.filter_map(|place| self.active.definition_id(*place));
-        contribution.evaluated.extend(numbers);
+        contact.evaluated.extend(numbers);
+        contact.media = timeline.media().map(str::to_owned);
+        contact.direction = timeline.direction().map(|direction| match direction {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        });
         for metric in metrics {
-            if let Some(definition) = self.active.definition_id_of(&metric) {
-                add(
-                    contribution,
-                    (stored.tenant.as_str(), timeline),
-                    definition,
-                    &metric,
-                    self.active,
-                );
+            if let (Some(definition), Some(counted_at), Some(sum)) = (
+                self.active.definition_id_of(&metric),
+                metric.counted_at,
+                metric.scaled(),
+            ) {
+                contact.agent.clone_from(&metric.agent);
+                contact.queue.clone_from(&metric.queue);
+                let adds = (Cell::of(counted_at), sum);
+                contact.adds.insert(definition, adds);
             }
             self.rows.push(Row {
                 tenant: stored.tenant.as_str().into(),
@@ -147,6 +168,20 @@ impl<'c> Results<'c> {
                 metric,
             });
         }
+    }
+
+    /// What the contacts add to windows.
+    pub(super) fn contributions(&self) -> Vec<Contribution<'_>> {
+        let contacts = self.contributions.iter();
+        contacts
+            .map(|((tenant, interaction), contact)| Contribution {
+                tenant,
+                subject: interaction,
+                known: true,
+                evaluated: &contact.evaluated,
+                adds: contact.adds(),
+            })
+            .collect()
     }
 
     /// As findings want them.
@@ -184,40 +219,25 @@ impl<'c> Results<'c> {
     }
 }
 
-fn is_not_final(metric: &MetricValue) -> bool {
-    metric.metadata.reason == Some(Reason::NOT_FINAL)
+impl Contact {
+    fn adds(&self) -> Vec<Adds<'_>> {
+        let adds = self.adds.iter();
+        adds.map(|(definition, (cell, sum))| Adds {
+            cell: *cell,
+            agent: self.agent.as_ref().map(AgentId::as_str),
+            queue: self.queue.as_ref().map(QueueId::as_str),
+            media: self.media.as_deref(),
+            direction: self.direction,
+            team: None,
+            attributes: None,
+            definition: *definition,
+            sum: *sum,
+            weight: 1,
+        })
+        .collect()
+    }
 }
 
-/// Adds a value to the window of the instant that counts.
-fn add(
-    contribution: &mut Contribution,
-    (tenant, timeline): (&str, &Timeline<'_>),
-    definition: i32,
-    metric: &MetricValue,
-    active: &Active,
-) {
-    let (Some(counted_at), Some(sum)) = (metric.counted_at, metric.scaled()) else {
-        return;
-    };
-    let agent = metric.agent.as_ref().map(AgentId::as_str);
-    let places = active.catalogue.library().places();
-    let team = agent.and_then(|agent| places.team(tenant, agent, counted_at.0));
-    let direction = timeline.direction().map(|direction| match direction {
-        Direction::Inbound => "inbound",
-        Direction::Outbound => "outbound",
-    });
-    contribution.adds.push(Adds {
-        cell: Cell::of(counted_at),
-        group: Group {
-            agent: agent.map(str::to_owned),
-            queue: metric.queue.as_ref().map(|queue| queue.as_str().to_owned()),
-            media: timeline.media().map(str::to_owned),
-            direction: direction.map(str::to_owned),
-            team: team.map(str::to_owned),
-            attributes: None,
-        },
-        definition,
-        sum,
-        weight: 1,
-    });
+fn is_not_final(metric: &MetricValue) -> bool {
+    metric.metadata.reason == Some(Reason::NOT_FINAL)
 }

@@ -5,14 +5,16 @@ use super::evaluate::{Results, Work};
 use super::matter::{Reached, reached};
 use super::reach::{self, Near};
 use super::sessions::Sessions;
-use super::{Drained, JourneyWorker, items};
+use super::{Drained, JourneyWorker};
 use crate::catalogue::Active;
+use crate::items::{self, Cells};
 use kpi::Reason;
 use schema::{Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
 use store::journeys::{self, Locked, Noted};
 use store::marks::{self, Kind, Mark};
 use store::partitions::Table;
+use store::window_items::Source;
 use store::{StoreError, Transaction, metrics};
 
 /// So many contacts are read with their facts in one round; what is left waits for the next.
@@ -88,11 +90,14 @@ impl JourneyWorker {
         )
         .await?;
         gone(&tx, &customers, &mut sessions, &mut results, as_of).await?;
+        let months: Vec<UtcMicros> = results.months().collect();
         self.partitions
-            .ensure(Table::ComputedMetrics, results.months())
+            .ensure(Table::ComputedMetrics, months)
             .await?;
         let upserted = metrics::upsert(&tx, &results.as_rows()).await?;
-        let cells = items::write(&tx, &results.contributions).await?;
+        let mut cells = Cells::new();
+        items::write(&tx, Source::Journey, &results.contributions(), &mut cells).await?;
+        let cells = items::mark(&tx, &cells).await?;
         let found = self.findings.record(&tx, results.evaluated()).await?;
         leave(&tx, &customers, as_of).await?;
         tx.commit().await?;
@@ -266,17 +271,13 @@ async fn gone(
     results: &mut Results<'_>,
     as_of: UtcMicros,
 ) -> Result<(), StoreError> {
-    let left = || {
-        customers
-            .iter()
-            .filter(|customer| customer.state == State::Done)
-            .flat_map(|customer| {
-                let ids = customer.locked.gone.iter();
-                ids.map(|id| (customer.locked.tenant.as_str(), id.as_str()))
-            })
-    };
-    sessions.fetch(tx, left().collect()).await?;
-    for (tenant, id) in left() {
+    let mut left: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for customer in customers.iter().filter(|it| it.state == State::Done) {
+        let ids = customer.locked.gone.iter();
+        left.extend(ids.map(|id| (customer.locked.tenant.as_str(), id.as_str())));
+    }
+    sessions.fetch(tx, left.clone()).await?;
+    for (tenant, id) in left {
         let without = sessions
             .get(tenant, id)
             .is_some_and(|read| read.stored.customer_key.is_none());
@@ -308,13 +309,12 @@ async fn leave(
     customers: &[Customer<'_>],
     as_of: UtcMicros,
 ) -> Result<(), StoreError> {
-    let done = || {
-        customers
-            .iter()
-            .filter(|customer| customer.state == State::Done)
-    };
+    let done: Vec<&Customer<'_>> = customers
+        .iter()
+        .filter(|customer| customer.state == State::Done)
+        .collect();
     let mut rest: BTreeMap<(&str, String), Vec<(UtcMicros, UtcMicros)>> = BTreeMap::new();
-    for customer in done() {
+    for customer in &done {
         for ask in &customer.rest {
             let subject = journeys::subject(&customer.locked.customer_key, ask.version);
             let stretch = (ask.stretch.from, ask.stretch.to);
@@ -335,7 +335,8 @@ async fn leave(
         })
         .collect();
     marks::append(tx, &rest).await?;
-    let noted: Vec<Noted<'_>> = done()
+    let noted: Vec<Noted<'_>> = done
+        .iter()
         .map(|customer| {
             let locked = customer.locked;
             // What is not due yet and was not looked at now still waits.
@@ -350,7 +351,8 @@ async fn leave(
         })
         .collect();
     journeys::note(tx, &noted).await?;
-    let read: Vec<i64> = done()
+    let read: Vec<i64> = done
+        .iter()
         .flat_map(|customer| customer.task.marks.iter().copied())
         .collect();
     marks::remove(tx, &read).await?;
