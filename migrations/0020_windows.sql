@@ -176,7 +176,7 @@ BEGIN
 END
 $$;
 
--- As in 0008, for two tables more. A window may begin in the month before the first instant that is kept.
+-- As in 0008, for two tables more. A window may begin before the first instant that is kept.
 CREATE OR REPLACE FUNCTION ensure_month(parent text, month date) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC'
 AS $$
@@ -187,7 +187,7 @@ BEGIN
     IF parent NOT IN ('event_log', 'computed_metrics', 'interval_states', 'window_metrics') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('%s is not partitioned by month', parent);
     END IF;
-    IF first < DATE '1999-12-01' OR first > (now() + interval '10 years') THEN
+    IF first < DATE '1999-10-01' OR first > (now() + interval '10 years') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('%s is no plausible month', first);
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('kpiline.months'), hashtext(parent));

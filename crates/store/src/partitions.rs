@@ -8,6 +8,7 @@ use crate::error::StoreError;
 use crate::pool::Store;
 use schema::UtcMicros;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_postgres::Client;
@@ -20,6 +21,8 @@ const FIRST: UtcMicros = UtcMicros(946_684_800_000_000);
 
 /// An instant later than this from now is refused: a week is what normalise lets pass, the rest is for clocks that differ.
 const AHEAD_MAX_DAYS: i64 = 31;
+
+const DAY: i64 = 86_400_000_000;
 
 /// A table that is partitioned by month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,12 +38,15 @@ pub enum Table {
 }
 
 impl Table {
-    /// The first instant that a row may be dated by. A window that holds the first instant of an interaction begins earlier.
-    const fn first(self) -> UtcMicros {
-        match self {
-            Self::WindowMetrics => UtcMicros(FIRST.0 - 31 * 86_400_000_000),
-            Self::EventLog | Self::ComputedMetrics | Self::IntervalStates => FIRST,
-        }
+    /// What a row may be dated by. Around those of interactions, windows begin up to a month and some hours
+    /// earlier, and who looks for the windows around an instant looks as far ahead.
+    fn plausible(self) -> RangeInclusive<UtcMicros> {
+        let around = match self {
+            Self::WindowMetrics => 62 * DAY,
+            Self::EventLog | Self::ComputedMetrics | Self::IntervalStates => 0,
+        };
+        let latest = now().0.saturating_add(AHEAD_MAX_DAYS * DAY + around);
+        UtcMicros(FIRST.0 - around)..=UtcMicros(latest)
     }
 
     /// All of them.
@@ -126,17 +132,17 @@ impl Partitions {
         table: Table,
         instants: impl IntoIterator<Item = UtcMicros>,
     ) -> Result<BTreeSet<Month>, StoreError> {
-        let latest = UtcMicros(now().0.saturating_add(AHEAD_MAX_DAYS * 86_400_000_000));
+        let plausible = table.plausible();
         let mut missing = BTreeSet::new();
         let mut last: Option<Month> = None;
         let known = self.lock();
         for instant in instants {
             // Batches are mostly of one month: most instants cost two comparisons.
-            if last.is_some_and(|month| month.contains(instant)) && instant <= latest {
+            if plausible.contains(&instant) && last.is_some_and(|month| month.contains(instant)) {
                 continue;
             }
             let month = Month::of(instant)
-                .filter(|_| table.first() <= instant && instant <= latest)
+                .filter(|_| plausible.contains(&instant))
                 .ok_or(StoreError::Implausible { instant })?;
             if !known.contains(&(table, month)) {
                 missing.insert(month);
@@ -154,7 +160,7 @@ impl Partitions {
 
 /// Whether a row at this instant can be stored: from the year 2000 to about a month ahead of now.
 pub fn is_plausible(instant: UtcMicros) -> bool {
-    FIRST <= instant && instant.0 <= now().0.saturating_add(AHEAD_MAX_DAYS * 86_400_000_000)
+    Table::EventLog.plausible().contains(&instant)
 }
 
 const STEP: &str = "make a month of partitions";

@@ -4,7 +4,7 @@ use schema::UtcMicros;
 
 const DAY: i64 = 86_400_000_000;
 
-/// A UTC calendar month from 1999-12 on: the month in which a window that holds the first instant of 2000 may begin.
+/// A UTC calendar month from 1999-10 on: a window that holds the first instant of 2000 may begin in one of the months before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
     year: i32,
@@ -14,12 +14,12 @@ pub struct Month {
 }
 
 impl Month {
-    /// The month an instant is in; `None` before 1999-12 and after 9999.
+    /// The month an instant is in; `None` before 1999-10 and after 9999.
     pub fn of(instant: UtcMicros) -> Option<Self> {
         let (year, month) = civil(instant.0.div_euclid(DAY));
         let year = i32::try_from(year)
             .ok()
-            .filter(|year| (2000..=9999).contains(year) || (*year, month) == (1999, 12))?;
+            .filter(|year| (2000..=9999).contains(year) || (*year == 1999 && month >= 10))?;
         Some(Self::new(year, month))
     }
 
@@ -138,7 +138,7 @@ mod tests {
     fn instants_of_no_plausible_month_have_none() {
         for instant in [
             at(0),
-            at(944_006_399), // 1999-11-30T23:59:59Z
+            at(938_735_999), // 1999-09-30T23:59:59Z
             UtcMicros(i64::MIN),
             UtcMicros(i64::MAX),
         ] {

@@ -72,6 +72,34 @@ async fn instants_of_1970_and_2099_are_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
+async fn windows_reach_a_month_farther_than_what_is_in_them() {
+    let db = TestDb::new().await;
+    let partitions = Partitions::new(db.store().await);
+    let reach = 33 * 86_400_000_000;
+    let first = UtcMicros(946_684_800_000_000); // 2000-01-01T00:00:00Z
+    let last = UtcMicros(now().0 + 30 * 86_400_000_000);
+    for instant in [UtcMicros(first.0 - reach), UtcMicros(last.0 + reach)] {
+        partitions
+            .ensure(Table::WindowMetrics, [instant])
+            .await
+            .unwrap();
+        for table in [
+            Table::EventLog,
+            Table::ComputedMetrics,
+            Table::IntervalStates,
+        ] {
+            let error = partitions.ensure(table, [instant]).await.unwrap_err();
+            assert!(matches!(error, StoreError::Implausible { .. }), "{error:?}");
+        }
+    }
+    let error = partitions
+        .ensure(Table::WindowMetrics, [UtcMicros(first.0 - 2 * reach)])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Implausible { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn many_replicas_make_one_month_beside_an_open_batch() {
     let db = TestDb::new().await;
     let store = db.store_with(2).await;
