@@ -13,10 +13,14 @@ use uuid::Uuid;
 
 /// 2000-01-01T00:00:00Z: nothing older is plausible, and no partition would take it.
 const EARLIEST: UtcMicros = UtcMicros(946_684_800_000_000);
-/// How far an event may be dated after its reception: seven days.
-const AHEAD_MAX: i64 = 7 * 86_400 * 1_000_000;
-/// How far a plan may be dated after its reception, and the end of any state that states one: 400 days.
-const PLANNED_AHEAD_MAX: i64 = 400 * 86_400 * 1_000_000;
+/// A day in microseconds.
+const DAY: i64 = 86_400 * 1_000_000;
+/// How far an event may be dated after its reception.
+const AHEAD_DAYS: i64 = 7;
+/// How far what is planned may lie after its reception, and the end of any state that states one.
+const PLANNED_DAYS: i64 = 400;
+/// How far a plan itself may be dated after its reception: the log has months for so long.
+const LOGGED_DAYS: i64 = 31;
 /// Longer ids are no ids.
 const ID_BYTES_MAX: usize = 1_000;
 /// The most text of one statement. Real ones have some hundred bytes; this one can travel and be kept.
@@ -258,32 +262,34 @@ fn check_instants(
     storable: &dyn Fn(UtcMicros) -> bool,
 ) -> Result<(), ItemError> {
     let of_agent = mapped.stated.agent().map_or(&[][..], |(_, facts)| facts);
-    let within = |at: UtcMicros, ahead: i64| {
-        at >= EARLIEST && at <= UtcMicros(received_at.0.saturating_add(ahead))
+    let within = |at: UtcMicros, days: i64| {
+        at >= EARLIEST && at <= UtcMicros(received_at.0.saturating_add(days * DAY))
     };
     let planned = !of_agent.is_empty() && of_agent.iter().all(is_plan);
-    let (ahead, days) = if planned {
-        (PLANNED_AHEAD_MAX, "400")
+    let (logged, begins) = if planned {
+        (LOGGED_DAYS, PLANNED_DAYS)
     } else {
-        (AHEAD_MAX, "seven")
+        (AHEAD_DAYS, AHEAD_DAYS)
     };
-    // Each fact may make the session's first instant, whatever else came in its batch. Those of agents lie in no month.
+    // Each fact may make the session's first instant, whatever else came in its batch.
     let facts = mapped.stated.facts().iter().map(|fact| fact.at);
-    let kept = std::iter::once(mapped.at).chain(facts);
-    let kept = kept.map(|at| (at, storable(at)));
-    let of_agent_begin = of_agent.iter().map(|fact| (fact.at, true));
-    let mut begins = kept.chain(of_agent_begin);
-    if let Some((at, _)) = begins.find(|(at, storable)| !storable || !within(*at, ahead)) {
-        return Err(implausible("timestamp", at, days));
+    let mut kept = std::iter::once(mapped.at).chain(facts);
+    if let Some(at) = kept.find(|at| !within(*at, logged) || !storable(*at)) {
+        return Err(implausible("timestamp", at, logged));
+    }
+    // Facts about agents lie in no month of the store.
+    let mut stated = of_agent.iter().map(|fact| fact.at);
+    if let Some(at) = stated.find(|at| !within(*at, begins)) {
+        return Err(implausible("timestamp", at, begins));
     }
     let mut ends = of_agent.iter().filter_map(|fact| fact.until);
-    match ends.find(|until| !within(*until, PLANNED_AHEAD_MAX)) {
-        Some(until) => Err(implausible("until", until, "400")),
+    match ends.find(|until| !within(*until, PLANNED_DAYS)) {
+        Some(until) => Err(implausible("until", until, PLANNED_DAYS)),
         None => Ok(()),
     }
 }
 
-fn implausible(field: &str, at: UtcMicros, days: &str) -> ItemError {
+fn implausible(field: &str, at: UtcMicros, days: i64) -> ItemError {
     ItemError::new(
         field,
         &format!("{} ms since 1970", at.millis()),

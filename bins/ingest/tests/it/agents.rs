@@ -7,6 +7,7 @@ use schema::{
     AgentEvent, BodyFormat, DeliveryId, EventsMessage, MessageId, Presence, RawMessage, Routing,
     UtcMicros,
 };
+use std::time::{SystemTime, UNIX_EPOCH};
 use testkit::{Proc, eventually};
 
 const SECRET: &str = "0123456789abcdef-for-tests";
@@ -114,6 +115,28 @@ async fn a_history_of_agents_takes_the_history_lane() {
         }
     }
     assert_eq!(line.counts_of(2).await.logged, 2);
+}
+
+/// Three months ahead is further than the log has months; the plan was made now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_for_months_ahead_is_logged_when_it_was_made() {
+    let line = Line::new().await;
+    let mut normalise = line.start(&["normalise"], &[]);
+    normalise.wait_ready().await;
+    let (_connection, mut facts) = line.facts().await;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let made = UtcMicros::from_millis(i64::try_from(since.as_millis()).unwrap());
+    let begins = UtcMicros(made.0 + 90 * 86_400 * 1_000_000);
+    let body = format!(
+        r#"{{"agentSchedules":[{{"user":{{"id":"anna"}},"metadata":{{"dateModified":"{made}"}},"shifts":[{{"id":"s","startDate":"{begins}","lengthMinutes":60,"activities":[{{"activityCodeId":"0","startDate":"{begins}","lengthMinutes":60}}]}}]}}]}}"#
+    );
+    let mut sent = of_format(BodyFormat::GenesysSchedules, &body);
+    sent.deliveries[0].received_at = made;
+    line.publish(Queue::Raw, &sent).await;
+    let (_, told) = next(&mut facts).await;
+    assert_eq!(told.agents[0].fact.at, begins);
+    let counts = line.counts_of(1).await;
+    assert_eq!((counts.logged, counts.quarantined), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
