@@ -1,0 +1,252 @@
+//! The time of agents: statements and legs → intervals, what these add to windows, and how each agent stands now.
+//!
+//! The fold marks the stretches of whose time changed, in its own transaction. A round takes agents that are marked, or due because time
+//! alone moves them on, locks their rows in `agents`, reads what was stated of the UTC days concerned, folds it anew and writes what differs. Marks
+//! are deleted with it, so a crash anywhere repeats work and changes nothing. A day is always computed whole: where it is cut changes
+//! nothing ([`mod@agent`]).
+//!
+//! Any number of workers: an agent whose row is locked is another's.
+//!
+//! # Who is due
+//!
+//! An agent who is logged in, or scheduled, every [`AgentTimeConfig::tick`], so that running windows move; whoever has a change ahead that was
+//! told already (a stated end, a cap, tomorrow's plan), then; who signed out, once more at the end of the UTC day. A day of which
+//! nothing is known, or only that the agent was signed out, has no rows and adds nothing.
+//!
+//! # Definitions
+//!
+//! What is switched on is evaluated, once for each state and not for each interval. What an agent's time adds by other definitions stays as it is;
+//! a job that wants one that is switched off computed says so with [`store::agents::ask`]. A definition that is new reaches the past by
+//! marks, see [`store::agents::mark_all`].
+
+mod count;
+mod days;
+mod difference;
+mod round;
+mod stands;
+mod time;
+
+use crate::apply::Applier;
+use crate::catalogue::Watch;
+use runtime::chain;
+use schema::{Millis, UtcMicros};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use store::marks::{self, Kind, Order};
+use store::partitions::Partitions;
+use store::{Class, Store, StoreError, agents};
+use tokio_util::sync::CancellationToken;
+
+/// Agents in one transaction.
+const BATCH: u32 = 100;
+/// So many are looked for: some may be another worker's.
+const LOOK: u32 = 400;
+
+/// How agents' time is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentTimeConfig {
+    /// How long a state is believed that nobody ended; afterwards it is unknown.
+    pub open_cap: Duration,
+    /// How often the time of agents who are there is computed further.
+    pub tick: Duration,
+    /// How long to wait where there was nothing to do.
+    pub every: Duration,
+}
+
+impl Default for AgentTimeConfig {
+    fn default() -> Self {
+        Self {
+            open_cap: Duration::from_secs(12 * 3600),
+            tick: Duration::from_secs(60),
+            every: Duration::from_millis(200),
+        }
+    }
+}
+
+/// Keeps the time of agents. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AgentWorker {
+    store: Store,
+    partitions: Partitions,
+    catalogue: Watch,
+    config: AgentTimeConfig,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Agents looked at.
+    pub agents: u64,
+    /// Days of agents computed.
+    pub days: u64,
+    /// Intervals written or removed because they really changed.
+    pub intervals: u64,
+    /// Items of windows written or removed.
+    pub items: u64,
+    /// Quarter hours of windows marked.
+    pub cells: u64,
+    /// Agents left for another time because something of theirs is refused.
+    pub refused: u64,
+}
+
+impl Drained {
+    fn add(&mut self, other: Self) {
+        self.agents += other.agents;
+        self.days += other.days;
+        self.intervals += other.intervals;
+        self.items += other.items;
+        self.cells += other.cells;
+        self.refused += other.refused;
+    }
+}
+
+/// Tenant and agent.
+type Key = (String, String);
+
+/// Keeps the time of agents until told to stop.
+pub async fn run(worker: AgentWorker, stop: CancellationToken) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        match worker.drain_now(&stop).await {
+            Ok(drained) if drained.agents > 0 => {
+                tracing::debug!(
+                    agents = drained.agents,
+                    days = drained.days,
+                    intervals = drained.intervals,
+                    items = drained.items,
+                    cells = drained.cells,
+                    "the time of agents was computed"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => {
+                worker.mend(&error);
+                tracing::warn!(error = %chain(&error), "computing the time of agents failed; trying again");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(worker.config.every) => {}
+        }
+    }
+    Ok(())
+}
+
+impl AgentWorker {
+    /// A worker beside this applier: on its store, by its catalogue.
+    pub fn new(applier: &Applier, config: AgentTimeConfig) -> Self {
+        Self {
+            store: applier.store().clone(),
+            partitions: applier.partitions().clone(),
+            catalogue: applier.catalogue().clone(),
+            config,
+        }
+    }
+
+    /// Does all that waits, by the server's clock.
+    async fn drain_now(&self, stop: &CancellationToken) -> Result<Drained, StoreError> {
+        let now = store::sweep::now(&self.store.client().await?).await?;
+        self.drain_until(now, stop).await
+    }
+
+    /// Does all that waits: everything marked, and every agent who is due as of this instant. What another worker has at hand is its.
+    pub async fn drain(&self, as_of: UtcMicros) -> Result<Drained, StoreError> {
+        self.drain_until(as_of, &CancellationToken::new()).await
+    }
+
+    async fn drain_until(
+        &self,
+        as_of: UtcMicros,
+        stop: &CancellationToken,
+    ) -> Result<Drained, StoreError> {
+        let mut drained = Drained::default();
+        let mut refused = BTreeSet::new();
+        // The agents of today first, then those whose past changed, and so in turns: neither waits for the other.
+        let mut order = Order::Newest;
+        while !stop.is_cancelled() {
+            let look = LOOK.saturating_add(u32::try_from(refused.len()).unwrap_or(u32::MAX));
+            let waiting = self.waiting(as_of, order, look).await?;
+            let waiting: Vec<Key> = waiting.difference(&refused).cloned().collect();
+            let done = self.batch(waiting, as_of, &mut refused).await?;
+            drained.add(done);
+            if done.agents + done.refused == 0 {
+                break;
+            }
+            order = match order {
+                Order::Newest => Order::Oldest,
+                Order::Oldest => Order::Newest,
+            };
+        }
+        Ok(drained)
+    }
+
+    /// Who is marked, and who is due.
+    async fn waiting(
+        &self,
+        as_of: UtcMicros,
+        order: Order,
+        limit: u32,
+    ) -> Result<BTreeSet<Key>, StoreError> {
+        let client = self.store.client().await?;
+        let mut waiting: BTreeSet<Key> = agents::due(&client, as_of, limit)
+            .await?
+            .into_iter()
+            .collect();
+        let marked = marks::pending(&client, Kind::Agent, None, order, limit).await?;
+        waiting.extend(marked.into_iter().map(|mark| (mark.tenant, mark.subject)));
+        Ok(waiting)
+    }
+
+    /// One round; halved while it is refused, until the agent whose time is refused stands alone and is passed over.
+    async fn batch(
+        &self,
+        waiting: Vec<Key>,
+        as_of: UtcMicros,
+        refused: &mut BTreeSet<Key>,
+    ) -> Result<Drained, StoreError> {
+        let mut drained = Drained::default();
+        let mut todo = vec![waiting];
+        while let Some(mut agents) = todo.pop() {
+            if agents.is_empty() {
+                continue;
+            }
+            let error = match self.round(&agents, as_of).await {
+                Ok(done) => {
+                    drained.add(done);
+                    continue;
+                }
+                Err(error) if error.class() == Class::Rejected => error,
+                Err(error) => return Err(error),
+            };
+            self.mend(&error);
+            if let [alone] = &agents[..] {
+                tracing::warn!(
+                    tenant = alone.0,
+                    agent = alone.1,
+                    error = %chain(&error),
+                    "the time of an agent cannot be computed"
+                );
+                refused.insert(alone.clone());
+                drained.refused += 1;
+                continue;
+            }
+            let second = agents.split_off(agents.len() / 2);
+            todo.extend([second, agents]);
+        }
+        Ok(drained)
+    }
+
+    /// A month that retention dropped is made anew by the next round.
+    fn mend(&self, error: &StoreError) {
+        if error.is_missing_partition() {
+            self.partitions.forget();
+        }
+    }
+
+    fn open_cap(&self) -> Millis {
+        millis(self.config.open_cap)
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}
