@@ -182,9 +182,7 @@ impl Aggregate {
                 self.extremes = Some((value, value));
             }
             if stated(SKETCH) {
-                let sketch = self.sketch.get_or_insert_default();
-                sketch.clear();
-                sketch.add(value);
+                self.sketch.get_or_insert_default().set(value);
             }
             return Ok(());
         }

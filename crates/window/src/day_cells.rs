@@ -2,7 +2,7 @@
 
 use crate::aggregate::Aggregate;
 use crate::cell::QUARTERS;
-use crate::codec::{DecodeError, Reader};
+use crate::codec::{DecodeError, Reader, put_unsigned};
 use crate::totals::{Totals, put_entries, take_into};
 use std::ops::Range;
 
@@ -12,7 +12,8 @@ const PLACES: usize = QUARTERS as usize;
 
 /// What one group has in the cells of one UTC day: by quarter, by definition.
 ///
-/// Packed it is a format version, the bits of [`filled`](Self::filled), and the entries of those quarters; one content has one form.
+/// Packed it is a format version, the bits of [`filled`](Self::filled), the number of all entries, and those quarters' entries; one content
+/// has one form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayCells {
     /// Those of all quarters, one after the other.
@@ -87,6 +88,7 @@ impl DayCells {
         let mut bytes = Vec::with_capacity(1 + PLACES / 8 + 8 * self.entries.len());
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.filled());
+        put_unsigned(&mut bytes, self.entries.len() as u64);
         for quarter in 0..QUARTERS {
             let entries = self.get(quarter);
             if !entries.is_empty() {
@@ -100,8 +102,9 @@ impl DayCells {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::of(bytes, VERSION)?;
         let filled: [u8; PLACES / 8] = reader.array()?;
+        let entries = reader.length()?;
         let mut cells = Self {
-            entries: Vec::with_capacity(bytes.len() / 8),
+            entries: Vec::with_capacity(entries),
             ..Self::default()
         };
         for quarter in 0..QUARTERS {
@@ -113,6 +116,11 @@ impl DayCells {
                 }
             }
             cells.ends[usize::from(quarter)] = place(cells.entries.len());
+        }
+        if cells.entries.len() != entries {
+            return Err(DecodeError::Content(
+                "another number of entries than it says",
+            ));
         }
         reader.finish()?;
         Ok(cells)

@@ -94,7 +94,9 @@ fn quote(text: &mut impl Text, value: &str) {
     text.append("\"");
     let mut rest = value;
     let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    while let Some(at) = rest.bytes().position(special) {
+    // Almost no value has any; looked for without stopping, many bytes are compared at once.
+    let escaped = value.bytes().fold(false, |any, byte| any | special(byte));
+    while escaped && let Some(at) = rest.bytes().position(special) {
         let (plain, from) = rest.split_at(at);
         text.append(plain);
         let mut characters = from.chars();
@@ -121,7 +123,7 @@ fn quote(text: &mut impl Text, value: &str) {
     text.append("\"");
 }
 
-/// What [`write`] has written; more lenient about escapes.
+/// What [`write()`] has written; more lenient about escapes.
 fn read(text: &str) -> Option<Vec<Option<CompactString>>> {
     let mut rest = text.strip_prefix('[')?.strip_suffix(']')?;
     let mut values = Vec::new();

@@ -301,7 +301,7 @@ fn spans_that_overlap_are_one_however_far_the_chain_reaches() {
         "2024-02-08T12:00Z",
         "2024-02-11T11:59Z",
     ] {
-        let end = instant.replace("Z", ":01Z");
+        let end = instant.replace('Z', ":01Z");
         assert_eq!(spans(&chain, "UTC", instant, &end), whole, "{instant}");
     }
     assert_eq!(

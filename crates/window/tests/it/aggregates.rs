@@ -76,17 +76,17 @@ fn what_is_not_wanted_is_not_there() {
 fn percentiles_are_by_nearest_rank() {
     let percentiles = |sums: &[i64]| {
         let all = of(&values(sums.iter().copied()), ALL);
-        [0, 25, 50, 75, 100].map(|percent| all.percentile(percent).unwrap())
+        [0, 25, 50, 75, 100].map(|percent| all.percentile(percent).unwrap().to_string())
     };
-    assert_eq!(percentiles(&[61]), [61.0; 5]);
-    assert_eq!(percentiles(&[1, 2]), [1.0, 1.0, 1.0, 2.0, 2.0]);
-    assert_eq!(percentiles(&[3, 1, 2, 4]), [1.0, 1.0, 2.0, 3.0, 4.0]);
-    assert_eq!(percentiles(&[7, 7, 7, 9]), [7.0, 7.0, 7.0, 7.0, 9.0]);
+    assert_eq!(percentiles(&[61]), ["61"; 5]);
+    assert_eq!(percentiles(&[1, 2]), ["1", "1", "1", "2", "2"]);
+    assert_eq!(percentiles(&[3, 1, 2, 4]), ["1", "1", "2", "3", "4"]);
+    assert_eq!(percentiles(&[7, 7, 7, 9]), ["7", "7", "7", "7", "9"]);
     assert_eq!(
         percentiles(&[-127, 0, 127]),
-        [-127.0, -127.0, 0.0, 127.0, 127.0]
+        ["-127", "-127", "0", "127", "127"]
     );
-    assert_eq!(percentiles(&[1_234_567]), [1_234_567.0; 5], "one is exact");
+    assert_eq!(percentiles(&[1_234_567]), ["1234567"; 5], "one is exact");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn sums_hold_more_than_one_value_can() {
 proptest! {
     #[test]
     fn no_order_shows(
-        measures in vec(measure(), 0..40),
+        measures in vec(measure(), 0..160),
         shuffled in any::<prop::sample::Index>(),
         cuts in any::<(prop::sample::Index, prop::sample::Index)>(),
         wants in wants(),

@@ -155,6 +155,8 @@ proptest! {
         if let Ok(key) = GroupKey::parse(&text) {
             prop_assert_eq!(key.text(), text.as_str());
         }
-        let _ = GroupBy::parse(&text);
+        if let Ok(by) = GroupBy::parse(&text) {
+            prop_assert_eq!(GroupBy::parse(&by.text()), Ok(by));
+        }
     }
 }

@@ -6,13 +6,17 @@ use proptest::prelude::*;
 use window::{Aggregate, DayCells, DecodeError, Measure, Totals, Wants};
 
 fn aggregate() -> impl Strategy<Value = Aggregate> {
-    (vec(measure(), 1..12), wants()).prop_map(|(measures, wants)| {
-        let mut aggregate = Aggregate::default();
-        for measure in measures {
-            aggregate.add(measure, wants);
-        }
-        aggregate
-    })
+    (
+        prop_oneof![6 => vec(measure(), 1..12), 1 => vec(measure(), 40..120)],
+        wants(),
+    )
+        .prop_map(|(measures, wants)| {
+            let mut aggregate = Aggregate::default();
+            for measure in measures {
+                aggregate.add(measure, wants);
+            }
+            aggregate
+        })
 }
 
 fn entries() -> impl Strategy<Value = Vec<(i32, Aggregate)>> {
@@ -157,7 +161,7 @@ fn a_day_knows_its_quarters() {
         day.replace(quarter, Vec::new());
     }
     assert_eq!(day, DayCells::default());
-    assert_eq!(day.encode().len(), 13);
+    assert_eq!(day.encode().len(), 14);
 }
 
 #[test]
@@ -202,12 +206,18 @@ fn what_packing_never_writes_is_refused() {
     ] {
         assert_eq!(content(bytes), told, "{bytes:?}");
     }
-    let mut empty = [0; 14];
+    let mut empty = [0; 15];
     (empty[0], empty[1]) = (1, 1);
     let refused = DayCells::decode(&empty).unwrap_err();
     assert_eq!(
         refused,
         DecodeError::Content("a filled quarter without entries")
+    );
+    let none = [&[1][..], &[0; 12], &[1, 0]].concat();
+    let refused = DayCells::decode(&none).unwrap_err();
+    assert_eq!(
+        refused,
+        DecodeError::Content("another number of entries than it says")
     );
 }
 
@@ -247,7 +257,7 @@ proptest! {
                 prop_assert_eq!(&merged, &totals);
                 merged.merge(&totals);
                 for (_, aggregate) in merged.entries() {
-                    let _ = [0, 50, 100].map(|percent| aggregate.percentile(percent));
+                    prop_assert!(aggregate.percentile(50).is_none_or(f64::is_finite));
                 }
                 prop_assert_eq!(totals.encode(), bytes);
             }

@@ -67,7 +67,7 @@ proptest! {
     fn windows_add_up_to_the_total_and_hold_what_lies_in_them(
         (zone, around) in zone_and_instant(),
         size in size(),
-        items in vec((-500..500 * 1_i64, 0..CELL_MICROS, -1_000..5_000_000_i64), 1..60),
+        items in vec((-500..500_i64, 0..CELL_MICROS, -1_000..5_000_000_i64), 1..60),
     ) {
         let at = |(cells, micros, _): &(i64, i64, i64)| around.0 + cells * CELL_MICROS + micros;
         let measure = |item: &(i64, i64, i64)| Measure { sum: item.2, weight: 1 };
@@ -78,13 +78,17 @@ proptest! {
         for window in &found {
             let naive = items.iter().filter(|item| (window.start.0..window.end.0).contains(&at(item)));
             let mut expected = Aggregate::default();
-            naive.for_each(|item| expected.add(measure(item), ALL));
+            for item in naive {
+                expected.add(measure(item), ALL);
+            }
             let merged = merged(&days, window);
             prop_assert_eq!(&merged, &expected, "{} {:?}", size.name(), window);
             total.merge(&merged);
         }
         let mut expected = Aggregate::default();
-        items.iter().for_each(|item| expected.add(measure(item), ALL));
+        for item in &items {
+            expected.add(measure(item), ALL);
+        }
         prop_assert_eq!(total, expected);
     }
 
