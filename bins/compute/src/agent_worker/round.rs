@@ -7,7 +7,7 @@ use super::stands::{Now, zones};
 use super::time::{Team, Told, row};
 use super::{AgentWorker, BATCH, Drained, Key, millis};
 use agent::{Interval, Rules};
-use schema::UtcMicros;
+use schema::{Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
 use store::agents::{self, Activity, AgentMark, AgentRow, IntervalRow, Run, StoredFact};
 use store::marks::{self, Kind, Mark};
@@ -52,11 +52,8 @@ impl AgentWorker {
         if tasks.is_empty() {
             return Ok(Drained::default());
         }
-        let rules = Rules {
-            open_cap: self.open_cap(),
-        };
         let places = active.catalogue.library().places();
-        let mut stretches = read(&tx, &tasks, &rules).await?;
+        let mut stretches = read(&tx, &tasks, self.open_cap()).await?;
         let noted = self
             .fold(&tx, &tasks, &mut stretches, places, as_of)
             .await?;
@@ -129,7 +126,7 @@ impl AgentWorker {
             for activity in &stretch.activity {
                 told.add(activity);
             }
-            stretch.intervals = told.intervals(stretch.days, as_of, &rules, &team);
+            stretch.intervals = told.intervals(stretch.days, as_of, rules, &team);
             stretch.rows = stretch.intervals.iter().map(row).collect();
             // The last run of an agent has today in it.
             if stretch.days.1 <= Day::of(as_of) {
@@ -138,7 +135,7 @@ impl AgentWorker {
             let today = Day::of(as_of).start();
             let now = Now {
                 as_of,
-                rules: &rules,
+                rules,
                 tick: millis(self.config.tick),
                 next: next.get(stretch.task).copied().flatten(),
                 today_tells: stretch.rows.last().is_some_and(|row| row.from >= today),
@@ -189,7 +186,7 @@ async fn tasks(
 async fn read(
     tx: &Transaction<'_>,
     tasks: &[Task],
-    rules: &Rules,
+    open_cap: Millis,
 ) -> Result<Vec<Stretch>, StoreError> {
     let days: Vec<(usize, (Day, Day))> = tasks
         .iter()
@@ -200,8 +197,8 @@ async fn read(
         .iter()
         .filter_map(|(task, days)| Some(run(tasks.get(*task)?, *days)))
         .collect();
-    let facts = agents::facts(tx, &runs, rules.open_cap).await?;
-    let activity = agents::activity(tx, &runs, rules.open_cap).await?;
+    let facts = agents::facts(tx, &runs, open_cap).await?;
+    let activity = agents::activity(tx, &runs, open_cap).await?;
     let told = facts.into_iter().zip(activity);
     Ok(days
         .into_iter()

@@ -10,7 +10,7 @@ use window::Day;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now<'a> {
     pub(super) as_of: UtcMicros,
-    pub(super) rules: &'a Rules,
+    pub(super) rules: Rules,
     pub(super) tick: Millis,
     /// When the first statement at `as_of` or later begins.
     pub(super) next: Option<UtcMicros>,
@@ -23,7 +23,7 @@ pub(super) struct Now<'a> {
 impl Now<'_> {
     /// The row of an agent whose time of today was told so.
     pub(super) fn row(&self, stored: &AgentRow, told: &Told, team: &Team<'_>) -> AgentRow {
-        let standing = agent::standing(&told.facts, &told.busy, self.as_of, self.rules);
+        let standing = agent::standing(&told.facts, &told.busy, self.as_of, &self.rules);
         let due_at = self.due(&standing);
         let state = standing.state;
         AgentRow {

@@ -35,11 +35,11 @@ impl Told {
         &self,
         (first, end): (Day, Day),
         as_of: UtcMicros,
-        rules: &Rules,
+        rules: Rules,
         team: &Team<'_>,
     ) -> Vec<Interval> {
         let (from, to) = (first.start(), end.start());
-        let folded = agent::intervals(&self.facts, &self.busy, from, to, as_of, rules);
+        let folded = agent::intervals(&self.facts, &self.busy, from, to, as_of, &rules);
         let days: BTreeSet<Day> = folded
             .iter()
             .filter(|interval| tells(&interval.state))
