@@ -15,7 +15,7 @@
 //! Known variants of names and types are in the tables of `guide_shape`; what is in no table is skipped (the raw bytes
 //! keep it), what has a type that no table allows is an [`ItemError`] with its path. An envelope inside `eventBody` (a topic
 //! frame) or `detail.eventBody` (an event bus) is the same event. A frame whose topic is about a user is read by
-//! [`genesys_user_topics`](crate::genesys_user_topics).
+//! [`genesys_user_topics`].
 
 use crate::error::ItemError;
 use crate::genesys_user_topics::{self, Topic};

@@ -38,7 +38,8 @@ fn formats() -> Vec<BodyFormat> {
 }
 
 fn mappings() -> Mappings {
-    let text = "version = 1\n[event]\nat = { path = \"timestamp\" }\ninteraction = \"data.interaction_id\"\nstate = \"data.state\"\n";
+    let text = "version = 1\n[event]\nat = { path = \"timestamp\" }\ninteraction = \"data.interaction_id\"\nstate = \"data.state\"\ncustomer = \"data.id\"\n\
+        [agent_state]\nagent = \"id\"\nat = \"timestamp\"\npresence = \"data\"\nscheduled = \"eventBody\"\n";
     Mappings::none().with("m", Mapping::parse("m", text).unwrap())
 }
 
