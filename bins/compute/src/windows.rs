@@ -29,7 +29,7 @@ use rules::Rules;
 use runtime::chain;
 use runtime::metrics::{CounterHandle, GaugeHandle, HistogramHandle};
 use rustc_hash::FxHashMap;
-use schema::{Millis, UtcMicros};
+use schema::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,8 +42,13 @@ use window::{Cell, Day, DecodeError, GroupKey, Window};
 
 /// Cells that are looked at in a round: what is beyond is not even known to wait.
 const LOOK_MAX: u32 = 20_000;
-/// A window reaches at most so far before and behind one of its cells: a month, and the hours by which a zone is off.
-const REACH: Millis = Millis(33 * 86_400_000);
+/// A window begins at most so far before one of its cells: a month, and the hours by which a zone is off. Every month in between has one of
+/// these.
+const REACH: [Millis; 3] = [
+    Millis(-33 * 86_400_000),
+    Millis(-16 * 86_400_000),
+    Millis::ZERO,
+];
 /// For so long weeks and months with waiting cells are left; then they are computed as they stand.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 
@@ -194,7 +199,7 @@ impl WindowWorker {
         // Months are made beside the transaction. Those of groups that were left exist: their cells were computed.
         let reach = known
             .keys()
-            .flat_map(|cell| [back(cell.start(), REACH), cell.start().plus(REACH)]);
+            .flat_map(|cell| REACH.map(|reach| cell.start().plus(reach)));
         self.partitions.ensure(Table::WindowMetrics, reach).await?;
 
         let mut client = self.store.client().await?;
@@ -410,10 +415,6 @@ async fn stated_zones(
         .into_iter()
         .map(|stated| (stated.agent_id, stated.zone))
         .collect())
-}
-
-fn back(at: UtcMicros, by: Millis) -> UtcMicros {
-    at.plus(Millis(-by.0))
 }
 
 /// Keeps windows until told to stop.

@@ -6,7 +6,6 @@
 
 use compute::apply::Applier;
 use compute::catalogue::{self, Active};
-use compute::derive;
 use compute::plan::{Plan, PlannedSession};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -170,8 +169,17 @@ async fn expected(
         for fact in facts {
             session.insert(fact.clone());
         }
-        let (tenant, interaction) = ("acme".into(), id.as_str().into());
-        for metric in derive::metrics(&tenant, &interaction, &session, false, &active, &which) {
+        let subject = kpi::Subject {
+            tenant: "acme",
+            interaction: id,
+            timeline: &session.timeline(),
+            swept: false,
+        };
+        let mut metrics = Vec::new();
+        active
+            .catalogue
+            .evaluate_some(&which, &subject, &mut metrics);
+        for metric in metrics {
             values.insert(
                 (
                     id.clone(),

@@ -1,0 +1,300 @@
+//! The windows of a real PostgreSQL, held against sums worked out by hand.
+
+// A test that cannot be set up has failed.
+#![allow(clippy::unwrap_used)]
+
+use compute::apply::Applier;
+use compute::catalogue;
+use compute::plan::{Plan, PlannedSession};
+use compute::windows::WindowWorker;
+use schema::{
+    AgentRef, DurationKind, Durations, Fact, FactKey, Millis, SourceRank, State, Statement,
+    UtcMicros,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use testkit::db::TestDb;
+
+/// 2024-03-10T04:00:00Z: midnight in New York begins a day of 23 hours an hour later.
+const FOUR: i64 = 1_710_043_200_000;
+const HOUR: i64 = 3_600_000;
+
+struct World {
+    db: TestDb,
+    applier: Applier,
+    windows: WindowWorker,
+}
+
+impl World {
+    async fn new() -> Self {
+        let db = TestDb::new().await;
+        let store = db.store_with(8).await;
+        catalogue::ship(&store).await.unwrap();
+        let applier = Applier::new(store);
+        let windows = WindowWorker::new(&applier);
+        Self {
+            db,
+            applier,
+            windows,
+        }
+    }
+
+    async fn count(&self, sql: &str) -> i64 {
+        let client = self.db.client().await;
+        client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    async fn fold(&self, calls: &[(&str, Vec<Fact>)]) {
+        let sessions = calls.iter().map(|(id, facts)| PlannedSession {
+            tenant: "acme".into(),
+            interaction: (*id).into(),
+            facts: facts.clone(),
+            job_versions: BTreeSet::new(),
+        });
+        let plan = Plan {
+            sessions: sessions.collect(),
+            ..Plan::default()
+        };
+        self.applier.apply(&plan).await.unwrap();
+    }
+
+    /// Of handle_time: start, hours, items and seconds of each window.
+    async fn handle_time(
+        &self,
+        group_by: &str,
+        size: &str,
+    ) -> BTreeMap<(String, String), (f64, i64, f64)> {
+        let sql = "SELECT group_key, to_char(window_start AT TIME ZONE 'UTC', 'MM-DD HH24:MI'), \
+                          extract(epoch FROM window_end - window_start)::float8 / 3600, items, numerator::float8 / scale \
+                   FROM window_metrics_current WHERE tenant = 'acme' AND metric_type = 'handle_time' AND group_by = $1 AND size = $2";
+        let rows = self
+            .db
+            .client()
+            .await
+            .query(sql, &[&group_by, &size])
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| {
+                let key = (row.get(0), row.get(1));
+                (key, (row.get(2), row.get(3), row.get(4)))
+            })
+            .collect()
+    }
+}
+
+/// A call of this agent that ends at an instant (ms) and takes so many seconds.
+fn call(id: &str, (agent, zone): (&str, &str), ended: i64, seconds: i64) -> Vec<Fact> {
+    let fact = |number: u8, at: i64, state: State, durations: Durations| Fact {
+        key: FactKey::event(&format!("{id}-{number}")),
+        at: UtcMicros::from_millis(at),
+        revision: None,
+        rank: SourceRank::Event,
+        statement: Statement {
+            state: Some(state),
+            durations,
+            agent: Some(AgentRef {
+                id: agent.into(),
+                zone: (!zone.is_empty()).then(|| zone.into()),
+            }),
+            queue: Some("support".into()),
+            ..Statement::default()
+        },
+    };
+    let talk = Durations::default().with(DurationKind::Talk, Millis(seconds * 1000));
+    vec![
+        fact(
+            1,
+            ended - seconds * 1000,
+            State::Connected,
+            Durations::default(),
+        ),
+        fact(2, ended, State::Completed, talk),
+    ]
+}
+
+const ANNA: (&str, &str) = ("anna", "America/New_York");
+
+fn key(group: &str, start: &str) -> (String, String) {
+    (group.to_owned(), start.to_owned())
+}
+
+#[tokio::test]
+async fn a_day_is_that_of_the_groups_clock() {
+    let world = World::new().await;
+    world
+        .fold(&[
+            // The last millisecond of 9 March in New York, the first of the 10th, and its last: the clocks go forward in between.
+            ("a", call("a", ANNA, FOUR + HOUR - 1, 10)),
+            ("b", call("b", ANNA, FOUR + HOUR, 20)),
+            ("c", call("c", ANNA, FOUR + 24 * HOUR - 1, 30)),
+            ("d", call("d", ANNA, FOUR + 24 * HOUR, 40)),
+        ])
+        .await;
+    world.windows.drain().await.unwrap();
+    let days = world.handle_time("agent", "day").await;
+    let anna = r#"["anna"]"#;
+    assert_eq!(
+        days,
+        BTreeMap::from([
+            (key(anna, "03-09 05:00"), (24.0, 1, 10.0)),
+            (key(anna, "03-10 05:00"), (23.0, 2, 50.0)),
+            (key(anna, "03-11 04:00"), (24.0, 1, 40.0)),
+        ])
+    );
+    // The queue has no zone of its own: UTC.
+    let days = world.handle_time("queue", "day").await;
+    let support = r#"["support"]"#;
+    assert_eq!(
+        days,
+        BTreeMap::from([
+            (key(support, "03-10 00:00"), (24.0, 2, 30.0)),
+            (key(support, "03-11 00:00"), (24.0, 2, 70.0)),
+        ])
+    );
+    let months = world.handle_time("", "month").await;
+    assert_eq!(months[&key("[]", "03-01 00:00")].2, 100.0);
+}
+
+#[tokio::test]
+async fn what_moves_leaves_nothing_behind() {
+    let world = World::new().await;
+    world.fold(&[("a", call("a", ANNA, FOUR, 10))]).await;
+    world.windows.drain().await.unwrap();
+    let half = world.handle_time("queue", "30m").await;
+    let support = r#"["support"]"#;
+    assert_eq!(
+        half,
+        BTreeMap::from([(key(support, "03-10 04:00"), (0.5, 1, 10.0))])
+    );
+    // A later end, as a revision: it counts in another window, and in that one only.
+    let mut later = call("a", ANNA, FOUR + 2 * HOUR, 10);
+    for fact in &mut later {
+        fact.revision = Some(UtcMicros(1));
+    }
+    world.fold(&[("a", later)]).await;
+    world.windows.drain().await.unwrap();
+    let half = world.handle_time("queue", "30m").await;
+    assert_eq!(
+        half,
+        BTreeMap::from([(key(support, "03-10 06:00"), (0.5, 1, 10.0))])
+    );
+    let cells = "SELECT count(*) FROM window_cells";
+    assert!(world.count(cells).await > 0);
+    let items = "SELECT count(*) FROM window_items";
+    assert_eq!(world.count(items).await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
+}
+
+#[tokio::test]
+async fn a_redelivery_changes_no_row_of_any_window() {
+    let world = World::new().await;
+    let calls: Vec<(&str, Vec<Fact>)> = vec![
+        ("a", call("a", ANNA, FOUR, 10)),
+        ("b", call("b", ("bo", ""), FOUR + HOUR, 20)),
+    ];
+    world.fold(&calls).await;
+    world.windows.drain().await.unwrap();
+    let state =
+        "SELECT count(*) || ' ' || sum(revision) || ' ' || max(computed_at) FROM window_metrics";
+    let client = world.db.client().await;
+    let before: String = client.query_one(state, &[]).await.unwrap().get(0);
+    let reversed: Vec<(&str, Vec<Fact>)> = calls
+        .iter()
+        .map(|(id, facts)| (*id, facts.iter().rev().cloned().collect()))
+        .collect();
+    world.fold(&reversed).await;
+    assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
+    world.windows.drain().await.unwrap();
+    let after: String = client.query_one(state, &[]).await.unwrap().get(0);
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn weeks_and_months_that_were_left_are_computed_in_the_end() {
+    let world = World::new().await;
+    let mut facts = Vec::new();
+    // Far more quarter hours than one round takes, in six weeks.
+    for number in 0..400_i64 {
+        let id = format!("call-{number:03}");
+        let ended = FOUR + number * 5 * HOUR / 2;
+        facts.push((id.clone(), call(&id, ANNA, ended, 1 + number)));
+    }
+    let calls: Vec<(&str, Vec<Fact>)> = facts
+        .iter()
+        .map(|(id, facts)| (id.as_str(), facts.clone()))
+        .collect();
+    world.fold(&calls).await;
+    world.windows.drain().await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
+    let total: f64 = (1..=400).sum::<i32>().into();
+    for size in ["30m", "day", "week", "month"] {
+        for group_by in ["", "queue", "agent"] {
+            let windows = world.handle_time(group_by, size).await;
+            if windows.is_empty() {
+                // Not every group is asked for in every size.
+                assert_eq!((group_by, size), ("agent", "30m"));
+                continue;
+            }
+            let sum: f64 = windows.values().map(|(_, _, seconds)| seconds).sum();
+            assert_eq!(sum, total, "{group_by:?} by {size}");
+            let items: i64 = windows.values().map(|(_, items, _)| items).sum();
+            assert_eq!(items, 400, "{group_by:?} by {size}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_zone_that_is_learnt_later_moves_the_days_that_were_there() {
+    let world = World::new().await;
+    world
+        .fold(&[("a", call("a", ("anna", "UTC"), FOUR, 10))])
+        .await;
+    world.windows.drain().await.unwrap();
+    let anna = r#"["anna"]"#;
+    let days = world.handle_time("agent", "day").await;
+    assert_eq!(
+        days,
+        BTreeMap::from([(key(anna, "03-10 00:00"), (24.0, 1, 10.0))])
+    );
+    // On a later day the events state another zone.
+    world
+        .fold(&[("b", call("b", ANNA, FOUR + 24 * HOUR, 5))])
+        .await;
+    world.windows.drain().await.unwrap();
+    let days = world.handle_time("agent", "day").await;
+    assert_eq!(
+        days,
+        BTreeMap::from([
+            (key(anna, "03-09 05:00"), (24.0, 1, 10.0)),
+            (key(anna, "03-11 04:00"), (24.0, 1, 5.0)),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn two_workers_at_once_leave_what_one_would_have_left() {
+    let world = World::new().await;
+    let facts: Vec<(String, Vec<Fact>)> = (0..100_i64)
+        .map(|number| {
+            let id = format!("call-{number:03}");
+            let facts = call(&id, ANNA, FOUR + number * 7 * 60_000, 10);
+            (id, facts)
+        })
+        .collect();
+    let others = WindowWorker::new(&Applier::new(world.db.store_with(4).await));
+    for part in facts.chunks(10) {
+        let calls: Vec<(&str, Vec<Fact>)> = part
+            .iter()
+            .map(|(id, facts)| (id.as_str(), facts.clone()))
+            .collect();
+        let (_, one, other) =
+            tokio::join!(world.fold(&calls), world.windows.drain(), others.drain());
+        one.unwrap();
+        other.unwrap();
+    }
+    world.windows.drain().await.unwrap();
+    let windows = world.handle_time("queue", "30m").await;
+    let items: i64 = windows.values().map(|(_, items, _)| items).sum();
+    assert_eq!(items, 100);
+    assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
+}
