@@ -142,10 +142,11 @@ pub struct ReplayArgs {
     page_events: u32,
 
     #[command(flatten)]
-    customers: CustomerArgs,
-
-    #[command(flatten)]
     pub(crate) common: CommonArgs,
+
+    // Behind the others, whose flags would else stand under its heading.
+    #[command(flatten)]
+    customers: CustomerArgs,
 }
 
 /// Flags of `import`.
