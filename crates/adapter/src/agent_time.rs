@@ -1,5 +1,7 @@
 //! What the adapters of agents' states share: facts from a stretch of time, and the names of states.
 
+use crate::error::ItemError;
+use crate::node::Node;
 use compact_str::CompactString;
 use schema::{
     AgentFact, AgentId, AgentRef, AgentStatement, FactKey, Presence, Routing, SourceRank, Track,
@@ -66,6 +68,22 @@ pub(crate) fn agent(id: &str) -> AgentRef {
         zone: None,
     }
 }
+
+/// The state that a member names, as [`state_name`] has it; an error where none is named.
+pub(crate) fn named_state(
+    node: &Node<'_>,
+    member: &str,
+    expected: &str,
+) -> Result<String, ItemError> {
+    let name = node.name(member)?.map(|name| state_name(&name));
+    name.filter(|name| !name.is_empty())
+        .ok_or_else(|| ItemError::missing(node.at(member), expected))
+}
+
+/// What is said where no presence is named.
+pub(crate) const PRESENCE: &str = "the name of a presence";
+/// What is said where no routing status is named.
+pub(crate) const ROUTING: &str = "the name of a routing status";
 
 /// A state's name in lower case with underscores: `ON_QUEUE`, `On Queue`, `onQueue` and `on-queue` are one name.
 pub(crate) fn state_name(name: &str) -> String {

@@ -14,7 +14,7 @@
 //! records they win over them. A copy fetched later knows the end of what was still so: between two copies the one with the later end holds.
 //! A stretch without length states nothing. Stretches may stick out of the interval that was asked for; they are kept whole.
 
-use crate::agent_time::{Stretch, agent, state_name};
+use crate::agent_time::{PRESENCE, ROUTING, Stretch, agent, named_state};
 use crate::error::ItemError;
 use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{Node, tree};
@@ -73,13 +73,11 @@ fn presence(node: &Node<'_>) -> Result<Option<AgentFact>, ItemError> {
     let Some(stretch) = stretch(node)? else {
         return Ok(None);
     };
-    let name = node
-        .name("systemPresence")?
-        .ok_or_else(|| ItemError::missing(node.at("systemPresence"), "the name of a presence"))?;
+    let name = named_state(node, "systemPresence", PRESENCE)?;
     let reason = node
         .name("organizationPresenceId")?
         .map(CompactString::from);
-    let presence = Presence::from_name(&state_name(&name));
+    let presence = Presence::from_name(&name);
     Ok(Some(stretch.presence(presence, reason, None)))
 }
 
@@ -87,12 +85,8 @@ fn routing(node: &Node<'_>) -> Result<Option<AgentFact>, ItemError> {
     let Some(stretch) = stretch(node)? else {
         return Ok(None);
     };
-    let name = node.name("routingStatus")?.ok_or_else(|| {
-        ItemError::missing(node.at("routingStatus"), "the name of a routing status")
-    })?;
-    Ok(Some(
-        stretch.routing(Routing::from_name(&state_name(&name))),
-    ))
+    let name = named_state(node, "routingStatus", ROUTING)?;
+    Ok(Some(stretch.routing(Routing::from_name(&name))))
 }
 
 /// The stretch of an entry; `None` when it has no length.

@@ -17,7 +17,7 @@
 //! The key of a fact is its track and instant ([`FactKey::agent_state`](schema::FactKey::agent_state)), so the same change, told by two
 //! topics and by the record of the day after, is one statement.
 
-use crate::agent_time::{Stretch, agent, state_name};
+use crate::agent_time::{PRESENCE, ROUTING, Stretch, agent, named_state, state_name};
 use crate::derived_id;
 use crate::error::ItemError;
 use crate::map::{Mapped, Outcome, Stated};
@@ -146,15 +146,10 @@ fn presence(node: &Node<'_>, sent: &Scalar<'_>) -> Result<Option<AgentFact>, Ite
     let Some(definition) = node.object("presenceDefinition")? else {
         return Ok(None);
     };
-    let Some(name) = definition.name("systemPresence")? else {
-        return Err(ItemError::missing(
-            definition.at("systemPresence"),
-            "the name of a presence",
-        ));
-    };
+    let name = named_state(&definition, "systemPresence", PRESENCE)?;
     let reason = definition.name("id")?.map(CompactString::from);
     let stretch = since(node, "modifiedDate", sent)?;
-    let presence = Presence::from_name(&state_name(&name));
+    let presence = Presence::from_name(&name);
     Ok(Some(stretch.presence(presence, reason, None)))
 }
 
@@ -162,16 +157,9 @@ fn routing(node: &Node<'_>, sent: &Scalar<'_>) -> Result<Option<AgentFact>, Item
     let Some(status) = node.object("routingStatus")? else {
         return Ok(None);
     };
-    let Some(name) = status.name("status")? else {
-        return Err(ItemError::missing(
-            status.at("status"),
-            "the name of a routing status",
-        ));
-    };
+    let name = named_state(&status, "status", ROUTING)?;
     let stretch = since(&status, "startTime", sent)?;
-    Ok(Some(
-        stretch.routing(Routing::from_name(&state_name(&name))),
-    ))
+    Ok(Some(stretch.routing(Routing::from_name(&name))))
 }
 
 fn activity(body: &Node<'_>, sent: &Scalar<'_>) -> Result<Vec<AgentFact>, ItemError> {

@@ -248,6 +248,11 @@ fn what_cannot_be_read_is_named_with_its_place() {
         json!({"routingStatus": {"startTime": "2026-05-04T10:00:00Z"}}),
     );
     assert_eq!(error.field, "eventBody.routingStatus.status");
+    let error = refused(
+        "routingStatus",
+        json!({"routingStatus": {"status": " _ ", "startTime": "2026-05-04T10:00:00Z"}}),
+    );
+    assert_eq!(error.field, "eventBody.routingStatus.status");
     let error = refused("activity", json!({"presence": "x"}));
     assert_eq!(error.field, "eventBody.presence");
     assert_eq!(refused("presence", json!([1])).field, "(item)");

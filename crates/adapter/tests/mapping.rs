@@ -376,6 +376,16 @@ fn one_file_can_tell_agents_from_interactions() {
         panic!("no word of the tables")
     };
     assert_eq!(kind, "no state of an agent");
+    let nothing = STATES.replace(
+        "scheduled = \"plan\"",
+        "scheduled = { path = \"plan\", values = { FREE = \"\" } }",
+    );
+    let (_, facts) = states(&nothing, r#"{"who":7,"t":100,"plan":"FREE"}"#);
+    assert_eq!(
+        facts[0].statement.scheduled.as_deref(),
+        Some(""),
+        "nothing is scheduled any more"
+    );
     let refusing = STATES.replace(", other = \"ignore\"", "");
     let error = through(&refusing, br#"{"who":7,"t":100,"s":"LUNCH"}"#).unwrap_err();
     assert_eq!(

@@ -34,9 +34,12 @@ impl AgentStates {
     pub(super) fn map(&self, value: &Value, raw: &[u8]) -> Result<Option<Mapped>, ItemError> {
         let word =
             |words: &Option<Words>| words.as_ref().map_or(Ok(None), |words| words.read(value));
-        let presence = word(&self.presence)?.map(|word| state_name(&word));
-        let routing = word(&self.routing)?.map(|word| state_name(&word));
-        let scheduled = word(&self.scheduled)?.map(|word| state_name(&word));
+        let named = |word: Option<String>| word.map(|word| state_name(&word));
+        let told = |name: &String| !name.is_empty();
+        let presence = named(word(&self.presence)?).filter(told);
+        let routing = named(word(&self.routing)?).filter(told);
+        // Empty, it states that nothing is.
+        let scheduled = named(word(&self.scheduled)?);
         if presence.is_none() && routing.is_none() && scheduled.is_none() {
             return Ok(None);
         }
