@@ -41,6 +41,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Customers in one transaction.
 const BATCH: u32 = 200;
+/// Transactions over marks before what is due is looked after again.
+const ROUNDS: u32 = 50;
 
 /// How journeys are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +107,8 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
-        match worker.drain_now(&stop).await {
-            Ok(drained) => {
+        let more = match worker.drain_now(&stop).await {
+            Ok((drained, more)) => {
                 if drained.queued > 0 {
                     waker.wake(drained.queued);
                 }
@@ -118,6 +120,7 @@ pub async fn run(
                         "journeys were evaluated"
                     );
                 }
+                more
             }
             Err(error) => {
                 if error.is_missing_partition() {
@@ -125,11 +128,14 @@ pub async fn run(
                     worker.partitions.forget();
                 }
                 tracing::warn!(error = %chain(&error), "evaluating journeys failed; trying again");
+                false
             }
-        }
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = tokio::time::sleep(worker.config.every) => {}
+        };
+        if !more {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(worker.config.every) => {}
+            }
         }
     }
     Ok(())
@@ -147,18 +153,24 @@ impl JourneyWorker {
         }
     }
 
-    /// Does all that waits, by the server's clock.
-    async fn drain_now(&self, stop: &CancellationToken) -> Result<Drained, StoreError> {
+    /// Does what waits, by the server's clock, and tells whether more does.
+    async fn drain_now(&self, stop: &CancellationToken) -> Result<(Drained, bool), StoreError> {
         let now = store::sweep::now(&self.store.client().await?).await?;
-        self.drain_until(now, stop).await
+        let mut drained = self.all_due(now, stop).await?;
+        let more = self.all_marked(now, stop, &mut drained).await?;
+        Ok((drained, more))
     }
 
-    /// Does all that waits: everything marked, and every verdict that is final as of this instant. What another worker has at hand is its.
+    /// Does all that waits: every verdict that is final as of this instant, and everything marked. What another worker has at hand is its.
     pub async fn drain(&self, as_of: UtcMicros) -> Result<Drained, StoreError> {
-        self.drain_until(as_of, &CancellationToken::new()).await
+        let stop = CancellationToken::new();
+        // First, because what is too much for one round is marked.
+        let mut drained = self.all_due(as_of, &stop).await?;
+        while self.all_marked(as_of, &stop, &mut drained).await? {}
+        Ok(drained)
     }
 
-    async fn drain_until(
+    async fn all_due(
         &self,
         as_of: UtcMicros,
         stop: &CancellationToken,
@@ -174,23 +186,41 @@ impl JourneyWorker {
             last = Some(latest.clone());
             drained.add(self.due(&page, as_of).await?);
         }
-        // After what is due, which may leave marks.
-        while !stop.is_cancelled() {
-            let done = self.marked(as_of).await?;
-            drained.add(done);
-            if done.customers == 0 {
-                break;
-            }
-        }
         Ok(drained)
     }
 
-    async fn marked(&self, as_of: UtcMicros) -> Result<Drained, StoreError> {
+    /// Works marks off, and tells whether there are more.
+    async fn all_marked(
+        &self,
+        as_of: UtcMicros,
+        stop: &CancellationToken,
+        drained: &mut Drained,
+    ) -> Result<bool, StoreError> {
+        for round in 0..ROUNDS {
+            if stop.is_cancelled() {
+                break;
+            }
+            // In turns: what is going on now is not kept waiting by a history, and the history comes to its end.
+            let order = if round % 2 == 0 {
+                Order::Newest
+            } else {
+                Order::Oldest
+            };
+            let done = self.marked(as_of, order).await?;
+            drained.add(done);
+            if done.customers == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn marked(&self, as_of: UtcMicros, order: Order) -> Result<Drained, StoreError> {
         let mut client = self.store.client().await?;
         let tx = client.transaction().await?;
         let active = self.catalogue.active(&tx).await?;
         // Read before any journey is locked: whatever is marked later is for the next round.
-        let pending = marks::pending(&tx, Kind::Journey, None, Order::Oldest, BATCH).await?;
+        let pending = marks::pending(&tx, Kind::Journey, None, order, BATCH).await?;
         let tasks = ask::of_marks(pending);
         self.round(tx, &active, tasks, as_of).await
     }

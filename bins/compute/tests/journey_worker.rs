@@ -331,19 +331,22 @@ async fn a_call_back_in_time_moves_a_contact_between_matters() {
     world.drain(LATE).await;
     let metric = "contacts_per_issue";
     assert_eq!(world.values(metric).await, ["1", "2", "filtered"]);
-    // It began long before it was first thought to, and lasts as long as ever.
+    // It began long before it was first thought to, lasts as long as ever, and a short one lies within it.
     world
-        .fold(&[moved.revised(|contact| contact.from = 5 * DAY)])
+        .fold(&[
+            moved.revised(|contact| contact.from = 5 * DAY),
+            on_day("bb", 10),
+        ])
         .await;
     world.drain(LATE).await;
-    assert_eq!(world.values(metric).await, ["3", "filtered", "filtered"]);
-    // Found again from its far end, although it began weeks before.
+    let mut expected = vec!["4", "filtered", "filtered", "filtered"];
+    assert_eq!(world.values(metric).await, expected);
+    // Found again from its far end, although it began weeks before and before the short one.
     world.fold(&[on_day("d", 36)]).await;
     world.drain(LATE).await;
-    assert_eq!(
-        world.values(metric).await,
-        ["4", "filtered", "filtered", "filtered"]
-    );
+    expected[0] = "5";
+    expected.push("filtered");
+    assert_eq!(world.values(metric).await, expected);
 }
 
 #[tokio::test]

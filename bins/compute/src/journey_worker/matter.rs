@@ -145,36 +145,37 @@ mod tests {
         }
     }
 
-    fn found(spans: &[Span], within: i64, change: Stretch) -> Vec<Range<usize>> {
+    fn found(spans: &[Span], within: i64, change: Stretch) -> Vec<(usize, usize)> {
         let reached = reached(spans, Millis(within * HOUR), change, 100);
-        reached
-            .into_iter()
-            .map(|reached| reached.contacts)
-            .collect()
+        let contacts = reached.into_iter().map(|reached| reached.contacts);
+        contacts.map(|matter| (matter.start, matter.end)).collect()
     }
 
     #[test]
     fn a_matter_ends_where_nobody_calls_for_longer_than_within() {
         let spans = [span(0, 1), span(8, 9), span(16, 17), span(25, 26)];
         // Exactly `within` later still belongs to it.
-        assert_eq!(found(&spans, 7, stretch(0, 40)), [0..3, 3..4]);
-        assert_eq!(found(&spans, 8, stretch(0, 40)), [0..4]);
-        assert_eq!(found(&spans, 6, stretch(0, 40)), [0..1, 1..2, 2..3, 3..4]);
+        assert_eq!(found(&spans, 7, stretch(0, 40)), [(0, 3), (3, 4)]);
+        assert_eq!(found(&spans, 8, stretch(0, 40)), [(0, 4)]);
+        assert_eq!(
+            found(&spans, 6, stretch(0, 40)),
+            [(0, 1), (1, 2), (2, 3), (3, 4)]
+        );
     }
 
     #[test]
     fn a_long_contact_holds_together_what_is_within_it() {
         let spans = [span(0, 50), span(2, 3), span(30, 31), span(57, 58)];
-        assert_eq!(found(&spans, 7, stretch(0, 60)), [0..4]);
+        assert_eq!(found(&spans, 7, stretch(0, 60)), [(0, 4)]);
     }
 
     #[test]
     fn a_change_reaches_the_matters_next_to_it_and_no_further() {
         let spans = [span(0, 1), span(20, 21), span(40, 41), span(60, 61)];
-        assert_eq!(found(&spans, 7, stretch(20, 21)), [1..2]);
+        assert_eq!(found(&spans, 7, stretch(20, 21)), [(1, 2)]);
         // A contact that is not there any more, between two of them.
-        assert_eq!(found(&spans, 7, stretch(28, 33)), [1..2, 2..3]);
-        assert_eq!(found(&spans, 7, stretch(29, 32)), [] as [Range<usize>; 0]);
+        assert_eq!(found(&spans, 7, stretch(28, 33)), [(1, 2), (2, 3)]);
+        assert_eq!(found(&spans, 7, stretch(29, 32)), [] as [(usize, usize); 0]);
     }
 
     #[test]
