@@ -1,0 +1,827 @@
+//! The time of agents against a real PostgreSQL: whatever the order, the batches, the workers and the crashes, the intervals are those of
+//! the pure fold of all that was told, and what they add to windows is the plain sum.
+
+// A test that cannot be set up has failed.
+#![allow(clippy::unwrap_used)]
+
+use agent::{Busy, BusyKind, Interval, Rules};
+use compute::agent_worker::{AgentTimeConfig, AgentWorker, Drained};
+use compute::apply::Applier;
+use compute::catalogue;
+use compute::plan::{Plan, PlannedAgent, PlannedSession};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt as _, SeedableRng};
+use schema::{
+    AgentEvent, AgentFact, AgentRef, AgentStatement, Fact, FactKey, Millis, Presence, Routing,
+    SourceRank, State, Statement, Track, UtcMicros,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use store::agents::{IntervalRow, Run};
+use store::definitions::{self, Status};
+use store::window_items::Source;
+use store::{Transaction, agents};
+use testkit::db::TestDb;
+use window::{Cell, Day};
+
+/// 2024-03-05T00:00:00Z, a UTC midnight.
+const MIDNIGHT: i64 = 1_709_596_800_000;
+const SECOND: i64 = 1000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+const CAP: Millis = Millis(12 * HOUR);
+
+fn at(ms: i64) -> UtcMicros {
+    UtcMicros::from_millis(MIDNIGHT + ms)
+}
+
+fn fact(track: Track, ms: i64, statement: AgentStatement) -> AgentFact {
+    AgentFact {
+        key: FactKey::agent_state(track, at(ms)),
+        at: at(ms),
+        until: None,
+        revision: None,
+        rank: SourceRank::Event,
+        statement,
+    }
+}
+
+fn presence(ms: i64, presence: Presence) -> AgentFact {
+    let statement = AgentStatement {
+        presence: Some(presence),
+        ..AgentStatement::default()
+    };
+    fact(Track::Presence, ms, statement)
+}
+
+fn routing(ms: i64, routing: Routing) -> AgentFact {
+    let statement = AgentStatement {
+        routing: Some(routing),
+        ..AgentStatement::default()
+    };
+    fact(Track::Routing, ms, statement)
+}
+
+fn scheduled(ms: i64, until: i64, activity: &str) -> AgentFact {
+    let statement = AgentStatement {
+        scheduled: Some(activity.into()),
+        ..AgentStatement::default()
+    };
+    AgentFact {
+        until: Some(at(until)),
+        ..fact(Track::Schedule, ms, statement)
+    }
+}
+
+/// A contact of an agent: connected, ended.
+#[derive(Debug, Clone)]
+struct Contact {
+    id: String,
+    agent: String,
+    from: i64,
+    to: Option<i64>,
+}
+
+impl Contact {
+    fn new(id: &str, agent: &str, from: i64, to: Option<i64>) -> Self {
+        Self {
+            id: id.to_owned(),
+            agent: agent.to_owned(),
+            from,
+            to,
+        }
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let state = |key: &str, ms, state| Fact {
+            key: FactKey::event(key),
+            at: at(ms),
+            revision: None,
+            rank: SourceRank::Event,
+            statement: Statement {
+                state: Some(state),
+                agent: Some(AgentRef {
+                    id: self.agent.as_str().into(),
+                    zone: None,
+                }),
+                ..Statement::default()
+            },
+        };
+        let ended = self.to.map(|to| state("2", to, State::Completed));
+        [state("1", self.from, State::Connected)]
+            .into_iter()
+            .chain(ended)
+            .collect()
+    }
+
+    fn busy(&self) -> Busy {
+        Busy {
+            from: at(self.from),
+            to: self.to.map(at),
+            kind: BusyKind::Interacting,
+        }
+    }
+}
+
+/// Statements about an agent, or a contact of one.
+#[derive(Debug, Clone)]
+enum Told {
+    Of(String, AgentFact),
+    Contact(Contact),
+}
+
+fn of(agent: &str, facts: &[AgentFact]) -> Vec<Told> {
+    facts
+        .iter()
+        .map(|fact| Told::Of(agent.to_owned(), fact.clone()))
+        .collect()
+}
+
+fn plan(told: &[Told]) -> Plan {
+    let mut agents: BTreeMap<&str, Vec<AgentEvent>> = BTreeMap::new();
+    let mut sessions: BTreeMap<&str, Vec<Fact>> = BTreeMap::new();
+    for one in told {
+        match one {
+            Told::Of(agent, fact) => agents.entry(agent).or_default().push(AgentEvent {
+                tenant: "acme".into(),
+                agent: AgentRef {
+                    id: agent.as_str().into(),
+                    zone: Some("Europe/Berlin".into()),
+                },
+                fact: fact.clone(),
+            }),
+            Told::Contact(contact) => {
+                sessions
+                    .entry(&contact.id)
+                    .or_default()
+                    .extend(contact.facts());
+            }
+        }
+    }
+    Plan {
+        sessions: sessions
+            .into_iter()
+            .map(|(id, facts)| PlannedSession {
+                tenant: "acme".into(),
+                interaction: id.into(),
+                facts,
+                job_versions: BTreeSet::new(),
+            })
+            .collect(),
+        agents: agents
+            .into_iter()
+            .map(|(agent, events)| PlannedAgent {
+                tenant: "acme".into(),
+                agent: agent.into(),
+                events,
+                job_versions: BTreeSet::new(),
+            })
+            .collect(),
+    }
+}
+
+struct World {
+    db: TestDb,
+    applier: Applier,
+    worker: AgentWorker,
+}
+
+impl World {
+    /// A compute that evaluates these definitions that ship.
+    async fn with(names: &[&str]) -> Self {
+        let db = TestDb::new().await;
+        catalogue::ship(&db.store().await).await.unwrap();
+        let applier = Applier::new(db.store_with(8).await);
+        let world = Self {
+            worker: AgentWorker::new(&applier, AgentTimeConfig::default()),
+            applier,
+            db,
+        };
+        for name in names {
+            world.set_status(name, Status::Candidate).await;
+        }
+        world
+    }
+
+    async fn set_status(&self, name: &str, status: Status) {
+        let mut client = self.applier.store().client().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        definitions::change(&tx).await.unwrap();
+        definitions::set_status(&tx, name, schema::MetricVersion(1), status)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn fold(&self, told: &[Told]) {
+        self.applier.apply(&plan(told)).await.unwrap();
+    }
+
+    async fn drain(&self, as_of: i64) -> Drained {
+        let drained = self.worker.drain(at(as_of)).await.unwrap();
+        let left = "SELECT count(*)::text FROM dirty_marks WHERE kind = 'agent'";
+        assert_eq!(self.text(left).await, "0");
+        drained
+    }
+
+    async fn text(&self, sql: &str) -> String {
+        let row = self.db.client().await.query_one(sql, &[]).await.unwrap();
+        row.get::<_, Option<String>>(0).unwrap_or_default()
+    }
+
+    /// The intervals of these days after the first.
+    async fn intervals(&self, agent: &str, days: i64) -> Vec<IntervalRow> {
+        let client = self.applier.store().client().await.unwrap();
+        let run = Run {
+            tenant: "acme",
+            agent_id: agent,
+            from: at(0),
+            to: at(days * DAY),
+        };
+        agents::intervals(&client, &[run]).await.unwrap().remove(0)
+    }
+
+    /// What agents add: agent, quarter hour after the first midnight, definition's name, milliseconds and denominator.
+    async fn items(&self) -> BTreeMap<(String, i64, String), (i64, i64)> {
+        let client = self.db.client().await;
+        let names: BTreeMap<i32, String> = client
+            .query("SELECT definition_id, name FROM kpi_definitions", &[])
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| (row.get(0), row.get(1)))
+            .collect();
+        let agents: Vec<String> = client
+            .query("SELECT agent_id FROM agents", &[])
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        let keys: Vec<(&str, &str)> = agents.iter().map(|id| ("acme", id.as_str())).collect();
+        let store = self.applier.store().client().await.unwrap();
+        let items = store::window_items::of_subjects(&store, Source::Agent, &keys)
+            .await
+            .unwrap();
+        let mut sums = BTreeMap::new();
+        for (_, item) in items {
+            assert_eq!(item.agent_id.as_ref(), Some(&item.subject));
+            let quarter = i64::from(Cell::of(item.cell).0 - Cell::of(at(0)).0);
+            for (definition, sum, weight) in item.measures {
+                let key = (item.subject.clone(), quarter, names[&definition].clone());
+                assert!(sums.insert(key, (sum, weight)).is_none(), "one team only");
+            }
+        }
+        sums
+    }
+
+    /// The sum and the denominator of one definition over everything.
+    async fn total(&self, name: &str) -> (i64, i64) {
+        let items = self.items().await;
+        let of_name = items.iter().filter(|(key, _)| key.2 == name);
+        of_name.fold((0, 0), |sum, (_, one)| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// The quarter hours that are marked, after the first midnight; the marks are taken away.
+    async fn marked(&self) -> BTreeSet<i64> {
+        let client = self.db.client().await;
+        let rows = client
+            .query(
+                "DELETE FROM dirty_marks WHERE kind = 'cell' RETURNING extract(epoch FROM from_at)::bigint",
+                &[],
+            )
+            .await
+            .unwrap();
+        let quarter = |row: &tokio_postgres::Row| (row.get::<_, i64>(0) - MIDNIGHT / 1000) / 900;
+        rows.iter().map(quarter).collect()
+    }
+
+    /// Does something in a transaction that is committed.
+    async fn in_transaction<F>(&self, work: F)
+    where
+        F: AsyncFnOnce(&Transaction<'_>),
+    {
+        let mut client = self.applier.store().client().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        work(&tx).await;
+        tx.commit().await.unwrap();
+    }
+}
+
+fn minutes(rows: &[IntervalRow]) -> Vec<String> {
+    rows.iter()
+        .map(|row| {
+            let since = |instant: UtcMicros| (instant.millis() - MIDNIGHT) / MINUTE;
+            let mut words = vec![format!("{}-{}", since(row.from), since(row.to))];
+            words.extend(row.presence.clone());
+            for (flag, word) in [
+                (row.interacting, "busy"),
+                (row.capped, "capped"),
+                (row.open, "open"),
+            ] {
+                words.extend(flag.then(|| word.to_owned()));
+            }
+            words.join(" ")
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_running_day_moves_on_by_ticks_until_the_sign_out() {
+    let world = World::with(&["logged_in_time", "occupancy"]).await;
+    world
+        .fold(&of("ann", &[presence(9 * HOUR, Presence::OnQueue)]))
+        .await;
+    world.drain(9 * HOUR + 5 * MINUTE).await;
+    assert_eq!(
+        minutes(&world.intervals("ann", 1).await),
+        ["0-540", "540-545 on_queue open"]
+    );
+    assert_eq!(world.total("logged_in_time").await, (5 * MINUTE, 0));
+    assert_eq!(world.marked().await, BTreeSet::from([36]));
+
+    let too_early = world.drain(9 * HOUR + 5 * MINUTE + 59 * SECOND).await;
+    assert_eq!(too_early, Drained::default(), "nobody is due");
+    let ticked = world.drain(9 * HOUR + 20 * MINUTE).await;
+    assert_eq!((ticked.agents, ticked.intervals), (1, 1));
+    assert_eq!(world.total("logged_in_time").await, (20 * MINUTE, 0));
+    assert_eq!(world.total("occupancy").await, (0, 20 * MINUTE));
+    assert_eq!(
+        world.marked().await,
+        BTreeSet::from([36, 37]),
+        "the quarter hour that is over, and the one that runs"
+    );
+
+    let contact = Contact::new(
+        "c",
+        "ann",
+        9 * HOUR + 10 * MINUTE,
+        Some(9 * HOUR + 15 * MINUTE),
+    );
+    world.fold(&[Told::Contact(contact)]).await;
+    // What the contact adds by itself is the fold's matter.
+    world.marked().await;
+    world.drain(9 * HOUR + 20 * MINUTE).await;
+    assert_eq!(world.total("occupancy").await, (5 * MINUTE, 20 * MINUTE));
+    assert_eq!(world.marked().await, BTreeSet::from([36]));
+
+    world
+        .fold(&of(
+            "ann",
+            &[presence(9 * HOUR + 30 * MINUTE, Presence::Offline)],
+        ))
+        .await;
+    world.drain(9 * HOUR + 31 * MINUTE).await;
+    assert_eq!(world.total("logged_in_time").await, (30 * MINUTE, 0));
+    let idle = world.drain(23 * HOUR).await;
+    assert_eq!(idle, Drained::default(), "who signed out does not tick");
+    world.drain(5 * DAY).await;
+    assert_eq!(
+        minutes(&world.intervals("ann", 5).await),
+        [
+            "0-540",
+            "540-550 on_queue",
+            "550-555 on_queue busy",
+            "555-570 on_queue",
+            "570-1440 offline",
+        ],
+        "the day is told to its end, and the days off have no rows"
+    );
+    assert_eq!(world.drain(9 * DAY).await, Drained::default());
+}
+
+#[tokio::test]
+async fn a_missing_sign_out_ends_at_the_cap_over_midnight() {
+    let world = World::with(&["logged_in_time"]).await;
+    world
+        .fold(&of("ann", &[presence(20 * HOUR, Presence::Busy)]))
+        .await;
+    world.drain(20 * HOUR + MINUTE).await;
+    world.drain(3 * DAY).await;
+    assert_eq!(
+        minutes(&world.intervals("ann", 3).await),
+        [
+            "0-1200",
+            "1200-1440 busy",
+            "1440-1920 busy",
+            "1920-2880 capped"
+        ]
+    );
+    assert_eq!(world.total("logged_in_time").await, (12 * HOUR, 0));
+    let stands = "SELECT concat_ws(' ', presence, capped, since, due_at) FROM agents";
+    assert_eq!(world.text(stands).await, "t");
+    // A week later, and the sign-out comes after all.
+    world
+        .fold(&of("ann", &[presence(21 * HOUR, Presence::Offline)]))
+        .await;
+    world.drain(9 * DAY).await;
+    assert_eq!(world.total("logged_in_time").await, (HOUR, 0));
+    assert_eq!(
+        minutes(&world.intervals("ann", 9).await),
+        ["0-1200", "1200-1260 busy", "1260-1440 offline"]
+    );
+}
+
+#[tokio::test]
+async fn a_plan_counts_as_time_goes_by_whether_the_agent_comes_or_not() {
+    let world = World::with(&["adherence"]).await;
+    world
+        .fold(&of(
+            "ann",
+            &[
+                scheduled(DAY + 9 * HOUR, DAY + 10 * HOUR, "on_queue"),
+                scheduled(DAY + 10 * HOUR, DAY + 10 * HOUR + 15 * MINUTE, "break"),
+            ],
+        ))
+        .await;
+    world.drain(HOUR).await;
+    assert_eq!(world.total("adherence").await, (0, 0));
+    assert!(world.intervals("ann", 3).await.is_empty());
+    assert_eq!(world.drain(DAY).await, Drained::default());
+    world.drain(DAY + 9 * HOUR + 20 * MINUTE).await;
+    assert_eq!(world.total("adherence").await, (0, 20 * MINUTE));
+    world
+        .fold(&of(
+            "ann",
+            &[presence(DAY + 9 * HOUR + 30 * MINUTE, Presence::OnQueue)],
+        ))
+        .await;
+    world.drain(2 * DAY).await;
+    assert_eq!(world.total("adherence").await, (30 * MINUTE, 75 * MINUTE));
+    // The plan is edited later: the same activity ends earlier.
+    let shorter = AgentFact {
+        revision: Some(at(3 * DAY)),
+        ..scheduled(DAY + 10 * HOUR, DAY + 10 * HOUR + 5 * MINUTE, "break")
+    };
+    world.fold(&of("ann", &[shorter])).await;
+    world.drain(3 * DAY).await;
+    assert_eq!(world.total("adherence").await, (30 * MINUTE, 65 * MINUTE));
+}
+
+#[tokio::test]
+async fn how_an_agent_stands_now_is_kept() {
+    let world = World::with(&[]).await;
+    let mut on_queue = presence(9 * HOUR, Presence::OnQueue);
+    on_queue.statement.team = Some("sales".into());
+    on_queue.statement.reason = Some("Desk".into());
+    let open = Contact::new("c", "ann", 9 * HOUR + 20 * MINUTE, None);
+    world
+        .fold(&of(
+            "ann",
+            &[on_queue, routing(9 * HOUR + MINUTE, Routing::Idle)],
+        ))
+        .await;
+    world.drain(9 * HOUR + 2 * MINUTE).await;
+    let stands = "SELECT concat_ws(' ', presence, routing, reason, team, zone, interacting, to_char(since AT TIME ZONE 'UTC', 'HH24:MI'), \
+                         to_char(open_until AT TIME ZONE 'UTC', 'HH24:MI'), to_char(due_at AT TIME ZONE 'UTC', 'HH24:MI')) FROM agents";
+    assert_eq!(
+        world.text(stands).await,
+        "on_queue idle Desk sales Europe/Berlin f 09:01 21:00 09:03"
+    );
+    // Busy times are kept where a definition asks for them.
+    world.set_status("occupancy", Status::Candidate).await;
+    world.fold(&[Told::Contact(open)]).await;
+    world.drain(9 * HOUR + 25 * MINUTE).await;
+    assert_eq!(
+        world.text(stands).await,
+        "on_queue idle Desk sales Europe/Berlin t 09:20 21:00 09:26"
+    );
+}
+
+#[tokio::test]
+async fn a_definition_that_is_switched_off_keeps_its_sums_until_a_job_asks() {
+    let world = World::with(&["logged_in_time", "on_queue_time"]).await;
+    let day = [
+        presence(9 * HOUR, Presence::OnQueue),
+        presence(10 * HOUR, Presence::Offline),
+    ];
+    world.fold(&of("ann", &day)).await;
+    world.drain(DAY).await;
+    world.set_status("on_queue_time", Status::Retired).await;
+    let later = presence(11 * HOUR, Presence::OnQueue);
+    world
+        .fold(&of("ann", &[later, presence(12 * HOUR, Presence::Offline)]))
+        .await;
+    world.drain(DAY).await;
+    assert_eq!(world.total("logged_in_time").await, (2 * HOUR, 0));
+    assert_eq!(world.total("on_queue_time").await, (HOUR, 0));
+    let id: i32 = world
+        .text("SELECT definition_id::text FROM kpi_definitions WHERE name = 'on_queue_time'")
+        .await
+        .parse()
+        .unwrap();
+    world
+        .in_transaction(async |tx| {
+            agents::ask(tx, &[("acme", "ann")], &[id]).await.unwrap();
+            agents::mark_all(tx, Some("acme"), at(0), at(HOUR))
+                .await
+                .unwrap();
+        })
+        .await;
+    world.drain(2 * DAY).await;
+    assert_eq!(world.total("on_queue_time").await, (2 * HOUR, 0));
+    assert_eq!(world.text("SELECT asked::text FROM agents").await, "{}");
+    // One that is new reaches the past by marks.
+    world.set_status("break_time", Status::Candidate).await;
+    world
+        .fold(&of(
+            "ann",
+            &[presence(9 * HOUR + 15 * MINUTE, Presence::Break)],
+        ))
+        .await;
+    world.drain(2 * DAY).await;
+    assert_eq!(world.total("break_time").await, (45 * MINUTE, 0));
+    assert_eq!(world.total("on_queue_time").await, (2 * HOUR, 0));
+}
+
+#[tokio::test]
+async fn one_whose_time_is_refused_does_not_hold_up_the_others() {
+    let world = World::with(&["logged_in_time"]).await;
+    for agent in ["ann", "bob", "cyd", "dan"] {
+        let day = [
+            presence(9 * HOUR, Presence::Busy),
+            presence(10 * HOUR, Presence::Offline),
+        ];
+        world.fold(&of(agent, &day)).await;
+    }
+    // Nothing of cyd's can be written.
+    world
+        .db
+        .client()
+        .await
+        .batch_execute("ALTER TABLE window_items ADD CONSTRAINT no_cyd CHECK (subject <> 'cyd')")
+        .await
+        .unwrap();
+    let drained = world.worker.drain(at(DAY)).await.unwrap();
+    assert_eq!((drained.agents, drained.refused), (3, 1));
+    assert_eq!(world.total("logged_in_time").await, (3 * HOUR, 0));
+    world
+        .db
+        .client()
+        .await
+        .batch_execute("ALTER TABLE window_items DROP CONSTRAINT no_cyd")
+        .await
+        .unwrap();
+    world.drain(DAY).await;
+    assert_eq!(world.total("logged_in_time").await, (4 * HOUR, 0));
+}
+
+const AGENTS: [&str; 3] = ["ann", "bob", "cyd"];
+const DAYS: i64 = 9;
+
+/// Days of some agents with everything that goes wrong: missing sign-outs, statements at one instant, records that correct events, ends that
+/// are stated, plans, contacts that overlap and some that nobody ended.
+fn life(random: &mut StdRng) -> Vec<Told> {
+    let mut told = Vec::new();
+    for agent in AGENTS {
+        for _ in 0..60 {
+            let ms = random.random_range(0..DAYS * DAY / SECOND) * SECOND
+                + i64::from(random.random_bool(0.3)) * random.random_range(0..SECOND);
+            let mut fact = match random.random_range(0..12) {
+                0..5 => presence(
+                    ms,
+                    [
+                        Presence::OnQueue,
+                        Presence::Busy,
+                        Presence::Offline,
+                        Presence::Offline,
+                        Presence::Meal,
+                    ][random.random_range(0..5)]
+                    .clone(),
+                ),
+                5..9 => routing(
+                    ms,
+                    [Routing::Idle, Routing::OffQueue, Routing::Interacting]
+                        [random.random_range(0..3)]
+                    .clone(),
+                ),
+                _ => scheduled(ms, ms + random.random_range(0..9 * HOUR), "on_queue"),
+            };
+            if random.random_bool(0.3) {
+                fact.until = Some(at(ms + random.random_range(0..30 * HOUR)));
+            }
+            if random.random_bool(0.2) {
+                let mut record = fact.clone();
+                record.rank = SourceRank::SettledRecord;
+                record.until = Some(at(ms + random.random_range(0..5 * HOUR)));
+                told.push(Told::Of(agent.to_owned(), record));
+            }
+            told.push(Told::Of(agent.to_owned(), fact));
+        }
+        for number in 0..40 {
+            let from = random.random_range(0..DAYS * DAY);
+            let to = from + random.random_range(0..2 * HOUR);
+            let to = random.random_bool(0.9).then_some(to);
+            let id = format!("{agent}_{number}");
+            told.push(Told::Contact(Contact::new(&id, agent, from, to)));
+        }
+    }
+    told
+}
+
+/// What the pure fold of everything gives for an agent.
+fn folded(told: &[Told], agent: &str, as_of: i64) -> Vec<Interval> {
+    let (mut facts, mut busy) = (Vec::new(), Vec::new());
+    for one in told {
+        match one {
+            Told::Of(id, fact) if id == agent => facts.push(fact.clone()),
+            Told::Contact(contact) if contact.agent == agent => busy.push(contact.busy()),
+            _ => {}
+        }
+    }
+    let rules = Rules { open_cap: CAP };
+    agent::intervals(
+        &facts,
+        &busy,
+        at(0),
+        at((DAYS + 2) * DAY),
+        at(as_of),
+        &rules,
+    )
+}
+
+/// Milliseconds by agent, quarter hour and definition, in the plainest way.
+fn summed(intervals: &[(&str, Interval)]) -> BTreeMap<(String, i64, String), (i64, i64)> {
+    let mut sums: BTreeMap<(String, i64, String), (i64, i64)> = BTreeMap::new();
+    for (agent, interval) in intervals {
+        let state = &interval.state;
+        let available = state.on_queue()
+            && state
+                .routing
+                .as_ref()
+                .is_none_or(|routing| *routing == Routing::Idle);
+        let counts = [
+            ("logged_in_time", state.logged_in(), false),
+            ("occupancy", state.busy(), state.busy() || available),
+        ];
+        let (from, to) = (
+            interval.from.millis() - MIDNIGHT,
+            interval.to.millis() - MIDNIGHT,
+        );
+        for quarter in from / (15 * MINUTE)..=to / (15 * MINUTE) {
+            let begin = from.max(quarter * 15 * MINUTE);
+            let end = to.min((quarter + 1) * 15 * MINUTE);
+            for (name, numerator, denominator) in counts {
+                if end > begin && (numerator || denominator) {
+                    let key = ((*agent).to_owned(), quarter, name.to_owned());
+                    let (sum, weight) = sums.entry(key).or_default();
+                    *sum += i64::from(numerator) * (end - begin);
+                    *weight += i64::from(denominator) * (end - begin);
+                }
+            }
+        }
+    }
+    sums
+}
+
+impl World {
+    /// What is stored is what the pure fold gives, but for days of which nothing is known or that the agents were signed out.
+    async fn agrees(&self, told: &[Told], as_of: i64) {
+        let mut all: Vec<(&str, Interval)> = Vec::new();
+        for agent in AGENTS {
+            let stored = self.intervals(agent, DAYS + 2).await;
+            let days: BTreeSet<Day> = stored.iter().map(|row| Day::of(row.from)).collect();
+            let mut cut: Vec<Interval> = Vec::new();
+            for interval in folded(told, agent, as_of) {
+                let state = interval.state.clone();
+                let plain =
+                    !state.logged_in() && state.scheduled.is_none() && state.routing.is_none();
+                let mut from = interval.from;
+                while from < interval.to {
+                    let to = interval.to.min(Day::of(from).end());
+                    if days.contains(&Day::of(from)) {
+                        let state = state.clone();
+                        let open = interval.open && to == interval.to;
+                        cut.push(Interval {
+                            from,
+                            to,
+                            state,
+                            open,
+                        });
+                    } else {
+                        assert!(plain, "{agent}: {interval:?} is missing");
+                    }
+                    from = to;
+                }
+                all.push((agent, interval));
+            }
+            let words = |from: UtcMicros, to: UtcMicros, rest: String| {
+                format!("{}-{} {rest}", from.0 - at(0).0, to.0 - at(0).0)
+            };
+            let computed: Vec<String> = cut
+                .iter()
+                .map(|it| {
+                    let state = &it.state;
+                    let presence = state.presence.as_ref().map(Presence::name);
+                    let routing = state.routing.as_ref().map(Routing::name);
+                    let rest = (
+                        presence,
+                        routing,
+                        state.scheduled.as_deref(),
+                        state.interacting,
+                        state.capped,
+                        it.open,
+                    );
+                    words(it.from, it.to, format!("{rest:?}"))
+                })
+                .collect();
+            let stored: Vec<String> = stored
+                .iter()
+                .map(|it| {
+                    let rest = (
+                        it.presence.as_deref(),
+                        it.routing.as_deref(),
+                        it.scheduled.as_deref(),
+                        it.interacting,
+                        it.capped,
+                        it.open,
+                    );
+                    words(it.from, it.to, format!("{rest:?}"))
+                })
+                .collect();
+            assert_eq!(stored, computed, "{agent}");
+        }
+        assert_eq!(self.items().await, summed(&all));
+    }
+}
+
+async fn life_in_pieces(seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let told = life(&mut random);
+    let world = World::with(&["logged_in_time", "occupancy"]).await;
+    let mut pieces = told.clone();
+    pieces.shuffle(&mut random);
+    let last = (DAYS + 1) * DAY + 7 * HOUR;
+    let mut rest = pieces.as_slice();
+    while !rest.is_empty() {
+        let (piece, more) = rest.split_at(random.random_range(1..=rest.len().min(40)));
+        rest = more;
+        world.fold(piece).await;
+        // Now and then a worker, at whatever time; some are killed.
+        match random.random_range(0..3) {
+            0 => {
+                world.drain(random.random_range(0..last)).await;
+            }
+            1 => {
+                let worker = world.worker.clone();
+                let within = Duration::from_millis(random.random_range(0..40));
+                let killed = tokio::time::timeout(within, worker.drain(at(last))).await;
+                drop(killed);
+            }
+            _ => {}
+        }
+    }
+    world.drain(last).await;
+    world.agrees(&told, last).await;
+    // All over again, in another order: nothing is left to do.
+    pieces.shuffle(&mut random);
+    world.fold(&pieces).await;
+    assert_eq!(world.drain(last).await, Drained::default());
+}
+
+#[tokio::test]
+async fn whatever_the_order_and_the_crashes_the_intervals_are_those_of_the_pure_fold() {
+    for seed in 0..4 {
+        life_in_pieces(seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn workers_beside_each_other_and_folds_between_them_come_to_the_same() {
+    let mut random = StdRng::seed_from_u64(77);
+    let told = life(&mut random);
+    let world = World::with(&["logged_in_time", "occupancy"]).await;
+    let mut pieces = told.clone();
+    pieces.shuffle(&mut random);
+    let last = (DAYS + 1) * DAY;
+    let folds: Vec<_> = pieces
+        .chunks(pieces.len() / 2 + 1)
+        .map(|half| {
+            let (applier, half) = (world.applier.clone(), half.to_vec());
+            tokio::spawn(async move {
+                for piece in half.chunks(15) {
+                    applier.apply(&plan(piece)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let workers: Vec<_> = (0..3)
+        .map(|_| {
+            let worker = world.worker.clone();
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    worker.drain(at(last)).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for task in folds.into_iter().chain(workers) {
+        task.await.unwrap();
+    }
+    world.drain(last).await;
+    world.agrees(&told, last).await;
+}
