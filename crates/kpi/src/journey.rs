@@ -193,10 +193,8 @@ impl<'a, 'l> Journey<'a, 'l> {
 
 /// How one contact stands among the others.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Among<'c> {
-    /// The places of the contacts of its chain, ascending.
-    pub(crate) chain: &'c [usize],
-    /// How many of them count, the contact itself included.
+pub(crate) struct Among {
+    /// How many contacts of its chain count, itself included.
     pub(crate) contacts: usize,
     /// Which of these it is, from 1.
     pub(crate) position: usize,
@@ -208,8 +206,8 @@ pub(crate) struct Among<'c> {
 #[derive(Debug, Default)]
 struct Chains {
     chains: Vec<Chain>,
-    /// By place.
-    contacts: Vec<Contact>,
+    /// By the place of the contact: the place of its chain, and how it stands.
+    contacts: Vec<(usize, Among)>,
 }
 
 #[derive(Debug, Default)]
@@ -218,16 +216,6 @@ struct Chain {
     places: Vec<usize>,
     /// How many of them count.
     counting: usize,
-}
-
-#[derive(Debug)]
-struct Contact {
-    chain: usize,
-    counts: bool,
-    /// How many that count come before it in its chain.
-    before: usize,
-    since_previous: Option<Millis>,
-    until_next: Option<Millis>,
 }
 
 impl Chains {
@@ -253,13 +241,14 @@ impl Chains {
                 found.chains.push(Chain::default());
             }
             let chain = &mut found.chains[number];
-            found.contacts.push(Contact {
-                chain: number,
-                counts,
-                before: chain.counting,
+            let among = Among {
+                // Those of the chain are added when all of them are known.
+                contacts: usize::from(!counts),
+                position: chain.counting + 1,
                 since_previous: follows.map(|(_, end)| record.start.since(end).max(Millis::ZERO)),
                 until_next: None,
-            });
+            };
+            found.contacts.push((number, among));
             chain.places.push(place);
             if counts {
                 chain.counting += 1;
@@ -268,25 +257,20 @@ impl Chains {
                 last = Some((number, follows.map_or(end, |(_, before)| before.max(end))));
             }
         }
-        for (record, contact) in records.iter().zip(&mut found.contacts) {
+        for (record, (chain, among)) in records.iter().zip(&mut found.contacts) {
+            among.contacts += found.chains[*chain].counting;
             let end = end_of(record);
             let next = starts.get(starts.partition_point(|start| *start <= end));
             let next = next.filter(|next| **next <= end.plus(rule.within));
-            contact.until_next = next.map(|next| next.since(end));
+            among.until_next = next.map(|next| next.since(end));
         }
         found
     }
 
-    fn of_contact(&self, place: usize) -> Option<Among<'_>> {
-        let contact = self.contacts.get(place)?;
-        let chain = self.chains.get(contact.chain)?;
-        Some(Among {
-            chain: &chain.places,
-            contacts: chain.counting + usize::from(!contact.counts),
-            position: contact.before + 1,
-            since_previous: contact.since_previous,
-            until_next: contact.until_next,
-        })
+    /// How the contact at a place stands, and the places of its chain.
+    fn of_contact(&self, place: usize) -> Option<(&Among, &[usize])> {
+        let (chain, among) = self.contacts.get(place)?;
+        Some((among, &self.chains.get(*chain)?.places))
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn measure(
     let zone = if definition.schedules.is_empty() {
         scene.zone_asked_for()
     } else {
-        scene.zone()
+        Some(scene.zone())
     };
     if let Some(zone) = zone {
         state_zone(&mut row.metadata, zone);

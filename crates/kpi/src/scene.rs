@@ -29,11 +29,13 @@ const DAY_STEPS: u32 = 4;
 /// The host of a definition's expressions.
 #[derive(Debug)]
 pub(crate) struct Scene<'s, 'a> {
-    records: &'s [Record<'a>],
-    /// The place of the interaction that the definition is evaluated for.
-    own: usize,
+    /// The interaction that the definition is evaluated for.
+    own: &'s Record<'a>,
     /// How that stands among the others, in a journey.
-    among: Option<Among<'s>>,
+    among: Option<&'s Among>,
+    /// The others, itself included, and the places among them of those of its chain.
+    records: &'s [Record<'a>],
+    chain: &'s [usize],
     /// The leg that the definition is evaluated for.
     leg: Option<usize>,
     schedules: &'s [Arc<Schedule>],
@@ -53,9 +55,10 @@ impl<'s, 'a> Scene<'s, 'a> {
         places: &'s Places,
     ) -> Self {
         Self {
-            records: std::slice::from_ref(record),
-            own: 0,
+            own: record,
             among: None,
+            records: &[],
+            chain: &[],
             leg,
             schedules: definition.schedules_used(),
             zone_rule: definition.zone_rule(),
@@ -67,19 +70,19 @@ impl<'s, 'a> Scene<'s, 'a> {
         }
     }
 
-    /// The scene of a contact, by its place among the records, that stands so among the others.
+    /// The scene of a contact, by its place among the records, that stands so among the others and has this chain.
     pub(crate) fn among(
         records: &'s [Record<'a>],
         own: usize,
-        among: Among<'s>,
+        (among, chain): (&'s Among, &'s [usize]),
         definition: &'s crate::Definition,
         places: &'s Places,
     ) -> Option<Self> {
         let scene = Self::new(records.get(own)?, None, definition, places);
         Some(Self {
-            records,
-            own,
             among: Some(among),
+            records,
+            chain,
             ..scene
         })
     }
@@ -90,13 +93,11 @@ impl<'s, 'a> Scene<'s, 'a> {
     }
 
     /// The zone that holds for the subject.
-    pub(crate) fn zone(&self) -> Option<&Resolved<'a>> {
-        let record = self.own()?;
-        Some(
-            self.zone.get_or_init(|| {
-                record.zone(self.zone_rule, self.usual_zone, self.leg, self.places)
-            }),
-        )
+    pub(crate) fn zone(&self) -> &Resolved<'a> {
+        self.zone.get_or_init(|| {
+            let record = self.own;
+            record.zone(self.zone_rule, self.usual_zone, self.leg, self.places)
+        })
     }
 
     /// The zone, where any rule asked for it.
@@ -106,10 +107,9 @@ impl<'s, 'a> Scene<'s, 'a> {
 
     /// The disposition of the subject.
     pub(crate) fn disposition(&self) -> Option<&'a str> {
-        let record = self.own()?;
         match self.leg {
-            Some(place) => record.legs().get(place)?.disposition,
-            None => record.disposition(),
+            Some(place) => self.own.legs().get(place)?.disposition,
+            None => self.own.disposition(),
         }
     }
 
@@ -117,20 +117,16 @@ impl<'s, 'a> Scene<'s, 'a> {
     /// chain.
     fn record(&self, index: u32) -> Option<&'s Record<'a>> {
         let Some(behind) = index.checked_sub(1) else {
-            return self.own();
+            return Some(self.own);
         };
-        let chain = self.among.as_ref()?.chain;
-        self.records.get(*chain.get(usize::try_from(behind).ok()?)?)
-    }
-
-    fn own(&self) -> Option<&'s Record<'a>> {
-        self.records.get(self.own)
+        let place = *self.chain.get(usize::try_from(behind).ok()?)?;
+        self.records.get(place)
     }
 
     /// The interaction and the place of a leg.
     fn leg(&self, object: Object) -> Option<(&'s Record<'a>, usize)> {
         if object.index == OWN_LEG {
-            return Some((self.own()?, self.leg?));
+            return Some((self.own, self.leg?));
         }
         let place = usize::try_from(object.index & ((1 << LEG_BITS) - 1)).ok()?;
         Some((self.record(object.index >> LEG_BITS)?, place))
@@ -141,15 +137,9 @@ impl<'s, 'a> Scene<'s, 'a> {
             Some(Value::Str(name)) => {
                 Zone::parse(name).map_err(|error| Failure::Host(error.to_string()))?
             }
-            _ => self.own_zone()?,
+            _ => self.zone().zone,
         };
         Ok(zone.local(timestamp(arguments.first())?))
-    }
-
-    fn own_zone(&self) -> Result<Zone, Failure> {
-        self.zone()
-            .map(|resolved| resolved.zone)
-            .ok_or_else(|| broken("there is no subject to have a zone"))
     }
 
     fn text(&self, text: std::fmt::Arguments<'_>) -> Result<Value<'_>, Failure> {
@@ -189,9 +179,9 @@ impl<'s, 'a> Scene<'s, 'a> {
                 let days = u32::try_from(days).unwrap_or(u32::MAX);
                 CLOCK_STEPS.saturating_add(days.saturating_mul(DAY_STEPS))
             }
-            Function::StateTime => self.own().map_or(0, Record::fact_count),
+            Function::StateTime => self.own.fact_count(),
             Function::AgentTime => {
-                let legs = self.own().map_or(0, |record| record.legs().len());
+                let legs = self.own.legs().len();
                 u32::try_from(legs).unwrap_or(u32::MAX).saturating_mul(4)
             }
         }
@@ -199,7 +189,7 @@ impl<'s, 'a> Scene<'s, 'a> {
 
     fn journey(&self, field: JourneyField) -> Result<Value<'_>, Missing> {
         use JourneyField as F;
-        let among = self.among.as_ref().ok_or(Missing::NotStated)?;
+        let among = self.among.ok_or(Missing::NotStated)?;
         let count = |count: usize| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
         let time = |time: Option<Millis>| {
             let Millis(millis) = time.ok_or(Missing::NotStated)?;
@@ -214,10 +204,6 @@ impl<'s, 'a> Scene<'s, 'a> {
             F::Repeated => Ok(Value::Bool(among.until_next.is_some())),
             F::Interactions => Err(Missing::NotStated),
         }
-    }
-
-    fn own_record(&self) -> Result<&'s Record<'a>, Failure> {
-        self.own().ok_or_else(|| broken("there is no interaction"))
     }
 }
 
@@ -270,9 +256,8 @@ impl Host for Scene<'_, '_> {
         }
         match JourneyField::from_id(field) {
             Some(JourneyField::Interactions) if of.of == self.kinds.journey => {
-                let chain = self.among.as_ref().map_or(0, |among| among.chain.len());
                 // The indexes of all of them, behind the 0, have to find room above the legs' bits.
-                chain.min((1 << LEG_BITS) - 1)
+                self.chain.len().min((1 << LEG_BITS) - 1)
             }
             _ => 0,
         }
@@ -310,20 +295,20 @@ impl Host for Scene<'_, '_> {
             Function::InHours => {
                 let schedule = self.schedule(arguments.get(1))?;
                 let at = timestamp(arguments.first())?;
-                Ok(Value::Bool(schedule.contains(self.own_zone()?, at)))
+                Ok(Value::Bool(schedule.contains(self.zone().zone, at)))
             }
             Function::BusinessTime => {
                 let schedule = self.schedule(arguments.get(2))?;
                 let from = timestamp(arguments.first())?;
                 let to = timestamp(arguments.get(1))?;
-                let micros = schedule.business_micros(self.own_zone()?, from, to);
+                let micros = schedule.business_micros(self.zone().zone, from, to);
                 Ok(Value::Duration(micros.div_euclid(1000)))
             }
             Function::StateTime => {
                 let name = STATES.get(chosen(arguments.first())?);
                 let name = name.ok_or_else(|| broken("there is no such state"))?;
-                let record = self.own_record()?;
-                let lasted = record
+                let lasted = self
+                    .own
                     .subject()
                     .timeline
                     .state_time(&State::from_name(name));
@@ -341,7 +326,7 @@ impl Host for Scene<'_, '_> {
                 let place = chosen(arguments.get(1))?;
                 let kind = DurationKind::ALL.get(place);
                 let kind = kind.ok_or_else(|| broken("there is no such duration"))?;
-                match self.own_record()?.agent_time(agent, *kind) {
+                match self.own.agent_time(agent, *kind) {
                     Ok(Some(millis)) => Ok(Value::Duration(millis)),
                     Ok(None) | Err(Missing::NotStated) => Err(Failure::NotStated {
                         object: Object {

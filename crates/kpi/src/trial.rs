@@ -20,6 +20,22 @@ use timezone::Places;
 /// 2024-05-15T14:00:00Z.
 const BEGAN: i64 = 1_715_781_600_000;
 
+/// A contact without others.
+const ALONE: Among = Among {
+    contacts: 1,
+    position: 1,
+    since_previous: None,
+    until_next: None,
+};
+
+/// A contact among others.
+const AMONG_OTHERS: Among = Among {
+    contacts: 7,
+    position: 3,
+    since_previous: Some(Millis(90_000)),
+    until_next: Some(Millis(86_400_000)),
+};
+
 /// A rule that cannot work.
 #[derive(Debug)]
 pub(crate) struct TrialFailure {
@@ -68,21 +84,8 @@ pub(crate) fn failures(definition: &Definition) -> Vec<TrialFailure> {
         Grain::Journey => everybody
             .iter()
             .flat_map(|own| {
-                let alone = Among {
-                    chain: std::slice::from_ref(own),
-                    contacts: 1,
-                    position: 1,
-                    since_previous: None,
-                    until_next: None,
-                };
-                let one_of_many = Among {
-                    chain: &everybody,
-                    contacts: everybody.len(),
-                    position: own + 1,
-                    since_previous: Some(Millis(90_000)),
-                    until_next: Some(Millis(86_400_000)),
-                };
-                [alone, one_of_many].map(|among| (*own, among))
+                let alone = (&ALONE, std::slice::from_ref(own));
+                [(*own, alone), (*own, (&AMONG_OTHERS, &everybody[..]))]
             })
             .filter_map(|(own, among)| Scene::among(&records, own, among, definition, &nowhere))
             .collect(),
