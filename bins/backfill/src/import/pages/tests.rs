@@ -168,6 +168,99 @@ fn contacts_are_cut_as_the_adapter_splits_them() {
 }
 
 #[test]
+fn answers_about_agents_are_cut_as_the_adapter_splits_them() {
+    let row = |number: u32| format!(r#"{{"stateIndex":{number},"agentId":7}}"#);
+    let user = |number: u32| format!(r#"{{"userId":"{number}","primaryPresence":[{{}}]}}"#);
+    let answer = |number: u32| {
+        format!(
+            r#"{{"status":"Complete","result":{{"agentSchedules":[{{"userId":"{number}"}},{{"userId":"x"}}],"businessUnitTimeZone":"UTC"}}}}"#
+        )
+    };
+    let log = BodyFormat::CxoneAgentStateLog { zone: "UTC".into() };
+    for (format, text, count) in [
+        (
+            BodyFormat::CxoneAgentStates,
+            format!(
+                "{{\"agentStateHistory\":[{},{}],\"totalRecords\":2}}",
+                row(1),
+                row(2)
+            ),
+            2,
+        ),
+        (
+            BodyFormat::CxoneAgentStates,
+            format!(
+                "{{\"businessUnitId\":1,\"agentStateHistory\":{{\"entries\":[{},{}]}}}}",
+                row(1),
+                row(2)
+            ),
+            2,
+        ),
+        (
+            BodyFormat::CxoneAgentStates,
+            format!(
+                "{{\"resultSet\":{{\"agentStateHistory\":{{\"entries\":[{}]}}}}}}",
+                row(1)
+            ),
+            1,
+        ),
+        (
+            BodyFormat::CxoneAgentStates,
+            format!("{}\n{}\n", row(1), row(2)),
+            2,
+        ),
+        (
+            BodyFormat::CxoneAgentStates,
+            "{\"totalRecords\":0}".to_owned(),
+            0,
+        ),
+        (
+            BodyFormat::GenesysUserDetails,
+            format!(
+                "{{\"userDetails\":[{},{}],\"totalHits\":2}}",
+                user(1),
+                user(2)
+            ),
+            2,
+        ),
+        (
+            BodyFormat::GenesysUserDetails,
+            format!("[{},{}]", user(1), user(2)),
+            2,
+        ),
+        (
+            BodyFormat::GenesysUserDetails,
+            "{\"totalHits\":0}".to_owned(),
+            0,
+        ),
+        (BodyFormat::GenesysSchedules, answer(1), 2),
+        (
+            BodyFormat::GenesysSchedules,
+            format!("{}\n{}\n", answer(1), answer(2)),
+            4,
+        ),
+        (
+            log,
+            "Agent_No,Start_Date\n1,5/4/2026 8:00:00 AM\n2,5/4/2026 8:00:00 AM\n".to_owned(),
+            2,
+        ),
+    ] {
+        let Split::Items(whole) = adapter::split(&format, text.as_bytes()) else {
+            panic!("{text}")
+        };
+        let wanted: Vec<String> = whole
+            .iter()
+            .map(|item| String::from_utf8_lossy(&item.raw).into_owned())
+            .collect();
+        assert_eq!(wanted.len(), count, "{text}");
+        for bytes in [1, 40, 10_000] {
+            let pages = pages(text.as_bytes(), &format, bytes);
+            assert_eq!(items(&pages, &format), wanted, "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_pretty_record_is_one_record() {
     let pretty = "{\n  \"conversationId\": \"a\",\n  \"participants\": [\n    {}\n  ]\n}";
     assert_eq!(details(pretty), [pretty]);
