@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::pool::Transaction;
 use crate::sql::{self, Sql};
 use crate::types::{Instant, Json};
+use row::Key;
 
 static UPSERT: Sql = Sql {
     step: "upsert window_metrics",
@@ -36,23 +37,33 @@ static UPSERT: Sql = Sql {
                   EXCLUDED.team, EXCLUDED.platform, EXCLUDED.attributes)",
 };
 
-// The bounds over all stretches let the planner's months be cut down before it starts.
+// One range of the primary key a stretch. The bounds over all stretches let the months be cut down before it starts; the window that was just
+// written, mostly the only one of its stretch, is not told.
+static LEFT: Sql = Sql {
+    step: "look for window_metrics that nothing is in",
+    text: "SELECT c.n, w.window_start \
+           FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], \
+                       $9::timestamptz[]) \
+                WITH ORDINALITY AS c (metric_type, metric_version, group_by, size, group_key, from_at, to_at, kept, n) \
+           CROSS JOIN LATERAL (SELECT window_start FROM window_metrics w \
+                               WHERE w.tenant = $1 AND w.metric_type = c.metric_type AND w.metric_version = c.metric_version \
+                                 AND w.group_by = c.group_by AND w.size = c.size AND w.group_key = c.group_key \
+                                 AND w.window_start >= c.from_at AND w.window_start < c.to_at \
+                                 AND w.window_start >= $10 AND w.window_start < $11 \
+                                 AND w.window_start IS DISTINCT FROM c.kept OFFSET 0) w",
+};
+
 static REMOVE: Sql = Sql {
     step: "delete window_metrics that nothing is in",
     text: "DELETE FROM window_metrics w \
-           USING unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[]) \
-                 AS c (metric_type, metric_version, group_by, size, group_key, from_at, to_at) \
-           WHERE w.tenant = $1 AND w.metric_type = c.metric_type AND w.metric_version = c.metric_version \
-             AND w.group_by = c.group_by AND w.size = c.size AND w.group_key = c.group_key \
-             AND w.window_start >= c.from_at AND w.window_start < c.to_at AND w.window_start >= $9 AND w.window_start < $10 \
-             AND NOT EXISTS (SELECT FROM unnest($11::text[], $12::integer[], $13::text[], $14::text[], $15::text[], $16::timestamptz[]) \
-                                         AS k (metric_type, metric_version, group_by, size, group_key, window_start) \
-                             WHERE k.metric_type = w.metric_type AND k.metric_version = w.metric_version \
-                               AND k.group_by = w.group_by AND k.size = w.size AND k.group_key = w.group_key \
-                               AND k.window_start = w.window_start)",
+           USING unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[]) \
+                 AS k (metric_type, metric_version, group_by, size, group_key, window_start) \
+           WHERE w.tenant = $1 AND w.metric_type = k.metric_type AND w.metric_version = k.metric_version \
+             AND w.group_by = k.group_by AND w.size = k.size AND w.group_key = k.group_key AND w.window_start = k.window_start \
+             AND w.window_start >= $8 AND w.window_start <= $9",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&UPSERT, &REMOVE];
+pub(crate) static STATEMENTS: &[&Sql] = &[&UPSERT, &LEFT, &REMOVE];
 
 /// Writes rows that are new or changed, and deletes rows that start within a covered stretch and are not among these.
 ///
@@ -157,16 +168,56 @@ async fn remove(
     kept: &[&WindowRow<'_>],
     covered: &[Covered<'_>],
 ) -> Result<u64, StoreError> {
-    let mut sorted = covered.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
+    let mut left = left(tx, tenant, kept, covered).await?;
+    left.sort_unstable();
+    left.dedup();
     let (Some(first), Some(last)) = (
-        sorted.iter().map(|stretch| stretch.from).min(),
-        sorted.iter().map(|stretch| stretch.to).max(),
+        left.iter().map(|key| key.5).min(),
+        left.iter().map(|key| key.5).max(),
     ) else {
         return Ok(0);
     };
-    let covered: Vec<&Covered<'_>> = sorted.iter().collect();
+    let metric_type: Vec<&str> = left.iter().map(|key| key.0).collect();
+    let metric_version: Vec<i32> = left.iter().map(|key| i32::from(key.1.0)).collect();
+    let group_by: Vec<&str> = left.iter().map(|key| key.2).collect();
+    let size: Vec<&str> = left.iter().map(|key| key.3).collect();
+    let group_key: Vec<&str> = left.iter().map(|key| key.4).collect();
+    let window_start: Vec<Instant> = left.iter().map(|key| Instant(key.5)).collect();
+    let params: sql::Params<'_> = &[
+        &tenant,
+        &metric_type,
+        &metric_version,
+        &group_by,
+        &size,
+        &group_key,
+        &window_start,
+        &Instant(first),
+        &Instant(last),
+    ];
+    sql::execute(tx, &REMOVE, params).await
+}
+
+/// The keys of rows that start within a covered stretch and were not kept.
+async fn left<'c>(
+    tx: &Transaction<'_>,
+    tenant: &str,
+    kept: &[&WindowRow<'_>],
+    covered: &[Covered<'c>],
+) -> Result<Vec<Key<'c>>, StoreError> {
+    let (Some(first), Some(last)) = (
+        covered.iter().map(|stretch| stretch.from).min(),
+        covered.iter().map(|stretch| stretch.to).max(),
+    ) else {
+        return Ok(Vec::new());
+    };
+    // Sorted by key: that of a stretch is the first of those it holds.
+    let one_kept = |stretch: &Covered<'_>| {
+        let start = stretch.key(stretch.from);
+        let at = kept.partition_point(|row| row.key() < start);
+        let row = kept.get(at)?;
+        (row.key() < stretch.key(stretch.to)).then_some(Instant(row.window_start))
+    };
+    let covered: Vec<&Covered<'c>> = covered.iter().collect();
     let metric_type = column(&covered, |stretch| stretch.metric_type);
     let metric_version = column(&covered, |stretch| i32::from(stretch.metric_version.0));
     let group_by = column(&covered, |stretch| stretch.group_by);
@@ -174,12 +225,7 @@ async fn remove(
     let group_key = column(&covered, |stretch| stretch.group_key);
     let from = column(&covered, |stretch| Instant(stretch.from));
     let to = column(&covered, |stretch| Instant(stretch.to));
-    let kept_type = column(kept, |row| row.metric_type);
-    let kept_version = column(kept, |row| i32::from(row.metric_version.0));
-    let kept_by = column(kept, |row| row.group_by);
-    let kept_size = column(kept, |row| row.size);
-    let kept_key = column(kept, |row| row.group_key);
-    let kept_start = column(kept, |row| Instant(row.window_start));
+    let first_kept = column(&covered, one_kept);
     let params: sql::Params<'_> = &[
         &tenant,
         &metric_type,
@@ -189,14 +235,21 @@ async fn remove(
         &group_key,
         &from,
         &to,
+        &first_kept,
         &Instant(first),
         &Instant(last),
-        &kept_type,
-        &kept_version,
-        &kept_by,
-        &kept_size,
-        &kept_key,
-        &kept_start,
     ];
-    sql::execute(tx, &REMOVE, params).await
+    let mut left = Vec::new();
+    for row in sql::query(tx, &LEFT, params).await? {
+        let number: i64 = sql::get(&row, &LEFT, 0)?;
+        let stretch = usize::try_from(number - 1)
+            .ok()
+            .and_then(|number| covered.get(number))
+            .ok_or(StoreError::Vanished { step: LEFT.step })?;
+        let key = stretch.key(sql::get::<Instant>(&row, &LEFT, 1)?.0);
+        if kept.binary_search_by(|row| row.key().cmp(&key)).is_err() {
+            left.push(key);
+        }
+    }
+    Ok(left)
 }

@@ -91,9 +91,11 @@ pub struct Written {
     pub removed: u64,
 }
 
+/// In the order of the primary key, after the tenant.
+pub(super) type Key<'a> = (&'a str, MetricVersion, &'a str, &'a str, &'a str, UtcMicros);
+
 impl<'a> WindowRow<'a> {
-    /// In the order of the primary key.
-    pub(super) fn key(&self) -> (&'a str, MetricVersion, &'a str, &'a str, &'a str, UtcMicros) {
+    pub(super) fn key(&self) -> Key<'a> {
         (
             self.metric_type,
             self.metric_version,
@@ -140,7 +142,19 @@ impl<'a> WindowRow<'a> {
     }
 }
 
-impl Covered<'_> {
+impl<'a> Covered<'a> {
+    /// The key of the window of this stretch that starts then.
+    pub(super) fn key(&self, window_start: UtcMicros) -> Key<'a> {
+        (
+            self.metric_type,
+            self.metric_version,
+            self.group_by,
+            self.size,
+            self.group_key,
+            window_start,
+        )
+    }
+
     pub(super) fn check(&self) -> Result<(), StoreError> {
         no_nul("metric_type", self.metric_type)?;
         no_nul("group_by", self.group_by)?;

@@ -144,11 +144,15 @@ async fn a_covered_window_that_has_nothing_in_it_goes_and_no_other_one() {
         &[covered("[\"a\"]", 0, 9)]
     ));
     assert_eq!(elsewhere, written(0, 0));
-    let still = [row("[\"a\"]", 0)];
-    let stretches = [covered("[\"a\"]", 0, 2), covered("[\"c\"]", 0, 9)];
+    let still = [row("[\"a\"]", 2), row("[\"a\"]", 0)];
+    let stretches = [
+        covered("[\"c\"]", 0, 9),
+        covered("[\"a\"]", 0, 3),
+        covered("[\"a\"]", 0, 2),
+    ];
     assert_eq!(write(&store, &still, &stretches).await, written(0, 1));
     assert_eq!(write(&store, &still, &stretches).await, written(0, 0));
-    assert_eq!(write(&store, &[], &stretches).await, written(0, 1));
+    assert_eq!(write(&store, &[], &stretches[2..]).await, written(0, 1));
     assert_eq!(
         seen(
             &db,

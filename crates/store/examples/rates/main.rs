@@ -1,4 +1,4 @@
-//! Rows a second of the two heaviest statements, one connection: `cargo run --release -p store --example rates -- [ROWS] [BATCH]`.
+//! Rows a second of the heaviest statements, one connection: `cargo run --release -p store --example rates -- [ROWS] [BATCH]`.
 //!
 //! Uses a database of its own on the server named by `KPILINE_TEST_DATABASE_URL`. Where that runs on this machine, the processor time of
 //! its backends is shown too: the figure to compare when others use the machine meanwhile.
@@ -13,6 +13,8 @@ use store::targets::{self, Target};
 use store::{Store, StoreError};
 use testkit::TestDb;
 use uuid::Uuid;
+
+mod windows;
 
 /// 2024-05-15T14:32:10.451Z
 const MAY: i64 = 1_715_783_530_451_000;
@@ -72,7 +74,8 @@ async fn main() -> Result<(), StoreError> {
         .await?;
     bench
         .deliver("claimed and settled by 10,000", rows, 10_000)
-        .await
+        .await?;
+    windows::run(&bench, rows).await
 }
 
 struct Bench {
