@@ -12,7 +12,6 @@ CREATE TABLE agent_states (
     scheduled text        COLLATE "C",
     reason    text        COLLATE "C",
     team      text        COLLATE "C",
-    zone      text        COLLATE "C",
     rank      smallint    NOT NULL,
     revision  timestamptz,
     PRIMARY KEY (tenant, agent_id, fact_key),
@@ -27,7 +26,6 @@ COMMENT ON COLUMN agent_states.at IS 'From when on it holds.';
 COMMENT ON COLUMN agent_states.until IS 'Until when it held, where that was stated; else until the next statement of its track.';
 COMMENT ON COLUMN agent_states.presence IS 'Track presence, as are the others tracks of their own; NULL: the statement says nothing of it.';
 COMMENT ON COLUMN agent_states.scheduled IS 'The scheduled activity. Empty: nothing is scheduled any more.';
-COMMENT ON COLUMN agent_states.zone IS 'The agent''s time zone as stated beside it.';
 COMMENT ON COLUMN agent_states.rank IS '0: a live event. 1: a metric''s record. 2: a settled record.';
 
 -- One row an agent's leg. What lasts long or is open is told apart, so that a day's rows are found by their beginning.
@@ -39,7 +37,6 @@ CREATE TABLE agent_activity (
     from_at        timestamptz NOT NULL,
     to_at          timestamptz,
     wrap_until     timestamptz,
-    zone           text        COLLATE "C",
     lasting        boolean     NOT NULL,
     PRIMARY KEY (tenant, interaction_id, leg_id)
 ) WITH (fillfactor = 90);
@@ -85,8 +82,6 @@ COMMENT ON COLUMN interval_states.open IS 'It goes on; to_at is when it was comp
 CREATE TABLE agents (
     tenant      text        COLLATE "C" NOT NULL,
     agent_id    text        COLLATE "C" NOT NULL,
-    zone        text        COLLATE "C",
-    zone_at     timestamptz,
     team        text        COLLATE "C",
     presence    text        COLLATE "C",
     routing     text        COLLATE "C",
@@ -105,8 +100,6 @@ CREATE TABLE agents (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX agents_due ON agents (due_at) WHERE due_at IS NOT NULL;
 COMMENT ON TABLE agents IS 'Every agent of whom something was stated, as it stands now.';
-COMMENT ON COLUMN agents.zone IS 'The time zone as last stated.';
-COMMENT ON COLUMN agents.zone_at IS 'When that was stated.';
 COMMENT ON COLUMN agents.presence IS 'Now; NULL: unknown.';
 COMMENT ON COLUMN agents.since IS 'Since when presence, routing and legs are as they are; NULL: none of them is known.';
 COMMENT ON COLUMN agents.open_until IS 'When the state changes if nothing more is heard: a stated end, a cap. NULL: never.';

@@ -75,8 +75,6 @@ pub struct BusyLeg {
     pub leg: String,
     /// The agent.
     pub agent: String,
-    /// The zone stated for the agent.
-    pub zone: Option<String>,
     /// When.
     pub busy: LegBusy,
 }
@@ -130,7 +128,6 @@ pub fn beside(timeline: &Timeline<'_>, wanted: Wanted) -> Beside {
                 Some(BusyLeg {
                     leg: leg.id.to_string(),
                     agent: agent.id.as_str().to_owned(),
-                    zone: agent.zone.as_deref().map(str::to_owned),
                     busy: leg.busy(ended_at)?,
                 })
             })

@@ -149,7 +149,7 @@ fn plan(told: &[Told]) -> Plan {
                 tenant: "acme".into(),
                 agent: AgentRef {
                     id: agent.as_str().into(),
-                    zone: Some("Europe/Berlin".into()),
+                    zone: None,
                 },
                 fact: fact.clone(),
             }),
@@ -475,11 +475,11 @@ async fn how_an_agent_stands_now_is_kept() {
         ))
         .await;
     world.drain(9 * HOUR + 2 * MINUTE).await;
-    let stands = "SELECT concat_ws(' ', presence, routing, reason, team, zone, interacting, to_char(since AT TIME ZONE 'UTC', 'HH24:MI'), \
+    let stands = "SELECT concat_ws(' ', presence, routing, reason, team, interacting, to_char(since AT TIME ZONE 'UTC', 'HH24:MI'), \
                          to_char(open_until AT TIME ZONE 'UTC', 'HH24:MI'), to_char(due_at AT TIME ZONE 'UTC', 'HH24:MI')) FROM agents";
     assert_eq!(
         world.text(stands).await,
-        "on_queue idle Desk sales Europe/Berlin f 09:01 21:00 09:03"
+        "on_queue idle Desk sales f 09:01 21:00 09:03"
     );
     // Busy times are kept where a definition asks for them.
     world.set_status("occupancy", Status::Candidate).await;
@@ -487,8 +487,40 @@ async fn how_an_agent_stands_now_is_kept() {
     world.drain(9 * HOUR + 25 * MINUTE).await;
     assert_eq!(
         world.text(stands).await,
-        "on_queue idle Desk sales Europe/Berlin t 09:20 21:00 09:26"
+        "on_queue idle Desk sales t 09:20 21:00 09:26"
     );
+}
+
+#[tokio::test]
+async fn a_team_that_is_written_down_goes_before_the_one_stated_and_changes_within_a_state() {
+    let world = World::with(&["logged_in_time"]).await;
+    world
+        .in_transaction(async |tx| {
+            let text = "places = 1\n[[agent]]\nid = \"ann\"\nfrom = 2024-03-05T10:30:00Z\nteam = \"support\"\n";
+            let places = timezone::Places::read(text).unwrap();
+            definitions::change(tx).await.unwrap();
+            catalogue::insert_places(tx, &places, text).await.unwrap();
+        })
+        .await;
+    let mut day = [
+        presence(10 * HOUR, Presence::Busy),
+        presence(11 * HOUR, Presence::Offline),
+    ];
+    day[0].statement.team = Some("sales".into());
+    world.fold(&of("ann", &day)).await;
+    world.drain(DAY).await;
+    let teams = "SELECT string_agg(coalesce(team, '-') || ' ' || to_char(from_at AT TIME ZONE 'UTC', 'HH24:MI'), ' ' ORDER BY from_at) \
+                 FROM interval_states";
+    assert_eq!(
+        world.text(teams).await,
+        "- 00:00 sales 10:00 support 10:30 support 11:00"
+    );
+    let items = "SELECT string_agg(team || ' ' || to_char(cell AT TIME ZONE 'UTC', 'HH24:MI'), ' ' ORDER BY cell) FROM window_items";
+    assert_eq!(
+        world.text(items).await,
+        "sales 10:00 sales 10:15 support 10:30 support 10:45"
+    );
+    assert_eq!(world.text("SELECT team FROM agents").await, "support");
 }
 
 #[tokio::test]

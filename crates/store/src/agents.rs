@@ -17,7 +17,7 @@ pub use facts::put_facts;
 pub use intervals::{intervals, put_intervals};
 pub use read::{activity, facts, next_statements};
 pub use row::{
-    Activity, ActivityRow, AgentFactRow, AgentMark, AgentRow, Changed, IntervalRow, Run, StoredFact,
+    Activity, ActivityRow, AgentFactRow, AgentMark, AgentRow, Changed, IntervalRow, Run,
 };
 
 use crate::columns::{column, last_per_key, no_nul};
@@ -37,7 +37,7 @@ static INSERT_MISSING: Sql = Sql {
 // The lateral locks row by row in the order of the arrays, which are sorted. What another worker has is left to it.
 static LOCK: Sql = Sql {
     step: "lock agents",
-    text: "SELECT a.tenant, a.agent_id, a.zone, a.zone_at, a.team, a.presence, a.routing, a.reason, a.scheduled, a.interacting, \
+    text: "SELECT a.tenant, a.agent_id, a.team, a.presence, a.routing, a.reason, a.scheduled, a.interacting, \
                   a.wrapping, a.capped, a.since, a.open_until, a.computed_to, a.due_at, a.asked \
            FROM unnest($1::text[], $2::text[]) AS k (tenant, agent_id) \
            CROSS JOIN LATERAL (SELECT * FROM agents a \
@@ -46,14 +46,13 @@ static LOCK: Sql = Sql {
 
 static NOTE: Sql = Sql {
     step: "note how agents stand",
-    text: "UPDATE agents a SET zone = u.zone, zone_at = u.zone_at, team = u.team, presence = u.presence, routing = u.routing, \
+    text: "UPDATE agents a SET team = u.team, presence = u.presence, routing = u.routing, \
                   reason = u.reason, scheduled = u.scheduled, interacting = u.interacting, wrapping = u.wrapping, capped = u.capped, \
                   since = u.since, open_until = u.open_until, computed_to = u.computed_to, due_at = u.due_at, asked = '{}', \
                   updated_at = now() \
-           FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], \
-                       $10::boolean[], $11::boolean[], $12::boolean[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], \
-                       $16::timestamptz[]) \
-                AS u (tenant, agent_id, zone, zone_at, team, presence, routing, reason, scheduled, interacting, wrapping, capped, \
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[], \
+                       $9::boolean[], $10::boolean[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[]) \
+                AS u (tenant, agent_id, team, presence, routing, reason, scheduled, interacting, wrapping, capped, \
                       since, open_until, computed_to, due_at) \
            WHERE a.tenant = u.tenant AND a.agent_id = u.agent_id",
 };
@@ -78,11 +77,6 @@ static MARK_ALL: Sql = Sql {
            SELECT 'agent', tenant, agent_id, $2, $3 FROM agents WHERE $1::text IS NULL OR tenant = $1 ORDER BY tenant, agent_id",
 };
 
-static ZONES: Sql = Sql {
-    step: "read the zones of agents",
-    text: "SELECT agent_id, zone FROM agents WHERE tenant = $1 AND agent_id = ANY ($2::text[]) AND zone IS NOT NULL",
-};
-
 static MARKS: Sql = Sql {
     step: "read the marks of agents",
     text: "SELECT m.mark_id, k.number, m.from_at, m.to_at \
@@ -98,7 +92,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &DUE,
     &ASK,
     &MARK_ALL,
-    &ZONES,
     &MARKS,
     &facts::INSERT,
     &facts::LOCK,
@@ -186,25 +179,6 @@ pub async fn marks(
     Ok(marks)
 }
 
-/// The zones that were last stated of these agents; those of whom none was are left out.
-pub async fn zones(
-    conn: &impl Connection,
-    tenant: &str,
-    agents: &[&str],
-) -> Result<Vec<(String, String)>, StoreError> {
-    no_nul("tenant", tenant)?;
-    for agent in agents {
-        no_nul("agent_id", agent)?;
-    }
-    if agents.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sql::query(conn, &ZONES, &[&tenant, &agents]).await?;
-    rows.iter()
-        .map(|row| Ok((sql::get(row, &ZONES, 0)?, sql::get(row, &ZONES, 1)?)))
-        .collect()
-}
-
 /// Where in the arrays that were sent a row belongs: `WITH ORDINALITY` counts from one.
 fn number(row: &Row, sql: &Sql, column: usize) -> Result<Option<usize>, StoreError> {
     let number: i64 = sql::get(row, sql, column)?;
@@ -224,8 +198,6 @@ pub async fn note(tx: &Transaction<'_>, rows: &[AgentRow]) -> Result<u64, StoreE
         &[
             &column(&sorted, |row| row.tenant.as_str()),
             &column(&sorted, |row| row.agent_id.as_str()),
-            &column(&sorted, |row| row.zone.as_deref()),
-            &column(&sorted, |row| instant(row.zone_at)),
             &column(&sorted, |row| row.team.as_deref()),
             &column(&sorted, |row| row.presence.as_deref()),
             &column(&sorted, |row| row.routing.as_deref()),
@@ -288,20 +260,18 @@ fn read_agent(row: &Row) -> Result<AgentRow, StoreError> {
     Ok(AgentRow {
         tenant: sql::get(row, &LOCK, 0)?,
         agent_id: sql::get(row, &LOCK, 1)?,
-        zone: sql::get(row, &LOCK, 2)?,
-        zone_at: instant(3)?,
-        team: sql::get(row, &LOCK, 4)?,
-        presence: sql::get(row, &LOCK, 5)?,
-        routing: sql::get(row, &LOCK, 6)?,
-        reason: sql::get(row, &LOCK, 7)?,
-        scheduled: sql::get(row, &LOCK, 8)?,
-        interacting: sql::get(row, &LOCK, 9)?,
-        wrapping: sql::get(row, &LOCK, 10)?,
-        capped: sql::get(row, &LOCK, 11)?,
-        since: instant(12)?,
-        open_until: instant(13)?,
-        computed_to: instant(14)?,
-        due_at: instant(15)?,
-        asked: sql::get(row, &LOCK, 16)?,
+        team: sql::get(row, &LOCK, 2)?,
+        presence: sql::get(row, &LOCK, 3)?,
+        routing: sql::get(row, &LOCK, 4)?,
+        reason: sql::get(row, &LOCK, 5)?,
+        scheduled: sql::get(row, &LOCK, 6)?,
+        interacting: sql::get(row, &LOCK, 7)?,
+        wrapping: sql::get(row, &LOCK, 8)?,
+        capped: sql::get(row, &LOCK, 9)?,
+        since: instant(10)?,
+        open_until: instant(11)?,
+        computed_to: instant(12)?,
+        due_at: instant(13)?,
+        asked: sql::get(row, &LOCK, 14)?,
     })
 }

@@ -3,13 +3,13 @@
 use super::count::{Definitions, Sums};
 use super::days::{runs, to_compute};
 use super::difference::difference;
-use super::stands::{Now, zones};
+use super::stands::Now;
 use super::time::{Team, Told, row};
 use super::{AgentWorker, BATCH, Drained, Key, millis};
 use agent::{Interval, Rules};
-use schema::{Millis, UtcMicros};
+use schema::{AgentFact, Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
-use store::agents::{self, Activity, AgentMark, AgentRow, IntervalRow, Run, StoredFact};
+use store::agents::{self, Activity, AgentMark, AgentRow, IntervalRow, Run};
 use store::marks::{self, Kind, Mark};
 use store::partitions::Table;
 use store::window_items::{self, Item, Source};
@@ -32,7 +32,7 @@ struct Stretch {
     /// The place of the agent among the tasks.
     task: usize,
     days: (Day, Day),
-    facts: Vec<StoredFact>,
+    facts: Vec<AgentFact>,
     activity: Vec<Activity>,
     intervals: Vec<Interval>,
     rows: Vec<IntervalRow>,
@@ -101,28 +101,19 @@ impl AgentWorker {
         let keys: Vec<(&str, &str)> = tasks.iter().map(Task::key).collect();
         let next = agents::next_statements(tx, &keys, as_of).await?;
         let mut noted: Vec<AgentRow> = Vec::with_capacity(tasks.len());
-        let mut zone: Option<(UtcMicros, &str)> = None;
-        let mut of_task = usize::MAX;
         for stretch in stretches {
             let Some(task) = tasks.get(stretch.task) else {
                 continue;
             };
-            if of_task != stretch.task {
-                of_task = stretch.task;
-                zone = task.stored.zone_at.zip(task.stored.zone.as_deref());
-            }
-            zone = zone
-                .into_iter()
-                .chain(zones(&stretch.facts, &stretch.activity))
-                .max();
             let team = Team {
                 places,
                 tenant: &task.stored.tenant,
                 agent_id: &task.stored.agent_id,
             };
-            let mut told = Told::default();
-            told.facts
-                .extend(stretch.facts.iter().map(|stored| stored.fact.clone()));
+            let mut told = Told {
+                facts: std::mem::take(&mut stretch.facts),
+                busy: Vec::with_capacity(stretch.activity.len()),
+            };
             for activity in &stretch.activity {
                 told.add(activity);
             }
@@ -139,7 +130,6 @@ impl AgentWorker {
                 tick: millis(self.config.tick),
                 next: next.get(stretch.task).copied().flatten(),
                 today_tells: stretch.rows.last().is_some_and(|row| row.from >= today),
-                zone,
             };
             noted.push(now.row(&task.stored, &told, &team));
         }

@@ -3,12 +3,12 @@
 use super::time::{Team, Told};
 use agent::{Rules, Standing};
 use schema::{Millis, UtcMicros};
-use store::agents::{Activity, AgentRow, StoredFact};
+use store::agents::AgentRow;
 use window::Day;
 
 /// What the row of an agent is made from, beside what was stored of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Now<'a> {
+pub(super) struct Now {
     pub(super) as_of: UtcMicros,
     pub(super) rules: Rules,
     pub(super) tick: Millis,
@@ -16,11 +16,9 @@ pub(super) struct Now<'a> {
     pub(super) next: Option<UtcMicros>,
     /// Whether today has rows.
     pub(super) today_tells: bool,
-    /// The zone that was stated last, and when.
-    pub(super) zone: Option<(UtcMicros, &'a str)>,
 }
 
-impl Now<'_> {
+impl Now {
     /// The row of an agent whose time of today was told so.
     pub(super) fn row(&self, stored: &AgentRow, told: &Told, team: &Team<'_>) -> AgentRow {
         let standing = agent::standing(&told.facts, &told.busy, self.as_of, &self.rules);
@@ -29,8 +27,6 @@ impl Now<'_> {
         AgentRow {
             tenant: stored.tenant.clone(),
             agent_id: stored.agent_id.clone(),
-            zone: self.zone.map(|zone| zone.1.to_owned()),
-            zone_at: self.zone.map(|zone| zone.0),
             team: team
                 .at(self.as_of)
                 .map(str::to_owned)
@@ -63,18 +59,4 @@ impl Now<'_> {
             .min()
             .map(|at| at.max(soonest))
     }
-}
-
-/// The zones that were stated, with the instants: of those that were read in these days.
-pub(super) fn zones<'a>(
-    facts: &'a [StoredFact],
-    activity: &'a [Activity],
-) -> impl Iterator<Item = (UtcMicros, &'a str)> {
-    let of_facts = facts
-        .iter()
-        .filter_map(|it| Some((it.fact.at, it.zone.as_deref()?)));
-    let of_legs = activity
-        .iter()
-        .filter_map(|it| Some((it.from, it.zone.as_deref()?)));
-    of_facts.chain(of_legs)
 }

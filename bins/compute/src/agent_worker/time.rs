@@ -8,7 +8,7 @@ use timezone::Places;
 use window::{Cell, Day};
 
 /// What was stated of an agent's time in a run of days, and when the agent was busy.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Told {
     pub(super) facts: Vec<AgentFact>,
     pub(super) busy: Vec<Busy>,

@@ -97,7 +97,6 @@ async fn activity(
             interaction_id,
             leg_id: &leg.leg,
             agent_id: &leg.agent,
-            zone: leg.zone.as_deref(),
             from: leg.busy.from,
             to: leg.busy.until,
             wrap_until: leg.busy.wrapped_at,
@@ -146,7 +145,7 @@ async fn agent_facts(
         .flat_map(|agent| &agent.events)
         .map(|event| AgentFactRow {
             tenant: event.tenant.as_str(),
-            agent: &event.agent,
+            agent_id: event.agent.id.as_str(),
             fact: &event.fact,
         })
         .collect();

@@ -13,19 +13,19 @@ use std::collections::BTreeMap;
 // A row for each interaction at least: it tells the time.
 pub(super) static KNOWN: Sql = Sql {
     step: "read when agents were busy with interactions",
-    text: "SELECT now(), k.tenant, k.interaction_id, a.leg_id, a.agent_id, a.from_at, a.to_at, a.wrap_until, a.zone \
+    text: "SELECT now(), k.tenant, k.interaction_id, a.leg_id, a.agent_id, a.from_at, a.to_at, a.wrap_until \
            FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
-           LEFT JOIN LATERAL (SELECT leg_id, agent_id, from_at, to_at, wrap_until, zone FROM agent_activity a \
+           LEFT JOIN LATERAL (SELECT leg_id, agent_id, from_at, to_at, wrap_until FROM agent_activity a \
                               WHERE a.tenant = k.tenant AND a.interaction_id = k.interaction_id) a ON true",
 };
 
 pub(super) static UPSERT: Sql = Sql {
     step: "write when agents were busy",
-    text: "INSERT INTO agent_activity (tenant, interaction_id, leg_id, agent_id, from_at, to_at, wrap_until, zone, lasting) \
+    text: "INSERT INTO agent_activity (tenant, interaction_id, leg_id, agent_id, from_at, to_at, wrap_until, lasting) \
            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], \
-                                $7::timestamptz[], $8::text[], $9::boolean[]) \
+                                $7::timestamptz[], $8::boolean[]) \
            ON CONFLICT (tenant, interaction_id, leg_id) DO UPDATE SET agent_id = EXCLUDED.agent_id, from_at = EXCLUDED.from_at, \
-               to_at = EXCLUDED.to_at, wrap_until = EXCLUDED.wrap_until, zone = EXCLUDED.zone, lasting = EXCLUDED.lasting",
+               to_at = EXCLUDED.to_at, wrap_until = EXCLUDED.wrap_until, lasting = EXCLUDED.lasting",
 };
 
 pub(super) static REMOVE: Sql = Sql {
@@ -44,7 +44,6 @@ struct Stored {
     from: UtcMicros,
     to: Option<UtcMicros>,
     wrap_until: Option<UtcMicros>,
-    zone: Option<String>,
 }
 
 impl Stored {
@@ -54,7 +53,6 @@ impl Stored {
             from: row.from,
             to: row.to,
             wrap_until: row.wrap_until,
-            zone: row.zone.map(str::to_owned),
         }
     }
 
@@ -90,7 +88,6 @@ pub async fn put_activity<T: AsRef<str>, I: AsRef<str>>(
         no_nul("interaction_id", row.interaction_id)?;
         no_nul("leg_id", row.leg_id)?;
         no_nul("agent_id", row.agent_id)?;
-        no_nul("zone", row.zone.unwrap_or_default())?;
     }
     if interactions.is_empty() {
         return Ok(Vec::new());
@@ -155,7 +152,6 @@ async fn known<T: AsRef<str>, I: AsRef<str>>(
             from: sql::get::<Instant>(&row, &KNOWN, 5)?.0,
             to: instant(6)?,
             wrap_until: instant(7)?,
-            zone: sql::get(&row, &KNOWN, 8)?,
         };
         known.insert(key, stored);
     }
@@ -182,7 +178,6 @@ async fn upsert(
             &column(&put, |row| Instant(row.0.from)),
             &column(&put, |row| instant(row.0.to)),
             &column(&put, |row| instant(row.0.wrap_until)),
-            &column(&put, |row| row.0.zone),
             &column(&put, |row| {
                 let ended_at = row.1.ended_at();
                 ended_at.is_none_or(|ended_at| ended_at > row.0.from.plus(SHORT))

@@ -13,9 +13,9 @@ use tokio_postgres::Row;
 
 pub(super) static INSERT: Sql = Sql {
     step: "insert statements about agents",
-    text: "INSERT INTO agent_states (tenant, agent_id, fact_key, at, until, presence, routing, scheduled, reason, team, zone, rank, revision) \
+    text: "INSERT INTO agent_states (tenant, agent_id, fact_key, at, until, presence, routing, scheduled, reason, team, rank, revision) \
            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], \
-                                $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::timestamptz[]) \
+                                $8::text[], $9::text[], $10::text[], $11::smallint[], $12::timestamptz[]) \
            ON CONFLICT DO NOTHING RETURNING tenant, agent_id, fact_key",
 };
 
@@ -25,7 +25,7 @@ pub(super) static LOCK: Sql = Sql {
     step: "lock statements about agents",
     text: concat!(
         "SELECT k.number, ",
-        fact_columns!("s"),
+        fact_columns!(),
         " FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (tenant, agent_id, fact_key, number) \
           CROSS JOIN LATERAL (SELECT * FROM agent_states s \
                               WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.fact_key = k.fact_key FOR UPDATE) s"
@@ -35,10 +35,10 @@ pub(super) static LOCK: Sql = Sql {
 pub(super) static UPDATE: Sql = Sql {
     step: "update statements about agents",
     text: "UPDATE agent_states s SET at = u.at, until = u.until, presence = u.presence, routing = u.routing, scheduled = u.scheduled, \
-                  reason = u.reason, team = u.team, zone = u.zone, rank = u.rank, revision = u.revision \
+                  reason = u.reason, team = u.team, rank = u.rank, revision = u.revision \
            FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], \
-                       $8::text[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::timestamptz[]) \
-                AS u (tenant, agent_id, fact_key, at, until, presence, routing, scheduled, reason, team, zone, rank, revision) \
+                       $8::text[], $9::text[], $10::text[], $11::smallint[], $12::timestamptz[]) \
+                AS u (tenant, agent_id, fact_key, at, until, presence, routing, scheduled, reason, team, rank, revision) \
            WHERE s.tenant = u.tenant AND s.agent_id = u.agent_id AND s.fact_key = u.fact_key",
 };
 
@@ -82,7 +82,7 @@ pub async fn put_facts(
     if greatest.is_empty() {
         return Ok(Vec::new());
     }
-    let all: Vec<(&Key<'_>, &Candidate<'_>)> = greatest.iter().collect();
+    let all: Vec<_> = greatest.iter().collect();
     let mut inserted = BTreeSet::new();
     for row in execute(tx, &INSERT, &all).await? {
         inserted.insert((
@@ -97,16 +97,15 @@ pub async fn put_facts(
     };
     let (new, known): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| is_new(key));
     let mut touched = Touched::default();
-    for (key, candidate) in new {
-        touched.add(key, candidate.fact);
+    for (key, fact) in new {
+        touched.add(key, fact);
     }
     let replaced = lock(tx, &known).await?;
-    for change in &replaced {
-        touched.add(change.key, &change.old);
-        touched.add(change.key, &change.new);
+    for (key, old, new) in &replaced {
+        touched.add(key, old);
+        touched.add(key, new);
     }
-    let updates: Vec<_> = replaced.iter().map(Replaced::update).collect();
-    let updates: Vec<_> = updates.iter().map(|(key, new)| (*key, new)).collect();
+    let updates: Vec<_> = replaced.iter().map(|(key, _, new)| (*key, *new)).collect();
     execute(tx, &UPDATE, &updates).await?;
     touched.stretches(tx).await
 }
@@ -114,31 +113,19 @@ pub async fn put_facts(
 /// Tenant, agent, key of the statement.
 type Key<'a> = (&'a str, &'a str, &'a str);
 
-/// A statement with the greatest of the zones that were stated beside any of its copies: so their order cannot matter.
-#[derive(Debug, Clone)]
-struct Candidate<'a> {
-    fact: &'a AgentFact,
-    zone: Option<String>,
-}
-
-fn greatest<'a>(rows: &[AgentFactRow<'a>]) -> Result<BTreeMap<Key<'a>, Candidate<'a>>, StoreError> {
-    let mut greatest: BTreeMap<Key<'a>, Candidate<'a>> = BTreeMap::new();
+fn greatest<'a>(rows: &[AgentFactRow<'a>]) -> Result<BTreeMap<Key<'a>, &'a AgentFact>, StoreError> {
+    let mut greatest: BTreeMap<Key<'a>, &'a AgentFact> = BTreeMap::new();
     for row in rows {
         check(row)?;
-        let zone = row.agent.zone.as_deref();
-        let key = (row.tenant, row.agent.id.as_str(), row.fact.key.as_str());
+        let key = (row.tenant, row.agent_id, row.fact.key.as_str());
         greatest
             .entry(key)
             .and_modify(|known| {
-                if row.fact.supersedes(known.fact) {
-                    known.fact = row.fact;
+                if row.fact.supersedes(known) {
+                    *known = row.fact;
                 }
-                known.zone = known.zone.take().max(zone.map(str::to_owned));
             })
-            .or_insert_with(|| Candidate {
-                fact: row.fact,
-                zone: zone.map(str::to_owned),
-            });
+            .or_insert(row.fact);
     }
     Ok(greatest)
 }
@@ -146,9 +133,8 @@ fn greatest<'a>(rows: &[AgentFactRow<'a>]) -> Result<BTreeMap<Key<'a>, Candidate
 fn check(row: &AgentFactRow<'_>) -> Result<(), StoreError> {
     let statement = &row.fact.statement;
     no_nul("tenant", row.tenant)?;
-    no_nul("agent_id", row.agent.id.as_str())?;
+    no_nul("agent_id", row.agent_id)?;
     no_nul("fact_key", row.fact.key.as_str())?;
-    no_nul("zone", row.agent.zone.as_deref().unwrap_or_default())?;
     no_nul(
         "presence",
         statement.presence.as_ref().map_or("", Presence::name),
@@ -169,7 +155,7 @@ fn check(row: &AgentFactRow<'_>) -> Result<(), StoreError> {
 async fn execute(
     tx: &Transaction<'_>,
     sql: &'static Sql,
-    rows: &[(&Key<'_>, &Candidate<'_>)],
+    rows: &[(&Key<'_>, &&AgentFact)],
 ) -> Result<Vec<Row>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -183,54 +169,29 @@ async fn execute(
             &column(&rows, |row| row.0.0),
             &column(&rows, |row| row.0.1),
             &column(&rows, |row| row.0.2),
-            &column(&rows, |row| Instant(row.1.fact.at)),
-            &column(&rows, |row| instant(row.1.fact.until)),
+            &column(&rows, |row| Instant(row.1.at)),
+            &column(&rows, |row| instant(row.1.until)),
             &column(&rows, |row| {
-                row.1.fact.statement.presence.as_ref().map(Presence::name)
+                row.1.statement.presence.as_ref().map(Presence::name)
             }),
             &column(&rows, |row| {
-                row.1
-                    .fact
-                    .statement
-                    .routing
-                    .as_ref()
-                    .map(schema::Routing::name)
+                row.1.statement.routing.as_ref().map(schema::Routing::name)
             }),
-            &column(&rows, |row| row.1.fact.statement.scheduled.as_deref()),
-            &column(&rows, |row| row.1.fact.statement.reason.as_deref()),
-            &column(&rows, |row| row.1.fact.statement.team.as_deref()),
-            &column(&rows, |row| row.1.zone.as_deref()),
-            &column(&rows, |row| rank_of(row.1.fact.rank)),
-            &column(&rows, |row| instant(row.1.fact.revision)),
+            &column(&rows, |row| row.1.statement.scheduled.as_deref()),
+            &column(&rows, |row| row.1.statement.reason.as_deref()),
+            &column(&rows, |row| row.1.statement.team.as_deref()),
+            &column(&rows, |row| rank_of(row.1.rank)),
+            &column(&rows, |row| instant(row.1.revision)),
         ],
     )
     .await
 }
 
-/// A statement that another takes the place of, or that gets another zone.
-#[derive(Debug)]
-struct Replaced<'k, 'a> {
-    key: &'k Key<'a>,
-    old: AgentFact,
-    new: AgentFact,
-    zone: Option<String>,
-}
-
-impl<'k, 'a> Replaced<'k, 'a> {
-    fn update(&self) -> (&'k Key<'a>, Candidate<'_>) {
-        let candidate = Candidate {
-            fact: &self.new,
-            zone: self.zone.clone(),
-        };
-        (self.key, candidate)
-    }
-}
-
-/// Locks what is known under these keys. Returns what changes.
+/// Locks what is known under these keys. Returns where the new statement is greater, with the one that it takes the place of.
 async fn lock<'k, 'a>(
     tx: &Transaction<'_>,
-    known: &[(&'k Key<'a>, &Candidate<'a>)],
-) -> Result<Vec<Replaced<'k, 'a>>, StoreError> {
+    known: &[(&'k Key<'a>, &'k &'a AgentFact)],
+) -> Result<Vec<(&'k Key<'a>, AgentFact, &'k &'a AgentFact)>, StoreError> {
     if known.is_empty() {
         return Ok(Vec::new());
     }
@@ -247,21 +208,12 @@ async fn lock<'k, 'a>(
     .await?;
     let mut replaced = Vec::new();
     for row in &stored {
-        let Some((key, candidate)) = super::number(row, &LOCK, 0)?.and_then(|at| known.get(at))
-        else {
+        let Some((key, new)) = super::number(row, &LOCK, 0)?.and_then(|at| known.get(at)) else {
             continue;
         };
         let old = read_fact(row, &LOCK, 1)?;
-        let greater = candidate.fact.supersedes(&old.fact);
-        let zone = old.zone.clone().max(candidate.zone.clone());
-        if greater || zone != old.zone {
-            let new = if greater { candidate.fact } else { &old.fact };
-            replaced.push(Replaced {
-                key,
-                new: new.clone(),
-                old: old.fact,
-                zone,
-            });
+        if new.supersedes(&old) {
+            replaced.push((*key, old, *new));
         }
     }
     Ok(replaced)

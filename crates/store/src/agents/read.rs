@@ -1,6 +1,6 @@
 //! What the worker reads of an agent's time.
 
-use super::row::{Activity, Run, StoredFact};
+use super::row::{Activity, Run};
 use crate::error::StoreError;
 use crate::pool::Connection;
 use crate::sql::{self, Sql};
@@ -12,31 +12,8 @@ use tokio_postgres::Row;
 
 /// The columns of a statement, in the order in which [`read_fact`] reads them.
 macro_rules! fact_columns {
-    ($table:literal) => {
-        concat!(
-            $table,
-            ".fact_key, ",
-            $table,
-            ".at, ",
-            $table,
-            ".until, ",
-            $table,
-            ".presence, ",
-            $table,
-            ".routing, ",
-            $table,
-            ".scheduled, ",
-            $table,
-            ".reason, ",
-            $table,
-            ".team, ",
-            $table,
-            ".zone, ",
-            $table,
-            ".rank, ",
-            $table,
-            ".revision"
-        )
+    () => {
+        "s.fact_key, s.at, s.until, s.presence, s.routing, s.scheduled, s.reason, s.team, s.rank, s.revision"
     };
 }
 pub(super) use fact_columns;
@@ -70,7 +47,7 @@ pub(super) static FACTS: Sql = Sql {
     step: "read statements about agents",
     text: concat!(
         "SELECT k.number, ",
-        fact_columns!("s"),
+        fact_columns!(),
         " FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) \
                WITH ORDINALITY AS k (tenant, agent_id, since, until, number) \
           CROSS JOIN LATERAL (SELECT ",
@@ -100,15 +77,15 @@ pub(super) static FACTS: Sql = Sql {
 // What ends within a day of its beginning is found by the beginning; the rest is little, and looked through.
 pub(super) static ACTIVITY: Sql = Sql {
     step: "read when agents were busy",
-    text: "SELECT k.number, a.from_at, a.to_at, a.wrap_until, a.zone \
+    text: "SELECT k.number, a.from_at, a.to_at, a.wrap_until \
            FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[]) \
                 WITH ORDINALITY AS k (tenant, agent_id, since, until, short_since, open_since, number) \
            CROSS JOIN LATERAL ( \
-               SELECT from_at, to_at, wrap_until, zone FROM agent_activity a \
+               SELECT from_at, to_at, wrap_until FROM agent_activity a \
                WHERE a.tenant = k.tenant AND a.agent_id = k.agent_id AND NOT a.lasting \
                  AND a.from_at >= k.short_since AND a.from_at < k.until \
                UNION ALL \
-               SELECT from_at, to_at, wrap_until, zone FROM agent_activity a \
+               SELECT from_at, to_at, wrap_until FROM agent_activity a \
                WHERE a.tenant = k.tenant AND a.agent_id = k.agent_id AND a.lasting AND a.from_at < k.until \
                  AND CASE WHEN a.to_at IS NULL THEN a.from_at >= k.open_since ELSE greatest(a.to_at, a.wrap_until) > k.since END \
            ) a",
@@ -138,7 +115,7 @@ pub async fn facts(
     conn: &impl Connection,
     runs: &[Run<'_>],
     open_cap: Millis,
-) -> Result<Vec<Vec<StoredFact>>, StoreError> {
+) -> Result<Vec<Vec<AgentFact>>, StoreError> {
     let columns = Columns::of(runs, |run| earlier(run.from, open_cap));
     let mut facts = vec![Vec::new(); runs.len()];
     if runs.is_empty() {
@@ -200,7 +177,6 @@ pub async fn activity(
             from: sql::get::<Instant>(row, &ACTIVITY, 1)?.0,
             to: instant(2)?.map(|at| at.0),
             wrap_until: instant(3)?.map(|at| at.0),
-            zone: sql::get(row, &ACTIVITY, 4)?,
         };
         if let Some(of_run) = super::number(row, &ACTIVITY, 0)?.and_then(|at| activity.get_mut(at))
         {
@@ -251,27 +227,24 @@ fn earlier(at: UtcMicros, by: Millis) -> UtcMicros {
 }
 
 /// A statement whose columns begin at `first`.
-pub(super) fn read_fact(row: &Row, sql: &Sql, first: usize) -> Result<StoredFact, StoreError> {
+pub(super) fn read_fact(row: &Row, sql: &Sql, first: usize) -> Result<AgentFact, StoreError> {
     let text = |column: usize| sql::get::<Option<String>>(row, sql, first + column);
     let instant = |column: usize| -> Result<Option<UtcMicros>, StoreError> {
         Ok(sql::get::<Option<Instant>>(row, sql, first + column)?.map(|at| at.0))
     };
-    Ok(StoredFact {
-        fact: AgentFact {
-            key: key(sql::get(row, sql, first)?)?,
-            at: sql::get::<Instant>(row, sql, first + 1)?.0,
-            until: instant(2)?,
-            revision: instant(10)?,
-            rank: rank_from(sql::get(row, sql, first + 9)?)?,
-            statement: AgentStatement {
-                presence: text(3)?.map(|name| Presence::from_name(&name)),
-                routing: text(4)?.map(|name| Routing::from_name(&name)),
-                scheduled: text(5)?.map(Into::into),
-                reason: text(6)?.map(Into::into),
-                team: text(7)?.map(Into::into),
-            },
+    Ok(AgentFact {
+        key: key(sql::get(row, sql, first)?)?,
+        at: sql::get::<Instant>(row, sql, first + 1)?.0,
+        until: instant(2)?,
+        revision: instant(9)?,
+        rank: rank_from(sql::get(row, sql, first + 8)?)?,
+        statement: AgentStatement {
+            presence: text(3)?.map(|name| Presence::from_name(&name)),
+            routing: text(4)?.map(|name| Routing::from_name(&name)),
+            scheduled: text(5)?.map(Into::into),
+            reason: text(6)?.map(Into::into),
+            team: text(7)?.map(Into::into),
         },
-        zone: text(8)?,
     })
 }
 

@@ -1,25 +1,16 @@
 //! The rows of agents' time as they are given and read.
 
-use schema::{AgentFact, AgentRef, UtcMicros};
+use schema::{AgentFact, UtcMicros};
 
 /// A statement about an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AgentFactRow<'a> {
     /// The organisation.
     pub tenant: &'a str,
-    /// The agent, with the zone where it is stated.
-    pub agent: &'a AgentRef,
+    /// The agent.
+    pub agent_id: &'a str,
     /// The statement.
     pub fact: &'a AgentFact,
-}
-
-/// A statement as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredFact {
-    /// The statement.
-    pub fact: AgentFact,
-    /// The agent's zone as stated beside it.
-    pub zone: Option<String>,
 }
 
 /// An agent's leg.
@@ -33,8 +24,6 @@ pub struct ActivityRow<'a> {
     pub leg_id: &'a str,
     /// The agent.
     pub agent_id: &'a str,
-    /// The agent's zone, where it is stated.
-    pub zone: Option<&'a str>,
     /// From when on the agent was busy.
     pub from: UtcMicros,
     /// Until when with the contact; absent while it goes on.
@@ -52,8 +41,6 @@ pub struct Activity {
     pub to: Option<UtcMicros>,
     /// Until when with the work after it, where that is stated.
     pub wrap_until: Option<UtcMicros>,
-    /// The agent's zone, where it is stated.
-    pub zone: Option<String>,
 }
 
 /// A stretch of an agent's time that may have changed.
@@ -131,10 +118,6 @@ pub struct AgentRow {
     pub tenant: String,
     /// The agent.
     pub agent_id: String,
-    /// The time zone as last stated.
-    pub zone: Option<String>,
-    /// When that was stated.
-    pub zone_at: Option<UtcMicros>,
     /// The team.
     pub team: Option<String>,
     /// The presence; absent where it is unknown.

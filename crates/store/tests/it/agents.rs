@@ -2,8 +2,7 @@
 
 use crate::rows::{JUNE, MAY, db, number, seen};
 use schema::{
-    AgentFact, AgentId, AgentRef, AgentStatement, FactKey, Millis, Presence, Routing, SourceRank,
-    Track, UtcMicros,
+    AgentFact, AgentStatement, FactKey, Millis, Presence, Routing, SourceRank, Track, UtcMicros,
 };
 use std::sync::Arc;
 use store::agents::{
@@ -19,13 +18,6 @@ const CAP: Millis = Millis(12 * 3_600_000);
 /// So many minutes after `MAY`.
 fn minute(minutes: i64) -> UtcMicros {
     UtcMicros(MAY.0 + minutes * MINUTE)
-}
-
-fn agent(id: &str, zone: Option<&str>) -> AgentRef {
-    AgentRef {
-        id: AgentId::new(id),
-        zone: zone.map(Into::into),
-    }
 }
 
 fn fact(track: Track, minutes: i64, statement: AgentStatement) -> AgentFact {
@@ -58,12 +50,11 @@ fn routing(minutes: i64, routing: Routing) -> AgentFact {
 
 /// Writes them as statements about one agent; the stretches that changed, in minutes after `MAY`. `now` stands for now.
 async fn put(store: &Store, id: &str, facts: &[AgentFact]) -> Vec<(i64, Option<i64>)> {
-    let agent = agent(id, None);
     let rows: Vec<_> = facts
         .iter()
         .map(|fact| AgentFactRow {
             tenant: "acme",
-            agent: &agent,
+            agent_id: id,
             fact,
         })
         .collect();
@@ -104,7 +95,6 @@ fn leg<'a>(
         interaction_id,
         leg_id,
         agent_id: "ann",
-        zone: None,
         from: minute(from),
         to: to.map(minute),
         wrap_until: None,
@@ -235,35 +225,10 @@ async fn a_change_reaches_up_to_the_next_statement_of_its_track() {
 }
 
 #[tokio::test]
-async fn a_zone_is_kept_beside_its_statement_in_whatever_order() {
-    let (db, store) = db().await;
-    let fact = presence(0, Presence::Busy);
-    for (id, zones) in [
-        ("ann", [None, Some("Europe/Berlin"), Some("Asia/Tokyo")]),
-        ("bob", [Some("Europe/Berlin"), Some("Asia/Tokyo"), None]),
-    ] {
-        for zone in zones {
-            let agent = agent(id, zone);
-            let row = AgentFactRow {
-                tenant: "acme",
-                agent: &agent,
-                fact: &fact,
-            };
-            committed!(store, |tx| agents::put_facts(&tx, &[row]));
-        }
-    }
-    assert_eq!(
-        seen(&db, "SELECT DISTINCT zone FROM agent_states").await,
-        ["Europe/Berlin"]
-    );
-}
-
-#[tokio::test]
 async fn what_postgresql_cannot_hold_is_refused() {
     let (_db, store) = db().await;
     let mut client = store.client().await.unwrap();
     let tx = client.transaction().await.unwrap();
-    let ann = agent("ann", None);
     for fact in [
         presence(0, Presence::Other("a\0".into())),
         routing(0, Routing::Other("\0".into())),
@@ -277,7 +242,7 @@ async fn what_postgresql_cannot_hold_is_refused() {
     ] {
         let row = AgentFactRow {
             tenant: "acme",
-            agent: &ann,
+            agent_id: "ann",
             fact: &fact,
         };
         let error = agents::put_facts(&tx, &[row]).await.unwrap_err();
@@ -312,9 +277,7 @@ async fn two_folds_in_opposite_order_never_deadlock() {
                         ..presence(round + number, Presence::Busy)
                     })
                     .collect();
-                let agents: Vec<AgentRef> = (0..10)
-                    .map(|number| agent(&format!("agent_{number}"), None))
-                    .collect();
+                let agents: Vec<String> = (0..10).map(|number| format!("agent_{number}")).collect();
                 if worker == 1 {
                     facts.reverse();
                 }
@@ -322,7 +285,7 @@ async fn two_folds_in_opposite_order_never_deadlock() {
                 for agent in &agents {
                     rows.extend(facts.iter().map(|fact| AgentFactRow {
                         tenant: "acme",
-                        agent,
+                        agent_id: agent,
                         fact,
                     }));
                 }
@@ -374,8 +337,7 @@ async fn a_stretch_is_read_with_what_holds_into_it() {
         run("bob", 0, 100),
     ];
     let read = agents::facts(&client, &runs, CAP).await.unwrap();
-    let mut read_of_ann: Vec<AgentFact> =
-        read[0].iter().map(|stored| stored.fact.clone()).collect();
+    let mut read_of_ann: Vec<AgentFact> = read[0].clone();
     read_of_ann.sort();
     read_of_ann.dedup();
     facts.retain(|fact| fact.at != minute(-100 * day) && fact.at != minute(100));
@@ -592,8 +554,6 @@ async fn how_an_agent_stands_is_noted_and_what_was_asked_for_is_done_with() {
     let locked = committed!(store, |tx| agents::lock(&tx, &[("acme", "ann")], 9));
     assert_eq!(locked[0].asked, [3, 7, 9]);
     let stands = AgentRow {
-        zone: Some("Asia/Tokyo".into()),
-        zone_at: Some(minute(1)),
         team: Some("sales".into()),
         presence: Some("on_queue".into()),
         routing: Some("idle".into()),
@@ -622,12 +582,6 @@ async fn how_an_agent_stands_is_noted_and_what_was_asked_for_is_done_with() {
     assert_eq!(
         agents::due(&client, minute(5), 9).await.unwrap(),
         [("acme".to_owned(), "ann".to_owned())]
-    );
-    assert_eq!(
-        agents::zones(&client, "acme", &["ann", "bob", "cyd"])
-            .await
-            .unwrap(),
-        [("ann".to_owned(), "Asia/Tokyo".to_owned())]
     );
     assert_eq!(
         seen(&db, "SELECT agent_id, asked FROM agents ORDER BY 1").await,
