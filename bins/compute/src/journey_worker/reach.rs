@@ -17,8 +17,8 @@ const FIRST_PAGE: u32 = 32;
 const PAGE: u32 = 500;
 /// So many contacts of a stretch in one round; the others are marked again.
 const STRETCH_MAX: usize = 2_000;
-/// So many times the contacts that are evaluated together are looked through for one that lasted over all of them.
-const LOOK_BACK: usize = 20;
+/// So many contacts are looked through for one that lasted over all of them.
+const LOOK_BACK: usize = 10_000;
 
 /// The contacts near the stretch of one ask.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl<'a> Near<'a> {
             self.linked += 1;
         }
         self.contacts.push((contact, span));
-        self.linked <= self.most && self.contacts.len() < LOOK_BACK * self.most
+        self.linked <= self.most && self.contacts.len() < LOOK_BACK
     }
 
     fn take_later(&mut self, contact: Contact, span: Span) -> bool {
