@@ -11,7 +11,7 @@ use crate::definition_files;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use input::{BadLine, Counts, Folded};
-use kpi::{Catalogue, Definition, Library};
+use kpi::{Catalogue, Definition, Grain, Library};
 use schema::BodyFormat;
 use std::io::{self, Write};
 use std::num::NonZero;
@@ -38,7 +38,7 @@ pub struct ReplayFileArgs {
     /// What to print: one row a metric and interaction (csv, jsonl; in order of interaction), or totals.
     #[arg(long, value_enum, default_value_t = OutputFormat::Summary)]
     pub output: OutputFormat,
-    /// The KPIs wanted, separated by commas: `adjusted_aht`, or `adjusted_aht@2`; without a version the newest one known. All when left out.
+    /// The KPIs wanted, separated by commas: `adjusted_aht`, or `adjusted_aht@2`; without a version the newest one known. All that one interaction tells when left out.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub metrics: Vec<String>,
     /// A file with a KPI definition, a schedule or places, or a folder of them, besides what ships with this release; may be repeated
@@ -159,8 +159,10 @@ fn catalogue(paths: &[PathBuf]) -> anyhow::Result<Catalogue> {
 /// Indexes of the definitions asked for, in the order of the catalogue, each once.
 fn wanted(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<usize>> {
     let definitions = catalogue.definitions();
+    let of_interactions =
+        |index: &usize| matches!(definitions[*index].scope(), Grain::Interaction | Grain::Leg);
     if names.is_empty() {
-        return Ok((0..definitions.len()).collect());
+        return Ok((0..definitions.len()).filter(of_interactions).collect());
     }
     let mut which = Vec::new();
     let mut unknown = Vec::new();
@@ -190,6 +192,13 @@ fn wanted(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<usize>>
             "no such metric: {} (there are {})",
             unknown.join(", "),
             known.join(", ")
+        );
+    }
+    if let Some(other) = which.iter().find(|index| !of_interactions(index)) {
+        bail!(
+            "{}: no interaction alone tells it; of scope {} it is computed from the store only",
+            definitions[*other].name(),
+            definitions[*other].scope()
         );
     }
     which.sort_unstable();

@@ -13,6 +13,7 @@ use super::shelf::{Entry, Shelf};
 use super::subject::{Exact, Reference, Subject};
 use crate::catalogue;
 use anyhow::{Context as _, bail};
+use kpi::Grain;
 use runtime::args::PostgresArgs;
 use schema::MetricVersion;
 use std::collections::BTreeSet;
@@ -62,9 +63,9 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
     }
     let mut switched = Vec::new();
     for exact in wanted {
-        let before = switch_on(&tx, &shelf, &exact).await?;
+        let (scope, before) = switch_on(&tx, &shelf, &exact).await?;
         news |= !before.is_switched_on();
-        switched.push((exact, before));
+        switched.push((exact, scope, before));
     }
     if news {
         tx.commit().await?;
@@ -73,8 +74,8 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
     }
     drop(client);
     let mut news = BTreeSet::new();
-    for (exact, before) in &switched {
-        for sentence in switched_on(&shelf, exact, *before) {
+    for (exact, scope, before) in &switched {
+        for sentence in switched_on(&shelf, exact, *scope, *before) {
             writeln!(out, "{sentence}")?;
         }
         if !before.is_switched_on() {
@@ -83,8 +84,9 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
     }
     // What is done is said before a look that can take minutes.
     out.flush()?;
-    let first = switched.iter().find(|(_, before)| !before.is_switched_on());
-    if let Some((exact, _)) = first {
+    let mut switched = switched.iter();
+    let first = switched.find(|(_, _, before)| !before.is_switched_on());
+    if let Some((exact, _, _)) = first {
         let past = past::of(&args.postgres, exact).await;
         for version in news {
             writeln!(out, "  the past: {}", past.words(version))?;
@@ -93,16 +95,20 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
     Ok(())
 }
 
-/// The status that it had before.
-async fn switch_on(tx: &Transaction<'_>, shelf: &Shelf, exact: &Exact) -> anyhow::Result<Status> {
+/// What it is about, and the status that it had before.
+async fn switch_on(
+    tx: &Transaction<'_>,
+    shelf: &Shelf,
+    exact: &Exact,
+) -> anyhow::Result<(Grain, Status)> {
     let entry = find(shelf, exact)?;
-    entry.definition()?;
+    let scope = entry.definition()?.scope();
     let before = status(entry)?;
     if !before.is_switched_on() {
         refuse_unlike(entry, shelf)?;
         definitions::set_status(tx, &exact.name, exact.version, Status::Candidate).await?;
     }
-    Ok(before)
+    Ok((scope, before))
 }
 
 /// A number with another unit, or about something else, would mix with the rows that others have made under the name.
@@ -114,13 +120,16 @@ fn refuse_unlike(entry: &Entry, shelf: &Shelf) -> anyhow::Result<()> {
 }
 
 /// What to say about a version that is switched on now.
-fn switched_on(shelf: &Shelf, exact: &Exact, before: Status) -> Vec<String> {
+fn switched_on(shelf: &Shelf, exact: &Exact, scope: Grain, before: Status) -> Vec<String> {
     if before.is_switched_on() {
         return vec![format!("{exact} is {before}: it is computed already")];
     }
     vec![
         moved(exact, Some(before), Status::Candidate),
-        "  it is computed from the next batch on, for every interaction that has news".to_owned(),
+        format!(
+            "  it is computed from the next batch on, for {}",
+            of_whom(scope)
+        ),
         match shelf.current(&exact.name) {
             Some(current) => format!(
                 "  dashboards go on seeing {}; `compute kpi promote {exact}` changes that",
@@ -132,6 +141,15 @@ fn switched_on(shelf: &Shelf, exact: &Exact, before: Status) -> Vec<String> {
             ),
         },
     ]
+}
+
+/// Who has to have news so that a definition is computed.
+const fn of_whom(scope: Grain) -> &'static str {
+    match scope {
+        Grain::Interaction | Grain::Leg => "every interaction that has news",
+        Grain::Journey => "the contacts of every customer who has news",
+        Grain::AgentTime => "the time of every agent who has news",
+    }
 }
 
 pub(super) async fn promote(args: &PromoteArgs, out: &mut dyn Write) -> anyhow::Result<()> {

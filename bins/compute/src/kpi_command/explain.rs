@@ -131,7 +131,8 @@ fn write(
     }
 }
 
-/// The definitions asked for; without any, those that are computed (of a store) or all (of this release), but for journeys.
+/// The definitions asked for; without any, those that are computed (of a store) or all (of this release), as far as they are about
+/// one interaction.
 fn chosen(
     args: &ExplainArgs,
     shelf: &Shelf,
@@ -149,7 +150,7 @@ fn chosen(
         // One that this release cannot read is no reason not to explain the others.
         let readable = shelf.entries.iter().filter(computed);
         chosen.extend(readable.filter_map(|entry| choose(entry).ok()));
-        chosen.retain(|one| one.definition.scope() != Grain::Journey);
+        chosen.retain(|one| elsewhere(&one.definition).is_none());
         if chosen.is_empty() {
             bail!("no definition is switched on; name one with --kpi");
         }
@@ -181,17 +182,25 @@ fn chosen(
             }
         }
     }
-    if let Some(journey) = chosen
-        .iter()
-        .find(|one| one.definition.scope() == Grain::Journey)
-    {
-        bail!(
-            "{}@{} is about journeys, not about one interaction; `compute kpi preview` evaluates it",
-            journey.definition.name(),
-            journey.definition.version()
-        );
+    if let Some(why) = chosen.iter().find_map(|one| elsewhere(&one.definition)) {
+        bail!("{why}");
     }
     Ok((chosen, library))
+}
+
+/// Where to look for what a definition gives that is not about one interaction alone.
+fn elsewhere(definition: &Definition) -> Option<String> {
+    let label = format!("{}@{}", definition.name(), definition.version());
+    match definition.scope() {
+        Grain::Interaction | Grain::Leg => None,
+        Grain::Journey => Some(format!(
+            "{label} is about journeys: its value depends on the customer's other contacts, which are not looked at here. Its rows say the \
+             reason (in metrics_current), and `compute kpi preview {label}` evaluates it over all contacts"
+        )),
+        Grain::AgentTime => Some(format!(
+            "{label} is about the time of agents, not about interactions: it has windows only, in window_metrics_current"
+        )),
+    }
 }
 
 async fn stored(args: &ExplainArgs, store: &Store) -> anyhow::Result<Found> {

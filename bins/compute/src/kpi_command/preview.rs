@@ -19,7 +19,7 @@ use crate::replay_file::counted;
 use anyhow::{Context as _, bail};
 use compare::Comparison;
 use evaluate::{Carried, Pair};
-use kpi::{Definition, Library};
+use kpi::{Definition, Grain, Library};
 use report::{Report, Side};
 use schema::UtcMicros;
 use std::collections::BTreeSet;
@@ -64,6 +64,20 @@ pub(super) async fn run(
     };
     let library = with_documents(&shelf.library, &args.with)?;
     let (new, library) = wanted(&args.definition, &shelf, &library)?;
+    let (times, new): (Vec<_>, Vec<_>) = new
+        .into_iter()
+        .partition(|new| new.definition.scope() == Grain::AgentTime);
+    for time in &times {
+        let why = format!(
+            "{} is not previewed: it is about the time of agents, which no interaction tells. Switched on as a candidate it fills windows \
+             beside the current version, and window_metrics_all shows both",
+            time.label
+        );
+        if new.is_empty() {
+            bail!("{why}");
+        }
+        writeln!(remarks, "{why}")?;
+    }
     let tasks: Vec<Task> = new
         .into_iter()
         .map(|new| task(args, &shelf, new, library.clone()))

@@ -3,8 +3,11 @@
 use super::args::{Output, ShowArgs};
 use super::shelf::{Entry, Shelf};
 use super::table::{Cell, Table};
+use kpi::Grain;
 use std::io::Write;
 use store::definitions::Status;
+
+const DAY_MILLIS: i64 = 86_400_000;
 
 pub(super) async fn run(
     args: &ShowArgs,
@@ -27,6 +30,7 @@ pub(super) async fn run(
         "digest",
         "created_at",
         "activated_at",
+        "windows",
         "text",
     ]);
     table.push(vec![
@@ -37,6 +41,7 @@ pub(super) async fn run(
         Cell::of(digest(entry)),
         Cell::of(entry.created_at.map(|at| at.to_string())),
         Cell::of(entry.activated_at.map(|at| at.to_string())),
+        Cell::of(windows(entry)),
         Cell::text(&entry.text),
     ]);
     table.write(args.output, out)
@@ -60,6 +65,10 @@ fn head(entry: &Entry) -> String {
         head.push_str("\n# digest of the content: ");
         head.push_str(&digest);
     }
+    if let Some(windows) = windows(entry) {
+        head.push_str("\n# windows: ");
+        head.push_str(&windows);
+    }
     if let Err(problems) = &entry.compiled {
         head.push_str("\n# this release cannot read it:");
         for problem in problems {
@@ -69,6 +78,38 @@ fn head(entry: &Entry) -> String {
     }
     head.push_str("\n\n");
     head
+}
+
+/// `mean, by ended; everything: 30m day; by queue: 15m 30m; settled after 2d`.
+fn windows(entry: &Entry) -> Option<String> {
+    let definition = entry.compiled.as_ref().ok()?;
+    let rule = definition.windows()?;
+    let mut words = rule.value.to_string();
+    // Time is counted where it is spent.
+    if definition.scope() != Grain::AgentTime {
+        words.push_str(", counted when ");
+        words.push_str(rule.counted.name());
+    }
+    for set in &rule.sets {
+        let by = set.by.text();
+        words.push_str("; ");
+        words.push_str(if by.is_empty() { "everything" } else { "by " });
+        words.push_str(&by);
+        words.push_str(" in");
+        for size in &set.sizes {
+            words.push(' ');
+            words.push_str(size.name());
+        }
+        if let Some(shift) = &set.shift {
+            words.push_str(&format!(" of {}@{}", shift.name(), shift.version()));
+        }
+    }
+    let settles = match rule.settles_after.0 {
+        millis if millis % DAY_MILLIS == 0 => format!("{}d", millis / DAY_MILLIS),
+        millis => format!("{}s", millis / 1000),
+    };
+    words.push_str(&format!("; settled {settles} after the end"));
+    Some(words)
 }
 
 fn digest(entry: &Entry) -> Option<String> {

@@ -232,12 +232,23 @@ fn what_cannot_be_read_at_all_is_an_error_that_says_why() {
         "{error:#}"
     );
 
-    let (_folder, args) = given(&[""], &["--metrics", "aht,talk_time,fcr"]);
+    let (_folder, args) = given(&[""], &["--metrics", "atime,talk_time,fcr"]);
     let error = outcome(&args).0.unwrap_err().to_string();
     assert!(
-        error.starts_with("no such metric: aht, fcr (there are adjusted_aht@1,"),
+        error.starts_with("no such metric: atime, fcr (there are adjusted_aht@1,"),
         "{error}"
     );
+}
+
+#[test]
+fn what_no_interaction_alone_tells_is_not_printed() {
+    for name in ["first_contact_resolution", "occupancy"] {
+        let (_folder, args) = given(&[&large()], &["--metrics", name]);
+        let error = outcome(&args).0.unwrap_err().to_string();
+        assert!(error.contains("no interaction alone tells it"), "{error}");
+        let all = check(&[&large()], &[]);
+        assert!(all.contains("talk_time") && !all.contains(name), "{all}");
+    }
 }
 
 #[test]

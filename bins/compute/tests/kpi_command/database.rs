@@ -1,7 +1,6 @@
 //! Findings, and a database that is not there.
 
-use crate::world::{World, planned, said};
-use compute::plan::Plan;
+use crate::world::{World, plan, planned, said};
 use testkit::db::TestDb;
 use testkit::history::Call;
 
@@ -11,9 +10,7 @@ async fn findings_list_zones_that_nobody_knows() {
     assert!(world.done(&["findings"]).await.contains("every zone"));
     let mut call = Call::nth(0);
     call.agent = Some(("zoe", "Mars/Olympus"));
-    let plan = Plan {
-        sessions: vec![planned("acme", &call.id, call.facts(), None)],
-    };
+    let plan = plan(vec![planned("acme", &call.id, call.facts(), None)]);
     world.applier.apply(&plan).await.unwrap();
     let found = world.json(&["findings"]).await;
     assert_eq!(found[0]["stated"], "Mars/Olympus");

@@ -1,7 +1,6 @@
 //! Why a number is so.
 
-use crate::world::{World, planned, seconds, talk};
-use compute::plan::Plan;
+use crate::world::{World, plan, planned, seconds, talk};
 use testkit::history::Call;
 
 #[tokio::test]
@@ -85,12 +84,10 @@ async fn explain_shows_what_differs_and_what_is_not_stored() {
 async fn explain_finds_the_organisation_or_asks_for_it() {
     let world = World::with_calls(0..2).await;
     let call = Call::nth(0);
-    let same_id = Plan {
-        sessions: vec![
-            planned("globex", &call.id, call.facts(), None),
-            planned("globex", "only_here", call.facts(), None),
-        ],
-    };
+    let same_id = plan(vec![
+        planned("globex", &call.id, call.facts(), None),
+        planned("globex", "only_here", call.facts(), None),
+    ]);
     world.applier.apply(&same_id).await.unwrap();
     let found = world.json(&["explain", "only_here"]).await;
     assert_eq!(found["tenant"], "globex");
@@ -113,4 +110,23 @@ async fn explain_finds_the_organisation_or_asks_for_it() {
             refused.refused()
         );
     }
+}
+
+#[tokio::test]
+async fn what_no_interaction_alone_tells_is_not_explained() {
+    let world = World::with_calls(0..1).await;
+    let call = Call::nth(0);
+    for (name, part) in [
+        ("first_contact_resolution@1", "about journeys"),
+        ("occupancy@1", "about the time of agents"),
+    ] {
+        let words = ["explain", call.id.as_str(), "--kpi", name];
+        let refused = world.kpi(&words).await;
+        assert!(refused.refused().contains(part), "{}", refused.refused());
+    }
+    // Where nothing is named, the others are explained.
+    let words = ["explain", call.id.as_str()];
+    let text = world.done(&words).await;
+    assert!(!text.contains("occupancy"), "{text}");
+    assert!(text.contains("talk_time@1"), "{text}");
 }

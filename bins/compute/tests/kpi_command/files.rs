@@ -13,7 +13,7 @@ async fn check_finds_what_ships_and_the_examples_sound_without_a_database() {
     assert_eq!(examples.error, None, "{}", examples.out);
     assert_eq!(
         examples.out,
-        "1 definition, 1 schedule and 1 file of places: no problem\n"
+        "2 definitions, 2 schedules and 1 file of places: no problem\n"
     );
 }
 
@@ -145,13 +145,34 @@ async fn diff_names_fields_and_changed_lines() {
 }
 
 #[tokio::test]
+async fn show_says_in_which_windows_a_definition_adds_up() {
+    let shown = said(&["show", "longest_wait@1", "--shipped", "--output", "json"]).await;
+    let shown = shown.json();
+    let windows = shown[0]["windows"].as_str().unwrap();
+    assert!(
+        windows.starts_with(
+            "max, counted when ended; everything in 30m day week month; by queue in 15m"
+        ),
+        "{windows}"
+    );
+    assert!(windows.ends_with("; settled 2d after the end"), "{windows}");
+    let time = said(&["show", "occupancy@1", "--shipped", "--output", "json"]).await;
+    let time = time.json();
+    let windows = time[0]["windows"].as_str().unwrap();
+    assert!(windows.starts_with("mean; everything in 30m"), "{windows}");
+}
+
+#[tokio::test]
 async fn fields_teach_what_expressions_may_use() {
     let all = said(&["fields"]).await.out;
     for word in [
         "queue_count",
         "inHours",
         "orZero",
-        "journey",
+        "journey.until_next",
+        "time.on_queue",
+        "interaction.offered_at",
+        "[[windows]]",
         "on_excluded",
         "a && b",
     ] {
@@ -167,7 +188,7 @@ async fn add_stores_definitions_schedules_and_places_once() {
     let examples = workspace("deploy/config/kpi");
     let examples = examples.to_str().unwrap();
     let first = world.json(&["add", examples]).await;
-    assert_eq!(first.as_array().unwrap().len(), 3);
+    assert_eq!(first.as_array().unwrap().len(), 5);
     assert!(
         first
             .as_array()

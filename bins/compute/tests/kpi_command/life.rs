@@ -311,7 +311,7 @@ async fn a_refusal_names_the_mappings_that_the_replay_will_ask_for() {
 }
 
 #[tokio::test]
-async fn drafts_journeys_and_names_that_are_not_there_are_refused() {
+async fn drafts_and_names_that_are_not_there_are_refused() {
     let world = World::new().await;
     world
         .done(&["add", &world.file("2.toml", &talk(2, "interaction.talk"))])
@@ -339,8 +339,6 @@ async fn drafts_journeys_and_names_that_are_not_there_are_refused() {
             refused.refused()
         );
     }
-    let journey = "name = \"contacts\"\nversion = 1\nunit = \"count\"\npriority = \"normal\"\nscope = \"journey\"\n\
-                   description = \"How often.\"\nsource = \"Ours.\"\naggregations = [\"mean\"]\nvalue = \"journey.contacts\"\n";
     let schedule = "schedule = \"always\"\nversion = 1\n[weekly]\neveryday = [\"00:00-24:00\"]\n";
     let refused = world
         .kpi(&["activate", &world.file("s.toml", schedule)])
@@ -350,15 +348,25 @@ async fn drafts_journeys_and_names_that_are_not_there_are_refused() {
         "{}",
         refused.refused()
     );
-    let refused = world
-        .kpi(&["activate", &world.file("j.toml", journey)])
-        .await;
-    assert!(
-        refused.refused().contains("about journeys"),
-        "{}",
-        refused.refused()
-    );
     assert_eq!(world.fingerprint().await, before, "all or nothing");
+}
+
+#[tokio::test]
+async fn definitions_of_journeys_and_of_agents_time_are_switched_on_like_any_other() {
+    let world = World::new().await;
+    let journey = "name = \"contacts\"\nversion = 1\nunit = \"count\"\nscope = \"journey\"\nvalue = \"journey.contacts\"\n\
+                   [journey]\nwithin = \"3d\"\n";
+    let said = world
+        .done(&["activate", &world.file("j.toml", journey)])
+        .await;
+    assert!(said.contains("every customer who has news"), "{said}");
+    let time = "name = \"away\"\nversion = 1\nunit = \"seconds\"\nscope = \"agent_time\"\nnumerator = \"!time.on_queue\"\n\
+                [[windows]]\nby = [\"agent\"]\nsizes = [\"day\"]\n";
+    let said = world.done(&["activate", &world.file("t.toml", time)]).await;
+    assert!(said.contains("every agent who has news"), "{said}");
+    for name in ["contacts", "away"] {
+        assert_eq!(world.statuses(name).await, "1 candidate");
+    }
 }
 
 #[tokio::test]

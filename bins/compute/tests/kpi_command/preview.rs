@@ -1,7 +1,6 @@
 //! What a definition would give.
 
-use crate::world::{World, planned, said, seconds, talk, talk_without_wrong_numbers};
-use compute::plan::Plan;
+use crate::world::{World, plan, planned, said, seconds, talk, talk_without_wrong_numbers};
 use serde_json::Value;
 use testkit::history::Call;
 
@@ -196,9 +195,7 @@ async fn preview_tells_what_a_filter_left_out_from_what_it_could_not_decide() {
 async fn preview_takes_half_open_ranges_tenants_and_limits() {
     let world = World::with_calls(0..40).await;
     let call = Call::nth(7);
-    let stranger = Plan {
-        sessions: vec![planned("globex", "int_1", call.facts(), None)],
-    };
+    let stranger = plan(vec![planned("globex", "int_1", call.facts(), None)]);
     world.applier.apply(&stranger).await.unwrap();
     let file = world.file("talk.toml", &talk(2, "interaction.talk"));
     let count = async |words: &[&str]| {
@@ -303,14 +300,28 @@ async fn preview_evaluates_journeys_over_all_interactions_of_a_customer() {
         }
         sessions.push(planned("acme", &call.id, facts, None));
     }
-    world.applier.apply(&Plan { sessions }).await.unwrap();
+    world.applier.apply(&plan(sessions)).await.unwrap();
     let journey = "name = \"contacts\"\nversion = 1\nunit = \"count\"\npriority = \"normal\"\nscope = \"journey\"\n\
-                   description = \"How often.\"\nsource = \"Ours.\"\naggregations = [\"mean\", \"count\"]\nvalue = \"journey.contacts\"\n";
+                   description = \"How often.\"\nsource = \"Ours.\"\naggregations = [\"mean\", \"count\"]\nvalue = \"journey.contacts\"\n\
+                   filter = \"journey.first\"\n[journey]\nwithin = \"366d\"\n";
     let preview = world
         .json(&["preview", &world.file("j.toml", journey)])
         .await;
+    assert_eq!(preview["new"]["rows"], 9, "{preview}");
     assert_eq!(preview["new"]["aggregations"]["count"], 3.0, "{preview}");
     assert_eq!(preview["new"]["aggregations"]["mean"], 3.0);
+    assert_eq!(preview["passed_over"]["no_customer"], 3);
+}
+
+#[tokio::test]
+async fn preview_says_that_it_does_not_see_the_time_of_agents() {
+    let world = World::with_calls(0..3).await;
+    let refused = world.kpi(&["preview", "occupancy@1"]).await;
+    assert!(
+        refused.refused().contains("the time of agents"),
+        "{}",
+        refused.refused()
+    );
 }
 
 #[tokio::test]

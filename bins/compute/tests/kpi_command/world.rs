@@ -58,6 +58,14 @@ pub(super) struct World {
     pub(super) folder: TempDir,
 }
 
+/// A plan of these interactions.
+pub(super) fn plan(sessions: Vec<PlannedSession>) -> Plan {
+    Plan {
+        sessions,
+        agents: Vec::new(),
+    }
+}
+
 impl World {
     pub(super) async fn new() -> Self {
         let db = TestDb::new().await;
@@ -81,7 +89,7 @@ impl World {
             .map(Call::nth)
             .map(|call| planned("acme", &call.id, call.facts(), job))
             .collect();
-        self.applier.apply(&Plan { sessions }).await.unwrap();
+        self.applier.apply(&plan(sessions)).await.unwrap();
     }
 
     pub(super) fn file(&self, name: &str, text: &str) -> String {
