@@ -160,12 +160,13 @@ impl AgentWorker {
     ) -> Result<Drained, StoreError> {
         let mut drained = Drained::default();
         let mut refused = BTreeSet::new();
-        // The agents of today first, then those whose past changed, and so in turns: neither waits for the other.
+        // In turns: who is marked, today first, and who is due, then those whose past changed. So none waits for ever.
         let mut order = Order::Newest;
         while !stop.is_cancelled() {
             let look = LOOK.saturating_add(u32::try_from(refused.len()).unwrap_or(u32::MAX));
             let waiting = self.waiting(as_of, order, look).await?;
-            let waiting: Vec<Key> = waiting.difference(&refused).cloned().collect();
+            let waiting = waiting.into_iter().filter(|key| !refused.contains(key));
+            let waiting: Vec<Key> = waiting.collect();
             let done = self.batch(waiting, as_of, &mut refused).await?;
             drained.add(done);
             if done.agents + done.refused == 0 {
@@ -179,20 +180,23 @@ impl AgentWorker {
         Ok(drained)
     }
 
-    /// Who is marked, and who is due.
+    /// Who is marked, and who is due: the most urgent first, each once.
     async fn waiting(
         &self,
         as_of: UtcMicros,
         order: Order,
         limit: u32,
-    ) -> Result<BTreeSet<Key>, StoreError> {
+    ) -> Result<Vec<Key>, StoreError> {
         let client = self.store.client().await?;
-        let mut waiting: BTreeSet<Key> = agents::due(&client, as_of, limit)
-            .await?
-            .into_iter()
-            .collect();
+        let due = agents::due(&client, as_of, limit).await?;
         let marked = marks::pending(&client, Kind::Agent, None, order, limit).await?;
-        waiting.extend(marked.into_iter().map(|mark| (mark.tenant, mark.subject)));
+        let marked = marked.into_iter().map(|mark| (mark.tenant, mark.subject));
+        let mut waiting: Vec<Key> = match order {
+            Order::Newest => marked.chain(due).collect(),
+            Order::Oldest => due.into_iter().chain(marked).collect(),
+        };
+        let mut seen = BTreeSet::new();
+        waiting.retain(|key| seen.insert(key.clone()));
         Ok(waiting)
     }
 

@@ -27,6 +27,7 @@ use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 use crate::types::Instant;
 use schema::UtcMicros;
+use std::collections::BTreeSet;
 use tokio_postgres::Row;
 
 static INSERT_MISSING: Sql = Sql {
@@ -34,7 +35,7 @@ static INSERT_MISSING: Sql = Sql {
     text: "INSERT INTO agents (tenant, agent_id) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING",
 };
 
-// The lateral locks row by row in the order of the arrays, which are sorted. What another worker has is left to it.
+// The lateral locks row by row in the order of the arrays, up to the limit. What another worker has is left to it.
 static LOCK: Sql = Sql {
     step: "lock agents",
     text: "SELECT a.tenant, a.agent_id, a.team, a.presence, a.routing, a.reason, a.scheduled, a.interacting, \
@@ -138,18 +139,24 @@ fn keys<T: AsRef<str>, A: AsRef<str>>(
     Ok(sorted.into_iter().unzip())
 }
 
-/// Locks agents until the transaction ends and reads them, sorted by key and no more than `limit`; makes the rows that are missing. Those
-/// that another transaction has locked are left out.
+/// Locks agents until the transaction ends and reads them: of `agents`, the most urgent first, the first `limit` that no other transaction
+/// has locked. Makes the rows that are missing. Nobody is waited for, so the order of locks does not matter.
 pub async fn lock<T: AsRef<str>, A: AsRef<str>>(
     tx: &Transaction<'_>,
     agents: &[(T, A)],
     limit: u32,
 ) -> Result<Vec<AgentRow>, StoreError> {
-    let (tenants, ids) = keys(agents)?;
-    if ids.is_empty() {
+    let (sorted_tenants, sorted_ids) = keys(agents)?;
+    if sorted_ids.is_empty() {
         return Ok(Vec::new());
     }
-    sql::execute(tx, &INSERT_MISSING, &[&tenants, &ids]).await?;
+    sql::execute(tx, &INSERT_MISSING, &[&sorted_tenants, &sorted_ids]).await?;
+    let mut seen = BTreeSet::new();
+    let (tenants, ids): (Vec<&str>, Vec<&str>) = agents
+        .iter()
+        .map(|(tenant, agent)| (tenant.as_ref(), agent.as_ref()))
+        .filter(|key| seen.insert(*key))
+        .unzip();
     let rows = sql::query(tx, &LOCK, &[&tenants, &ids, &i64::from(limit)]).await?;
     rows.iter().map(read_agent).collect()
 }

@@ -536,10 +536,10 @@ async fn a_locked_agent_is_left_to_who_has_it() {
     };
     let tx = one.transaction().await.unwrap();
     let first = agents::lock(&tx, &all, 1).await.unwrap();
-    assert_eq!(names(&first), ["ann"]);
+    assert_eq!(names(&first), ["cyd"], "the first that is given");
     let beside = other.transaction().await.unwrap();
     let rest = agents::lock(&beside, &all, 9).await.unwrap();
-    assert_eq!(names(&rest), ["bob", "cyd"]);
+    assert_eq!(names(&rest), ["ann", "bob"]);
 }
 
 #[tokio::test]
