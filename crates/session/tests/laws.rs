@@ -248,7 +248,7 @@ proptest! {
         }
         let dispositions: BTreeSet<_> = timeline.dispositions().into_iter().collect();
         prop_assert_eq!(dispositions.len(), timeline.dispositions().len());
-        let _ = (timeline.holds(), timeline.longest_hold(), timeline.missed_alerts(), timeline.answered_at());
+        let _ = (timeline.holds(), timeline.longest_hold(), timeline.missed_alerts(), timeline.answered_at(), timeline.offered_at());
         let _ = (timeline.conference(), timeline.callback());
     }
 }
@@ -260,6 +260,7 @@ struct Became {
     outcome: Option<Outcome>,
     ended_at: Option<schema::UtcMicros>,
     answered_at: Option<schema::UtcMicros>,
+    offered_at: Option<schema::UtcMicros>,
     counts: (u32, u32, u32, Option<u32>),
     queued: bool,
     connected: DurationFact,
@@ -282,6 +283,7 @@ impl Became {
             outcome: timeline.outcome(),
             ended_at: timeline.ended_at(),
             answered_at: timeline.answered_at(),
+            offered_at: timeline.offered_at(),
             counts: (
                 timeline.missed_alerts(),
                 timeline.transfers().total(),

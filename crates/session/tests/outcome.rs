@@ -575,6 +575,24 @@ fn answered_is_the_first_answer_of_a_leg_or_the_first_connection() {
 }
 
 #[test]
+fn offered_is_the_first_wait_of_a_leg_or_the_first_state_that_says_so_or_the_start() {
+    let of =
+        |facts: Vec<Told>| told_by(facts, |timeline| timeline.offered_at()).map(UtcMicros::seconds);
+    assert_eq!(
+        of(vec![
+            leg("ivr", 0, LegKind::Ivr, None),
+            leg("late", 9, LegKind::Queue, None),
+            leg("q", 4, LegKind::Queue, None),
+            at(2).state("offered"),
+        ]),
+        Some(4)
+    );
+    assert_eq!(of(states(&["connected", "queued", "offered"])), Some(1));
+    assert_eq!(of(states(&["connected", "completed"])), Some(0));
+    assert_eq!(of(Vec::new()), None);
+}
+
+#[test]
 fn time_in_a_state_lasts_until_another_is_stated() {
     let facts = vec![
         at(0).state("queued"),

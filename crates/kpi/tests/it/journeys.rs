@@ -50,13 +50,24 @@ fn rows_as_of(rest: &str, unit: &str, calls: &[Call], as_of: i64) -> Vec<Option<
 }
 
 fn rows_of(catalogue: &Catalogue, calls: &[Call], as_of: i64) -> Vec<Option<MetricValue>> {
-    let timelines: Vec<_> = calls.iter().map(|call| call.session.timeline()).collect();
-    let ids: Vec<String> = (0..calls.len()).map(|nth| format!("{nth:04}")).collect();
+    let ids = (0..calls.len()).map(|nth| format!("{nth:04}"));
+    let named: Vec<(String, &Call)> = ids.zip(calls).collect();
+    rows_of_named(catalogue, &named, as_of)
+}
+
+fn rows_of_named(
+    catalogue: &Catalogue,
+    calls: &[(String, &Call)],
+    as_of: i64,
+) -> Vec<Option<MetricValue>> {
+    let timelines: Vec<_> = calls
+        .iter()
+        .map(|(_, call)| call.session.timeline())
+        .collect();
     let contacts: Vec<Subject<'_>> = timelines
         .iter()
-        .zip(&ids)
         .zip(calls)
-        .map(|((timeline, interaction), call)| Subject {
+        .map(|(timeline, (interaction, call))| Subject {
             tenant: "acme",
             interaction,
             timeline,
@@ -355,6 +366,25 @@ proptest! {
             prop_assert_eq!(&first[own], if expected.0 { "1" } else { "0" });
             prop_assert_eq!(&since[own], &time(expected.1));
             prop_assert_eq!(&until[own], &time(expected.2));
+        }
+    }
+
+    /// The order in which contacts are given does not matter, also where they begin at the same instant.
+    #[test]
+    fn any_order_gives_the_same_rows(
+        (days, order) in prop::collection::vec(0..25_i64, 1..12)
+            .prop_flat_map(|days| (Just(days.clone()), Just((0..days.len()).collect::<Vec<_>>()).prop_shuffle())),
+    ) {
+        let rest = "value = 'journey.position * 100 + journey.contacts * 10 + (journey.repeated ? 1 : 0)'\n[journey]\nwithin = '3d'";
+        let own = definition("count", &format!("scope = 'journey'\n{rest}"));
+        let catalogue = Catalogue::new(vec![Arc::new(own)], Library::shipped());
+        let calls: Vec<Call> = days.iter().map(|day| on_day(*day)).collect();
+        let in_order = rows_of(&catalogue, &calls, LATE);
+        let shuffled: Vec<(String, &Call)> =
+            order.iter().map(|nth| (format!("{nth:04}"), &calls[*nth])).collect();
+        let rows = rows_of_named(&catalogue, &shuffled, LATE);
+        for (nth, row) in order.iter().zip(&rows) {
+            prop_assert_eq!(row, &in_order[*nth]);
         }
     }
 
