@@ -1,7 +1,7 @@
 //! The time of agents: statements, activity, the intervals that both make, and how each agent stands.
 //!
 //! The fold writes statements ([`put_facts`]) and activity ([`put_activity`]) and learns which stretches of whose time that may have changed;
-//! those become marks. A worker [`lock`]s the agents of such marks, reads what there is ([`facts`], [`activity`]), and writes what comes of
+//! those become marks. A worker [`lock`]s the agents of such marks, reads what there is ([`facts()`], [`activity()`]), and writes what comes of
 //! it ([`put_intervals`], [`note`]). A locked row of `agents` is the lease on that agent's time: who finds it locked leaves it to the other.
 //!
 //! The fold locks no row of `agents` (but in [`ask`], for jobs), so that it never waits for the worker.
