@@ -44,9 +44,12 @@ CREATE TABLE window_items (
     attributes text        COLLATE "C",
     measures   bytea       NOT NULL,
     PRIMARY KEY (tenant, source, subject, cell, ordinal),
-    CONSTRAINT window_items_source CHECK (source IN ('interaction', 'agent', 'journey'))
+    CONSTRAINT window_items_source CHECK (source IN ('interaction', 'agent', 'journey')),
+    CONSTRAINT window_items_ordinal CHECK (ordinal >= 0)
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
-CREATE INDEX window_items_cell ON window_items (tenant, cell);
+-- With a condition that always holds: only who states it can be planned along this index. Without statistics the planner would take it for
+-- as good as the key where a row is looked up by its whole key.
+CREATE INDEX window_items_cell ON window_items (tenant, cell) WHERE ordinal >= 0;
 COMMENT ON TABLE window_items IS 'What each interaction, agent or journey adds to the windows, by quarter hour of UTC.';
 COMMENT ON COLUMN window_items.subject IS 'The interaction or the agent.';
 COMMENT ON COLUMN window_items.cell IS 'Start of the quarter hour.';
@@ -106,13 +109,16 @@ CREATE TABLE window_metrics (
     computed_at    timestamptz      NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant, metric_type, metric_version, group_by, size, group_key, window_start),
     CONSTRAINT window_metrics_window CHECK (window_start < window_end),
+    CONSTRAINT window_metrics_version CHECK (metric_version BETWEEN 1 AND 32767),
     CONSTRAINT window_metrics_scale CHECK (scale > 0),
     CONSTRAINT window_metrics_finite CHECK (value > '-Infinity' AND value < 'Infinity'
                                             AND minimum > '-Infinity' AND minimum < 'Infinity'
                                             AND maximum > '-Infinity' AND maximum < 'Infinity')
 ) PARTITION BY RANGE (window_start);
--- All groups of a day: one short entry for many rows, since none of its columns tells groups apart.
-CREATE INDEX window_metrics_time ON window_metrics (tenant, metric_type, metric_version, group_by, size, window_start);
+-- All groups of a day: one short entry for many rows, since none of its columns tells groups apart. For the views, which state its condition;
+-- see window_items_cell.
+CREATE INDEX window_metrics_time ON window_metrics (tenant, metric_type, metric_version, group_by, size, window_start)
+    WHERE metric_version > 0;
 COMMENT ON TABLE window_metrics IS 'KPIs over windows of local time, all versions. Dashboards read window_metrics_current.';
 
 -- The earliest waiting mark of a group, an agent or a customer is looked up once a tenant: what it will change is not known before it is
@@ -134,7 +140,8 @@ FROM window_metrics w
 LEFT JOIN LATERAL (SELECT least((SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'group' AND m.tenant = w.tenant),
                                 (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'agent' AND m.tenant = w.tenant),
                                 (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'journey' AND m.tenant = w.tenant)) AS since
-                   OFFSET 0) p ON true;
+                   OFFSET 0) p ON true
+WHERE w.metric_version > 0;
 
 CREATE VIEW window_metrics_current AS
 SELECT a.* FROM window_metrics_all a

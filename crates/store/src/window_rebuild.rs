@@ -47,6 +47,7 @@ static MARK_CELLS: Sql = Sql {
     text: "INSERT INTO dirty_marks (kind, tenant, from_at, to_at) \
            SELECT 'cell', tenant, cell, cell + interval '15 minutes' FROM window_items \
            WHERE ($1::text IS NULL OR tenant = $1) AND ($2::timestamptz IS NULL OR cell >= $2) AND ($3::timestamptz IS NULL OR cell < $3) \
+             AND ordinal >= 0 \
            GROUP BY tenant, cell ORDER BY tenant, cell",
 };
 

@@ -30,16 +30,17 @@ pub(super) static OF_AGENT_CELLS: Sql = Sql {
                                ORDER BY cell, ordinal) i",
 };
 
+// The condition on the ordinal is the index's, see the migration.
 pub(super) static OF_CELLS: Sql = Sql {
     step: "read window_items of cells",
     text: "SELECT source, subject, cell, ordinal, agent_id, queue_id, media, direction, team, attributes, measures \
-           FROM window_items WHERE tenant = $1 AND cell = ANY ($2::timestamptz[])",
+           FROM window_items WHERE tenant = $1 AND cell = ANY ($2::timestamptz[]) AND ordinal >= 0",
 };
 
 pub(super) static FOR_EACH_OF_CELLS: Sql = Sql {
     step: "read what window_items add to cells",
     text: "SELECT cell, agent_id, queue_id, media, direction, team, attributes, measures \
-           FROM window_items WHERE tenant = $1 AND cell = ANY ($2::timestamptz[])",
+           FROM window_items WHERE tenant = $1 AND cell = ANY ($2::timestamptz[]) AND ordinal >= 0",
 };
 
 /// All items of these (tenant, subject), each with its tenant, sorted by tenant, subject, cell and ordinal.

@@ -350,6 +350,62 @@ async fn a_month_of_one_kpi_reads_along_the_index_and_no_other_month() {
     }
 }
 
+/// A row that is looked up by its whole key is found by it, also where nobody has gathered statistics yet: an index of fewer columns looks
+/// as good then, and holds thousands of rows for the same columns.
+#[tokio::test]
+async fn keys_are_looked_up_by_the_primary_key_without_statistics() {
+    let (db, _store) = db().await;
+    let client = db.client().await;
+    client
+        .batch_execute("SET plan_cache_mode = force_generic_plan")
+        .await
+        .unwrap();
+    let text = "NULL::text[]";
+    let instants = "NULL::timestamptz[]";
+    let metrics = format!("'acme', {text}, NULL::integer[], {text}, {text}, {text}, {instants}");
+    let cases = [
+        (
+            "look for window_metrics that nothing is in",
+            format!("{metrics}, {instants}, {instants}, '2024-05-01Z', '2024-05-09Z'"),
+        ),
+        (
+            "delete window_metrics that nothing is in",
+            format!("{metrics}, '2024-05-01Z', '2024-05-09Z'"),
+        ),
+        (
+            "delete window_items",
+            format!("'agent', {text}, {text}, {instants}, NULL::smallint[]"),
+        ),
+        (
+            "read window_items of agents",
+            format!("'acme', {text}, '2024-05-01Z', '2024-05-09Z'"),
+        ),
+    ];
+    for (step, params) in cases {
+        let sql = store::statements::all()
+            .find(|sql| sql.step == step)
+            .unwrap();
+        client
+            .batch_execute(&format!("PREPARE p AS {}", sql.text))
+            .await
+            .unwrap();
+        let plan = client
+            .simple_query(&format!("EXPLAIN (COSTS OFF) EXECUTE p ({params})"))
+            .await
+            .unwrap();
+        let lines = plan.iter().filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        let plan = lines.collect::<Vec<_>>().join("\n");
+        assert!(plan.contains("_pkey"), "{step}: {plan}");
+        assert!(!plan.contains("_idx"), "{step}: {plan}");
+        assert!(!plan.contains("window_items_cell"), "{step}: {plan}");
+        assert!(!plan.contains("Seq Scan"), "{step}: {plan}");
+        client.batch_execute("DEALLOCATE p").await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_window_has_the_month_of_its_start_and_retention_drops_it() {
     let (db, store) = db().await;
