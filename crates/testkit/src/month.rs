@@ -190,10 +190,10 @@ impl Added {
 
 fn id(ids: &BTreeMap<String, i32>, kpi: &str) -> i32 {
     let found = ids.get(kpi);
-    *found.unwrap_or_else(|| panic!("the KPI {kpi} has no current version in the store"))
+    *found.unwrap_or_else(|| panic!("the KPI {kpi} is not in use"))
 }
 
-/// Fills a migrated database whose definitions are in use with a month of so many calls and agents.
+/// Fills a migrated database in which those KPIs are in use with a month of so many calls and agents.
 pub async fn fill(url: &str, calls: usize, agents: usize) -> Filled {
     let store = Store::connect(StoreConfig::new(url, "kpiline month"))
         .await
@@ -203,7 +203,7 @@ pub async fn fill(url: &str, calls: usize, agents: usize) -> Filled {
         .expect("the definitions can be read");
     let ids: BTreeMap<String, i32> = definitions
         .into_iter()
-        .filter(|stored| stored.status == store::definitions::Status::Current)
+        .filter(|stored| stored.status.is_switched_on())
         .map(|stored| (stored.name, stored.definition_id))
         .collect();
     let (plain, connection) = tokio_postgres::connect(url, NoTls)

@@ -5,22 +5,21 @@
 WINDOWS_WITHOUT=$KPILINE_LOCAL_DIR/bench/without
 WINDOWS_ZONE=America/New_York
 
-# windows_strip: the shipped definitions of interactions and legs as second versions that have no windows.
+# windows_strip: the definitions that are in use from the beginning, as second versions that have no windows.
 windows_strip() {
-    local file
+    local name
     rm -rf "$WINDOWS_WITHOUT"
     mkdir -p "$WINDOWS_WITHOUT"
-    for file in crates/kpi/catalogue/*.toml; do
-        if grep -Eq '^scope = "(interaction|leg)"' "$file"; then
-            sed -E 's/^version = 1$/version = 2/; /^(counted|settles_after) = /d; /^\[\[windows\]\]/,$d' "$file" >"$WINDOWS_WITHOUT/${file##*/}"
-        fi
+    for name in adjusted_aht handle_time talk_time hold_time wrap_time queue_wait; do
+        sed -E 's/^version = 1$/version = 2/; /^(counted|settles_after) = /d; /^\[\[windows\]\]/,$d' "crates/kpi/catalogue/$name.toml" \
+            >"$WINDOWS_WITHOUT/$name.toml"
     done
 }
 
-# windows_off: nothing but those is evaluated in this database. Set by hand: people switch off one KPI, never all.
+# windows_off: nothing but those is evaluated in this database.
 windows_off() {
     "$(line_program compute)" kpi activate "$WINDOWS_WITHOUT"/*.toml >/dev/null 2>>"$LOG_DIR/migrate.log"
-    sql "UPDATE kpi_definitions SET status = CASE version WHEN 2 THEN 'current' ELSE 'retired' END"
+    sql "UPDATE kpi_definitions SET status = CASE version WHEN 2 THEN 'current' ELSE 'retired' END WHERE status <> 'draft'"
 }
 
 windows_waiting() { # marks that nobody has computed yet
@@ -99,6 +98,7 @@ windows_month() {
     bench_database
     printf 'places = 1\n\n[[organisation]]\nzone = "%s"\n' "$WINDOWS_ZONE" >"$BENCH_DIR/places.toml"
     "$(line_program compute)" kpi add "$BENCH_DIR/places.toml" >/dev/null
+    "$(line_program compute)" kpi activate crates/kpi/catalogue >/dev/null 2>>"$LOG_DIR/migrate.log"
     cargo run --locked --quiet --profile release -p testkit --example fill_month -- "$KPILINE_DATABASE_URL" "$calls" "$agents"
     sql "INSERT INTO dirty_marks (kind, tenant, from_at, to_at)
         SELECT 'cell', tenant, cell, cell + interval '15 minutes' FROM window_items GROUP BY tenant, cell ORDER BY tenant, cell"

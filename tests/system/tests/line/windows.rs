@@ -49,6 +49,10 @@ impl Run {
         line.setup
             .run("compute", &["kpi", "add", &places, &shifts])
             .await;
+        // All definitions that ship, not only the six that are in use from the beginning.
+        let all = shipped();
+        let activate = ["kpi", "activate", all.to_str().unwrap()];
+        line.setup.run("compute", &activate).await;
         let schedules = workload.schedules();
         let import = [
             "import",

@@ -194,10 +194,8 @@ const STORE: &str = r"INSERT INTO truth
 /// a division in another order may change, percentiles within what the sketch promises.
 fn differences() -> String {
     format!(
-        "SELECT concat_ws(' ', metric_type, metric_version, group_by, size, group_key, to_char(window_start, 'YYYY-MM-DD\"T\"HH24:MI'),
-                CASE WHEN t.items IS NULL THEN 'is not in the truth: ' || w::text
-                     WHEN w.items IS NULL THEN 'is missing: ' || t::text
-                     ELSE 'differs: ' || w::text || ' from the truth ' || t::text END)
+        "SELECT metric_type, metric_version, CASE WHEN t.items IS NULL THEN 'not in the truth' WHEN w.items IS NULL THEN 'missing' ELSE 'different' END AS how,
+                concat_ws(' ', group_by, size, group_key, to_char(window_start, 'YYYY-MM-DD\"T\"HH24:MI'), 'ours: ', w::text, 'truth: ', t::text) AS said
          FROM truth t
          FULL JOIN (SELECT * FROM window_metrics
                     WHERE (metric_type, metric_version) IN (SELECT DISTINCT metric_type, metric_version FROM truth)) w
@@ -215,11 +213,12 @@ fn differences() -> String {
     )
 }
 
-/// How many windows differ from the truth, and the first of them for a person to read.
+/// How many windows there are; or how many differ from the truth, of which KPI and how, each with one for a person to read.
 pub(crate) async fn compare(look: &Look) -> Result<i64, String> {
     let sql = format!(
-        "WITH d(said) AS ({}) SELECT count(*), coalesce(string_agg(said, E'\\n' ORDER BY said) FILTER (WHERE place <= 12), '')
-         FROM (SELECT said, row_number() OVER (ORDER BY md5(said)) AS place FROM d) d",
+        "WITH d AS ({})
+         SELECT coalesce(sum(n), 0)::bigint, coalesce(string_agg(concat_ws(' ', n, metric_type, metric_version, how, said), E'\n' ORDER BY n DESC), '')
+         FROM (SELECT metric_type, metric_version, how, count(*) AS n, min(said) AS said FROM d GROUP BY 1, 2, 3) d",
         differences()
     );
     let row = look.0.query_one(&sql, &[]).await.unwrap();
