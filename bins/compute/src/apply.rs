@@ -214,13 +214,14 @@ impl Applier {
             .collect();
         let mut rows = Rows::new(Choices::new(&active));
         for (stored, planned) in locked.iter().zip(&planned) {
+            let session = read_session(stored)?;
             rows.evaluate(ToEvaluate {
                 planned,
                 partition_at: stored.partition_at,
-                session: &read_session(stored)?,
                 swept: true,
                 news: true,
-                before: Some(Before::of(stored)),
+                before: Some(Before::of(stored, &session)),
+                session: &session,
             });
         }
         let swept: Vec<_> = locked
@@ -389,6 +390,7 @@ impl Applier {
             };
             let planned = delta.planned;
             let mut session = read_session(stored)?;
+            let before = Before::of(stored, &session);
             let news = session.join(delta.session.clone());
             // A job evaluates again although no fact is new: its version may not have been computed here yet.
             if !news && planned.job_versions.is_empty() {
@@ -400,7 +402,7 @@ impl Applier {
                 session: &session,
                 swept: stored.swept,
                 news,
-                before: Some(Before::of(stored)),
+                before: Some(before),
             });
             if !news {
                 let choice = rows.choices.of(false, &planned.job_versions);

@@ -2,7 +2,7 @@
 //!
 //! Each command has a file of its own. What they have in common: `shelf` (the definitions to choose from, of the store or of this
 //! release), `subject` (how they are named), `table` (how rows are printed). Nothing is written but by `add`, `activate`,
-//! `promote`, `retire` and `rollback`, and each of these does all it does in one transaction.
+//! `promote`, `retire`, `rollback` and `windows --rebuild`. Each of these changes the catalogue in one transaction.
 
 mod add;
 mod args;
@@ -22,11 +22,12 @@ mod shelf;
 mod show;
 mod subject;
 mod table;
+mod windows;
 
 pub use args::{
     ActivateArgs, AddArgs, CheckArgs, DiffArgs, ExplainArgs, FieldsArgs, FindingsArgs, KpiArgs,
     KpiCommand, ListArgs, Output, PlacesArgs, PreviewArgs, PromoteArgs, RetireArgs, RollbackArgs,
-    SchedulesArgs, ShelfArgs, ShowArgs, StatusArg,
+    SchedulesArgs, ShelfArgs, ShowArgs, StatusArg, WindowsArgs,
 };
 pub use database::DatabaseArgs;
 pub use subject::{Exact, Reference, Subject};
@@ -67,6 +68,7 @@ pub async fn answer(
         KpiCommand::Schedules(args) => documents::schedules(args, out).await,
         KpiCommand::Places(args) => documents::places(args, out).await,
         KpiCommand::Findings(args) => findings::run(args, out).await,
+        KpiCommand::Windows(args) => windows::run(args, out).await,
     };
     answered.map_err(|error| database::located(error, args.command.database()))?;
     out.flush()?;

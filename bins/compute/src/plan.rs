@@ -346,10 +346,10 @@ mod tests {
         while let Some(plan) = todo.pop() {
             match plan.halve() {
                 Ok(halves) => {
-                    todo.extend([halves.0, halves.1].into_iter().filter(|it| !it.is_empty()))
+                    todo.extend([halves.0, halves.1].into_iter().filter(|it| !it.is_empty()));
                 }
                 Err(one) => {
-                    alone.push((one.subject().to_owned(), one.job().map(|job| job.version)))
+                    alone.push((one.subject().to_owned(), one.job().map(|job| job.version)));
                 }
             }
         }

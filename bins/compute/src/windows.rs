@@ -59,8 +59,11 @@ pub struct WindowWorker {
     partitions: Partitions,
     catalogue: Watch,
     /// The rules of the state of the catalogue that was seen last.
-    rules: Arc<Mutex<Option<(i64, Arc<Rules>)>>>,
+    rules: Arc<Mutex<Option<RulesOf>>>,
 }
+
+/// The rules of a generation of the catalogue.
+type RulesOf = (i64, Arc<Rules>);
 
 /// What a round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

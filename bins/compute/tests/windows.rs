@@ -57,14 +57,14 @@ impl World {
         self.applier.apply(&plan).await.unwrap();
     }
 
-    /// Of handle_time: start, hours, items and seconds of each window.
+    /// Of handle_time: start, hours, items and milliseconds of each window.
     async fn handle_time(
         &self,
         group_by: &str,
         size: &str,
-    ) -> BTreeMap<(String, String), (f64, i64, f64)> {
+    ) -> BTreeMap<(String, String), (f64, i64, i64)> {
         let sql = "SELECT group_key, to_char(window_start AT TIME ZONE 'UTC', 'MM-DD HH24:MI'), \
-                          extract(epoch FROM window_end - window_start)::float8 / 3600, items, numerator::float8 / scale \
+                          extract(epoch FROM window_end - window_start)::float8 / 3600, items, numerator \
                    FROM window_metrics_current WHERE tenant = 'acme' AND metric_type = 'handle_time' AND group_by = $1 AND size = $2";
         let rows = self
             .db
@@ -136,9 +136,9 @@ async fn a_day_is_that_of_the_groups_clock() {
     assert_eq!(
         days,
         BTreeMap::from([
-            (key(anna, "03-09 05:00"), (24.0, 1, 10.0)),
-            (key(anna, "03-10 05:00"), (23.0, 2, 50.0)),
-            (key(anna, "03-11 04:00"), (24.0, 1, 40.0)),
+            (key(anna, "03-09 05:00"), (24.0, 1, 10_000)),
+            (key(anna, "03-10 05:00"), (23.0, 2, 50_000)),
+            (key(anna, "03-11 04:00"), (24.0, 1, 40_000)),
         ])
     );
     // The queue has no zone of its own: UTC.
@@ -147,12 +147,12 @@ async fn a_day_is_that_of_the_groups_clock() {
     assert_eq!(
         days,
         BTreeMap::from([
-            (key(support, "03-10 00:00"), (24.0, 2, 30.0)),
-            (key(support, "03-11 00:00"), (24.0, 2, 70.0)),
+            (key(support, "03-10 00:00"), (24.0, 2, 30_000)),
+            (key(support, "03-11 00:00"), (24.0, 2, 70_000)),
         ])
     );
     let months = world.handle_time("", "month").await;
-    assert_eq!(months[&key("[]", "03-01 00:00")].2, 100.0);
+    assert_eq!(months[&key("[]", "03-01 00:00")].2, 100_000);
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn what_moves_leaves_nothing_behind() {
     let support = r#"["support"]"#;
     assert_eq!(
         half,
-        BTreeMap::from([(key(support, "03-10 04:00"), (0.5, 1, 10.0))])
+        BTreeMap::from([(key(support, "03-10 04:00"), (0.5, 1, 10_000))])
     );
     // A later end, as a revision: it counts in another window, and in that one only.
     let mut later = call("a", ANNA, FOUR + 2 * HOUR, 10);
@@ -176,7 +176,7 @@ async fn what_moves_leaves_nothing_behind() {
     let half = world.handle_time("queue", "30m").await;
     assert_eq!(
         half,
-        BTreeMap::from([(key(support, "03-10 06:00"), (0.5, 1, 10.0))])
+        BTreeMap::from([(key(support, "03-10 06:00"), (0.5, 1, 10_000))])
     );
     let cells = "SELECT count(*) FROM window_cells";
     assert!(world.count(cells).await > 0);
@@ -226,7 +226,7 @@ async fn weeks_and_months_that_were_left_are_computed_in_the_end() {
     world.fold(&calls).await;
     world.windows.drain().await.unwrap();
     assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
-    let total: f64 = (1..=400).sum::<i32>().into();
+    let total = 1000 * (1..=400).sum::<i64>();
     for size in ["30m", "day", "week", "month"] {
         for group_by in ["", "queue", "agent"] {
             let windows = world.handle_time(group_by, size).await;
@@ -235,7 +235,7 @@ async fn weeks_and_months_that_were_left_are_computed_in_the_end() {
                 assert_eq!((group_by, size), ("agent", "30m"));
                 continue;
             }
-            let sum: f64 = windows.values().map(|(_, _, seconds)| seconds).sum();
+            let sum: i64 = windows.values().map(|(_, _, millis)| millis).sum();
             assert_eq!(sum, total, "{group_by:?} by {size}");
             let items: i64 = windows.values().map(|(_, items, _)| items).sum();
             assert_eq!(items, 400, "{group_by:?} by {size}");
@@ -254,7 +254,7 @@ async fn a_zone_that_is_learnt_later_moves_the_days_that_were_there() {
     let days = world.handle_time("agent", "day").await;
     assert_eq!(
         days,
-        BTreeMap::from([(key(anna, "03-10 00:00"), (24.0, 1, 10.0))])
+        BTreeMap::from([(key(anna, "03-10 00:00"), (24.0, 1, 10_000))])
     );
     // On a later day the events state another zone.
     world
@@ -265,8 +265,8 @@ async fn a_zone_that_is_learnt_later_moves_the_days_that_were_there() {
     assert_eq!(
         days,
         BTreeMap::from([
-            (key(anna, "03-09 05:00"), (24.0, 1, 10.0)),
-            (key(anna, "03-11 04:00"), (24.0, 1, 5.0)),
+            (key(anna, "03-09 05:00"), (24.0, 1, 10_000)),
+            (key(anna, "03-11 04:00"), (24.0, 1, 5_000)),
         ])
     );
 }
@@ -287,7 +287,7 @@ async fn two_workers_at_once_leave_what_one_would_have_left() {
             .iter()
             .map(|(id, facts)| (id.as_str(), facts.clone()))
             .collect();
-        let (_, one, other) =
+        let ((), one, other) =
             tokio::join!(world.fold(&calls), world.windows.drain(), others.drain());
         one.unwrap();
         other.unwrap();

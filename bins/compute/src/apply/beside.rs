@@ -209,7 +209,7 @@ async fn journeys(
             .started_at
             .into_iter()
             .chain(known(|it| it.started_at));
-        let ends = beside.last_at.into_iter().chain(known(|it| it.ended_at));
+        let ends = beside.last_at.into_iter().chain(known(|it| it.last_at));
         let (Some(from), Some(to)) = (starts.min(), ends.max()) else {
             continue;
         };
@@ -221,11 +221,13 @@ async fn journeys(
                 to: to.max(from),
             });
         };
-        if !evaluated.news {
-            for version in &evaluated.planned.job_versions {
-                key.into_iter()
-                    .for_each(|key| touch(journeys::subject(key, Some(*version))));
+        // What jobs ask for may be switched off, so that news alone does not have it computed.
+        for version in &evaluated.planned.job_versions {
+            if let Some(key) = key {
+                touch(journeys::subject(key, Some(*version)));
             }
+        }
+        if !evaluated.news {
             continue;
         }
         for subject in key.into_iter().chain(old).collect::<BTreeSet<_>>() {

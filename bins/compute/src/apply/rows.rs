@@ -16,7 +16,7 @@ use store::metrics::MetricRow;
 #[derive(Debug)]
 pub(super) struct Rows<'a> {
     pub(super) choices: Choices<'a>,
-    rows: Vec<OwnedRow<'a>>,
+    owned: Vec<OwnedRow<'a>>,
     pub(super) interactions: Vec<Evaluated<'a>>,
 }
 
@@ -60,16 +60,19 @@ pub(super) struct Before {
     pub(super) open: bool,
     pub(super) customer_key: Option<String>,
     pub(super) started_at: Option<UtcMicros>,
-    pub(super) ended_at: Option<UtcMicros>,
+    /// When it ended, else when it was last heard of.
+    pub(super) last_at: Option<UtcMicros>,
 }
 
 impl Before {
-    pub(super) fn of(stored: &Locked) -> Self {
+    /// By its row and the session in it.
+    pub(super) fn of(stored: &Locked, session: &Session) -> Self {
+        let last_fact = || session.facts().iter().map(|fact| fact.at).max();
         Self {
             open: stored.status == Status::Open,
             customer_key: stored.customer_key.clone(),
             started_at: stored.started_at,
-            ended_at: stored.ended_at,
+            last_at: stored.ended_at.or_else(last_fact),
         }
     }
 }
@@ -90,7 +93,7 @@ impl<'a> Rows<'a> {
     pub(super) const fn new(choices: Choices<'a>) -> Self {
         Self {
             choices,
-            rows: Vec::new(),
+            owned: Vec::new(),
             interactions: Vec::new(),
         }
     }
@@ -114,47 +117,48 @@ impl<'a> Rows<'a> {
             agent_time: choice.agent_time,
             live: of.news && !of.swept,
         };
-        let from = self.rows.len();
-        self.rows.extend(metrics.into_iter().map(|metric| OwnedRow {
-            tenant,
-            interaction,
-            partition_at: of.partition_at,
-            metadata: metric.metadata.to_string(),
-            provenance: metric.provenance.to_string(),
-            metric,
-        }));
+        let from = self.owned.len();
+        self.owned
+            .extend(metrics.into_iter().map(|metric| OwnedRow {
+                tenant,
+                interaction,
+                partition_at: of.partition_at,
+                metadata: metric.metadata.to_string(),
+                provenance: metric.provenance.to_string(),
+                metric,
+            }));
         self.interactions.push(Evaluated {
             planned: of.planned,
             choice,
             news: of.news,
             before: of.before,
             beside: derive::beside(&timeline, wanted),
-            rows: from..self.rows.len(),
+            rows: from..self.owned.len(),
         });
     }
 
     /// How many rows there are.
     pub(super) const fn len(&self) -> usize {
-        self.rows.len()
+        self.owned.len()
     }
 
     /// All of them.
     pub(super) fn evaluated(
         &self,
     ) -> impl Iterator<Item = (&TenantId, &InteractionId, &MetricValue)> {
-        self.rows
+        self.owned
             .iter()
             .map(|row| (row.tenant, row.interaction, &row.metric))
     }
 
     /// Those of one interaction.
     pub(super) fn of(&self, evaluated: &Evaluated<'_>) -> impl Iterator<Item = &MetricValue> {
-        let rows = self.rows.get(evaluated.rows.clone()).unwrap_or_default();
+        let rows = self.owned.get(evaluated.rows.clone()).unwrap_or_default();
         rows.iter().map(|row| &row.metric)
     }
 
     pub(super) fn as_rows(&self) -> Vec<MetricRow<'_>> {
-        self.rows
+        self.owned
             .iter()
             .map(|row| MetricRow {
                 tenant: row.tenant.as_str(),

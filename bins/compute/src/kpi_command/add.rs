@@ -1,19 +1,25 @@
 //! `compute kpi add`, and what `activate` shares with it.
 
-use super::args::AddArgs;
+use super::args::{AddArgs, Output};
 use super::conflict::{Documents, conflicts};
 use super::database;
 use super::shelf::{Shelf, listed};
 use super::table::{Cell, Table};
+use super::windows;
 use crate::catalogue;
 use crate::definition_files::{self, Files};
 use anyhow::bail;
+use runtime::args::PostgresArgs;
 use schema::MetricVersion;
 use std::io::Write;
 use std::path::PathBuf;
 use store::Transaction;
 use store::definitions::{self, Inserted};
 use store::documents::{self, NewSchedule};
+use store::window_rebuild::Groups;
+
+/// What documents of places are called.
+const PLACES: &str = "places";
 
 /// One document, and whether it is new.
 #[derive(Debug)]
@@ -34,7 +40,11 @@ pub(super) async fn run(args: &AddArgs, out: &mut dyn Write) -> anyhow::Result<(
     // Rolled back where nothing is new, so that no replica reads the catalogue again for nothing.
     if added.iter().any(|added| added.is_new) {
         tx.commit().await?;
+    } else {
+        tx.rollback().await?;
     }
+    drop(client);
+    let moved = moves_windows(&added);
     let mut table = Table::new(&["kind", "name", "version", "result"]);
     for added in added {
         table.push(vec![
@@ -52,7 +62,30 @@ pub(super) async fn run(args: &AddArgs, out: &mut dyn Write) -> anyhow::Result<(
             }),
         ]);
     }
-    table.write(args.output, out)
+    table.write(args.output, out)?;
+    if moved {
+        // What is done is said before a look through all windows.
+        out.flush()?;
+        let marked = move_windows(&args.postgres).await?;
+        if args.output == Output::Table {
+            writeln!(out, "{marked}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there are other places now, and so other windows.
+pub(super) fn moves_windows(added: &[Added]) -> bool {
+    added
+        .iter()
+        .any(|added| added.is_new && added.kind == PLACES)
+}
+
+/// Has all windows computed again by the places that hold now, and says so.
+pub(super) async fn move_windows(args: &PostgresArgs) -> anyhow::Result<String> {
+    let store = database::open(args).await?;
+    let marked = windows::rebuild(&store, &Groups::default()).await?;
+    Ok(format!("other zones are other windows: {marked}"))
 }
 
 /// Stores everything in the paths, or says why nothing of it can be. The caller commits.
@@ -90,7 +123,7 @@ pub(super) async fn add(
         let places = &found.what;
         let inserted = catalogue::insert_places(tx, places, &found.text).await?;
         added.push(Added {
-            kind: "places",
+            kind: PLACES,
             name: String::new(),
             version: places.version(),
             is_new: is_new(&inserted)?,

@@ -125,8 +125,8 @@ pub enum KpiCommand {
     ///
     /// The views for dashboards switch in one transaction. Refused as long as the candidate was not
     /// computed wherever the current version was, or of a first version, wherever an interaction has
-    /// ended: the answer names the `backfill replay` that does it. The version replaced goes on being
-    /// computed, for `rollback`.
+    /// ended: the answer names the `backfill replay` that does it. Refused, too, while windows wait to
+    /// be computed. The version replaced goes on being computed, for `rollback`.
     ///
     /// Example:
     ///   compute kpi promote adjusted_aht@2
@@ -174,6 +174,17 @@ pub enum KpiCommand {
     ///   compute kpi findings --output csv
     #[command(verbatim_doc_comment)]
     Findings(FindingsArgs),
+    /// How far windows are computed; with --rebuild: compute them again
+    ///
+    /// Whatever changes a window leaves a mark until it is computed. --rebuild marks all that there is of
+    /// a stretch, for running computes to do: the windows come out the same, unless they were damaged or
+    /// another document of places puts a group into another zone (`compute kpi add` does it then).
+    ///
+    /// Examples:
+    ///   compute kpi windows
+    ///   compute kpi windows --rebuild --tenant acme --from 2024-03-01T00:00:00Z --to 2024-04-01T00:00:00Z
+    #[command(verbatim_doc_comment)]
+    Windows(WindowsArgs),
 }
 
 impl KpiCommand {
@@ -195,6 +206,7 @@ impl KpiCommand {
             Self::Schedules(args) => &args.shelf.postgres,
             Self::Places(args) => &args.postgres,
             Self::Findings(args) => &args.postgres,
+            Self::Windows(args) => &args.postgres,
         })
     }
 }
@@ -493,6 +505,33 @@ pub struct PlacesArgs {
 /// Flags of `kpi findings`.
 #[derive(Debug, Args)]
 pub struct FindingsArgs {
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) postgres: DatabaseArgs,
+}
+
+/// Flags of `kpi windows`.
+#[derive(Debug, Args)]
+pub struct WindowsArgs {
+    /// Have all windows computed again
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+
+    /// Of this organisation only
+    #[arg(long, requires = "rebuild", value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
+
+    /// From this instant on
+    #[arg(long, requires = "rebuild", value_parser = instant, value_name = "INSTANT")]
+    pub(crate) from: Option<UtcMicros>,
+
+    /// Before this instant
+    #[arg(long, requires = "rebuild", value_parser = instant, value_name = "INSTANT")]
+    pub(crate) to: Option<UtcMicros>,
+
     /// How rows are printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,

@@ -11,6 +11,7 @@ use super::conflict::unlike;
 use super::database;
 use super::shelf::{Entry, Shelf};
 use super::subject::{Exact, Reference, Subject};
+use super::windows;
 use crate::catalogue;
 use anyhow::{Context as _, bail};
 use kpi::Grain;
@@ -46,10 +47,11 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
     let tx = client.transaction().await?;
     definitions::change(&tx).await?;
     let mut shelf = Shelf::of(catalogue::load(&tx).await?);
-    let mut news = false;
+    let (mut news, mut moved) = (false, false);
     if !files.is_empty() {
         let (added, read) = add::add(&tx, &files, &shelf).await?;
         news = added.iter().any(|added| added.is_new);
+        moved = add::moves_windows(&added);
         wanted.extend(read.definitions.iter().map(|found| Exact {
             name: found.what.name().to_owned(),
             version: found.what.version(),
@@ -84,6 +86,9 @@ pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow
     }
     // What is done is said before a look that can take minutes.
     out.flush()?;
+    if moved {
+        writeln!(out, "{}", add::move_windows(&args.postgres).await?)?;
+    }
     let mut switched = switched.iter();
     let first = switched.find(|(_, _, before)| !before.is_switched_on());
     if let Some((exact, _, _)) = first {
@@ -176,6 +181,12 @@ pub(super) async fn promote(args: &PromoteArgs, out: &mut dyn Write) -> anyhow::
     refuse_unlike(entry, &shelf)?;
     let current = shelf.current(&exact.name).map(|entry| entry.version);
     if let Some(refusal) = past::incomplete(&client, exact, current).await? {
+        bail!("{refusal}");
+    }
+    let definition = entry.definition()?;
+    if definition.windows().is_some()
+        && let Some(refusal) = windows::behind(&client).await?
+    {
         bail!("{refusal}");
     }
     let after = Some(exact.version);

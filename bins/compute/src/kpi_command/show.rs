@@ -101,14 +101,14 @@ fn windows(entry: &Entry) -> Option<String> {
             words.push_str(size.name());
         }
         if let Some(shift) = &set.shift {
-            words.push_str(&format!(" of {}@{}", shift.name(), shift.version()));
+            words.extend([" of ", shift.name(), "@", &shift.version().to_string()]);
         }
     }
     let settles = match rule.settles_after.0 {
         millis if millis % DAY_MILLIS == 0 => format!("{}d", millis / DAY_MILLIS),
         millis => format!("{}s", millis / 1000),
     };
-    words.push_str(&format!("; settled {settles} after the end"));
+    words.extend(["; settled ", &settles, " after the end"]);
     Some(words)
 }
 

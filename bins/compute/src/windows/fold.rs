@@ -58,19 +58,18 @@ impl<'r> Fold<'r> {
     fn group(&mut self, by: usize, of: &Dimensions<'_>) -> usize {
         let group_by = &self.rules.by()[by];
         group_by.key_into(of, &mut self.key);
-        let group = match self.known[by].get(self.key.as_str()) {
-            Some(group) => *group,
-            None => {
-                let group = self.groups.len();
-                let key = group_by.key(of);
-                self.known[by].insert(key.clone(), group);
-                self.groups.push(Group {
-                    by,
-                    key,
-                    cells: Vec::new(),
-                });
-                group
-            }
+        let group = if let Some(group) = self.known[by].get(self.key.as_str()) {
+            *group
+        } else {
+            let group = self.groups.len();
+            let key = group_by.key(of);
+            self.known[by].insert(key.clone(), group);
+            self.groups.push(Group {
+                by,
+                key,
+                cells: Vec::new(),
+            });
+            group
         };
         self.of_item[by] = Some(group);
         group
