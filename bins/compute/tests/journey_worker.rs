@@ -501,7 +501,7 @@ async fn expected(world: &World, contacts: &[Contact]) -> BTreeMap<(String, Stri
                 swept: false,
             })
             .collect();
-        for index in 0..contacts.len() {
+        for (index, contact) in contacts.iter().enumerate() {
             let mut rows = Vec::new();
             active
                 .catalogue
@@ -510,7 +510,7 @@ async fn expected(world: &World, contacts: &[Contact]) -> BTreeMap<(String, Stri
                 let reason = row.metadata.reason.as_ref().map(ToString::to_string);
                 let value = row.value.map(|value| value.to_string());
                 shown.insert(
-                    (contacts[index].id.clone(), row.metric.to_string()),
+                    (contact.id.clone(), row.metric.to_string()),
                     value.or(reason).unwrap(),
                 );
             }
