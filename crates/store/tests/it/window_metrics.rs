@@ -350,6 +350,75 @@ async fn a_month_of_one_kpi_reads_along_the_index_and_no_other_month() {
     }
 }
 
+/// Roles belong to the server and not to the database, so the names are this test's own.
+#[tokio::test]
+async fn everybody_reads_windows_and_gauges_and_compute_alone_the_items() {
+    let db = TestDb::new().await;
+    let client = db.client().await;
+    let of_test = |name: &str| format!("kpiline_test_windows_{name}_{}", std::process::id());
+    let names = ["compute", "read"];
+    for name in names {
+        let role = of_test(name);
+        client
+            .batch_execute(&format!("CREATE ROLE {role}"))
+            .await
+            .unwrap();
+    }
+    for file in ["windows", "live"] {
+        let file = store::migrate::FILES
+            .iter()
+            .find(|known| known.name == file)
+            .unwrap();
+        let grants = &file.text[file.text.rfind("DO $$").unwrap()..];
+        let grants = names.iter().fold(grants.to_owned(), |sql, name| {
+            sql.replace(&format!("kpiline_{name}"), &of_test(name))
+        });
+        client.batch_execute(&grants).await.unwrap();
+    }
+    let mut found = Vec::new();
+    for name in names {
+        for table in [
+            "window_metrics_current",
+            "live_gauges",
+            "window_items",
+            "window_cells",
+        ] {
+            for right in ["SELECT", "DELETE"] {
+                let may: bool = client
+                    .query_one(
+                        "SELECT has_table_privilege($1, $2, $3)",
+                        &[&of_test(name), &table, &right],
+                    )
+                    .await
+                    .unwrap()
+                    .get(0);
+                found.extend(may.then(|| format!("{name} {right} {table}")));
+            }
+        }
+    }
+    for name in names {
+        let role = of_test(name);
+        client
+            .batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        found,
+        [
+            "compute SELECT window_metrics_current",
+            "compute SELECT live_gauges",
+            "compute SELECT window_items",
+            "compute DELETE window_items",
+            "compute SELECT window_cells",
+            "compute DELETE window_cells",
+            "read SELECT window_metrics_current",
+            "read SELECT live_gauges",
+            "read SELECT window_cells",
+        ]
+    );
+}
+
 /// A row that is looked up by its whole key is found by it, also where nobody has gathered statistics yet: an index of fewer columns looks
 /// as good then, and holds thousands of rows for the same columns.
 #[tokio::test]
