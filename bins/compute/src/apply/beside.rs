@@ -30,8 +30,10 @@ pub(super) async fn write(
     let mut cells = Cells::new();
     items(tx, rows, &mut cells).await?;
     let noted = memory.note(tx, &rows.interactions, planned).await?;
-    let mut changed = activity(tx, &rows.interactions).await?;
-    changed.extend(agent_facts(tx, rows, planned).await?);
+    let mut asked = Asked::default();
+    let mut changed = activity(tx, &rows.interactions, &mut asked).await?;
+    changed.extend(agent_facts(tx, rows, planned, &mut asked).await?);
+    asked.write(tx).await?;
     let journeys = journeys(tx, &rows.interactions).await?;
     live_now(tx, &rows.interactions).await?;
     let cells = cells
@@ -86,6 +88,7 @@ fn adds<'r>(rows: &Rows<'_>, beside: &'r Beside, row: &'r MetricValue) -> Option
 async fn activity(
     tx: &Transaction<'_>,
     interactions: &[Evaluated<'_>],
+    retired: &mut Asked,
 ) -> Result<Vec<Changed>, StoreError> {
     let asked = || interactions.iter().filter(|it| it.choice.agent_time);
     let keys: Vec<(&str, &str)> = asked().map(Evaluated::key).collect();
@@ -114,24 +117,40 @@ async fn activity(
                 to: until.unwrap_or_else(|| leg.busy.from.plus(ASKED_REACH)),
             }
         }));
-        ask(tx, &evaluated.beside, evaluated).await?;
+        let agents = evaluated.beside.busy.iter().map(|leg| leg.agent.as_str());
+        let tenant = evaluated.planned.tenant.as_str();
+        retired.add(tenant, agents, &evaluated.choice.asked_of_agents);
     }
     Ok(changed)
 }
 
-/// Has definitions about agents' time that are switched off evaluated for the agents of an interaction.
-async fn ask(
-    tx: &Transaction<'_>,
-    beside: &Beside,
-    evaluated: &Evaluated<'_>,
-) -> Result<(), StoreError> {
-    let tenant = evaluated.planned.tenant.as_str();
-    let agents: Vec<(&str, &str)> = beside
-        .busy
-        .iter()
-        .map(|leg| (tenant, leg.agent.as_str()))
-        .collect();
-    agents::ask(tx, &agents, &evaluated.choice.asked_of_agents).await
+/// Definitions about agents' time that are switched off and that jobs ask for, and of whom. In one statement, which locks the agents in the
+/// order of their keys.
+#[derive(Default)]
+struct Asked {
+    agents: BTreeSet<(String, String)>,
+    definitions: BTreeSet<i32>,
+}
+
+impl Asked {
+    fn add<'a>(
+        &mut self,
+        tenant: &str,
+        agents: impl Iterator<Item = &'a str>,
+        definitions: &[i32],
+    ) {
+        if !definitions.is_empty() {
+            self.definitions.extend(definitions);
+            self.agents
+                .extend(agents.map(|agent| (tenant.to_owned(), agent.to_owned())));
+        }
+    }
+
+    async fn write(self, tx: &Transaction<'_>) -> Result<(), StoreError> {
+        let agents: Vec<_> = self.agents.into_iter().collect();
+        let definitions: Vec<i32> = self.definitions.into_iter().collect();
+        agents::ask(tx, &agents, &definitions).await
+    }
 }
 
 /// What was said of agents.
@@ -139,6 +158,7 @@ async fn agent_facts(
     tx: &Transaction<'_>,
     rows: &Rows<'_>,
     planned: &[PlannedAgent],
+    retired: &mut Asked,
 ) -> Result<Vec<Changed>, StoreError> {
     let facts: Vec<AgentFactRow<'_>> = planned
         .iter()
@@ -164,11 +184,11 @@ async fn agent_facts(
                 to: until.unwrap_or_else(|| event.fact.at.plus(ASKED_REACH)),
             }
         }));
-        let asked = rows
+        let definitions = rows
             .choices
             .active()
             .retired_agent_time(&agent.job_versions);
-        agents::ask(tx, &[(tenant, id)], &asked).await?;
+        retired.add(tenant, [id].into_iter(), &definitions);
     }
     Ok(changed)
 }
