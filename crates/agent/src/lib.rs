@@ -8,7 +8,8 @@
 //!   and in any case no longer than that; one with neither holds for [`Rules::open_cap`] and is unknown afterwards, flagged
 //!   [`State::capped`].
 //! - Of two statements of one track at one instant the greater holds, by revision stamp, kind of source, then content.
-//! - The presence `offline` is never capped: who signed out stays out. It also ends what the router said up to then.
+//! - The presence `offline` is never capped: who signed out stays out. It also ends what the router said up to then. The routing status
+//!   `off_queue` is never capped either: a sign-out states it a moment after the presence.
 //! - The reason goes with the presence it was stated with. The team holds from the statement that names it until another one does.
 //! - Time of which nothing is known is an interval like any other, with nothing in it.
 //!

@@ -1,7 +1,7 @@
 //! The tracks of what is stated: which statement holds when.
 
 use crate::span::Span;
-use schema::{AgentFact, FactKey, Millis, Presence, Track, UtcMicros};
+use schema::{AgentFact, FactKey, Millis, Presence, Routing, Track, UtcMicros};
 use std::collections::BTreeMap;
 
 /// The end of what does not end.
@@ -104,6 +104,13 @@ fn with_ends<'a, 'b>(
     stated.iter().copied().zip(ends)
 }
 
+/// Whether it states that the agent works no more: nobody comes back from that without a word, so it needs no cap. The router says so a
+/// moment after the presence, and only once: else every night would end as unknown.
+fn is_gone(fact: &AgentFact) -> bool {
+    let statement = &fact.statement;
+    statement.presence == Some(Presence::Offline) || statement.routing == Some(Routing::OffQueue)
+}
+
 /// How long each statement holds, and where its track is capped. `ended` tells what else ends a statement that began at an instant.
 fn spans<'a>(
     stated: &[&'a AgentFact],
@@ -113,10 +120,9 @@ fn spans<'a>(
     let mut spans = Vec::with_capacity(stated.len());
     for (fact, next) in with_ends(stated) {
         let last = next.min(ended(fact.at));
-        let signed_out = fact.statement.presence == Some(Presence::Offline);
         let cap = match fact.until {
             Some(_) => NEVER,
-            None if signed_out => NEVER,
+            None if is_gone(fact) => NEVER,
             None => fact.at.plus(open_cap),
         };
         let to = last.min(cap).min(fact.until.unwrap_or(NEVER));

@@ -110,6 +110,58 @@ fn a_state_without_news_for_too_long_is_unknown_and_flagged() {
 }
 
 #[test]
+fn a_night_after_a_sign_out_is_no_unknown_time() {
+    // The router's word comes a moment after the presence, and nothing more until the next morning.
+    assert_eq!(
+        told(
+            &[
+                presence(1_000, Presence::OnQueue),
+                routing(1_000, Routing::Idle),
+                presence(3_000, Presence::Offline),
+                routing(3_100, Routing::OffQueue),
+                presence(25_000, Presence::Available),
+                presence(27_000, Presence::OnQueue),
+                routing(27_100, Routing::Idle),
+            ],
+            &[]
+        ),
+        [
+            "0-1000",
+            "1000-3000 on_queue r:idle",
+            "3000-3100 offline",
+            "3100-25000 offline r:off_queue",
+            "25000-27000 available r:off_queue",
+            "27000-27100 on_queue r:off_queue",
+            "27100-30000 on_queue r:idle",
+        ]
+    );
+    let night = [
+        presence(3_000, Presence::Offline),
+        routing(3_100, Routing::OffQueue),
+    ];
+    let standing = standing(&night, &[], at(90_000), &RULES);
+    assert_eq!((standing.state.capped, standing.changes_at), (false, None));
+}
+
+#[test]
+fn a_presence_that_nobody_ended_is_capped_whatever_the_router_said() {
+    assert_eq!(
+        told(
+            &[
+                presence(1_000, Presence::Busy),
+                routing(1_000, Routing::OffQueue),
+            ],
+            &[]
+        ),
+        [
+            "0-1000",
+            "1000-11000 busy r:off_queue",
+            "11000-30000 r:off_queue capped",
+        ]
+    );
+}
+
+#[test]
 fn a_stated_end_holds_however_late_and_what_follows_is_unknown() {
     let until = |millis, fact: AgentFact| AgentFact {
         until: Some(at(millis)),
@@ -164,8 +216,7 @@ fn a_later_presence_does_not_bring_back_what_a_sign_out_ended() {
             "3000-4000 available",
             "4000-5000 available r:off_queue",
             "5000-6000 offline",
-            "6000-16000 offline r:off_queue",
-            "16000-30000 offline capped",
+            "6000-30000 offline r:off_queue",
         ],
         "what the router says at the very instant is ended, what it says later holds"
     );
