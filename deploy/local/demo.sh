@@ -115,14 +115,21 @@ if [ -n "$PRIVATE_BROKER" ]; then
     KPILINE_AMQP_URL=$(rabbitmq_url kpiline-demo)
 fi
 PSQL=$(psql_command)
-export KPILINE_DATABASE_URL KPILINE_AMQP_URL KPILINE_QUEUE_PREFIX
 DEMO_SECRET=$(random_word)
+KPILINE_CUSTOMER_KEY=$(random_word)$(random_word)
+export KPILINE_DATABASE_URL KPILINE_AMQP_URL KPILINE_QUEUE_PREFIX KPILINE_CUSTOMER_KEY
 
 step "Build ($LINE_PROFILE)"
 line_build
 
 step "Migrate"
 "$(line_program compute)" migrate 2>>"$LOG_DIR/migrate.log" >&2 || { cat "$LOG_DIR/migrate.log" >&2 && die "the migrations could not be applied"; }
+
+# A definition holds for every organisation in a database: in one that is not ours nothing is switched on.
+if [ -n "$PRIVATE_DATABASE" ]; then
+    step "Switch on a service level, occupancy and first contact resolution"
+    demo_windows_on >&2
+fi
 
 step "Start ingest, compute, deliver and the two platforms' doubles"
 HTTP_PORT=$(free_port 8080)
@@ -159,6 +166,8 @@ step "Import history in the platforms' own formats"
 demo_import
 watch_until "rows waiting to be pushed" demo_waiting 0
 
+watch_until "marks of windows" demo_marks 0
+
 step "Send everything again, in another order"
 DEMO_BEFORE=$(demo_fingerprint)
 DEMO_PUSHED=$(demo_pushed)
@@ -168,7 +177,6 @@ watch_until "events received, of $((2 * EVENTS)) sent" demo_counted "+$((2 * EVE
 DEMO_AGAIN=$(demo_fingerprint)
 DEMO_PUSHED_AGAIN=$(demo_pushed)
 
-# A definition holds for every organisation in a database: in one that is not ours nothing is switched on.
 DEMO_PROMOTED='' DEMO_ROLLED_BACK=''
 if [ -n "$PRIVATE_DATABASE" ]; then
     step "Change a KPI's rule: try it out, switch it on, compute the past, promote it, roll it back"
