@@ -13,6 +13,7 @@ use store::agents::{self, ActivityRow, AgentFactRow, Changed};
 use store::journeys::{self, Left};
 use store::live::{self, LiveRow};
 use store::marks::{self, Kind, Mark};
+use store::partitions;
 use store::window_items::Source;
 use store::{StoreError, Transaction};
 use window::Cell;
@@ -68,10 +69,11 @@ async fn items(tx: &Transaction<'_>, rows: &Rows<'_>, cells: &mut Cells) -> Resu
     items::write(tx, Source::Interaction, &contributions, cells).await
 }
 
-/// `None` of a row without a value, or whose definition has no windows.
+/// `None` of a row without a value, or whose definition has no windows, or that would count at an instant for which there can be none.
 fn adds<'r>(rows: &Rows<'_>, beside: &'r Beside, row: &'r MetricValue) -> Option<Adds<'r>> {
+    let counted_at = row.counted_at.filter(|at| partitions::is_plausible(*at))?;
     Some(Adds {
-        cell: Cell::of(row.counted_at?),
+        cell: Cell::of(counted_at),
         agent: row.agent.as_ref().map(schema::AgentId::as_str),
         queue: row.queue.as_ref().map(schema::QueueId::as_str),
         media: beside.media.as_deref(),
