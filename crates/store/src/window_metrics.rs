@@ -10,6 +10,7 @@ use crate::pool::Transaction;
 use crate::sql::{self, Sql};
 use crate::types::{Instant, Json};
 use row::Key;
+use schema::Millis;
 
 static UPSERT: Sql = Sql {
     step: "upsert window_metrics",
@@ -43,13 +44,13 @@ static LEFT: Sql = Sql {
     step: "look for window_metrics that nothing is in",
     text: "SELECT c.n, w.window_start \
            FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], \
-                       $9::timestamptz[]) \
-                WITH ORDINALITY AS c (metric_type, metric_version, group_by, size, group_key, from_at, to_at, kept, n) \
+                       $9::timestamptz[], $12::timestamptz[]) \
+                WITH ORDINALITY AS c (metric_type, metric_version, group_by, size, group_key, from_at, to_at, kept, since, n) \
            CROSS JOIN LATERAL (SELECT window_start FROM window_metrics w \
                                WHERE w.tenant = $1 AND w.metric_type = c.metric_type AND w.metric_version = c.metric_version \
                                  AND w.group_by = c.group_by AND w.size = c.size AND w.group_key = c.group_key \
-                                 AND w.window_start >= c.from_at AND w.window_start < c.to_at \
-                                 AND w.window_start >= $10 AND w.window_start < $11 \
+                                 AND w.window_start > c.since AND w.window_start < c.to_at AND w.window_end > c.from_at \
+                                 AND w.window_start > $10 AND w.window_start < $11 \
                                  AND w.window_start IS DISTINCT FROM c.kept OFFSET 0) w",
 };
 
@@ -65,7 +66,8 @@ static REMOVE: Sql = Sql {
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&UPSERT, &LEFT, &REMOVE];
 
-/// Writes rows that are new or changed, and deletes rows that start within a covered stretch and are not among these.
+/// Writes rows that are new or changed, and deletes rows that reach into a covered stretch and are not among these: also such as begin
+/// before it, by another clock than that of today.
 ///
 /// A change of the zone data's version alone is no change. Of several rows with one key the last holds. The months must exist, see
 /// [`crate::partitions`].
@@ -197,15 +199,27 @@ async fn remove(
     sql::execute(tx, &REMOVE, params).await
 }
 
-/// The keys of rows that start within a covered stretch and were not kept.
+/// A window of this size begins less than this before any instant in it; that of a shift as well, which may be a chain of shifts.
+fn reach(size: &str) -> Millis {
+    const HOUR: i64 = 3_600_000;
+    Millis(match size {
+        "15m" | "30m" | "60m" => HOUR,
+        "day" => 2 * 24 * HOUR,
+        "week" | "shift" => 9 * 24 * HOUR,
+        _ => 33 * 24 * HOUR,
+    })
+}
+
+/// The keys of rows that reach into a covered stretch and were not kept.
 async fn left<'c>(
     tx: &Transaction<'_>,
     tenant: &str,
     kept: &[&WindowRow<'_>],
     covered: &[Covered<'c>],
 ) -> Result<Vec<Key<'c>>, StoreError> {
+    let since = |stretch: &Covered<'_>| stretch.from.plus(Millis(-reach(stretch.size).0));
     let (Some(first), Some(last)) = (
-        covered.iter().map(|stretch| stretch.from).min(),
+        covered.iter().map(since).min(),
         covered.iter().map(|stretch| stretch.to).max(),
     ) else {
         return Ok(Vec::new());
@@ -226,6 +240,7 @@ async fn left<'c>(
     let from = column(&covered, |stretch| Instant(stretch.from));
     let to = column(&covered, |stretch| Instant(stretch.to));
     let first_kept = column(&covered, one_kept);
+    let since = column(&covered, |stretch| Instant(since(stretch)));
     let params: sql::Params<'_> = &[
         &tenant,
         &metric_type,
@@ -238,6 +253,7 @@ async fn left<'c>(
         &first_kept,
         &Instant(first),
         &Instant(last),
+        &since,
     ];
     let mut left = Vec::new();
     for row in sql::query(tx, &LEFT, params).await? {

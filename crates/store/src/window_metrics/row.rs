@@ -63,7 +63,7 @@ pub struct WindowRow<'a> {
     pub settles_at: UtcMicros,
 }
 
-/// A stretch that was computed again: rows that start in it and were not written have nothing in them any more.
+/// A stretch that was computed again: rows that reach into it and were not written have nothing in them any more, or go by another clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Covered<'a> {
     /// The KPI's name.
@@ -76,7 +76,7 @@ pub struct Covered<'a> {
     pub group_key: &'a str,
     /// The size of the windows.
     pub size: &'a str,
-    /// The first start of a window that is covered.
+    /// The first instant that is covered.
     pub from: UtcMicros,
     /// The first instant after.
     pub to: UtcMicros,

@@ -168,6 +168,37 @@ async fn a_covered_window_that_has_nothing_in_it_goes_and_no_other_one() {
     );
 }
 
+/// The zone of an agent becomes known, or another one: the windows of the old clock lie across those of the new.
+#[tokio::test]
+async fn a_window_of_another_clock_that_reaches_into_a_covered_one_goes() {
+    let (db, store) = db().await;
+    let key = "[\"a\"]";
+    let day = |hours: i64| {
+        let start = UtcMicros(MAY.0 - MAY.0 % (48 * HALF) + hours * 2 * HALF);
+        WindowRow {
+            size: "day",
+            window_start: start,
+            window_end: UtcMicros(start.0 + 48 * HALF),
+            ..row(key, 0)
+        }
+    };
+    let old = [day(4), day(28), day(52)];
+    assert_eq!(write(&store, &old, &[]).await, written(3, 0));
+    let new = [day(29)];
+    let of_day = |row: &WindowRow<'_>| Covered {
+        size: "day",
+        from: row.window_start,
+        to: row.window_end,
+        ..covered(key, 0, 0)
+    };
+    assert_eq!(
+        write(&store, &new, &[of_day(&new[0])]).await,
+        written(1, 2),
+        "the one that begins an hour before it as well, and not the one that ends by then"
+    );
+    assert_eq!(seen(&db, REVISIONS).await, ["[\"a\"]|1", "[\"a\"]|1"]);
+}
+
 #[tokio::test]
 async fn nothing_that_is_no_number_is_stored() {
     let (_db, store) = db().await;
