@@ -212,6 +212,11 @@ impl JourneyField {
             Self::Position | Self::First | Self::SincePrevious => false,
         }
     }
+
+    /// Whether a repeat decides it for good, whatever comes behind that.
+    pub(crate) const fn ends_with_a_repeat(self) -> bool {
+        matches!(self, Self::Repeated | Self::UntilNext)
+    }
 }
 
 fields! {

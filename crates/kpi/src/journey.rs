@@ -23,8 +23,17 @@ pub struct JourneyRule {
     pub(crate) within: Millis,
     /// Which contacts count.
     pub(crate) repeat: Expression,
-    /// Whether a rule looks at contacts still to come, so that a verdict has to wait for them.
-    pub(crate) looks_ahead: bool,
+    pub(crate) ahead: Ahead,
+}
+
+/// Whether rules look at contacts still to come, so that a verdict has to wait for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    No,
+    /// A repeat decides at once: it is one for good.
+    UntilARepeat,
+    /// Nothing does. A count that were shown once there is a repeat would leave out those who never came back.
+    ToTheEnd,
 }
 
 impl JourneyRule {
@@ -123,7 +132,7 @@ impl<'a, 'l> Journey<'a, 'l> {
         let record = &self.records[self.place_of(index)?];
         Stage::of(record).filter(|stage| stage.withheld.is_none())?;
         let rules = which.iter().filter_map(|place| self.definition(*place));
-        let waiting = rules.filter(|(_, rule, _)| rule.looks_ahead);
+        let waiting = rules.filter(|(_, rule, _)| rule.ahead != Ahead::No);
         let within = waiting.map(|(_, rule, _)| rule.within).max()?;
         Some(end_of(record).plus(within))
     }
@@ -177,10 +186,14 @@ impl<'a, 'l> Journey<'a, 'l> {
             if measure(definition, &scene, run, watcher, &mut row) {
                 note_zone_data(&mut row, self.library);
             }
-            let waits = rule.looks_ahead && as_of < end_of(record).plus(rule.within);
-            // A repeat is one for good, and so is what a rule leaves out.
-            let settled = scene.is_repeated() || row.metadata.reason.is_some();
-            if waits && !settled {
+            let waits = match rule.ahead {
+                Ahead::No => false,
+                Ahead::UntilARepeat => !scene.is_repeated(),
+                Ahead::ToTheEnd => true,
+            };
+            let is_early = waits && as_of < end_of(record).plus(rule.within);
+            // What a rule leaves out is left out for good.
+            if is_early && row.metadata.reason.is_none() {
                 row.value = None;
                 row.metadata.reason = Some(Reason::NOT_FINAL);
             }

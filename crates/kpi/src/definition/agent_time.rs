@@ -48,21 +48,25 @@ impl<'t> Reader<'t, '_> {
         let denominator = self.rule(table, "denominator", "denominator", rules, is_bool);
         let is_ratio = table.contains_key("denominator");
         let (unit, aggregation, what) = if is_ratio {
-            (Unit::Share, Aggregation::Mean, "a ratio of times")
+            (Unit::Share, Aggregation::Mean, "of a ratio of times")
         } else {
-            (Unit::Seconds, Aggregation::Sum, "a time")
+            (
+                Unit::Seconds,
+                Aggregation::Sum,
+                "of a time, without a `denominator`,",
+            )
         };
         if common.unit.is_some_and(|stated| stated != unit)
             && let Some(value) = table.get("unit")
         {
-            let message = format!("the unit of {what} is {}", unit.name());
+            let message = format!("the unit {what} is {}", unit.name());
             self.document.problem(value.span().start, message);
         }
         if common.aggregations != [aggregation]
             && let Some(value) = table.get("aggregations")
         {
             let message =
-                format!("{what} is put together as [\"{aggregation}\"] and in no other way");
+                format!("the aggregation {what} is [\"{aggregation}\"] and no other");
             self.document.problem(value.span().start, message);
         }
         if is_ratio && denominator.is_none() {

@@ -2,7 +2,7 @@
 
 use super::read::{Reader, Rules};
 use crate::document::Text;
-use crate::journey::JourneyRule;
+use crate::journey::{Ahead, JourneyRule};
 use crate::words::WORDS;
 use expression::{Expression, Type};
 use schema::Millis;
@@ -19,7 +19,7 @@ const WITHIN: (Millis, Millis) = (Millis(MINUTE), Millis(366 * DAY));
 const REPEAT: &str = r#"(!has(interaction.direction) || interaction.direction == "inbound") && !interaction.callback"#;
 
 impl<'t> Reader<'t, '_> {
-    /// The rule of the table `[journey]`; `looks_ahead` is to be found out when all rules are known.
+    /// The rule of the table `[journey]`; `ahead` is to be found out when all rules are known.
     pub(super) fn journey(
         &mut self,
         table: &DeTable<'t>,
@@ -63,7 +63,7 @@ impl<'t> Reader<'t, '_> {
         Some(JourneyRule {
             within: within?,
             repeat,
-            looks_ahead: false,
+            ahead: Ahead::No,
         })
     }
 

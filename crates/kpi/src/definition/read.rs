@@ -5,6 +5,7 @@ use super::{Aggregation, Definition, Exclusion, Grain, OnExcluded, Priority};
 use crate::digest::digest;
 use crate::document::{Document, Problem, Text, whole_number};
 use crate::fields::JourneyField;
+use crate::journey::Ahead;
 use crate::library::Library;
 use crate::record::ZoneRule;
 use crate::trial;
@@ -223,9 +224,9 @@ impl<'t> Reader<'t, '_> {
             journey: journey.map_or(Some(None), |rule| rule.map(Some))?,
             agent_time: agent_time.map_or(Some(None), |rule| rule.map(Some))?,
         };
-        let looks_ahead = looks_ahead(&definition);
+        let ahead = Ahead::of(&definition);
         if let Some(rule) = &mut definition.journey {
-            rule.looks_ahead = looks_ahead;
+            rule.ahead = ahead;
         }
         Some((definition, rules))
     }
@@ -470,17 +471,29 @@ impl<'t> Reader<'t, '_> {
     }
 }
 
-/// Whether a rule looks at contacts that may still be to come.
-fn looks_ahead(definition: &Definition) -> bool {
-    let filter = definition.filter.iter();
-    let exclusions = definition.exclusions.iter();
-    let rules = filter.chain(exclusions.map(|exclusion| &exclusion.when));
-    rules.chain([&definition.value]).any(|rule| {
-        rule.reads().iter().any(|read| {
-            let field = JourneyField::from_id(read.field);
-            read.object == WORDS.kinds.journey && field.is_some_and(JourneyField::looks_ahead)
-        })
-    })
+impl Ahead {
+    /// How far the rules look at contacts that may still be to come.
+    fn of(definition: &Definition) -> Self {
+        let filter = definition.filter.iter();
+        let exclusions = definition.exclusions.iter();
+        let rules = filter.chain(exclusions.map(|exclusion| &exclusion.when));
+        let reads = rules
+            .chain([&definition.value])
+            .flat_map(Expression::reads)
+            .filter(|read| read.object == WORDS.kinds.journey);
+        let fields: Vec<JourneyField> = reads
+            .filter_map(|read| JourneyField::from_id(read.field))
+            .filter(|field| field.looks_ahead())
+            .collect();
+        // How many contacts there are a repeat does not decide, for there may be another one.
+        let repeat_decides = fields.iter().any(|field| field.ends_with_a_repeat())
+            && !fields.contains(&JourneyField::Contacts);
+        match fields.is_empty() {
+            true => Self::No,
+            false if repeat_decides => Self::UntilARepeat,
+            false => Self::ToTheEnd,
+        }
+    }
 }
 
 /// Whether the type of a value can be counted in the unit. An unknown unit has its own problem.

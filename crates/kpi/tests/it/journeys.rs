@@ -231,6 +231,11 @@ fn a_verdict_waits_until_nothing_can_change_it() {
         shown_as_of(RESOLVED, "share", &calls, DAY + 60),
         ["0", "absent: filtered"]
     );
+    // How often the customer came back it does not decide, and those who never will are not known before either.
+    let contacts = "filter = 'journey.first'\nvalue = 'journey.contacts'\n[journey]\nwithin = '7d'";
+    let count = |as_of| shown_as_of(contacts, "count", &calls, as_of)[0].clone();
+    assert_eq!(count(until - 1), "absent: not_final");
+    assert_eq!(count(until), "2");
     // What only looks back has nothing to wait for.
     let repeats = "value = '!journey.first'\n[journey]\nwithin = '7d'";
     assert_eq!(shown_as_of(repeats, "share", &calls, 0), ["0", "1"]);
