@@ -169,7 +169,7 @@ async fn every_window_is_that_of_a_naive_truth_and_nothing_moves_when_all_comes_
     if !truth::is_at_hand() {
         return;
     }
-    let workload = Workload::own(250, 4);
+    let workload = Workload::own(150, 4);
     let mut run = Run::start(&workload).await;
     let more: Vec<(&str, &str, &str)> = [
         "handle_time",
