@@ -514,6 +514,37 @@ fn an_agent_is_busy_from_the_answer_for_as_long_as_was_handled() {
 }
 
 #[test]
+fn who_dials_is_busy_before_the_answer() {
+    let dialled = |answered: Option<i64>| {
+        let ended = |leg: &mut schema::Leg| {
+            leg.answered_at = answered.map(|second| UtcMicros(second * 1_000_000));
+            leg.ended_at = Some(UtcMicros(60_000_000));
+        };
+        let told = leg("s", 10, LegKind::Agent, None)
+            .agent("anna")
+            .lasts(DurationKind::Contacting, 1_000)
+            .lasts(DurationKind::Dialing, 4_000)
+            .with(ended);
+        let told = match answered {
+            Some(_) => told.lasts(Talk, 30_000),
+            None => told,
+        };
+        session([at(0).state("offered"), told, told_end()])
+    };
+    assert_eq!(
+        busy(&dialled(Some(15))),
+        [(10, Some(45), None)],
+        "1 s contacting, 4 s dialling, 30 s talk: the handle time"
+    );
+    assert_eq!(
+        busy(&dialled(Some(12))),
+        [(10, Some(42), None)],
+        "never before the leg"
+    );
+    assert_eq!(busy(&dialled(None)), [(10, Some(60), None)]);
+}
+
+#[test]
 fn an_agent_whose_contact_goes_on_is_busy_without_end() {
     let mut told = transferred();
     told.truncate(4);
