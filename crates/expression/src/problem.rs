@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
 }
 
 /// How many names are listed when one is not known.
-const LISTED: usize = 12;
+const LISTED: usize = 16;
 
 /// What a name could have been meant to be: ` (did you mean …?)`, or which there are when they are few, or nothing.
 pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {

@@ -65,8 +65,7 @@ impl<'t> Reader<'t, '_> {
         if common.aggregations != [aggregation]
             && let Some(value) = table.get("aggregations")
         {
-            let message =
-                format!("the aggregation {what} is [\"{aggregation}\"] and no other");
+            let message = format!("the aggregation {what} is [\"{aggregation}\"] and no other");
             self.document.problem(value.span().start, message);
         }
         if is_ratio && denominator.is_none() {
