@@ -103,6 +103,7 @@ windows_month() {
     sql "INSERT INTO dirty_marks (kind, tenant, from_at, to_at)
         SELECT 'cell', tenant, cell, cell + interval '15 minutes' FROM window_items GROUP BY tenant, cell ORDER BY tenant, cell"
     sql "CHECKPOINT"
+    COMPUTE_PORT=$(free_port)
     began=$EPOCHREALTIME
     DEMO_RUNNING=(compute)
     line_start compute compute serve --ops-listen "127.0.0.1:$COMPUTE_PORT" --log-level warn
