@@ -7,10 +7,12 @@ CREATE TABLE agent_zones (
     agent_id  text COLLATE "C" NOT NULL,
     zone      text COLLATE "C" NOT NULL,
     stated_on date NOT NULL,
+    moved     boolean NOT NULL DEFAULT true,
     PRIMARY KEY (tenant, agent_id)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE agent_zones IS 'The zone stated for each agent on the latest day on which one was. As it was written, known or not.';
 COMMENT ON COLUMN agent_zones.stated_on IS 'Of UTC, by the platform''s clock.';
+COMMENT ON COLUMN agent_zones.moved IS 'Whether what was written last named another zone than what was there before.';
 
 DO $$
 DECLARE

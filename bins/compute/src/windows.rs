@@ -9,7 +9,8 @@
 //! so, in the same transaction.
 //!
 //! One round at a time works for an organisation, under a lease that ends with its transaction; any number of processes may ask. The
-//! newest cells go first, and many marks of one cell are one computation.
+//! newest cells go first, but for one round in some, and many marks of one cell are one computation. A cell or a group that cannot be
+//! computed is passed over for a while, alone: the others are not kept waiting for it.
 
 mod attributes;
 mod cells;
@@ -29,7 +30,7 @@ use rules::Rules;
 use runtime::chain;
 use runtime::metrics::{CounterHandle, GaugeHandle, HistogramHandle};
 use rustc_hash::FxHashMap;
-use schema::Millis;
+use schema::{Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,6 +52,10 @@ const REACH: [Millis; 3] = [
 ];
 /// For so long weeks and months with waiting cells are left; then they are computed as they stand.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
+/// Of a group all of whose windows are asked for, so much time is computed in a round; the rest is marked anew.
+const ALL_MAX: Millis = Millis(7 * 86_400_000);
+/// How often what waits is counted.
+const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps the windows. Cheap to clone; one per process.
 #[derive(Debug, Clone)]
@@ -70,6 +75,8 @@ type RulesOf = (i64, Arc<Rules>);
 pub struct Round {
     /// Cells computed.
     pub cells: u64,
+    /// Groups computed whose windows were left or asked for.
+    pub groups: u64,
     /// Items read for it.
     pub items: u64,
     /// Rows of windows written.
@@ -78,6 +85,21 @@ pub struct Round {
     pub removed: u64,
     /// Whether marks were left for another round.
     pub more: bool,
+}
+
+impl Round {
+    fn add(&mut self, other: Self) {
+        self.cells += other.cells;
+        self.groups += other.groups;
+        self.items += other.items;
+        self.written += other.written;
+        self.removed += other.removed;
+        self.more |= other.more;
+    }
+
+    const fn is_idle(&self) -> bool {
+        self.cells + self.groups == 0
+    }
 }
 
 /// Windows could not be computed. Nothing of the round was committed.
@@ -162,23 +184,32 @@ impl WindowWorker {
         }
     }
 
-    /// Computes all that is marked now, of all organisations. For tests and one-off commands.
+    /// Computes all that is marked now, of all organisations. For tests and one-off commands. What cannot be computed is an error once all
+    /// else is.
     pub async fn drain(&self) -> Result<Round, WindowError> {
         let mut sum = Round::default();
-        let mut pace = Pace::default();
+        let mut paces: FxHashMap<String, Pace> = FxHashMap::default();
+        let mut refused = None;
         loop {
             let mut idle = true;
             for tenant in self.tenants().await? {
-                if let Some(round) = self.round(&tenant, &mut pace).await? {
-                    idle &= !round.more && round.cells == 0;
-                    sum.cells += round.cells;
-                    sum.items += round.items;
-                    sum.written += round.written;
-                    sum.removed += round.removed;
+                let pace = paces.entry(tenant.clone()).or_default();
+                match self.round(&tenant, pace).await {
+                    Ok(Some(round)) => {
+                        idle &= !round.more && round.is_idle();
+                        sum.add(round);
+                    }
+                    Ok(None) => {}
+                    Err(error) if error.class() == Class::Rejected => {
+                        idle = false;
+                        refused = Some(error);
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             if idle {
-                return Ok(sum);
+                sum.more = false;
+                return refused.map_or(Ok(sum), Err);
             }
         }
     }
@@ -194,17 +225,36 @@ impl WindowWorker {
 
     /// One round for one organisation; `None` where another process is at it.
     async fn round(&self, tenant: &str, pace: &mut Pace) -> Result<Option<Round>, WindowError> {
-        let began = Instant::now();
+        let (mut round, leaves) = match self.cells(tenant, pace).await {
+            Ok(Some(done)) => done,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                pace.cells.failed();
+                return Err(error);
+            }
+        };
+        if !leaves {
+            match self.groups(tenant, pace).await {
+                Ok(done) => round.add(done),
+                Err(error) => {
+                    pace.groups.failed();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Some(round))
+    }
+
+    /// Computes cells and the windows they are in; tells whether weeks and months were left. `None` where another process is at it.
+    async fn cells(
+        &self,
+        tenant: &str,
+        pace: &mut Pace,
+    ) -> Result<Option<(Round, bool)>, WindowError> {
         let known = {
             let client = self.store.client().await?;
             pending(&client, tenant).await?
         };
-        // Months are made beside the transaction. Those of groups that were left exist: their cells were computed.
-        let reach = known
-            .keys()
-            .flat_map(|cell| REACH.map(|reach| cell.start().plus(reach)));
-        self.partitions.ensure(Table::WindowMetrics, reach).await?;
-
         let mut client = self.store.client().await?;
         let tx = client.transaction().await?;
         let active = self.catalogue.active(&tx).await?;
@@ -214,30 +264,85 @@ impl WindowWorker {
         // Again, under the lease: the one before may have been computed meanwhile.
         let mut waiting = pending(&tx, tenant).await?;
         waiting.retain(|cell, _| known.contains_key(cell));
-        let mut taken: BTreeMap<Cell, Pending> = BTreeMap::new();
-        while taken.len() < pace.cells()
-            && let Some((cell, mark)) = waiting.pop_last()
-        {
-            taken.insert(cell, mark);
-        }
-        let tenant = Tenant {
-            tx: &tx,
-            name: tenant,
-            rules: self.rules_of(&active),
-            places: active.catalogue.library().places(),
-        };
+        // Looking at what waits costs the same however much is taken of it.
+        let began = Instant::now();
+        let taken = take(&mut waiting, pace);
+        pace.cells.tries(taken.keys().copied());
+        // Months are made beside the transaction, which has not touched that table yet.
+        let reach = taken
+            .keys()
+            .flat_map(|cell| REACH.map(|reach| cell.start().plus(reach)));
+        self.partitions.ensure(Table::WindowMetrics, reach).await?;
+        let tenant = self.tenant(&tx, tenant, &active);
         let waiting: BTreeSet<Cell> = waiting.into_keys().collect();
         let leaves = !waiting.is_empty() && pace.may_leave(LEAVE_MAX);
         let mut round = tenant
             .cells(&taken, if leaves { &waiting } else { &NONE })
             .await?;
-        if !leaves {
-            tenant.marked_groups(pace.groups(), &mut round).await?;
-        }
         tx.commit().await?;
-        round.more |= !waiting.is_empty();
-        pace.took(began.elapsed(), round.more);
-        Ok(Some(round))
+        round.more = !waiting.is_empty();
+        if waiting.is_empty() {
+            pace.leaves_nothing();
+        }
+        pace.cells.took(began.elapsed(), round.more);
+        Ok(Some((round, leaves)))
+    }
+
+    /// Computes weeks and months that were left, and all windows of groups that somebody asked for.
+    async fn groups(&self, tenant: &str, pace: &mut Pace) -> Result<Round, WindowError> {
+        let mut client = self.store.client().await?;
+        let tx = client.transaction().await?;
+        let active = self.catalogue.active(&tx).await?;
+        if !marks::try_lease(&tx, Kind::Cell, tenant, "").await? {
+            return Ok(Round::default());
+        }
+        let most = pace.groups.size() + pace.groups.passed_over();
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        let mut marked =
+            marks::pending(&tx, Kind::Group, Some(tenant), Order::Oldest, most).await?;
+        let began = Instant::now();
+        let mut more = marked.len() >= most as usize;
+        if let Some(again) = pace.groups.again() {
+            marked.retain(|mark| mark.subject == again);
+        } else {
+            marked.retain(|mark| !pace.groups.passes_over(&mark.subject));
+            if let Some(half) = pace.groups.half() {
+                more = true;
+                marked.retain(|mark| half.contains(&mark.subject));
+            }
+            marked.truncate(pace.groups.size());
+        }
+        pace.groups
+            .tries(marked.iter().map(|mark| mark.subject.clone()));
+        if marked.is_empty() {
+            return Ok(Round {
+                more,
+                ..Round::default()
+            });
+        }
+        // Cells of these months were computed once, but retention may have dropped the windows.
+        let reach = marked.iter().flat_map(|mark| {
+            let half = -REACH[1].0 * 1000;
+            let starts = (mark.from.0..=mark.to.0).step_by(usize::try_from(half).unwrap_or(1));
+            let starts = starts.chain([mark.to.0]).map(UtcMicros);
+            starts.flat_map(|at| REACH.map(|reach| at.plus(reach)))
+        });
+        self.partitions.ensure(Table::WindowMetrics, reach).await?;
+        let tenant = self.tenant(&tx, tenant, &active);
+        let mut round = tenant.marked_groups(&marked).await?;
+        tx.commit().await?;
+        round.more |= more;
+        pace.groups.took(began.elapsed(), round.more);
+        Ok(round)
+    }
+
+    fn tenant<'a>(&self, tx: &'a Transaction<'a>, name: &'a str, active: &'a Active) -> Tenant<'a> {
+        Tenant {
+            tx,
+            name,
+            rules: self.rules_of(active),
+            places: active.catalogue.library().places(),
+        }
     }
 
     fn rules_of(&self, active: &Active) -> Arc<Rules> {
@@ -251,6 +356,38 @@ impl WindowWorker {
             }
         }
     }
+}
+
+/// Takes out what a round computes: what was passed over and is tried again, alone; else a half of what failed; else the newest cells, or
+/// now and then the oldest. What is passed over is taken out too.
+fn take(waiting: &mut BTreeMap<Cell, Pending>, pace: &mut Pace) -> BTreeMap<Cell, Pending> {
+    let again = pace.cells.again();
+    let again = again.and_then(|cell| waiting.remove_entry(&cell));
+    waiting.retain(|cell, _| !pace.cells.passes_over(cell));
+    if let Some(alone) = again {
+        return BTreeMap::from([alone]);
+    }
+    while let Some(half) = pace.cells.half() {
+        let half = half
+            .iter()
+            .filter_map(|cell| waiting.remove_entry(cell))
+            .collect::<BTreeMap<Cell, Pending>>();
+        if !half.is_empty() {
+            return half;
+        }
+    }
+    let oldest_first = pace.oldest_first();
+    let mut taken = BTreeMap::new();
+    while taken.len() < pace.cells.size() {
+        let next = if oldest_first {
+            waiting.pop_first()
+        } else {
+            waiting.pop_last()
+        };
+        let Some((cell, mark)) = next else { break };
+        taken.insert(cell, mark);
+    }
+    taken
 }
 
 /// No cell waits.
@@ -307,33 +444,60 @@ impl Tenant<'_> {
         Ok(round)
     }
 
-    /// Computes the weeks and months that were left, and all windows of groups that somebody asked for.
-    async fn marked_groups(&self, most: u32, round: &mut Round) -> Result<(), WindowError> {
-        let marked =
-            marks::pending(self.tx, Kind::Group, Some(self.name), Order::Oldest, most).await?;
+    /// Computes the weeks and months of these groups, or all their windows, and forgets their marks.
+    async fn marked_groups(&self, marked: &[Pending]) -> Result<Round, WindowError> {
+        let mut round = Round::default();
         let (mut long, mut whole) = (Changed::default(), Changed::default());
-        for mark in &marked {
+        let mut rest: Vec<Mark<'_>> = Vec::new();
+        let mut found = 0;
+        for mark in marked {
+            round.groups += 1;
+            if let Some(agent) = merge::of_moved(&mark.subject) {
+                // Under the lease, so that all cells there are are seen.
+                found += window_rebuild::mark_agent(self.tx, self.name, agent).await?;
+                continue;
+            }
             let Some((by, key, all)) = merge::of_subject(&self.rules, &mark.subject) else {
                 continue;
             };
             let definitions = self.rules.of_group(by);
             let cells: Vec<Cell> = if all {
-                self.filled(by, &key, mark).await?
+                // Bounded, however many years are asked for.
+                let (from, end) = mark
+                    .stretches
+                    .first()
+                    .copied()
+                    .unwrap_or((mark.from, mark.to));
+                let to = from.plus(ALL_MAX).min(end);
+                let others = mark.stretches.iter().skip(1).copied();
+                let left = others.chain((to < end).then_some((to, end)));
+                rest.extend(left.map(|(from, to)| Mark {
+                    kind: Kind::Group,
+                    tenant: self.name,
+                    subject: &mark.subject,
+                    from,
+                    to,
+                }));
+                self.filled(by, &key, (from, to)).await?
             } else {
-                // Every week and month of the stretch has one of these cells.
+                // Every week and month of the stretch has one of these cells, but where an agent moves.
                 let days = Day::of(mark.from).0 + 1..=Day::of(mark.to).0;
                 let starts = days.map(|day| Day(day).cell(0));
-                starts.chain([Cell::of(mark.from)]).collect()
+                let ends = [mark.from, UtcMicros(mark.to.0.saturating_sub(1))];
+                starts.chain(ends.map(Cell::of)).collect()
             };
             let cells = cells.into_iter().map(|cell| (cell, definitions.clone()));
             let changed = if all { &mut whole } else { &mut long };
             changed.add(by, &key, cells.collect());
         }
-        self.merge(&long.into_groups(true), &NONE, round).await?;
-        self.merge(&whole.into_groups(false), &NONE, round).await?;
+        self.merge(&long.into_groups(true), &NONE, &mut round)
+            .await?;
+        self.merge(&whole.into_groups(false), &NONE, &mut round)
+            .await?;
+        round.more = found > 0 || !rest.is_empty();
+        marks::append(self.tx, &rest).await?;
         remove(self.tx, marked.iter()).await?;
-        round.more |= marked.len() >= most as usize;
-        Ok(())
+        Ok(round)
     }
 
     /// The cells of a stretch in which a group has anything.
@@ -341,10 +505,10 @@ impl Tenant<'_> {
         &self,
         by: usize,
         key: &GroupKey,
-        mark: &Pending,
+        (from, to): (UtcMicros, UtcMicros),
     ) -> Result<Vec<Cell>, WindowError> {
         let text = self.rules.by()[by].text();
-        let days = (Day::of(mark.from).0, Day::of(mark.to).0 + 1);
+        let days = (Day::of(from).0, Day::of(to).0 + 1);
         let filled = window_rebuild::filled(self.tx, self.name, (&text, key.text()), days).await?;
         let cells = filled.into_iter().flat_map(|(day, mask)| {
             let has = move |cell: &Cell| {
@@ -398,6 +562,11 @@ async fn pending(
         .collect())
 }
 
+/// The subject of the mark, of kind group, that an agent's windows go by another clock now.
+pub(crate) fn moved(agent: &str) -> String {
+    merge::moved(agent)
+}
+
 /// The zones that events state for the agents of these groups.
 async fn stated_zones(
     tx: &Transaction<'_>,
@@ -429,6 +598,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut paces: FxHashMap<String, Pace> = FxHashMap::default();
+    let mut observed: Option<Instant> = None;
     while !stop.is_cancelled() {
         let began = Instant::now();
         let mut more = false;
@@ -442,7 +612,7 @@ pub async fn run(
                     let pace = paces.entry(tenant.clone()).or_default();
                     let began = Instant::now();
                     match worker.round(&tenant, pace).await {
-                        Ok(Some(round)) if round.cells > 0 => {
+                        Ok(Some(round)) if !round.is_idle() => {
                             more |= round.more;
                             meters.cells.inc_by(round.cells);
                             meters.written.inc_by(round.written + round.removed);
@@ -450,6 +620,7 @@ pub async fn run(
                             tracing::debug!(
                                 tenant,
                                 cells = round.cells,
+                                groups = round.groups,
                                 items = round.items,
                                 written = round.written,
                                 removed = round.removed,
@@ -462,7 +633,6 @@ pub async fn run(
                         Err(error) => {
                             worker.mend(&error);
                             tracing::warn!(tenant, error = %chain(&error), "windows could not be computed; trying again");
-                            pace.failed();
                         }
                     }
                 }
@@ -471,7 +641,11 @@ pub async fn run(
                 tracing::warn!(error = %chain(&error), "the marks of windows could not be read");
             }
         }
-        worker.observe(&meters).await;
+        // Each mark is looked at for it.
+        if observed.is_none_or(|at| at.elapsed() >= OBSERVE_EVERY) {
+            worker.observe(&meters).await;
+            observed = Some(Instant::now());
+        }
         let pause = config.pause_after(began.elapsed(), more, pressure.is_on());
         tokio::select! {
             () = stop.cancelled() => {}

@@ -298,3 +298,202 @@ async fn two_workers_at_once_leave_what_one_would_have_left() {
     assert_eq!(items, 100);
     assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
 }
+
+#[tokio::test]
+async fn a_cell_that_cannot_be_computed_keeps_no_other_waiting() {
+    let world = World::new().await;
+    let latest = FOUR + 48 * HOUR;
+    world.fold(&[("a", call("a", ANNA, latest, 10))]).await;
+    world.windows.drain().await.unwrap();
+    let client = world.db.client().await;
+    let damage = "UPDATE window_cells SET quarters = '\\xff' WHERE group_by = 'queue'";
+    client.execute(damage, &[]).await.unwrap();
+    let calls: Vec<(String, Vec<Fact>)> = (0..30_i64)
+        .map(|number| {
+            let id = format!("call-{number:02}");
+            let facts = call(&id, ANNA, FOUR + number * HOUR / 2, 10);
+            (id, facts)
+        })
+        .chain([("b".to_owned(), call("b", ANNA, latest, 10))])
+        .collect();
+    let calls: Vec<(&str, Vec<Fact>)> = calls
+        .iter()
+        .map(|(id, facts)| (id.as_str(), facts.clone()))
+        .collect();
+    world.fold(&calls).await;
+    // The newest of all: it comes first.
+    let refused = world.windows.drain().await;
+    assert!(refused.is_err());
+    let marks = "SELECT count(*) FROM dirty_marks WHERE kind = 'cell'";
+    assert_eq!(world.count(marks).await, 1);
+    let items: i64 = world
+        .handle_time("", "day")
+        .await
+        .values()
+        .map(|(_, items, _)| items)
+        .sum();
+    assert_eq!(items, 31);
+    // And is made good once it can be read again.
+    let mend = "DELETE FROM window_cells WHERE group_by = 'queue' AND quarters = '\\xff'";
+    client.execute(mend, &[]).await.unwrap();
+    world.windows.drain().await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
+}
+
+#[tokio::test]
+async fn all_windows_of_a_year_are_computed_again_week_by_week() {
+    let world = World::new().await;
+    let calls: Vec<(String, Vec<Fact>)> = (0..26_i64)
+        .map(|number| {
+            let id = format!("call-{number:02}");
+            let facts = call(&id, ANNA, FOUR + number * 14 * 24 * HOUR, 10);
+            (id, facts)
+        })
+        .collect();
+    let calls: Vec<(&str, Vec<Fact>)> = calls
+        .iter()
+        .map(|(id, facts)| (id.as_str(), facts.clone()))
+        .collect();
+    world.fold(&calls).await;
+    world.windows.drain().await.unwrap();
+    let all = "SELECT string_agg(w::text, E'\\n' ORDER BY w::text) FROM ( \
+               SELECT metric_type, group_by, size, group_key, window_start, items, numerator FROM window_metrics) w";
+    let client = world.db.client().await;
+    let before: String = client.query_one(all, &[]).await.unwrap().get(0);
+    // Windows whose month retention dropped are made anew too.
+    client
+        .execute("DROP TABLE window_metrics_y2024m05", &[])
+        .await
+        .unwrap();
+    client
+        .execute("DELETE FROM window_metrics WHERE size = '30m'", &[])
+        .await
+        .unwrap();
+    let mut writer = world.applier.store().client().await.unwrap();
+    let tx = writer.transaction().await.unwrap();
+    store::window_rebuild::mark_groups(&tx, &store::window_rebuild::Groups::default())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    WindowWorker::new(&Applier::new(world.db.store_with(4).await))
+        .drain()
+        .await
+        .unwrap();
+    let after: String = client.query_one(all, &[]).await.unwrap().get(0);
+    assert_eq!(before, after);
+    assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
+}
+
+#[tokio::test]
+async fn a_week_that_a_move_cuts_short_is_not_left_for_ever() {
+    let world = World::new().await;
+    // Sunday 17 March 2024, 18:00Z: the week in Tokyo has begun, that in Madrid goes on for five hours.
+    let places = "places = 1\n[[agent]]\nid = \"anna\"\nzone = \"Asia/Tokyo\"\n[[agent]]\nid = \"anna\"\n\
+                  from = 2024-03-17T18:00:00Z\nzone = \"Europe/Madrid\"\n";
+    let mut client = world.applier.store().client().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    store::definitions::change(&tx).await.unwrap();
+    let read = timezone::Places::read(places).unwrap();
+    catalogue::insert_places(&tx, &read, places).await.unwrap();
+    tx.commit().await.unwrap();
+    drop(client);
+    let six_pm = FOUR + (7 * 24 + 14) * HOUR;
+    let mut calls = vec![
+        // Computed in the second round, which changes nothing of anna's.
+        (
+            "bo".to_owned(),
+            call("bo", ("bo", "UTC"), six_pm + HOUR, 10),
+        ),
+        ("anna".to_owned(), call("anna", ANNA, six_pm + 2 * HOUR, 20)),
+        ("early".to_owned(), call("early", ANNA, six_pm - HOUR, 30)),
+    ];
+    calls.extend((1..64_i64).map(|number| {
+        let id = format!("call-{number:02}");
+        let facts = call(&id, ANNA, six_pm + 24 * HOUR + number * HOUR, 40);
+        (id, facts)
+    }));
+    let seconds: i64 = 20 + 30 + 63 * 40;
+    let calls: Vec<(&str, Vec<Fact>)> = calls
+        .iter()
+        .map(|(id, facts)| (id.as_str(), facts.clone()))
+        .collect();
+    world.fold(&calls).await;
+    world.windows.drain().await.unwrap();
+    for size in ["day", "week", "month"] {
+        let windows = world.handle_time("agent", size).await;
+        let of_anna = windows
+            .iter()
+            .filter(|((group, _), _)| group == r#"["anna"]"#);
+        let millis: i64 = of_anna.map(|(_, (.., millis))| millis).sum();
+        assert_eq!(millis, seconds * 1000, "by {size}");
+    }
+}
+
+#[tokio::test]
+async fn a_zone_that_is_stated_for_the_first_time_moves_the_days_that_were_there() {
+    let world = World::new().await;
+    let without = ("a", call("a", ("anna", ""), FOUR, 10));
+    let with = ("b", call("b", ANNA, FOUR + 72 * HOUR, 5));
+    world.fold(&[without.clone()]).await;
+    world.windows.drain().await.unwrap();
+    let anna = r#"["anna"]"#;
+    let days = world.handle_time("agent", "day").await;
+    assert_eq!(
+        days,
+        BTreeMap::from([(key(anna, "03-10 00:00"), (24.0, 1, 10_000))])
+    );
+    world.fold(&[with.clone()]).await;
+    world.windows.drain().await.unwrap();
+    let other = World::new().await;
+    other.fold(&[with, without]).await;
+    other.windows.drain().await.unwrap();
+    for size in ["day", "week", "month"] {
+        let days = world.handle_time("agent", size).await;
+        assert_eq!(days, other.handle_time("agent", size).await, "{size}");
+    }
+}
+
+#[tokio::test]
+async fn a_zone_that_is_stated_while_a_round_is_under_way_is_not_missed() {
+    let world = World::new().await;
+    world
+        .fold(&[("a", call("a", ("anna", "UTC"), FOUR, 10))])
+        .await;
+    // A round that has read the zone waits at its last statement.
+    let months = [0, -16, -33].map(|days| UtcMicros::from_millis(FOUR + days * 24 * HOUR));
+    let partitions = world.applier.partitions();
+    partitions
+        .ensure(store::partitions::Table::WindowMetrics, months)
+        .await
+        .unwrap();
+    let mut holder = world.db.client().await;
+    let held = holder.transaction().await.unwrap();
+    held.execute("LOCK TABLE window_metrics IN SHARE MODE", &[])
+        .await
+        .unwrap();
+    let meanwhile = async {
+        let within = std::time::Duration::from_secs(20);
+        testkit::eventually::eventually(within, "the round waits", async || {
+            let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted \
+                         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+            world.count(waits).await > 0
+        })
+        .await;
+        world
+            .fold(&[("b", call("b", ANNA, FOUR + 24 * HOUR, 5))])
+            .await;
+        held.commit().await.unwrap();
+    };
+    let (drained, ()) = tokio::join!(world.windows.drain(), meanwhile);
+    drained.unwrap();
+    world.windows.drain().await.unwrap();
+    let anna = r#"["anna"]"#;
+    let days = world.handle_time("agent", "day").await;
+    assert_eq!(
+        days,
+        BTreeMap::from([
+            (key(anna, "03-09 05:00"), (24.0, 1, 10_000)),
+            (key(anna, "03-11 04:00"), (24.0, 1, 5_000)),
+        ])
+    );
+}

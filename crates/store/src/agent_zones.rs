@@ -24,8 +24,10 @@ static PUT: Sql = Sql {
     step: "write agent_zones",
     text: "INSERT INTO agent_zones AS z (tenant, agent_id, zone, stated_on) \
            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::date[]) \
-           ON CONFLICT (tenant, agent_id) DO UPDATE SET zone = EXCLUDED.zone, stated_on = EXCLUDED.stated_on \
-           WHERE (EXCLUDED.stated_on, EXCLUDED.zone) > (z.stated_on, z.zone)",
+           ON CONFLICT (tenant, agent_id) DO UPDATE \
+           SET zone = EXCLUDED.zone, stated_on = EXCLUDED.stated_on, moved = z.zone <> EXCLUDED.zone \
+           WHERE (EXCLUDED.stated_on, EXCLUDED.zone) > (z.stated_on, z.zone) \
+           RETURNING z.tenant, z.agent_id, z.moved",
 };
 
 static OF_AGENTS: Sql = Sql {
@@ -37,8 +39,12 @@ static OF_AGENTS: Sql = Sql {
 
 pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &OF_AGENTS];
 
-/// Writes what was stated on a later day than what is known; of one agent the latest of them. Returns how many rows were written.
-pub async fn put(tx: &Transaction<'_>, stated: &[StatedZone]) -> Result<u64, StoreError> {
+/// Writes what was stated on a later day than what is known; of one agent the latest of them. Returns the (tenant, agent) that have another
+/// zone now, or one for the first time: their windows are others.
+pub async fn put(
+    tx: &Transaction<'_>,
+    stated: &[StatedZone],
+) -> Result<Vec<(String, String)>, StoreError> {
     for zone in stated {
         no_nul("tenant", &zone.tenant)?;
         no_nul("agent_id", &zone.agent_id)?;
@@ -50,13 +56,19 @@ pub async fn put(tx: &Transaction<'_>, stated: &[StatedZone]) -> Result<u64, Sto
         (zone.tenant.as_str(), zone.agent_id.as_str())
     });
     if latest.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let tenant = column(&latest, |zone| zone.tenant.as_str());
     let agent_id = column(&latest, |zone| zone.agent_id.as_str());
     let zone = column(&latest, |zone| zone.zone.as_str());
     let day = column(&latest, |zone| Date(zone.day));
-    sql::execute(tx, &PUT, &[&tenant, &agent_id, &zone, &day]).await
+    let mut moved = Vec::new();
+    for row in sql::query(tx, &PUT, &[&tenant, &agent_id, &zone, &day]).await? {
+        if sql::get(&row, &PUT, 2)? {
+            moved.push((sql::get(&row, &PUT, 0)?, sql::get(&row, &PUT, 1)?));
+        }
+    }
+    Ok(moved)
 }
 
 /// The zones that are known of these (tenant, agent), in no order. Agents without one are left out.

@@ -1,6 +1,7 @@
 //! Windows computed again although no item changed: by the zones of another document of places, say, or because an operator asks.
 //!
-//! A mark of a group whose subject ends in [`ALL`] has all its windows of a stretch computed, one without only weeks and months.
+//! A mark of a group whose subject ends in [`ALL`] has all its windows of a stretch computed, one without only weeks and months, and one
+//! that ends in [`MOVED`] is about an agent in whatever groups: who computes windows finds them, see [`mark_agent`].
 
 use crate::columns::no_nul;
 use crate::error::StoreError;
@@ -14,13 +15,14 @@ pub const SEPARATOR: char = '\u{1f}';
 /// The last part of the subject of a group all of whose windows are to be computed.
 pub const ALL: &str = "all";
 
+/// The last part of the subject of an agent all of whose groups are to be computed.
+pub const MOVED: &str = "moved";
+
 /// Which groups.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Groups<'a> {
     /// Of this organisation; else of all.
     pub tenant: Option<&'a str>,
-    /// Those of this agent; else all.
-    pub agent: Option<&'a str>,
     /// From this instant on.
     pub from: Option<UtcMicros>,
     /// Before this instant.
@@ -35,11 +37,21 @@ static MARK_GROUPS: Sql = Sql {
                   min(day)::timestamp AT TIME ZONE 'UTC', (max(day) + 1)::timestamp AT TIME ZONE 'UTC' \
            FROM window_cells \
            WHERE ($1::text IS NULL OR tenant = $1) \
-             AND ($2::text IS NULL OR ('agent' = ANY (string_to_array(group_by, ',')) AND group_key::jsonb ? $2)) \
-             AND ($3::timestamptz IS NULL OR day >= ($3 AT TIME ZONE 'UTC')::date) \
-             AND ($4::timestamptz IS NULL OR day <= ($4 AT TIME ZONE 'UTC')::date) \
+             AND ($2::timestamptz IS NULL OR day >= ($2 AT TIME ZONE 'UTC')::date) \
+             AND ($3::timestamptz IS NULL OR day <= ($3 AT TIME ZONE 'UTC')::date) \
            GROUP BY tenant, group_by, group_key, date_trunc('month', day::timestamp) \
            ORDER BY tenant, group_by, group_key",
+};
+
+// The agent stands first in the key, and the conditions on the groups are the index's, see the migration.
+static MARK_AGENT: Sql = Sql {
+    step: "mark the groups of an agent",
+    text: "INSERT INTO dirty_marks (kind, tenant, subject, from_at, to_at) \
+           SELECT 'group', $1, group_by || chr(31) || group_key || chr(31) || 'all', \
+                  min(day)::timestamp AT TIME ZONE 'UTC', (max(day) + 1)::timestamp AT TIME ZONE 'UTC' \
+           FROM window_cells \
+           WHERE tenant = $1 AND group_key >= $2 AND group_key < $3 AND group_by >= 'agent' AND group_by < 'agent-' \
+           GROUP BY group_by, group_key, date_trunc('month', day::timestamp) ORDER BY group_by, group_key",
 };
 
 static MARK_CELLS: Sql = Sql {
@@ -59,19 +71,32 @@ static FILLED: Sql = Sql {
                                WHERE c.tenant = $1 AND c.day = $4::date + n AND c.group_by = $2 AND c.group_key = $3 OFFSET 0) c",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&MARK_GROUPS, &MARK_CELLS, &FILLED];
+pub(crate) static STATEMENTS: &[&Sql] = &[&MARK_GROUPS, &MARK_AGENT, &MARK_CELLS, &FILLED];
 
 /// Marks all windows of these groups, and returns how many marks that made. What has no cells has no windows.
 pub async fn mark_groups(tx: &Transaction<'_>, groups: &Groups<'_>) -> Result<u64, StoreError> {
     no_nul("tenant", groups.tenant.unwrap_or_default())?;
-    no_nul("agent_id", groups.agent.unwrap_or_default())?;
     let params: sql::Params<'_> = &[
         &groups.tenant,
-        &groups.agent,
         &groups.from.map(Instant),
         &groups.to.map(Instant),
     ];
     sql::execute(tx, &MARK_GROUPS, params).await
+}
+
+/// Marks all windows of the groups that an agent is in, and returns how many marks that made. `alone`: the key of the group by nothing but
+/// the agent, a JSON array of one text. Whoever calls holds the lease on the organisation's cells: those of a round under way are not seen.
+pub async fn mark_agent(
+    tx: &Transaction<'_>,
+    tenant: &str,
+    alone: &str,
+) -> Result<u64, StoreError> {
+    no_nul("tenant", tenant)?;
+    no_nul("group_key", alone)?;
+    // After the agent the array ends with a bracket or goes on with a comma.
+    let begins = alone.strip_suffix(']').unwrap_or(alone);
+    let (from, to) = (format!("{begins},"), format!("{begins}^"));
+    sql::execute(tx, &MARK_AGENT, &[&tenant, &from, &to]).await
 }
 
 /// Marks all cells that have items, of an organisation or of all, from an instant and before another; returns how many.

@@ -2,16 +2,21 @@
 
 use super::rows::Evaluated;
 use crate::plan::PlannedAgent;
+use crate::windows;
 use rustc_hash::FxHashMap;
+use schema::UtcMicros;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::agent_zones::{self, StatedZone};
-use store::window_rebuild::{self, Groups};
+use store::marks::{self, Kind, Mark};
 use store::{StoreError, Transaction};
 use window::Day;
 
 /// Agents beyond so many are looked up again and again rather than remembered.
 const REMEMBERED_MAX: usize = 100_000;
+
+/// 2000-01-01T00:00:00Z: no window of anybody is much older.
+const FIRST: UtcMicros = UtcMicros(946_684_800_000_000);
 
 type Key = (String, String);
 type Stated = (Day, String);
@@ -28,7 +33,8 @@ pub(super) struct ZoneMemory {
 pub(super) struct Noted(Vec<(Key, Stated)>);
 
 impl ZoneMemory {
-    /// Writes what is stated on a later day than what is known. An agent whose zone is another now has other windows: all are marked.
+    /// Writes what is stated on a later day than what is known. An agent whose zone is another now, or known for the first time, has other
+    /// windows: a mark says so. Which they are, only who computes them can tell, for a round under way is not seen from here.
     pub(super) async fn note(
         &self,
         tx: &Transaction<'_>,
@@ -39,8 +45,6 @@ impl ZoneMemory {
         if news.is_empty() {
             return Ok(Noted::default());
         }
-        let keys: Vec<(&str, &str)> = news.keys().map(|key| (&*key.0, &*key.1)).collect();
-        let stored = agent_zones::of_agents(tx, &keys).await?;
         let stated: Vec<StatedZone> = news
             .iter()
             .map(|((tenant, agent_id), (day, zone))| StatedZone {
@@ -50,21 +54,22 @@ impl ZoneMemory {
                 zone: zone.clone(),
             })
             .collect();
-        agent_zones::put(tx, &stated).await?;
-        for old in &stored {
-            let key = (old.tenant.clone(), old.agent_id.clone());
-            let moved = news.get(&key).is_some_and(|(day, zone)| {
-                (day.0, zone) > (old.day, &old.zone) && *zone != old.zone
-            });
-            if moved {
-                let groups = Groups {
-                    tenant: Some(&old.tenant),
-                    agent: Some(&old.agent_id),
-                    ..Groups::default()
-                };
-                window_rebuild::mark_groups(tx, &groups).await?;
-            }
-        }
+        let moved = agent_zones::put(tx, &stated).await?;
+        let moved: Vec<(String, String)> = moved
+            .into_iter()
+            .map(|(tenant, agent)| (tenant, windows::moved(&agent)))
+            .collect();
+        let marks: Vec<Mark<'_>> = moved
+            .iter()
+            .map(|(tenant, subject)| Mark {
+                kind: Kind::Group,
+                tenant,
+                subject,
+                from: FIRST,
+                to: FIRST,
+            })
+            .collect();
+        marks::append(tx, &marks).await?;
         Ok(Noted(news.into_iter().collect()))
     }
 

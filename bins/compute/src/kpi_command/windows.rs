@@ -16,7 +16,6 @@ pub(super) async fn run(args: &WindowsArgs, out: &mut dyn Write) -> anyhow::Resu
     if args.rebuild {
         let groups = Groups {
             tenant: args.tenant.as_deref(),
-            agent: None,
             from: args.from,
             to: args.to,
         };

@@ -8,13 +8,15 @@ use rustc_hash::FxHashMap;
 use schema::UtcMicros;
 use std::collections::{BTreeMap, BTreeSet};
 use store::window_metrics::{self, Covered, WindowRow, Written};
-use store::window_rebuild::{ALL, SEPARATOR};
+use store::window_rebuild::{ALL, MOVED, SEPARATOR};
 use store::{Transaction, window_cells};
 use timezone::Places;
 use window::{Aggregate, Cell, Cover, Day, DayCells, GroupBy, GroupKey, Totals, Window, cover};
 
 /// Groups whose windows are computed at once: what is read for them is in memory.
 const GROUPS: usize = 200;
+/// Rows that are written at once, and what the last group adds.
+const ROWS: usize = 20_000;
 
 /// What is common to all groups of an organisation.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,19 @@ fn subject(by: &str, key: &str) -> String {
     format!("{by}{SEPARATOR}{key}")
 }
 
+/// The subject of the mark of an agent whose windows go by another clock now.
+pub(super) fn moved(agent: &str) -> String {
+    let key = GroupKey::new([Some(agent)]);
+    format!("agent{SEPARATOR}{}{SEPARATOR}{MOVED}", key.text())
+}
+
+/// Of the mark of an agent who moved: the key of the group by nothing but the agent.
+pub(super) fn of_moved(subject: &str) -> Option<&str> {
+    let (subject, last) = subject.rsplit_once(SEPARATOR)?;
+    let (_, key) = subject.split_once(SEPARATOR)?;
+    (last == MOVED).then_some(key)
+}
+
 /// The group of a mark's subject, and whether all its windows are meant and not only weeks and months; `None` of what no definition is by
 /// any more.
 pub(super) fn of_subject(rules: &Rules, subject: &str) -> Option<(usize, GroupKey, bool)> {
@@ -57,27 +72,49 @@ pub(super) async fn compute(
     changed: &[ChangedGroup],
 ) -> Result<Merged, WindowError> {
     let mut done = Merged::default();
-    for changed in changed.chunks(GROUPS) {
-        let groups: Vec<Group> = changed
-            .iter()
-            .map(|changed| Group::of(scope, changed, &mut done.left))
-            .filter(|group| !group.windows.is_empty())
-            .collect();
-        let parts = Parts::read(tx, scope.tenant, &groups).await?;
-        let mut rows = Vec::new();
-        for group in &groups {
-            group.rows(scope.rules, &parts, &mut rows)?;
+    let mut groups = Vec::new();
+    let mut rows = 0;
+    for changed in changed {
+        let group = Group::of(scope, changed, &mut done.left);
+        if group.windows.is_empty() {
+            continue;
         }
-        let covered: Vec<Covered<'_>> = groups
-            .iter()
-            .flat_map(|group| group.covered(scope.rules))
-            .collect();
-        let rows: Vec<WindowRow<'_>> = rows.iter().map(Row::as_row).collect();
-        let written = window_metrics::write(tx, scope.tenant, &rows, &covered).await?;
-        done.written.written += written.written;
-        done.written.removed += written.removed;
+        rows += group.most_rows();
+        groups.push(group);
+        if groups.len() >= GROUPS || rows >= ROWS {
+            write(tx, scope, &groups, &mut done.written).await?;
+            groups.clear();
+            rows = 0;
+        }
     }
+    write(tx, scope, &groups, &mut done.written).await?;
     Ok(done)
+}
+
+/// Computes the windows of these groups and writes those that differ.
+async fn write(
+    tx: &Transaction<'_>,
+    scope: &Scope<'_>,
+    groups: &[Group],
+    done: &mut Written,
+) -> Result<(), WindowError> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let parts = Parts::read(tx, scope.tenant, groups).await?;
+    let mut rows = Vec::new();
+    for group in groups {
+        group.rows(scope.rules, &parts, &mut rows)?;
+    }
+    let covered: Vec<Covered<'_>> = groups
+        .iter()
+        .flat_map(|group| group.covered(scope.rules))
+        .collect();
+    let rows: Vec<WindowRow<'_>> = rows.iter().map(Row::as_row).collect();
+    let written = window_metrics::write(tx, scope.tenant, &rows, &covered).await?;
+    done.written += written.written;
+    done.removed += written.removed;
+    Ok(())
 }
 
 /// One group and the windows of it that are to be computed.
@@ -123,6 +160,11 @@ impl Group {
             windows: BTreeMap::new(),
             named: Named::of(by, &changed.key),
         };
+        // Weeks and months are looked for once a day: between two of these cells an agent may have moved and moved again.
+        let between = match changed.cells.values().next() {
+            Some(cells) if changed.only_long => clock.moves(cells),
+            _ => BTreeSet::new(),
+        };
         // Most definitions of a group want the same windows of the same cells.
         let mut known: Vec<(&Tiling, &BTreeSet<Cell>, BTreeMap<Window, ZoneOf>)> = Vec::new();
         for (definition, cells) in &changed.cells {
@@ -140,7 +182,7 @@ impl Group {
                     .iter()
                     .position(|(other, of, _)| other.same(tiling) && *of == cells);
                 let found = found.unwrap_or_else(|| {
-                    let windows = clock.windows_of(tiling, cells.iter().copied());
+                    let windows = clock.windows_of(tiling, cells.union(&between).copied());
                     known.push((tiling, cells, windows));
                     known.len() - 1
                 });
@@ -165,6 +207,11 @@ impl Group {
             }
         }
         group
+    }
+
+    fn most_rows(&self) -> usize {
+        let windows = self.windows.values();
+        windows.map(|wanted| wanted.definitions.len()).sum()
     }
 
     fn rows<'a>(

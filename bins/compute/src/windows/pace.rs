@@ -1,6 +1,8 @@
 //! How much of the machine the windows take, and how much is done in one transaction.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use window::Cell;
 
 /// A round is meant to take about this long: what is fresh waits no longer for what is old.
 const ROUND: Duration = Duration::from_millis(400);
@@ -8,6 +10,14 @@ const ROUND: Duration = Duration::from_millis(400);
 const CELLS_FIRST: usize = 64;
 /// Cells of any round: some months of quarter hours.
 const CELLS_MAX: usize = 8_000;
+/// Groups of a first round.
+const GROUPS_FIRST: usize = 8;
+/// Groups of any round.
+const GROUPS_MAX: usize = 1_000;
+/// One round in so many begins with the oldest cells: what is fresh goes first, but not for ever.
+const OLDEST_EVERY: u32 = 4;
+/// What fails alone is passed over for so long. Its neighbours do not wait for it.
+const PASSED_OVER: Duration = Duration::from_secs(30);
 /// Of the time, while live facts have a backlog: one part in so many.
 const SHARE_UNDER_PRESSURE: u32 = 6;
 /// However long a round took, the next one comes after at most this.
@@ -31,49 +41,34 @@ impl WindowConfig {
     }
 }
 
-/// How many cells of one organisation a round takes, by how long rounds took.
+/// How much of what waits of one organisation a round takes, by how long rounds took.
 #[derive(Debug)]
 pub(super) struct Pace {
-    cells: usize,
+    /// Of cells.
+    pub(super) cells: Lot<Cell>,
+    /// Of groups whose windows were left or asked for, by the subject of their marks.
+    pub(super) groups: Lot<String>,
     /// Since when windows have been left to a later round.
     leaving_since: Option<Instant>,
+    rounds: u32,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            cells: CELLS_FIRST,
+            cells: Lot::new(CELLS_FIRST, CELLS_MAX),
+            groups: Lot::new(GROUPS_FIRST, GROUPS_MAX),
             leaving_since: None,
+            rounds: 0,
         }
     }
 }
 
 impl Pace {
-    /// Cells to take.
-    pub(super) const fn cells(&self) -> usize {
-        self.cells
-    }
-
-    /// Groups to take whose windows were left or asked for: less is to be read for one than for a cell.
-    pub(super) fn groups(&self) -> u32 {
-        u32::try_from(self.cells.saturating_mul(8)).unwrap_or(u32::MAX)
-    }
-
-    /// A round took so long; whether marks are left over.
-    pub(super) fn took(&mut self, time: Duration, more: bool) {
-        if time > ROUND * 2 {
-            self.cells = (self.cells / 2).max(1);
-        } else if more && time < ROUND / 2 {
-            self.cells = (self.cells * 2).min(CELLS_MAX);
-        }
-        if !more {
-            self.leaving_since = None;
-        }
-    }
-
-    /// A round failed: what is wrong may be wrong with one cell only.
-    pub(super) fn failed(&mut self) {
-        self.cells = (self.cells / 2).max(1);
+    /// Whether this round begins with the oldest cells.
+    pub(super) const fn oldest_first(&mut self) -> bool {
+        self.rounds = (self.rounds + 1) % OLDEST_EVERY;
+        self.rounds == 0
     }
 
     /// Whether windows with waiting cells may be left to a later round: not for longer than this.
@@ -85,6 +80,94 @@ impl Pace {
         self.leaving_since = None;
         false
     }
+
+    /// No cell is left over.
+    pub(super) const fn leaves_nothing(&mut self) {
+        self.leaving_since = None;
+    }
+}
+
+/// How many things are computed in one round. A round that failed is halved until what is wrong stands alone, which is passed over for a
+/// while.
+#[derive(Debug)]
+pub(super) struct Lot<K> {
+    size: usize,
+    max: usize,
+    /// What is being computed.
+    tried: Vec<K>,
+    /// Halves of what failed together, to be tried each by itself.
+    halves: Vec<Vec<K>>,
+    /// What failed alone, and when.
+    passed_over: BTreeMap<K, Instant>,
+}
+
+impl<K: Ord + Clone> Lot<K> {
+    const fn new(size: usize, max: usize) -> Self {
+        Self {
+            size,
+            max,
+            tried: Vec::new(),
+            halves: Vec::new(),
+            passed_over: BTreeMap::new(),
+        }
+    }
+
+    /// How many to take.
+    pub(super) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether this failed alone, and is no part of any round with others.
+    pub(super) fn passes_over(&self, one: &K) -> bool {
+        self.passed_over.contains_key(one)
+    }
+
+    /// How many are passed over.
+    pub(super) fn passed_over(&self) -> usize {
+        self.passed_over.len()
+    }
+
+    /// What was passed over for long enough and is to be tried again, alone.
+    pub(super) fn again(&mut self) -> Option<K> {
+        let mut passed_over = self.passed_over.iter_mut();
+        let (one, since) = passed_over.find(|(_, since)| since.elapsed() > PASSED_OVER)?;
+        *since = Instant::now();
+        Some(one.clone())
+    }
+
+    /// Of what failed together, what is to be tried by itself.
+    pub(super) fn half(&mut self) -> Option<Vec<K>> {
+        self.halves.pop()
+    }
+
+    /// These are computed now.
+    pub(super) fn tries(&mut self, what: impl Iterator<Item = K>) {
+        self.tried = what.collect();
+    }
+
+    /// They were computed and took so long; whether others are left over.
+    pub(super) fn took(&mut self, time: Duration, more: bool) {
+        for one in self.tried.drain(..) {
+            self.passed_over.remove(&one);
+        }
+        if time > ROUND * 2 {
+            self.size = (self.size / 2).max(1);
+        } else if more && time < ROUND / 2 {
+            self.size = (self.size * 2).min(self.max);
+        }
+    }
+
+    /// They could not be computed.
+    pub(super) fn failed(&mut self) {
+        let mut tried = std::mem::take(&mut self.tried);
+        if tried.len() > 1 {
+            self.size = (tried.len().min(self.size) / 2).max(1);
+            let second = tried.split_off(tried.len() / 2);
+            self.halves.extend([second, tried]);
+        } else if let Some(alone) = tried.pop() {
+            self.passed_over.insert(alone, Instant::now());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -95,15 +178,54 @@ mod tests {
     fn rounds_grow_while_they_are_quick_and_shrink_when_they_are_not() {
         let mut pace = Pace::default();
         for _ in 0..20 {
-            pace.took(Duration::from_millis(10), true);
+            pace.cells.took(Duration::from_millis(10), true);
         }
-        assert_eq!(pace.cells(), CELLS_MAX);
+        assert_eq!(pace.cells.size(), CELLS_MAX);
         for _ in 0..20 {
-            pace.took(Duration::from_secs(3), true);
+            pace.cells.took(Duration::from_secs(3), true);
         }
-        assert_eq!(pace.cells(), 1);
-        pace.took(Duration::from_millis(10), false);
-        assert_eq!(pace.cells(), 1, "nothing was left over: no need for more");
+        assert_eq!(pace.cells.size(), 1);
+        pace.cells.took(Duration::from_millis(10), false);
+        assert_eq!(
+            pace.cells.size(),
+            1,
+            "nothing was left over: no need for more"
+        );
+    }
+
+    #[test]
+    fn what_fails_alone_is_passed_over_and_its_neighbours_are_not() {
+        let mut lot: Lot<Cell> = Pace::default().cells;
+        let mut computed = Vec::new();
+        let mut taken: Vec<Cell> = (0..64).map(Cell).collect();
+        for _ in 0..14 {
+            lot.tries(taken.iter().copied());
+            if taken.contains(&Cell(50)) {
+                lot.failed();
+            } else {
+                computed.extend(taken);
+                lot.took(Duration::from_millis(10), false);
+            }
+            taken = lot.half().unwrap_or_default();
+        }
+        assert_eq!(taken, [], "every half was tried");
+        computed.sort_unstable();
+        let others = (0..64).map(Cell).filter(|cell| *cell != Cell(50));
+        assert_eq!(computed, others.collect::<Vec<_>>());
+        assert!(lot.passes_over(&Cell(50)));
+        assert_eq!(lot.passed_over(), 1);
+        assert_eq!(lot.again(), None, "not yet");
+        lot.tries([Cell(50)].into_iter());
+        lot.took(Duration::from_millis(10), false);
+        assert!(!lot.passes_over(&Cell(50)));
+    }
+
+    #[test]
+    fn the_oldest_come_first_now_and_then() {
+        let mut pace = Pace::default();
+        let rounds: Vec<bool> = (0..8).map(|_| pace.oldest_first()).collect();
+        assert_eq!(rounds.iter().filter(|oldest| **oldest).count(), 2);
+        assert!(!rounds[0]);
     }
 
     #[test]

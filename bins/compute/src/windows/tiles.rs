@@ -2,7 +2,7 @@
 
 use super::rules::Tiling;
 use schema::UtcMicros;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use timezone::{Places, Resolved, Zone, ZoneSource};
 use window::{Cell, Dimension, GroupBy, GroupKey, Window};
 
@@ -111,6 +111,19 @@ impl Clock<'_> {
             window.end = cells.get(moved).map_or(window.end, |cell| cell.start());
         }
         Some((window, zone))
+    }
+
+    /// The cells between two of these where the one is in another zone than the other: windows may begin and end among them.
+    pub(super) fn moves(&self, cells: &BTreeSet<Cell>) -> BTreeSet<Cell> {
+        if self.named.agent.is_none() {
+            return BTreeSet::new();
+        }
+        let next = cells.iter().skip(1);
+        let pairs = cells.iter().zip(next);
+        pairs
+            .filter(|(one, other)| self.zone_at(one.start()) != self.zone_at(other.start()))
+            .flat_map(|(one, other)| (one.0 + 1..other.0).map(Cell))
+            .collect()
     }
 
     /// The windows of these cells, which are ascending, each with its zone.
