@@ -47,11 +47,15 @@ pub(super) static TENANTS: Sql = Sql {
            ) SELECT tenant FROM found WHERE tenant IS NOT NULL",
 };
 
+// Of a storm a bounded number of marks is read, however many cells that is: the rest is for the next time.
 macro_rules! cells {
     ($order:literal) => {
         concat!(
             "SELECT ''::text, array_agg(mark_id), ARRAY[from_at], ARRAY[max(to_at)], min(queued_at) \
-             FROM dirty_marks WHERE kind = $1 AND tenant = $2 GROUP BY from_at ORDER BY from_at",
+             FROM (SELECT mark_id, from_at, to_at, queued_at FROM dirty_marks WHERE kind = $1 AND tenant = $2 \
+                   ORDER BY from_at",
+            $order,
+            " LIMIT 100000) m GROUP BY from_at ORDER BY from_at",
             $order,
             " LIMIT $3"
         )
@@ -109,7 +113,8 @@ pub async fn tenants(conn: &impl Connection, kind: Kind) -> Result<Vec<String>, 
 
 /// Up to `limit` cells, groups, agents or journeys that have marks, each with its marks, in this order. Nothing is locked.
 ///
-/// A subject with ten thousand marks or more comes with ten thousand of them; the others are for the next time.
+/// A subject with ten thousand marks or more comes with ten thousand of them, and all cells together with a hundred thousand; the others
+/// are for the next time.
 pub async fn pending(
     conn: &impl Connection,
     kind: Kind,
