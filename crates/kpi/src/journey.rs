@@ -287,8 +287,9 @@ impl Chains {
     }
 }
 
-/// When a contact ended, for those around it: of one whose end nobody stated, the last that was heard of it. Never before it began.
+/// When a contact ended, for those around it: when the customer was gone, and of one whose end nobody stated, the last that was heard of it.
+/// Never before it began.
 fn end_of(record: &Record<'_>) -> UtcMicros {
-    let end = record.ended_at().or_else(|| record.last_heard());
+    let end = record.contact_ended_at().or_else(|| record.last_heard());
     end.map_or(record.start, |end| end.max(record.start))
 }

@@ -62,6 +62,8 @@ pub(crate) struct Record<'a> {
     dispositions: OnceCell<Vec<&'a str>>,
     offered_at: OnceCell<Option<UtcMicros>>,
     ended_at: OnceCell<Option<UtcMicros>>,
+    over_at: OnceCell<Option<UtcMicros>>,
+    contact_ended_at: OnceCell<Option<UtcMicros>>,
     customer_left_at: OnceCell<Option<UtcMicros>>,
     answered_at: OnceCell<Option<UtcMicros>>,
     answered_after: OnceCell<Option<DurationFact>>,
@@ -129,6 +131,8 @@ impl<'a> Record<'a> {
             dispositions: OnceCell::new(),
             offered_at: OnceCell::new(),
             ended_at: OnceCell::new(),
+            over_at: OnceCell::new(),
+            contact_ended_at: OnceCell::new(),
             customer_left_at: OnceCell::new(),
             answered_at: OnceCell::new(),
             answered_after: OnceCell::new(),
@@ -181,8 +185,19 @@ impl<'a> Record<'a> {
         once(&self.agent, first)
     }
 
-    pub(crate) fn ended_at(&self) -> Option<UtcMicros> {
+    fn ended_at(&self) -> Option<UtcMicros> {
         once(&self.ended_at, || self.timeline().ended_at())
+    }
+
+    fn over_at(&self) -> Option<UtcMicros> {
+        once(&self.over_at, || self.timeline().over_at())
+    }
+
+    /// When it ended for the customer.
+    pub(crate) fn contact_ended_at(&self) -> Option<UtcMicros> {
+        once(&self.contact_ended_at, || {
+            self.timeline().contact_ended_at()
+        })
     }
 
     fn offered_at(&self) -> UtcMicros {
@@ -209,10 +224,10 @@ impl<'a> Record<'a> {
             (Some(leg), Counted::Ended) => leg.ended_at.unwrap_or(leg.started_at),
             (None, Counted::Offered) => self.offered_at(),
             (None, Counted::Answered) => {
-                let end = self.answered_at().or_else(|| self.ended_at());
+                let end = self.answered_at().or_else(|| self.over_at());
                 end.unwrap_or(self.start)
             }
-            (None, Counted::Ended) => self.ended_at().unwrap_or(self.start),
+            (None, Counted::Ended) => self.over_at().unwrap_or(self.start),
         }
     }
 

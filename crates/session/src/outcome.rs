@@ -459,6 +459,28 @@ impl<'a> Timeline<'a> {
             .or_else(|| self.ended_at())
     }
 
+    /// When the customer was gone and the agents were done, wrap-up included: never later than the end. A platform may keep an
+    /// interaction open for weeks with nothing in it but a line that an agent called besides.
+    pub fn over_at(&self) -> Option<UtcMicros> {
+        let ended_at = self.ended_at()?;
+        let agents = self.stated_legs().iter();
+        let done = agents
+            .filter(|leg| leg.kind == LegKind::Agent)
+            .map(|leg| leg.ended_at.unwrap_or(ended_at));
+        let last = done.chain(self.customer_left_at()).max();
+        last.map(|last| last.min(ended_at)).or(Some(ended_at))
+    }
+
+    /// When the contact ended for the customer, who may come back from then on: with the customer's line. Of one with a callback, which the
+    /// customer waits for without a line, when it was over.
+    pub fn contact_ended_at(&self) -> Option<UtcMicros> {
+        if self.callback() {
+            self.over_at()
+        } else {
+            self.customer_left_at()
+        }
+    }
+
     /// Whether more than two parties were on the line at once.
     pub fn conference(&self) -> bool {
         self.facts().any(|fact| {

@@ -340,6 +340,45 @@ fn the_customer_was_gone_when_the_first_line_in_the_direction_of_the_interaction
 }
 
 #[test]
+fn it_was_over_when_the_customer_was_gone_and_the_agents_were_done() {
+    use Direction::{Inbound, Outbound};
+    let part = |id: &str, kind, second, until: Option<i64>| {
+        leg(id, second, kind, None)
+            .with(|leg| leg.ended_at = until.map(|until| UtcMicros(until * 1_000_000)))
+    };
+    let over = |legs: Vec<Told>| {
+        let mut facts = vec![whole("completed", 900).direction(Inbound)];
+        facts.extend(legs);
+        told_by(facts, |timeline| {
+            [timeline.over_at(), timeline.contact_ended_at()].map(|at| at.map(UtcMicros::seconds))
+        })
+    };
+    let line = || part("a", LegKind::Customer, 0, Some(60)).direction(Inbound);
+    // Whom an agent called besides may stay on the line for weeks.
+    let besides = || part("b", LegKind::Customer, 40, Some(900)).direction(Outbound);
+    let agent = |until| part("c", LegKind::Agent, 5, until);
+    assert_eq!(over(vec![line(), besides()]), [Some(60), Some(60)]);
+    assert_eq!(
+        over(vec![line(), besides(), agent(Some(75))]),
+        [Some(75), Some(60)],
+        "wrap-up is work, and the customer may come back in it"
+    );
+    assert_eq!(over(vec![line(), agent(None)]), [Some(900), Some(60)]);
+    assert_eq!(over(vec![line(), agent(Some(950))]), [Some(900), Some(60)]);
+    assert_eq!(over(vec![]), [Some(900), Some(900)]);
+    // The customer put the phone down and was called back.
+    let back = part("d", LegKind::Customer, 60, Some(300))
+        .direction(Outbound)
+        .media("callback");
+    assert_eq!(
+        over(vec![line(), back, agent(Some(310))]),
+        [Some(310), Some(310)]
+    );
+    let open = vec![at(0).state("queued"), line()];
+    assert_eq!(told_by(open, |timeline| timeline.over_at()), None);
+}
+
+#[test]
 fn it_was_queued_when_a_queue_a_wait_or_an_alert_says_so() {
     let queued = |told: Told| told_by(vec![told], |timeline| timeline.queued());
     assert!(queued(at(0).state("queued")) && queued(at(0).state("alerting")));

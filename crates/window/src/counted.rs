@@ -7,7 +7,7 @@ pub enum Counted {
     Offered,
     /// When an agent answered it first.
     Answered,
-    /// When it ended.
+    /// When it was over: the customer gone and the agents done, wrap-up included.
     #[default]
     Ended,
 }

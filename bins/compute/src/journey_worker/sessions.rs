@@ -59,6 +59,6 @@ impl Sessions {
 /// When a contact ended for those around it, as definitions of journeys have it: of one whose end nobody stated, the last that was heard of it.
 pub(super) fn end_of(timeline: &Timeline<'_>, start: UtcMicros) -> UtcMicros {
     let last_heard = || timeline.facts().next_back().map(|fact| fact.at);
-    let end = timeline.ended_at().or_else(last_heard);
+    let end = timeline.contact_ended_at().or_else(last_heard);
     end.map_or(start, |end| end.max(start))
 }

@@ -196,6 +196,23 @@ fn the_instant_that_puts_a_value_into_a_window_is_the_one_named() {
 }
 
 #[test]
+fn a_line_that_an_agent_left_open_besides_moves_nothing_into_another_month() {
+    let line = |call: Call, id, kind, ends| {
+        call.told(at(0).leg(id, kind, |leg| leg.ended_at = Some(second(ends))))
+    };
+    let call = Call::default().told(at(0).state(State::Connected).agent("anna", None));
+    let call = line(call, "customer", LegKind::Customer, 60);
+    let call = line(call, "besides", LegKind::External, 60 * 86_400);
+    let call = line(call, "anna", LegKind::Agent, 75);
+    let call = call.told(at(60 * 86_400).state(State::Completed));
+    assert_eq!(
+        counted_at(&call, "interaction", "ended"),
+        Some(second(75)),
+        "the platform counts handle time where the wrap-up ends"
+    );
+}
+
+#[test]
 fn a_leg_is_counted_by_its_own_instants() {
     let leg = |answered: Option<i64>, ended: Option<i64>| {
         Call::default()
