@@ -15,8 +15,10 @@ const DAY: i64 = 86_400_000;
 const WITHIN: (Millis, Millis) = (Millis(MINUTE), Millis(366 * DAY));
 
 /// Which contacts count, unless the definition says otherwise. What the centre began is no sign that something was not solved, and a
-/// callback is the rest of the contact in which it was promised. Of what no source states the direction, the customer began it.
-const REPEAT: &str = r#"(!has(interaction.direction) || interaction.direction == "inbound") && !interaction.callback"#;
+/// callback is the rest of the contact in which it was promised: alone it does not count, and a call or chat that one was promised in does. Of what
+/// no source states the direction, the customer began it.
+const REPEAT: &str = r#"(!has(interaction.direction) || interaction.direction == "inbound")
+&& (!interaction.callback || (has(interaction.media) && interaction.media != "callback"))"#;
 
 impl<'t> Reader<'t, '_> {
     /// The rule of the table `[journey]`; `ahead` is to be found out when all rules are known.

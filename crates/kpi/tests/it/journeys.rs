@@ -3,7 +3,7 @@
 use crate::call::{Call, Told, at, definition, second, shown};
 use kpi::{Catalogue, Library, MetricValue, Reason, Scope, Subject};
 use proptest::prelude::*;
-use schema::{Direction, State, UtcMicros};
+use schema::{Direction, LegKind, State, UtcMicros};
 use std::sync::Arc;
 
 const DAY: i64 = 86_400;
@@ -179,6 +179,51 @@ fn what_the_centre_began_and_callbacks_are_no_repeats_but_what_nobody_states_is(
     // What began nothing carries no chain on: the third is not within the time of the first.
     let calls = [on_day(0), outbound(6), on_day(10)];
     assert_eq!(field("journey.first", "share", &calls), ["1", "0", "1"]);
+}
+
+#[test]
+fn a_contact_in_which_a_callback_was_promised_counts() {
+    let promised = |day: i64| {
+        let begins = day * DAY;
+        let call = with(on_day(day), |told| told.media("voice"), begins);
+        with(call, |told| told.media("callback"), begins + 30)
+    };
+    let calls = [on_day(0), promised(2)];
+    assert_eq!(shown_as_of(RESOLVED, "share", &calls, LATE)[0], "0");
+    for (name, expected) in [
+        ("first_contact_resolution", ["0", "absent: filtered"]),
+        ("repeat_contact", ["0", "1"]),
+        ("contacts_per_issue", ["2", "absent: filtered"]),
+    ] {
+        let calls = [promised(0), on_day(2)];
+        assert_eq!(shipped(name, &calls, LATE), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_line_that_stays_open_behind_the_customer_hides_no_repeat() {
+    // Genesys ends such a conversation weeks later, with the party whom the agent called besides.
+    let line = |call, id, direction, begins, ends| {
+        let leg = at(begins)
+            .direction(direction)
+            .leg(id, LegKind::Customer, |leg| {
+                leg.ended_at = Some(second(ends));
+            });
+        Call::told(call, leg)
+    };
+    let long = contact(0, 60 * DAY);
+    let long = line(long, "customer", Direction::Inbound, 0, 600);
+    let long = line(long, "besides", Direction::Outbound, 300, 60 * DAY);
+    assert_eq!(
+        shipped("first_contact_resolution", &[long.clone(), on_day(2)], LATE),
+        ["0", "absent: filtered"]
+    );
+    let alone = shipped("first_contact_resolution", &[long], 7 * DAY + 600);
+    assert_eq!(
+        alone,
+        ["1"],
+        "the days count from when the customer was gone"
+    );
 }
 
 #[test]
