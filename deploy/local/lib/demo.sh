@@ -418,7 +418,8 @@ demo_where_next() {
         else
             printf '  psql     on the database you named, tenants %s*\n' "$DEMO_TENANT"
         fi
-        printf '           tables computed_metrics, interactions, event_log, quarantine, sync_queue, metric_sync_log; views metrics_current, pipeline_health\n'
+        printf '           tables computed_metrics, interactions, interval_states, event_log, quarantine, sync_queue, metric_sync_log\n'
+        printf '           views metrics_current, window_metrics_current, live_queues, live_agents, live_gauges, pipeline_health\n'
     fi
     [ -n "$PRIVATE_BROKER" ] || printf '  rabbitmq queues %s* stay on the server you named, empty\n' "$KPILINE_QUEUE_PREFIX"
     if [ -n "${DEMO_RUNNING:-}" ]; then
@@ -439,6 +440,7 @@ demo_environment() {
     printf "  export PATH=%q:\"\$PATH\"\n" "$(dirname -- "$(line_program compute)")"
     printf '  export KPILINE_DATABASE_URL=%q\n' "$KPILINE_DATABASE_URL"
     printf '  export KPILINE_AMQP_URL=%q\n' "$KPILINE_AMQP_URL"
-    printf '  export KPILINE_QUEUE_PREFIX=%q\n' "$KPILINE_QUEUE_PREFIX"
+    printf '  export KPILINE_QUEUE_PREFIX=%q KPILINE_CUSTOMER_KEY=%q\n' "$KPILINE_QUEUE_PREFIX" "${KPILINE_CUSTOMER_KEY:-}"
+    printf '  export KPILINE_MAPPINGS=%q\n' "$DEMO_MAPPING"
     [ -z "${KPILINE_SUBSCRIPTIONS:-}" ] || printf '  export KPILINE_SUBSCRIPTIONS=%q KPILINE_TARGETS=%q\n' "$KPILINE_SUBSCRIPTIONS" "$KPILINE_TARGETS"
 }
