@@ -6,7 +6,7 @@ use similar::{Algorithm, ChangeTag, capture_diff_slices};
 use std::fmt::Write as _;
 
 /// The members of a definition in the order in which people read them; others follow by name.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 23] = [
     "name",
     "version",
     "unit",
@@ -16,14 +16,20 @@ const ORDER: [&str; 17] = [
     "description",
     "source",
     "aggregations",
+    "counted",
+    "settles_after",
     "platform",
     "filter",
     "exclusions",
     "value",
+    "numerator",
+    "denominator",
     "on_excluded",
+    "journey",
     "parameters",
     "lists",
     "terms",
+    "windows",
 ];
 
 /// The field that says in which order the exclusions are asked.
@@ -90,6 +96,7 @@ fn fields(root: &Map<String, Value>) -> Vec<(String, Vec<String>)> {
                     found.push((format!("{name}.{member}"), lines(value)));
                 }
             }
+            Value::Array(items) if name == "windows" => windows(items, &mut found),
             Value::Array(items) if items.iter().any(Value::is_object) => {
                 exclusions(name, items, &mut found);
             }
@@ -118,6 +125,24 @@ fn exclusions(name: &str, items: &[Value], found: &mut Vec<(String, Vec<String>)
     }
     if reasons.len() > 1 {
         found.push((format!("{name}{IN_THIS_ORDER}"), reasons));
+    }
+}
+
+/// Windows are known by their group, whose dimensions have no order, as the windows themselves have none.
+fn windows(items: &[Value], found: &mut Vec<(String, Vec<String>)>) {
+    for item in items {
+        let mut by = lines(&item["by"]);
+        by.sort_unstable();
+        let group = if by.is_empty() {
+            "everything".to_owned()
+        } else {
+            by.join(",")
+        };
+        let mut sizes = lines(&item["sizes"]);
+        if let Some(shift) = item["shift"].as_str() {
+            sizes.push(format!("shift = {shift}"));
+        }
+        found.push((format!("windows.{group}"), sizes));
     }
 }
 
@@ -246,6 +271,17 @@ spam = ["A", "B"]
             ]),
             "version: 1 → 2\nparameters.limit: 20s → 30s\nlists.spam:\n    A\n  - B\n  + C\n  + D\n"
         );
+    }
+
+    #[test]
+    fn windows_are_told_apart_by_their_groups() {
+        let old = "[[windows]]\nby = []\nsizes = [\"day\"]\n[[windows]]\nby = [\"queue\", \"media\"]\nsizes = [\"15m\", \"day\"]\n";
+        let new = "[[windows]]\nby = [\"media\", \"queue\"]\nsizes = [\"15m\", \"shift\"]\nshift = \"nights\"\n[[windows]]\nby = [\"agent\"]\nsizes = [\"day\"]\n";
+        assert_eq!(
+            text(&differences(old, new).unwrap()),
+            "windows.everything (gone):\n  - day\nwindows.media,queue:\n    15m\n  - day\n  + shift\n  + shift = nights\nwindows.agent (new):\n  + day\n"
+        );
+        assert_eq!(text(&differences(old, old).unwrap()), "");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::database;
 use super::shelf::{Entry, Shelf};
 use super::table::{Cell, Table};
 use crate::catalogue;
+use kpi::Grain;
 use std::io::Write;
 use store::definitions::{self, Status};
 
@@ -22,8 +23,10 @@ pub(super) async fn run(args: &ListArgs, out: &mut dyn Write) -> anyhow::Result<
         let client = store.client().await?;
         let shelf = Shelf::of(catalogue::load(&client).await?);
         for entry in wanted(&shelf, args)? {
-            // A draft was never computed.
-            let rows = if args.no_rows || entry.status == Some(Status::Draft) {
+            // A draft was never computed, and agents' time has windows instead of rows.
+            let is_time =
+                matches!(&entry.compiled, Ok(definition) if definition.scope() == Grain::AgentTime);
+            let rows = if args.no_rows || is_time || entry.status == Some(Status::Draft) {
                 Cell::Absent
             } else {
                 let rows = definitions::rows(&client, &entry.name, entry.version).await?;

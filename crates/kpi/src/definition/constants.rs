@@ -94,14 +94,16 @@ impl<'t> Reader<'t, '_> {
                 Some((name, version.parse::<u16>().ok().filter(|_| plain)?))
             });
             let found = named.and_then(|(name, version)| self.library.schedule(name, version));
+            let missing;
             let constant = match (named, found) {
                 (_, Some(schedule)) => {
                     let index = u32::try_from(schedules.len()).unwrap_or(u32::MAX);
                     schedules.push((key.get_ref().clone().into_owned(), schedule.clone()));
                     Ok(Constant::Handle(WORDS.kinds.schedule, index))
                 }
-                (Some(_), None) => {
-                    Err((text.span.start, "there is no such schedule in that version"))
+                (Some((name, _)), None) => {
+                    missing = self.no_schedule(name, &text.value);
+                    Err((text.span.start, missing.as_str()))
                 }
                 (None, None) => Err((
                     text.span.start,
@@ -111,6 +113,22 @@ impl<'t> Reader<'t, '_> {
             self.define("schedules", key, constant);
         }
         schedules
+    }
+
+    /// That there is no schedule as it is named, and which there are: other versions, else all.
+    fn no_schedule(&self, name: &str, named: &str) -> String {
+        let schedules = self.library.schedules();
+        let (same, others): (Vec<_>, Vec<_>) =
+            schedules.partition(|schedule| schedule.name() == name);
+        let there_are = if same.is_empty() { others } else { same };
+        let there_are: Vec<_> = there_are
+            .iter()
+            .map(|schedule| format!("{}@{}", schedule.name(), schedule.version()))
+            .collect();
+        format!(
+            "there is no schedule {named}; known here: {}",
+            there_are.join(", ")
+        )
     }
 
     /// Gives a name its constant, or notes why it has none.

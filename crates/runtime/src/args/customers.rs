@@ -39,8 +39,12 @@ impl CustomerArgs {
         )?;
         let bytes = secret.expose().len();
         if bytes < BYTES_MIN {
+            let flag = match self.customer_key {
+                Some(_) => "--customer-key",
+                None => "--customer-key-file",
+            };
             problems.push(format!(
-                "--customer-key: has {bytes} bytes, at least {BYTES_MIN} are needed; `openssl rand -hex 32` makes a good one"
+                "{flag}: has {bytes} bytes, at least {BYTES_MIN} are needed; `openssl rand -hex 32` makes a good one"
             ));
             return None;
         }

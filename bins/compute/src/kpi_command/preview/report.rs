@@ -306,9 +306,12 @@ impl Report {
             };
             writeln!(text, "\n{heaviest}").ok();
             text.push_str(&self.changes(false).text(width));
-            text.push_str(
-                "\n`compute kpi explain INTERACTION` tells everything about one of them\n",
-            );
+            // A journey's value has no reasons within one interaction, and `explain` none to tell.
+            if self.changes.iter().any(|change| change.carried.is_some()) {
+                text.push_str(
+                    "\n`compute kpi explain INTERACTION` tells everything about one of them\n",
+                );
+            }
         }
         text
     }
