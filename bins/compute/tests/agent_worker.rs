@@ -394,6 +394,33 @@ async fn a_running_day_moves_on_by_ticks_until_the_sign_out() {
 }
 
 #[tokio::test]
+async fn nights_and_holidays_after_a_sign_out_are_no_unknown_time_and_no_rows() {
+    let world = World::with(&["logged_in_time"]).await;
+    // The router's word comes a moment after the presence, as it does there.
+    let day = [
+        presence(9 * HOUR, Presence::OnQueue),
+        routing(9 * HOUR, Routing::Idle),
+        presence(17 * HOUR, Presence::Offline),
+        routing(17 * HOUR + MINUTE, Routing::OffQueue),
+    ];
+    world.fold(&of("ann", &day)).await;
+    world.drain(18 * HOUR).await;
+    world.drain(6 * DAY).await;
+    assert_eq!(
+        minutes(&world.intervals("ann", 6).await),
+        [
+            "0-540",
+            "540-1020 on_queue",
+            "1020-1021 offline",
+            "1021-1440 offline",
+        ]
+    );
+    assert_eq!(world.total("logged_in_time").await, (8 * HOUR, 0));
+    let stands = "SELECT concat_ws(' ', state, open_until) FROM live_agents JOIN agents USING (tenant, agent_id)";
+    assert_eq!(world.text(stands).await, "offline");
+}
+
+#[tokio::test]
 async fn a_missing_sign_out_ends_at_the_cap_over_midnight() {
     let world = World::with(&["logged_in_time"]).await;
     world

@@ -1,7 +1,7 @@
 //! The intervals of a run of days, as they are stored. Pure.
 
 use agent::{Busy, BusyKind, Interval, Rules, State};
-use schema::{AgentFact, Presence, UtcMicros};
+use schema::{AgentFact, Presence, Routing, UtcMicros};
 use std::collections::BTreeSet;
 use store::agents::{Activity, IntervalRow};
 use timezone::Places;
@@ -61,13 +61,14 @@ impl Told {
     }
 }
 
-/// Whether a state is worth a day's rows: more is known than that the agent was signed out.
+/// Whether a state is worth a day's rows: more is known than that the agent was signed out and off the queues, which lasts for ever.
 fn tells(state: &State) -> bool {
-    let signed_out = state.presence == Some(Presence::Offline);
+    let there = |presence: &Presence| *presence != Presence::Offline;
+    let on_queue = |routing: &Routing| *routing != Routing::OffQueue;
     state.scheduled.is_some()
-        || state.routing.is_some()
         || state.busy()
-        || (state.presence.is_some() && !signed_out)
+        || state.presence.as_ref().is_some_and(there)
+        || state.routing.as_ref().is_some_and(on_queue)
 }
 
 fn days(from: UtcMicros, to: UtcMicros) -> impl Iterator<Item = Day> {
