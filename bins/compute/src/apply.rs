@@ -160,8 +160,9 @@ impl Applier {
                 .await?;
         }
         let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
-        let found = self.findings.record(&transaction, rows.evaluated()).await?;
         let noted = beside::write(&transaction, &rows, &plan.agents, &self.zones).await?;
+        // After the journeys, as the worker of journeys has it: neither waits for the other in a circle.
+        let found = self.findings.record(&transaction, rows.evaluated()).await?;
         transaction.commit().await?;
         self.findings.keep(found);
         self.zones.keep(noted);

@@ -625,3 +625,40 @@ async fn what_is_too_much_for_one_round_is_done_in_the_next() {
     let remembered = "SELECT longest_ms || ' ' || coalesce(due_at::text, '-') FROM journeys";
     assert_eq!(world.text(remembered).await, "2 -");
 }
+
+#[tokio::test]
+async fn a_contact_that_leaves_waits_for_its_customer_and_for_nothing_behind_it() {
+    let world = World::with(&[FCR], 500).await;
+    world.fold(&[on_day("a", 0)]).await;
+    world.drain(LATE).await;
+    // As the worker does: the customer first, and then what was found out about zones.
+    let mut other = world.db.client().await;
+    let tx = other.transaction().await.unwrap();
+    tx.execute("UPDATE journeys SET contacts = contacts", &[])
+        .await
+        .unwrap();
+    let moved = on_day("a", 0).revised(|contact| contact.key = Some("k2".to_owned()));
+    let mut plan = plan(&[moved], None);
+    for fact in &mut plan.sessions[0].facts {
+        if let Some(agent) = &mut fact.statement.agent {
+            agent.zone = Some("Mars/Base".into());
+        }
+    }
+    let worker = async {
+        let within = std::time::Duration::from_secs(20);
+        testkit::eventually::eventually(within, "the fold waits", async || {
+            let waits = "SELECT count(*)::text FROM pg_stat_activity \
+                         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            world.text(waits).await != "0"
+        })
+        .await;
+        let found = "INSERT INTO zone_findings (tenant, source, stated, interaction_id) VALUES ('acme', 'agent', 'Mars/Base', 'x') \
+                     ON CONFLICT (tenant, source, stated) DO UPDATE SET last_seen = now()";
+        tx.execute(found, &[]).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (folded, ()) = tokio::join!(world.applier.apply(&plan), worker);
+    folded.unwrap();
+    let findings = "SELECT string_agg(stated, ' ') FROM zone_findings";
+    assert_eq!(world.text(findings).await, "Mars/Base");
+}
