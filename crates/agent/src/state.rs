@@ -42,13 +42,16 @@ impl State {
             }
     }
 
-    /// Whether the agent takes contacts from queues, by presence or router.
+    /// Whether the agent takes contacts from queues, by presence or router. Nobody does who signed out, whatever the router still says.
     #[must_use]
     pub fn on_queue(&self) -> bool {
-        self.presence == Some(Presence::OnQueue)
-            || self.routing.as_ref().is_some_and(|routing| {
-                !matches!(routing, Routing::OffQueue | Routing::Communicating)
-            })
+        let offered =
+            |routing: &Routing| !matches!(routing, Routing::OffQueue | Routing::Communicating);
+        match &self.presence {
+            Some(Presence::OnQueue) => true,
+            Some(Presence::Offline) => false,
+            _ => self.routing.as_ref().is_some_and(offered),
+        }
     }
 
     /// Whether it is known what the agent did: the plan alone does not tell.

@@ -366,6 +366,13 @@ fn being_there_is_told_by_presence_else_router_and_by_work() {
             false,
             true,
         ),
+        // The router's last word on a contact that was over after the sign-out.
+        (
+            state(Some(Presence::Offline), Some(Routing::Idle), false),
+            false,
+            false,
+            true,
+        ),
         (state(Some(Presence::Meal), None, false), true, false, true),
         (
             state(Some(Presence::OnQueue), None, false),

@@ -35,8 +35,8 @@ class State:
 
     @property
     def on_queue(self):
-        if self.presence == "on_queue":
-            return True
+        if self.presence in ("on_queue", "offline"):
+            return self.presence == "on_queue"
         return self.routing is not None and self.routing not in ("off_queue", "communicating")
 
 
