@@ -107,6 +107,10 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
             return Err(lease.leave(error, for_good).await);
         }
     };
+    // A page of another format is one without a list of records, as an answer is that found nothing.
+    if cursor.records == 0 {
+        tracing::warn!("the files hold no record of this --format: is it the right one?");
+    }
     let summary = Summary::default()
         .with("job", lease.job.id.to_string())
         .with("kind", KIND)
