@@ -11,10 +11,10 @@ CREATE TABLE live_interactions (
     media          text        COLLATE "C",
     direction      text        COLLATE "C",
     PRIMARY KEY (tenant, interaction_id),
-    CONSTRAINT live_interactions_phase CHECK (phase IN ('waiting', 'alerting', 'in_progress', 'held', 'wrapping', 'other'))
+    CONSTRAINT live_interactions_phase CHECK (phase IN ('waiting', 'alerting', 'in_progress', 'held', 'other'))
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE live_interactions IS 'Where each open interaction is now. The row goes when it ends or is given up.';
-COMMENT ON COLUMN live_interactions.phase IS 'waiting: in a queue. alerting: it rings at an agent. in_progress, held: with one. wrapping: after it. other: an IVR, say.';
+COMMENT ON COLUMN live_interactions.phase IS 'waiting: in a queue. alerting: it rings at an agent. in_progress, held: with one. other: an IVR, say.';
 COMMENT ON COLUMN live_interactions.since IS 'Since when: of a customer who waits since the wait began, ringing included; of one who was answered since the answer, holds included.';
 COMMENT ON COLUMN live_interactions.queue_id IS 'The queue it waits in or came from last.';
 COMMENT ON COLUMN live_interactions.agent_id IS 'The agent it is with or offered to.';
@@ -26,7 +26,6 @@ SELECT tenant, queue_id, media,
        count(*) FILTER (WHERE phase = 'alerting') AS alerting,
        count(*) FILTER (WHERE phase = 'in_progress') AS in_progress,
        count(*) FILTER (WHERE phase = 'held') AS held,
-       count(*) FILTER (WHERE phase = 'wrapping') AS wrapping,
        count(*) FILTER (WHERE phase = 'other') AS other
 FROM live_interactions
 GROUP BY tenant, queue_id, media;

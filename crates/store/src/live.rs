@@ -14,7 +14,7 @@ pub struct LiveRow<'a> {
     pub tenant: &'a str,
     /// The interaction.
     pub interaction_id: &'a str,
-    /// `waiting`, `alerting`, `in_progress`, `held`, `wrapping` or `other`.
+    /// `waiting`, `alerting`, `in_progress`, `held` or `other`.
     pub phase: &'a str,
     /// Since when.
     pub since: UtcMicros,
