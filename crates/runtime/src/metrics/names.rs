@@ -65,7 +65,7 @@ names! {
         Up "up" ["binary", "version"] "1 while the process runs"
         BrokerBlocked "broker_blocked" [] "1 while the broker refuses publishes because of an alarm"
         KpiUnreadable "kpi_unreadable" [] "Switched-on KPI definitions that this release cannot read and does not compute"
-        MarksWaiting "marks_waiting" [] "Marks of cells, agents and journeys that wait to be computed"
+        MarksWaiting "marks_waiting" [] "Marks of quarter hours, groups, agents and journeys that wait to be computed"
         DeliverPending "deliver_pending" [] "Rows waiting to be pushed"
         BackfillJobsActive "backfill_jobs_active" [] "Backfill jobs this process works on"
     }
