@@ -12,6 +12,11 @@ use store::{Client, Store};
 const BEHIND_SECONDS: f64 = 10.0;
 
 pub(super) async fn run(args: &WindowsArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from >= to
+    {
+        anyhow::bail!("--from: is {from}, which is not before --to {to}");
+    }
     let store = database::open(&args.postgres).await?;
     if args.rebuild {
         let groups = Groups {
