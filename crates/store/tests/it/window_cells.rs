@@ -1,8 +1,9 @@
 //! Cells of a group and a day: written when they differ, found by what is filled, summed by their totals.
 
-use crate::rows::{number, seen};
+use crate::rows::{db, number, seen};
 use store::Store;
 use store::window_cells::{self, CellRow};
+use store::window_rebuild;
 use testkit::TestDb;
 
 /// 2024-05-15
@@ -127,4 +128,30 @@ async fn totals_are_read_by_stretches_of_days() {
             of(4, "[\"b\"]")
         ]
     );
+}
+
+#[tokio::test]
+async fn the_groups_of_an_agent_are_found_along_their_index_and_no_others() {
+    let (db, store) = db().await;
+    let client = db.client().await;
+    let fill = "INSERT INTO window_cells (tenant, day, group_by, group_key, filled, quarters, total) \
+                SELECT 'acme', date '2024-01-01' + d, g.by, format(g.key, a), 1::bit(96), '', '' \
+                FROM generate_series(0, 59) d, generate_series(1, 100) a, \
+                     (VALUES ('agent', '[\"a%s\"]'), ('agent,queue', '[\"a%s\",null]'), ('queue', '[\"a%s\"]')) g (by, key)";
+    client.execute(fill, &[]).await.unwrap();
+    client.execute("ANALYZE window_cells", &[]).await.unwrap();
+    let marked = committed!(store, |tx| window_rebuild::mark_agent(
+        &tx, "acme", "[\"a1\"]"
+    ));
+    // Two groups in two months: not those of a10, and not the queue that is named like the agent.
+    assert_eq!(marked, 4);
+    let subjects = "SELECT DISTINCT replace(subject, chr(31), ' ') FROM dirty_marks ORDER BY 1";
+    assert_eq!(
+        seen(&db, subjects).await,
+        ["agent [\"a1\"] all", "agent,queue [\"a1\",null] all"]
+    );
+    let plan = "EXPLAIN SELECT FROM window_cells WHERE tenant = 'acme' AND group_key >= '[\"a1\",' AND group_key < '[\"a1\"^' \
+                AND group_by >= 'agent' AND group_by < 'agent-'";
+    let plan = seen(&db, plan).await.join("\n");
+    assert!(plan.contains("window_cells_agent"), "{plan}");
 }

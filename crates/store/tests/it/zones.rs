@@ -164,7 +164,7 @@ const BY_ZONE: [&str; 8] = [
 ];
 
 /// The places that may, and why.
-const EXCEPTIONS: [(&str, &str); 9] = [
+const EXCEPTIONS: [(&str, &str); 10] = [
     // To compare the server's zone data with ours.
     (
         "ask the server for offsets of zones",
@@ -184,6 +184,7 @@ const EXCEPTIONS: [(&str, &str); 9] = [
         "mark the groups of window_cells",
         "at time zone date_trunc( ::date",
     ),
+    ("mark the groups of an agent", "at time zone date_trunc("),
     ("look for what groups have in window_cells", "::date"),
 ];
 
