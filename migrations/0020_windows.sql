@@ -25,7 +25,7 @@ CREATE TABLE dirty_marks (
 CREATE INDEX dirty_marks_time ON dirty_marks (kind, tenant, from_at) WITH (deduplicate_items = off);
 CREATE INDEX dirty_marks_subject ON dirty_marks (kind, tenant, subject) WITH (deduplicate_items = off) WHERE subject <> '';
 COMMENT ON TABLE dirty_marks IS 'Append only: what has to be computed again. Written with the change; deleted by id with what was computed.';
-COMMENT ON COLUMN dirty_marks.kind IS 'cell: a quarter hour of the windows. group: weeks and months of a group, left until their cells are computed. agent: an agent''s time. journey: a customer''s contacts.';
+COMMENT ON COLUMN dirty_marks.kind IS 'cell: a quarter hour of the windows. group: windows of a group, left until their cells are computed. agent: an agent''s time. journey: a customer''s contacts.';
 COMMENT ON COLUMN dirty_marks.subject IS 'The agent, the customer key or the group; empty for a cell.';
 COMMENT ON COLUMN dirty_marks.from_at IS 'Start of the stretch that changed; of the cell.';
 
@@ -170,11 +170,18 @@ BEGIN
             ['items', 'How many values it is made of.'],
             ['numerator', 'The sum of the values, times scale. A mean is numerator / scale / denominator.'],
             ['denominator', 'How many there are; for a share of time: milliseconds.'],
+            ['scale', 'What values were multiplied by to be whole numbers: 1000 for seconds.'],
+            ['maximum', 'The greatest value, in the unit; NULL where the definition asks for none.'],
+            ['unit', 'Of value, minimum, maximum and percentiles: seconds, count, share or number.'],
+            ['computed_at', 'When it last changed.'],
+            ['media', 'Of the group; NULL where it is no dimension of it, or absent.'],
+            ['agent_id', 'Of the group; NULL where it is no dimension of it, or absent.'],
+            ['team', 'Of the group; NULL where it is no dimension of it, or absent.'],
             ['minimum', 'The least value, in the unit; NULL where the definition asks for none.'],
             ['percentiles', 'By name, in the unit: {"p50": 12.5}. Within one per cent.'],
             ['state', 'open: the window has not ended. settling: it may still change. settled: nothing more is expected.'],
             ['zone', 'Whose clock the window goes by.'],
-            ['zone_source', 'Who named it: agent, team, attribute, queue, organisation.'],
+            ['zone_source', 'Who named it: agent, schedule, team, attribute, queue, organisation; none: UTC for want of any.'],
             ['tzdb', 'The version of the zone data.'],
             ['settles_at', 'When changes are no longer expected.'],
             ['revision', 'Rises by one with each real change.']

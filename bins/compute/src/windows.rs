@@ -5,8 +5,8 @@
 //! read: one transaction, so that a reader never sees a day that is not the sum of its hours. Nothing is ever incremented, so late
 //! facts, corrections and backfills of any age are the same as fresh news, and a process that is killed leaves nothing half done.
 //!
-//! While many cells wait, as after a backfill, weeks and months are left until the last of their cells is computed: a mark of the group says
-//! so, in the same transaction.
+//! While many cells wait, as after a backfill, days and longer windows are left until the last of their cells is computed, or they would be
+//! computed for each of these: a mark of the group says so, in the same transaction.
 //!
 //! One round at a time works for an organisation, under a lease that ends with its transaction; any number of processes may ask. The
 //! newest cells go first, but for one round in some, and many marks of one cell are one computation. A cell or a group that cannot be
@@ -25,6 +25,7 @@ pub use pace::WindowConfig;
 use crate::apply::Applier;
 use crate::catalogue::{Active, Watch};
 use crate::pressure::Pressure;
+use merge::Sizes;
 use pace::Pace;
 use rules::Rules;
 use runtime::chain;
@@ -50,7 +51,7 @@ const REACH: [Millis; 3] = [
     Millis(-16 * 86_400_000),
     Millis::ZERO,
 ];
-/// For so long weeks and months with waiting cells are left; then they are computed as they stand.
+/// For so long days and longer windows with waiting cells are left; then they are computed as they stand.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// Of a group all of whose windows are asked for, so much time is computed in a round; the rest is marked anew.
 const ALL_MAX: Millis = Millis(7 * 86_400_000);
@@ -145,9 +146,10 @@ struct Changed(BTreeMap<(usize, GroupKey), CellsOf>);
 struct ChangedGroup {
     by: usize,
     key: GroupKey,
-    cells: CellsOf,
-    /// Only weeks and months are to be computed: the others are as they should be.
-    only_long: bool,
+    /// Definitions, and the cells in which the sums of all of them changed.
+    cells: Vec<(Vec<i32>, BTreeSet<Cell>)>,
+    /// Which windows are to be computed: the others are as they should be.
+    sizes: Sizes,
 }
 
 impl Changed {
@@ -160,17 +162,29 @@ impl Changed {
         }
     }
 
-    fn into_groups(self, only_long: bool) -> Vec<ChangedGroup> {
+    fn into_groups(self) -> Vec<ChangedGroup> {
         self.0
             .into_iter()
             .map(|((by, key), cells)| ChangedGroup {
                 by,
                 key,
-                cells,
-                only_long,
+                cells: together(cells),
+                sizes: Sizes::All,
             })
             .collect()
     }
+}
+
+/// The definitions of the same cells together: most are.
+fn together(cells: CellsOf) -> Vec<(Vec<i32>, BTreeSet<Cell>)> {
+    let mut together: Vec<(Vec<i32>, BTreeSet<Cell>)> = Vec::new();
+    for (definition, cells) in cells {
+        match together.iter_mut().find(|(_, others)| *others == cells) {
+            Some((definitions, _)) => definitions.push(definition),
+            None => together.push((vec![definition], cells)),
+        }
+    }
+    together
 }
 
 impl WindowWorker {
@@ -245,7 +259,7 @@ impl WindowWorker {
         Ok(Some(round))
     }
 
-    /// Computes cells and the windows they are in; tells whether weeks and months were left. `None` where another process is at it.
+    /// Computes cells and the windows they are in; tells whether longer windows were left. `None` where another process is at it.
     async fn cells(
         &self,
         tenant: &str,
@@ -288,7 +302,7 @@ impl WindowWorker {
         Ok(Some((round, leaves)))
     }
 
-    /// Computes weeks and months that were left, and all windows of groups that somebody asked for.
+    /// Computes windows that were left, and all windows of groups that somebody asked for.
     async fn groups(&self, tenant: &str, pace: &mut Pace) -> Result<Round, WindowError> {
         let mut client = self.store.client().await?;
         let tx = client.transaction().await?;
@@ -427,7 +441,7 @@ impl Tenant<'_> {
             round.cells += cells.len() as u64;
         }
         let left = self
-            .merge(&changed.into_groups(false), waiting, &mut round)
+            .merge(&changed.into_groups(), waiting, &mut round)
             .await?;
         let left: Vec<Mark<'_>> = left
             .iter()
@@ -444,10 +458,10 @@ impl Tenant<'_> {
         Ok(round)
     }
 
-    /// Computes the weeks and months of these groups, or all their windows, and forgets their marks.
+    /// Computes what was left of these groups, or all their windows, and forgets their marks.
     async fn marked_groups(&self, marked: &[Pending]) -> Result<Round, WindowError> {
         let mut round = Round::default();
-        let (mut long, mut whole) = (Changed::default(), Changed::default());
+        let mut groups: Vec<ChangedGroup> = Vec::new();
         let mut rest: Vec<Mark<'_>> = Vec::new();
         let mut found = 0;
         for mark in marked {
@@ -457,11 +471,10 @@ impl Tenant<'_> {
                 found += window_rebuild::mark_agent(self.tx, self.name, agent).await?;
                 continue;
             }
-            let Some((by, key, all)) = merge::of_subject(&self.rules, &mark.subject) else {
+            let Some((by, key, sizes)) = merge::of_subject(&self.rules, &mark.subject) else {
                 continue;
             };
-            let definitions = self.rules.of_group(by);
-            let cells: Vec<Cell> = if all {
+            let cells: BTreeSet<Cell> = if sizes == Sizes::All {
                 // Bounded, however many years are asked for.
                 let (from, end) = mark
                     .stretches
@@ -480,20 +493,23 @@ impl Tenant<'_> {
                 }));
                 self.filled(by, &key, (from, to)).await?
             } else {
-                // Every week and month of the stretch has one of these cells, but where an agent moves.
-                let days = Day::of(mark.from).0 + 1..=Day::of(mark.to).0;
-                let starts = days.map(|day| Day(day).cell(0));
-                let ends = [mark.from, UtcMicros(mark.to.0.saturating_sub(1))];
-                starts.chain(ends.map(Cell::of)).collect()
+                // Every window of the stretch has one of these cells, but where an agent moves: no day is shorter than an hour.
+                let step = if self.rules.has_shifts(by) { 1 } else { 4 };
+                let stretches = mark.stretches.iter();
+                let cells = stretches.flat_map(|(from, to)| {
+                    let last = Cell::of(UtcMicros(to.0.saturating_sub(1)));
+                    Cell::range(*from, *to).step_by(step).chain([last])
+                });
+                cells.collect()
             };
-            let cells = cells.into_iter().map(|cell| (cell, definitions.clone()));
-            let changed = if all { &mut whole } else { &mut long };
-            changed.add(by, &key, cells.collect());
+            groups.push(ChangedGroup {
+                cells: vec![(self.rules.of_group(by), cells)],
+                by,
+                key,
+                sizes,
+            });
         }
-        self.merge(&long.into_groups(true), &NONE, &mut round)
-            .await?;
-        self.merge(&whole.into_groups(false), &NONE, &mut round)
-            .await?;
+        self.merge(&groups, &NONE, &mut round).await?;
         round.more = found > 0 || !rest.is_empty();
         marks::append(self.tx, &rest).await?;
         remove(self.tx, marked.iter()).await?;
@@ -506,7 +522,7 @@ impl Tenant<'_> {
         by: usize,
         key: &GroupKey,
         (from, to): (UtcMicros, UtcMicros),
-    ) -> Result<Vec<Cell>, WindowError> {
+    ) -> Result<BTreeSet<Cell>, WindowError> {
         let text = self.rules.by()[by].text();
         let days = (Day::of(from).0, Day::of(to).0 + 1);
         let filled = window_rebuild::filled(self.tx, self.name, (&text, key.text()), days).await?;

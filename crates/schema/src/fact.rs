@@ -179,13 +179,17 @@ impl Statement {
             .and_then(|details| details.leg.as_ref())
     }
 
-    /// The ids of agent, queue and leg it names, each with the name of its field. None may have more than [`PART_ID_BYTES_MAX`] bytes.
+    /// The ids of agent, queue and leg it names, and the medium, each with the name of its field. None may have more than
+    /// [`PART_ID_BYTES_MAX`] bytes.
     pub fn part_ids(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let agent = self.agent.as_ref().map(|agent| agent.id.as_str());
+        let details = self.details.as_deref();
+        let media = details.and_then(|details| details.media.as_deref());
         [
             ("agent_id", agent),
             ("queue_id", self.queue.as_ref().map(QueueId::as_str)),
             ("leg_id", self.leg().map(|leg| leg.id.as_str())),
+            ("media", media),
         ]
         .into_iter()
         .filter_map(|(field, id)| Some((field, id?)))
@@ -193,7 +197,7 @@ impl Statement {
 }
 
 /// The most bytes of an id that a statement names within its interaction. A leg's id, or an agent's in its place, stands beside the
-/// interaction's in primary keys, and PostgreSQL refuses a key of more than 2,704 bytes.
+/// interaction's in primary keys, several of them together in those of windows, and PostgreSQL refuses a key of more than 2,704 bytes.
 pub const PART_ID_BYTES_MAX: usize = 500;
 
 /// An agent as a fact names it.

@@ -20,7 +20,7 @@ use schema::UtcMicros;
 pub enum Kind {
     /// A quarter hour of the windows.
     Cell,
-    /// The weeks and months of a group, left until the cells in them are computed.
+    /// Windows of a group, left until the cells in them are computed or to be computed again.
     Group,
     /// A stretch of an agent's time.
     Agent,
@@ -90,7 +90,13 @@ static BACKLOG: Sql = Sql {
     text: "SELECT kind, count(*), extract(epoch FROM clock_timestamp() - min(queued_at))::float8 FROM dirty_marks GROUP BY kind",
 };
 
+static OF_THE_PAST: Sql = Sql {
+    step: "count dirty_marks of the past",
+    text: "SELECT kind, count(*) FROM dirty_marks WHERE to_at < clock_timestamp() - make_interval(secs => $1) GROUP BY kind ORDER BY kind",
+};
+
 pub(crate) static STATEMENTS: &[&Sql] = &[
+    &OF_THE_PAST,
     &APPEND,
     &REMOVE,
     &LEASE,
@@ -163,6 +169,24 @@ pub async fn try_lease(
     no_nul("subject", subject)?;
     let row = sql::query_one(tx, &LEASE, &[&kind.as_str(), &tenant, &subject]).await?;
     sql::get(&row, &LEASE, 0)
+}
+
+/// How much waits that is about a time before so many seconds ago, by kind: what a backfill left to be computed, and late news. Kinds of
+/// which nothing waits are left out.
+pub async fn of_the_past(
+    conn: &impl Connection,
+    seconds: u32,
+) -> Result<Vec<(Kind, i64)>, StoreError> {
+    let sql = &OF_THE_PAST;
+    let rows = sql::query(conn, sql, &[&f64::from(seconds)]).await?;
+    let mut waiting = Vec::new();
+    for row in &rows {
+        let name: &str = sql::get(row, sql, 0)?;
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == name) {
+            waiting.push((kind, sql::get(row, sql, 1)?));
+        }
+    }
+    Ok(waiting)
 }
 
 /// How much waits, of each kind.

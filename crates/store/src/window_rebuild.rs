@@ -1,7 +1,6 @@
 //! Windows computed again although no item changed: by the zones of another document of places, say, or because an operator asks.
 //!
-//! A mark of a group whose subject ends in [`ALL`] has all its windows of a stretch computed, one without only weeks and months, and one
-//! that ends in [`MOVED`] is about an agent in whatever groups: who computes windows finds them, see [`mark_agent`].
+//! A mark of a group whose subject ends in [`ALL`] has all its windows of a stretch computed, and one that ends in [`MOVED`] is about an agent in whatever groups: who computes windows finds them, see [`mark_agent`].
 
 use crate::columns::no_nul;
 use crate::error::StoreError;

@@ -21,6 +21,9 @@ use window::Cell;
 /// For so long after a statement about an agent its time is computed again where a job asks for it and no later statement ends it.
 const ASKED_REACH: Millis = Millis(86_400_000);
 
+/// An open interaction of which nothing was heard for longer does not become live; one that is already stays so until it ends or is given up.
+const LIVE_AGE: Millis = Millis(86_400_000);
+
 /// Writes all of it. Gives the zones that were noted, to be remembered once this is committed.
 pub(super) async fn write(
     tx: &Transaction<'_>,
@@ -270,10 +273,15 @@ async fn journeys(
 /// Where interactions are now. What began and ended in one transaction is never there.
 async fn live_now(tx: &Transaction<'_>, interactions: &[Evaluated<'_>]) -> Result<(), StoreError> {
     let (mut put, mut gone) = (Vec::new(), Vec::new());
+    let fresh_since = now().plus(Millis(-LIVE_AGE.0));
     for evaluated in interactions.iter().filter(|evaluated| evaluated.news) {
         let (tenant, interaction_id) = evaluated.key();
         let beside = &evaluated.beside;
         if let Some(now) = &beside.live {
+            // History that never ended is not what is going on now.
+            if beside.last_at.is_none_or(|at| at < fresh_since) {
+                continue;
+            }
             put.push(LiveRow {
                 tenant,
                 interaction_id,
@@ -291,4 +299,11 @@ async fn live_now(tx: &Transaction<'_>, interactions: &[Evaluated<'_>]) -> Resul
     live::put(tx, &put).await?;
     live::remove(tx, &gone).await?;
     Ok(())
+}
+
+fn now() -> UtcMicros {
+    let since_epoch = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    UtcMicros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }

@@ -4,12 +4,12 @@ use super::args::{Output, WindowsArgs};
 use super::database;
 use super::table::{Cell, Table};
 use std::io::Write;
-use store::marks::{self, Backlog, Kind};
+use store::marks::{self, Kind};
 use store::window_rebuild::{self, Groups};
 use store::{Client, Store};
 
-/// Marks that have waited no longer than this are those of news under way.
-const BEHIND_SECONDS: f64 = 10.0;
+/// What is marked of a time before so many seconds ago is no news under way.
+const PAST_SECONDS: u32 = 3600;
 
 pub(super) async fn run(args: &WindowsArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     if let (Some(from), Some(to)) = (args.from, args.to)
@@ -62,26 +62,16 @@ pub(super) async fn rebuild(store: &Store, groups: &Groups<'_>) -> anyhow::Resul
     ))
 }
 
-/// Why windows are not to be relied on yet; `None`: nothing waits but news under way.
+/// Why windows of the past are not to be relied on yet; `None`: nothing waits but news under way.
 pub(super) async fn behind(client: &Client) -> anyhow::Result<Option<String>> {
-    let mut waiting = marks::backlog(client).await?;
-    waiting.retain(|backlog| {
-        backlog
-            .oldest_seconds
-            .is_some_and(|seconds| seconds > BEHIND_SECONDS)
-    });
-    let words = |backlog: &Backlog| {
-        let seconds = backlog.oldest_seconds.unwrap_or_default();
-        let Backlog { kind, marks, .. } = backlog;
-        format!(
-            "{marks} marks of {} wait, the oldest for {seconds:.0} s",
-            named(*kind)
-        )
-    };
-    let words: Vec<String> = waiting.iter().map(words).collect();
+    let waiting = marks::of_the_past(client, PAST_SECONDS).await?;
+    let words: Vec<String> = waiting
+        .iter()
+        .map(|(kind, marks)| format!("{marks} marks of {}", named(*kind)))
+        .collect();
     Ok((!words.is_empty()).then(|| {
         format!(
-            "windows are not computed yet: {}; `compute kpi windows` says when nothing waits any more",
+            "windows of the past are not computed yet: {} wait; try again when `compute kpi windows` says that nothing does",
             words.join(", ")
         )
     }))

@@ -26,7 +26,7 @@ pub(super) struct Scope<'a> {
     pub(super) places: &'a Places,
     /// Zones that events state, by agent.
     pub(super) stated: &'a FxHashMap<String, String>,
-    /// Cells that wait to be computed: weeks and months with one of them in it are left for later.
+    /// Cells that wait to be computed: days and longer windows with one of them in it are left for later.
     pub(super) waiting: &'a BTreeSet<Cell>,
 }
 
@@ -34,13 +34,50 @@ pub(super) struct Scope<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub(super) written: Written,
-    /// Of groups, by [`subject`]: the stretch of the weeks and months to be computed later.
+    /// Of groups, by [`subject`]: the stretch of the windows to be computed later.
     pub(super) left: BTreeMap<String, Window>,
 }
 
+/// Which windows of a group are meant, by their sizes. Those of many cells are left while cells wait, or they would be computed for
+/// each of these; the longer ones apart, because they wait longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sizes {
+    /// All of them.
+    All,
+    /// Days and shifts.
+    Days,
+    /// Weeks and months.
+    Long,
+}
+
+impl Sizes {
+    /// As part of which a window of this size is left; `None`: it is never.
+    const fn of(size: window::Size) -> Option<Self> {
+        use window::Size;
+        match size {
+            Size::Quarter | Size::Half | Size::Hour => None,
+            Size::Day | Size::Shift => Some(Self::Days),
+            Size::Week | Size::Month => Some(Self::Long),
+        }
+    }
+
+    fn has(self, size: window::Size) -> bool {
+        self == Self::All || Self::of(size) == Some(self)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => ALL,
+            Self::Days => "days",
+            Self::Long => "long",
+        }
+    }
+}
+
 /// A group as the subject of a mark.
-fn subject(by: &str, key: &str) -> String {
-    format!("{by}{SEPARATOR}{key}")
+fn subject(by: &str, key: &str, sizes: Sizes) -> String {
+    let sizes = sizes.name();
+    format!("{by}{SEPARATOR}{key}{SEPARATOR}{sizes}")
 }
 
 /// The subject of the mark of an agent whose windows go by another clock now.
@@ -56,13 +93,14 @@ pub(super) fn of_moved(subject: &str) -> Option<&str> {
     (last == MOVED).then_some(key)
 }
 
-/// The group of a mark's subject, and whether all its windows are meant and not only weeks and months; `None` of what no definition is by
-/// any more.
-pub(super) fn of_subject(rules: &Rules, subject: &str) -> Option<(usize, GroupKey, bool)> {
+/// The group of a mark's subject, and which of its windows are meant; `None` of what no definition is by any more.
+pub(super) fn of_subject(rules: &Rules, subject: &str) -> Option<(usize, GroupKey, Sizes)> {
     let mut parts = subject.split(SEPARATOR);
-    let (by, key, all) = (parts.next()?, parts.next()?, parts.next());
+    let (by, key, sizes) = (parts.next()?, parts.next()?, parts.next()?);
     let by = rules.by().iter().position(|known| known.text() == by)?;
-    Some((by, GroupKey::parse(key).ok()?, all == Some(ALL)))
+    let left = [Sizes::Days, Sizes::Long];
+    let sizes = left.into_iter().find(|left| left.name() == sizes);
+    Some((by, GroupKey::parse(key).ok()?, sizes.unwrap_or(Sizes::All)))
 }
 
 /// Computes the windows that the changed cells are in, and writes those that differ.
@@ -160,14 +198,18 @@ impl Group {
             windows: BTreeMap::new(),
             named: Named::of(by, &changed.key),
         };
-        // Weeks and months are looked for once a day: between two of these cells an agent may have moved and moved again.
-        let between = match changed.cells.values().next() {
-            Some(cells) if changed.only_long => clock.moves(cells),
+        // What was left is looked for at some cells of its stretch: between two of them an agent may have moved and moved again.
+        let between = match changed.cells.first() {
+            Some((_, cells)) if changed.sizes != Sizes::All => clock.moves(cells),
             _ => BTreeSet::new(),
         };
         // Most definitions of a group want the same windows of the same cells.
         let mut known: Vec<(&Tiling, &BTreeSet<Cell>, BTreeMap<Window, ZoneOf>)> = Vec::new();
-        for (definition, cells) in &changed.cells {
+        let definitions = changed
+            .cells
+            .iter()
+            .flat_map(|(definitions, cells)| definitions.iter().map(move |one| (one, cells)));
+        for (definition, cells) in definitions {
             let Some(rule) = scope.rules.get(*definition) else {
                 continue;
             };
@@ -176,19 +218,21 @@ impl Group {
                 .iter()
                 .filter(|(by, _)| *by == changed.by)
                 .flat_map(|(_, tilings)| tilings)
-                .filter(|tiling| !changed.only_long || is_long(tiling.size));
+                .filter(|tiling| changed.sizes.has(tiling.size));
             for tiling in tilings {
                 let found = known
                     .iter()
-                    .position(|(other, of, _)| other.same(tiling) && *of == cells);
+                    .position(|(other, of, _)| other.same(tiling) && std::ptr::eq(*of, cells));
                 let found = found.unwrap_or_else(|| {
                     let windows = clock.windows_of(tiling, cells.union(&between).copied());
                     known.push((tiling, cells, windows));
                     known.len() - 1
                 });
                 for (window, zone) in &known[found].2 {
-                    if is_long(tiling.size) && scope.waits(window) {
-                        let subject = subject(&group.by_text, group.key.text());
+                    if let Some(sizes) = Sizes::of(tiling.size)
+                        && scope.waits(window)
+                    {
+                        let subject = subject(&group.by_text, group.key.text(), sizes);
                         let stretch = left.entry(subject).or_insert(*window);
                         stretch.start = stretch.start.min(window.start);
                         stretch.end = stretch.end.max(window.end);
@@ -260,11 +304,6 @@ impl Scope<'_> {
         let cells = Cell::of(window.start)..Cell::of(window.end);
         self.waiting.range(cells).next().is_some()
     }
-}
-
-/// Whether windows of this size have so many cells that computing them for each of these would be most of the work.
-const fn is_long(size: window::Size) -> bool {
-    matches!(size, window::Size::Week | window::Size::Month)
 }
 
 /// What windows are merged from: the totals of days and the quarter hours left over.

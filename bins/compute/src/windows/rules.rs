@@ -89,6 +89,13 @@ impl Rules {
         found
     }
 
+    /// Whether groups by this have windows of shifts, which may be as short as a quarter hour.
+    pub(super) fn has_shifts(&self, by: usize) -> bool {
+        let sets = self.rules.values().flat_map(|rule| &rule.sets);
+        let mut tilings = sets.filter(|(of, _)| *of == by).flat_map(|(_, all)| all);
+        tilings.any(|tiling| tiling.size == Size::Shift)
+    }
+
     /// The windows of a definition; none of one that has none, or that this release cannot read.
     pub(super) fn get(&self, definition: i32) -> Option<&Rule> {
         self.rules.get(&definition)

@@ -85,12 +85,22 @@ impl Clock<'_> {
         (zone, source)
     }
 
+    /// The zone in which time is cut: as everywhere, a schedule's own goes before all but the agent's.
+    fn zone_of(&self, tiling: &Tiling, at: UtcMicros) -> ZoneOf {
+        let found = self.zone_at(at);
+        let own = tiling.shift.as_ref().and_then(|shift| shift.zone());
+        match own.filter(|_| found.1 != ZoneSource::Agent) {
+            Some(own) => (own, ZoneSource::Schedule),
+            None => found,
+        }
+    }
+
     /// The window that a cell is in; `None` outside of shifts.
     ///
     /// Where an agent moves within a window of the old or the new zone, it is cut at the quarter hour from which the new zone holds:
     /// each cell is in one window whatever happens.
     pub(super) fn window_of(&self, tiling: &Tiling, cell: Cell) -> Option<(Window, ZoneOf)> {
-        let zone = self.zone_at(cell.start());
+        let zone = self.zone_of(tiling, cell.start());
         let found = window::windows(
             tiling.size,
             zone.0,
@@ -99,15 +109,15 @@ impl Clock<'_> {
             cell.end(),
         );
         let mut window = found.into_iter().next()?;
-        if self.zone_at(window.start) != zone {
+        if self.zone_of(tiling, window.start) != zone {
             let cells: Vec<Cell> = Cell::range(window.start, cell.end()).collect();
-            let moved = cells.partition_point(|cell| self.zone_at(cell.start()) != zone);
+            let moved = cells.partition_point(|cell| self.zone_of(tiling, cell.start()) != zone);
             window.start = cells.get(moved).map_or(window.start, |cell| cell.start());
         }
         let last = Cell::of(UtcMicros(window.end.0 - 1));
-        if self.zone_at(last.start()) != zone {
+        if self.zone_of(tiling, last.start()) != zone {
             let cells: Vec<Cell> = Cell::range(cell.start(), window.end).collect();
-            let moved = cells.partition_point(|cell| self.zone_at(cell.start()) == zone);
+            let moved = cells.partition_point(|cell| self.zone_of(tiling, cell.start()) == zone);
             window.end = cells.get(moved).map_or(window.end, |cell| cell.start());
         }
         Some((window, zone))
