@@ -1,5 +1,5 @@
 //! One plan, one transaction: lock the sessions, fold the facts in, write what really changed. What follows from it beside the metrics is
-//! in [`beside`].
+//! in `apply/beside.rs`.
 //!
 //! The order of statements is what the guarantees rest on: new interactions are inserted first and existing ones locked
 //! second, both in ascending key order, so two workers never wait for each other in a circle; sessions are read only under their
