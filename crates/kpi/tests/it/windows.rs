@@ -142,7 +142,7 @@ fn shifts_are_those_of_a_schedule_of_the_definition() {
     assert_one(
         &format!("{shift}shift = 'gone'\n[schedules]\ngone = 'gone@1'"),
         "10:8",
-        "no such schedule",
+        "no schedule gone@1",
     );
 }
 

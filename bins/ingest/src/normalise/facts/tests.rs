@@ -289,20 +289,20 @@ fn the_bound_of_an_agents_facts_bytes_holds_for_the_largest() {
     assert!(bytes > 8 * text.len());
 }
 
-/// A record of one conversation with so many sessions, each of which names a medium in so many bytes.
+/// A record of one conversation with so many sessions, each of which has a wrap-up code of so many bytes.
 fn record(sessions: usize, name: usize) -> Message {
     let name = "m".repeat(name);
     let sessions: Vec<String> = (0..sessions)
         .map(|n| {
             format!(
-                r#"{{"sessionId":"s{n}","mediaType":"{name}","segments":[{{"segmentStart":"2024-05-15T14:32:10Z"}}]}}"#
+                r#"{{"sessionId":"s{n}","mediaType":"voice","segments":[{{"segmentType":"wrapup","segmentStart":"2024-05-15T14:32:10Z","wrapUpCode":"{name}"}}]}}"#
             )
         })
         .collect();
     let mut message = message(Lane::History, None, 0);
     message.deliveries[0].format = BodyFormat::GenesysDetails;
     message.deliveries[0].body = format!(
-        r#"{{"conversationId":"c","conversationStart":"2024-05-15T14:32:10Z","participants":[{{"purpose":"acd","sessions":[{}]}}]}}"#,
+        r#"{{"conversationId":"c","conversationStart":"2024-05-15T14:32:10Z","participants":[{{"purpose":"agent","userId":"a","sessions":[{}]}}]}}"#,
         sessions.join(",")
     )
     .into();
