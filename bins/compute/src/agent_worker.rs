@@ -16,8 +16,8 @@
 //! # Definitions
 //!
 //! What is switched on is evaluated, once for each state and not for each interval. What an agent's time adds by other definitions stays as it is;
-//! a job that wants one that is switched off computed says so with [`store::agents::ask`]. A definition that is new reaches the past by
-//! marks, see [`store::agents::mark_all`].
+//! a job that wants one that is switched off computed says so with [`store::agents::ask`]. A definition that is new reaches the past
+//! by a replay, which marks whatever it goes through.
 
 mod count;
 mod days;

@@ -111,10 +111,7 @@ pub fn beside(timeline: &Timeline<'_>, wanted: Wanted) -> Beside {
     }
     if wanted.windows || beside.live.is_some() {
         beside.media = timeline.media().map(str::to_owned);
-        beside.direction = timeline.direction().map(|direction| match direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-        });
+        beside.direction = timeline.direction().map(Direction::name);
     }
     if wanted.windows {
         beside.zones = zones(timeline);

@@ -12,6 +12,7 @@ pub mod app;
 pub mod apply;
 pub mod batch;
 pub mod catalogue;
+mod clock;
 pub mod config;
 pub mod definition_files;
 pub mod derive;

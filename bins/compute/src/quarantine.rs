@@ -1,11 +1,12 @@
 //! What compute cannot fold goes to the `quarantine` table, whole and with its reason; its neighbours go on.
 
 use crate::apply::ApplyError;
+use crate::clock;
 use crate::plan::Alone;
 use crate::shared::{Interrupted, Shared};
 use broker::Delivery;
 use runtime::chain;
-use schema::{DeliveryId, ENVELOPE_VERSION, Event, EventsMessage, MessageId, UtcMicros};
+use schema::{DeliveryId, ENVELOPE_VERSION, Event, EventsMessage, MessageId};
 use store::quarantine::QuarantineRow;
 use uuid::Uuid;
 
@@ -97,7 +98,7 @@ async fn put(
         value: None,
         expected: None,
         raw,
-        received_at: now(),
+        received_at: clock::now(),
         correlation,
         // The message in `raw` says it itself.
         job: None,
@@ -122,11 +123,4 @@ async fn put(
 /// The same content has the same id, so that repeated attempts leave one row.
 fn content_id(content: &[u8]) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, content)
-}
-
-fn now() -> UtcMicros {
-    let since_epoch = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    UtcMicros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }

@@ -2,8 +2,8 @@
 //!
 //! Whoever changes an item appends a mark for its cell in the same transaction. A round takes the marks of one organisation, computes
 //! the cells they name from the items, merges what changed upward into every window it is part of, and deletes exactly the marks it has
-//! read: one transaction, so that a reader never sees a day that is not the sum of its hours. Nothing is ever incremented, so late
-//! facts, corrections and backfills of any age are the same as fresh news, and a process that is killed leaves nothing half done.
+//! read: one transaction, so that a reader never sees a day that is not the sum of its hours, but where the day is left, as follows, and
+//! says that it is settling. Nothing is ever incremented, so late facts, corrections and backfills of any age are the same as fresh news, and a process that is killed leaves nothing half done.
 //!
 //! While many cells wait, as after a backfill, days and longer windows are left until the last of their cells is computed, or they would be
 //! computed for each of these: a mark of the group says so, in the same transaction.
@@ -14,9 +14,11 @@
 
 mod attributes;
 mod cells;
+mod changed;
 mod fold;
 mod merge;
 mod pace;
+mod round;
 mod rules;
 mod tiles;
 
@@ -25,8 +27,8 @@ pub use pace::WindowConfig;
 use crate::apply::Applier;
 use crate::catalogue::{Active, Watch};
 use crate::pressure::Pressure;
-use merge::Sizes;
 use pace::Pace;
+use round::{NONE, Tenant};
 use rules::Rules;
 use runtime::chain;
 use runtime::metrics::{CounterHandle, GaugeHandle, HistogramHandle};
@@ -35,12 +37,11 @@ use schema::{Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use store::marks::{self, Kind, Mark, Order, Pending};
+use store::marks::{self, Kind, Order, Pending};
 use store::partitions::{Partitions, Table};
-use store::{Class, Store, StoreError, Transaction, agent_zones, window_rebuild};
-use timezone::Places;
+use store::{Class, Store, StoreError, Transaction};
 use tokio_util::sync::CancellationToken;
-use window::{Cell, Day, DecodeError, GroupKey, Window};
+use window::{Cell, Day, DecodeError};
 
 /// Cells that are looked at in a round: what is beyond is not even known to wait.
 const LOOK_MAX: u32 = 20_000;
@@ -53,8 +54,6 @@ const REACH: [Millis; 3] = [
 ];
 /// For so long days and longer windows with waiting cells are left; then they are computed as they stand.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
-/// Of a group all of whose windows are asked for, so much time is computed in a round; the rest is marked anew.
-const ALL_MAX: Millis = Millis(7 * 86_400_000);
 /// How often what waits is counted.
 const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -132,59 +131,6 @@ pub struct WindowMeters {
     pub seconds: HistogramHandle,
     /// Marks that wait.
     pub waiting: GaugeHandle,
-}
-
-/// By definition the cells in which its sums changed.
-type CellsOf = BTreeMap<i32, BTreeSet<Cell>>;
-
-/// The groups in which anything changed, and where.
-#[derive(Debug, Default)]
-struct Changed(BTreeMap<(usize, GroupKey), CellsOf>);
-
-/// One of them: the place of what it is by, its key, and where.
-#[derive(Debug)]
-struct ChangedGroup {
-    by: usize,
-    key: GroupKey,
-    /// Definitions, and the cells in which the sums of all of them changed.
-    cells: Vec<(Vec<i32>, BTreeSet<Cell>)>,
-    /// Which windows are to be computed: the others are as they should be.
-    sizes: Sizes,
-}
-
-impl Changed {
-    fn add(&mut self, by: usize, key: &GroupKey, cells: Vec<(Cell, Vec<i32>)>) {
-        let of_group = self.0.entry((by, key.clone())).or_default();
-        for (cell, definitions) in cells {
-            for definition in definitions {
-                of_group.entry(definition).or_default().insert(cell);
-            }
-        }
-    }
-
-    fn into_groups(self) -> Vec<ChangedGroup> {
-        self.0
-            .into_iter()
-            .map(|((by, key), cells)| ChangedGroup {
-                by,
-                key,
-                cells: together(cells),
-                sizes: Sizes::All,
-            })
-            .collect()
-    }
-}
-
-/// The definitions of the same cells together: most are.
-fn together(cells: CellsOf) -> Vec<(Vec<i32>, BTreeSet<Cell>)> {
-    let mut together: Vec<(Vec<i32>, BTreeSet<Cell>)> = Vec::new();
-    for (definition, cells) in cells {
-        match together.iter_mut().find(|(_, others)| *others == cells) {
-            Some((definitions, _)) => definitions.push(definition),
-            None => together.push((vec![definition], cells)),
-        }
-    }
-    together
 }
 
 impl WindowWorker {
@@ -404,168 +350,6 @@ fn take(waiting: &mut BTreeMap<Cell, Pending>, pace: &mut Pace) -> BTreeMap<Cell
     taken
 }
 
-/// No cell waits.
-static NONE: BTreeSet<Cell> = BTreeSet::new();
-
-/// One organisation in a round.
-struct Tenant<'a> {
-    tx: &'a Transaction<'a>,
-    name: &'a str,
-    rules: Arc<Rules>,
-    places: &'a Places,
-}
-
-impl Tenant<'_> {
-    /// Computes the cells that were taken, and the windows they are in.
-    async fn cells(
-        &self,
-        taken: &BTreeMap<Cell, Pending>,
-        waiting: &BTreeSet<Cell>,
-    ) -> Result<Round, WindowError> {
-        let mut round = Round::default();
-        let mut changed = Changed::default();
-        let mut days: BTreeMap<Day, Vec<Cell>> = BTreeMap::new();
-        for cell in taken.keys() {
-            days.entry(cell.day()).or_default().push(*cell);
-        }
-        for (day, cells) in days {
-            round.items += cells::compute(
-                self.tx,
-                self.name,
-                (day, &cells),
-                &self.rules,
-                self.places,
-                &mut changed,
-            )
-            .await?;
-            round.cells += cells.len() as u64;
-        }
-        let left = self
-            .merge(&changed.into_groups(), waiting, &mut round)
-            .await?;
-        let left: Vec<Mark<'_>> = left
-            .iter()
-            .map(|(subject, stretch)| Mark {
-                kind: Kind::Group,
-                tenant: self.name,
-                subject,
-                from: stretch.start,
-                to: stretch.end,
-            })
-            .collect();
-        marks::append(self.tx, &left).await?;
-        remove(self.tx, taken.values()).await?;
-        Ok(round)
-    }
-
-    /// Computes what was left of these groups, or all their windows, and forgets their marks.
-    async fn marked_groups(&self, marked: &[Pending]) -> Result<Round, WindowError> {
-        let mut round = Round::default();
-        let mut groups: Vec<ChangedGroup> = Vec::new();
-        let mut rest: Vec<Mark<'_>> = Vec::new();
-        let mut found = 0;
-        for mark in marked {
-            round.groups += 1;
-            if let Some(agent) = merge::of_moved(&mark.subject) {
-                // Under the lease, so that all cells there are are seen.
-                found += window_rebuild::mark_agent(self.tx, self.name, agent).await?;
-                continue;
-            }
-            let Some((by, key, sizes)) = merge::of_subject(&self.rules, &mark.subject) else {
-                continue;
-            };
-            let cells: BTreeSet<Cell> = if sizes == Sizes::All {
-                // Bounded, however many years are asked for.
-                let (from, end) = mark
-                    .stretches
-                    .first()
-                    .copied()
-                    .unwrap_or((mark.from, mark.to));
-                let to = from.plus(ALL_MAX).min(end);
-                let others = mark.stretches.iter().skip(1).copied();
-                let left = others.chain((to < end).then_some((to, end)));
-                rest.extend(left.map(|(from, to)| Mark {
-                    kind: Kind::Group,
-                    tenant: self.name,
-                    subject: &mark.subject,
-                    from,
-                    to,
-                }));
-                self.filled(by, &key, (from, to)).await?
-            } else {
-                // Every window of the stretch has one of these cells, but where an agent moves: no day is shorter than an hour.
-                let step = if self.rules.has_shifts(by) { 1 } else { 4 };
-                let stretches = mark.stretches.iter();
-                let cells = stretches.flat_map(|(from, to)| {
-                    let last = Cell::of(UtcMicros(to.0.saturating_sub(1)));
-                    Cell::range(*from, *to).step_by(step).chain([last])
-                });
-                cells.collect()
-            };
-            groups.push(ChangedGroup {
-                cells: vec![(self.rules.of_group(by), cells)],
-                by,
-                key,
-                sizes,
-            });
-        }
-        self.merge(&groups, &NONE, &mut round).await?;
-        round.more = found > 0 || !rest.is_empty();
-        marks::append(self.tx, &rest).await?;
-        remove(self.tx, marked.iter()).await?;
-        Ok(round)
-    }
-
-    /// The cells of a stretch in which a group has anything.
-    async fn filled(
-        &self,
-        by: usize,
-        key: &GroupKey,
-        (from, to): (UtcMicros, UtcMicros),
-    ) -> Result<BTreeSet<Cell>, WindowError> {
-        let text = self.rules.by()[by].text();
-        let days = (Day::of(from).0, Day::of(to).0 + 1);
-        let filled = window_rebuild::filled(self.tx, self.name, (&text, key.text()), days).await?;
-        let cells = filled.into_iter().flat_map(|(day, mask)| {
-            let has = move |cell: &Cell| {
-                let quarter = cell.quarter();
-                mask[usize::from(quarter / 8)] >> (quarter % 8) & 1 == 1
-            };
-            Day(day).cells().filter(has)
-        });
-        Ok(cells.collect())
-    }
-
-    async fn merge(
-        &self,
-        groups: &[ChangedGroup],
-        waiting: &BTreeSet<Cell>,
-        round: &mut Round,
-    ) -> Result<BTreeMap<String, Window>, WindowError> {
-        let stated = stated_zones(self.tx, self.name, &self.rules, groups).await?;
-        let scope = merge::Scope {
-            tenant: self.name,
-            rules: &self.rules,
-            places: self.places,
-            stated: &stated,
-            waiting,
-        };
-        let merged = merge::compute(self.tx, &scope, groups).await?;
-        round.written += merged.written.written;
-        round.removed += merged.written.removed;
-        Ok(merged.left)
-    }
-}
-
-async fn remove<'m>(
-    tx: &Transaction<'_>,
-    marks: impl Iterator<Item = &'m Pending>,
-) -> Result<(), StoreError> {
-    let ids: Vec<i64> = marks.flat_map(|mark| mark.marks.iter().copied()).collect();
-    store::marks::remove(tx, &ids).await?;
-    Ok(())
-}
-
 /// The cells that are marked, with their marks.
 async fn pending(
     conn: &impl store::Connection,
@@ -581,28 +365,6 @@ async fn pending(
 /// The subject of the mark, of kind group, that an agent's windows go by another clock now.
 pub(crate) fn moved(agent: &str) -> String {
     merge::moved(agent)
-}
-
-/// The zones that events state for the agents of these groups.
-async fn stated_zones(
-    tx: &Transaction<'_>,
-    tenant: &str,
-    rules: &Rules,
-    groups: &[ChangedGroup],
-) -> Result<FxHashMap<String, String>, StoreError> {
-    let agents: BTreeSet<String> = groups
-        .iter()
-        .filter_map(|group| tiles::Named::of(&rules.by()[group.by], &group.key).agent)
-        .collect();
-    let agents: Vec<(&str, &str)> = agents
-        .iter()
-        .map(|agent| (tenant, agent.as_str()))
-        .collect();
-    let stated = agent_zones::of_agents(tx, &agents).await?;
-    Ok(stated
-        .into_iter()
-        .map(|stated| (stated.agent_id, stated.zone))
-        .collect())
 }
 
 /// Keeps windows until told to stop.

@@ -4,11 +4,11 @@
 //! change clocks at short notice, so one of the two may be older. A difference in a zone in use is a warning that names zone and
 //! instant, so that whoever reads it can judge whether history must be computed anew after an update.
 
+use crate::clock;
 use crate::shared::Shared;
 use runtime::chain;
 use schema::UtcMicros;
 use std::collections::BTreeSet;
-use std::time::SystemTime;
 use store::{Store, StoreError, zones};
 use timezone::{TZDB_VERSION, Zone};
 
@@ -35,7 +35,7 @@ pub async fn compare(shared: Shared) -> anyhow::Result<()> {
         return Ok(());
     }
     let store = shared.applier.store();
-    match look(store, now()).await {
+    match look(store, clock::now()).await {
         Ok((differences, in_use)) => report(&differences, &in_use),
         // Nothing rests on it: computing goes on.
         Err(error) => tracing::warn!(error = %chain(&error), "the zone data could not be compared"),
@@ -115,13 +115,6 @@ fn report(differences: &[Difference], in_use: &BTreeSet<String>) {
         differences_elsewhere = others.len(),
         "zone data compared with the server's"
     );
-}
-
-fn now() -> UtcMicros {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use store::agents::{IntervalRow, Run};
 use store::definitions::{self, Status};
+use store::marks::{self, Kind, Mark};
 use store::window_items::Source;
 use store::{Transaction, agents};
 use testkit::db::TestDb;
@@ -575,9 +576,14 @@ async fn a_definition_that_is_switched_off_keeps_its_sums_until_a_job_asks() {
     world
         .in_transaction(async |tx| {
             agents::ask(tx, &[("acme", "ann")], &[id]).await.unwrap();
-            agents::mark_all(tx, Some("acme"), at(0), at(HOUR))
-                .await
-                .unwrap();
+            let mark = Mark {
+                kind: Kind::Agent,
+                tenant: "acme",
+                subject: "ann",
+                from: at(0),
+                to: at(HOUR),
+            };
+            marks::append(tx, &[mark]).await.unwrap();
         })
         .await;
     world.drain(2 * DAY).await;

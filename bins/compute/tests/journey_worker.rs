@@ -501,11 +501,10 @@ async fn expected(world: &World, contacts: &[Contact]) -> BTreeMap<(String, Stri
                 swept: false,
             })
             .collect();
+        let journey = active.catalogue.journey(&subjects);
         for (index, contact) in contacts.iter().enumerate() {
             let mut rows = Vec::new();
-            active
-                .catalogue
-                .evaluate_contact(&which, &subjects, index, at(LATE), &mut rows);
+            journey.evaluate(&which, index, at(LATE), &mut rows);
             for row in rows {
                 let reason = row.metadata.reason.as_ref().map(ToString::to_string);
                 let value = row.value.map(|value| value.to_string());

@@ -5,14 +5,14 @@
 //! definition asks for the zero. Same facts, definitions and library give the same bytes.
 
 use crate::definition::{Definition, Grain};
-use crate::journey::{Journey, JourneyRule};
+use crate::journey::Journey;
 use crate::library::{Library, shipped_definitions};
 use crate::measure::{Nobody, Watcher, measure, steps_for_each_of};
 use crate::record::{Record, Subject};
 use crate::scene::Scene;
 use crate::value::{Metadata, MetricValue, Provenance, Reason, Scope};
 use expression::Run;
-use schema::{AgentId, LegId, LegKind, Millis, QueueId, UtcMicros};
+use schema::{AgentId, LegId, LegKind, QueueId, UtcMicros};
 use session::Status;
 use std::sync::Arc;
 
@@ -95,28 +95,6 @@ impl Catalogue {
     /// others change nothing. What is not known yet is what `as_of` says.
     pub fn journey<'a>(&self, contacts: &[Subject<'a>]) -> Journey<'a, '_> {
         Journey::new(&self.definitions, &self.library, contacts)
-    }
-
-    /// Appends the rows of the definitions of journeys among those at these places, for the contact at `index`: see [`Catalogue::journey`],
-    /// which is faster where several contacts are to be evaluated.
-    pub fn evaluate_contact(
-        &self,
-        which: &[usize],
-        contacts: &[Subject<'_>],
-        index: usize,
-        as_of: UtcMicros,
-        out: &mut Vec<MetricValue>,
-    ) {
-        self.journey(contacts).evaluate(which, index, as_of, out);
-    }
-
-    /// The longest `within` of the definitions of journeys among those at these places; `None` where none is.
-    pub fn journey_within(&self, which: &[usize]) -> Option<Millis> {
-        let definitions = which
-            .iter()
-            .filter_map(|place| self.definitions.get(*place));
-        let rules = definitions.filter_map(|definition| definition.journey());
-        rules.map(JourneyRule::within).max()
     }
 }
 

@@ -339,7 +339,9 @@ impl<'a> Record<'a> {
             }),
             F::Outcome => Value::Str(self.outcome().name()),
             F::Media => text(once(&self.media, || timeline.media()))?,
-            F::Direction => text(once(&self.direction, || timeline.direction()).map(direction))?,
+            F::Direction => {
+                text(once(&self.direction, || timeline.direction()).map(Direction::name))?
+            }
             F::Disposition => text(self.disposition())?,
             F::Queue => text(self.queue().map(QueueId::as_str))?,
             F::Agent => text(self.agent().map(|agent| agent.id.as_str()))?,
@@ -391,7 +393,7 @@ impl<'a> Record<'a> {
             F::Agent => text(leg.agent.map(|agent| agent.id.as_str()))?,
             F::Queue => text(leg.queue.map(QueueId::as_str))?,
             F::Media => text(leg.media)?,
-            F::Direction => text(leg.direction.map(direction))?,
+            F::Direction => text(leg.direction.map(Direction::name))?,
             F::StartedAt => Value::Timestamp(leg.started_at.0),
             F::EndedAt => instant(leg.ended_at)?,
             F::AnsweredAt => instant(leg.answered_at)?,
@@ -444,13 +446,6 @@ fn duration(stated: Option<DurationFact>) -> Result<Value<'static>, Missing> {
         Some(DurationFact::Stated(Millis(millis))) => Ok(Value::Duration(millis)),
         Some(DurationFact::Implausible(Millis(millis))) => Err(Missing::Implausible(millis)),
         None => Err(Missing::NotStated),
-    }
-}
-
-const fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Inbound => "inbound",
-        Direction::Outbound => "outbound",
     }
 }
 

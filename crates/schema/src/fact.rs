@@ -368,6 +368,17 @@ pub enum Direction {
     Outbound,
 }
 
+impl Direction {
+    /// The name, as it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
 /// The states of an interaction's life that kpiline knows. Platforms have more; those are kept by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {

@@ -72,12 +72,6 @@ static ASK: Sql = Sql {
            SET asked = ARRAY(SELECT DISTINCT unnest(a.asked || EXCLUDED.asked) ORDER BY 1)",
 };
 
-static MARK_ALL: Sql = Sql {
-    step: "mark the time of all agents",
-    text: "INSERT INTO dirty_marks (kind, tenant, subject, from_at, to_at) \
-           SELECT 'agent', tenant, agent_id, $2, $3 FROM agents WHERE $1::text IS NULL OR tenant = $1 ORDER BY tenant, agent_id",
-};
-
 static MARKS: Sql = Sql {
     step: "read the marks of agents",
     text: "SELECT m.mark_id, k.number, m.from_at, m.to_at \
@@ -92,7 +86,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &NOTE,
     &DUE,
     &ASK,
-    &MARK_ALL,
     &MARKS,
     &facts::INSERT,
     &facts::LOCK,
@@ -247,17 +240,6 @@ pub async fn ask<T: AsRef<str>, A: AsRef<str>>(
     }
     sql::execute(tx, &ASK, &[&tenants, &ids, &definitions]).await?;
     Ok(())
-}
-
-/// Marks this stretch of the time of all agents that are known, of one tenant or of all: a definition is new, or the places are others.
-pub async fn mark_all(
-    tx: &Transaction<'_>,
-    tenant: Option<&str>,
-    from: UtcMicros,
-    to: UtcMicros,
-) -> Result<u64, StoreError> {
-    no_nul("tenant", tenant.unwrap_or_default())?;
-    sql::execute(tx, &MARK_ALL, &[&tenant, &Instant(from), &Instant(to)]).await
 }
 
 fn read_agent(row: &Row) -> Result<AgentRow, StoreError> {

@@ -3,6 +3,7 @@
 
 use super::rows::{Evaluated, Rows};
 use super::zones::{Noted, ZoneMemory};
+use crate::clock;
 use crate::derive::Beside;
 use crate::items::{self, Adds, Cells, Contribution};
 use crate::plan::PlannedAgent;
@@ -273,7 +274,7 @@ async fn journeys(
 /// Where interactions are now. What began and ended in one transaction is never there.
 async fn live_now(tx: &Transaction<'_>, interactions: &[Evaluated<'_>]) -> Result<(), StoreError> {
     let (mut put, mut gone) = (Vec::new(), Vec::new());
-    let fresh_since = now().plus(Millis(-LIVE_AGE.0));
+    let fresh_since = clock::now().plus(Millis(-LIVE_AGE.0));
     for evaluated in interactions.iter().filter(|evaluated| evaluated.news) {
         let (tenant, interaction_id) = evaluated.key();
         let beside = &evaluated.beside;
@@ -299,11 +300,4 @@ async fn live_now(tx: &Transaction<'_>, interactions: &[Evaluated<'_>]) -> Resul
     live::put(tx, &put).await?;
     live::remove(tx, &gone).await?;
     Ok(())
-}
-
-fn now() -> UtcMicros {
-    let since_epoch = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    UtcMicros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }

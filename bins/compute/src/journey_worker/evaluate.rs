@@ -144,10 +144,7 @@ impl<'c> Results<'c> {
         let numbers = numbers.filter_map(|place| self.active.definition_id(*place));
         contact.evaluated.extend(numbers);
         contact.media = timeline.media().map(str::to_owned);
-        contact.direction = timeline.direction().map(|direction| match direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-        });
+        contact.direction = timeline.direction().map(Direction::name);
         for metric in metrics {
             if let (Some(definition), Some(counted_at), Some(sum)) = (
                 self.active.definition_id_of(&metric),

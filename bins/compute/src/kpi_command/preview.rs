@@ -15,17 +15,17 @@ use super::args::{Output, PreviewArgs};
 use super::database;
 use super::shelf::{Entry, Shelf, definitions_of_file, with_documents};
 use super::subject::Subject;
+use crate::clock;
 use crate::replay_file::counted;
 use anyhow::{Context as _, bail};
 use compare::Comparison;
 use evaluate::{Carried, Pair};
 use kpi::{Definition, Grain, Library};
 use report::{Report, Side};
-use schema::UtcMicros;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 use store::definitions::Status;
 use store::interactions::Filter;
 
@@ -118,7 +118,7 @@ async fn tried(
         task.new.definition.clone(),
         task.old.as_ref().map(|old| old.definition.clone()),
         task.library,
-        now(),
+        clock::now(),
     ));
     let most = usize::try_from(args.show).unwrap_or(usize::MAX);
     // With nothing to compare, programs get the rows.
@@ -153,13 +153,6 @@ async fn tried(
         writeln!(remarks, "csv has the changes only; json has everything")?;
     }
     Ok(report(&pair, task.new, task.old, task.alone, seen))
-}
-
-/// What is not known by now may still come.
-fn now() -> UtcMicros {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let micros = since.map_or(0, |since| since.as_micros());
-    UtcMicros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
 /// The definitions that a subject names: one, or all of a folder. Without a version the newest.

@@ -1,8 +1,9 @@
 //! A day's quarter hours: computed from the items, held against what is stored, and written where they differ.
 
+use super::WindowError;
+use super::changed::Changed;
 use super::fold::{Fold, Group};
 use super::rules::Rules;
-use super::{Changed, WindowError};
 use rustc_hash::FxHashMap;
 use schema::UtcMicros;
 use store::window_cells::{self, CellRow};

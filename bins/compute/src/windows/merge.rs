@@ -1,8 +1,9 @@
 //! Changed cells → the rows of the windows they are in: whole days and quarter hours, merged upward.
 
+use super::changed::ChangedGroup;
 use super::rules::{Rule, Rules, Tiling};
 use super::tiles::{Clock, Named, ZoneOf};
-use super::{ChangedGroup, WindowError, attributes};
+use super::{WindowError, attributes};
 use kpi::Aggregation;
 use rustc_hash::FxHashMap;
 use schema::UtcMicros;
@@ -186,18 +187,8 @@ impl Group {
             named: &named,
             stated,
         };
-        let mut group = Self {
-            by_text: by.text(),
-            key: changed.key.clone(),
-            attributes: attributes::write(
-                named
-                    .attributes
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.as_str())),
-            ),
-            windows: BTreeMap::new(),
-            named: Named::of(by, &changed.key),
-        };
+        let by_text = by.text();
+        let mut windows: BTreeMap<(window::Size, Window), Wanted> = BTreeMap::new();
         // What was left is looked for at some cells of its stretch: between two of them an agent may have moved and moved again.
         let between = match changed.cells.first() {
             Some((_, cells)) if changed.sizes != Sizes::All => clock.moves(cells),
@@ -232,14 +223,13 @@ impl Group {
                     if let Some(sizes) = Sizes::of(tiling.size)
                         && scope.waits(window)
                     {
-                        let subject = subject(&group.by_text, group.key.text(), sizes);
+                        let subject = subject(&by_text, changed.key.text(), sizes);
                         let stretch = left.entry(subject).or_insert(*window);
                         stretch.start = stretch.start.min(window.start);
                         stretch.end = stretch.end.max(window.end);
                         continue;
                     }
-                    let wanted = group
-                        .windows
+                    let wanted = windows
                         .entry((tiling.size, *window))
                         .or_insert_with(|| Wanted {
                             zone: *zone,
@@ -250,7 +240,15 @@ impl Group {
                 }
             }
         }
-        group
+        let stated = named.attributes.iter();
+        let attributes = stated.map(|(name, value)| (name.as_str(), value.as_str()));
+        Self {
+            attributes: attributes::write(attributes),
+            by_text,
+            key: changed.key.clone(),
+            named,
+            windows,
+        }
     }
 
     fn most_rows(&self) -> usize {

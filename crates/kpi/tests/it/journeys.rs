@@ -74,10 +74,11 @@ fn rows_of_named(
             swept: call.swept,
         })
         .collect();
+    let journey = catalogue.journey(&contacts);
     (0..contacts.len())
         .map(|index| {
             let mut rows = Vec::new();
-            catalogue.evaluate_contact(&[0], &contacts, index, second(as_of), &mut rows);
+            journey.evaluate(&[0], index, second(as_of), &mut rows);
             assert!(rows.len() <= 1);
             rows.pop()
         })
@@ -360,11 +361,9 @@ fn a_reason_can_stand_in_place_of_every_value() {
     assert_eq!(shown(&rows[0]), "absent: too_many_contacts");
     assert_eq!(journey.final_at(&[0], 0), Some(second(60 + 7 * DAY)));
     assert_eq!(journey.final_at(&[], 0), None);
-    assert_eq!(
-        catalogue.journey_within(&[0]),
-        Some(schema::Millis(7 * DAY * 1000))
-    );
-    assert_eq!(catalogue.journey_within(&[1]), None);
+    let rule = catalogue.definitions()[0].journey();
+    let within = rule.map(kpi::JourneyRule::within);
+    assert_eq!(within, Some(schema::Millis(7 * DAY * 1000)));
     // Nothing but the rows of contacts is about journeys.
     assert!(call.rows_of(&catalogue).is_empty());
 }

@@ -590,7 +590,7 @@ async fn how_an_agent_stands_is_noted_and_what_was_asked_for_is_done_with() {
 }
 
 #[tokio::test]
-async fn marks_are_read_agent_by_agent_and_all_agents_can_be_marked() {
+async fn marks_are_read_agent_by_agent() {
     let (_db, store) = db().await;
     committed!(store, |tx| agents::lock(
         &tx,
@@ -609,24 +609,15 @@ async fn marks_are_read_agent_by_agent_and_all_agents_can_be_marked() {
         ..changed.mark()
     };
     committed!(store, |tx| marks::append(&tx, &[journey]));
-    assert_eq!(
-        committed!(store, |tx| agents::mark_all(
-            &tx,
-            Some("acme"),
-            minute(5),
-            minute(6)
-        )),
-        1
-    );
-    assert_eq!(
-        committed!(store, |tx| agents::mark_all(
-            &tx,
-            None,
-            minute(7),
-            minute(8)
-        )),
-        2
-    );
+    let others = [("acme", "ann", 5), ("acme", "ann", 7), ("other", "bob", 7)];
+    let others = others.map(|(tenant, subject, from)| Mark {
+        kind: Kind::Agent,
+        tenant,
+        subject,
+        from: minute(from),
+        to: minute(from + 1),
+    });
+    committed!(store, |tx| marks::append(&tx, &others));
     let marks = committed!(store, |tx| agents::marks(
         &tx,
         &[("other", "bob"), ("acme", "nobody"), ("acme", "ann")]
