@@ -191,10 +191,13 @@ impl Proc {
         lock(&self.stderr).lines.join("\n")
     }
 
-    /// All that was written to stdout so far.
+    /// All that was written to stdout. Panics before [`Proc::wait`]: the two streams are not read in step, so that a line on stderr says
+    /// nothing of what has come from stdout.
     #[must_use]
     pub fn stdout(&self) -> String {
-        lock(&self.stdout).lines.join("\n")
+        let output = lock(&self.stdout);
+        assert!(output.ended, "{} has not ended: wait for it", self.name);
+        output.lines.join("\n")
     }
 }
 
@@ -286,11 +289,19 @@ mod tests {
         );
         let ready = process.wait_ready().await;
         assert_eq!(ready.ops_address().port(), 9);
-        assert_eq!(process.stdout(), "hello");
         assert!(process.stderr().starts_with("no json\n"));
         assert!(process.is_running());
         process.kill9();
         assert!(!process.is_running());
+        process.wait(SOON).await;
+        assert_eq!(process.stdout(), "hello");
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "has not ended")]
+    async fn what_may_still_come_is_not_taken_for_all() {
+        let process = shell("echo early; exec sleep 60");
+        let _ = process.stdout();
     }
 
     #[tokio::test]
