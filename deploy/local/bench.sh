@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # How fast it is on this machine, with release builds. The sender, both servers and the programs share its cores.
 #
-#   deploy/local/bench.sh [engine|http|windows|all] [--interactions N]
+#   deploy/local/bench.sh [engine|http|windows|month|all] [--interactions N]
 #
 #   engine            a file of events to metrics, no services: `compute replay-file`, five runs of 100000 interactions, with one rule and
 #                     with the whole catalogue, whose times may be one to three; then what an evaluation costs, of one's own too
 #   http              signed webhooks to metric rows on private servers, one event a POST, then 100 a POST (20000 interactions)
-#   windows           what windows cost the line (with and without them in turns, 20000 interactions), how fresh they are at a quarter of
-#                     the rate, and a month of them for 1000000 interactions (--interactions) and 2000 agents beside one SQL statement
+#   windows           what windows cost the line (with and without them in turns, 20000 interactions), and how fresh they are at a
+#                     quarter of the rate
+#   month             every window of a month of 1000000 interactions and 2000 agents beside one SQL statement
 #   --interactions N  other sizes than these
 #
 # The events come from the peers' generator where python3 and ../shared (or $KPILINE_SHARED) are, else from the platform double.
@@ -34,7 +35,7 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 WHAT=all INTERACTIONS=''
 while [ $# -gt 0 ]; do
     case $1 in
-    engine | http | windows | all) WHAT=$1 ;;
+    engine | http | windows | month | all) WHAT=$1 ;;
     --interactions)
         INTERACTIONS=${2:-}
         [[ $INTERACTIONS =~ ^[1-9][0-9]{0,6}$ ]] || die "--interactions takes a number"
@@ -186,6 +187,10 @@ servers() {
     HTTP_PORT=$(free_port 8080) INGEST_PORT=$(free_port 9101) COMPUTE_PORT=$(free_port 9102)
     GENESYS_PORT=$(free_port) CXONE_PORT=$(free_port)
     demo_configure
+}
+
+# events N: those of N interactions are what is sent.
+events() {
     cp "$(events_of "$1")" "$DEMO_DIR/events.jsonl"
     EVENTS=$(wc -l <"$DEMO_DIR/events.jsonl")
 }
@@ -194,7 +199,8 @@ truths() { [ "$DEMO_BAD" -eq 0 ] || die "a run did not come to the truth: ${DEMO
 
 http() {
     step "HTTP to metric row, ${INTERACTIONS:-20000} interactions"
-    servers "${INTERACTIONS:-20000}"
+    servers
+    events "${INTERACTIONS:-20000}"
     http_run 1 64
     http_run 100 8
     cat <<'TEXT'
@@ -207,10 +213,16 @@ TEXT
 }
 
 windows() {
-    step "HTTP to metric row with and without windows, 20000 interactions"
-    servers 20000
+    step "HTTP to metric row with and without windows, ${INTERACTIONS:-20000} interactions"
+    servers
+    events "${INTERACTIONS:-20000}"
     windows_http
     windows_fresh
+    truths
+}
+
+month() {
+    servers
     windows_month "${INTERACTIONS:-1000000}" 2000
     truths
 }
@@ -223,9 +235,11 @@ case $WHAT in
 engine) engine ;;
 http) http ;;
 windows) windows ;;
+month) month ;;
 all)
     engine
     http
     windows
+    month
     ;;
 esac

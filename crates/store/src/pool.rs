@@ -291,6 +291,14 @@ impl Transaction<'_> {
         self.guard.run("roll back", self.inner.rollback()).await
     }
 
+    /// Where the rows of a prepared COPY go.
+    pub(crate) async fn copy_in(
+        &self,
+        statement: &tokio_postgres::Statement,
+    ) -> Result<tokio_postgres::CopyInSink<bytes::Bytes>, tokio_postgres::Error> {
+        self.inner.copy_in(statement).await
+    }
+
     /// Begins a part that can be undone alone.
     pub async fn savepoint(&mut self) -> Result<Transaction<'_>, StoreError> {
         let inner = self

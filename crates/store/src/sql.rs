@@ -1,11 +1,12 @@
 //! A statement with the words for what it attempts, and the two ways to run one.
 
 use crate::error::StoreError;
-use crate::pool::Connection;
+use crate::pool::{Connection, Transaction};
 use deadpool_postgres::GenericClient;
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
 
 /// One SQL statement. Listed in [`crate::statements`], so that a test can prepare each.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,6 +94,26 @@ pub(crate) async fn execute(
         client.execute(&statement, params).await
     };
     conn.guard().run(sql.step, run).await
+}
+
+/// Copies rows in: `write` gives them to the writer and finishes it. Returns how many they were.
+pub(crate) async fn copy(
+    tx: &Transaction<'_>,
+    sql: &Sql,
+    types: &[Type],
+    write: impl AsyncFnOnce(BinaryCopyInWriter) -> Result<u64, tokio_postgres::Error>,
+) -> Result<u64, StoreError> {
+    debug_assert!(
+        crate::statements::is_listed(sql),
+        "not listed: {}",
+        sql.step
+    );
+    let run = async {
+        let statement = tx.client().prepare_cached(sql.text).await?;
+        let sink = tx.copy_in(&statement).await?;
+        write(BinaryCopyInWriter::new(sink, types)).await
+    };
+    tx.guard().run(sql.step, run).await
 }
 
 /// Runs a command that takes no parameters and cannot be prepared.

@@ -1,5 +1,7 @@
 //! KPIs over windows of local time, written only when something changed.
 
+mod copy;
+mod found;
 mod row;
 
 pub use row::{Covered, WindowRow, Written};
@@ -9,15 +11,25 @@ use crate::error::StoreError;
 use crate::pool::Transaction;
 use crate::sql::{self, Sql};
 use crate::types::{Instant, Json};
+use found::Found;
 use row::Key;
-use schema::Millis;
+
+/// The columns that a row states, in the order in which both statements write them.
+macro_rules! columns {
+    () => {
+        "tenant, metric_type, metric_version, group_by, size, group_key, window_start, window_end, zone, zone_source, tzdb, queue_id, \
+         media, direction, agent_id, team, platform, attributes, items, numerator, denominator, scale, minimum, maximum, percentiles, \
+         value, unit, settles_at"
+    };
+}
+use columns;
 
 static UPSERT: Sql = Sql {
     step: "upsert window_metrics",
-    text: "INSERT INTO window_metrics AS w (tenant, metric_type, metric_version, group_by, size, group_key, window_start, window_end, \
-                  zone, zone_source, tzdb, queue_id, media, direction, agent_id, team, platform, attributes, items, numerator, \
-                  denominator, scale, minimum, maximum, percentiles, value, unit, settles_at) \
-           SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], \
+    text: concat!(
+        "INSERT INTO window_metrics AS w (",
+        columns!(),
+        ") SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], \
                   $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], \
                   $16::text[], $17::text[], $18::jsonb[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::float8[], \
                   $24::float8[], $25::jsonb[], $26::float8[], $27::text[], $28::timestamptz[]) \
@@ -35,23 +47,8 @@ static UPSERT: Sql = Sql {
                  (EXCLUDED.items, EXCLUDED.numerator, EXCLUDED.denominator, EXCLUDED.value, EXCLUDED.minimum, EXCLUDED.maximum, \
                   EXCLUDED.percentiles, EXCLUDED.window_end, EXCLUDED.settles_at, EXCLUDED.zone, EXCLUDED.zone_source, \
                   EXCLUDED.scale, EXCLUDED.unit, EXCLUDED.queue_id, EXCLUDED.media, EXCLUDED.direction, EXCLUDED.agent_id, \
-                  EXCLUDED.team, EXCLUDED.platform, EXCLUDED.attributes)",
-};
-
-// One range of the primary key a stretch. The bounds over all stretches let the months be cut down before it starts; the window that was just
-// written, mostly the only one of its stretch, is not told.
-static LEFT: Sql = Sql {
-    step: "look for window_metrics that nothing is in",
-    text: "SELECT c.n, w.window_start \
-           FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], \
-                       $9::timestamptz[], $12::timestamptz[]) \
-                WITH ORDINALITY AS c (metric_type, metric_version, group_by, size, group_key, from_at, to_at, kept, since, n) \
-           CROSS JOIN LATERAL (SELECT window_start FROM window_metrics w \
-                               WHERE w.tenant = $1 AND w.metric_type = c.metric_type AND w.metric_version = c.metric_version \
-                                 AND w.group_by = c.group_by AND w.size = c.size AND w.group_key = c.group_key \
-                                 AND w.window_start > c.since AND w.window_start < c.to_at AND w.window_end > c.from_at \
-                                 AND w.window_start > $10 AND w.window_start < $11 \
-                                 AND w.window_start IS DISTINCT FROM c.kept OFFSET 0) w",
+                  EXCLUDED.team, EXCLUDED.platform, EXCLUDED.attributes)"
+    ),
 };
 
 static REMOVE: Sql = Sql {
@@ -64,7 +61,7 @@ static REMOVE: Sql = Sql {
              AND w.window_start >= $8 AND w.window_start <= $9",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&UPSERT, &LEFT, &REMOVE];
+pub(crate) static STATEMENTS: &[&Sql] = &[&UPSERT, &copy::COPY, &found::FOUND, &REMOVE];
 
 /// Writes rows that are new or changed, and deletes rows that reach into a covered stretch and are not among these: also such as begin
 /// before it, by another clock than that of today.
@@ -85,24 +82,26 @@ pub async fn write(
         stretch.check()?;
     }
     let sorted = last_per_key(rows, WindowRow::key);
-    let written = if sorted.is_empty() {
-        0
-    } else {
-        upsert(tx, tenant, &sorted).await?
-    };
-    let removed = if covered.is_empty() {
-        0
-    } else {
-        remove(tx, tenant, &sorted, covered).await?
-    };
-    Ok(Written { written, removed })
+    let found = Found::of(tx, tenant, covered).await?;
+    let (new, others): (Vec<_>, Vec<_>) = sorted.iter().partition(|row| found.lacks(row));
+    let copied = copy::new(tx, tenant, &new).await?;
+    let changed = upsert(tx, tenant, &others).await?;
+    let gone: Vec<&Key<'_>> = found.but(&sorted).collect();
+    Ok(Written {
+        written: copied + changed,
+        removed: remove(tx, tenant, &gone).await?,
+    })
 }
 
+/// Rows of which it is not known that they are new.
 async fn upsert(
     tx: &Transaction<'_>,
     tenant: &str,
     rows: &[&WindowRow<'_>],
 ) -> Result<u64, StoreError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
     let metric_type = column(rows, |row| row.metric_type);
     let metric_version = column(rows, |row| i32::from(row.metric_version.0));
     let group_by = column(rows, |row| row.group_by);
@@ -124,11 +123,10 @@ async fn upsert(
     let numerator = column(rows, |row| row.numerator);
     let denominator = column(rows, |row| row.denominator);
     let scale = column(rows, |row| row.scale);
-    // Minus zero equals zero but prints otherwise: store one of them.
-    let minimum = column(rows, |row| row.minimum.map(|value| value + 0.0));
-    let maximum = column(rows, |row| row.maximum.map(|value| value + 0.0));
+    let minimum = column(rows, |row| plain(row.minimum));
+    let maximum = column(rows, |row| plain(row.maximum));
     let percentiles = column(rows, |row| row.percentiles_json.map(Json::new));
-    let value = column(rows, |row| row.value.map(|value| value + 0.0));
+    let value = column(rows, |row| plain(row.value));
     let unit = column(rows, |row| row.unit);
     let settles_at = column(rows, |row| Instant(row.settles_at));
     let params: sql::Params<'_> = &[
@@ -164,27 +162,22 @@ async fn upsert(
     sql::execute(tx, &UPSERT, params).await
 }
 
-async fn remove(
-    tx: &Transaction<'_>,
-    tenant: &str,
-    kept: &[&WindowRow<'_>],
-    covered: &[Covered<'_>],
-) -> Result<u64, StoreError> {
-    let mut left = left(tx, tenant, kept, covered).await?;
-    left.sort_unstable();
-    left.dedup();
-    let (Some(first), Some(last)) = (
-        left.iter().map(|key| key.5).min(),
-        left.iter().map(|key| key.5).max(),
-    ) else {
+/// Minus zero equals zero but prints otherwise: one of them is stored.
+fn plain(value: Option<f64>) -> Option<f64> {
+    value.map(|value| value + 0.0)
+}
+
+async fn remove(tx: &Transaction<'_>, tenant: &str, gone: &[&Key<'_>]) -> Result<u64, StoreError> {
+    let starts = || gone.iter().map(|key| key.5);
+    let (Some(first), Some(last)) = (starts().min(), starts().max()) else {
         return Ok(0);
     };
-    let metric_type: Vec<&str> = left.iter().map(|key| key.0).collect();
-    let metric_version: Vec<i32> = left.iter().map(|key| i32::from(key.1.0)).collect();
-    let group_by: Vec<&str> = left.iter().map(|key| key.2).collect();
-    let size: Vec<&str> = left.iter().map(|key| key.3).collect();
-    let group_key: Vec<&str> = left.iter().map(|key| key.4).collect();
-    let window_start: Vec<Instant> = left.iter().map(|key| Instant(key.5)).collect();
+    let metric_type = column(gone, |key| key.0);
+    let metric_version = column(gone, |key| i32::from(key.1.0));
+    let group_by = column(gone, |key| key.2);
+    let size = column(gone, |key| key.3);
+    let group_key = column(gone, |key| key.4);
+    let window_start = column(gone, |key| Instant(key.5));
     let params: sql::Params<'_> = &[
         &tenant,
         &metric_type,
@@ -197,75 +190,4 @@ async fn remove(
         &Instant(last),
     ];
     sql::execute(tx, &REMOVE, params).await
-}
-
-/// A window of this size begins less than this before any instant in it; that of a shift as well, which may be a chain of shifts.
-fn reach(size: &str) -> Millis {
-    const HOUR: i64 = 3_600_000;
-    Millis(match size {
-        "15m" | "30m" | "60m" => HOUR,
-        "day" => 2 * 24 * HOUR,
-        "week" | "shift" => 9 * 24 * HOUR,
-        _ => 33 * 24 * HOUR,
-    })
-}
-
-/// The keys of rows that reach into a covered stretch and were not kept.
-async fn left<'c>(
-    tx: &Transaction<'_>,
-    tenant: &str,
-    kept: &[&WindowRow<'_>],
-    covered: &[Covered<'c>],
-) -> Result<Vec<Key<'c>>, StoreError> {
-    let since = |stretch: &Covered<'_>| stretch.from.plus(Millis(-reach(stretch.size).0));
-    let (Some(first), Some(last)) = (
-        covered.iter().map(since).min(),
-        covered.iter().map(|stretch| stretch.to).max(),
-    ) else {
-        return Ok(Vec::new());
-    };
-    // Sorted by key: that of a stretch is the first of those it holds.
-    let one_kept = |stretch: &Covered<'_>| {
-        let start = stretch.key(stretch.from);
-        let at = kept.partition_point(|row| row.key() < start);
-        let row = kept.get(at)?;
-        (row.key() < stretch.key(stretch.to)).then_some(Instant(row.window_start))
-    };
-    let covered: Vec<&Covered<'c>> = covered.iter().collect();
-    let metric_type = column(&covered, |stretch| stretch.metric_type);
-    let metric_version = column(&covered, |stretch| i32::from(stretch.metric_version.0));
-    let group_by = column(&covered, |stretch| stretch.group_by);
-    let size = column(&covered, |stretch| stretch.size);
-    let group_key = column(&covered, |stretch| stretch.group_key);
-    let from = column(&covered, |stretch| Instant(stretch.from));
-    let to = column(&covered, |stretch| Instant(stretch.to));
-    let first_kept = column(&covered, one_kept);
-    let since = column(&covered, |stretch| Instant(since(stretch)));
-    let params: sql::Params<'_> = &[
-        &tenant,
-        &metric_type,
-        &metric_version,
-        &group_by,
-        &size,
-        &group_key,
-        &from,
-        &to,
-        &first_kept,
-        &Instant(first),
-        &Instant(last),
-        &since,
-    ];
-    let mut left = Vec::new();
-    for row in sql::query(tx, &LEFT, params).await? {
-        let number: i64 = sql::get(&row, &LEFT, 0)?;
-        let stretch = usize::try_from(number - 1)
-            .ok()
-            .and_then(|number| covered.get(number))
-            .ok_or(StoreError::Vanished { step: LEFT.step })?;
-        let key = stretch.key(sql::get::<Instant>(&row, &LEFT, 1)?.0);
-        if kept.binary_search_by(|row| row.key().cmp(&key)).is_err() {
-            left.push(key);
-        }
-    }
-    Ok(left)
 }

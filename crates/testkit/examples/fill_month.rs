@@ -1,5 +1,5 @@
 //! Fills a migrated database with what a month of a large centre adds to windows: `cargo run -p testkit --example fill_month -- URL
-//! [CALLS] [AGENTS]`. `deploy/local/bench.sh windows` measures how long it takes to compute all of them.
+//! [CALLS] [AGENTS]`. `deploy/local/bench.sh month` measures how long it takes to compute all of them.
 
 #![allow(clippy::expect_used)] // a tool for people who work on this
 

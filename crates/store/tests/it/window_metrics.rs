@@ -168,6 +168,72 @@ async fn a_covered_window_that_has_nothing_in_it_goes_and_no_other_one() {
     );
 }
 
+/// New rows of a stretch that was looked at go in another way than those of which nothing is known.
+#[tokio::test]
+async fn a_row_is_the_same_whichever_way_it_was_written() {
+    let (db, store) = db().await;
+    let full = WindowRow {
+        media: Some("voice"),
+        direction: Some("inbound"),
+        agent_id: Some("anna"),
+        team: Some("sales"),
+        platform: Some("genesys"),
+        attributes_json: Some(r#"{"brand": "bl\u0000ue"}"#),
+        minimum: Some(-0.0),
+        maximum: Some(1e21),
+        percentiles_json: Some(r#"{"p50": 1.5}"#),
+        ..row("[\"a\"]", 0)
+    };
+    let empty = WindowRow {
+        queue_id: None,
+        value: None,
+        ..row("[\"a\"]", 1)
+    };
+    let known = committed!(store, |tx| window_metrics::write(
+        &tx,
+        "known",
+        &[full, empty],
+        &[covered("[\"a\"]", 0, 2)]
+    ));
+    let unknown = committed!(store, |tx| window_metrics::write(
+        &tx,
+        "unknown",
+        &[full, empty],
+        &[]
+    ));
+    assert_eq!((known, unknown), (written(2, 0), written(2, 0)));
+    assert_eq!(
+        number(
+            &db,
+            "SELECT count(*) FROM window_metrics k JOIN window_metrics u USING (window_start) \
+             WHERE k.tenant = 'known' AND u.tenant = 'unknown' \
+               AND to_jsonb(k) - 'tenant' - 'computed_at' = to_jsonb(u) - 'tenant' - 'computed_at' \
+               AND k.minimum::text IS NOT DISTINCT FROM u.minimum::text"
+        )
+        .await,
+        2
+    );
+    // One that is there, one that is new and one that goes, in one write.
+    let other = WindowRow { items: 3, ..full };
+    let new = row("[\"a\"]", 2);
+    let stretches = [covered("[\"a\"]", 0, 3)];
+    let changed = committed!(store, |tx| window_metrics::write(
+        &tx,
+        "known",
+        &[other, new],
+        &stretches
+    ));
+    assert_eq!(changed, written(2, 1));
+    assert_eq!(
+        seen(
+            &db,
+            "SELECT items, revision FROM window_metrics WHERE tenant = 'known' ORDER BY window_start"
+        )
+        .await,
+        ["3|2", "2|1"]
+    );
+}
+
 /// The zone of an agent becomes known, or another one: the windows of the old clock lie across those of the new.
 #[tokio::test]
 async fn a_window_of_another_clock_that_reaches_into_a_covered_one_goes() {
@@ -461,7 +527,7 @@ async fn keys_are_looked_up_by_the_primary_key_without_statistics() {
         .await
         .unwrap();
     for step in [
-        "look for window_metrics that nothing is in",
+        "look for window_metrics",
         "delete window_metrics that nothing is in",
         "delete window_items",
         "read window_items of agents",
