@@ -6,7 +6,8 @@
 //! says that it is settling. Nothing is ever incremented, so late facts, corrections and backfills of any age are the same as fresh news, and a process that is killed leaves nothing half done.
 //!
 //! While many cells wait, as after a backfill, days and longer windows are left until the last of their cells is computed, or they would be
-//! computed for each of these: a mark of the group says so, in the same transaction.
+//! computed for each of these: a mark of the group says so, in the same transaction. If it takes long, what was left longest is computed
+//! now and then as it stands.
 //!
 //! One round at a time works for an organisation, under a lease that ends with its transaction; any number of processes may ask. The
 //! newest cells go first, but for one round in some, and many marks of one cell are one computation. A cell or a group that cannot be
@@ -28,7 +29,7 @@ use crate::apply::Applier;
 use crate::catalogue::{Active, Watch};
 use crate::pressure::Pressure;
 use pace::Pace;
-use round::{NONE, Tenant};
+use round::Tenant;
 use rules::Rules;
 use runtime::chain;
 use runtime::metrics::{CounterHandle, GaugeHandle, HistogramHandle};
@@ -52,8 +53,6 @@ const REACH: [Millis; 3] = [
     Millis(-16 * 86_400_000),
     Millis::ZERO,
 ];
-/// For so long days and longer windows with waiting cells are left; then they are computed as they stand.
-const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// How often what waits is counted.
 const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -185,7 +184,7 @@ impl WindowWorker {
 
     /// One round for one organisation; `None` where another process is at it.
     async fn round(&self, tenant: &str, pace: &mut Pace) -> Result<Option<Round>, WindowError> {
-        let (mut round, leaves) = match self.cells(tenant, pace).await {
+        let mut round = match self.cells(tenant, pace).await {
             Ok(Some(done)) => done,
             Ok(None) => return Ok(None),
             Err(error) => {
@@ -193,7 +192,7 @@ impl WindowWorker {
                 return Err(error);
             }
         };
-        if !leaves {
+        if pace.left_are_due(round.more) {
             match self.groups(tenant, pace).await {
                 Ok(done) => round.add(done),
                 Err(error) => {
@@ -205,12 +204,8 @@ impl WindowWorker {
         Ok(Some(round))
     }
 
-    /// Computes cells and the windows they are in; tells whether longer windows were left. `None` where another process is at it.
-    async fn cells(
-        &self,
-        tenant: &str,
-        pace: &mut Pace,
-    ) -> Result<Option<(Round, bool)>, WindowError> {
+    /// Computes cells and the windows they are in, but for long ones in which others wait. `None` where another process is at it.
+    async fn cells(&self, tenant: &str, pace: &mut Pace) -> Result<Option<Round>, WindowError> {
         let known = {
             let client = self.store.client().await?;
             pending(&client, tenant).await?
@@ -235,17 +230,11 @@ impl WindowWorker {
         self.partitions.ensure(Table::WindowMetrics, reach).await?;
         let tenant = self.tenant(&tx, tenant, &active);
         let waiting: BTreeSet<Cell> = waiting.into_keys().collect();
-        let leaves = !waiting.is_empty() && pace.may_leave(LEAVE_MAX);
-        let mut round = tenant
-            .cells(&taken, if leaves { &waiting } else { &NONE })
-            .await?;
+        let mut round = tenant.cells(&taken, &waiting).await?;
         tx.commit().await?;
         round.more = !waiting.is_empty();
-        if waiting.is_empty() {
-            pace.leaves_nothing();
-        }
         pace.cells.took(began.elapsed(), round.more);
-        Ok(Some((round, leaves)))
+        Ok(Some(round))
     }
 
     /// Computes windows that were left, and all windows of groups that somebody asked for.

@@ -85,6 +85,9 @@ impl Store {
             &config.url,
             &config.application_name,
             &[
+                // Rows are looked up by index here. A month that was empty when statistics were taken counts as free to be read from
+                // end to end, and a plan made then is kept while it fills.
+                ("enable_seqscan", "off".to_owned()),
                 ("statement_timeout", milliseconds(config.statement_timeout)),
                 ("lock_timeout", milliseconds(config.lock_timeout)),
                 (

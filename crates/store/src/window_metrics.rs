@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::pool::Transaction;
 use crate::sql::{self, Sql};
 use crate::types::{Instant, Json};
-use found::Found;
+use found::{Found, News};
 use row::Key;
 
 /// The columns that a row states, in the order in which both statements write them.
@@ -83,7 +83,14 @@ pub async fn write(
     }
     let sorted = last_per_key(rows, WindowRow::key);
     let found = Found::of(tx, tenant, covered).await?;
-    let (new, others): (Vec<_>, Vec<_>) = sorted.iter().partition(|row| found.lacks(row));
+    let (mut new, mut others) = (Vec::new(), Vec::new());
+    for row in &sorted {
+        match found.news(row)? {
+            News::New => new.push(*row),
+            News::None => {}
+            News::Unknown => others.push(*row),
+        }
+    }
     let copied = copy::new(tx, tenant, &new).await?;
     let changed = upsert(tx, tenant, &others).await?;
     let gone: Vec<&Key<'_>> = found.but(&sorted).collect();
@@ -93,7 +100,7 @@ pub async fn write(
     })
 }
 
-/// Rows of which it is not known that they are new.
+/// Rows of which it is not known whether they are stored, and as what.
 async fn upsert(
     tx: &Transaction<'_>,
     tenant: &str,

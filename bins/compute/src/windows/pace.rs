@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use window::Cell;
 
-/// A round is meant to take about this long: what is fresh waits no longer for what is old.
-const ROUND: Duration = Duration::from_millis(400);
+/// A round is meant to take about this long: what is fresh waits no longer for what is old. Shorter ones would cost more, because a day's
+/// cells of a group are one row, written by each round that touches it.
+const ROUND: Duration = Duration::from_millis(800);
 /// Cells of a first round.
 const CELLS_FIRST: usize = 64;
 /// Cells of any round: some months of quarter hours.
@@ -16,6 +17,10 @@ const GROUPS_FIRST: usize = 8;
 const GROUPS_MAX: usize = 1_000;
 /// One round in so many begins with the oldest cells: what is fresh goes first, but not for ever.
 const OLDEST_EVERY: u32 = 4;
+/// While cells wait for longer than this, so are days and longer windows that were left; then they get their share as well.
+const LEFT_ALONE: Duration = Duration::from_secs(20);
+/// One round in so many, from then on.
+const LEFT_EVERY: u32 = 4;
 /// What fails alone is passed over for so long. Its neighbours do not wait for it.
 const PASSED_OVER: Duration = Duration::from_secs(30);
 /// Of the time, while live facts have a backlog: one part in so many.
@@ -48,7 +53,7 @@ pub(super) struct Pace {
     pub(super) cells: Lot<Cell>,
     /// Of groups whose windows were left or asked for, by the subject of their marks.
     pub(super) groups: Lot<String>,
-    /// Since when windows have been left to a later round.
+    /// Since when cells have been left over by each round, and with them the windows they are in.
     leaving_since: Option<Instant>,
     rounds: u32,
 }
@@ -71,19 +76,14 @@ impl Pace {
         self.rounds == 0
     }
 
-    /// Whether windows with waiting cells may be left to a later round: not for longer than this.
-    pub(super) fn may_leave(&mut self, longest: Duration) -> bool {
-        let since = *self.leaving_since.get_or_insert_with(Instant::now);
-        if since.elapsed() <= longest {
+    /// Notes whether a round has left cells over, and tells whether it is the turn of windows that were left.
+    pub(super) fn left_are_due(&mut self, cells_left: bool) -> bool {
+        if !cells_left {
+            self.leaving_since = None;
             return true;
         }
-        self.leaving_since = None;
-        false
-    }
-
-    /// No cell is left over.
-    pub(super) const fn leaves_nothing(&mut self) {
-        self.leaving_since = None;
+        let since = *self.leaving_since.get_or_insert_with(Instant::now);
+        since.elapsed() > LEFT_ALONE && self.rounds % LEFT_EVERY == 1
     }
 }
 
@@ -150,11 +150,9 @@ impl<K: Ord + Clone> Lot<K> {
         for one in self.tried.drain(..) {
             self.passed_over.remove(&one);
         }
-        if time > ROUND * 2 {
-            self.size = (self.size / 2).max(1);
-        } else if more && time < ROUND / 2 {
-            self.size = (self.size * 2).min(self.max);
-        }
+        let most = if more { self.size * 2 } else { self.size };
+        let fits = fits(self.size, time);
+        self.size = fits.clamp((self.size / 2).max(1), most.min(self.max));
     }
 
     /// They could not be computed.
@@ -170,6 +168,12 @@ impl<K: Ord + Clone> Lot<K> {
     }
 }
 
+/// How many would have taken as long as a round is meant to, if so many took this long.
+fn fits(size: usize, time: Duration) -> usize {
+    let fits = ROUND.as_micros() * size as u128 / time.as_micros().max(1);
+    usize::try_from(fits).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +185,8 @@ mod tests {
             pace.cells.took(Duration::from_millis(10), true);
         }
         assert_eq!(pace.cells.size(), CELLS_MAX);
+        pace.cells.took(ROUND * 4 / 3, true);
+        assert_eq!(pace.cells.size(), CELLS_MAX * 3 / 4);
         for _ in 0..20 {
             pace.cells.took(Duration::from_secs(3), true);
         }
@@ -243,10 +249,18 @@ mod tests {
     #[test]
     fn windows_are_not_left_for_ever() {
         let mut pace = Pace::default();
-        assert!(pace.may_leave(Duration::from_secs(60)));
-        assert!(
-            !pace.may_leave(Duration::ZERO),
-            "it has been left for longer than that"
-        );
+        let mut due = |left: bool| {
+            pace.oldest_first();
+            pace.left_are_due(left)
+        };
+        assert!((0..8).all(|_| !due(true)), "there are cells to compute");
+        assert!(due(false), "there are none");
+        due(true);
+        pace.leaving_since = Instant::now().checked_sub(LEFT_ALONE * 2);
+        let mut due = || {
+            pace.oldest_first();
+            pace.left_are_due(true)
+        };
+        assert_eq!((0..8).filter(|_| due()).count(), 2, "it has been too long");
     }
 }

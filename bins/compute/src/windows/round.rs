@@ -16,7 +16,7 @@ use window::{Cell, Day, GroupKey, Window};
 /// Of a group all of whose windows are asked for, so much time is computed in a round; the rest is marked anew.
 const ALL_MAX: Millis = Millis(7 * 86_400_000);
 /// No cell waits.
-pub(super) static NONE: BTreeSet<Cell> = BTreeSet::new();
+static NONE: BTreeSet<Cell> = BTreeSet::new();
 
 /// One organisation in a round.
 pub(super) struct Tenant<'a> {

@@ -1,9 +1,10 @@
 //! Window metrics are written when they changed and go when nothing is in them; dashboards read the current version, with its state.
 
 use crate::rows::{JUNE, MAY, db, number, seen};
+use deadpool_postgres::GenericClient;
 use schema::{MetricVersion, UtcMicros};
 use store::window_metrics::{self, Covered, WindowRow, Written};
-use store::{Class, Store, StoreError, marks};
+use store::{Class, Connection as _, Store, StoreError, marks};
 use testkit::TestDb;
 
 const HALF: i64 = 1_800_000_000;
@@ -111,10 +112,23 @@ async fn only_a_real_change_is_written() {
             ..first
         },
     ];
-    for change in changes {
-        assert_eq!(write(&store, &[change], &[]).await, written(1, 0));
+    // Whether it was looked for or not.
+    for stretches in [&[][..], &[covered("[\"a\"]", 0, 1)]] {
+        for change in changes {
+            assert_eq!(write(&store, &[change], stretches).await, written(1, 0));
+            assert_eq!(write(&store, &[change], stretches).await, written(0, 0));
+        }
     }
-    assert_eq!(seen(&db, REVISIONS).await, ["[\"a\"]|9"]);
+    assert_eq!(seen(&db, REVISIONS).await, ["[\"a\"]|17"]);
+    // What was looked for and is the same is not even locked.
+    let lockers = "SELECT ctid::text, xmin::text, xmax::text FROM window_metrics";
+    let before = seen(&db, lockers).await;
+    let stretches = [covered("[\"a\"]", 0, 1)];
+    assert_eq!(
+        write(&store, &[changes[7]], &stretches).await,
+        written(0, 0)
+    );
+    assert_eq!(seen(&db, lockers).await, before);
 }
 
 #[tokio::test]
@@ -517,51 +531,63 @@ async fn everybody_reads_windows_and_gauges_and_compute_alone_the_items() {
 }
 
 /// A row that is looked up by its whole key is found by it, also where nobody has gathered statistics yet: an index of fewer columns looks
-/// as good then, and holds thousands of rows for the same columns.
+/// as good then, and holds thousands of rows for the same columns. And where statistics are of when there was nothing: reading nothing from
+/// end to end looks better than any index.
 #[tokio::test]
-async fn keys_are_looked_up_by_the_primary_key_without_statistics() {
-    let (db, _store) = db().await;
-    let client = db.client().await;
+async fn keys_are_looked_up_by_the_primary_key_whatever_the_statistics() {
+    let (db, store) = db().await;
+    for vacuumed in [false, true] {
+        if vacuumed {
+            let client = db.client().await;
+            client.batch_execute("VACUUM (ANALYZE)").await.unwrap();
+        }
+        // Sessions as they are at work.
+        let session = store.client().await.unwrap();
+        let client = session.client();
+        client
+            .batch_execute("SET plan_cache_mode = force_generic_plan")
+            .await
+            .unwrap();
+        for step in [
+            "look for window_metrics",
+            "delete window_metrics that nothing is in",
+            "delete window_items",
+            "read window_items of agents",
+            "read an interaction's metrics",
+            "read intervals of agents' time",
+        ] {
+            let plan = generic_plan(client, step).await;
+            assert!(plan.contains("_pkey"), "{step}: {plan}");
+            assert!(!plan.contains("_idx"), "{step}: {plan}");
+            assert!(!plan.contains("window_items_cell"), "{step}: {plan}");
+            assert!(!plan.contains("Seq Scan"), "{step}: {plan}");
+        }
+    }
+}
+
+/// How a statement is run, whatever its parameters. Nothing is in the arrays: only the bounds, which choose the months, have values.
+async fn generic_plan(client: &impl GenericClient, step: &str) -> String {
+    let sql = store::statements::all()
+        .find(|sql| sql.step == step)
+        .unwrap();
+    let prepared = client.prepare(sql.text).await.unwrap();
+    let mut bounds = ["'2024-05-01Z'", "'2024-05-09Z'"].into_iter();
+    let params = prepared.params().iter().map(|kind| match kind.name() {
+        "timestamptz" => bounds.next().unwrap_or("NULL"),
+        _ => "NULL",
+    });
+    let params = params.collect::<Vec<_>>().join(", ");
     client
-        .batch_execute("SET plan_cache_mode = force_generic_plan")
+        .batch_execute(&format!("PREPARE p AS {}", sql.text))
         .await
         .unwrap();
-    for step in [
-        "look for window_metrics",
-        "delete window_metrics that nothing is in",
-        "delete window_items",
-        "read window_items of agents",
-    ] {
-        let sql = store::statements::all()
-            .find(|sql| sql.step == step)
-            .unwrap();
-        client
-            .batch_execute(&format!("PREPARE p AS {}", sql.text))
-            .await
-            .unwrap();
-        // Nothing in the arrays: only the bounds, which choose the months, have values.
-        let prepared = client.prepare(sql.text).await.unwrap();
-        let mut bounds = ["'2024-05-01Z'", "'2024-05-09Z'"].into_iter();
-        let params = prepared.params().iter().map(|kind| match kind.name() {
-            "timestamptz" => bounds.next().unwrap_or("NULL"),
-            _ => "NULL",
-        });
-        let params = params.collect::<Vec<_>>().join(", ");
-        let plan = client
-            .simple_query(&format!("EXPLAIN (COSTS OFF) EXECUTE p ({params})"))
-            .await
-            .unwrap();
-        let lines = plan.iter().filter_map(|message| match message {
-            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
-        });
-        let plan = lines.collect::<Vec<_>>().join("\n");
-        assert!(plan.contains("_pkey"), "{step}: {plan}");
-        assert!(!plan.contains("_idx"), "{step}: {plan}");
-        assert!(!plan.contains("window_items_cell"), "{step}: {plan}");
-        assert!(!plan.contains("Seq Scan"), "{step}: {plan}");
-        client.batch_execute("DEALLOCATE p").await.unwrap();
-    }
+    let plan = client
+        .query(&format!("EXPLAIN (COSTS OFF) EXECUTE p ({params})"), &[])
+        .await
+        .unwrap();
+    client.batch_execute("DEALLOCATE p").await.unwrap();
+    let lines: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    lines.join("\n")
 }
 
 #[tokio::test]
