@@ -1,11 +1,11 @@
 """What the agents of an events file did besides, as Genesys tells it over EventBridge: presence and routing status, one event a line.
 
-usage: agent_states.py EVENTS.jsonl SEED [SCHEDULES.json] > states.jsonl
+usage: agent_states.py EVENTS.jsonl SEED [SCHEDULES.jsonl] > states.jsonl
 
 Every agent works shifts in the agent's own zone on and around the days with calls: early, late and night shifts over the changes of the
 clock, with breaks, meals and meetings; routing follows the calls, though not always. What centres really send is in it: sign-outs that come late
 or never, copies, presence and routing of one instant, two presences of one instant, states that nobody ends. The order is that of arrival.
-With a third argument the published schedules of the same agents are written there, as the answer to a search of agents' schedules.
+With a third argument the published schedules of the same agents are written there, as answers to searches of agents' schedules, one a line.
 """
 
 import json
@@ -18,6 +18,7 @@ import interactions
 from local import iso, millis_of, wall
 
 MINUTE = 60_000
+AGENTS_A_SEARCH = 50
 HOUR = 60 * MINUTE
 SHIFTS = [(7, 30), (8, 0), (13, 45), (22, 0)]  # local hours and minutes at which shifts begin
 SPARE = "Europe/Lisbon"  # where an agent works who names no zone
@@ -161,12 +162,11 @@ def main():
     for _, _, event in sorted(arrivals, key=lambda arrival: arrival[:2]):
         print(json.dumps(event, separators=(",", ":")))
     if len(sys.argv) > 3:
-        answer = {
-            "status": "Complete",
-            "result": {"agentSchedules": schedules, "businessUnitTimeZone": "Europe/Berlin", "publishedSchedules": []},
-        }
         with open(sys.argv[3], "w") as file:
-            json.dump(answer, file)
+            for first in range(0, len(schedules), AGENTS_A_SEARCH):
+                found = schedules[first : first + AGENTS_A_SEARCH]
+                result = {"agentSchedules": found, "businessUnitTimeZone": "Europe/Berlin", "publishedSchedules": []}
+                print(json.dumps({"status": "Complete", "result": result}), file=file)
 
 
 if __name__ == "__main__":

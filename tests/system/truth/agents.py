@@ -107,8 +107,8 @@ class Agent:
         return track[place - 1][1] if place and holds(*track[place - 1]) else None
 
 
-def read(calls, state_lines, schedules=None):
-    """All agents, by id."""
+def read(calls, state_lines, published=()):
+    """All agents, by id. `published`: lines with answers to searches of schedules."""
     agents = {}
     for call in calls.values():
         for leg in call.legs:
@@ -117,7 +117,7 @@ def read(calls, state_lines, schedules=None):
         detail = json.loads(line)["detail"]
         agent, topic = detail["topicName"].removeprefix("v2.users.").rsplit(".", 1)
         agents.setdefault(agent, Agent()).state(topic == "presence", detail["eventBody"])
-    for entry in (schedules or {"result": {"agentSchedules": []}})["result"]["agentSchedules"]:
+    for entry in (entry for line in published for entry in json.loads(line)["result"]["agentSchedules"]):
         activities = agents.setdefault(entry["user"]["id"], Agent()).activities
         for shift in entry["shifts"]:
             for activity in shift["activities"]:

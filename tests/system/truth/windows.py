@@ -1,6 +1,6 @@
 """The truth about window metrics, the naive way: every value in a list, every list added up for every window it lies in.
 
-usage: windows.py --events EVENTS.jsonl --states STATES.jsonl [--schedules SCHEDULES.json] --places PLACES.toml --catalogue FOLDER
+usage: windows.py --events EVENTS.jsonl --states STATES.jsonl [--schedules SCHEDULES.jsonl] --places PLACES.toml --catalogue FOLDER
                   [--tenant TENANT] > truth.tsv
 
 Reads the definitions (TOML files of the folder, and `../schedules`) for what is declared: groups, sizes, what puts a value into a window, the
@@ -189,7 +189,7 @@ def main():
 
     with open(given.events) as lines:
         calls = interactions.read(lines)
-    published = json.load(open(given.schedules)) if given.schedules else None
+    published = open(given.schedules) if given.schedules else ()
     with open(given.states) as lines:
         people = agents.read(calls, lines, published)
     places = Places(tomllib.loads(pathlib.Path(given.places).read_text()), given.tenant)

@@ -101,7 +101,7 @@ impl Workload {
         write(&workload.path("events.jsonl"), generator, &arguments);
         let (events, schedules) = (
             workload.text("events.jsonl"),
-            workload.text("schedules.json"),
+            workload.text("schedules.jsonl"),
         );
         write(
             &workload.path("states.jsonl"),
@@ -121,7 +121,7 @@ impl Workload {
 
     /// The file of published schedules.
     pub(crate) fn schedules(&self) -> String {
-        self.text("schedules.json")
+        self.text("schedules.jsonl")
     }
 
     /// All events of both kinds, as they arrive, interactions first.
