@@ -29,6 +29,7 @@ mod time;
 use crate::apply::Applier;
 use crate::catalogue::Watch;
 use runtime::chain;
+use runtime::metrics::CounterHandle;
 use schema::{Millis, UtcMicros};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -89,6 +90,15 @@ pub struct Drained {
     pub refused: u64,
 }
 
+/// How this is seen from outside.
+#[derive(Debug, Clone)]
+pub struct AgentMeters {
+    /// Days of agents computed.
+    pub days: CounterHandle,
+    /// Intervals written or removed.
+    pub intervals: CounterHandle,
+}
+
 impl Drained {
     fn add(&mut self, other: Self) {
         self.agents += other.agents;
@@ -104,10 +114,16 @@ impl Drained {
 type Key = (String, String);
 
 /// Keeps the time of agents until told to stop.
-pub async fn run(worker: AgentWorker, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    worker: AgentWorker,
+    meters: AgentMeters,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
         match worker.drain_now(&stop).await {
             Ok(drained) if drained.agents > 0 => {
+                meters.days.inc_by(drained.days);
+                meters.intervals.inc_by(drained.intervals);
                 tracing::debug!(
                     agents = drained.agents,
                     days = drained.days,

@@ -1,9 +1,10 @@
 //! Builds the parts of a serving process and hands them over.
 
-use crate::agent_worker::{self, AgentWorker};
+use crate::agent_worker::{self, AgentMeters, AgentWorker};
 use crate::apply::Applier;
+use crate::backlog::{self, BacklogMeters};
 use crate::config::{Config, Kept, ServeArgs};
-use crate::journey_worker::{self, JourneyWorker};
+use crate::journey_worker::{self, JourneyMeters, JourneyWorker};
 use crate::pressure::Pressure;
 use crate::shared::{Meters, Shared};
 use crate::sweep::{self, SweepMeters};
@@ -11,7 +12,7 @@ use crate::wake::Waker;
 use crate::windows::{self, WindowMeters, WindowWorker};
 use crate::worker::{self, Lane};
 use crate::zone_data;
-use runtime::metrics::{Counter, Gauge, Histogram};
+use runtime::metrics::{Counter, Histogram};
 use runtime::{Service, Tasks, chain};
 use std::time::Duration;
 use store::Store;
@@ -98,20 +99,38 @@ fn keep(tasks: &mut Tasks, service: &Service, shared: &Shared, kept: Kept) {
                 cells: service.metrics.counter(Counter::WindowCells, &[]),
                 written: service.metrics.counter(Counter::WindowMetricsWritten, &[]),
                 seconds: service.metrics.histogram(Histogram::WindowRound, &[]),
-                waiting: service.metrics.gauge(Gauge::MarksWaiting, &[]),
             },
             stop.clone(),
         ),
     );
     tasks.spawn(
         "agents' time",
-        agent_worker::run(AgentWorker::new(applier, kept.agents), stop.clone()),
+        agent_worker::run(
+            AgentWorker::new(applier, kept.agents),
+            AgentMeters {
+                days: service.metrics.counter(Counter::AgentDays, &[]),
+                intervals: service.metrics.counter(Counter::AgentIntervalsWritten, &[]),
+            },
+            stop.clone(),
+        ),
     );
     tasks.spawn(
         "journeys",
         journey_worker::run(
             JourneyWorker::new(applier, kept.journeys),
             shared.waker.clone(),
+            JourneyMeters {
+                customers: service.metrics.counter(Counter::JourneyCustomers, &[]),
+                written: service.metrics.counter(Counter::JourneyMetricsWritten, &[]),
+            },
+            stop.clone(),
+        ),
+    );
+    tasks.spawn(
+        "backlog",
+        backlog::observe(
+            applier.store().clone(),
+            BacklogMeters::new(&service.metrics),
             stop.clone(),
         ),
     );

@@ -31,6 +31,7 @@ use crate::catalogue::Watch;
 use crate::findings::Findings;
 use crate::wake::Waker;
 use runtime::chain;
+use runtime::metrics::CounterHandle;
 use schema::UtcMicros;
 use std::time::Duration;
 use store::journeys::{self, Due};
@@ -89,6 +90,15 @@ pub struct Drained {
     pub unreadable: u64,
 }
 
+/// How this is seen from outside.
+#[derive(Debug, Clone)]
+pub struct JourneyMeters {
+    /// Customers looked at.
+    pub customers: CounterHandle,
+    /// Metric rows written.
+    pub written: CounterHandle,
+}
+
 impl Drained {
     fn add(&mut self, other: Self) {
         self.customers += other.customers;
@@ -104,6 +114,7 @@ impl Drained {
 pub async fn run(
     worker: JourneyWorker,
     waker: Waker,
+    meters: JourneyMeters,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
@@ -113,6 +124,8 @@ pub async fn run(
                     waker.wake(drained.queued);
                 }
                 if drained.customers > 0 {
+                    meters.customers.inc_by(drained.customers);
+                    meters.written.inc_by(drained.written);
                     tracing::debug!(
                         customers = drained.customers,
                         written = drained.written,

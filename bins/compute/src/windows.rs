@@ -32,7 +32,7 @@ use pace::Pace;
 use round::Tenant;
 use rules::Rules;
 use runtime::chain;
-use runtime::metrics::{CounterHandle, GaugeHandle, HistogramHandle};
+use runtime::metrics::{CounterHandle, HistogramHandle};
 use rustc_hash::FxHashMap;
 use schema::{Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +53,6 @@ const REACH: [Millis; 3] = [
     Millis(-16 * 86_400_000),
     Millis::ZERO,
 ];
-/// How often what waits is counted.
-const OBSERVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps the windows. Cheap to clone; one per process.
 #[derive(Debug, Clone)]
@@ -128,8 +126,6 @@ pub struct WindowMeters {
     pub written: CounterHandle,
     /// How long a round took.
     pub seconds: HistogramHandle,
-    /// Marks that wait.
-    pub waiting: GaugeHandle,
 }
 
 impl WindowWorker {
@@ -365,7 +361,6 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut paces: FxHashMap<String, Pace> = FxHashMap::default();
-    let mut observed: Option<Instant> = None;
     while !stop.is_cancelled() {
         let began = Instant::now();
         let mut more = false;
@@ -408,11 +403,6 @@ pub async fn run(
                 tracing::warn!(error = %chain(&error), "the marks of windows could not be read");
             }
         }
-        // Each mark is looked at for it.
-        if observed.is_none_or(|at| at.elapsed() >= OBSERVE_EVERY) {
-            worker.observe(&meters).await;
-            observed = Some(Instant::now());
-        }
         let pause = config.pause_after(began.elapsed(), more, pressure.is_on());
         tokio::select! {
             () = stop.cancelled() => {}
@@ -429,17 +419,6 @@ impl WindowWorker {
             && error.is_missing_partition()
         {
             self.partitions.forget();
-        }
-    }
-
-    async fn observe(&self, meters: &WindowMeters) {
-        let Ok(client) = self.store.client().await else {
-            return;
-        };
-        if let Ok(backlog) = marks::backlog(&client).await {
-            meters
-                .waiting
-                .set(backlog.iter().map(|waiting| waiting.marks).sum());
         }
     }
 }

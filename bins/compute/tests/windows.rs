@@ -4,15 +4,20 @@
 #![allow(clippy::unwrap_used)]
 
 use compute::apply::Applier;
+use compute::backlog::{self, BacklogMeters};
 use compute::catalogue;
 use compute::plan::{Plan, PlannedSession};
 use compute::windows::WindowWorker;
+use runtime::metrics::Metrics;
 use schema::{
     AgentRef, DurationKind, Durations, Fact, FactKey, Millis, SourceRank, State, Statement,
     UtcMicros,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use testkit::db::TestDb;
+use testkit::eventually;
+use tokio_util::sync::CancellationToken;
 
 /// 2024-03-10T04:00:00Z: midnight in New York begins a day of 23 hours an hour later.
 const FOUR: i64 = 1_710_043_200_000;
@@ -269,6 +274,35 @@ async fn a_zone_that_is_learnt_later_moves_the_days_that_were_there() {
             (key(anna, "03-11 04:00"), (24.0, 1, 5_000)),
         ])
     );
+}
+
+#[tokio::test]
+async fn what_waits_is_shown_by_kind_until_it_is_computed() {
+    let world = World::new().await;
+    let metrics = Metrics::new("compute", "test");
+    let stop = CancellationToken::new();
+    let observe = backlog::observe(
+        world.applier.store().clone(),
+        BacklogMeters::new(&metrics),
+        stop.clone(),
+    );
+    let waiting = async |marks: u8| {
+        let line = format!("kpiline_marks_waiting{{kind=\"cell\"}} {marks}\n");
+        let shown = async || metrics.encode().contains(&line).then_some(());
+        eventually(Duration::from_secs(30), &line, shown).await;
+    };
+    let seen = async {
+        waiting(0).await;
+        world
+            .fold(&[("int_1", call("int_1", ("anna", ""), FOUR + 600_000, 60))])
+            .await;
+        waiting(1).await;
+        world.windows.drain().await.unwrap();
+        waiting(0).await;
+        stop.cancel();
+    };
+    let (observed, ()) = tokio::join!(observe, seen);
+    observed.unwrap();
 }
 
 #[tokio::test]
