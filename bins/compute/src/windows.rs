@@ -37,7 +37,7 @@ use rustc_hash::FxHashMap;
 use schema::{Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use store::marks::{self, Kind, Order, Pending};
 use store::partitions::{Partitions, Table};
 use store::{Class, Store, StoreError, Transaction};
