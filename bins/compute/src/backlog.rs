@@ -53,7 +53,7 @@ pub async fn observe(
                 }
             }
             Err(error) => {
-                tracing::warn!(error = %chain(&error), "the marks that wait could not be counted")
+                tracing::warn!(error = %chain(&error), "the marks that wait could not be counted");
             }
         }
         tokio::select! {
