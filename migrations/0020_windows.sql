@@ -24,6 +24,7 @@ CREATE TABLE dirty_marks (
 -- One entry a mark: an entry is passed over once its mark is gone, and one of many marks stays until all of them are.
 CREATE INDEX dirty_marks_time ON dirty_marks (kind, tenant, from_at) WITH (deduplicate_items = off);
 CREATE INDEX dirty_marks_subject ON dirty_marks (kind, tenant, subject) WITH (deduplicate_items = off) WHERE subject <> '';
+CREATE INDEX dirty_marks_group ON dirty_marks (tenant, mark_id) WHERE kind = 'group';
 COMMENT ON TABLE dirty_marks IS 'Append only: what has to be computed again. Written with the change; deleted by id with what was computed.';
 COMMENT ON COLUMN dirty_marks.kind IS 'cell: a quarter hour of the windows. group: windows of a group, left until their cells are computed. agent: an agent''s time. journey: a customer''s contacts.';
 COMMENT ON COLUMN dirty_marks.subject IS 'The agent, the customer key or the group; empty for a cell.';
@@ -158,6 +159,9 @@ DECLARE
 BEGIN
     FOREACH view_name IN ARRAY ARRAY['window_metrics_all', 'window_metrics_current'] LOOP
         FOREACH said SLICE 1 IN ARRAY ARRAY[
+            ['tenant', 'The organisation.'],
+            ['metric_type', 'The name of the definition.'],
+            ['metric_version', 'The version of the definition.'],
             ['group_by', 'The dimensions, sorted, with commas: queue, agent, media,queue … Empty for the whole organisation.'],
             ['size', '15m 30m 60m day week month shift, of local time.'],
             ['window_start', 'Its first instant.'],
@@ -165,18 +169,20 @@ BEGIN
             ['group_key', 'The values of the dimensions, as a JSON array; null: absent, an abandoned contact has no agent.'],
             ['queue_id', 'Of the group; NULL where it is no dimension of it, or absent.'],
             ['attributes', 'Of the group, by name.'],
-            ['value', 'In the unit. NULL: absent, which is not zero.'],
+            ['value', 'The first of the definition''s aggregations, in the unit. NULL: absent, which is not zero.'],
             ['reason', 'Why there is no value. no_denominator: nothing to divide by.'],
-            ['items', 'How many values it is made of.'],
+            ['items', 'How many values it is made of; of agents'' time: agents times quarter hours.'],
             ['numerator', 'The sum of the values, times scale. A mean is numerator / scale / denominator.'],
-            ['denominator', 'How many there are; for a share of time: milliseconds.'],
+            ['denominator', 'How many there are; for a share of time: milliseconds; of a time without a denominator: 0.'],
             ['scale', 'What values were multiplied by to be whole numbers: 1000 for seconds.'],
             ['maximum', 'The greatest value, in the unit; NULL where the definition asks for none.'],
             ['unit', 'Of value, minimum, maximum and percentiles: seconds, count, share or number.'],
             ['computed_at', 'When it last changed.'],
             ['media', 'Of the group; NULL where it is no dimension of it, or absent.'],
+            ['direction', 'Of the group; NULL where it is no dimension of it, or absent.'],
             ['agent_id', 'Of the group; NULL where it is no dimension of it, or absent.'],
             ['team', 'Of the group; NULL where it is no dimension of it, or absent.'],
+            ['platform', 'Of the group; NULL where it is no dimension of it, or absent.'],
             ['minimum', 'The least value, in the unit; NULL where the definition asks for none.'],
             ['percentiles', 'By name, in the unit: {"p50": 12.5}. Within one per cent.'],
             ['state', 'open: the window has not ended. settling: it may still change. settled: nothing more is expected.'],

@@ -72,7 +72,7 @@ COMMENT ON TABLE interval_states IS 'An agent''s time, cut where the state chang
 COMMENT ON COLUMN interval_states.presence IS 'As stated; NULL: unknown.';
 COMMENT ON COLUMN interval_states.routing IS 'As the router stated it; NULL: unknown.';
 COMMENT ON COLUMN interval_states.scheduled IS 'What the plan had for this time; NULL: nothing.';
-COMMENT ON COLUMN interval_states.team IS 'As stated, else by the document of places.';
+COMMENT ON COLUMN interval_states.team IS 'By the document of places, else as stated.';
 COMMENT ON COLUMN interval_states.interacting IS 'Whether the agent had a contact, by the legs of interactions.';
 COMMENT ON COLUMN interval_states.wrapping IS 'Whether the agent did after-call work, by the legs.';
 COMMENT ON COLUMN interval_states.capped IS 'Unknown because the last statement was without news for too long: a sign-out that nobody stated.';

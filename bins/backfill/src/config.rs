@@ -28,7 +28,7 @@ pub struct Common {
     pub ops_listen: Option<SocketAddr>,
     /// How long to finish begun work.
     pub grace: Duration,
-    /// The mapping files.
+    /// The mapping files, and the attributes that are kept.
     pub mappings: Mappings,
     /// How long a job is ours without a sign of life.
     pub lease: Duration,

@@ -2,13 +2,15 @@
 
 use runtime::chain;
 use runtime::metrics::{Gauge, GaugeHandle, Metrics};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use store::marks::{self, Kind};
 use tokio_util::sync::CancellationToken;
 
 /// How often it is counted: each mark is looked at for it.
 const EVERY: Duration = Duration::from_secs(5);
+/// Of the time at most one part in so many is spent with it, however many there are.
+const SHARE: u32 = 20;
 
 /// What is shown of each kind.
 #[derive(Debug, Clone)]
@@ -40,6 +42,7 @@ pub async fn observe(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
+        let began = Instant::now();
         let counted = async { marks::backlog(&store.client().await?).await };
         match counted.await {
             Ok(backlog) => {
@@ -58,7 +61,7 @@ pub async fn observe(
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(EVERY.max(began.elapsed() * SHARE)) => {}
         }
     }
     Ok(())

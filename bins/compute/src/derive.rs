@@ -1,5 +1,6 @@
 //! A folded session → the columns that are kept beside it, and what follows from it besides metrics. Pure.
 
+use crate::attributes;
 use schema::{CustomerKey, Direction, UtcMicros};
 use session::{LegBusy, Phase, Session, Timeline};
 use std::collections::BTreeMap;
@@ -60,6 +61,8 @@ pub struct Beside {
     pub media: Option<String>,
     /// Who began it.
     pub direction: Option<&'static str>,
+    /// The attributes kept of it, a JSON object; absent where there are none.
+    pub attributes: Option<String>,
     /// The zones stated for agents: each with the latest day of which it was.
     pub zones: BTreeMap<String, (Day, String)>,
     /// When agents were busy with it.
@@ -114,6 +117,7 @@ pub fn beside(timeline: &Timeline<'_>, wanted: Wanted) -> Beside {
         beside.direction = timeline.direction().map(Direction::name);
     }
     if wanted.windows {
+        beside.attributes = attributes::write(&timeline.attributes());
         beside.zones = zones(timeline);
     }
     if wanted.agent_time {

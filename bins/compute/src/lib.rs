@@ -10,6 +10,7 @@
 pub mod agent_worker;
 pub mod app;
 pub mod apply;
+pub mod attributes;
 pub mod backlog;
 pub mod batch;
 pub mod catalogue;

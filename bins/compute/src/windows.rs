@@ -13,7 +13,6 @@
 //! newest cells go first, but for one round in some, and many marks of one cell are one computation. A cell or a group that cannot be
 //! computed is passed over for a while, alone: the others are not kept waiting for it.
 
-mod attributes;
 mod cells;
 mod changed;
 mod fold;
@@ -243,8 +242,7 @@ impl WindowWorker {
         }
         let most = pace.groups.size() + pace.groups.passed_over();
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        let mut marked =
-            marks::pending(&tx, Kind::Group, Some(tenant), Order::Oldest, most).await?;
+        let mut marked = marks::longest_waiting_groups(&tx, tenant, most).await?;
         let began = Instant::now();
         let mut more = marked.len() >= most as usize;
         if let Some(again) = pace.groups.again() {

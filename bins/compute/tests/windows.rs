@@ -8,6 +8,7 @@ use compute::backlog::{self, BacklogMeters};
 use compute::catalogue;
 use compute::plan::{Plan, PlannedSession};
 use compute::windows::WindowWorker;
+use kpi::{Definition, Library};
 use runtime::metrics::Metrics;
 use schema::{
     AgentRef, DurationKind, Durations, Fact, FactKey, Millis, SourceRank, State, Statement,
@@ -15,6 +16,7 @@ use schema::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use store::definitions::{self, Status};
 use testkit::db::TestDb;
 use testkit::eventually;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +43,20 @@ impl World {
             applier,
             windows,
         }
+    }
+
+    /// Switches on a definition beside the others.
+    async fn activate(&self, text: &str) {
+        let definition = Definition::read("test.toml", text, &Library::shipped()).unwrap();
+        let mut client = self.applier.store().client().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        definitions::change(&tx).await.unwrap();
+        catalogue::insert(&tx, &definition).await.unwrap();
+        let (name, version) = (definition.name(), definition.version());
+        definitions::set_status(&tx, name, version, Status::Candidate)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
     }
 
     async fn count(&self, sql: &str) -> i64 {
@@ -273,6 +289,67 @@ async fn a_zone_that_is_learnt_later_moves_the_days_that_were_there() {
             (key(anna, "03-09 05:00"), (24.0, 1, 10_000)),
             (key(anna, "03-11 04:00"), (24.0, 1, 5_000)),
         ])
+    );
+}
+
+#[tokio::test]
+async fn what_an_organisation_says_of_its_calls_is_a_group() {
+    let world = World::new().await;
+    let text = include_str!("../../../crates/kpi/catalogue/handle_time.toml");
+    let by_site = text
+        .replacen("version = 1", "version = 2", 1)
+        .replace("by = [\"queue\"]", "by = [\"attribute:site\", \"queue\"]");
+    assert!(by_site.contains("attribute:site"), "{by_site}");
+    world.activate(&by_site).await;
+    let of_site = |id: &str, sites: &[&str], seconds: i64| {
+        let mut facts = call(id, ("anna", ""), FOUR + 600_000, seconds);
+        for (fact, site) in facts.iter_mut().zip(sites) {
+            let details = fact.statement.details.get_or_insert_default();
+            details.keep_attribute("site", site);
+        }
+        facts
+    };
+    world
+        .fold(&[
+            ("int_1", of_site("int_1", &["porto"], 60)),
+            // The last word on it holds.
+            ("int_2", of_site("int_2", &["porto", "lyon"], 120)),
+            ("int_3", of_site("int_3", &["lyon"], 240)),
+            ("int_4", of_site("int_4", &[], 480)),
+        ])
+        .await;
+    world.windows.drain().await.unwrap();
+    let client = world.db.client().await;
+    let rows = client
+        .query(
+            "SELECT group_key, attributes ->> 'site', items, numerator FROM window_metrics \
+             WHERE metric_version = 2 AND size = '30m' AND group_by LIKE 'attribute:site%' ORDER BY 1",
+            &[],
+        )
+        .await
+        .unwrap();
+    let found: Vec<(String, Option<String>, i64, i64)> = rows
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2), row.get(3)))
+        .collect();
+    let site = |name: Option<&str>| name.map(str::to_owned);
+    assert_eq!(
+        found,
+        [
+            (
+                "[\"lyon\",\"support\"]".to_owned(),
+                site(Some("lyon")),
+                2,
+                360_000
+            ),
+            (
+                "[\"porto\",\"support\"]".to_owned(),
+                site(Some("porto")),
+                1,
+                60_000
+            ),
+            ("[null,\"support\"]".to_owned(), site(None), 1, 480_000),
+        ]
     );
 }
 

@@ -6,7 +6,7 @@ use adapter::{Mapping, Mappings};
 use broker::BrokerConfig;
 use clap::{Parser, Subcommand, ValueEnum};
 use runtime::args::{
-    AmqpArgs, AmqpSettings, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings,
+    AmqpArgs, AmqpSettings, AttributeArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings,
 };
 use runtime::{Problems, Secret};
 use std::net::SocketAddr;
@@ -263,6 +263,9 @@ struct NormaliseArgs {
     normalise_hold_max: Duration,
 
     #[command(flatten)]
+    attributes: AttributeArgs,
+
+    #[command(flatten)]
     customers: CustomerArgs,
 }
 
@@ -284,7 +287,7 @@ pub struct ReceiveConfig {
 pub struct NormaliseConfig {
     /// PostgreSQL.
     pub postgres: PostgresSettings,
-    /// The mapping files.
+    /// The mapping files, and the attributes that are kept.
     pub mappings: Mappings,
     /// What customers' identities are hashed under, if they are.
     pub customer_secret: Option<Secret>,
@@ -506,7 +509,7 @@ impl NormaliseArgs {
         }
         NormaliseConfig {
             postgres,
-            mappings,
+            mappings: mappings.keeping(self.attributes.names()),
             customer_secret: self.customers.resolve(problems),
             workers: self.normalise_workers,
             history_workers: self.normalise_history_workers,

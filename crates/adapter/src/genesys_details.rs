@@ -30,9 +30,10 @@
 //! | outcome of an alert | `tNotResponding`, or an end that neither the customer (`peer`) nor the agent's side (`client`, `endpoint`) made |
 //!
 //! The revision stamp is the latest instant the record itself speaks of (metric emitted, segment ended): a later snapshot of a
-//! session never speaks of less. No names or attributes are read. The customer is given out beside the facts, for a
+//! session never speaks of less. No names are read, and of attributes those that the installation keeps. The customer is given out beside the facts, for a
 //! keyed hash and nothing else: the contact that the platform knows, else the address of the customer's first session.
 
+mod attributes;
 mod customer;
 mod leg;
 mod relations;
@@ -54,6 +55,7 @@ use schema::{
     SourceRank, State, Statement, UtcMicros,
 };
 use session::{Session, sessions};
+use std::collections::BTreeSet;
 
 /// How pages are made.
 pub(crate) const PAGE: Shape = Shape {
@@ -76,10 +78,12 @@ struct Record {
     direction: Option<Direction>,
     sessions: Vec<Session>,
     customer: Option<CustomerIdentity>,
+    /// Those that are kept.
+    attributes: Vec<(String, String)>,
 }
 
 impl Record {
-    fn read(raw: &[u8]) -> Result<Self, ItemError> {
+    fn read(raw: &[u8], kept: &BTreeSet<String>) -> Result<Self, ItemError> {
         let value = tree(raw)?;
         let record = Node::root(&value);
         if !record.is_object() {
@@ -98,13 +102,14 @@ impl Record {
             end: record.instant("conversationEnd")?,
             direction,
             customer: customer::customer(&record, direction),
+            attributes: attributes::attributes(&record, kept),
             sessions: sessions(&record)?,
         })
     }
 }
 
 /// Maps one record.
-pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
+pub(crate) fn map(raw: &[u8], kept: &BTreeSet<String>) -> Result<Outcome, ItemError> {
     let Record {
         interaction,
         start,
@@ -112,13 +117,26 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
         direction,
         sessions,
         customer,
-    } = Record::read(raw)?;
+        attributes,
+    } = Record::read(raw, kept)?;
     let mut legs: Vec<Fact> = sessions
         .iter()
         .map(|session| leg::fact(session, start))
         .collect();
     let known = legs.iter().filter_map(|leg| leg.revision).chain(end).max();
     relations::settle(&sessions, &mut legs);
+    let mut details = Details {
+        media: legs
+            .iter()
+            .min_by_key(|leg| leg.at)
+            .and_then(|leg| leg.statement.details.as_ref()?.media.clone()),
+        direction,
+        ended_at: end,
+        ..Details::default()
+    };
+    for (name, value) in &attributes {
+        details.keep_attribute(name, value);
+    }
     let whole = Fact {
         key: FactKey::interaction(),
         at: start,
@@ -126,15 +144,7 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
         rank: SourceRank::SettledRecord,
         statement: Statement {
             state: end.map(|_| outcome(&legs, direction)),
-            details: Some(Box::new(Details {
-                media: legs
-                    .iter()
-                    .min_by_key(|leg| leg.at)
-                    .and_then(|leg| leg.statement.details.as_ref()?.media.clone()),
-                direction,
-                ended_at: end,
-                ..Details::default()
-            })),
+            details: Some(Box::new(details)),
             ..Statement::default()
         },
     };

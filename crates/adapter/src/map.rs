@@ -149,7 +149,7 @@ pub enum Outcome {
 pub fn map(format: &BodyFormat, raw: &[u8], mappings: &Mappings) -> Result<Outcome, ItemError> {
     match format {
         BodyFormat::GenesysWebhook => guide::map(raw),
-        BodyFormat::GenesysDetails => crate::genesys_details::map(raw),
+        BodyFormat::GenesysDetails => crate::genesys_details::map(raw, mappings.attributes()),
         BodyFormat::CxoneCallDetail { zone } => crate::cxone_call_detail::map(raw, zone),
         BodyFormat::CxoneContacts => crate::cxone_contacts::map(raw),
         BodyFormat::GenesysUserDetails => crate::genesys_user_details::map(raw),

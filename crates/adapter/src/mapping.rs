@@ -21,6 +21,8 @@
 //! ended_at = { path = "endTime" }
 //! customer = "customer.address"      # who the customer is, for a keyed hash and nothing else
 //! per_delivery = ["sentAt"]          # members of the item that a re-send renews: no part of its content
+//! [event.attributes]                 # what windows can be grouped by besides, as `attribute:brand`; up to 200 bytes each
+//! brand = "custom.brand"
 //! [durations.talk]                   # talk, hold, wrap, wait, alert, dial, contact, handle
 //! path = "agentSeconds"
 //! unit = "s"                         # or "ms"
@@ -71,7 +73,7 @@ use schema::{
     InteractionId, Leg, LegId, LegKind, Millis, QueueId, SourceRank, State, Statement, UtcMicros,
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One mapping file, read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +100,7 @@ struct Event {
     revision: Option<Time>,
     ended_at: Option<Time>,
     customer: Option<Source>,
+    attributes: Vec<(String, Source)>,
     per_delivery: Vec<String>,
     durations: Vec<(DurationKind, Span)>,
 }
@@ -152,9 +155,12 @@ struct Span {
     unit: f64,
 }
 
-/// The mapping files of an installation, by name.
+/// What an installation wants read: its mapping files, by name, and the attributes that it keeps.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Mappings(BTreeMap<String, Mapping>);
+pub struct Mappings {
+    files: BTreeMap<String, Mapping>,
+    attributes: BTreeSet<String>,
+}
 
 impl Mappings {
     /// No mapping files.
@@ -166,22 +172,34 @@ impl Mappings {
     /// These and one more; of two with one name the later holds.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, mapping: Mapping) -> Self {
-        self.0.insert(name.into(), mapping);
+        self.files.insert(name.into(), mapping);
         self
+    }
+
+    /// These, and of a format that has attributes of any name only those of these names. A mapping file names its own.
+    #[must_use]
+    pub fn keeping(mut self, attributes: BTreeSet<String>) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    /// The attributes that are kept.
+    pub(crate) const fn attributes(&self) -> &BTreeSet<String> {
+        &self.attributes
     }
 
     /// The names, ascending.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.files.keys().map(String::as_str)
     }
 
     /// Whether there is one with this name.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.files.contains_key(name)
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<&Mapping, ItemError> {
-        self.0.get(name).ok_or_else(|| {
+        self.files.get(name).ok_or_else(|| {
             ItemError::new("(mapping)", name, "the name of a configured mapping file")
         })
     }
@@ -244,7 +262,7 @@ impl Event {
             LegKind::Other
         };
         let zone = read(self.agent_zone.as_ref(), value)?;
-        let details = Details {
+        let mut details = Details {
             leg: leg.map(|id| Leg::new(LegId::new(id), kind)),
             media: read(self.media.as_ref(), value)?
                 .map(|media| CompactString::new(media.to_lowercase())),
@@ -254,7 +272,13 @@ impl Event {
                 .ended_at
                 .as_ref()
                 .map_or(Ok(None), |time| time.read(value))?,
+            attributes: BTreeMap::new(),
         };
+        for (name, source) in &self.attributes {
+            if let Some(found) = source.read(value)? {
+                details.keep_attribute(name, &found);
+            }
+        }
         let terminal = state.is_terminal();
         let statement = Statement {
             state: Some(state),

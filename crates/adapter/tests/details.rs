@@ -369,3 +369,42 @@ fn what_cannot_be_read_is_named_by_its_path() {
             .as_bytes(),
     );
 }
+
+#[test]
+fn of_a_participants_attributes_those_are_read_that_are_kept() {
+    let participant = |came: &str, attributes: Value| {
+        json!({"purpose": "customer", "attributes": attributes, "sessions": [{"sessionId": came, "mediaType": "voice", "segments": [
+            {"segmentType": "interact", "segmentStart": came, "segmentEnd": came}]}]})
+    };
+    let record = json!({"conversationId": "c1", "conversationStart": "2024-05-14T15:00:00.000Z", "participants": [
+        participant("2024-05-14T15:01:00.000Z", json!({"brand": "blue", "site": " ", "note": "Mrs Jones", "campaign": "x".repeat(201)})),
+        participant("2024-05-14T15:00:00.000Z", json!({"brand": "red", "site": "porto", "score": 7})),
+        json!({"purpose": "agent", "attributes": "strange"}),
+    ]});
+    let kept = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let raw = record.to_string();
+        let mappings = Mappings::none().keeping(names);
+        let Ok(Outcome::Mapped(mapped)) =
+            map(&BodyFormat::GenesysDetails, raw.as_bytes(), &mappings)
+        else {
+            panic!("it is a record")
+        };
+        let attributes = &whole(&mapped)
+            .statement
+            .details
+            .as_ref()
+            .unwrap()
+            .attributes;
+        let shown = attributes
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&[]), [""; 0]);
+    assert_eq!(
+        kept(&["brand", "site", "score", "campaign", "absent"]),
+        // Of one name that of who came last; one without a value, or too long to be a group, is as if it was not there.
+        ["brand=blue", "score=7", "site=porto"]
+    );
+}

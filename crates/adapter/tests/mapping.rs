@@ -434,3 +434,25 @@ fn every_problem_of_the_table_of_agents_is_listed() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn attributes_are_the_organisations_own() {
+    let text = "version = 1\n[event]\nid = \"id\"\nat = { path = \"at\" }\ninteraction = \"call\"\n\
+                state = { path = \"state\", other = \"keep\" }\n[event.attributes]\nbrand = \"custom.brand\"\n\
+                site = { path = [\"custom.site\", \"site\"], none = [\"-\"] }\nline = \"custom.line\"\n";
+    let raw = br#"{"id": "1", "at": "2024-05-14T15:00:00Z", "call": "c1", "state": "completed",
+                   "custom": {"brand": "blue", "site": "-", "other": "x"}, "site": "porto"}"#;
+    let mapped = mapped(through(text, raw).unwrap());
+    let details = mapped.stated.facts()[0].statement.details.as_ref().unwrap();
+    let attributes = details.attributes.iter();
+    let attributes: Vec<(&str, &str)> = attributes
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(attributes, [("brand", "blue"), ("site", "porto")]);
+    let wrong = format!("{text}[event.attributes.more]\nfrom = \"x\"\n");
+    let problems = Mapping::parse("m.toml", &wrong).unwrap_err();
+    assert!(
+        problems[0].contains("event.attributes.more.from is unknown"),
+        "{problems:?}"
+    );
+}

@@ -5,11 +5,13 @@
 //! can be used without further checks, and what is wrong lands in [`Problems`].
 
 mod amqp;
+mod attributes;
 mod customers;
 mod ops;
 mod postgres;
 
 pub use amqp::{AmqpArgs, AmqpSettings};
+pub use attributes::AttributeArgs;
 pub use customers::CustomerArgs;
 pub use ops::{LogFormat, OpsArgs};
 pub use postgres::{PostgresArgs, PostgresSettings};

@@ -9,6 +9,7 @@ use compact_str::CompactString;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A fact and the interaction it is about: one entry of an events message.
@@ -169,7 +170,23 @@ pub struct Details {
     /// When the interaction as a whole ended, where the source states that.
     #[serde(rename = "en", default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<UtcMicros>,
+    /// What the organisation itself says of the interaction, by name: a brand, a site, a campaign. Only what was declared to be kept.
+    #[serde(rename = "at", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<CompactString, CompactString>,
 }
+
+impl Details {
+    /// Keeps an attribute. One without a value, or one too long to be a group ([`ATTRIBUTE_BYTES_MAX`]), is as if it had not been stated.
+    pub fn keep_attribute(&mut self, name: &str, value: &str) {
+        let value = value.trim();
+        if !value.is_empty() && value.len() <= ATTRIBUTE_BYTES_MAX {
+            self.attributes.insert(name.into(), value.into());
+        }
+    }
+}
+
+/// The most bytes of an attribute's value: several of them together stand in the keys of windows.
+pub const ATTRIBUTE_BYTES_MAX: usize = 200;
 
 impl Statement {
     /// The leg this statement is about, if it is about one.

@@ -152,6 +152,17 @@ impl<'a> Timeline<'a> {
         self.details(|details| details.customer_key.as_ref())
     }
 
+    /// The attributes kept of the interaction, each as stated last.
+    pub fn attributes(&self) -> BTreeMap<&'a str, &'a str> {
+        let details = self
+            .facts()
+            .filter_map(|fact| fact.statement.details.as_deref());
+        details
+            .flat_map(|details| &details.attributes)
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
+    }
+
     /// The terminal state that the interaction ended in, or `None` while it is open.
     ///
     /// The interaction's own record decides when it states a terminal state. Otherwise any terminal statement makes the interaction

@@ -6,7 +6,7 @@
 
 mod pending;
 
-pub use pending::{Order, Pending, pending, tenants};
+pub use pending::{Order, Pending, longest_waiting_groups, pending, tenants};
 
 use crate::columns::no_nul;
 use crate::error::StoreError;
@@ -106,6 +106,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &pending::OLDEST_CELLS,
     &pending::NEWEST_SUBJECTS,
     &pending::OLDEST_SUBJECTS,
+    &pending::LONGEST_GROUPS,
 ];
 
 /// Appends marks and returns how many: of equal cells one, of stretches of one subject that overlap or touch their union.

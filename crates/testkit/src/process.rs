@@ -301,7 +301,7 @@ mod tests {
     #[should_panic(expected = "has not ended")]
     async fn what_may_still_come_is_not_taken_for_all() {
         let process = shell("echo early; exec sleep 60");
-        let _ = process.stdout();
+        drop(process.stdout());
     }
 
     #[tokio::test]

@@ -178,6 +178,19 @@ impl Places {
         })
     }
 
+    /// The instants (µs UTC) at which the zone that is written down for an agent may become another one, ascending.
+    pub fn moves(&self, tenant: &str, agent: &str) -> Vec<i64> {
+        let entries = [self.tenants.get(tenant), Some(&self.everywhere)];
+        let stays = entries.into_iter().flatten();
+        let stays = stays.filter_map(|entries| entries.agents.get(agent));
+        let mut moves: Vec<i64> = stays
+            .flat_map(|stays| stays.zones.iter().map(|(from, _)| *from))
+            .collect();
+        moves.sort_unstable();
+        moves.dedup();
+        moves
+    }
+
     /// The zone of a group: of those of its agent, team, attributes, queue and organisation the first that is known, else UTC with
     /// [`ZoneSource::None`].
     ///

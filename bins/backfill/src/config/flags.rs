@@ -4,7 +4,9 @@ use super::{Common, Files, ImportConfig, ReplayConfig, Stretch, Task, store_conf
 use adapter::{Mapping, Mappings};
 use clap::{Parser, Subcommand, ValueEnum};
 use runtime::Problems;
-use runtime::args::{AmqpArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings};
+use runtime::args::{
+    AmqpArgs, AttributeArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings,
+};
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +61,9 @@ pub struct CommonArgs {
         value_name = "FILE"
     )]
     mappings: Vec<PathBuf>,
+
+    #[command(flatten)]
+    attributes: AttributeArgs,
 
     /// Wait at the end until every record is counted and every interaction is computed under the version
     ///
@@ -347,7 +352,7 @@ impl CommonArgs {
             amqp: self.amqp.resolve(problems),
             ops_listen: self.ops.ops_listen,
             grace: self.ops.shutdown_grace,
-            mappings: read_mappings(&self.mappings, problems),
+            mappings: read_mappings(&self.mappings, problems).keeping(self.attributes.names()),
             lease: self.lease,
             wait: self.wait.then_some(self.wait_timeout),
             output: self.output,

@@ -83,7 +83,7 @@ fn adds<'r>(rows: &Rows<'_>, beside: &'r Beside, row: &'r MetricValue) -> Option
         media: beside.media.as_deref(),
         direction: beside.direction,
         team: None,
-        attributes: None,
+        attributes: beside.attributes.as_deref(),
         definition: rows.choices.active().definition_id_of(row)?,
         sum: row.scaled()?,
         weight: 1,

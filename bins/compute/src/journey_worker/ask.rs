@@ -1,11 +1,12 @@
 //! What is asked for: of which customer, by which definitions, near which stretch of time.
 
+use super::Key;
 use super::matter::Stretch;
 use crate::catalogue::Active;
 use schema::{MetricVersion, Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use store::journeys::{Due, Locked, Subject};
+use store::journeys::{self, Due, Locked, Subject};
 use store::marks::Pending;
 
 /// Changes nearer to each other than this are looked at together.
@@ -22,8 +23,8 @@ pub(super) struct Task {
     changed: BTreeMap<Option<MetricVersion>, Vec<Stretch>>,
 }
 
-/// By organisation and customer key.
-pub(super) type Tasks = BTreeMap<(String, String), Task>;
+/// By customer.
+pub(super) type Tasks = BTreeMap<Key, Task>;
 
 /// Definitions of journeys of one catalogue, by what is asked for.
 #[derive(Debug)]
@@ -73,6 +74,14 @@ pub(super) fn of_due(page: &[Due]) -> Tasks {
             (key, Task::default())
         })
         .collect()
+}
+
+impl Task {
+    /// The subjects of its marks, which are of this customer.
+    pub(super) fn subjects(&self, customer_key: &str) -> impl Iterator<Item = String> {
+        let versions = self.changed.keys();
+        versions.map(move |version| journeys::subject(customer_key, *version))
+    }
 }
 
 impl<'a> Definitions<'a> {

@@ -1,6 +1,7 @@
 //! Matters → rows, what they add to windows, and when the next verdict is final. Pure.
 
 use super::sessions::{Read, Sessions};
+use crate::attributes;
 use crate::catalogue::Active;
 use crate::items::{Adds, Contribution};
 use kpi::{MetricValue, Reason, Subject};
@@ -44,6 +45,7 @@ struct Contact {
     queue: Option<QueueId>,
     media: Option<String>,
     direction: Option<&'static str>,
+    attributes: Option<String>,
     /// Cell and scaled value, by the number of the definition: each has one row a contact, however many stretches reached it.
     adds: BTreeMap<i32, (Cell, i64)>,
 }
@@ -145,6 +147,7 @@ impl<'c> Results<'c> {
         contact.evaluated.extend(numbers);
         contact.media = timeline.media().map(str::to_owned);
         contact.direction = timeline.direction().map(Direction::name);
+        contact.attributes = attributes::write(&timeline.attributes());
         for metric in metrics {
             if let (Some(definition), Some(counted_at), Some(sum)) = (
                 self.active.definition_id_of(&metric),
@@ -226,7 +229,7 @@ impl Contact {
             media: self.media.as_deref(),
             direction: self.direction,
             team: None,
-            attributes: None,
+            attributes: self.attributes.as_deref(),
             definition: *definition,
             sum: *sum,
             weight: 1,

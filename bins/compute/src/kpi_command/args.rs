@@ -174,11 +174,16 @@ pub enum KpiCommand {
     ///   compute kpi findings --output csv
     #[command(verbatim_doc_comment)]
     Findings(FindingsArgs),
-    /// How far windows are computed; with --rebuild: compute them again
+    /// How far windows are computed; with --rebuild: add them up again
     ///
     /// Whatever changes a window leaves a mark until it is computed. --rebuild marks all that there is of
-    /// a stretch, for running computes to do: the windows come out the same, unless they were damaged or
-    /// another document of places puts a group into another zone (`compute kpi add` does it then).
+    /// a stretch, without limits everything of everybody, for running computes to do. They add up again
+    /// what is stored: the windows come out the same, unless they were damaged or another document of
+    /// places puts a group into another zone (`compute kpi add` does it then).
+    ///
+    /// It brings no values of the past of a definition newly switched on, or of a new rule: only
+    /// `backfill replay --metric-version N` does. They are ready when its --wait has ended and nothing
+    /// waits here.
     ///
     /// Examples:
     ///   compute kpi windows
@@ -516,7 +521,7 @@ pub struct FindingsArgs {
 /// Flags of `kpi windows`.
 #[derive(Debug, Args)]
 pub struct WindowsArgs {
-    /// Have all windows computed again
+    /// Have all windows added up again from what is stored
     #[arg(long)]
     pub(crate) rebuild: bool,
 

@@ -4,6 +4,7 @@ use super::WindowError;
 use super::changed::Changed;
 use super::fold::{Fold, Group};
 use super::rules::Rules;
+use crate::attributes;
 use rustc_hash::FxHashMap;
 use schema::UtcMicros;
 use store::window_cells::{self, CellRow};
@@ -92,7 +93,7 @@ async fn folded(
     let mut items = 0;
     window_items::for_each_of_cells(tx, tenant, &starts, |item| {
         items += 1;
-        let attributes = item.attributes.map(super::attributes::read);
+        let attributes = item.attributes.map(attributes::read);
         // Whoever wrote the team down means to correct what is stated.
         let team = item
             .agent_id

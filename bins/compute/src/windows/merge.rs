@@ -1,9 +1,10 @@
 //! Changed cells → the rows of the windows they are in: whole days and quarter hours, merged upward.
 
+use super::WindowError;
 use super::changed::ChangedGroup;
 use super::rules::{Rule, Rules, Tiling};
 use super::tiles::{Clock, Named, ZoneOf};
-use super::{WindowError, attributes};
+use crate::attributes;
 use kpi::Aggregation;
 use rustc_hash::FxHashMap;
 use schema::UtcMicros;
@@ -241,9 +242,11 @@ impl Group {
             }
         }
         let stated = named.attributes.iter();
-        let attributes = stated.map(|(name, value)| (name.as_str(), value.as_str()));
+        let attributes: BTreeMap<&str, &str> = stated
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         Self {
-            attributes: attributes::write(attributes),
+            attributes: attributes::write(&attributes),
             by_text,
             key: changed.key.clone(),
             named,

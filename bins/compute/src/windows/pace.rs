@@ -21,8 +21,12 @@ const OLDEST_EVERY: u32 = 4;
 const LEFT_ALONE: Duration = Duration::from_secs(20);
 /// One round in so many, from then on.
 const LEFT_EVERY: u32 = 4;
-/// What fails alone is passed over for so long. Its neighbours do not wait for it.
+/// What fails alone is passed over for so long, then twice as long after each other try. Its neighbours do not wait for it.
 const PASSED_OVER: Duration = Duration::from_secs(30);
+/// However often it failed, it is tried again after at most this.
+const PASSED_OVER_MAX: Duration = Duration::from_secs(1_800);
+/// One round in so many may try it again: however much fails, the rest has its turn.
+const AGAIN_EVERY: u32 = 4;
 /// Of the time, while live facts have a backlog: one part in so many.
 const SHARE_UNDER_PRESSURE: u32 = 6;
 /// However long a round took, the next one comes after at most this.
@@ -97,8 +101,17 @@ pub(super) struct Lot<K> {
     tried: Vec<K>,
     /// Halves of what failed together, to be tried each by itself.
     halves: Vec<Vec<K>>,
-    /// What failed alone, and when.
-    passed_over: BTreeMap<K, Instant>,
+    /// What failed alone.
+    passed_over: BTreeMap<K, PassedOver>,
+    /// Rounds since one tried again what had failed.
+    since_again: u32,
+}
+
+/// Since when something is passed over, and for how long.
+#[derive(Debug)]
+struct PassedOver {
+    since: Instant,
+    pause: Duration,
 }
 
 impl<K: Ord + Clone> Lot<K> {
@@ -109,6 +122,7 @@ impl<K: Ord + Clone> Lot<K> {
             tried: Vec::new(),
             halves: Vec::new(),
             passed_over: BTreeMap::new(),
+            since_again: AGAIN_EVERY,
         }
     }
 
@@ -129,9 +143,15 @@ impl<K: Ord + Clone> Lot<K> {
 
     /// What was passed over for long enough and is to be tried again, alone.
     pub(super) fn again(&mut self) -> Option<K> {
+        self.since_again = self.since_again.saturating_add(1);
+        if self.since_again < AGAIN_EVERY {
+            return None;
+        }
         let mut passed_over = self.passed_over.iter_mut();
-        let (one, since) = passed_over.find(|(_, since)| since.elapsed() > PASSED_OVER)?;
-        *since = Instant::now();
+        let (one, passed) = passed_over.find(|(_, it)| it.since.elapsed() > it.pause)?;
+        passed.since = Instant::now();
+        passed.pause = (passed.pause * 2).min(PASSED_OVER_MAX);
+        self.since_again = 0;
         Some(one.clone())
     }
 
@@ -163,7 +183,11 @@ impl<K: Ord + Clone> Lot<K> {
             let second = tried.split_off(tried.len() / 2);
             self.halves.extend([second, tried]);
         } else if let Some(alone) = tried.pop() {
-            self.passed_over.insert(alone, Instant::now());
+            // Tried again, it has its longer pause already.
+            self.passed_over.entry(alone).or_insert(PassedOver {
+                since: Instant::now(),
+                pause: PASSED_OVER,
+            });
         }
     }
 }
@@ -224,6 +248,31 @@ mod tests {
         lot.tries([Cell(50)].into_iter());
         lot.took(Duration::from_millis(10), false);
         assert!(!lot.passes_over(&Cell(50)));
+    }
+
+    #[test]
+    fn however_much_fails_the_rest_has_its_turn() {
+        let mut lot: Lot<Cell> = Pace::default().cells;
+        for number in 0..200 {
+            lot.tries([Cell(number)].into_iter());
+            lot.failed();
+        }
+        let long_ago = Instant::now().checked_sub(PASSED_OVER * 2).unwrap();
+        lot.passed_over
+            .values_mut()
+            .for_each(|it| it.since = long_ago);
+        let mut again = Vec::new();
+        for _ in 0..8 {
+            let one = lot.again();
+            if let Some(one) = one {
+                lot.tries([one].into_iter());
+                lot.failed();
+            }
+            again.extend(one);
+        }
+        assert_eq!(again, [Cell(0), Cell(1)], "two rounds of eight");
+        assert_eq!(lot.passed_over[&Cell(0)].pause, PASSED_OVER * 2);
+        assert_eq!(lot.passed_over[&Cell(2)].pause, PASSED_OVER);
     }
 
     #[test]

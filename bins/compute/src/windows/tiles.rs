@@ -97,8 +97,8 @@ impl Clock<'_> {
 
     /// The window that a cell is in; `None` outside of shifts.
     ///
-    /// Where an agent moves within a window of the old or the new zone, it is cut at the quarter hour from which the new zone holds:
-    /// each cell is in one window whatever happens.
+    /// Where an agent moves within a window of the old or the new zone, it is cut at the quarter hour from which the new zone holds, also
+    /// where the agent comes back later: each cell is in one window whatever happens. Another source of the same zone is no move.
     pub(super) fn window_of(&self, tiling: &Tiling, cell: Cell) -> Option<(Window, ZoneOf)> {
         let zone = self.zone_of(tiling, cell.start());
         let found = window::windows(
@@ -109,31 +109,44 @@ impl Clock<'_> {
             cell.end(),
         );
         let mut window = found.into_iter().next()?;
-        if self.zone_of(tiling, window.start) != zone {
-            let cells: Vec<Cell> = Cell::range(window.start, cell.end()).collect();
-            let moved = cells.partition_point(|cell| self.zone_of(tiling, cell.start()) != zone);
-            window.start = cells.get(moved).map_or(window.start, |cell| cell.start());
+        let same = |at: UtcMicros| self.zone_of(tiling, at).0 == zone.0;
+        for moved in self.moved_at() {
+            let before = Cell(moved.0 - 1).start();
+            if moved <= cell && moved.start() > window.start && !same(before) {
+                window.start = moved.start();
+            } else if moved > cell && moved.start() < window.end && !same(moved.start()) {
+                window.end = moved.start();
+            }
         }
-        let last = Cell::of(UtcMicros(window.end.0 - 1));
-        if self.zone_of(tiling, last.start()) != zone {
-            let cells: Vec<Cell> = Cell::range(cell.start(), window.end).collect();
-            let moved = cells.partition_point(|cell| self.zone_of(tiling, cell.start()) == zone);
-            window.end = cells.get(moved).map_or(window.end, |cell| cell.start());
-        }
-        Some((window, zone))
+        let (_, source) = self.zone_of(tiling, window.start);
+        Some((window, (zone.0, source)))
     }
 
-    /// The cells between two of these where the one is in another zone than the other: windows may begin and end among them.
+    /// The cells from which another zone may hold, ascending.
+    fn moved_at(&self) -> Vec<Cell> {
+        let Some(agent) = self.named.agent.as_deref() else {
+            return Vec::new();
+        };
+        let moves = self.places.moves(self.tenant, agent);
+        let cells = moves.into_iter().map(|at| {
+            let cell = Cell::of(UtcMicros(at));
+            if cell.start().0 < at {
+                Cell(cell.0 + 1)
+            } else {
+                cell
+            }
+        });
+        cells.collect()
+    }
+
+    /// The cells between the first and the last of these on both sides of each move: windows may begin and end there.
     pub(super) fn moves(&self, cells: &BTreeSet<Cell>) -> BTreeSet<Cell> {
-        if self.named.agent.is_none() {
+        let (Some(first), Some(last)) = (cells.first(), cells.last()) else {
             return BTreeSet::new();
-        }
-        let next = cells.iter().skip(1);
-        let pairs = cells.iter().zip(next);
-        pairs
-            .filter(|(one, other)| self.zone_at(one.start()) != self.zone_at(other.start()))
-            .flat_map(|(one, other)| (one.0 + 1..other.0).map(Cell))
-            .collect()
+        };
+        let moves = self.moved_at().into_iter();
+        let moves = moves.filter(|moved| first < moved && moved <= last);
+        moves.flat_map(|moved| [Cell(moved.0 - 1), moved]).collect()
     }
 
     /// The windows of these cells, which are ascending, each with its zone.
@@ -184,17 +197,89 @@ mod tests {
         .unwrap()
     }
 
+    fn clock<'a>(places: &'a Places, named: &'a Named) -> Clock<'a> {
+        Clock {
+            places,
+            tenant: "acme",
+            named,
+            stated: Some("America/New_York"),
+        }
+    }
+
+    fn anna() -> Named {
+        let by = GroupBy::parse("agent").unwrap();
+        Named::of(&by, &GroupKey::new([Some("anna")]))
+    }
+
+    #[test]
+    fn who_comes_back_has_windows_that_touch_and_none_that_overlap() {
+        let places = Places::read(
+            "places = 1\n[[agent]]\nid = \"anna\"\nzone = \"Europe/Madrid\"\n[[agent]]\nid = \"anna\"\n\
+             from = 2024-06-05\nzone = \"Asia/Tokyo\"\n[[agent]]\nid = \"anna\"\nfrom = 2024-06-10\nzone = \"Europe/Madrid\"\n\
+             [[agent]]\nid = \"anna\"\nfrom = 2024-06-12T10:07:00Z\nzone = \"Asia/Tokyo\"\n[[agent]]\nid = \"anna\"\n\
+             from = 2024-06-12T10:40:00Z\nzone = \"Europe/Madrid\"\n",
+        )
+        .unwrap();
+        let named = anna();
+        let clock = clock(&places, &named);
+        for size in [Size::Day, Size::Week, Size::Month] {
+            let tiling = Tiling { size, shift: None };
+            let cells: Vec<Cell> =
+                Cell::range(at("2024-05-25T00:00"), at("2024-07-08T00:00")).collect();
+            let each: BTreeSet<Window> = cells
+                .iter()
+                .filter_map(|cell| Some(clock.window_of(&tiling, *cell)?.0))
+                .collect();
+            let each: Vec<Window> = each.into_iter().collect();
+            assert!(
+                each.windows(2).all(|pair| pair[0].end == pair[1].start),
+                "{size:?}: {each:?}"
+            );
+            // Hour by hour they are found as well, where the moves are looked at besides.
+            let some: BTreeSet<Cell> = cells.iter().copied().step_by(4).collect();
+            let some: BTreeSet<Cell> = some.union(&clock.moves(&some)).copied().collect();
+            let windows: Vec<Window> = clock
+                .windows_of(&tiling, some.into_iter())
+                .into_keys()
+                .collect();
+            assert_eq!(windows, each);
+        }
+        let month = Tiling {
+            size: Size::Month,
+            shift: None,
+        };
+        let late = clock.window_of(&month, Cell::of(at("2024-06-25T00:00")));
+        assert_eq!(late.unwrap().0.start, at("2024-06-12T10:45"));
+    }
+
+    #[test]
+    fn another_source_of_the_same_zone_is_no_move() {
+        let places = Places::read(
+            "places = 1\n[[organisation]]\nzone = \"Europe/Berlin\"\n[[agent]]\nid = \"anna\"\nfrom = 2024-07-10\n\
+             zone = \"Europe/Berlin\"\n",
+        )
+        .unwrap();
+        let named = anna();
+        let clock = Clock {
+            stated: None,
+            ..clock(&places, &named)
+        };
+        let month = Tiling {
+            size: Size::Month,
+            shift: None,
+        };
+        let windows = ["2024-07-02T00:00", "2024-07-20T00:00"]
+            .map(|text| clock.window_of(&month, Cell::of(at(text))).unwrap());
+        assert_eq!(windows[0], windows[1]);
+        assert_eq!(windows[0].0.start, at("2024-06-30T22:00"));
+        assert_eq!(windows[0].1.1, ZoneSource::Organisation);
+    }
+
     #[test]
     fn who_moves_has_two_windows_that_touch() {
         let places = moved();
-        let by = GroupBy::parse("agent").unwrap();
-        let named = Named::of(&by, &GroupKey::new([Some("anna")]));
-        let clock = Clock {
-            places: &places,
-            tenant: "acme",
-            named: &named,
-            stated: Some("America/New_York"),
-        };
+        let named = anna();
+        let clock = clock(&places, &named);
         let day = Tiling {
             size: Size::Day,
             shift: None,

@@ -228,6 +228,9 @@ impl Pack {
     }
 }
 
+/// What the encoding adds to the name and the value of an attribute, at most.
+const ATTRIBUTE_BYTES: usize = 10;
+
 /// A bound of what an event takes when encoded.
 fn bytes_at_most(tenant: &TenantId, interaction: &InteractionId, fact: &Fact) -> usize {
     EVENT_BYTES + tenant.as_str().len() + interaction.as_str().len() + text_bytes(fact)
@@ -278,6 +281,11 @@ pub fn text_bytes(fact: &Fact) -> usize {
                 .customer_key
                 .as_ref()
                 .map_or(0, |key| key.as_str().len())
+            + details
+                .attributes
+                .iter()
+                .map(|(name, value)| name.len() + value.len() + ATTRIBUTE_BYTES)
+                .sum::<usize>()
     });
     fact.key.as_str().len()
         + state.as_ref().map_or(0, |state| state.name().len())

@@ -54,7 +54,7 @@ fn text(node: &Node<'_>, name: &str) -> Option<CustomerIdentity> {
 }
 
 /// The start of the participant's first segment.
-fn came(participant: &Node<'_>) -> Option<UtcMicros> {
+pub(super) fn came(participant: &Node<'_>) -> Option<UtcMicros> {
     let sessions = participant.list("sessions").ok()?;
     let segments = sessions
         .iter()

@@ -5,6 +5,7 @@ use super::Record;
 use super::session::Session;
 use crate::error::ItemError;
 use schema::{DurationKind, Durations, LegId, LegKind, Millis};
+use std::collections::BTreeSet;
 
 /// What a segment of an agent's session lasts.
 const AGENT_SEGMENTS: [(&str, DurationKind); 6] = [
@@ -48,7 +49,7 @@ pub struct SegmentFigures {
 
 /// The figures of each session of one conversation detail record, in the record's order.
 pub fn from_segments(raw: &[u8]) -> Result<Vec<SegmentFigures>, ItemError> {
-    let record = Record::read(raw)?;
+    let record = Record::read(raw, &BTreeSet::new())?;
     Ok(record
         .sessions
         .iter()

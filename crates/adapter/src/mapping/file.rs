@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 /// The version of the mapping language that this release reads.
 const VERSION: &str = "1";
 
-const EVENT: [&str; 15] = [
+const EVENT: [&str; 16] = [
     "id",
     "at",
     "interaction",
@@ -27,6 +27,7 @@ const EVENT: [&str; 15] = [
     "revision",
     "ended_at",
     "customer",
+    "attributes",
     "per_delivery",
 ];
 
@@ -172,6 +173,7 @@ impl<'t> Reader<'t> {
         let direction = self.words(event, "event", "direction", |word| {
             matches!(word, "inbound" | "outbound")
         });
+        let attributes = self.attributes(event);
         let per_delivery = self.per_delivery(event, "event");
         Some(Event {
             id,
@@ -188,9 +190,30 @@ impl<'t> Reader<'t> {
             revision,
             ended_at,
             customer,
+            attributes,
             per_delivery,
             durations,
         })
+    }
+
+    /// Names that are the organisation's own, and where each stands.
+    fn attributes(&mut self, event: &DeTable<'t>) -> Vec<(String, Source)> {
+        const PLACE: &str = "event.attributes";
+        let Some(entry) = event.get("attributes") else {
+            return Vec::new();
+        };
+        let Some(table) = entry.get_ref().as_table() else {
+            self.problem(entry.span(), format!("{PLACE} must be a table"));
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (name, entry) in table {
+            let name = name.get_ref();
+            if let Some(source) = self.source(entry, &format!("{PLACE}.{name}"), &["none"]) {
+                found.push((name.to_string(), source));
+            }
+        }
+        found
     }
 
     fn agent_state(&mut self, root: &DeTable<'t>) -> Option<AgentStates> {

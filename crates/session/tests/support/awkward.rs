@@ -122,14 +122,19 @@ fn details() -> impl Strategy<Value = Box<Details>> {
         of(direction),
         of(select(vec!["k1", "k2"]).prop_map(CustomerKey::new)),
         weighted(0.2, at()),
+        weighted(0.2, select(vec!["blue", "red"])),
     )
-        .prop_map(|(leg, media, direction, customer_key, ended_at)| {
+        .prop_map(|(leg, media, direction, customer_key, ended_at, brand)| {
             Box::new(Details {
                 leg,
                 media: media.map(Into::into),
                 direction,
                 customer_key,
                 ended_at,
+                attributes: brand
+                    .map(|brand| ("brand".into(), brand.into()))
+                    .into_iter()
+                    .collect(),
             })
         })
 }

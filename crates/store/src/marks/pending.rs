@@ -105,6 +105,19 @@ pub(super) static OLDEST_SUBJECTS: Sql = Sql {
     text: subjects!("", "min"),
 };
 
+// As above, by when the marks were written.
+pub(super) static LONGEST_GROUPS: Sql = Sql {
+    step: "read the marked groups that wait longest",
+    text: "WITH first AS MATERIALIZED (SELECT subject, mark_id FROM dirty_marks WHERE kind = 'group' AND tenant = $1 ORDER BY mark_id \
+                                       LIMIT 16 * $2::bigint), \
+               chosen AS MATERIALIZED (SELECT subject, min(mark_id) AS at FROM first GROUP BY subject ORDER BY at LIMIT $2) \
+           SELECT c.subject, m.marks, m.starts, m.ends, m.oldest FROM chosen c CROSS JOIN LATERAL ( \
+               SELECT array_agg(mark_id) AS marks, array_agg(from_at) AS starts, array_agg(to_at) AS ends, min(queued_at) AS oldest \
+               FROM (SELECT mark_id, from_at, to_at, queued_at FROM dirty_marks d \
+                     WHERE d.kind = 'group' AND d.tenant = $1 AND d.subject = c.subject AND d.subject <> '' LIMIT 10000) d) m \
+           ORDER BY c.at",
+};
+
 /// The tenants that have marks of this kind, ascending.
 pub async fn tenants(conn: &impl Connection, kind: Kind) -> Result<Vec<String>, StoreError> {
     let rows = sql::query(conn, &TENANTS, &[&kind.as_str()]).await?;
@@ -147,13 +160,33 @@ async fn of_tenant(
     limit: u32,
 ) -> Result<Vec<Pending>, StoreError> {
     no_nul("tenant", tenant)?;
-    let sql = match (kind, order) {
+    let sql: &'static Sql = match (kind, order) {
         (Kind::Cell, Order::Newest) => &NEWEST_CELLS,
         (Kind::Cell, Order::Oldest) => &OLDEST_CELLS,
         (_, Order::Newest) => &NEWEST_SUBJECTS,
         (_, Order::Oldest) => &OLDEST_SUBJECTS,
     };
     let params: sql::Params<'_> = &[&kind.as_str(), &tenant, &i64::from(limit)];
+    read(conn, tenant, sql, params).await
+}
+
+/// Up to `limit` groups that have marks, each with its marks: those first of which a mark has waited longest, so that each has its turn.
+pub async fn longest_waiting_groups(
+    conn: &impl Connection,
+    tenant: &str,
+    limit: u32,
+) -> Result<Vec<Pending>, StoreError> {
+    no_nul("tenant", tenant)?;
+    let params: sql::Params<'_> = &[&tenant, &i64::from(limit)];
+    read(conn, tenant, &LONGEST_GROUPS, params).await
+}
+
+async fn read(
+    conn: &impl Connection,
+    tenant: &str,
+    sql: &'static Sql,
+    params: sql::Params<'_>,
+) -> Result<Vec<Pending>, StoreError> {
     let rows = sql::query(conn, sql, params).await?;
     rows.iter()
         .map(|row| {

@@ -363,6 +363,9 @@ fn the_bound_of_an_events_bytes_holds_for_the_largest() {
                 direction: Some(Direction::Outbound),
                 customer_key: Some(CustomerKey::new(&text)),
                 ended_at: Some(instant),
+                attributes: (0..20)
+                    .map(|number| (format!("{number}{text}").into(), text.as_str().into()))
+                    .collect(),
             })),
         },
     };
