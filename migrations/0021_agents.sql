@@ -18,6 +18,7 @@ CREATE TABLE agent_states (
     CONSTRAINT agent_states_rank CHECK (rank BETWEEN 0 AND 2)
 ) WITH (fillfactor = 90);
 CREATE INDEX agent_states_presence ON agent_states (tenant, agent_id, at) WHERE presence IS NOT NULL;
+CREATE INDEX agent_states_offline ON agent_states (tenant, agent_id, at) WHERE presence = 'offline';
 CREATE INDEX agent_states_routing ON agent_states (tenant, agent_id, at) WHERE routing IS NOT NULL;
 CREATE INDEX agent_states_scheduled ON agent_states (tenant, agent_id, at) WHERE scheduled IS NOT NULL;
 CREATE INDEX agent_states_team ON agent_states (tenant, agent_id, at) WHERE team IS NOT NULL;

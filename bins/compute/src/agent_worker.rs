@@ -5,7 +5,8 @@
 //! are deleted with it, so a crash anywhere repeats work and changes nothing. A day is always computed whole: where it is cut changes
 //! nothing ([`mod@agent`]).
 //!
-//! Any number of workers: an agent whose row is locked is another's.
+//! Any number of workers: an agent whose row is locked is another's. Each batch goes by the server's clock as it was read for it, and an agent is
+//! never computed to an earlier instant than it was: else a worker that read the clock earlier would remove what another has just added.
 //!
 //! # Who is due
 //!
@@ -42,6 +43,8 @@ use tokio_util::sync::CancellationToken;
 const BATCH: u32 = 100;
 /// So many are looked for: some may be another worker's.
 const LOOK: u32 = 400;
+/// Batches until the worker begins anew, however much goes on waiting: those whose time was refused have their turn again then.
+const PASSES: u32 = 50;
 
 /// How agents' time is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +111,55 @@ impl Drained {
         self.cells += other.cells;
         self.refused += other.refused;
     }
+
+    /// Whether there was nothing to do.
+    const fn is_nothing(&self) -> bool {
+        self.agents == 0 && self.refused == 0
+    }
+}
+
+impl AgentMeters {
+    fn raise(&self, done: &Drained) {
+        self.days.inc_by(done.days);
+        self.intervals.inc_by(done.intervals);
+        tracing::debug!(
+            agents = done.agents,
+            days = done.days,
+            intervals = done.intervals,
+            items = done.items,
+            cells = done.cells,
+            "the time of agents was computed"
+        );
+    }
 }
 
 /// Tenant and agent.
 type Key = (String, String);
+
+/// What a batch leaves to the next.
+#[derive(Debug)]
+struct Turn {
+    order: Order,
+    /// Whose time was refused: passed over from then on.
+    refused: BTreeSet<Key>,
+}
+
+impl Turn {
+    const fn first() -> Self {
+        Self {
+            order: Order::Newest,
+            refused: BTreeSet::new(),
+        }
+    }
+
+    /// In turns: who is marked, today first, and who is due, then those whose past changed. So none waits for ever.
+    const fn over(&mut self) {
+        self.order = match self.order {
+            Order::Newest => Order::Oldest,
+            Order::Oldest => Order::Newest,
+        };
+    }
+}
 
 /// Keeps the time of agents until told to stop.
 pub async fn run(
@@ -120,28 +168,19 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
-        match worker.drain_now(&stop).await {
-            Ok(drained) if drained.agents > 0 => {
-                meters.days.inc_by(drained.days);
-                meters.intervals.inc_by(drained.intervals);
-                tracing::debug!(
-                    agents = drained.agents,
-                    days = drained.days,
-                    intervals = drained.intervals,
-                    items = drained.items,
-                    cells = drained.cells,
-                    "the time of agents was computed"
-                );
-            }
-            Ok(_) => {}
+        let more = match worker.drain_now(&meters, &stop).await {
+            Ok(more) => more,
             Err(error) => {
                 worker.mend(&error);
                 tracing::warn!(error = %chain(&error), "computing the time of agents failed; trying again");
+                false
             }
-        }
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = tokio::time::sleep(worker.config.every) => {}
+        };
+        if !more {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(worker.config.every) => {}
+            }
         }
     }
     Ok(())
@@ -158,42 +197,50 @@ impl AgentWorker {
         }
     }
 
-    /// Does all that waits, by the server's clock.
-    async fn drain_now(&self, stop: &CancellationToken) -> Result<Drained, StoreError> {
-        let now = store::sweep::now(&self.store.client().await?).await?;
-        self.drain_until(now, stop).await
+    /// Does what waits, and tells whether more may. The clock is the server's, read for each batch: a backfill that goes on marking agents would
+    /// stop it for those who are due.
+    async fn drain_now(
+        &self,
+        meters: &AgentMeters,
+        stop: &CancellationToken,
+    ) -> Result<bool, StoreError> {
+        let mut turn = Turn::first();
+        for _ in 0..PASSES {
+            if stop.is_cancelled() {
+                break;
+            }
+            let now = store::sweep::now(&self.store.client().await?).await?;
+            let done = self.pass(now, &mut turn).await?;
+            if done.is_nothing() {
+                return Ok(false);
+            }
+            meters.raise(&done);
+        }
+        Ok(true)
     }
 
     /// Does all that waits: everything marked, and every agent who is due as of this instant. What another worker has at hand is its.
+    /// Whose time is computed to a later instant already stays there.
     pub async fn drain(&self, as_of: UtcMicros) -> Result<Drained, StoreError> {
-        self.drain_until(as_of, &CancellationToken::new()).await
+        let mut drained = Drained::default();
+        let mut turn = Turn::first();
+        loop {
+            let done = self.pass(as_of, &mut turn).await?;
+            if done.is_nothing() {
+                return Ok(drained);
+            }
+            drained.add(done);
+        }
     }
 
-    async fn drain_until(
-        &self,
-        as_of: UtcMicros,
-        stop: &CancellationToken,
-    ) -> Result<Drained, StoreError> {
-        let mut drained = Drained::default();
-        let mut refused = BTreeSet::new();
-        // In turns: who is marked, today first, and who is due, then those whose past changed. So none waits for ever.
-        let mut order = Order::Newest;
-        while !stop.is_cancelled() {
-            let look = LOOK.saturating_add(u32::try_from(refused.len()).unwrap_or(u32::MAX));
-            let waiting = self.waiting(as_of, order, look).await?;
-            let waiting = waiting.into_iter().filter(|key| !refused.contains(key));
-            let waiting: Vec<Key> = waiting.collect();
-            let done = self.batch(waiting, as_of, &mut refused).await?;
-            drained.add(done);
-            if done.agents + done.refused == 0 {
-                break;
-            }
-            order = match order {
-                Order::Newest => Order::Oldest,
-                Order::Oldest => Order::Newest,
-            };
-        }
-        Ok(drained)
+    /// One batch of what waits.
+    async fn pass(&self, as_of: UtcMicros, turn: &mut Turn) -> Result<Drained, StoreError> {
+        let look = LOOK.saturating_add(u32::try_from(turn.refused.len()).unwrap_or(u32::MAX));
+        let mut waiting = self.waiting(as_of, turn.order, look).await?;
+        waiting.retain(|key| !turn.refused.contains(key));
+        let done = self.batch(waiting, as_of, &mut turn.refused).await?;
+        turn.over();
+        Ok(done)
     }
 
     /// Who is marked, and who is due: the most urgent first, each once.

@@ -5,13 +5,14 @@
 #![allow(clippy::unwrap_used)]
 
 use agent::{Busy, BusyKind, Interval, Rules};
-use compute::agent_worker::{AgentTimeConfig, AgentWorker, Drained};
+use compute::agent_worker::{self, AgentMeters, AgentTimeConfig, AgentWorker, Drained};
 use compute::apply::Applier;
 use compute::catalogue;
 use compute::plan::{Plan, PlannedAgent, PlannedSession};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt as _, SeedableRng};
+use runtime::metrics::{Counter, Metrics};
 use schema::{
     AgentEvent, AgentFact, AgentRef, AgentStatement, Fact, FactKey, Millis, Presence, Routing,
     SourceRank, State, Statement, Track, UtcMicros,
@@ -24,6 +25,8 @@ use store::marks::{self, Kind, Mark};
 use store::window_items::Source;
 use store::{Transaction, agents};
 use testkit::db::TestDb;
+use testkit::eventually;
+use tokio_util::sync::CancellationToken;
 use window::{Cell, Day};
 
 /// 2024-03-05T00:00:00Z, a UTC midnight.
@@ -298,6 +301,21 @@ impl World {
             .unwrap();
         let quarter = |row: &tokio_postgres::Row| (row.get::<_, i64>(0) - MIDNIGHT / 1000) / 900;
         rows.iter().map(quarter).collect()
+    }
+
+    /// Has a stretch of an agent's time computed again.
+    async fn mark(&self, agent: &str, from: i64, to: i64) {
+        let mark = Mark {
+            kind: Kind::Agent,
+            tenant: "acme",
+            subject: agent,
+            from: at(from),
+            to: at(to),
+        };
+        self.in_transaction(async |tx| {
+            marks::append(tx, &[mark]).await.unwrap();
+        })
+        .await;
     }
 
     /// Does something in a transaction that is committed.
@@ -634,6 +652,259 @@ async fn one_whose_time_is_refused_does_not_hold_up_the_others() {
     assert_eq!(world.total("logged_in_time").await, (4 * HOUR, 0));
 }
 
+#[tokio::test]
+async fn a_worker_whose_clock_is_behind_takes_nothing_back() {
+    let world = World::with(&["logged_in_time", "occupancy"]).await;
+    world
+        .fold(&of("ann", &[presence(20 * HOUR, Presence::OnQueue)]))
+        .await;
+    let later = DAY + 5 * HOUR;
+    world.drain(later).await;
+    world.marked().await;
+    let intervals = world.intervals("ann", 2).await;
+    assert_eq!(
+        minutes(&intervals),
+        ["0-1200", "1200-1440 on_queue", "1440-1740 on_queue open"]
+    );
+    let items = world.items().await;
+    let stands = "SELECT concat_ws(' ', presence, capped, since, open_until, computed_to, due_at) FROM agents";
+    let stood = world.text(stands).await;
+    // On the same day, and before its midnight.
+    for earlier in [DAY + HOUR, 21 * HOUR] {
+        world.mark("ann", 0, 3 * DAY).await;
+        let drained = world.drain(earlier).await;
+        assert_eq!(drained.agents, 1, "what is marked is computed again");
+        assert_eq!(
+            (drained.intervals, drained.items, drained.cells),
+            (0, 0, 0),
+            "as of {earlier}"
+        );
+        assert_eq!(world.intervals("ann", 2).await, intervals);
+        assert_eq!(world.items().await, items);
+        assert_eq!(world.text(stands).await, stood);
+    }
+    // What is told meanwhile counts up to where the time was computed, and what is open goes on from there.
+    world
+        .fold(&of("ann", &[presence(DAY + 4 * HOUR, Presence::Break)]))
+        .await;
+    world.drain(21 * HOUR).await;
+    assert_eq!(
+        minutes(&world.intervals("ann", 2).await),
+        [
+            "0-1200",
+            "1200-1440 on_queue",
+            "1440-1680 on_queue",
+            "1680-1740 break open"
+        ]
+    );
+    let clock = "SELECT concat_ws(' ', to_char(computed_to AT TIME ZONE 'UTC', 'DD HH24:MI'), \
+                        to_char(due_at AT TIME ZONE 'UTC', 'DD HH24:MI')) FROM agents";
+    assert_eq!(world.text(clock).await, "06 05:00 06 05:01");
+    assert_eq!(
+        world.drain(later).await,
+        Drained::default(),
+        "nobody is due"
+    );
+}
+
+/// Marks agents of whom nothing was told, more than one batch takes, again and again: a backfill that does not end.
+async fn mark_without_end(applier: Applier, from: UtcMicros, stop: CancellationToken) {
+    let agents: Vec<String> = (0..150).map(|number| format!("agent_{number}")).collect();
+    let marks: Vec<Mark<'_>> = agents
+        .iter()
+        .map(|agent| Mark {
+            kind: Kind::Agent,
+            tenant: "acme",
+            subject: agent,
+            from,
+            to: from,
+        })
+        .collect();
+    while !stop.is_cancelled() {
+        let mut client = applier.store().client().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        marks::append(&tx, &marks).await.unwrap();
+        tx.commit().await.unwrap();
+        drop(client);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_without_end_stop_neither_the_clock_nor_the_meters_and_who_was_refused_has_a_turn() {
+    let within = Duration::from_secs(90);
+    let world = World::with(&["logged_in_time"]).await;
+    // By the server's clock, as it is when the program runs.
+    let now = world
+        .text("SELECT (extract(epoch FROM now()) * 1000)::bigint::text")
+        .await;
+    let now = now.parse::<i64>().unwrap() - MIDNIGHT;
+    for agent in ["ann", "cyd"] {
+        world
+            .fold(&of(agent, &[presence(now - MINUTE, Presence::Busy)]))
+            .await;
+    }
+    let client = world.db.client().await;
+    client
+        .batch_execute("ALTER TABLE window_items ADD CONSTRAINT no_cyd CHECK (subject <> 'cyd')")
+        .await
+        .unwrap();
+    let config = AgentTimeConfig {
+        tick: Duration::from_millis(50),
+        ..AgentTimeConfig::default()
+    };
+    let metrics = Metrics::new("compute", "0");
+    let meters = AgentMeters {
+        days: metrics.counter(Counter::AgentDays, &[]),
+        intervals: metrics.counter(Counter::AgentIntervalsWritten, &[]),
+    };
+    let stop = CancellationToken::new();
+    let backfill = tokio::spawn(mark_without_end(
+        world.applier.clone(),
+        at(now - HOUR),
+        stop.clone(),
+    ));
+    let marked = "SELECT count(*)::text FROM dirty_marks WHERE subject LIKE 'agent_%'";
+    eventually(within, "a backfill marks agents", async || {
+        world.text(marked).await != "0"
+    })
+    .await;
+    let worker = AgentWorker::new(&world.applier, config);
+    let running = tokio::spawn(agent_worker::run(worker, meters.clone(), stop.clone()));
+    // Ann's time goes on while there is always more that is marked.
+    let computed = "SELECT max(computed_to)::text FROM agents WHERE agent_id = 'ann'";
+    let mut before = String::new();
+    for _ in 0..3 {
+        eventually(within, "the clock goes on", async || {
+            world.text(computed).await != before
+        })
+        .await;
+        before = world.text(computed).await;
+    }
+    assert!(meters.days.get() > 0 && meters.intervals.get() > 0);
+    // Cyd was refused in the first batch, and is looked after again before the backfill ends.
+    let cyd = "SELECT count(*)::text FROM window_items WHERE subject = 'cyd'";
+    assert_eq!(world.text(cyd).await, "0");
+    client
+        .batch_execute("ALTER TABLE window_items DROP CONSTRAINT no_cyd")
+        .await
+        .unwrap();
+    eventually(within, "who was refused has another turn", async || {
+        world.text(cyd).await != "0"
+    })
+    .await;
+    stop.cancel();
+    backfill.await.unwrap();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn days_are_the_same_each_by_itself_and_all_in_one_run() {
+    let world = World::with(&["logged_in_time"]).await;
+    // The router's last word comes before the sign-out; after the next day there is no sign-out.
+    let ann = [
+        routing(16 * HOUR + 50 * MINUTE, Routing::OffQueue),
+        presence(17 * HOUR, Presence::Offline),
+        presence(DAY + 8 * HOUR, Presence::Available),
+        scheduled(2 * DAY + 9 * HOUR, 2 * DAY + 10 * HOUR, "on_queue"),
+    ];
+    // The router says nothing of the sign-out.
+    let bob = [
+        presence(9 * HOUR, Presence::OnQueue),
+        routing(9 * HOUR, Routing::Idle),
+        presence(17 * HOUR, Presence::Offline),
+        presence(DAY + 8 * HOUR, Presence::Available),
+        presence(2 * DAY + 8 * HOUR, Presence::Available),
+        presence(2 * DAY + 17 * HOUR, Presence::Offline),
+    ];
+    world.fold(&of("ann", &ann)).await;
+    world.fold(&of("bob", &bob)).await;
+    // Of whom nothing was computed yet, all days are one run.
+    world.drain(4 * DAY).await;
+    let in_one_run = [
+        world.intervals("ann", 5).await,
+        world.intervals("bob", 5).await,
+    ];
+    assert_eq!(
+        minutes(&in_one_run[0]),
+        [
+            "1440-1920 offline",
+            "1920-2640 available",
+            "2640-2880 capped",
+            "2880-3420 capped",
+            "3420-3480 capped",
+            "3480-4320 capped",
+        ]
+    );
+    assert!(in_one_run[0].iter().all(|row| row.routing.is_none()));
+    assert_eq!(
+        minutes(&in_one_run[1]),
+        [
+            "0-540",
+            "540-1020 on_queue",
+            "1020-1440 offline",
+            "1440-1920 offline",
+            "1920-2640 available",
+            "2640-2880 capped",
+            "2880-3360 capped",
+            "3360-3900 available",
+            "3900-4320 offline",
+        ]
+    );
+    for day in 0..4 {
+        for agent in ["ann", "bob"] {
+            world.mark(agent, day * DAY, (day + 1) * DAY).await;
+        }
+        let drained = world.drain(4 * DAY).await;
+        assert_eq!((drained.agents, drained.days), (2, 4), "that day and today");
+        assert_eq!((drained.intervals, drained.items), (0, 0), "day {day}");
+    }
+    let by_themselves = [
+        world.intervals("ann", 5).await,
+        world.intervals("bob", 5).await,
+    ];
+    assert_eq!(by_themselves, in_one_run);
+}
+
+/// Of few statements, so that much of what holds began days before.
+#[tokio::test]
+async fn days_that_are_computed_as_they_pass_are_those_of_one_run() {
+    let mut random = StdRng::seed_from_u64(5);
+    let mut told = Vec::new();
+    for agent in AGENTS {
+        for _ in 0..14 {
+            let ms = random.random_range(0..DAYS * DAY / MINUTE) * MINUTE;
+            let fact = match random.random_range(0..8) {
+                0 => routing(ms, Routing::Idle),
+                1 => routing(ms, Routing::OffQueue),
+                2..4 => presence(ms, Presence::Offline),
+                4..7 => presence(ms, Presence::Available),
+                _ => scheduled(ms, ms + 9 * HOUR, "on_queue"),
+            };
+            told.extend(of(agent, &[fact]));
+        }
+    }
+    let last = (DAYS + 1) * DAY + 7 * HOUR;
+    let passing = World::with(&["logged_in_time", "occupancy"]).await;
+    passing.fold(&told).await;
+    for quarter in 0..=4 * (DAYS + 1) {
+        passing.drain(quarter * 6 * HOUR).await;
+    }
+    passing.drain(last).await;
+    let at_once = World::with(&["logged_in_time", "occupancy"]).await;
+    at_once.fold(&told).await;
+    at_once.drain(last).await;
+    for agent in AGENTS {
+        let days = DAYS + 2;
+        assert_eq!(
+            passing.intervals(agent, days).await,
+            at_once.intervals(agent, days).await,
+            "{agent}"
+        );
+    }
+    assert_eq!(passing.items().await, at_once.items().await);
+}
+
 const AGENTS: [&str; 3] = ["ann", "bob", "cyd"];
 const DAYS: i64 = 9;
 
@@ -759,7 +1030,8 @@ impl World {
                     let to = interval.to.min(Day::of(from).end());
                     if days.contains(&Day::of(from)) {
                         let state = state.clone();
-                        let open = interval.open && to == interval.to;
+                        // A day that is over has nothing open in it.
+                        let open = interval.open && to == interval.to && to < Day::of(from).end();
                         cut.push(Interval {
                             from,
                             to,

@@ -183,6 +183,24 @@ impl World {
         row.get::<_, Option<String>>(0).unwrap_or_default()
     }
 
+    /// As a later release would write them: all that are named like this.
+    async fn make_unreadable(&self, named: &str) {
+        let sql = "UPDATE interactions SET state = '{\"v\": 99}' WHERE interaction_id LIKE $1";
+        let client = self.db.client().await;
+        client.execute(sql, &[&named]).await.unwrap();
+    }
+
+    /// Until so many transactions wait for another's lock.
+    async fn until_waiting(&self, many: &str) {
+        let within = std::time::Duration::from_secs(20);
+        testkit::eventually::eventually(within, "transactions wait", async || {
+            let waits = "SELECT count(*)::text FROM pg_stat_activity \
+                         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            self.text(waits).await == many
+        })
+        .await;
+    }
+
     /// What each contact has by one definition: the value, else the reason why there is none.
     async fn shown(&self, metric: &str) -> Vec<(String, String)> {
         let sql = "SELECT interaction_id, coalesce(metric_value::text, metadata ->> 'reason') FROM computed_metrics \
@@ -466,14 +484,49 @@ async fn a_contact_that_cannot_be_read_holds_up_its_customer_alone() {
             contact("c", "k2", 0, MINUTE),
         ])
         .await;
-    world
-        .text("WITH broken AS (UPDATE interactions SET state = '{\"v\": 99}' WHERE interaction_id = 'b' RETURNING 1) SELECT count(*)::text FROM broken")
-        .await;
+    world.make_unreadable("b").await;
     let drained = world.worker.drain(at(LATE)).await.unwrap();
     assert_eq!((drained.customers, drained.unreadable), (1, 1));
     assert_eq!(world.shown(FCR).await, [("c".to_owned(), "1".to_owned())]);
     let left = "SELECT string_agg(DISTINCT subject, ' ') FROM dirty_marks WHERE kind = 'journey'";
     assert_eq!(world.text(left).await, "k");
+}
+
+#[tokio::test]
+async fn many_that_cannot_be_read_hide_nobody_between_them() {
+    let world = World::with(&[FCR], 500).await;
+    let calls: Vec<Contact> = (0..=400)
+        .map(|nth| {
+            let name = if nth == 200 { "readable" } else { "x" };
+            let (id, from) = (format!("{name}_{nth}"), nth * MINUTE);
+            contact(&id, &format!("k{nth}"), from, from + MINUTE)
+        })
+        .collect();
+    world.fold(&calls).await;
+    world.make_unreadable("x%").await;
+    // In one round fit 200: from either end there are as many that cannot be read.
+    let drained = world.worker.drain(at(LATE)).await.unwrap();
+    assert_eq!((drained.customers, drained.unreadable), (1, 400));
+    let shown = [("readable_200".to_owned(), "1".to_owned())];
+    assert_eq!(world.shown(FCR).await, shown);
+    let left = "SELECT count(DISTINCT subject)::text FROM dirty_marks WHERE kind = 'journey'";
+    assert_eq!(world.text(left).await, "400");
+}
+
+#[tokio::test]
+async fn a_contact_that_left_and_cannot_be_read_is_not_forgotten() {
+    let world = World::with(&[FCR], 500).await;
+    let call = on_day("a", 0);
+    world.fold(std::slice::from_ref(&call)).await;
+    world.drain(LATE).await;
+    world
+        .fold(&[call.revised(|contact| contact.key = None)])
+        .await;
+    world.make_unreadable("a").await;
+    let drained = world.worker.drain(at(LATE)).await.unwrap();
+    assert_eq!((drained.customers, drained.unreadable), (0, 1));
+    let gone = "SELECT gone::text FROM journeys";
+    assert_eq!(world.text(gone).await, "{a}");
 }
 
 /// What the pure evaluation gives: value or reason by contact and metric.
@@ -644,13 +697,7 @@ async fn a_contact_that_leaves_waits_for_its_customer_and_for_nothing_behind_it(
         }
     }
     let worker = async {
-        let within = std::time::Duration::from_secs(20);
-        testkit::eventually::eventually(within, "the fold waits", async || {
-            let waits = "SELECT count(*)::text FROM pg_stat_activity \
-                         WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            world.text(waits).await != "0"
-        })
-        .await;
+        world.until_waiting("1").await;
         let found = "INSERT INTO zone_findings (tenant, source, stated, interaction_id) VALUES ('acme', 'agent', 'Mars/Base', 'x') \
                      ON CONFLICT (tenant, source, stated) DO UPDATE SET last_seen = now()";
         tx.execute(found, &[]).await.unwrap();
@@ -660,4 +707,58 @@ async fn a_contact_that_leaves_waits_for_its_customer_and_for_nothing_behind_it(
     folded.unwrap();
     let findings = "SELECT string_agg(stated, ' ') FROM zone_findings";
     assert_eq!(world.text(findings).await, "Mars/Base");
+}
+
+#[tokio::test]
+async fn a_contact_becomes_nobodys_before_it_becomes_anothers() {
+    let world = World::with(&[FCR], 500).await;
+    let (first, moved) = (contact("a", "other", 0, MINUTE), on_day("b", 0));
+    world.fold(&[first.clone(), moved.clone()]).await;
+    world.drain(LATE).await;
+    let nobodys = moved.revised(|contact| contact.key = None);
+    let longer = first.revised(|contact| contact.to = Some(2 * MINUTE));
+    world.fold(&[longer, nobodys.clone()]).await;
+    // The worker has found out whose contact b is, and cannot write yet, for a comes first.
+    let mut other = world.db.client().await;
+    let tx = other.transaction().await.unwrap();
+    let hold = "SELECT 1 FROM computed_metrics WHERE interaction_id = 'a' FOR UPDATE";
+    tx.execute(hold, &[]).await.unwrap();
+    let found = nobodys.revised(|contact| contact.key = Some("k2".to_owned()));
+    let fold = async {
+        world.until_waiting("1").await;
+        world.fold(&[found]).await;
+    };
+    let release = async {
+        world.until_waiting("2").await;
+        assert_eq!(world.values(FCR).await, ["1", "1"]);
+        tx.commit().await.unwrap();
+    };
+    let (drained, (), ()) = tokio::join!(world.worker.drain(at(LATE)), fold, release);
+    drained.unwrap();
+    world.drain(LATE).await;
+    assert_eq!(world.values(FCR).await, ["1", "1"]);
+    let items = ["a", "b"].map(|id| (id.to_owned(), 1_000_000, 1));
+    assert_eq!(world.items().await, items);
+}
+
+#[tokio::test]
+async fn a_contact_that_left_and_is_being_folded_is_left_for_another_time() {
+    let world = World::with(&[FCR], 500).await;
+    let call = on_day("a", 0);
+    world.fold(std::slice::from_ref(&call)).await;
+    world.drain(LATE).await;
+    world
+        .fold(&[call.revised(|contact| contact.key = None)])
+        .await;
+    let mut other = world.db.client().await;
+    let tx = other.transaction().await.unwrap();
+    let hold = "SELECT 1 FROM interactions WHERE interaction_id = 'a' FOR UPDATE";
+    tx.execute(hold, &[]).await.unwrap();
+    // It does not wait: who folds may wait for the journey that it has.
+    let drained = world.worker.drain(at(LATE)).await.unwrap();
+    assert_eq!(drained, Drained::default());
+    assert_eq!(world.values(FCR).await, ["1"]);
+    tx.commit().await.unwrap();
+    world.drain(LATE).await;
+    assert_eq!(world.values(FCR).await, ["no_customer"]);
 }

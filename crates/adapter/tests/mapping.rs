@@ -452,7 +452,7 @@ fn attributes_are_the_organisations_own() {
     let wrong = format!("{text}[event.attributes.more]\nfrom = \"x\"\n");
     let problems = Mapping::parse("m.toml", &wrong).unwrap_err();
     assert!(
-        problems[0].contains("event.attributes.more.from is unknown"),
+        problems[1].contains("event.attributes.more.from is unknown"),
         "{problems:?}"
     );
 }

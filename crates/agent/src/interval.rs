@@ -40,7 +40,7 @@ pub struct Standing {
 ///
 /// Facts and busy times may come in any order, repeated, and reach beyond the range. Where the range is cut changes no state, as long
 /// as the facts are given that hold into it: those of the last [`Rules::open_cap`] before it, the last one of each track and of
-/// the team, and of presence those since the last one of routing that states its end.
+/// the team, and of presence also the first sign-out at or after the last one of routing.
 #[must_use]
 pub fn intervals(
     facts: &[AgentFact],

@@ -4,12 +4,15 @@
 //! [`note`]s what is due next. Whoever takes a key away from an interaction says so with [`left`], which waits for that lock: so no
 //! evaluation under way can write a verdict about a contact that has become another customer's.
 //!
-//! The order of locks is interactions, then journeys, each ascending by key.
+//! The order of locks is interactions, then journeys, each ascending by key. Only [`hold`] takes interactions when journeys are locked, and
+//! it waits for nobody, so that no circle can come of it.
 
 mod contacts;
 mod subject;
 
-pub use contacts::{Contact, Contacts, Reach, StoredContact, after, before, read};
+pub use contacts::{
+    Contact, Contacts, Held, Reach, StoredContact, Whose, after, before, hold, read,
+};
 pub use subject::{Subject, subject};
 
 use crate::columns::{column, last_per_key, no_nul};
@@ -69,6 +72,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &contacts::BEFORE,
     &contacts::AFTER,
     &contacts::READ,
+    &contacts::HOLD,
 ];
 
 /// A journey as it is stored, locked.

@@ -185,6 +185,8 @@ impl Places {
         let stays = stays.filter_map(|entries| entries.agents.get(agent));
         let mut moves: Vec<i64> = stays
             .flat_map(|stays| stays.zones.iter().map(|(from, _)| *from))
+            // Where somebody has always been they did not move to.
+            .filter(|from| *from > i64::MIN)
             .collect();
         moves.sort_unstable();
         moves.dedup();

@@ -24,6 +24,8 @@ const DAYS: usize = 1_000;
 struct Task {
     stored: AgentRow,
     marks: Vec<AgentMark>,
+    /// As of when its time is computed: never earlier than it was before.
+    as_of: UtcMicros,
     runs: Vec<(Day, Day)>,
 }
 
@@ -39,7 +41,8 @@ struct Stretch {
 }
 
 impl AgentWorker {
-    /// Computes the time of these agents, as far as no other worker has it at hand, and commits.
+    /// Computes the time of these agents, as far as no other worker has it at hand, and commits. Whose time is computed to a later instant
+    /// already stays there.
     pub(super) async fn round(
         &self,
         agents: &[Key],
@@ -54,9 +57,7 @@ impl AgentWorker {
         }
         let places = active.catalogue.library().places();
         let mut stretches = read(&tx, &tasks, self.open_cap()).await?;
-        let noted = self
-            .fold(&tx, &tasks, &mut stretches, places, as_of)
-            .await?;
+        let noted = self.fold(&tx, &tasks, &mut stretches, places).await?;
         // Beside the transaction, which has not touched that table yet.
         let rows = stretches.iter().flat_map(|stretch| &stretch.rows);
         let instants: Vec<UtcMicros> = rows.map(|row| row.from).collect();
@@ -93,18 +94,24 @@ impl AgentWorker {
         tasks: &[Task],
         stretches: &mut [Stretch],
         places: &Places,
-        as_of: UtcMicros,
     ) -> Result<Vec<AgentRow>, StoreError> {
         let rules = Rules {
             open_cap: self.open_cap(),
         };
-        let keys: Vec<(&str, &str)> = tasks.iter().map(Task::key).collect();
-        let next = agents::next_statements(tx, &keys, as_of).await?;
+        let ahead: Vec<(&str, &str, UtcMicros)> = tasks
+            .iter()
+            .map(|task| {
+                let (tenant, agent_id) = task.key();
+                (tenant, agent_id, task.as_of)
+            })
+            .collect();
+        let next = agents::next_statements(tx, &ahead).await?;
         let mut noted: Vec<AgentRow> = Vec::with_capacity(tasks.len());
         for stretch in stretches {
             let Some(task) = tasks.get(stretch.task) else {
                 continue;
             };
+            let as_of = task.as_of;
             let team = Team {
                 places,
                 tenant: &task.stored.tenant,
@@ -158,6 +165,8 @@ async fn tasks(
     let mut tasks: Vec<Task> = Vec::new();
     let mut sum = 0;
     for (stored, marks) in locked.into_iter().zip(marks) {
+        // Read under the lock: who read the clock before another worker did takes nothing back of what that one computed.
+        let as_of = stored.computed_to.map_or(as_of, |to| to.max(as_of));
         let days = to_compute(&marks, stored.computed_to, as_of);
         sum += days.len();
         if sum > DAYS && !tasks.is_empty() {
@@ -166,6 +175,7 @@ async fn tasks(
         tasks.push(Task {
             stored,
             marks,
+            as_of,
             runs: runs(&days),
         });
     }

@@ -51,7 +51,8 @@ impl Told {
                 let part = Interval {
                     from: interval.from.max(day.start()),
                     to: interval.to.min(day.end()),
-                    open: interval.open && interval.to <= day.end(),
+                    // What reaches the day's end is whole, also at that very instant: no day is computed again because it is over.
+                    open: interval.open && interval.to < day.end(),
                     state: interval.state.clone(),
                 };
                 team.put(part, &mut cut);

@@ -5,13 +5,13 @@ use super::evaluate::{Results, Work};
 use super::matter::{Reached, reached};
 use super::reach::{self, Near};
 use super::sessions::Sessions;
-use super::{Drained, JourneyWorker};
+use super::{Drained, JourneyWorker, Key};
 use crate::catalogue::Active;
 use crate::items::{self, Cells};
 use kpi::Reason;
 use schema::{Millis, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
-use store::journeys::{self, Locked, Noted};
+use store::journeys::{self, Locked, Noted, Whose};
 use store::marks::{self, Kind, Mark};
 use store::partitions::Table;
 use store::window_items::Source;
@@ -24,6 +24,8 @@ const CONTACTS: usize = 4_000;
 struct Customer<'a> {
     locked: &'a Locked,
     task: &'a Task,
+    /// Tenant and id of contacts that left it and are nobody's until the commit.
+    nobodys: Vec<(&'a str, &'a str)>,
     longest: Millis,
     /// The largest matter found.
     contacts: usize,
@@ -41,6 +43,8 @@ enum State {
     Done,
     /// A contact cannot be read.
     Unreadable,
+    /// A contact that left is being changed at this moment: the next round knows whose it is.
+    Unsettled,
 }
 
 /// A matter to be evaluated by some definitions.
@@ -53,17 +57,17 @@ struct Chosen {
 }
 
 impl JourneyWorker {
-    /// Does what is asked for, as far as no other worker has it at hand, and commits.
+    /// Does what is asked for, as far as no other worker has it at hand, and commits. Tells also which customers cannot be read.
     pub(super) async fn round(
         &self,
         tx: Transaction<'_>,
         active: &Active,
-        tasks: Tasks,
+        tasks: &Tasks,
         as_of: UtcMicros,
-    ) -> Result<Drained, StoreError> {
+    ) -> Result<(Drained, Vec<Key>), StoreError> {
         let keys: Vec<(&str, &str)> = tasks.keys().map(|key| (&*key.0, &*key.1)).collect();
         if keys.is_empty() {
-            return Ok(Drained::default());
+            return Ok((Drained::default(), Vec::new()));
         }
         let locked = journeys::lock(&tx, &keys).await?;
         let nothing = Task::default();
@@ -77,6 +81,8 @@ impl JourneyWorker {
         let mut definitions = Definitions::new(active);
         let mut sessions = Sessions::default();
         let mut results = Results::new(active);
+        // First, so that what is read of a contact is what is held.
+        hold(&tx, &mut customers, &mut sessions).await?;
         let near = self
             .near(&tx, &mut customers, &mut definitions, &mut sessions, as_of)
             .await?;
@@ -89,7 +95,7 @@ impl JourneyWorker {
             as_of,
         )
         .await?;
-        gone(&tx, &customers, &mut sessions, &mut results, as_of).await?;
+        gone(&tx, &customers, &sessions, &mut results, as_of).await?;
         let months: Vec<UtcMicros> = results.months().collect();
         self.partitions
             .ensure(Table::ComputedMetrics, months)
@@ -102,15 +108,17 @@ impl JourneyWorker {
         leave(&tx, &customers, as_of).await?;
         tx.commit().await?;
         self.findings.keep(found);
-        let count = |state| customers.iter().filter(|it| it.state == state).count() as u64;
-        Ok(Drained {
-            customers: count(State::Done),
+        let of = |state: State| customers.iter().filter(move |it| it.state == state);
+        let unreadable: Vec<Key> = of(State::Unreadable).map(Customer::key).collect();
+        let done = Drained {
+            customers: of(State::Done).count() as u64,
             evaluated: results.rows.len() as u64,
             written: upserted.written,
             queued: upserted.queued,
             cells,
-            unreadable: count(State::Unreadable),
-        })
+            unreadable: unreadable.len() as u64,
+        };
+        Ok((done, unreadable))
     }
 
     /// The contacts near all that changed or is due, with the place of their customer.
@@ -125,6 +133,9 @@ impl JourneyWorker {
         let most = self.config.contacts_max.max(1);
         let (mut owners, mut near) = (Vec::new(), Vec::new());
         for (place, customer) in customers.iter().enumerate() {
+            if customer.state != State::Waits {
+                continue;
+            }
             let locked = customer.locked;
             for ask in definitions.asks(customer.task, locked, as_of) {
                 let key = (locked.tenant.as_str(), locked.customer_key.as_str());
@@ -192,7 +203,7 @@ impl JourneyWorker {
         // Without definitions, or without anything near, nothing is left to do of a customer.
         let asked: BTreeSet<usize> = near.iter().map(|(owner, _)| *owner).collect();
         for (place, customer) in customers.iter_mut().enumerate() {
-            if !asked.contains(&place) {
+            if customer.state == State::Waits && !asked.contains(&place) {
                 customer.state = State::Done;
             }
         }
@@ -244,12 +255,17 @@ impl<'a> Customer<'a> {
         Self {
             locked,
             task,
+            nobodys: Vec::new(),
             longest: locked.longest,
             contacts: 0,
             due: None,
             rest: Vec::new(),
             state: State::Waits,
         }
+    }
+
+    fn key(&self) -> Key {
+        (self.locked.tenant.clone(), self.locked.customer_key.clone())
     }
 }
 
@@ -263,27 +279,68 @@ fn contacts<'n>(near: &'n Near<'_>, reached: &Reached) -> Vec<&'n str> {
     }
 }
 
-/// Withholds the rows of contacts that have no customer any more. One that has another is evaluated as that one's.
+/// Finds out which contacts that left these customers are nobody's, and keeps them so until the commit. A customer may be found for one at any
+/// time, and verdicts as that one's contact are not to be written over.
+async fn hold<'a>(
+    tx: &Transaction<'_>,
+    customers: &mut [Customer<'a>],
+    sessions: &mut Sessions,
+) -> Result<(), StoreError> {
+    let left: BTreeSet<(&str, &str)> = customers
+        .iter()
+        .flat_map(|customer| {
+            let tenant = customer.locked.tenant.as_str();
+            let ids = customer.locked.gone.iter();
+            ids.map(move |id| (tenant, id.as_str()))
+        })
+        .collect();
+    let left: Vec<(&str, &str)> = left.into_iter().collect();
+    let held = journeys::hold(tx, &left).await?;
+    let whose: BTreeMap<Key, Whose> = held
+        .into_iter()
+        .map(|held| ((held.tenant, held.interaction_id), held.whose))
+        .collect();
+    let mut nobodys: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for customer in customers.iter_mut() {
+        let locked: &'a Locked = customer.locked;
+        for id in &locked.gone {
+            match whose.get(&(locked.tenant.clone(), id.clone())) {
+                Some(Whose::Nobodys) => {
+                    let key = (locked.tenant.as_str(), id.as_str());
+                    customer.nobodys.push(key);
+                    nobodys.insert(key);
+                }
+                Some(Whose::Unsettled) => customer.state = State::Unsettled,
+                // A mark of the other customer's waits for it; of one that is gone altogether nothing is left to do.
+                Some(Whose::Somebodys) | None => {}
+            }
+        }
+    }
+    sessions.fetch(tx, nobodys).await?;
+    for customer in customers {
+        let unreadable = customer.nobodys.iter().any(|(tenant, id)| {
+            sessions
+                .get(tenant, id)
+                .is_some_and(|read| read.session.is_none())
+        });
+        if unreadable && customer.state == State::Waits {
+            customer.state = State::Unreadable;
+        }
+    }
+    Ok(())
+}
+
+/// Withholds the rows of contacts that are nobody's any more.
 async fn gone(
     tx: &Transaction<'_>,
     customers: &[Customer<'_>],
-    sessions: &mut Sessions,
+    sessions: &Sessions,
     results: &mut Results<'_>,
     as_of: UtcMicros,
 ) -> Result<(), StoreError> {
-    let mut left: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for customer in customers.iter().filter(|it| it.state == State::Done) {
-        let ids = customer.locked.gone.iter();
-        left.extend(ids.map(|id| (customer.locked.tenant.as_str(), id.as_str())));
-    }
-    sessions.fetch(tx, left.clone()).await?;
-    for (tenant, id) in left {
-        let without = sessions
-            .get(tenant, id)
-            .is_some_and(|read| read.stored.customer_key.is_none());
-        if !without {
-            continue;
-        }
+    let done = customers.iter().filter(|it| it.state == State::Done);
+    let nobodys: BTreeSet<(&str, &str)> = done.flat_map(|it| it.nobodys.iter().copied()).collect();
+    for (tenant, id) in nobodys {
         let stored = metrics::of_interaction(tx, tenant, id).await?;
         let named: Vec<_> = stored
             .iter()

@@ -42,7 +42,9 @@ macro_rules! of_track {
     };
 }
 
-// Of each track what was stated since the last statement before. Where that one of routing states an end, the sign-outs since count too.
+// Of each track what was stated since the last statement before. A sign-out ends what the router said before it, and what it said may hold,
+// or be unknown, for as long as nobody ends it: so the first one since the last statement of routing counts too, however long ago. Those since
+// the last presence are read anyway. There is one presence an instant, by its key.
 pub(super) static FACTS: Sql = Sql {
     step: "read statements about agents",
     text: concat!(
@@ -59,12 +61,16 @@ pub(super) static FACTS: Sql = Sql {
         " AS scheduled, ",
         last!("team"),
         " AS team) l \
-          CROSS JOIN LATERAL (SELECT least(l.presence, (SELECT min(r.at) FROM agent_states r \
-                                                        WHERE r.tenant = k.tenant AND r.agent_id = k.agent_id AND r.routing IS NOT NULL \
-                                                          AND r.at = l.routing AND r.until > k.since)) AS presence) f \
+          LEFT JOIN LATERAL (SELECT s.at FROM agent_states s \
+                             WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.presence IS NOT NULL \
+                               AND s.presence = 'offline' AND s.at >= l.routing AND s.at < l.presence \
+                             ORDER BY s.at LIMIT 1) o ON true \
           CROSS JOIN LATERAL (",
-        of_track!("presence", "f.presence"),
-        " UNION ALL ",
+        of_track!("presence", "l.presence"),
+        " UNION ALL \
+          SELECT * FROM agent_states s \
+          WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.presence IS NOT NULL AND s.at = o.at \
+          UNION ALL ",
         of_track!("routing", "l.routing"),
         " UNION ALL ",
         of_track!("scheduled", "l.scheduled"),
@@ -95,14 +101,14 @@ pub(super) static NEXT: Sql = Sql {
     step: "look for what agents are told ahead",
     text: "SELECT k.number, least( \
                (SELECT min(s.at) FROM agent_states s \
-                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.presence IS NOT NULL AND s.at >= $3), \
+                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.presence IS NOT NULL AND s.at >= k.since), \
                (SELECT min(s.at) FROM agent_states s \
-                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.routing IS NOT NULL AND s.at >= $3), \
+                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.routing IS NOT NULL AND s.at >= k.since), \
                (SELECT min(s.at) FROM agent_states s \
-                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.scheduled IS NOT NULL AND s.at >= $3), \
+                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.scheduled IS NOT NULL AND s.at >= k.since), \
                (SELECT min(s.from_at) FROM agent_activity s \
-                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.from_at >= $3)) \
-           FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS k (tenant, agent_id, number)",
+                WHERE s.tenant = k.tenant AND s.agent_id = k.agent_id AND s.from_at >= k.since)) \
+           FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS k (tenant, agent_id, since, number)",
 };
 
 /// An agent's leg that lasts longer, or is open, is kept apart.
@@ -110,7 +116,8 @@ pub(super) const SHORT: Millis = Millis(24 * 3_600_000);
 
 /// The statements that hold into each of these stretches, by the order of `runs` and in no order otherwise; some twice.
 ///
-/// They are all that the fold needs, see `agent::intervals`, for any cap up to `open_cap`.
+/// They are all that the fold needs, see `agent::intervals`, for any cap up to `open_cap`: also the first sign-out since the last statement of
+/// routing, which ends that one.
 pub async fn facts(
     conn: &impl Connection,
     runs: &[Run<'_>],
@@ -186,15 +193,16 @@ pub async fn activity(
     Ok(activity)
 }
 
-/// When the first statement about each of these agents, or the first of its legs, begins at this instant or later; in their order.
+/// When the first statement about each of these agents, or the first of its legs, begins at the instant given with it or later; in their order.
 pub async fn next_statements(
     conn: &impl Connection,
-    agents: &[(&str, &str)],
-    since: UtcMicros,
+    agents: &[(&str, &str, UtcMicros)],
 ) -> Result<Vec<Option<UtcMicros>>, StoreError> {
-    let (tenants, ids): (Vec<&str>, Vec<&str>) = agents.iter().copied().unzip();
+    let tenants: Vec<&str> = agents.iter().map(|agent| agent.0).collect();
+    let ids: Vec<&str> = agents.iter().map(|agent| agent.1).collect();
+    let since: Vec<Instant> = agents.iter().map(|agent| Instant(agent.2)).collect();
     let mut next = vec![None; agents.len()];
-    for row in sql::query(conn, &NEXT, &[&tenants, &ids, &Instant(since)]).await? {
+    for row in sql::query(conn, &NEXT, &[&tenants, &ids, &since]).await? {
         let at = sql::get::<Option<Instant>>(&row, &NEXT, 1)?.map(|at| at.0);
         if let Some(of_agent) = super::number(&row, &NEXT, 0)?.and_then(|place| next.get_mut(place))
         {

@@ -2,7 +2,7 @@
 
 use crate::columns::no_nul;
 use crate::error::StoreError;
-use crate::pool::Connection;
+use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 use crate::types::{Instant, JsonText};
 use schema::UtcMicros;
@@ -47,6 +47,17 @@ pub(super) static READ: Sql = Sql {
                                WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id) i",
 };
 
+// Whoever calls has journeys locked, and whoever has an interaction may wait for those: so what is locked is passed over. It is read without
+// a lock besides, which tells it from what is gone.
+pub(super) static HOLD: Sql = Sql {
+    step: "hold contacts that left",
+    text: "SELECT i.tenant, i.interaction_id, h.interaction_id IS NOT NULL, h.customer_key IS NULL \
+           FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
+           JOIN interactions i ON i.tenant = k.tenant AND i.interaction_id = k.interaction_id \
+           LEFT JOIN LATERAL (SELECT interaction_id, customer_key FROM interactions h \
+                              WHERE h.tenant = k.tenant AND h.interaction_id = k.interaction_id FOR SHARE SKIP LOCKED) h ON true",
+};
+
 /// A contact, as far as its columns tell.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contact {
@@ -89,6 +100,28 @@ pub struct StoredContact {
     pub state_json: String,
     /// It was given up as incomplete.
     pub swept: bool,
+}
+
+/// Whose an interaction is that left a customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The organisation.
+    pub tenant: String,
+    /// The platform's id.
+    pub interaction_id: String,
+    /// Whose it is.
+    pub whose: Whose,
+}
+
+/// Whose contact an interaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Nobody's, and that stays so until the transaction ends.
+    Nobodys,
+    /// Another customer's, or the same one's again; that stays so as well.
+    Somebodys,
+    /// Another transaction has it locked, and may be giving it a customer.
+    Unsettled,
 }
 
 /// Contacts that start before each reach, from late to early, at most `limit` each. Locks nothing.
@@ -139,6 +172,42 @@ async fn found(
         }
     }
     Ok(found)
+}
+
+/// Tells whose interactions are, in no order, and keeps that from changing until the transaction ends. Waits for nobody: what another
+/// transaction has locked is unsettled. Absent ones are left out.
+pub async fn hold<T: AsRef<str>, I: AsRef<str>>(
+    tx: &Transaction<'_>,
+    keys: &[(T, I)],
+) -> Result<Vec<Held>, StoreError> {
+    let mut tenants = Vec::with_capacity(keys.len());
+    let mut ids = Vec::with_capacity(keys.len());
+    for (tenant, id) in keys {
+        no_nul("tenant", tenant.as_ref())?;
+        no_nul("interaction_id", id.as_ref())?;
+        tenants.push(tenant.as_ref());
+        ids.push(id.as_ref());
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    sql::query(tx, &HOLD, &[&tenants, &ids])
+        .await?
+        .iter()
+        .map(|row| {
+            let held: bool = sql::get(row, &HOLD, 2)?;
+            let nobodys: bool = sql::get(row, &HOLD, 3)?;
+            Ok(Held {
+                tenant: sql::get(row, &HOLD, 0)?,
+                interaction_id: sql::get(row, &HOLD, 1)?,
+                whose: match (held, nobodys) {
+                    (false, _) => Whose::Unsettled,
+                    (true, true) => Whose::Nobodys,
+                    (true, false) => Whose::Somebodys,
+                },
+            })
+        })
+        .collect()
 }
 
 /// Reads interactions with their facts, without locking them and in no order. Absent ones are left out.

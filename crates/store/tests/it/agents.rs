@@ -348,12 +348,85 @@ async fn a_stretch_is_read_with_what_holds_into_it() {
     assert_eq!(
         agents::next_statements(
             &client,
-            &[("acme", "ann"), ("acme", "x"), ("acme", "bob")],
-            minute(1)
+            &[
+                ("acme", "ann", minute(1)),
+                ("acme", "x", minute(1)),
+                ("acme", "bob", minute(1)),
+                ("acme", "bob", minute(2)),
+                ("acme", "ann", minute(0)),
+            ]
         )
         .await
         .unwrap(),
-        [Some(minute(100)), None, Some(minute(1))]
+        [
+            Some(minute(100)),
+            None,
+            Some(minute(1)),
+            None,
+            Some(minute(0))
+        ],
+        "each from an instant of its own"
+    );
+}
+
+#[tokio::test]
+async fn the_sign_out_that_ended_what_the_router_said_is_read_however_long_ago() {
+    let (_db, store) = db().await;
+    let day = 1440;
+    let days = |presences: &[(i64, Presence)]| -> Vec<AgentFact> {
+        let presences = presences.iter();
+        presences
+            .map(|(days, it)| presence(days * day, it.clone()))
+            .collect()
+    };
+    // Signed out before the router's last word and twice after it; of the later ones the first counts.
+    let presences = days(&[
+        (-70, Presence::Offline),
+        (-55, Presence::Available),
+        (-50, Presence::Offline),
+        (-45, Presence::Available),
+        (-44, Presence::Offline),
+        (-40, Presence::Available),
+    ]);
+    let said = [
+        ("off", routing(-60 * day, Routing::OffQueue)),
+        ("capped", routing(-60 * day, Routing::Idle)),
+        ("at once", routing(-50 * day, Routing::OffQueue)),
+    ];
+    for (id, routing) in &said {
+        put(&store, id, &presences).await;
+        put(&store, id, std::slice::from_ref(routing)).await;
+    }
+    // Nothing ended what the router said of this one, and of the last the router said nothing.
+    let there = [
+        presence(-40 * day, Presence::Available),
+        routing(-60 * day, Routing::OffQueue),
+    ];
+    put(&store, "there", &there).await;
+    put(&store, "silent", &presences).await;
+    let client = store.client().await.unwrap();
+    let runs = ["off", "capped", "at once", "there", "silent"].map(|id| run(id, 0, 100));
+    let read = agents::facts(&client, &runs, CAP).await.unwrap();
+    let read_days: Vec<Vec<i64>> = read
+        .iter()
+        .map(|facts| {
+            let mut days: Vec<i64> = facts
+                .iter()
+                .map(|fact| (fact.at.0 - MAY.0) / MINUTE / day)
+                .collect();
+            days.sort_unstable();
+            days
+        })
+        .collect();
+    assert_eq!(
+        read_days,
+        [
+            vec![-60, -50, -40],
+            vec![-60, -50, -40],
+            vec![-50, -50, -40],
+            vec![-60, -40],
+            vec![-40],
+        ]
     );
 }
 
