@@ -6,8 +6,8 @@
 #   engine            a file of events to metrics, no services: `compute replay-file`, five runs of 100000 interactions, with one rule and
 #                     with the whole catalogue, whose times may be one to three; then what an evaluation costs, of one's own too
 #   http              signed webhooks to metric rows on private servers, one event a POST, then 100 a POST (20000 interactions)
-#   windows           what windows cost the line (with and without them in turns, 20000 interactions), and how fresh they are at a
-#                     quarter of the rate
+#   windows           what windows cost the line (with and without them in turns, 20000 interactions), how fresh they are at a quarter of
+#                     the rate, and whether four writers are in each other's way
 #   month             every window of a month of 1000000 interactions and 2000 agents beside one SQL statement
 #   --interactions N  other sizes than these
 #
@@ -218,6 +218,7 @@ windows() {
     events "${INTERACTIONS:-20000}"
     windows_http
     windows_fresh
+    windows_writers
     truths
 }
 

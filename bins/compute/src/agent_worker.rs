@@ -33,7 +33,7 @@ use runtime::chain;
 use runtime::metrics::CounterHandle;
 use schema::{Millis, UtcMicros};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::marks::{self, Kind, Order};
 use store::partitions::Partitions;
 use store::{Class, Store, StoreError, agents};
@@ -43,8 +43,8 @@ use tokio_util::sync::CancellationToken;
 const BATCH: u32 = 100;
 /// So many are looked for: some may be another worker's.
 const LOOK: u32 = 400;
-/// Batches until the worker begins anew, however much goes on waiting: those whose time was refused have their turn again then.
-const PASSES: u32 = 50;
+/// Whose time was refused is passed over for so long: it is tried, and complained of, again and again, but not all the time.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
 
 /// How agents' time is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +142,8 @@ struct Turn {
     order: Order,
     /// Whose time was refused: passed over from then on.
     refused: BTreeSet<Key>,
+    /// Since when they are.
+    since: Option<Instant>,
 }
 
 impl Turn {
@@ -149,6 +151,16 @@ impl Turn {
         Self {
             order: Order::Newest,
             refused: BTreeSet::new(),
+            since: None,
+        }
+    }
+
+    /// Lets those whose time was refused have their turn again, once it is time.
+    fn forget(&mut self) {
+        if self.refused.is_empty() {
+            self.since = None;
+        } else if self.since.get_or_insert_with(Instant::now).elapsed() > REFUSED_FOR {
+            *self = Self::first();
         }
     }
 
@@ -167,20 +179,15 @@ pub async fn run(
     meters: AgentMeters,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut turn = Turn::first();
     while !stop.is_cancelled() {
-        let more = match worker.drain_now(&meters, &stop).await {
-            Ok(more) => more,
-            Err(error) => {
-                worker.mend(&error);
-                tracing::warn!(error = %chain(&error), "computing the time of agents failed; trying again");
-                false
-            }
-        };
-        if !more {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(worker.config.every) => {}
-            }
+        if let Err(error) = worker.drain_now(&meters, &mut turn, &stop).await {
+            worker.mend(&error);
+            tracing::warn!(error = %chain(&error), "computing the time of agents failed; trying again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(worker.config.every) => {}
         }
     }
     Ok(())
@@ -197,26 +204,24 @@ impl AgentWorker {
         }
     }
 
-    /// Does what waits, and tells whether more may. The clock is the server's, read for each batch: a backfill that goes on marking agents would
-    /// stop it for those who are due.
+    /// Does all that waits. The clock is the server's, read for each batch: a backfill that goes on marking agents would stop it for those
+    /// who are due.
     async fn drain_now(
         &self,
         meters: &AgentMeters,
+        turn: &mut Turn,
         stop: &CancellationToken,
-    ) -> Result<bool, StoreError> {
-        let mut turn = Turn::first();
-        for _ in 0..PASSES {
-            if stop.is_cancelled() {
-                break;
-            }
+    ) -> Result<(), StoreError> {
+        while !stop.is_cancelled() {
+            turn.forget();
             let now = store::sweep::now(&self.store.client().await?).await?;
-            let done = self.pass(now, &mut turn).await?;
+            let done = self.pass(now, turn).await?;
             if done.is_nothing() {
-                return Ok(false);
+                break;
             }
             meters.raise(&done);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Does all that waits: everything marked, and every agent who is due as of this instant. What another worker has at hand is its.

@@ -36,7 +36,7 @@ use runtime::chain;
 use runtime::metrics::CounterHandle;
 use schema::UtcMicros;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::journeys::{self, Due};
 use store::marks::{self, Kind, Order, Pending};
 use store::partitions::Partitions;
@@ -49,6 +49,8 @@ const BATCH: u32 = 200;
 const ROUNDS: u32 = 50;
 /// A look for subjects reads so many marks for each that it may find, at most.
 const MARKS_PER_SUBJECT: usize = 16;
+/// Whose contacts cannot be read is passed over for so long: tried, and complained of, again and again, but not all the time.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
 
 /// How journeys are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +108,8 @@ struct Refused {
     subjects: BTreeSet<Key>,
     /// How many marks these have.
     marks: usize,
+    /// Since when they are passed over.
+    since: Option<Instant>,
 }
 
 /// How this is seen from outside.
@@ -129,6 +133,15 @@ impl Drained {
 }
 
 impl Refused {
+    /// Lets them have their turn again, once it is time.
+    fn forget(&mut self) {
+        if self.customers.is_empty() {
+            self.since = None;
+        } else if self.since.get_or_insert_with(Instant::now).elapsed() > REFUSED_FOR {
+            *self = Self::default();
+        }
+    }
+
     /// How many subjects to look for, so that those refused hide no others.
     fn look(&self) -> u32 {
         let hidden = self.subjects.len() + self.marks / MARKS_PER_SUBJECT;
@@ -165,6 +178,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut refused = Refused::default();
     while !stop.is_cancelled() {
+        refused.forget();
         let more = match worker.drain_now(&mut refused, &stop).await {
             Ok((drained, more)) => {
                 if drained.queued > 0 {
@@ -192,7 +206,6 @@ pub async fn run(
             }
         };
         if !more {
-            refused = Refused::default();
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(worker.config.every) => {}

@@ -46,6 +46,20 @@ windows_http() {
     WINDOWS_RATE=$rate
 }
 
+# windows_writers: four transactions at a time that change items and append marks, beside the one that computes windows.
+windows_writers() {
+    local deadlocks updates
+    step "Four writers"
+    KPILINE_COMPUTE_WORKERS=4 KPILINE_DATABASE_POOL_MAX=12 http_run 1 64 1
+    # What a session counted is there once it has ended.
+    deadlocks=$(sql "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    updates=$(sql "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'dirty_marks'")
+    printf 'four writers: %s deadlocks, %s marks updated in place\n' "$deadlocks" "$updates"
+    demo_expect "four writers have no deadlock, and marks are only appended and deleted" "$([ "$deadlocks $updates" = '0 0' ] && echo t)" \
+        "$deadlocks deadlocks, $updates updates"
+    printf '%s\n' "${DEMO_CHECKS[@]}"
+}
+
 # windows_probes EVENTS EVERY: the events on standard input, with a call of its own queue after each so many of them.
 windows_probes() {
     awk -v every="$1" '
