@@ -30,6 +30,18 @@ COMMENT ON COLUMN dirty_marks.kind IS 'cell: a quarter hour of the windows. grou
 COMMENT ON COLUMN dirty_marks.subject IS 'The agent, the customer key or the group; empty for a cell.';
 COMMENT ON COLUMN dirty_marks.from_at IS 'Start of the stretch that changed; of the cell.';
 
+-- Written where a release computes without a definition that it cannot read, read by one that can. Mostly empty.
+CREATE TABLE missed_marks (
+    definition_id integer     NOT NULL,
+    kind          text        COLLATE "C" NOT NULL,
+    tenant        text        COLLATE "C" NOT NULL,
+    subject       text        COLLATE "C" NOT NULL,
+    from_at       timestamptz NOT NULL,
+    to_at         timestamptz NOT NULL
+);
+CREATE INDEX missed_marks_definition ON missed_marks (definition_id);
+COMMENT ON TABLE missed_marks IS 'What was computed without a switched-on definition, because the release that did it could not read that one: marked again once a release can.';
+
 -- What one subject adds to one cell in one group. Indexed columns never change, so that an update stays on its page (HOT).
 CREATE TABLE window_items (
     tenant     text        COLLATE "C" NOT NULL,
@@ -296,9 +308,9 @@ DECLARE
 BEGIN
     FOREACH who IN ARRAY kpiline LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = who);
-        EXECUTE format('GRANT SELECT ON dirty_marks, window_cells, window_metrics, window_metrics_all, window_metrics_current TO %I', who);
+        EXECUTE format('GRANT SELECT ON dirty_marks, missed_marks, window_cells, window_metrics, window_metrics_all, window_metrics_current TO %I', who);
         CONTINUE WHEN who <> 'kpiline_compute';
-        EXECUTE format('GRANT INSERT, DELETE ON dirty_marks TO %I', who);
+        EXECUTE format('GRANT INSERT, DELETE ON dirty_marks, missed_marks TO %I', who);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON window_items, window_cells, window_metrics TO %I', who);
     END LOOP;
 END

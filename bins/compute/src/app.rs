@@ -5,6 +5,7 @@ use crate::apply::Applier;
 use crate::backlog::{self, BacklogMeters};
 use crate::config::{Config, Kept, ServeArgs};
 use crate::journey_worker::{self, JourneyMeters, JourneyWorker};
+use crate::missed;
 use crate::pressure::Pressure;
 use crate::shared::{Meters, Shared};
 use crate::sweep::{self, SweepMeters};
@@ -123,6 +124,14 @@ fn keep(tasks: &mut Tasks, service: &Service, shared: &Shared, kept: Kept) {
                 customers: service.metrics.counter(Counter::JourneyCustomers, &[]),
                 written: service.metrics.counter(Counter::JourneyMetricsWritten, &[]),
             },
+            stop.clone(),
+        ),
+    );
+    tasks.spawn(
+        "missed marks",
+        missed::run(
+            applier.store().clone(),
+            applier.catalogue().clone(),
             stop.clone(),
         ),
     );

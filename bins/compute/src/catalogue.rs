@@ -227,8 +227,8 @@ pub struct Active {
     ids: Vec<i32>,
     /// The same by name and version.
     id_of: FxHashMap<(CompactString, MetricVersion), i32>,
-    /// `name@version` of those that are switched on and that this release cannot read.
-    pub unreadable: Vec<String>,
+    /// The numbers of those that are switched on and that this release cannot read.
+    pub unreadable: Vec<i32>,
 }
 
 impl Active {
@@ -265,7 +265,7 @@ impl Active {
                         problems = problems.join("; "),
                         "a switched-on definition cannot be read by this release; it is not computed"
                     );
-                    unreadable.push(format!("{}@{}", row.name, row.version));
+                    unreadable.push(row.definition_id);
                 }
                 Err(_) => {}
             }
@@ -328,6 +328,14 @@ impl Active {
     /// What names the activations of these definitions.
     pub fn activations(&self, which: &[usize]) -> Vec<i64> {
         which.iter().map(|index| self.activations[*index]).collect()
+    }
+
+    /// The numbers of the current and candidate ones that this release can read.
+    pub fn switched_on_ids(&self) -> Vec<i32> {
+        let indexes = self.switched_on.iter();
+        indexes
+            .filter_map(|index| self.definition_id(*index))
+            .collect()
     }
 
     /// What items and cells of windows name a definition by.

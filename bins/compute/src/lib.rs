@@ -22,6 +22,7 @@ pub mod findings;
 pub mod items;
 pub mod journey_worker;
 pub mod kpi_command;
+pub mod missed;
 pub mod plan;
 pub mod pressure;
 mod quarantine;

@@ -285,6 +285,7 @@ impl WindowWorker {
             name,
             rules: self.rules_of(active),
             places: active.catalogue.library().places(),
+            not_read: &active.unreadable,
         }
     }
 

@@ -288,20 +288,19 @@ async fn put_places(db: &TestDb, text: &str) {
 async fn a_definition_that_cannot_be_read_is_left_out_and_its_neighbours_are_computed() {
     let db = TestDb::new().await;
     let client = db.client().await;
-    client
-        .execute(
-            "INSERT INTO kpi_definitions (name, version, unit, text, status) VALUES ('broken', 1, 'seconds', 'name = 7', 'candidate')",
+    let broken: i32 = client
+        .query_one(
+            "INSERT INTO kpi_definitions (name, version, unit, text, status) VALUES ('broken', 1, 'seconds', 'name = 7', 'candidate') \
+             RETURNING definition_id",
             &[],
         )
         .await
-        .unwrap();
+        .unwrap()
+        .get(0);
     let applier = Applier::new(db.store().await);
     applier.apply(&plan("a", ended(1000), None)).await.unwrap();
     assert_eq!(talk(&db, "a").await, [(1, Some(1.0))]);
-    assert_eq!(
-        applier.catalogue().known().unwrap().unreadable,
-        ["broken@1"]
-    );
+    assert_eq!(applier.catalogue().known().unwrap().unreadable, [broken]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 use compute::apply::Applier;
 use compute::backlog::{self, BacklogMeters};
 use compute::catalogue;
+use compute::missed;
 use compute::plan::{Plan, PlannedSession};
 use compute::windows::WindowWorker;
 use kpi::{Definition, Library};
@@ -351,6 +352,62 @@ async fn what_an_organisation_says_of_its_calls_is_a_group() {
             ("[null,\"support\"]".to_owned(), site(None), 1, 480_000),
         ]
     );
+}
+
+/// A rolling upgrade: one that cannot read a definition takes the marks of what was folded by it.
+#[tokio::test]
+async fn what_was_computed_without_a_definition_is_computed_again_where_it_can_be_read() {
+    let world = World::new().await;
+    let text = include_str!("../../../crates/kpi/catalogue/handle_time.toml");
+    let second = text.replacen("version = 1", "version = 2", 1);
+    world.activate(&second).await;
+    let calls = ["int_1", "int_2"].map(|id| (id, call(id, ("anna", ""), FOUR + 600_000, 60)));
+    world.fold(&calls).await;
+    let store = world.applier.store();
+    let client = world.db.client().await;
+    let reads = async |text: &str| {
+        client
+            .execute(
+                "UPDATE kpi_definitions SET text = $1 WHERE name = 'handle_time' AND version = 2",
+                &[&text],
+            )
+            .await
+            .unwrap();
+        client
+            .batch_execute("UPDATE catalogue_generation SET generation = generation + 1")
+            .await
+            .unwrap();
+    };
+    let sums = "SELECT coalesce(sum(numerator), 0)::bigint FROM window_metrics \
+                WHERE metric_type = 'handle_time' AND metric_version = 2 AND group_by = '' AND size = 'day'";
+    reads("of a later release").await;
+    world.windows.drain().await.unwrap();
+    assert_eq!(world.count(sums).await, 0);
+    assert_eq!(world.count("SELECT count(*) FROM dirty_marks").await, 0);
+    let catalogue = world.applier.catalogue();
+    assert_eq!(
+        missed::recover(store, catalogue).await.unwrap(),
+        0,
+        "it still cannot be read"
+    );
+    reads(&second).await;
+    assert!(missed::recover(store, catalogue).await.unwrap() > 0);
+    world.windows.drain().await.unwrap();
+    assert_eq!(world.count(sums).await, 120_000);
+    assert_eq!(world.count("SELECT count(*) FROM missed_marks").await, 0);
+    // Nobody wants it any more.
+    world
+        .fold(&[("int_3", call("int_3", ("anna", ""), FOUR + 600_000, 60))])
+        .await;
+    reads("of a later release").await;
+    world.windows.drain().await.unwrap();
+    assert!(world.count("SELECT count(*) FROM missed_marks").await > 0);
+    client
+        .batch_execute("UPDATE kpi_definitions SET status = 'retired' WHERE version = 2")
+        .await
+        .unwrap();
+    assert_eq!(missed::recover(store, catalogue).await.unwrap(), 0);
+    assert_eq!(world.count("SELECT count(*) FROM missed_marks").await, 0);
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@
 //! has read and commits. A mark that came meanwhile stays. So whoever is killed leaves nothing undone, and many changes of one thing are
 //! computed once.
 
+mod missed;
 mod pending;
 
+pub use missed::{finish, miss, recover};
 pub use pending::{Order, Pending, longest_waiting_groups, pending, tenants};
 
 use crate::columns::no_nul;
@@ -101,6 +103,9 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &REMOVE,
     &LEASE,
     &BACKLOG,
+    &missed::MISS_REMOVED,
+    &missed::MISS,
+    &missed::RECOVER,
     &pending::TENANTS,
     &pending::NEWEST_CELLS,
     &pending::OLDEST_CELLS,

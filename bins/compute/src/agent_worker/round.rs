@@ -72,7 +72,8 @@ impl AgentWorker {
             .iter()
             .flat_map(|task| task.marks.iter().map(|mark| mark.mark_id))
             .collect();
-        marks::remove(&tx, &done).await?;
+        marks::finish(&tx, &done, &active.unreadable).await?;
+        marks::miss(&tx, &unmarked(&tasks), &active.unreadable).await?;
         tx.commit().await?;
         let days = stretches
             .iter()
@@ -148,6 +149,22 @@ impl Task {
     fn key(&self) -> (&str, &str) {
         (&self.stored.tenant, &self.stored.agent_id)
     }
+}
+
+/// The days that are computed of agents of whom nothing is marked, because they are due, as marks.
+fn unmarked(tasks: &[Task]) -> Vec<Mark<'_>> {
+    let due = tasks.iter().filter(|task| task.marks.is_empty());
+    let marks = due.flat_map(|task| {
+        let (tenant, subject) = task.key();
+        task.runs.iter().map(move |(first, end)| Mark {
+            kind: Kind::Agent,
+            tenant,
+            subject,
+            from: first.start(),
+            to: end.start(),
+        })
+    });
+    marks.collect()
 }
 
 /// Locks agents and tells which days of theirs are to be computed; no more than fit into a round.

@@ -105,7 +105,7 @@ impl JourneyWorker {
         items::write(&tx, Source::Journey, &results.contributions(), &mut cells).await?;
         let cells = items::mark(&tx, &cells).await?;
         let found = self.findings.record(&tx, results.evaluated()).await?;
-        leave(&tx, &customers, as_of).await?;
+        leave(&tx, &customers, as_of, &active.unreadable).await?;
         tx.commit().await?;
         self.findings.keep(found);
         let of = |state: State| customers.iter().filter(move |it| it.state == state);
@@ -365,6 +365,7 @@ async fn leave(
     tx: &Transaction<'_>,
     customers: &[Customer<'_>],
     as_of: UtcMicros,
+    not_read: &[i32],
 ) -> Result<(), StoreError> {
     let done: Vec<&Customer<'_>> = customers
         .iter()
@@ -412,6 +413,19 @@ async fn leave(
         .iter()
         .flat_map(|customer| customer.task.marks.iter().copied())
         .collect();
-    marks::remove(tx, &read).await?;
-    Ok(())
+    marks::finish(tx, &read, not_read).await?;
+    let due = done.iter().filter(|it| it.task.marks.is_empty());
+    let due: Vec<Mark<'_>> = due
+        .filter_map(|customer| {
+            let due_at = customer.locked.due_at?;
+            Some(Mark {
+                kind: Kind::Journey,
+                tenant: &customer.locked.tenant,
+                subject: &customer.locked.customer_key,
+                from: due_at,
+                to: due_at,
+            })
+        })
+        .collect();
+    marks::miss(tx, &due, not_read).await
 }

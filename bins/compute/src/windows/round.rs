@@ -24,6 +24,8 @@ pub(super) struct Tenant<'a> {
     pub(super) name: &'a str,
     pub(super) rules: Arc<Rules>,
     pub(super) places: &'a Places,
+    /// Definitions that this release cannot read, and computes without.
+    pub(super) not_read: &'a [i32],
 }
 
 impl Tenant<'_> {
@@ -65,7 +67,7 @@ impl Tenant<'_> {
             })
             .collect();
         marks::append(self.tx, &left).await?;
-        remove(self.tx, taken.values()).await?;
+        self.finish(taken.values()).await?;
         Ok(round)
     }
 
@@ -123,8 +125,15 @@ impl Tenant<'_> {
         self.merge(&groups, &NONE, &mut round).await?;
         round.more = found > 0 || !rest.is_empty();
         marks::append(self.tx, &rest).await?;
-        remove(self.tx, marked.iter()).await?;
+        self.finish(marked.iter()).await?;
         Ok(round)
+    }
+
+    /// Forgets marks that are done.
+    async fn finish<'m>(&self, marks: impl Iterator<Item = &'m Pending>) -> Result<(), StoreError> {
+        let ids: Vec<i64> = marks.flat_map(|mark| mark.marks.iter().copied()).collect();
+        marks::finish(self.tx, &ids, self.not_read).await?;
+        Ok(())
     }
 
     /// The cells of a stretch in which a group has anything.
@@ -166,15 +175,6 @@ impl Tenant<'_> {
         round.removed += merged.written.removed;
         Ok(merged.left)
     }
-}
-
-async fn remove<'m>(
-    tx: &Transaction<'_>,
-    marks: impl Iterator<Item = &'m Pending>,
-) -> Result<(), StoreError> {
-    let ids: Vec<i64> = marks.flat_map(|mark| mark.marks.iter().copied()).collect();
-    store::marks::remove(tx, &ids).await?;
-    Ok(())
 }
 
 /// The zones that events state for the agents of these groups.
