@@ -30,6 +30,11 @@ pub struct StoreConfig {
     pub lock_timeout: Duration,
     /// Shown in `pg_stat_activity`.
     pub application_name: String,
+    /// Whether tables may be read from end to end: for commands that ask about everything there is.
+    ///
+    /// Whoever works on rows as they come looks them up by index. A month that was empty when statistics were taken counts as free to be
+    /// read whole, and a plan made then is kept while it fills.
+    pub whole_tables: bool,
 }
 
 impl StoreConfig {
@@ -42,6 +47,7 @@ impl StoreConfig {
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
             application_name: application_name.into(),
+            whole_tables: false,
         }
     }
 }
@@ -85,9 +91,10 @@ impl Store {
             &config.url,
             &config.application_name,
             &[
-                // Rows are looked up by index here. A month that was empty when statistics were taken counts as free to be read from
-                // end to end, and a plan made then is kept while it fills.
-                ("enable_seqscan", "off".to_owned()),
+                (
+                    "enable_seqscan",
+                    if config.whole_tables { "on" } else { "off" }.to_owned(),
+                ),
                 ("statement_timeout", milliseconds(config.statement_timeout)),
                 ("lock_timeout", milliseconds(config.lock_timeout)),
                 (

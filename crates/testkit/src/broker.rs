@@ -1,8 +1,12 @@
 //! Queues of a test's own, on the real broker.
 
-use broker::{Broker, BrokerConfig, Queue};
+use crate::eventually;
+use broker::{Broker, BrokerConfig, Class, Outgoing, Queue};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// How long a broker may take to take a message.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A queue prefix of its own. The queues are deleted with the value, also when the test fails.
 #[derive(Debug)]
@@ -55,6 +59,29 @@ impl TestBroker {
         Broker::connect(&self.config(name))
             .await
             .expect("connect to the test broker")
+    }
+
+    /// Publishes a message as senders do: once more while the broker says that it cannot take it now, as a queue that was declared a moment
+    /// ago may.
+    pub async fn publish(&self, outgoing: Outgoing) {
+        let broker = self.connect("test-publish").await;
+        let publisher = broker.publisher().await.expect("open a publisher");
+        eventually(
+            PUBLISHED_WITHIN,
+            "the broker takes a message",
+            async || match publisher.publish(outgoing.clone()).await {
+                Ok(()) => Some(()),
+                Err(error) => {
+                    assert!(
+                        matches!(error.class(), Class::Saturated | Class::Transient),
+                        "{error:?}"
+                    );
+                    None
+                }
+            },
+        )
+        .await;
+        broker.close().await.expect("close the connection");
     }
 
     /// How many messages are ready in a queue.

@@ -80,6 +80,7 @@ async fn connect(args: &PostgresArgs, statement_most: Duration) -> anyhow::Resul
         pool_max: postgres.pool_max,
         acquire_timeout: postgres.acquire_timeout,
         statement_timeout: postgres.statement_timeout.min(statement_most),
+        whole_tables: true,
         ..StoreConfig::new(&postgres.url, "kpiline compute kpi")
     })
     .await?;

@@ -207,18 +207,13 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
 
     /// Tells deliver that rows are due.
     pub(crate) async fn wake(&self) {
-        let broker = self.broker.connect("test").await;
-        let publisher = broker.publisher().await.unwrap();
-        let body = WakeMessage { queued: 1 }.encode().unwrap();
-        publisher
-            .publish(broker::Outgoing {
-                queue: broker::Queue::DeliverWake,
-                body,
-                message_id: uuid::Uuid::now_v7(),
-                correlation: String::new(),
-            })
-            .await
-            .unwrap();
+        let outgoing = broker::Outgoing {
+            queue: broker::Queue::DeliverWake,
+            body: WakeMessage { queued: 1 }.encode().unwrap(),
+            message_id: uuid::Uuid::now_v7(),
+            correlation: String::new(),
+        };
+        self.broker.publish(outgoing).await;
     }
 
     /// What waits, whatever its state but rejected.

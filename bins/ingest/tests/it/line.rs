@@ -94,16 +94,13 @@ impl Line {
 
     /// Publishes deliveries to a queue as *receive* and backfill do.
     pub(crate) async fn publish(&self, queue: Queue, message: &RawMessage) {
-        let connection = self.broker.connect("test publish").await;
         let outgoing = broker::Outgoing {
             queue,
             body: message.encode().unwrap(),
             message_id: message.id.0,
             correlation: "test".to_owned(),
         };
-        let publisher = connection.publisher().await.unwrap();
-        publisher.publish(outgoing).await.unwrap();
-        connection.close().await.unwrap();
+        self.broker.publish(outgoing).await;
     }
 
     /// The counters, once they say that so many were received.

@@ -345,15 +345,13 @@ async fn a_message_that_is_no_envelope_is_held_whole() {
     let line = Line::new().await;
     let mut normalise = line.start(&["normalise"], &[]);
     normalise.wait_ready().await;
-    let connection = line.broker.connect("test").await;
-    let publisher = connection.publisher().await.unwrap();
     let outgoing = broker::Outgoing {
         queue: Queue::Raw,
         body: bytes::Bytes::from_static(b"\x00not an envelope"),
         message_id: MessageId::generate().0,
         correlation: String::new(),
     };
-    publisher.publish(outgoing).await.unwrap();
+    line.broker.publish(outgoing).await;
     assert_eq!(line.counts_of(1).await.quarantined, 1);
     let client = line.db.client().await;
     let row = client
