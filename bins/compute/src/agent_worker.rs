@@ -29,11 +29,12 @@ mod time;
 
 use crate::apply::Applier;
 use crate::catalogue::Watch;
+use crate::recess::Recess;
 use runtime::chain;
 use runtime::metrics::CounterHandle;
 use schema::{Millis, UtcMicros};
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::marks::{self, Kind, Order};
 use store::partitions::Partitions;
 use store::{Class, Store, StoreError, agents};
@@ -43,8 +44,6 @@ use tokio_util::sync::CancellationToken;
 const BATCH: u32 = 100;
 /// So many are looked for: some may be another worker's.
 const LOOK: u32 = 400;
-/// Whose time was refused is passed over for so long: it is tried, and complained of, again and again, but not all the time.
-const REFUSED_FOR: Duration = Duration::from_secs(10);
 
 /// How agents' time is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,26 +139,23 @@ type Key = (String, String);
 #[derive(Debug)]
 struct Turn {
     order: Order,
-    /// Whose time was refused: passed over from then on.
+    /// Whose time was refused: passed over for a while.
     refused: BTreeSet<Key>,
-    /// Since when they are.
-    since: Option<Instant>,
+    recess: Recess,
 }
 
 impl Turn {
-    const fn first() -> Self {
+    fn first() -> Self {
         Self {
             order: Order::Newest,
             refused: BTreeSet::new(),
-            since: None,
+            recess: Recess::default(),
         }
     }
 
     /// Lets those whose time was refused have their turn again, once it is time.
     fn forget(&mut self) {
-        if self.refused.is_empty() {
-            self.since = None;
-        } else if self.since.get_or_insert_with(Instant::now).elapsed() > REFUSED_FOR {
+        if self.recess.is_over(!self.refused.is_empty()) {
             *self = Self::first();
         }
     }

@@ -6,7 +6,7 @@
 //! deleted with it, so a crash anywhere repeats work and changes nothing.
 //!
 //! Any number of workers: a customer whose row is locked is another's. One of whose contacts cannot be read, as after a rollback to an earlier
-//! release, keeps its marks and is passed over until the next look.
+//! release, keeps its marks and is passed over for a while.
 //!
 //! # What a mark has to say
 //!
@@ -31,12 +31,13 @@ mod sessions;
 use crate::apply::Applier;
 use crate::catalogue::Watch;
 use crate::findings::Findings;
+use crate::recess::Recess;
 use crate::wake::Waker;
 use runtime::chain;
 use runtime::metrics::CounterHandle;
 use schema::UtcMicros;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::journeys::{self, Due};
 use store::marks::{self, Kind, Order, Pending};
 use store::partitions::Partitions;
@@ -49,8 +50,6 @@ const BATCH: u32 = 200;
 const ROUNDS: u32 = 50;
 /// A look for subjects reads so many marks for each that it may find, at most.
 const MARKS_PER_SUBJECT: usize = 16;
-/// Whose contacts cannot be read is passed over for so long: tried, and complained of, again and again, but not all the time.
-const REFUSED_FOR: Duration = Duration::from_secs(10);
 
 /// How journeys are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +99,7 @@ pub struct Drained {
 /// Organisation and customer key, or the subject of a mark.
 type Key = (String, String);
 
-/// Of whom a contact cannot be read: passed over until all else is done.
+/// Of whom a contact cannot be read: passed over for a while.
 #[derive(Debug, Default)]
 struct Refused {
     customers: BTreeSet<Key>,
@@ -108,8 +107,7 @@ struct Refused {
     subjects: BTreeSet<Key>,
     /// How many marks these have.
     marks: usize,
-    /// Since when they are passed over.
-    since: Option<Instant>,
+    recess: Recess,
 }
 
 /// How this is seen from outside.
@@ -135,9 +133,7 @@ impl Drained {
 impl Refused {
     /// Lets them have their turn again, once it is time.
     fn forget(&mut self) {
-        if self.customers.is_empty() {
-            self.since = None;
-        } else if self.since.get_or_insert_with(Instant::now).elapsed() > REFUSED_FOR {
+        if self.recess.is_over(!self.customers.is_empty()) {
             *self = Self::default();
         }
     }

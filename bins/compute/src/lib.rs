@@ -26,6 +26,7 @@ pub mod missed;
 pub mod plan;
 pub mod pressure;
 mod quarantine;
+mod recess;
 pub mod replay_file;
 pub mod shared;
 pub mod sweep;

@@ -30,6 +30,23 @@ pub(crate) fn column<'r, R, T>(rows: &[&'r R], value: impl Fn(&'r R) -> T) -> Ve
     rows.iter().copied().map(value).collect()
 }
 
+/// Tenants and ids of interactions, as columns.
+pub(crate) fn interactions<T: AsRef<str>, I: AsRef<str>>(
+    keys: &[(T, I)],
+) -> Result<(Vec<&str>, Vec<&str>), StoreError> {
+    let mut columns = (
+        Vec::with_capacity(keys.len()),
+        Vec::with_capacity(keys.len()),
+    );
+    for (tenant, id) in keys {
+        no_nul("tenant", tenant.as_ref())?;
+        no_nul("interaction_id", id.as_ref())?;
+        columns.0.push(tenant.as_ref());
+        columns.1.push(id.as_ref());
+    }
+    Ok(columns)
+}
+
 #[cfg(test)]
 mod tests {
     use super::last_per_key;

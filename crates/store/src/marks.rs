@@ -124,12 +124,29 @@ pub async fn append(tx: &Transaction<'_>, marks: &[Mark<'_>]) -> Result<u64, Sto
     if marks.is_empty() {
         return Ok(0);
     }
-    let kind: Vec<&str> = marks.iter().map(|mark| mark.kind.as_str()).collect();
-    let tenant: Vec<&str> = marks.iter().map(|mark| mark.tenant).collect();
-    let subject: Vec<&str> = marks.iter().map(|mark| mark.subject).collect();
-    let from: Vec<Instant> = marks.iter().map(|mark| Instant(mark.from)).collect();
-    let to: Vec<Instant> = marks.iter().map(|mark| Instant(mark.to)).collect();
+    let Columns(kind, tenant, subject, from, to) = Columns::of(&marks);
     sql::execute(tx, &APPEND, &[&kind, &tenant, &subject, &from, &to]).await
+}
+
+/// Kind, tenant, subject and stretch of marks.
+struct Columns<'a>(
+    Vec<&'a str>,
+    Vec<&'a str>,
+    Vec<&'a str>,
+    Vec<Instant>,
+    Vec<Instant>,
+);
+
+impl<'a> Columns<'a> {
+    fn of(marks: &[Mark<'a>]) -> Self {
+        Self(
+            marks.iter().map(|mark| mark.kind.as_str()).collect(),
+            marks.iter().map(|mark| mark.tenant).collect(),
+            marks.iter().map(|mark| mark.subject).collect(),
+            marks.iter().map(|mark| Instant(mark.from)).collect(),
+            marks.iter().map(|mark| Instant(mark.to)).collect(),
+        )
+    }
 }
 
 fn collapsed<'a>(marks: &[Mark<'a>]) -> Vec<Mark<'a>> {

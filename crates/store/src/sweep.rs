@@ -2,7 +2,7 @@
 //!
 //! Both read `interactions_unsettled`, an index of what has not settled only, oldest first.
 
-use crate::columns::no_nul;
+use crate::columns;
 use crate::error::StoreError;
 use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
@@ -133,14 +133,7 @@ pub async fn mark_swept<T: AsRef<str>, I: AsRef<str>>(
     tx: &Transaction<'_>,
     keys: &[(T, I)],
 ) -> Result<u64, StoreError> {
-    let mut tenants = Vec::with_capacity(keys.len());
-    let mut ids = Vec::with_capacity(keys.len());
-    for (tenant, id) in keys {
-        no_nul("tenant", tenant.as_ref())?;
-        no_nul("interaction_id", id.as_ref())?;
-        tenants.push(tenant.as_ref());
-        ids.push(id.as_ref());
-    }
+    let (tenants, ids) = columns::interactions(keys)?;
     if ids.is_empty() {
         return Ok(0);
     }

@@ -12,7 +12,7 @@ use crate::pool::Transaction;
 use crate::sql::{self, Sql};
 use crate::types::{Instant, Json};
 use found::{Found, News};
-use row::Key;
+use row::{Key, KeyColumns};
 
 /// The columns that a row states, in the order in which both statements write them.
 macro_rules! columns {
@@ -93,7 +93,7 @@ pub async fn write(
     }
     let copied = copy::new(tx, tenant, &new).await?;
     let changed = upsert(tx, tenant, &others).await?;
-    let gone: Vec<&Key<'_>> = found.but(&sorted).collect();
+    let gone: Vec<Key<'_>> = found.but(&sorted).copied().collect();
     Ok(Written {
         written: copied + changed,
         removed: remove(tx, tenant, &gone).await?,
@@ -174,25 +174,20 @@ fn plain(value: Option<f64>) -> Option<f64> {
     value.map(|value| value + 0.0)
 }
 
-async fn remove(tx: &Transaction<'_>, tenant: &str, gone: &[&Key<'_>]) -> Result<u64, StoreError> {
+async fn remove(tx: &Transaction<'_>, tenant: &str, gone: &[Key<'_>]) -> Result<u64, StoreError> {
     let starts = || gone.iter().map(|key| key.5);
     let (Some(first), Some(last)) = (starts().min(), starts().max()) else {
         return Ok(0);
     };
-    let metric_type = column(gone, |key| key.0);
-    let metric_version = column(gone, |key| i32::from(key.1.0));
-    let group_by = column(gone, |key| key.2);
-    let size = column(gone, |key| key.3);
-    let group_key = column(gone, |key| key.4);
-    let window_start = column(gone, |key| Instant(key.5));
+    let keys = KeyColumns::of(gone);
     let params: sql::Params<'_> = &[
         &tenant,
-        &metric_type,
-        &metric_version,
-        &group_by,
-        &size,
-        &group_key,
-        &window_start,
+        &keys.metric_type,
+        &keys.metric_version,
+        &keys.group_by,
+        &keys.size,
+        &keys.group_key,
+        &keys.window_start,
         &Instant(first),
         &Instant(last),
     ];

@@ -1,6 +1,6 @@
 //! The contacts of a customer: interactions with the customer's key, in the order of their starts.
 
-use crate::columns::no_nul;
+use crate::columns::{self, no_nul};
 use crate::error::StoreError;
 use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
@@ -180,14 +180,7 @@ pub async fn hold<T: AsRef<str>, I: AsRef<str>>(
     tx: &Transaction<'_>,
     keys: &[(T, I)],
 ) -> Result<Vec<Held>, StoreError> {
-    let mut tenants = Vec::with_capacity(keys.len());
-    let mut ids = Vec::with_capacity(keys.len());
-    for (tenant, id) in keys {
-        no_nul("tenant", tenant.as_ref())?;
-        no_nul("interaction_id", id.as_ref())?;
-        tenants.push(tenant.as_ref());
-        ids.push(id.as_ref());
-    }
+    let (tenants, ids) = columns::interactions(keys)?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -215,14 +208,7 @@ pub async fn read<T: AsRef<str>, I: AsRef<str>>(
     conn: &impl Connection,
     keys: &[(T, I)],
 ) -> Result<Vec<StoredContact>, StoreError> {
-    let mut tenants = Vec::with_capacity(keys.len());
-    let mut ids = Vec::with_capacity(keys.len());
-    for (tenant, id) in keys {
-        no_nul("tenant", tenant.as_ref())?;
-        no_nul("interaction_id", id.as_ref())?;
-        tenants.push(tenant.as_ref());
-        ids.push(id.as_ref());
-    }
+    let (tenants, ids) = columns::interactions(keys)?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }

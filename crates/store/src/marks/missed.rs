@@ -1,11 +1,10 @@
 //! Marks that were done without a definition: it is switched on, and the release that did them cannot read it, as in a rolling upgrade or
 //! after one was undone. What they ask for is kept until a release that can read it, or nobody wants it any more.
 
-use super::Mark;
+use super::{Columns, Mark};
 use crate::error::StoreError;
 use crate::pool::Transaction;
 use crate::sql::{self, Sql};
-use crate::types::Instant;
 
 pub(super) static MISS_REMOVED: Sql = Sql {
     step: "keep dirty_marks for definitions that were not read",
@@ -56,11 +55,7 @@ pub async fn miss(
     if not_read.is_empty() || marks.is_empty() {
         return Ok(());
     }
-    let kind: Vec<&str> = marks.iter().map(|mark| mark.kind.as_str()).collect();
-    let tenant: Vec<&str> = marks.iter().map(|mark| mark.tenant).collect();
-    let subject: Vec<&str> = marks.iter().map(|mark| mark.subject).collect();
-    let from: Vec<Instant> = marks.iter().map(|mark| Instant(mark.from)).collect();
-    let to: Vec<Instant> = marks.iter().map(|mark| Instant(mark.to)).collect();
+    let Columns(kind, tenant, subject, from, to) = Columns::of(marks);
     let params: sql::Params<'_> = &[&kind, &tenant, &subject, &from, &to, &not_read];
     sql::execute(tx, &MISS, params).await.map(drop)
 }

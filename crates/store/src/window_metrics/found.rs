@@ -1,7 +1,6 @@
 //! What is stored in the stretches that were computed again.
 
-use super::row::{Covered, Key, WindowRow};
-use crate::columns::column;
+use super::row::{Covered, Key, KeyColumns, WindowRow};
 use crate::error::StoreError;
 use crate::pool::Transaction;
 use crate::sql::{self, Sql};
@@ -60,23 +59,18 @@ impl<'c> Found<'c> {
         ) else {
             return Ok(Self { stretches, rows });
         };
-        let of: Vec<&Covered<'c>> = stretches.iter().collect();
-        let metric_type = column(&of, |stretch| stretch.metric_type);
-        let metric_version = column(&of, |stretch| i32::from(stretch.metric_version.0));
-        let group_by = column(&of, |stretch| stretch.group_by);
-        let size = column(&of, |stretch| stretch.size);
-        let group_key = column(&of, |stretch| stretch.group_key);
-        let from = column(&of, |stretch| Instant(stretch.from));
-        let to = column(&of, |stretch| Instant(stretch.to));
-        let since = column(&of, |stretch| Instant(since(stretch)));
+        let starts: Vec<Key<'c>> = stretches.iter().map(|it| it.key(it.from)).collect();
+        let keys = KeyColumns::of(&starts);
+        let to: Vec<Instant> = stretches.iter().map(|it| Instant(it.to)).collect();
+        let since: Vec<Instant> = stretches.iter().map(|it| Instant(since(it))).collect();
         let params: sql::Params<'_> = &[
             &tenant,
-            &metric_type,
-            &metric_version,
-            &group_by,
-            &size,
-            &group_key,
-            &from,
+            &keys.metric_type,
+            &keys.metric_version,
+            &keys.group_by,
+            &keys.size,
+            &keys.group_key,
+            &keys.window_start,
             &to,
             &since,
             &Instant(first),

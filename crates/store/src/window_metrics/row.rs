@@ -2,6 +2,7 @@
 
 use crate::columns::no_nul;
 use crate::error::StoreError;
+use crate::types::Instant;
 use schema::{MetricVersion, UtcMicros};
 
 /// A KPI over one window for one group. Dimensions that are not of the group are none.
@@ -93,6 +94,29 @@ pub struct Written {
 
 /// In the order of the primary key, after the tenant.
 pub(super) type Key<'a> = (&'a str, MetricVersion, &'a str, &'a str, &'a str, UtcMicros);
+
+/// Keys as columns.
+pub(super) struct KeyColumns<'a> {
+    pub(super) metric_type: Vec<&'a str>,
+    pub(super) metric_version: Vec<i32>,
+    pub(super) group_by: Vec<&'a str>,
+    pub(super) size: Vec<&'a str>,
+    pub(super) group_key: Vec<&'a str>,
+    pub(super) window_start: Vec<Instant>,
+}
+
+impl<'a> KeyColumns<'a> {
+    pub(super) fn of(keys: &[Key<'a>]) -> Self {
+        Self {
+            metric_type: keys.iter().map(|key| key.0).collect(),
+            metric_version: keys.iter().map(|key| i32::from(key.1.0)).collect(),
+            group_by: keys.iter().map(|key| key.2).collect(),
+            size: keys.iter().map(|key| key.3).collect(),
+            group_key: keys.iter().map(|key| key.4).collect(),
+            window_start: keys.iter().map(|key| Instant(key.5)).collect(),
+        }
+    }
+}
 
 impl<'a> WindowRow<'a> {
     pub(super) fn key(&self) -> Key<'a> {
