@@ -109,12 +109,7 @@ async fn upsert(
     if rows.is_empty() {
         return Ok(0);
     }
-    let metric_type = column(rows, |row| row.metric_type);
-    let metric_version = column(rows, |row| i32::from(row.metric_version.0));
-    let group_by = column(rows, |row| row.group_by);
-    let size = column(rows, |row| row.size);
-    let group_key = column(rows, |row| row.group_key);
-    let window_start = column(rows, |row| Instant(row.window_start));
+    let keys = KeyColumns::of(&column(rows, WindowRow::key));
     let window_end = column(rows, |row| Instant(row.window_end));
     let zone = column(rows, |row| row.zone);
     let zone_source = column(rows, |row| row.zone_source);
@@ -138,12 +133,12 @@ async fn upsert(
     let settles_at = column(rows, |row| Instant(row.settles_at));
     let params: sql::Params<'_> = &[
         &tenant,
-        &metric_type,
-        &metric_version,
-        &group_by,
-        &size,
-        &group_key,
-        &window_start,
+        &keys.metric_type,
+        &keys.metric_version,
+        &keys.group_by,
+        &keys.size,
+        &keys.group_key,
+        &keys.window_start,
         &window_end,
         &zone,
         &zone_source,

@@ -72,6 +72,17 @@ pub(super) static OLDEST_CELLS: Sql = Sql {
     text: cells!(""),
 };
 
+// The marks of those who were chosen, $1 the kind and $2 the tenant.
+macro_rules! stretches {
+    () => {
+        " SELECT c.subject, m.marks, m.starts, m.ends, m.oldest FROM chosen c CROSS JOIN LATERAL ( \
+              SELECT array_agg(mark_id) AS marks, array_agg(from_at) AS starts, array_agg(to_at) AS ends, min(queued_at) AS oldest \
+              FROM (SELECT mark_id, from_at, to_at, queued_at FROM dirty_marks d \
+                    WHERE d.kind = $1 AND d.tenant = $2 AND d.subject = c.subject AND d.subject <> '' LIMIT 10000) d) m \
+          ORDER BY c.at"
+    };
+}
+
 // Who comes first is looked for among a bounded number of marks, and of one subject a bounded number is read: the rest is for the next
 // time.
 macro_rules! subjects {
@@ -83,12 +94,8 @@ macro_rules! subjects {
             $extreme,
             "(from_at) AS at FROM first GROUP BY subject ORDER BY at",
             $order,
-            ", subject LIMIT $3) \
-             SELECT c.subject, m.marks, m.starts, m.ends, m.oldest FROM chosen c CROSS JOIN LATERAL ( \
-                 SELECT array_agg(mark_id) AS marks, array_agg(from_at) AS starts, array_agg(to_at) AS ends, min(queued_at) AS oldest \
-                 FROM (SELECT mark_id, from_at, to_at, queued_at FROM dirty_marks d \
-                       WHERE d.kind = $1 AND d.tenant = $2 AND d.subject = c.subject AND d.subject <> '' LIMIT 10000) d) m \
-             ORDER BY c.at",
+            ", subject LIMIT $3)",
+            stretches!(),
             $order,
             ", c.subject"
         )
@@ -105,17 +112,15 @@ pub(super) static OLDEST_SUBJECTS: Sql = Sql {
     text: subjects!("", "min"),
 };
 
-// As above, by when the marks were written.
+// As above, by when the marks were written. The kind stands in it for the index's sake.
 pub(super) static LONGEST_GROUPS: Sql = Sql {
     step: "read the marked groups that wait longest",
-    text: "WITH first AS MATERIALIZED (SELECT subject, mark_id FROM dirty_marks WHERE kind = 'group' AND tenant = $1 ORDER BY mark_id \
-                                       LIMIT 16 * $2::bigint), \
-               chosen AS MATERIALIZED (SELECT subject, min(mark_id) AS at FROM first GROUP BY subject ORDER BY at LIMIT $2) \
-           SELECT c.subject, m.marks, m.starts, m.ends, m.oldest FROM chosen c CROSS JOIN LATERAL ( \
-               SELECT array_agg(mark_id) AS marks, array_agg(from_at) AS starts, array_agg(to_at) AS ends, min(queued_at) AS oldest \
-               FROM (SELECT mark_id, from_at, to_at, queued_at FROM dirty_marks d \
-                     WHERE d.kind = 'group' AND d.tenant = $1 AND d.subject = c.subject AND d.subject <> '' LIMIT 10000) d) m \
-           ORDER BY c.at",
+    text: concat!(
+        "WITH first AS MATERIALIZED (SELECT subject, mark_id FROM dirty_marks WHERE kind = 'group' AND tenant = $2 ORDER BY mark_id \
+                                     LIMIT 16 * $3::bigint), \
+              chosen AS MATERIALIZED (SELECT subject, min(mark_id) AS at FROM first GROUP BY subject ORDER BY at LIMIT $3)",
+        stretches!()
+    ),
 };
 
 /// The tenants that have marks of this kind, ascending.
@@ -177,7 +182,7 @@ pub async fn longest_waiting_groups(
     limit: u32,
 ) -> Result<Vec<Pending>, StoreError> {
     no_nul("tenant", tenant)?;
-    let params: sql::Params<'_> = &[&tenant, &i64::from(limit)];
+    let params: sql::Params<'_> = &[&Kind::Group.as_str(), &tenant, &i64::from(limit)];
     read(conn, tenant, &LONGEST_GROUPS, params).await
 }
 
