@@ -3,6 +3,7 @@
 use crate::config::{Cli, Command, Config, MigrateArgs, broker_config, store_config};
 use crate::config::{NormaliseConfig, ReceiveConfig};
 use crate::normalise::housekeeping;
+use crate::normalise::recent::Recent;
 use crate::normalise::worker::{Shared, Worker};
 use crate::receive::handler::Handler;
 use crate::receive::publisher::{self, Publishing};
@@ -144,12 +145,15 @@ async fn start_normalise(
         "normalise housekeeping",
         housekeeping::run(store.clone(), partitions.clone(), stop.clone()),
     );
+    let memory = config.limits.recent;
+    let recent = Arc::new(Recent::new(memory.entries_max, memory.horizon));
     let shared = Shared {
         broker: broker_config(amqp, "ingest"),
         store,
         partitions,
         mappings: Arc::new(config.mappings),
         customer_secret: config.customer_secret,
+        recent,
         limits: config.limits,
         health: service.health.clone(),
         metrics: service.metrics.clone(),

@@ -1,5 +1,8 @@
 //! This binary's flags, and what they mean once checked.
 
+pub mod replay;
+
+use self::replay::ReplayArgs;
 use crate::subscriptions::{self, Secrets, Subscriptions};
 use crate::{normalise, receive};
 use adapter::{Mapping, Mappings};
@@ -65,6 +68,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     receive: ReceiveArgs,
     #[command(flatten)]
+    replay: ReplayArgs,
+    #[command(flatten)]
     normalise: NormaliseArgs,
     #[command(flatten)]
     postgres: PostgresArgs,
@@ -82,6 +87,8 @@ pub struct ReceiveRoleArgs {
     #[command(flatten)]
     receive: ReceiveArgs,
     #[command(flatten)]
+    replay: ReplayArgs,
+    #[command(flatten)]
     amqp: AmqpArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
@@ -94,6 +101,8 @@ pub struct NormaliseRoleArgs {
     subscriptions: SubscriptionsArgs,
     #[command(flatten)]
     normalise: NormaliseArgs,
+    #[command(flatten)]
+    replay: ReplayArgs,
     #[command(flatten)]
     postgres: PostgresArgs,
     #[command(flatten)]
@@ -325,6 +334,7 @@ impl ServeArgs {
             &self.ops,
             &self.amqp,
             &self.subscriptions,
+            &self.replay,
             receive,
             normalise,
         )
@@ -338,6 +348,7 @@ impl ReceiveRoleArgs {
             &self.ops,
             &self.amqp,
             &self.subscriptions,
+            &self.replay,
             Some(&self.receive),
             None,
         )
@@ -348,7 +359,14 @@ impl NormaliseRoleArgs {
     /// Checks everything and lists every problem at once.
     pub fn resolve(&self) -> anyhow::Result<Config> {
         let normalise = Some((&self.normalise, &self.postgres));
-        resolve(&self.ops, &self.amqp, &self.subscriptions, None, normalise)
+        resolve(
+            &self.ops,
+            &self.amqp,
+            &self.subscriptions,
+            &self.replay,
+            None,
+            normalise,
+        )
     }
 }
 
@@ -363,6 +381,7 @@ fn resolve(
     ops: &OpsArgs,
     amqp: &AmqpArgs,
     subscriptions: &SubscriptionsArgs,
+    replay: &ReplayArgs,
     receive: Option<&ReceiveArgs>,
     normalise: Option<(&NormaliseArgs, &PostgresArgs)>,
 ) -> anyhow::Result<Config> {
@@ -393,11 +412,11 @@ fn resolve(
             file: file.cloned()?,
             subscriptions,
             listen: args.http_listen,
-            limits: args.resolve(&mut problems),
+            limits: args.resolve(replay, &mut problems),
         })
     });
     let normalise =
-        normalise.map(|(args, postgres)| args.resolve(postgres, mappings, &mut problems));
+        normalise.map(|(args, postgres)| args.resolve(postgres, mappings, replay, &mut problems));
     problems.into_result()?;
     Ok(Config {
         ops: ops.clone(),
@@ -428,7 +447,7 @@ fn mappings(subscriptions: &Subscriptions, problems: &mut Problems) -> Mappings 
 }
 
 impl ReceiveArgs {
-    fn resolve(&self, problems: &mut Problems) -> receive::Limits {
+    fn resolve(&self, replay: &ReplayArgs, problems: &mut Problems) -> receive::Limits {
         let mut within = |flag: &str, value: usize, allowed: std::ops::RangeInclusive<usize>| {
             if !allowed.contains(&value) {
                 problems.push(format!(
@@ -463,6 +482,7 @@ impl ReceiveArgs {
             body_timeout: self.http_body_timeout,
             answer_timeout: self.http_answer_timeout,
             memory_max: self.receive_memory_max,
+            seen: replay.bodies(problems),
             inbox_max: self.receive_inbox_max,
             batch_max: self.receive_batch_max,
             batch_bytes_max: 1 << 20,
@@ -476,6 +496,7 @@ impl NormaliseArgs {
         &self,
         postgres: &PostgresArgs,
         mappings: Mappings,
+        replay: &ReplayArgs,
         problems: &mut Problems,
     ) -> NormaliseConfig {
         let postgres = postgres.resolve(problems);
@@ -518,6 +539,7 @@ impl NormaliseArgs {
                 messages_max: self.normalise_batch_messages,
                 bytes_max: self.normalise_batch_bytes,
                 linger: self.normalise_linger,
+                recent: replay.events(problems),
                 hold_max: self.normalise_hold_max,
             },
         }

@@ -11,6 +11,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod generations;
 pub mod held;
 pub mod normalise;
 pub mod receive;

@@ -1,7 +1,7 @@
 //! *normalise*: raw deliveries in, one transaction a batch, facts out.
 //!
-//! A batch passes these steps: [`worker`] takes messages, [`message`] reads envelopes, [`plan`] splits and maps (pure),
-//! [`apply`] runs the one transaction, [`facts`] packs what is new into messages, [`publish`] has them confirmed; then acknowledge. In that order,
+//! A batch passes these steps: [`worker`] takes messages, [`message`] reads envelopes, [`plan`] splits and maps (pure), [`recent`]
+//! knows copies, [`apply`] runs the one transaction, [`facts`] packs what is new into messages, [`publish`] has them confirmed; then acknowledge. In that order,
 //! so that every crash ends in a redelivery, and a redelivered message publishes its own rows again and counts nothing twice.
 
 pub mod apply;
@@ -10,8 +10,10 @@ pub mod housekeeping;
 pub mod message;
 pub mod plan;
 pub mod publish;
+pub mod recent;
 pub mod worker;
 
+use crate::config::replay::Memory;
 use std::time::Duration;
 
 /// Limits of one worker.
@@ -25,6 +27,8 @@ pub struct Limits {
     pub bytes_max: usize,
     /// How long a small batch waits for more.
     pub linger: Duration,
+    /// Events that are remembered as logged.
+    pub recent: Memory,
     /// How long a batch is held while the store does not answer, and then while the broker takes no facts, before its messages go back.
     pub hold_max: Duration,
 }

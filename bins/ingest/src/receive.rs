@@ -2,7 +2,7 @@
 //!
 //! A request passes these steps: [`decision`] looks at its head, [`body`] reads it within limits, the subscription's verifier
 //! looks at the raw bytes, [`handler`] puts it into the inbox and waits. [`publisher`] empties the inbox: what arrived
-//! together shares one message ([`batch`]) and one confirm.
+//! together shares one message ([`batch`]) and one confirm; bodies that came before ([`seen`]) wait in a lane of their own ([`lanes`]).
 
 pub mod answer;
 pub mod batch;
@@ -10,11 +10,14 @@ pub mod body;
 pub mod budget;
 pub mod decision;
 pub mod handler;
+pub mod lanes;
 pub mod publisher;
 pub mod reload;
 pub mod route;
+pub mod seen;
 pub mod server;
 
+use crate::config::replay::Memory;
 use std::time::Duration;
 
 /// Limits of the receiving side. All of them bound memory or time.
@@ -38,4 +41,6 @@ pub struct Limits {
     pub batch_bytes_max: usize,
     /// Messages on their way to the broker at once.
     pub in_flight_max: usize,
+    /// Accepted bodies that are remembered, to tell what is suspected to be a redelivery.
+    pub seen: Memory,
 }

@@ -70,7 +70,7 @@ fn arguments(queue: Queue, version: Option<ServerVersion>, raw_max: Option<u64>)
         table.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(-1));
     }
     match (queue, raw_max) {
-        (Queue::Raw, Some(bytes)) => {
+        (Queue::Raw | Queue::RawSuspect, Some(bytes)) => {
             let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
             table.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(bytes));
             table.insert("x-overflow".into(), text("reject-publish"));

@@ -21,6 +21,9 @@ pub struct CountRow<'a> {
     pub received: i64,
     /// Of these, new in the log.
     pub logged: i64,
+    /// Of these new ones, events that were logged with other content before, as far as the counting process remembered. They are no part
+    /// of the sum.
+    pub revisions: i64,
     /// Of these, in the log already.
     pub duplicates: i64,
     /// Of these, in quarantine.
@@ -49,13 +52,14 @@ pub struct Totals {
 static ADD: Sql = Sql {
     step: "add to ingest_counts",
     // Sharded by backend: replicas do not queue for one row, and the conflict is with our own earlier batches only.
-    text: "INSERT INTO ingest_counts AS c (subscription, tenant, hour, shard, received, logged, duplicates, quarantined, ignored) \
+    text: "INSERT INTO ingest_counts AS c (subscription, tenant, hour, shard, received, logged, revisions, duplicates, quarantined, ignored) \
            SELECT u.subscription, u.tenant, u.hour, (pg_backend_pid() % 32)::smallint, \
-                  u.received, u.logged, u.duplicates, u.quarantined, u.ignored \
-           FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[]) \
-                AS u (subscription, tenant, hour, received, logged, duplicates, quarantined, ignored) \
+                  u.received, u.logged, u.revisions, u.duplicates, u.quarantined, u.ignored \
+           FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], \
+                       $9::bigint[]) AS u (subscription, tenant, hour, received, logged, revisions, duplicates, quarantined, ignored) \
            ON CONFLICT (subscription, tenant, hour, shard) DO UPDATE SET \
                   received = c.received + EXCLUDED.received, logged = c.logged + EXCLUDED.logged, \
+                  revisions = c.revisions + EXCLUDED.revisions, \
                   duplicates = c.duplicates + EXCLUDED.duplicates, quarantined = c.quarantined + EXCLUDED.quarantined, \
                   ignored = c.ignored + EXCLUDED.ignored",
 };
@@ -73,7 +77,7 @@ const HOUR: i64 = 3_600_000_000;
 
 /// Adds the rows. Do it last in the transaction: the counters are the rows that batches of one backend share.
 pub async fn add(tx: &Transaction<'_>, rows: &[CountRow<'_>]) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<(&str, &str, UtcMicros), [i64; 5]> = BTreeMap::new();
+    let mut sums: BTreeMap<(&str, &str, UtcMicros), [i64; 6]> = BTreeMap::new();
     for row in rows {
         no_nul("subscription", row.subscription)?;
         no_nul("tenant", row.tenant)?;
@@ -84,6 +88,7 @@ pub async fn add(tx: &Transaction<'_>, rows: &[CountRow<'_>]) -> Result<(), Stor
         let more = [
             row.received,
             row.logged,
+            row.revisions,
             row.duplicates,
             row.quarantined,
             row.ignored,
@@ -115,6 +120,7 @@ pub async fn add(tx: &Transaction<'_>, rows: &[CountRow<'_>]) -> Result<(), Stor
             &part(2),
             &part(3),
             &part(4),
+            &part(5),
         ],
     )
     .await?;

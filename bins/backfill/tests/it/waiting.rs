@@ -111,6 +111,7 @@ impl World {
             hour: UtcMicros(0),
             received,
             logged: received,
+            revisions: 0,
             duplicates: 0,
             quarantined: 0,
             ignored: 0,

@@ -5,7 +5,8 @@
 
 use super::message::{Message, Stage};
 use super::plan::{Item, Plan, Refused};
-use schema::MessageId;
+use super::recent::Known;
+use schema::{DeliveryId, MessageId};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -19,6 +20,8 @@ use store::{Class, Store, StoreError, Transaction, counts, event_log, quarantine
 pub struct Applied {
     /// For each item of the plan, whether its facts are to be published.
     pub publish: Vec<bool>,
+    /// For each item of the plan that the log was asked about and has now, the delivery that brought it there.
+    pub logged: Vec<Option<DeliveryId>>,
     /// Counted for the first time in this batch.
     pub tally: Tally,
     /// Quarantined for the first time in this batch, by stage.
@@ -34,6 +37,8 @@ pub struct Tally {
     pub received: i64,
     /// New in the log.
     pub logged: i64,
+    /// Of these, events that were logged with other content before, as far as this process remembers.
+    pub revisions: i64,
     /// In the log already.
     pub duplicates: i64,
     /// In quarantine.
@@ -53,38 +58,55 @@ pub enum Care {
 
 /// The fate of one item.
 enum Fate<'a> {
+    /// A copy of what this process has logged and published, or found logged: nobody was asked.
+    Copy,
     Appended(Appended),
     Refused(Refused<'a>),
 }
 
-/// Runs the transaction. An error leaves nothing behind, or (a failed commit) what a repetition finds and does not do twice.
+/// Runs the transaction; `known` says of each item what this process remembers of it. An error leaves nothing behind, or (a failed commit) what a repetition finds and does not do twice.
 pub async fn apply(
     store: &Store,
     messages: &[Message],
     plan: &Plan<'_>,
+    known: &[Known],
     care: Care,
 ) -> Result<Applied, StoreError> {
     let mut client = store.client().await?;
     let mut tx = client.transaction().await?;
     let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
     let first = raw_messages::claim(&tx, &ids).await?;
-    let items = plan.items.iter();
-    let subjects: Vec<Cow<'_, str>> = items.map(|item| item.mapped.stated.subject()).collect();
-    let rows: Vec<LogRow<'_>> = plan
+    let asked: Vec<&Item<'_>> = plan
         .items
+        .iter()
+        .zip(known)
+        .filter(|(_, known)| **known != Known::Copy)
+        .map(|(item, _)| item)
+        .collect();
+    let items = asked.iter();
+    let subjects: Vec<Cow<'_, str>> = items.map(|item| item.mapped.stated.subject()).collect();
+    let rows: Vec<LogRow<'_>> = asked
         .iter()
         .zip(&subjects)
         .filter_map(|(item, subject)| log_row(plan, item, subject))
         .collect();
-    let fates = match care {
+    let answers = match care {
         Care::Bold => event_log::append(&tx, &rows)
             .await?
             .into_iter()
             .map(Fate::Appended)
             .collect(),
-        Care::Careful => append_halving(&mut tx, &rows, &plan.items).await?,
+        Care::Careful => append_halving(&mut tx, &rows, &asked).await?,
     };
-    let (applied, refused, counts) = settle(plan, &first, &fates);
+    let mut answers = answers.into_iter();
+    let fates: Vec<Fate<'_>> = known
+        .iter()
+        .filter_map(|known| match known {
+            Known::Copy => Some(Fate::Copy),
+            Known::Nothing | Known::OtherContent => answers.next(),
+        })
+        .collect();
+    let (applied, refused, counts) = settle(plan, &first, known, &fates);
     quarantine::insert(&tx, &quarantine_rows(plan, &refused)).await?;
     counts::add(&tx, &counts).await?;
     tx.commit().await?;
@@ -112,7 +134,7 @@ fn log_row<'p>(plan: &'p Plan<'_>, item: &'p Item<'_>, subject: &'p str) -> Opti
 async fn append_halving<'a>(
     tx: &mut Transaction<'_>,
     rows: &[LogRow<'_>],
-    items: &[Item<'a>],
+    items: &[&Item<'a>],
 ) -> Result<Vec<Fate<'a>>, StoreError> {
     let mut fates = Vec::with_capacity(rows.len());
     let mut todo: Vec<Range<usize>> = Vec::new();
@@ -131,7 +153,7 @@ async fn append_halving<'a>(
                 attempt.rollback().await?;
                 if part.len() == 1 {
                     let reason = runtime::chain(&error);
-                    fates.push(Fate::Refused(Plan::refuse(&items[part.start], &reason)));
+                    fates.push(Fate::Refused(Plan::refuse(items[part.start], &reason)));
                 } else {
                     let middle = part.start + part.len() / 2;
                     // The left half is popped first: fates stay in the order of the rows.
@@ -149,6 +171,7 @@ async fn append_halving<'a>(
 fn settle<'p, 'a>(
     plan: &'p Plan<'a>,
     first: &[bool],
+    known: &[Known],
     fates: &'p [Fate<'a>],
 ) -> (Applied, Vec<&'p Refused<'a>>, Vec<CountRow<'p>>) {
     let is_first = |origin: usize| {
@@ -173,7 +196,7 @@ fn settle<'p, 'a>(
     let mut refused: Vec<&Refused<'_>> = plan.refused.iter().collect();
     let mut new = HashSet::new();
     let mut told = HashSet::new();
-    for (item, fate) in plan.items.iter().zip(fates) {
+    for ((item, known), fate) in plan.items.iter().zip(known).zip(fates) {
         let tally = &mut tallies[item.origin];
         let key = (item.mapped.at, item.key);
         let job = plan
@@ -183,8 +206,13 @@ fn settle<'p, 'a>(
         // Copies are told once: once for each job, because its version is to be evaluated also where no fact is new.
         let mut tell = || told.insert((key, job.map(|job| (job.id.0, job.version))));
         let publish = match fate {
+            Fate::Copy => {
+                tally.duplicates += 1;
+                false
+            }
             Fate::Appended(Appended::New) => {
                 tally.logged += 1;
+                tally.revisions += i64::from(*known == Known::OtherContent);
                 new.insert(key);
                 tell()
             }
@@ -206,6 +234,11 @@ fn settle<'p, 'a>(
             }
         };
         applied.publish.push(publish);
+        applied.logged.push(match fate {
+            Fate::Appended(Appended::New) => plan.delivery_of(item),
+            Fate::Appended(Appended::Duplicate { delivery_id }) => Some(*delivery_id),
+            Fate::Copy | Fate::Refused(_) => None,
+        });
     }
     refused.retain(|bad| is_first(bad.origin));
     for bad in &refused {
@@ -227,6 +260,7 @@ fn settle<'p, 'a>(
             hour: origin.delivery.received_at,
             received: tally.received,
             logged: tally.logged,
+            revisions: tally.revisions,
             duplicates: tally.duplicates,
             quarantined: tally.quarantined,
             ignored: tally.ignored,
@@ -267,6 +301,7 @@ impl Tally {
     fn add(&mut self, other: Self) {
         self.received += other.received;
         self.logged += other.logged;
+        self.revisions += other.revisions;
         self.duplicates += other.duplicates;
         self.quarantined += other.quarantined;
         self.ignored += other.ignored;

@@ -347,4 +347,4 @@ fn shortened(text: &str, chars_max: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

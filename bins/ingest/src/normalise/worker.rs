@@ -9,11 +9,12 @@ use super::facts;
 use super::message::{Message, Stage, acquit, read};
 use super::plan::{Plan, plan};
 use super::publish::{Unpublished, hold, publish};
+use super::recent::{Known, Recent};
 use crate::clock::now;
 use adapter::Mappings;
 use anyhow::Context as _;
 use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Publisher, Queue};
-use runtime::metrics::{Counter, CounterHandle, Histogram, HistogramHandle};
+use runtime::metrics::{Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle};
 use runtime::{Backoff, Health, Metrics, Secret, chain};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub mappings: Arc<Mappings>,
     /// What customers' identities are hashed under, if they are.
     pub customer_secret: Option<Secret>,
+    /// What is known to be in the log.
+    pub recent: Arc<Recent>,
     /// Limits.
     pub limits: Limits,
     /// Readiness.
@@ -63,6 +66,9 @@ pub struct Worker {
 struct Handles {
     logged: CounterHandle,
     duplicate: CounterHandle,
+    revised: CounterHandle,
+    spared: CounterHandle,
+    remembered: GaugeHandle,
     quarantined: CounterHandle,
     ignored: CounterHandle,
     batch: HistogramHandle,
@@ -95,6 +101,9 @@ impl Worker {
         let handles = Handles {
             logged: events("logged"),
             duplicate: events("duplicate"),
+            revised: metrics.counter(Counter::IngestRevisions, &[]),
+            spared: metrics.counter(Counter::IngestDuplicatesSpared, &[]),
+            remembered: metrics.gauge(Gauge::ReplayCacheEvents, &[]),
             quarantined: events("quarantined"),
             ignored: events("ignored"),
             batch: metrics.histogram(Histogram::NormaliseBatch, &[]),
@@ -240,15 +249,16 @@ impl Worker {
         acquit(&self.shared.store, &mut messages)
             .await
             .map_err(|error| Trouble::store(error, "cannot look up messages that came back"))?;
-        let plan = tokio::task::block_in_place(|| {
+        let (plan, looked) = tokio::task::block_in_place(|| {
             let mut plan = plan(&messages, &self.shared.mappings, &is_plausible);
             if let Some(secret) = &self.shared.customer_secret {
                 plan.key_customers(secret);
             }
-            plan
+            let looked = self.shared.recent.look(&plan);
+            (plan, looked)
         });
-        let applied = self.store(&messages, &plan).await?;
-        self.count(&applied);
+        let applied = self.store(&messages, &plan, &looked.known).await?;
+        self.count(&applied, &looked.known);
         let correlation = plan
             .origins
             .first()
@@ -258,6 +268,7 @@ impl Worker {
             .context("cannot encode facts")
             .map_err(Trouble::Fatal)?;
         self.publish(&session.publisher, outgoing).await?;
+        self.shared.recent.learn(&looked, &applied.logged);
         session
             .consumer
             .ack_through(last.tag)
@@ -272,6 +283,7 @@ impl Worker {
             repeated = applied.repeated,
             received = tally.received,
             logged = tally.logged,
+            revisions = tally.revisions,
             duplicates = tally.duplicates,
             quarantined = tally.quarantined,
             ignored = tally.ignored,
@@ -315,12 +327,17 @@ impl Worker {
     }
 
     /// The transaction, tried again while that may help.
-    async fn store(&self, messages: &[Message], plan: &Plan<'_>) -> Result<Applied, Trouble> {
+    async fn store(
+        &self,
+        messages: &[Message],
+        plan: &Plan<'_>,
+        known: &[Known],
+    ) -> Result<Applied, Trouble> {
         let begun = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         let mut care = Care::Bold;
         loop {
-            let error = match self.attempt(messages, plan, care).await {
+            let error = match self.attempt(messages, plan, known, care).await {
                 Ok(applied) => return Ok(applied),
                 Err(error) => error,
             };
@@ -357,22 +374,33 @@ impl Worker {
         &self,
         messages: &[Message],
         plan: &Plan<'_>,
+        known: &[Known],
         care: Care,
     ) -> Result<Applied, StoreError> {
-        let instants = plan.items.iter().map(|item| item.mapped.at);
+        let asked = plan.items.iter().zip(known);
+        let instants = asked
+            .filter(|(_, known)| **known != Known::Copy)
+            .map(|(item, _)| item.mapped.at);
         self.shared
             .partitions
             .ensure(Table::EventLog, instants)
             .await?;
-        apply(&self.shared.store, messages, plan, care).await
+        apply(&self.shared.store, messages, plan, known, care).await
     }
 
-    fn count(&self, applied: &Applied) {
+    fn count(&self, applied: &Applied, known: &[Known]) {
         let add = |counter: &CounterHandle, count: i64| {
             counter.inc_by(u64::try_from(count).unwrap_or(0));
         };
         add(&self.handles.logged, applied.tally.logged);
         add(&self.handles.duplicate, applied.tally.duplicates);
+        add(&self.handles.revised, applied.tally.revisions);
+        let spared = known.iter().filter(|known| **known == Known::Copy).count();
+        self.handles.spared.inc_by(spared as u64);
+        let remembered = self.shared.recent.len();
+        self.handles
+            .remembered
+            .set(i64::try_from(remembered).unwrap_or(i64::MAX));
         add(&self.handles.quarantined, applied.tally.quarantined);
         add(&self.handles.ignored, applied.tally.ignored);
         for stage in &applied.quarantined {

@@ -4,7 +4,9 @@ use super::answer::{CORRELATION_HEADER, accepted, refused};
 use super::batch::Weigh;
 use super::budget::{Budget, Hold};
 use super::decision::{Refusal, Unavailable, admit};
+use super::lanes::Suspicion;
 use super::route::{LiveRoutes, Route};
+use super::seen::Seen;
 use super::{Limits, body};
 use crate::clock::now;
 use crate::signature::Finding;
@@ -36,6 +38,14 @@ pub struct Waiting {
     pub reply: oneshot::Sender<Result<(), Unavailable>>,
     /// Its part of the memory allowance.
     pub hold: Hold,
+    /// Whether the same bytes were accepted before.
+    pub suspect: bool,
+}
+
+impl Suspicion for Waiting {
+    fn is_suspect(&self) -> bool {
+        self.suspect
+    }
 }
 
 impl Weigh for Waiting {
@@ -50,6 +60,7 @@ pub struct Handler {
     routes: LiveRoutes,
     inbox: mpsc::Sender<Waiting>,
     budget: Budget,
+    seen: Seen,
     limits: Limits,
     counters: Counters,
 }
@@ -57,6 +68,7 @@ pub struct Handler {
 #[derive(Debug)]
 struct Counters {
     accepted: CounterHandle,
+    suspects: CounterHandle,
     refused: Vec<(&'static str, CounterHandle)>,
     receive: HistogramHandle,
 }
@@ -72,6 +84,7 @@ impl Handler {
         let counter = |word| metrics.counter(Counter::IngestDeliveries, &[("outcome", word)]);
         let counters = Counters {
             accepted: counter("accepted"),
+            suspects: metrics.counter(Counter::IngestSuspects, &[]),
             refused: Refusal::all()
                 .iter()
                 .map(|refusal| (refusal.word(), counter(refusal.word())))
@@ -82,6 +95,7 @@ impl Handler {
             routes,
             inbox,
             budget: Budget::new(limits.memory_max),
+            seen: Seen::new(limits.seen.entries_max, limits.seen.horizon),
             limits,
             counters,
         }
@@ -146,19 +160,32 @@ impl Handler {
             Finding::Unsigned => return Err(Refusal::Unsigned),
             Finding::Forged => return Err(Refusal::Forged),
         }
+        let fingerprint = self.seen.fingerprint(&route.name, &bytes);
+        let suspect = self.seen.is_known(fingerprint);
         let delivery = delivery(route, id, correlation.clone(), bytes);
-        self.hand_over(delivery, hold)
+        self.hand_over(delivery, hold, suspect)
             .await
-            .map_err(Refusal::Unavailable)
+            .map_err(Refusal::Unavailable)?;
+        self.seen.learn(fingerprint);
+        if suspect {
+            self.counters.suspects.inc();
+        }
+        Ok(())
     }
 
     /// Puts a delivery into the inbox and waits for its fate, within the answer's time limit.
-    async fn hand_over(&self, delivery: RawDelivery, hold: Hold) -> Result<(), Unavailable> {
+    async fn hand_over(
+        &self,
+        delivery: RawDelivery,
+        hold: Hold,
+        suspect: bool,
+    ) -> Result<(), Unavailable> {
         let (reply, fate) = oneshot::channel();
         let waiting = Waiting {
             delivery,
             reply,
             hold,
+            suspect,
         };
         self.inbox.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,

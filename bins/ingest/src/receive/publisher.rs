@@ -5,14 +5,13 @@
 //! Without a broker the inbox is still emptied, with refusals: nobody waits for a reconnect.
 
 use super::Limits;
-use super::batch;
 use super::decision::Unavailable;
 use super::handler::Waiting;
+use super::lanes::Lanes;
 use broker::{Broker, BrokerConfig, Outgoing, PublishError, Publisher, Queue};
 use runtime::metrics::{Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle};
 use runtime::{Backoff, Health, Metrics, chain};
 use schema::{ENVELOPE_VERSION, MessageId, RawMessage};
-use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -32,7 +31,7 @@ pub struct Publishing {
     config: BrokerConfig,
     limits: Limits,
     inbox: mpsc::Receiver<Waiting>,
-    waiting: VecDeque<Waiting>,
+    waiting: Lanes<Waiting>,
     health: Health,
     metrics: PublishMetrics,
     complained: Option<Instant>,
@@ -72,7 +71,7 @@ impl Publishing {
             config,
             limits,
             inbox,
-            waiting: VecDeque::new(),
+            waiting: Lanes::default(),
             health,
             metrics: PublishMetrics {
                 batch: metrics.histogram(Histogram::IngestPublishBatch, &[]),
@@ -167,13 +166,11 @@ impl Publishing {
                     self.refuse_waiting(Unavailable::BrokerBlocked);
                     break;
                 }
-                let taken = batch::take(
-                    &mut self.waiting,
-                    self.limits.batch_max,
-                    self.limits.batch_bytes_max,
-                );
+                let (queue, taken) = self
+                    .waiting
+                    .next(self.limits.batch_max, self.limits.batch_bytes_max);
                 let (publisher, size) = (publisher.clone(), self.metrics.batch.clone());
-                flights.spawn(fly(publisher, taken, size));
+                flights.spawn(fly(publisher, queue, taken, size));
             }
             if lost {
                 self.refuse_waiting(Unavailable::BrokerGone);
@@ -195,13 +192,15 @@ impl Publishing {
                 }
                 count = self.inbox.recv_many(&mut arrivals, room), if !closed && room > 0 => {
                     closed = count == 0;
-                    self.waiting.extend(arrivals.drain(..));
+                    for waiting in arrivals.drain(..) {
+                        self.waiting.push(waiting);
+                    }
                     // Whoever is ready to run now has a chance to join before the message is packed.
                     if !closed && self.waiting.len() < self.limits.batch_max {
                         tokio::task::yield_now().await;
                         while self.waiting.len() < self.limits.batch_max {
                             match self.inbox.try_recv() {
-                                Ok(waiting) => self.waiting.push_back(waiting),
+                                Ok(waiting) => self.waiting.push(waiting),
                                 Err(_) => break,
                             }
                         }
@@ -219,7 +218,7 @@ impl Publishing {
     }
 
     fn refuse_waiting(&mut self, reason: Unavailable) {
-        for waiting in self.waiting.drain(..) {
+        for waiting in self.waiting.drain() {
             refuse(waiting, reason);
         }
     }
@@ -244,7 +243,12 @@ async fn close(broker: Broker) {
 }
 
 /// Publishes one message and tells every delivery in it what became of it.
-async fn fly(publisher: Publisher, taken: Vec<Waiting>, size: HistogramHandle) -> Flight {
+async fn fly(
+    publisher: Publisher,
+    queue: Queue,
+    taken: Vec<Waiting>,
+    size: HistogramHandle,
+) -> Flight {
     #[allow(clippy::cast_precision_loss)] // a count of at most thousands
     size.observe(taken.len() as f64);
     let id = MessageId::generate();
@@ -267,7 +271,7 @@ async fn fly(publisher: Publisher, taken: Vec<Waiting>, size: HistogramHandle) -
         Ok(body) => {
             drop(message);
             let outgoing = Outgoing {
-                queue: Queue::Raw,
+                queue,
                 body,
                 message_id: id.0,
                 correlation,

@@ -42,6 +42,9 @@ names! {
     Counter {
         IngestDeliveries "ingest_deliveries" ["outcome"] "HTTP deliveries answered, by outcome"
         IngestEvents "ingest_events" ["result"] "Events decided by normalise: logged, duplicate, quarantined or ignored"
+        IngestRevisions "ingest_revisions" [] "Events logged that this process had met with other content before"
+        IngestDuplicatesSpared "ingest_duplicates_spared" [] "Copies recognised from memory, without asking the database"
+        IngestSuspects "ingest_suspects" [] "Deliveries whose very bytes had been accepted before; they wait behind fresh ones"
         ComputeEvents "compute_events" [] "Facts folded into sessions, repeats included"
         ComputeSessions "compute_sessions" [] "Sessions folded, once a batch each"
         ComputeMetricsWritten "compute_metrics_written" [] "Metric rows inserted or really changed"
@@ -68,6 +71,7 @@ names! {
     Gauge {
         Up "up" ["binary", "version"] "1 while the process runs"
         BrokerBlocked "broker_blocked" [] "1 while the broker refuses publishes because of an alarm"
+        ReplayCacheEvents "replay_cache_events" [] "Events remembered as logged, so that their copies cost no look at the database"
         KpiUnreadable "kpi_unreadable" [] "Switched-on KPI definitions that this release cannot read and does not compute"
         MarksWaiting "marks_waiting" ["kind"] "Marks that wait to be computed, by kind: cell (a quarter hour of windows), group, agent or journey"
         MarksOldestSeconds "marks_oldest_seconds" ["kind"] "For how long the oldest mark of a kind has waited"

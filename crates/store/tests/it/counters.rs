@@ -14,6 +14,7 @@ fn row() -> CountRow<'static> {
         hour: MAY,
         received: 10,
         logged: 6,
+        revisions: 0,
         duplicates: 2,
         quarantined: 1,
         ignored: 1,

@@ -8,13 +8,13 @@ use schema::{AgentId, AgentRef, EventId, FactKey, MessageId, Presence, Routing, 
 const RECEIVED: UtcMicros = UtcMicros(1_715_783_600_000_000); // 2024-05-15T14:33:20Z
 
 /// An event of the guide's shape; `id` and `time` as given.
-fn event(id: &str, time: &str) -> String {
+pub(in crate::normalise) fn event(id: &str, time: &str) -> String {
     format!(
         r#"{{"event_type":"x","timestamp":"{time}","data":{{"event_id":"{id}","interaction_id":"int_1","type":"telephony:call:ended","state":"completed","metrics":{{"talk_time_ms":1}},"participants":[]}}}}"#
     )
 }
 
-fn message(bodies: &[&[u8]]) -> Message {
+pub(in crate::normalise) fn message(bodies: &[&[u8]]) -> Message {
     Message {
         id: MessageId(Uuid::from_u128(1)),
         lane: Lane::Live,
