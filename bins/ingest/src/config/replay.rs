@@ -13,7 +13,7 @@ pub struct ReplayArgs {
           value_parser = runtime::args::positive_duration, value_name = "DURATION")]
     replay_horizon: Duration,
 
-    /// Events that `normalise` remembers as logged, about 30 bytes each, so that copies of them cost the database nothing; 0 remembers none.
+    /// Events that `normalise` remembers as logged, about 40 bytes each, so that copies of them cost the database nothing; 0 remembers none.
     /// Best is what arrives within the replay horizon
     #[arg(
         long,

@@ -18,7 +18,7 @@ pub enum Known {
     Nothing,
     /// It is in the log with this very content, brought by another delivery.
     Copy,
-    /// Its id was in the log last with other content, or another instant.
+    /// Its id was in the log with other content, or another instant.
     OtherContent,
 }
 
@@ -35,47 +35,48 @@ pub struct Looked {
 struct Entry {
     /// Of the subscription and its event's id.
     id: u64,
-    /// Of all that makes it this very event, and of the delivery that brought it into the log as far as that is known.
+    /// Half of the log's own key, a digest of subscription, event id, instant and content.
+    content: u64,
     value: Value,
 }
 
+/// What is remembered of a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Value {
-    content: u32,
+    /// A quarter more of the log's key: 96 bits of it must agree before an event is taken for a copy.
+    check: u32,
+    /// The delivery that brought it into the log.
     delivery: u32,
 }
 
-impl Value {
-    /// Half of the log's own key, a digest of subscription, event id, instant and content, is more than this takes of it: with the id's
-    /// hash, 96 bits must agree before an event is taken for a copy.
-    #[allow(clippy::cast_possible_truncation)] // a part of a digest
-    fn new(item: &Item<'_>, delivery: DeliveryId) -> Self {
-        Self {
-            content: item.key.as_u64_pair().0 as u32,
-            delivery: part_of(delivery),
-        }
-    }
-}
-
 /// The random end of a delivery's id.
-#[allow(clippy::cast_possible_truncation)]
+#[allow(clippy::cast_possible_truncation)] // a part of it
 fn part_of(delivery: DeliveryId) -> u32 {
     delivery.0.as_u64_pair().1 as u32
+}
+
+/// What is remembered.
+#[derive(Debug)]
+struct Events {
+    contents: Generations<Value>,
+    ids: Generations<()>,
 }
 
 /// The memory, shared by the workers of a process.
 #[derive(Debug)]
 pub struct Recent {
-    /// Of each event id the content that was logged last.
-    events: Mutex<Generations<Value>>,
+    events: Mutex<Events>,
     ids: RandomState,
 }
 
 impl Recent {
-    /// An empty memory of at most so many events, about 20 bytes each. `horizon` is how long a platform goes on redelivering.
+    /// An empty memory of at most so many events, about 40 bytes each. `horizon` is how long a platform goes on redelivering.
     pub fn new(events_max: usize, horizon: Duration) -> Self {
         Self {
-            events: Mutex::new(Generations::new(events_max, horizon)),
+            events: Mutex::new(Events {
+                contents: Generations::new(events_max, horizon),
+                ids: Generations::new(events_max, horizon),
+            }),
             ids: RandomState::new(),
         }
     }
@@ -94,20 +95,24 @@ impl Recent {
                 .collect(),
         };
         let mut events = self.events();
-        events.age();
+        events.contents.age();
+        events.ids.age();
         for (entry, item) in looked.entries.iter_mut().zip(&plan.items) {
             let of_job = plan
                 .origins
                 .get(item.origin)
                 .is_none_or(|origin| origin.delivery.job.is_some());
-            let known = match events.get(entry.id) {
-                Some(value) if !of_job && value.content != entry.value.content => {
-                    Known::OtherContent
+            let known = match events.contents.get(entry.content) {
+                _ if of_job => Known::Nothing,
+                Some(value) if value.check == entry.value.check => {
+                    if value.delivery == entry.value.delivery {
+                        Known::Nothing
+                    } else {
+                        entry.value = value;
+                        Known::Copy
+                    }
                 }
-                Some(value) if !of_job && value.delivery != entry.value.delivery => {
-                    entry.value = value;
-                    Known::Copy
-                }
+                _ if events.ids.get(entry.id).is_some() => Known::OtherContent,
                 _ => Known::Nothing,
             };
             looked.known.push(known);
@@ -120,26 +125,27 @@ impl Recent {
         let mut events = self.events();
         let entries = looked.entries.iter().zip(&looked.known);
         for ((entry, known), logged) in entries.zip(logged) {
-            match (known, logged) {
+            let delivery = match (known, logged) {
                 // Once more, so that it is not forgotten while copies keep coming.
-                (Known::Copy, _) => events.put(entry.id, entry.value),
-                (_, Some(delivery)) => events.put(
-                    entry.id,
-                    Value {
-                        delivery: part_of(*delivery),
-                        ..entry.value
-                    },
-                ),
-                (_, None) => {}
-            }
+                (Known::Copy, _) => entry.value.delivery,
+                (_, Some(delivery)) => part_of(*delivery),
+                (_, None) => continue,
+            };
+            let value = Value {
+                delivery,
+                ..entry.value
+            };
+            events.contents.put(entry.content, value);
+            events.ids.put(entry.id, ());
         }
     }
 
     /// How many events are remembered.
     pub fn len(&self) -> usize {
-        self.events().len()
+        self.events().contents.len()
     }
 
+    #[allow(clippy::cast_possible_truncation)] // a part of a digest
     fn entry(&self, plan: &Plan<'_>, item: &Item<'_>) -> Entry {
         let delivery = plan.origins.get(item.origin).map(|origin| origin.delivery);
         let subscription = delivery.map(|delivery| delivery.subscription.as_str());
@@ -148,11 +154,15 @@ impl Recent {
             id: self
                 .ids
                 .hash_one((subscription, item.mapped.event_id.as_str())),
-            value: Value::new(item, id),
+            content: item.key.as_u64_pair().0,
+            value: Value {
+                check: (item.key.as_u64_pair().1 >> 32) as u32,
+                delivery: part_of(id),
+            },
         }
     }
 
-    fn events(&self) -> MutexGuard<'_, Generations<Value>> {
+    fn events(&self) -> MutexGuard<'_, Events> {
         // Whole after every statement; a panic elsewhere leaves nothing half done.
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,6 +3,7 @@
 //! The servers are private ones, started by the same script that the README names, so that they may be killed.
 
 use crate::harness::{Look, METRICS, PATIENCE, Setup, Values, difference, send, sender, truth};
+use crate::servers::{Part, Servers, free_port, size};
 use bytes::Bytes;
 use double::emit::Options;
 use double::truth::Truth;
@@ -11,117 +12,10 @@ use double::{Config, Double};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use std::path::PathBuf;
-use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use testkit::{Proc, eventually, workspace_root};
-
-/// A private PostgreSQL and RabbitMQ; ended with the value.
-struct Servers {
-    folder: PathBuf,
-}
-
-impl Servers {
-    fn start() -> Self {
-        // Under .local and not a temporary folder: PostgreSQL's own user must be able to reach it.
-        let local = std::env::var_os("KPILINE_LOCAL_DIR")
-            .map_or_else(|| workspace_root().join(".local"), PathBuf::from);
-        let servers = Self {
-            folder: local.join(format!("kills-{}", std::process::id())),
-        };
-        servers.script(&["start"]);
-        servers
-    }
-
-    fn command(&self, arguments: &[&str]) -> Output {
-        let script = workspace_root().join("deploy/local/services.sh");
-        let mut command = Command::new("bash");
-        command
-            .arg(script)
-            .args(arguments)
-            .env("KPILINE_LOCAL_DIR", &self.folder)
-            .output()
-            .unwrap()
-    }
-
-    fn script(&self, arguments: &[&str]) -> String {
-        let output = self.command(arguments);
-        let (said, text) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        assert!(
-            output.status.success(),
-            "services.sh {arguments:?}: {}: {said} {text}",
-            output.status
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn url(&self, variable: &str) -> String {
-        let env = self.script(&["env"]);
-        let line = env
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("export {variable}=")))
-            .unwrap();
-        line.trim_matches('\'').to_owned()
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        // A panic here while another one is on its way would hide that one.
-        let output = self.command(&["destroy"]);
-        if !output.status.success() {
-            eprintln!(
-                "the private servers under {} were not removed",
-                self.folder.display()
-            );
-        }
-        std::fs::remove_dir_all(&self.folder).ok();
-    }
-}
-
-/// One of the processes, and how to start it again.
-struct Part {
-    binary: &'static str,
-    arguments: Vec<String>,
-    process: Proc,
-}
-
-impl Part {
-    fn start(setup: &Setup, binary: &'static str, arguments: &[&str]) -> Self {
-        let process = setup.spawn(binary, arguments);
-        Self {
-            binary,
-            arguments: arguments
-                .iter()
-                .map(|&argument| argument.to_owned())
-                .collect(),
-            process,
-        }
-    }
-
-    fn kill_and_restart(&mut self, setup: &Setup) {
-        self.process.kill9();
-        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        self.process = setup.spawn(self.binary, &arguments);
-    }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-fn size(variable: &str, default: usize) -> usize {
-    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
-}
+use testkit::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_at_random_moments_do_not_change_the_end_state() {
@@ -137,7 +31,7 @@ async fn kills_at_random_moments_do_not_change_the_end_state() {
     let expected = truth(&events);
     let statements = Truth::of(events.iter().map(AsRef::as_ref)).statements;
 
-    let servers = Servers::start();
+    let servers = Servers::start("kills");
     let (database, amqp) = (
         servers.url("KPILINE_DATABASE_URL"),
         servers.url("KPILINE_AMQP_URL"),

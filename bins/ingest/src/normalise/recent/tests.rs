@@ -58,6 +58,10 @@ fn only_what_is_in_the_log_is_known_and_only_with_its_content() {
     );
     let revised = event("e1", AT).replace("talk_time_ms\":1", "talk_time_ms\":2");
     assert_eq!(memory.look(&delivery(3, &revised)), [Known::OtherContent]);
+    memory.learn(&delivery(3, &revised), Some(3));
+    for body in [&event("e1", AT), &revised] {
+        assert_eq!(memory.look(&delivery(5, body)), [Known::Copy], "{body}");
+    }
     let moved = event("e1", "2024-05-15T14:32:10.452Z");
     assert_eq!(memory.look(&delivery(4, &moved)), [Known::OtherContent]);
 }
