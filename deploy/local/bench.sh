@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How fast it is on this machine, with release builds. The sender, both servers and the programs share its cores.
 #
-#   deploy/local/bench.sh [engine|http|windows|month|all] [--interactions N]
+#   deploy/local/bench.sh [engine|http|windows|month|storm|all] [--interactions N]
 #
 #   engine            a file of events to metrics, no services: `compute replay-file`, five runs of 100000 interactions, with one rule and
 #                     with the whole catalogue, whose times may be one to three; then what an evaluation costs, of one's own too
@@ -9,6 +9,7 @@
 #   windows           what windows cost the line (with and without them in turns, 20000 interactions), how fresh they are at a quarter of
 #                     the rate, and whether four writers are in each other's way
 #   month             every window of a month of 1000000 interactions and 2000 agents beside one SQL statement
+#   storm             everything ten times more, in other bodies and orders, with fresh events among it (19000 interactions and 500 fresh ones)
 #   --interactions N  other sizes than these
 #
 # The events come from the peers' generator where python3 and ../shared (or $KPILINE_SHARED) are, else from the platform double.
@@ -31,11 +32,13 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/demo.sh"
 # shellcheck source=lib/windows.sh
 . "$LIB/windows.sh"
+# shellcheck source=lib/storm.sh
+. "$LIB/storm.sh"
 
 WHAT=all INTERACTIONS=''
 while [ $# -gt 0 ]; do
     case $1 in
-    engine | http | windows | month | all) WHAT=$1 ;;
+    engine | http | windows | month | storm | all) WHAT=$1 ;;
     --interactions)
         INTERACTIONS=${2:-}
         [[ $INTERACTIONS =~ ^[1-9][0-9]{0,6}$ ]] || die "--interactions takes a number"
@@ -228,6 +231,13 @@ month() {
     truths
 }
 
+storm() {
+    step "A storm of redeliveries"
+    servers
+    storm_run "${INTERACTIONS:-19000}" 500 10
+    truths
+}
+
 step "Tools and build (release)"
 ensure_cargo
 ensure_tools cc ca postgres rabbitmq
@@ -237,10 +247,12 @@ engine) engine ;;
 http) http ;;
 windows) windows ;;
 month) month ;;
+storm) storm ;;
 all)
     engine
     http
     windows
     month
+    storm
     ;;
 esac

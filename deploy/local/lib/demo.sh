@@ -98,24 +98,31 @@ CONF
 demo_truth() {
     sql "DROP SCHEMA IF EXISTS kpiline_demo CASCADE; CREATE SCHEMA kpiline_demo;
         CREATE TABLE kpiline_demo.truth_csv (interaction_id text, adjusted_aht numeric, handle_time numeric, talk_time numeric,
-            hold_time numeric, wrap_time numeric, queue_wait numeric, zone text, reason text);" 2>/dev/null
-    "$(line_program platform-double)" truth "$DEMO_DIR/events.jsonl" --format csv >"$DEMO_DIR/truth.csv"
-    "$PSQL" -qX -v ON_ERROR_STOP=1 -d "$KPILINE_DATABASE_URL" \
-        -c "\\copy kpiline_demo.truth_csv FROM '$DEMO_DIR/truth.csv' WITH (FORMAT csv, HEADER)"
-    # Milliseconds, as whole numbers: equal or not, nothing in between. A metric that is absent is in neither side.
-    sql "CREATE TABLE kpiline_demo.truth AS
-        SELECT interaction_id, v.metric_type, round(v.seconds * 1000) AS ms,
-            CASE WHEN v.metric_type = 'adjusted_aht' THEN coalesce(reason, '') ELSE '' END AS reason
-        FROM kpiline_demo.truth_csv CROSS JOIN LATERAL (VALUES ('adjusted_aht', adjusted_aht), ('handle_time', handle_time),
-            ('talk_time', talk_time), ('hold_time', hold_time), ('wrap_time', wrap_time), ('queue_wait', queue_wait))
-            AS v (metric_type, seconds)
-        WHERE v.seconds IS NOT NULL;
+            hold_time numeric, wrap_time numeric, queue_wait numeric, zone text, reason text);
+        CREATE TABLE kpiline_demo.truth (interaction_id text, metric_type text, ms numeric, reason text);
         CREATE VIEW kpiline_demo.computed AS
         SELECT metric_version, interaction_id, metric_type, round(metric_value::numeric * 1000) AS ms,
             CASE WHEN metric_type = 'adjusted_aht' THEN coalesce(metadata ->> 'reason', '') ELSE '' END AS reason
         FROM computed_metrics
         WHERE tenant = '$DEMO_TENANT' AND leg_scope = '' AND metric_value IS NOT NULL
-            AND metric_type IN (SELECT metric_type FROM kpiline_demo.truth);"
+            AND metric_type IN (SELECT metric_type FROM kpiline_demo.truth);" 2>/dev/null
+    demo_truth_load
+}
+
+# demo_truth_load: of the events that are in events.jsonl now.
+demo_truth_load() {
+    "$(line_program platform-double)" truth "$DEMO_DIR/events.jsonl" --format csv >"$DEMO_DIR/truth.csv"
+    sql "TRUNCATE kpiline_demo.truth_csv, kpiline_demo.truth"
+    "$PSQL" -qX -v ON_ERROR_STOP=1 -d "$KPILINE_DATABASE_URL" \
+        -c "\\copy kpiline_demo.truth_csv FROM '$DEMO_DIR/truth.csv' WITH (FORMAT csv, HEADER)"
+    # Milliseconds, as whole numbers: equal or not, nothing in between. A metric that is absent is in neither side.
+    sql "INSERT INTO kpiline_demo.truth
+        SELECT interaction_id, v.metric_type, round(v.seconds * 1000),
+            CASE WHEN v.metric_type = 'adjusted_aht' THEN coalesce(reason, '') ELSE '' END
+        FROM kpiline_demo.truth_csv CROSS JOIN LATERAL (VALUES ('adjusted_aht', adjusted_aht), ('handle_time', handle_time),
+            ('talk_time', talk_time), ('hold_time', hold_time), ('wrap_time', wrap_time), ('queue_wait', queue_wait))
+            AS v (metric_type, seconds)
+        WHERE v.seconds IS NOT NULL"
 }
 
 # demo_differences VERSION: rows that are missing, too many, or other than the truth.
