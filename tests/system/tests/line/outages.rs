@@ -19,6 +19,7 @@ struct Outages {
     setup: Setup,
     parts: Vec<Part>,
     options: Options,
+    database: String,
     look: Look,
     sent: u64,
     refused: u64,
@@ -50,6 +51,7 @@ impl Outages {
             setup,
             parts,
             options,
+            database,
             look,
             sent: 0,
             refused: 0,
@@ -76,6 +78,8 @@ impl Outages {
         tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
         end(self).await;
         let back = Instant::now();
+        // Ours ended with the database.
+        self.look = Look::connect(&self.database).await;
         let summary: Summary = sending.await.unwrap().unwrap();
         assert!(summary.is_complete(), "{what}: {summary:?}");
         self.sent += summary.accepted_events;
