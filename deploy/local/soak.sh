@@ -4,6 +4,8 @@
 #   deploy/local/soak.sh [MINUTES] [PART...]    (30, every part)
 #
 #   kills   the kill test with 2000 interactions and 40 kills, with a seed of its own each time
+#   outages the broker stopped, in memory alarm, in disk alarm and full for a minute each, the database stopped for five, while events arrive
+#   replicas two, then four replicas of ingest and compute, 40 kills, 2000 interactions
 #   zones   every zone, and business time in 1000 random schedules, beside another implementation (skipped where it cannot be installed)
 #   laws    the property tests of expressions, sessions and KPIs with 20000 cases each (PROPTEST_CASES names another number)
 #   windows every window of the peers' workloads of 2000 and of 100000 interactions, with up to 2000 agents, beside a naive truth; then all again
@@ -18,7 +20,7 @@ HERE=$(dirname -- "${BASH_SOURCE[0]}")
 MINUTES=30 PARTS=()
 for word in "$@"; do
     case $word in
-    kills | zones | laws | windows | change | demos) PARTS+=("$word") ;;
+    kills | outages | replicas | zones | laws | windows | change | demos) PARTS+=("$word") ;;
     -h | --help)
         sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit 0
@@ -32,13 +34,23 @@ for word in "$@"; do
         ;;
     esac
 done
-[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills zones laws windows change demos)
+[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change demos)
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 kills() {
     KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-2000} KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-40} \
         KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" -p system kills_at_random --no-capture
+}
+
+outages() {
+    NEXTEST_PROFILE=soak KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-5000} KPILINE_SOAK_BROKER_SECONDS=60 \
+        KPILINE_SOAK_DATABASE_SECONDS=300 "$HERE/test.sh" -p system outages_of_broker --no-capture
+}
+
+replicas() {
+    NEXTEST_PROFILE=soak KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-2000} KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-40} \
+        KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" -p system replicas_that_come_go --no-capture
 }
 
 zones() { KPILINE_SOAK=1 "$HERE/test.sh" -p timezone oracle --no-capture; }
