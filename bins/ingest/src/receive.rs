@@ -1,8 +1,8 @@
 //! *receive*: HTTP in, broker messages out, 2xx only after the broker's confirm. Needs no PostgreSQL.
 //!
-//! A request passes these steps: [`decision`] looks at its head, [`body`] reads it within limits, the subscription's verifier
-//! looks at the raw bytes, [`handler`] puts it into the inbox and waits. [`publisher`] empties the inbox: what arrived
-//! together shares one message ([`batch`]) and one confirm.
+//! A request passes these steps: [`decision`] looks at its head, then [`auth`](crate::auth) at whatever proves its sender, [`body`]
+//! reads it within limits, a signature is verified over the raw bytes, [`handler`] puts it into the inbox and waits. [`publisher`]
+//! empties the inbox: what arrived together shares one message ([`batch`]) and one confirm.
 
 pub mod answer;
 pub mod batch;
