@@ -112,7 +112,7 @@ impl Jwt {
             }
         }
         match &self.keys {
-            Keys::Remote(remote) if !known && !remote.is_fresh() => Err(Reason::KeysUnavailable),
+            Keys::Remote(remote) if !known && !remote.are_fresh() => Err(Reason::KeysUnavailable),
             _ => Err(Reason::Forged),
         }
     }

@@ -33,6 +33,9 @@ const WAYS: [&str; 6] = [
     "client-certificate",
 ];
 
+/// What a member says cannot be used, and the problem has been noted. (That it is absent is `Ok(None)`.)
+struct Noted;
+
 impl Reader<'_> {
     /// Everything a subscription asks of a request, or `None` after noting what is wrong or missing.
     pub(super) fn authentication(&mut self, section: Section<'_>) -> Option<Authentication> {
@@ -139,12 +142,11 @@ impl Reader<'_> {
                 }
                 fits
             });
-            let secret = match user.table.get("secret") {
-                Some(secret) => self.secret(secret),
-                None => {
-                    self.file.problem(at, "`secret` is missing");
-                    None
-                }
+            let secret = if let Some(secret) = user.table.get("secret") {
+                self.secret(secret)
+            } else {
+                self.file.problem(at, "`secret` is missing");
+                None
             };
             users.push(name.and_then(|(name, _)| Some((name.to_owned(), secret?))));
         }
@@ -187,13 +189,17 @@ impl Reader<'_> {
         self.header_name(key, text, at)
     }
 
-    /// A header's name where one is stated: the outer `None` after noting that it is none.
-    fn optional_header(&mut self, section: Section<'_>, key: &str) -> Option<Option<HeaderName>> {
+    /// A header's name where one is stated.
+    fn optional_header(
+        &mut self,
+        section: Section<'_>,
+        key: &str,
+    ) -> Result<Option<HeaderName>, Noted> {
         if !section.table.contains_key(key) {
-            return Some(None);
+            return Ok(None);
         }
-        let (text, at) = self.file.text(section, key)?;
-        self.header_name(key, text, at).map(Some)
+        let (text, at) = self.file.text(section, key).ok_or(Noted)?;
+        self.header_name(key, text, at).map(Some).ok_or(Noted)
     }
 
     fn header_name(&mut self, key: &str, text: &str, at: usize) -> Option<HeaderName> {

@@ -11,7 +11,7 @@ use schema::{Millis, UtcMicros};
 use std::time::Duration;
 
 /// How far ahead of ours the sender's clock may be where nothing is configured.
-pub const FUTURE_DEFAULT: Duration = Duration::from_mins(5);
+pub const FUTURE_DEFAULT: Duration = Duration::from_secs(5 * 60);
 
 /// How an instant is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn fresh(unit: Unit, text: &str) -> bool {
-        stamp(unit, Some(Duration::from_mins(5))).is_fresh(text.as_bytes(), NOW)
+        stamp(unit, Some(Duration::from_secs(300))).is_fresh(text.as_bytes(), NOW)
     }
 
     /// Pitfall 39: a little in the future is another clock, ten minutes are not.

@@ -39,6 +39,8 @@ enum Verifier {
     Es256(Vec<u8>),
 }
 
+// By reference: the type of the function is the other crate's.
+#[allow(clippy::trivially_copy_pass_by_ref)]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let verifier = match (algorithm, key.family(), key.kind()) {
         (Algorithm::HS256, AlgorithmFamily::Hmac, DecodingKeyKind::SecretOrDer(secret)) => {

@@ -226,7 +226,9 @@ mod tests {
         assert_eq!(usable(&[&good[..], &other[..]].concat()), Ok(5));
         for key in other {
             assert!(
-                usable(&[key.clone()]).unwrap_err().contains("no key"),
+                usable(std::slice::from_ref(&key))
+                    .unwrap_err()
+                    .contains("no key"),
                 "{key}"
             );
         }

@@ -32,7 +32,7 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            refresh: Duration::from_mins(15),
+            refresh: Duration::from_secs(15 * 60),
             refresh_min: Duration::from_secs(30),
         }
     }
@@ -111,9 +111,10 @@ impl RemoteKeys {
         self.state().keys
     }
 
-    /// Whether the last fetch brought them.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.state().fresh
+    /// Whether they have been fetched so lately that nothing newer can be known: what they do not hold does not exist.
+    pub(super) fn are_fresh(&self) -> bool {
+        let state = self.state();
+        state.fresh && self.just_tried(&state)
     }
 
     /// Takes over what these have fetched, if they are of the same URL: a changed file is no reason to be without keys.
@@ -126,17 +127,19 @@ impl RemoteKeys {
     /// Asks for a fetch and waits for its end, unless one has just been.
     pub(super) async fn look_again(&self) {
         let mut rounds = self.0.rounds.subscribe();
-        let just_been = self
-            .state()
-            .tried
-            .is_some_and(|tried| tried.elapsed() < self.0.pace.refresh_min);
-        if just_been {
+        if self.just_tried(&self.state()) {
             return;
         }
         self.0.wanted.notify_one();
         if timeout(PATIENCE, rounds.changed()).await.is_err() {
             tracing::debug!(url = %self.0.url, "an issuer's keys did not come in time");
         }
+    }
+
+    fn just_tried(&self, state: &State) -> bool {
+        state
+            .tried
+            .is_some_and(|tried| tried.elapsed() < self.0.pace.refresh_min)
     }
 
     fn state(&self) -> State {
@@ -188,7 +191,7 @@ impl RemoteKeys {
                 self.0.wanted.notified().await;
             };
             // After a failure again as soon as is allowed.
-            let longest = if self.is_fresh() {
+            let longest = if self.state().fresh {
                 pace.refresh
             } else {
                 pace.refresh_min
@@ -270,20 +273,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failed_fetch_keeps_the_keys_and_is_not_repeated_at_once() {
         let keys = keys("https://issuer.example/keys").unwrap();
-        assert!(!keys.is_fresh());
+        assert!(!keys.are_fresh());
         let begun = Instant::now();
         keys.look_again().await;
         assert_eq!(begun.elapsed(), PATIENCE, "nobody fetches: the wait ends");
         let set = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","y":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]}"#;
         keys.settle(KeySet::public(set.as_bytes()).map_err(FetchError::from));
-        assert!(keys.is_fresh());
+        assert!(keys.are_fresh());
         let begun = Instant::now();
         keys.look_again().await;
         assert_eq!(begun.elapsed(), Duration::ZERO, "just fetched");
+        // Later, an unknown key may be a new one again; while the issuer does not answer nobody knows.
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(!keys.are_fresh());
+        keys.look_again().await;
+        assert!(!keys.are_fresh());
         keys.settle(Err(FetchError::TooLong));
         let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
         header.kid = Some("k".into());
-        assert!(!keys.is_fresh());
+        assert!(!keys.are_fresh());
         assert_eq!(keys.current().matching(&header).count(), 1);
         // Another reader of the same URL begins with them.
         let other = self::keys("https://issuer.example/keys").unwrap();

@@ -34,7 +34,7 @@ fn expected() -> Expected {
         audiences: vec!["kpiline".into()],
         claims: Vec::new(),
         scopes: Vec::new(),
-        leeway: Duration::from_mins(1),
+        leeway: Duration::from_secs(60),
     }
 }
 

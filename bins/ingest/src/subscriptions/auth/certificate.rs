@@ -15,7 +15,7 @@
 //! ```
 
 use super::super::Reader;
-use super::owned;
+use super::{Noted, owned};
 use crate::auth::client_certificate::{Allowed, Assertion, ClientCertificate, fingerprint_bytes};
 use crate::auth::digests::Digests;
 use hyper::header::HeaderName;
@@ -106,7 +106,7 @@ impl Reader<'_> {
         let fingerprint = self.optional_header(section, "fingerprint_header");
         let subject = self.optional_header(section, "subject_header");
         let uri = self.optional_header(section, "uri_header");
-        let (fingerprint, subject, uri) = (fingerprint?, subject?, uri?);
+        let (fingerprint, subject, uri) = (fingerprint.ok()?, subject.ok()?, uri.ok()?);
         if fingerprint.is_none() && subject.is_none() && uri.is_none() {
             self.file.problem(
                 section.at,
@@ -115,22 +115,23 @@ impl Reader<'_> {
             return None;
         }
         Some(Assertion::Headers {
-            verified: verified?,
+            verified: verified.ok()?,
             fingerprint,
             subject,
             uri,
         })
     }
 
-    fn verified(&mut self, section: Section<'_>) -> Option<Option<(HeaderName, String)>> {
+    fn verified(&mut self, section: Section<'_>) -> Result<Option<(HeaderName, String)>, Noted> {
         if !section.table.contains_key("verified") {
-            return Some(None);
+            return Ok(None);
         }
-        let verified = self.file.section(section, "verified")?;
+        let verified = self.file.section(section, "verified").ok_or(Noted)?;
         self.file.only(verified, &["header", "value"]);
         let header = self.required_header(verified, "header");
         let value = self.file.required(verified, "value");
-        Some(Some((header?, value?.0.to_owned())))
+        let (header, (value, _)) = header.zip(value).ok_or(Noted)?;
+        Ok(Some((header, value.to_owned())))
     }
 
     fn forwarded(&mut self, section: Section<'_>) -> Option<Assertion> {
@@ -145,12 +146,13 @@ impl Reader<'_> {
         let forwarded = self.file.section(section, "forwarded")?;
         self.file.only(forwarded, &["header", "from_end"]);
         let header = self.optional_header(forwarded, "header");
-        let from_end = match forwarded.table.contains_key("from_end") {
-            true => self.file.number(forwarded, "from_end", 1..9),
-            false => Some(1),
+        let from_end = if forwarded.table.contains_key("from_end") {
+            self.file.number(forwarded, "from_end", 1..9)
+        } else {
+            Some(1)
         };
         Some(Assertion::Forwarded {
-            header: header?.unwrap_or(FORWARDED),
+            header: header.ok()?.unwrap_or(FORWARDED),
             from_end: usize::try_from(from_end?).ok()?,
         })
     }

@@ -15,6 +15,7 @@
 //! ```
 
 use super::super::Reader;
+use super::Noted;
 use crate::auth::Way;
 use crate::auth::digests::Digests;
 use crate::auth::header::ConstantHeader;
@@ -68,7 +69,7 @@ impl Reader<'_> {
         let encoding = self.encoding(signature);
         let prefix = self.prefix(signature);
         let secrets = self.secrets(signature);
-        let header = header?.unwrap_or(SIGNATURE_HEADER);
+        let header = header.ok()?.unwrap_or(SIGNATURE_HEADER);
         let (encoding, secrets) = (encoding?, secrets?);
         match scheme? {
             OldScheme::Hmac => {
@@ -124,19 +125,19 @@ impl Reader<'_> {
         let timestamp = self.timestamp(section);
         let secrets = self.keys(section);
         let signed = match (signed, &timestamp) {
-            (Some((signed, at)), Some(timestamp)) => self
+            (Some((signed, at)), Ok(timestamp)) => self
                 .agree(&signed, at, timestamp.as_ref())
                 .then_some(signed),
             _ => None,
         };
         let scheme = Scheme {
-            header: header?,
+            header: header.ok()?,
             algorithm: algorithm?,
             encoding: encoding?,
             prefix,
             signed: signed?,
             over: over?,
-            timestamp: timestamp?,
+            timestamp: timestamp.ok()?,
         };
         Hmac::new(scheme, &secrets?)
     }
@@ -189,12 +190,11 @@ impl Reader<'_> {
         }
     }
 
-    /// The outer `None` after noting what is wrong.
-    fn timestamp(&mut self, section: Section<'_>) -> Option<Option<Timestamp>> {
+    fn timestamp(&mut self, section: Section<'_>) -> Result<Option<Timestamp>, Noted> {
         if !section.table.contains_key("timestamp") {
-            return Some(None);
+            return Ok(None);
         }
-        let table = self.file.section(section, "timestamp")?;
+        let table = self.file.section(section, "timestamp").ok_or(Noted)?;
         self.file
             .only(table, &["header", "prefix", "unit", "tolerance", "future"]);
         let header = self.required_header(table, "header");
@@ -212,19 +212,19 @@ impl Reader<'_> {
         let future = self.file.duration(table, "future");
         let wrong = |key: &str, found: bool| table.table.contains_key(key) && !found;
         if wrong("tolerance", tolerance.is_some()) || wrong("future", future.is_some()) {
-            return None;
+            return Err(Noted);
         }
         if future.is_some() && tolerance.is_none() {
             self.file.problem(
                 table.at,
                 "`future` has a meaning only with `tolerance`: without it any age will do",
             );
-            return None;
+            return Err(Noted);
         }
-        Some(Some(Timestamp {
-            header: header?,
+        Ok(Some(Timestamp {
+            header: header.ok_or(Noted)?,
             prefix,
-            unit: unit?,
+            unit: unit.ok_or(Noted)?,
             tolerance,
             future: future.unwrap_or(FUTURE_DEFAULT),
         }))

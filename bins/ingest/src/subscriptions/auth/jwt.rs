@@ -21,9 +21,9 @@ use std::time::Duration;
 use url::Url;
 
 /// How far clocks may be apart where nothing is configured.
-const LEEWAY_DEFAULT: Duration = Duration::from_mins(1);
+const LEEWAY_DEFAULT: Duration = Duration::from_secs(60);
 /// The most that can be configured: beyond, an expired token is simply taken.
-const LEEWAY_MAX: Duration = Duration::from_mins(15);
+const LEEWAY_MAX: Duration = Duration::from_secs(15 * 60);
 
 impl Reader<'_> {
     pub(super) fn jwt(&mut self, section: Section<'_>) -> Option<Jwt> {
@@ -170,9 +170,12 @@ impl Reader<'_> {
 
     fn pace(&mut self, keys: Section<'_>) -> Option<Pace> {
         let default = Pace::default();
-        let mut read = |key, default| match keys.table.contains_key(key) {
-            true => self.file.duration(keys, key),
-            false => Some(default),
+        let mut read = |key, default| {
+            if keys.table.contains_key(key) {
+                self.file.duration(keys, key)
+            } else {
+                Some(default)
+            }
         };
         let refresh = read("refresh", default.refresh);
         let refresh_min = read("refresh_min", default.refresh_min);
