@@ -128,9 +128,13 @@ impl Authentication {
 
     /// What the head decides. Waits, at most some seconds, where a token names a key that an issuer has not yet been asked for.
     pub async fn admit(&self, request: &Request<'_>) -> Result<Admission<'_>, Reason> {
+        let decided = self.decide(request);
+        if !matches!(decided, Err(Reason::KeysUnavailable)) {
+            return decided;
+        }
         for way in &self.ways {
             if let Way::Jwt(way) = way {
-                way.prepare(request.headers).await;
+                way.look_again(request.headers).await;
             }
         }
         self.decide(request)

@@ -13,6 +13,7 @@ pub use remote::{Pace, RemoteKeys, keep};
 use super::authorization::credentials;
 use super::reason::Reason;
 use hyper::HeaderMap;
+use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 use serde_json::{Map, Value};
@@ -57,16 +58,11 @@ impl Jwt {
         (!expected.issuers.is_empty() && !anybody).then_some(Self { keys, expected })
     }
 
-    /// Has the issuer's keys fetched if a token names one that is not known. Waits at most some seconds.
-    pub(super) async fn prepare(&self, headers: &HeaderMap) {
-        let Keys::Remote(remote) = &self.keys else {
-            return;
-        };
-        let unknown = credentials(headers, "Bearer").any(|token| {
-            decode_header(token)
-                .is_ok_and(|header| remote.current().matching(&header).next().is_none())
-        });
-        if unknown {
+    /// Has the issuer's keys fetched if one of his tokens names one that is not known. Waits at most some seconds.
+    pub(super) async fn look_again(&self, headers: &HeaderMap) {
+        if let Keys::Remote(remote) = &self.keys
+            && self.check(headers) == Err(Reason::KeysUnavailable)
+        {
             remote.look_again().await;
         }
     }
@@ -112,9 +108,24 @@ impl Jwt {
             }
         }
         match &self.keys {
-            Keys::Remote(remote) if !known && !remote.are_fresh() => Err(Reason::KeysUnavailable),
+            Keys::Remote(remote) if !known && !remote.are_fresh() && self.is_claimed(token) => {
+                Err(Reason::KeysUnavailable)
+            }
             _ => Err(Reason::Forged),
         }
+    }
+
+    /// Whether the token says that it is of an issuer of ours. Nothing proves it: it only spares the issuer questions about the
+    /// tokens of others.
+    fn is_claimed(&self, token: &[u8]) -> bool {
+        let claims: Result<Map<String, Value>, _> = insecure_decode_claims(token);
+        let Ok(claims) = claims else {
+            return false;
+        };
+        let stated = claims.get("iss").map(texts).unwrap_or_default();
+        stated
+            .iter()
+            .any(|issuer| self.expected.issuers.contains(issuer))
     }
 
     fn validation(&self, algorithm: jsonwebtoken::Algorithm) -> Validation {

@@ -18,6 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// A secret of every way, to be looked for where it must not be.
 const PLANTED: &str = "hunter2-hunter2-hunter2-hunter2-!";
 
+/// Where to, with which headers, and the status and word of the answer.
+type Case<'a> = (&'a str, Vec<(&'a str, &'a str)>, u16, &'a str);
+
 /// Writes a subscription at `/hooks/NAME` for each of these.
 fn write(line: &Line, subscriptions: &[(&str, &str)]) {
     let mut text = "version = 1\n".to_owned();
@@ -200,7 +203,7 @@ async fn each_way_lets_the_right_in_and_nobody_else() {
         token("kpiline", now() - 3600),
         token("others", now() + 60),
     );
-    let cases: Vec<(&str, Vec<(&str, &str)>, u16, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("old", vec![(signature, &own)], 202, ""),
         ("old", vec![(signature, &other)], 401, "forged"),
         ("old", vec![], 401, "unsigned"),

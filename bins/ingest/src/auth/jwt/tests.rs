@@ -259,8 +259,13 @@ fn an_unknown_key_of_an_issuer_that_is_away_is_temporary() {
     let value = format!("Bearer {ES256}");
     headers.insert("authorization", value.parse().unwrap());
     assert_eq!(way.check(&headers), Err(Reason::KeysUnavailable));
-    headers.insert("authorization", "Bearer no.token.this".parse().unwrap());
-    assert_eq!(way.check(&headers), Err(Reason::Forged));
+    let mut foreign = claims();
+    foreign["iss"] = "https://other.example".into();
+    let foreign = format!("Bearer {}", own(&foreign));
+    for value in ["Bearer no.token.this", &foreign] {
+        headers.insert("authorization", value.parse().unwrap());
+        assert_eq!(way.check(&headers), Err(Reason::Forged), "{value}");
+    }
     headers.clear();
     assert_eq!(way.check(&headers), Err(Reason::Unsigned));
 }
