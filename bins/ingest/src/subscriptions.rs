@@ -15,7 +15,7 @@
 //! secrets = [{ file = "secret-new" }, { env = "SECRET_OLD" }, "a value, for tests only"]
 //! ```
 //!
-//! Other ways than a signature are a `[[subscription.auth]]` each, see [`auth`].
+//! Other ways than a signature are a `[[subscription.auth]]` each, see `subscriptions/auth.rs`.
 
 mod auth;
 mod secrets;
