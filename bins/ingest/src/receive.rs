@@ -1,8 +1,9 @@
 //! *receive*: HTTP in, broker messages out, 2xx only after the broker's confirm. Needs no PostgreSQL.
 //!
-//! A request passes these steps: [`decision`] looks at its head, [`body`] reads it within limits, the subscription's verifier
-//! looks at the raw bytes, [`handler`] puts it into the inbox and waits. [`publisher`] empties the inbox: what arrived
-//! together shares one message ([`batch`]) and one confirm; bodies that came before ([`seen`]) wait in a lane of their own ([`lanes`]).
+//! A request passes these steps: [`decision`] looks at its head, then [`auth`](crate::auth) at whatever proves its sender, [`body`]
+//! reads it within limits, a signature is verified over the raw bytes, [`handler`] puts it into the inbox and waits. [`publisher`]
+//! empties the inbox: what arrived together shares one message ([`batch`]) and one confirm; bodies that came before ([`seen`]) wait in a
+//! lane of their own ([`lanes`]).
 
 pub mod answer;
 pub mod batch;

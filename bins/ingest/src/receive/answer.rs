@@ -68,7 +68,7 @@ fn body(refusal: &Refusal) -> Bytes {
 fn retry_after(reason: Unavailable) -> u16 {
     match reason {
         Unavailable::Overloaded | Unavailable::Stopping => 1,
-        Unavailable::BrokerGone | Unavailable::NotConfirmed => 5,
+        Unavailable::BrokerGone | Unavailable::NotConfirmed | Unavailable::KeysUnavailable => 5,
         Unavailable::BrokerBlocked | Unavailable::BrokerRefused => 10,
     }
 }

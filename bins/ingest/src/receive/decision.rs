@@ -1,6 +1,7 @@
 //! What a request's head alone decides. Pure: no body, no I/O.
 
 use super::route::{Route, Routes};
+use crate::auth::Reason;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
@@ -22,10 +23,8 @@ pub enum Refusal {
         /// The limit in bytes.
         limit: usize,
     },
-    /// There is no signature.
-    Unsigned,
-    /// No signature matches.
-    Forged,
+    /// The sender has not proved who he is.
+    Unauthenticated(Reason),
     /// The head or the body did not arrive in time.
     TooSlow,
     /// The body broke off or was not framed as announced.
@@ -45,6 +44,8 @@ pub enum Unavailable {
     BrokerRefused,
     /// The broker did not confirm in time.
     NotConfirmed,
+    /// The keys that the sender's token is verified with cannot be had.
+    KeysUnavailable,
     /// Too many deliveries or bytes are waiting here already.
     Overloaded,
     /// This process is stopping.
@@ -59,14 +60,14 @@ impl Refusal {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unsigned | Self::Forged => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    /// The word for it: the `error` member of the answer and the label of the metric.
+    /// The word for it: the `error` member of the answer.
     pub fn word(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
@@ -74,8 +75,7 @@ impl Refusal {
             Self::ContentType => "unsupported_content_type",
             Self::ContentEncoding => "unsupported_content_encoding",
             Self::TooLarge { .. } => "too_large",
-            Self::Unsigned => "unsigned",
-            Self::Forged => "forged",
+            Self::Unauthenticated(reason) => reason.word(),
             Self::TooSlow => "too_slow",
             Self::Broken => "broken_body",
             Self::Unavailable(reason) => match reason {
@@ -83,9 +83,18 @@ impl Refusal {
                 Unavailable::BrokerBlocked => "broker_blocked",
                 Unavailable::BrokerRefused => "broker_refused",
                 Unavailable::NotConfirmed => "not_confirmed",
+                Unavailable::KeysUnavailable => Reason::KeysUnavailable.word(),
                 Unavailable::Overloaded => "overloaded",
                 Unavailable::Stopping => "stopping",
             },
+        }
+    }
+
+    /// The label of the metric: mostly the same word. What is not for the sender to know is.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(reason) => reason.label(),
+            other => other.word(),
         }
     }
 
@@ -100,8 +109,7 @@ impl Refusal {
             }
             Self::ContentEncoding => "send the body uncompressed".to_owned(),
             Self::TooLarge { limit } => format!("the body may have at most {limit} bytes"),
-            Self::Unsigned => "the signature header is missing".to_owned(),
-            Self::Forged => "no signature matches the body and a valid secret".to_owned(),
+            Self::Unauthenticated(reason) => reason.detail().to_owned(),
             Self::TooSlow => "the request did not arrive completely in time".to_owned(),
             Self::Broken => "the body ended early or was not framed as announced".to_owned(),
             Self::Unavailable(_) => "nothing was stored; send the same delivery again".to_owned(),
@@ -109,15 +117,13 @@ impl Refusal {
     }
 
     /// Every refusal, for tests and for the metrics that exist from the start.
-    pub fn all() -> [Self; 15] {
-        [
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![
             Self::NotFound,
             Self::Method,
             Self::ContentType,
             Self::ContentEncoding,
             Self::TooLarge { limit: 0 },
-            Self::Unsigned,
-            Self::Forged,
             Self::TooSlow,
             Self::Broken,
             Self::Unavailable(Unavailable::BrokerGone),
@@ -126,13 +132,23 @@ impl Refusal {
             Self::Unavailable(Unavailable::NotConfirmed),
             Self::Unavailable(Unavailable::Overloaded),
             Self::Unavailable(Unavailable::Stopping),
-        ]
+        ];
+        all.extend(Reason::ALL.map(Self::from));
+        all
     }
 }
 
-/// Decides on a request's head: the subscription it is for, or the first reason against it.
-///
-/// An unsigned request is refused here, before a byte of its body costs memory.
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            // Temporary, and ours: the sender should try again.
+            Reason::KeysUnavailable => Self::Unavailable(Unavailable::KeysUnavailable),
+            reason => Self::Unauthenticated(reason),
+        }
+    }
+}
+
+/// Decides on a request's head: the subscription it is for, or the first reason against it. Who sent it is looked at next.
 pub fn admit<'r>(head: &Parts, routes: &'r Routes) -> Result<&'r Arc<Route>, Refusal> {
     let route = routes.get(head.uri.path()).ok_or(Refusal::NotFound)?;
     if head.method != Method::POST {
@@ -147,9 +163,6 @@ pub fn admit<'r>(head: &Parts, routes: &'r Routes) -> Result<&'r Arc<Route>, Ref
     let limit = route.max_body_bytes;
     if announced(&head.headers).is_some_and(|bytes| bytes > limit as u64) {
         return Err(Refusal::TooLarge { limit });
-    }
-    if !route.verifier.is_signed(&head.headers) {
-        return Err(Refusal::Unsigned);
     }
     Ok(route)
 }

@@ -8,8 +8,8 @@ use super::lanes::Suspicion;
 use super::route::{LiveRoutes, Route};
 use super::seen::Seen;
 use super::{Limits, body};
+use crate::auth::{self, Admission, Bodies};
 use crate::clock::now;
-use crate::signature::Finding;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
@@ -21,6 +21,7 @@ use runtime::Metrics;
 use runtime::metrics::{Counter, CounterHandle, Histogram, HistogramHandle};
 use schema::{CorrelationId, DeliveryId, RawDelivery};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -87,7 +88,7 @@ impl Handler {
             suspects: metrics.counter(Counter::IngestSuspects, &[]),
             refused: Refusal::all()
                 .iter()
-                .map(|refusal| (refusal.word(), counter(refusal.word())))
+                .map(|refusal| (refusal.label(), counter(refusal.label())))
                 .collect(),
             receive: metrics.histogram(Histogram::IngestReceive, &[]),
         };
@@ -103,8 +104,9 @@ impl Handler {
 
     /// Counts a refusal made outside a request.
     pub fn count(&self, refusal: &Refusal) {
-        let word = refusal.word();
-        if let Some((_, counter)) = self.counters.refused.iter().find(|(name, _)| *name == word) {
+        let label = refusal.label();
+        let mut counters = self.counters.refused.iter();
+        if let Some((_, counter)) = counters.find(|(name, _)| *name == label) {
             counter.inc();
         }
     }
@@ -129,7 +131,7 @@ impl Handler {
                 tracing::debug!(
                     correlation = correlation.as_str(),
                     path = head.uri.path(),
-                    reason = refusal.word(),
+                    reason = refusal.label(),
                     "refused a delivery"
                 );
                 let unread = !body.is_end_stream();
@@ -152,13 +154,18 @@ impl Handler {
     ) -> Result<(), Refusal> {
         let routes = self.routes.current();
         let route = admit(head, &routes)?;
+        let asked = auth::Request {
+            headers: &head.headers,
+            peer: head.extensions.get().map(|Peer(address)| *address),
+            now: now(),
+        };
+        // Who shows nothing is refused here, before a byte of his body costs memory.
+        let admission = route.authentication.admit(&asked).await?;
         let mut hold = self.budget.hold();
         let deadline = begun + self.limits.body_timeout;
         let bytes = body::read(body, route.max_body_bytes, deadline, &mut hold).await?;
-        match route.verifier.check(&head.headers, &bytes) {
-            Finding::Genuine => {}
-            Finding::Unsigned => return Err(Refusal::Unsigned),
-            Finding::Forged => return Err(Refusal::Forged),
+        if let Admission::AfterBody(pending) = admission {
+            pending.verify(&asked, Bodies::same(&bytes))?;
         }
         let fingerprint = self.seen.fingerprint(&route.name, &bytes);
         let suspect = self.seen.is_known(fingerprint);
@@ -237,16 +244,21 @@ fn correlation(headers: &HeaderMap, id: DeliveryId) -> CorrelationId {
     )
 }
 
-/// The handler as hyper calls it.
+/// Who is at the other end of a request's connection: an extension of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// The handler as hyper calls it for one connection.
 #[derive(Debug, Clone)]
-pub struct Endpoint(pub Arc<Handler>);
+pub struct Endpoint(pub Arc<Handler>, pub Peer);
 
 impl Service<Request<Incoming>> for Endpoint {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.1);
         let handler = Arc::clone(&self.0);
         Box::pin(async move { Ok(handler.answer(request).await) })
     }

@@ -1,6 +1,6 @@
 //! Paths to subscriptions, prepared once so that a request finds everything it needs with one look-up.
 
-use crate::signature::Verifier;
+use crate::auth::Authentication;
 use crate::subscriptions::Subscriptions;
 use schema::{BodyFormat, SubscriptionName, TenantId};
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ pub struct Route {
     pub tenant: TenantId,
     /// How bodies are read, later.
     pub format: BodyFormat,
-    /// The signature check.
-    pub verifier: Verifier,
+    /// How deliveries prove to be genuine.
+    pub authentication: Authentication,
     /// The largest body taken.
     pub max_body_bytes: usize,
 }
@@ -26,14 +26,14 @@ pub struct Route {
 pub struct Routes(HashMap<String, Arc<Route>>);
 
 impl Routes {
-    /// Prepares the subscriptions. Those without a verifier have no path: they could not be checked.
+    /// Prepares the subscriptions. Those without authentication have no path: they could not be checked.
     pub fn new(subscriptions: Subscriptions) -> Self {
         let routes = subscriptions.list.into_iter().filter_map(|found| {
             let route = Route {
                 name: found.name,
                 tenant: found.tenant,
                 format: found.format,
-                verifier: found.verifier?,
+                authentication: found.authentication?,
                 max_body_bytes: found.max_body_bytes,
             };
             Some((found.path, Arc::new(route)))
@@ -81,23 +81,19 @@ impl LiveRoutes {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::signature::{Encoding, Scheme};
+    use crate::auth::hmac::{Hmac, Scheme};
+    use crate::auth::{Require, Way};
     use hyper::header::HeaderName;
 
     /// One subscription at `/hooks/one`, 100 bytes at most, secret `s`.
     pub(crate) fn routes() -> Routes {
-        let verifier = Verifier::new(
-            HeaderName::from_static("x-genesys-signature"),
-            Scheme::HmacSha256,
-            Encoding::Hex,
-            None,
-            &[b"s".to_vec()],
-        );
+        let scheme = Scheme::plain(HeaderName::from_static("x-genesys-signature"));
+        let way = Way::Hmac(Hmac::new(scheme, &[b"s".to_vec()]).unwrap());
         let route = Route {
             name: "one".into(),
             tenant: "acme".into(),
             format: BodyFormat::GenesysWebhook,
-            verifier: verifier.unwrap(),
+            authentication: Authentication::new(vec![way], Require::Any).unwrap(),
             max_body_bytes: 100,
         };
         Routes(HashMap::from([("/hooks/one".to_owned(), Arc::new(route))]))

@@ -3,7 +3,7 @@
 use super::Limits;
 use super::answer::refused_raw;
 use super::decision::{Refusal, Unavailable};
-use super::handler::{Endpoint, Handler};
+use super::handler::{Endpoint, Handler, Peer};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use runtime::chain;
@@ -43,8 +43,8 @@ pub async fn serve(
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, mostly: wait until some are free again.
                 tracing::warn!(error = %chain(&error), "could not accept a connection");
@@ -53,7 +53,7 @@ pub async fn serve(
             }
         };
         if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            let endpoint = Endpoint(Arc::clone(&handler));
+            let endpoint = Endpoint(Arc::clone(&handler), Peer(peer.ip()));
             let (http, stop) = (http.clone(), stop.clone());
             tokio::spawn(async move {
                 connection(http, stream, endpoint, stop).await;
