@@ -1,5 +1,7 @@
 //! This binary's flags, and what they mean once checked.
 
+pub mod tls;
+
 use crate::subscriptions::{self, Secrets, Subscriptions};
 use crate::{normalise, receive};
 use adapter::{Mapping, Mappings};
@@ -143,7 +145,8 @@ struct SubscriptionsArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Receiving")]
 struct ReceiveArgs {
-    /// Where deliveries are taken; port 0 takes a free one and logs it. Put a TLS proxy before it
+    /// Where deliveries are taken; port 0 takes a free one and logs it. Put a TLS proxy before it, or
+    /// give it --http-tls-certificate
     #[arg(
         long,
         env = "KPILINE_HTTP_LISTEN",
@@ -206,6 +209,9 @@ struct ReceiveArgs {
         value_name = "COUNT"
     )]
     receive_in_flight: usize,
+
+    #[command(flatten)]
+    tls: tls::TlsArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -280,6 +286,8 @@ pub struct ReceiveConfig {
     pub listen: SocketAddr,
     /// Limits.
     pub limits: receive::Limits,
+    /// TLS, where it is not left to a proxy.
+    pub tls: Option<tls::TlsConfig>,
 }
 
 /// Checked settings of the role `normalise`.
@@ -394,6 +402,7 @@ fn resolve(
             subscriptions,
             listen: args.http_listen,
             limits: args.resolve(&mut problems),
+            tls: args.tls.resolve(&mut problems),
         })
     });
     let normalise =

@@ -1,19 +1,29 @@
 //! *receive*: HTTP in, broker messages out, 2xx only after the broker's confirm. Needs no PostgreSQL.
 //!
-//! A request passes these steps: [`decision`] looks at its head, [`body`] reads it within limits, the subscription's verifier
-//! looks at the raw bytes, [`handler`] puts it into the inbox and waits. [`publisher`] empties the inbox: what arrived
-//! together shares one message ([`batch`]) and one confirm.
+//! A request passes these steps: [`decision`] looks at its head, [`gate`] at what its subscription may still take, [`body`] reads it
+//! within limits, the subscription's verifier looks at the raw bytes, [`inflate`] and [`content`] take it out of what it is wrapped in,
+//! [`handler`] puts it into the inbox and waits. [`publisher`] empties the inbox: what arrived together shares one message ([`batch`])
+//! and one confirm. [`server`] and [`connection`] are what is below: TLS ([`tls`]), HTTP/1.1 and HTTP/2. What platforms ask before
+//! they send is [`handshake`].
 
 pub mod answer;
 pub mod batch;
 pub mod body;
 pub mod budget;
+pub mod coding;
+pub mod connection;
+pub mod content;
 pub mod decision;
+pub mod gate;
 pub mod handler;
+pub mod handshake;
+pub mod inflate;
 pub mod publisher;
 pub mod reload;
 pub mod route;
 pub mod server;
+pub mod tls;
+pub mod wire;
 
 use std::time::Duration;
 

@@ -15,6 +15,10 @@
 //! secrets = [{ file = "secret-new" }, { env = "SECRET_OLD" }, "a value, for tests only"]
 //! ```
 
+pub mod transport;
+
+pub use transport::Transport;
+
 use crate::signature::{Encoding, Scheme, Verifier};
 use hyper::header::HeaderName;
 use runtime::toml_file::{Section, TomlFile};
@@ -64,6 +68,8 @@ pub struct Subscription {
     pub verifier: Option<Verifier>,
     /// The largest body taken.
     pub max_body_bytes: usize,
+    /// How its deliveries travel.
+    pub transport: Transport,
 }
 
 /// The whole file.
@@ -172,19 +178,18 @@ impl Reader<'_> {
     }
 
     fn subscription(&mut self, section: Section<'_>) {
-        self.file.only(
-            section,
-            &[
-                "name",
-                "path",
-                "tenant",
-                "format",
-                "mapping",
-                "zone",
-                "max_body_bytes",
-                "signature",
-            ],
-        );
+        let known = [
+            "name",
+            "path",
+            "tenant",
+            "format",
+            "mapping",
+            "zone",
+            "max_body_bytes",
+            "signature",
+        ];
+        self.file
+            .only(section, &[&known[..], &transport::SETTINGS].concat());
         let name = self.name(section, "name");
         if let Some((name, at)) = name
             && !self.names.insert(name.to_owned())
@@ -200,6 +205,7 @@ impl Reader<'_> {
             .number(section, "max_body_bytes", 1..BODY_BYTES_MAX + 1)
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(BODY_BYTES_DEFAULT);
+        let transport = self.transport(section, max_body_bytes);
         let verifier = match self.secrets {
             Secrets::Required => self.signature(section).map(Some),
             Secrets::NotNeeded => Some(None),
@@ -216,6 +222,7 @@ impl Reader<'_> {
             format,
             verifier,
             max_body_bytes,
+            transport,
         });
     }
 
@@ -373,7 +380,7 @@ impl Reader<'_> {
         };
         self.file.only(
             signature,
-            &["header", "scheme", "encoding", "prefix", "secrets"],
+            &["header", "scheme", "encoding", "over", "prefix", "secrets"],
         );
         let header = match self.file.text(signature, "header") {
             None if signature.table.contains_key("header") => None,

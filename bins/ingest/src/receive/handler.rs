@@ -1,24 +1,34 @@
-//! One request: admit, read, verify, hand over, wait for the confirm, answer.
+//! One request: admit, read, verify, undo what it is wrapped in, hand over, wait for the confirm, answer.
+//!
+//! What is published and logged is the plain body: what the sender said, without the codings and the form it travelled in. Nothing
+//! downstream needs a decompressor, one event has one content digest however its sender compresses it, and what rests in the quarantine
+//! can be read. The signature is checked here, over the bytes that the subscription says, and nobody checks it again.
 
-use super::answer::{CORRELATION_HEADER, accepted, refused};
+use super::answer::{CORRELATION_HEADER, accepted, greeted, nothing, refused};
 use super::batch::Weigh;
 use super::budget::{Budget, Hold};
-use super::decision::{Refusal, Unavailable, admit};
+use super::coding::Class;
+use super::content::{self, Content};
+use super::decision::{Admitted, Post, Refusal, Unavailable, admit};
+use super::handshake::Greeting;
+use super::inflate::Inflater;
 use super::route::{LiveRoutes, Route};
 use super::{Limits, body};
 use crate::clock::now;
 use crate::signature::Finding;
+use crate::subscriptions::transport::Over;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::EXPECT;
 use hyper::http::request::Parts;
 use hyper::service::Service;
-use hyper::{HeaderMap, Request, Response};
+use hyper::{HeaderMap, Request, Response, Version};
 use runtime::Metrics;
-use runtime::metrics::{Counter, CounterHandle, Histogram, HistogramHandle};
+use runtime::metrics::{Counter, CounterHandle, Gauge, Histogram, HistogramHandle};
 use schema::{CorrelationId, DeliveryId, RawDelivery};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -50,13 +60,28 @@ pub struct Handler {
     routes: LiveRoutes,
     inbox: mpsc::Sender<Waiting>,
     budget: Budget,
+    inflater: Inflater,
     limits: Limits,
     counters: Counters,
+}
+
+/// What became of a request that was not refused.
+enum Outcome {
+    /// Stored.
+    Accepted,
+    /// Genuine, and nothing in it.
+    Nothing,
+    /// A handshake, answered.
+    Greeted(Greeting),
 }
 
 #[derive(Debug)]
 struct Counters {
     accepted: CounterHandle,
+    nothing: CounterHandle,
+    greeted: CounterHandle,
+    /// Accepted bodies by protocol (HTTP/2 last) and class of coding.
+    bodies: [[CounterHandle; Class::ALL.len()]; 2],
     refused: Vec<(&'static str, CounterHandle)>,
     receive: HistogramHandle,
 }
@@ -72,6 +97,14 @@ impl Handler {
         let counter = |word| metrics.counter(Counter::IngestDeliveries, &[("outcome", word)]);
         let counters = Counters {
             accepted: counter("accepted"),
+            nothing: counter("nothing"),
+            greeted: counter("handshake"),
+            bodies: ["http1", "http2"].map(|protocol| {
+                Class::ALL.map(|class| {
+                    let labels = [("protocol", protocol), ("encoding", class.word())];
+                    metrics.counter(Counter::IngestBodies, &labels)
+                })
+            }),
             refused: Refusal::all()
                 .iter()
                 .map(|refusal| (refusal.word(), counter(refusal.word())))
@@ -81,7 +114,12 @@ impl Handler {
         Self {
             routes,
             inbox,
-            budget: Budget::new(limits.memory_max),
+            budget: Budget::shown(
+                limits.memory_max,
+                metrics.gauge(Gauge::ReceiveMemoryBytes, &[]),
+                metrics.gauge(Gauge::ReceiveMemoryPeakBytes, &[]),
+            ),
+            inflater: Inflater::new(),
             limits,
             counters,
         }
@@ -96,7 +134,7 @@ impl Handler {
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
         let begun = Instant::now();
         let (head, mut body) = request.into_parts();
         let id = DeliveryId::generate();
@@ -105,10 +143,18 @@ impl Handler {
             .receive(begun, &head, &mut body, id, &correlation)
             .await
         {
-            Ok(()) => {
+            Ok(Outcome::Accepted) => {
                 self.counters.accepted.inc();
                 self.counters.receive.observe(begun.elapsed().as_secs_f64());
                 accepted(correlation.as_str())
+            }
+            Ok(Outcome::Nothing) => {
+                self.counters.nothing.inc();
+                nothing(correlation.as_str())
+            }
+            Ok(Outcome::Greeted(greeting)) => {
+                self.counters.greeted.inc();
+                greeted(greeting, correlation.as_str())
             }
             Err(refusal) => {
                 self.count(&refusal);
@@ -116,9 +162,11 @@ impl Handler {
                     correlation = correlation.as_str(),
                     path = head.uri.path(),
                     reason = refusal.word(),
+                    %peer,
                     "refused a delivery"
                 );
-                let unread = !body.is_end_stream();
+                // HTTP/2 resets the one stream that is not wanted; in HTTP/1.1 the connection has to end with the request.
+                let unread = !body.is_end_stream() && head.version < Version::HTTP_2;
                 // A sender that waits for "100 Continue" has not begun: there is nothing to drain.
                 if unread && refusal != Refusal::TooSlow && !head.headers.contains_key(EXPECT) {
                     tokio::spawn(body::drain(body, begun + self.limits.body_timeout));
@@ -135,25 +183,84 @@ impl Handler {
         body: &mut Incoming,
         id: DeliveryId,
         correlation: &CorrelationId,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Outcome, Refusal> {
         let routes = self.routes.current();
-        let route = admit(head, &routes)?;
-        let mut hold = self.budget.hold();
+        let post = match admit(head, &routes)? {
+            Admitted::Post(post) => post,
+            Admitted::Greeting(greeting) => return Ok(Outcome::Greeted(greeting)),
+        };
+        let route = post.route;
+        let _seat = route.gate.enter(begun.into_std())?;
+        let mut hold = self.budget.hold_within(route.gate.memory());
         let deadline = begun + self.limits.body_timeout;
-        let bytes = body::read(body, route.max_body_bytes, deadline, &mut hold).await?;
-        match route.verifier.check(&head.headers, &bytes) {
-            Finding::Genuine => {}
-            Finding::Unsigned => return Err(Refusal::Unsigned),
-            Finding::Forged => return Err(Refusal::Forged),
+        let wire = body::read(body, route.max_body_bytes, deadline, &mut hold).await?;
+        // The sender's patience begins with his last byte.
+        let due = Instant::now() + self.limits.answer_timeout;
+        let (plain, hold) = self.open(head, &post, wire, hold, due).await?;
+        route.gate.spend(Instant::now().into_std())?;
+        if content::is_nothing(&plain) {
+            return Ok(Outcome::Nothing);
         }
-        let delivery = delivery(route, id, correlation.clone(), bytes);
-        self.hand_over(delivery, hold)
+        if let Some(greeting) = route.transport.handshake.challenge(&plain) {
+            return Ok(Outcome::Greeted(greeting));
+        }
+        let delivery = delivery(route, id, correlation.clone(), plain);
+        self.hand_over(delivery, hold, due)
             .await
-            .map_err(Refusal::Unavailable)
+            .map_err(Refusal::Unavailable)?;
+        let protocol = usize::from(head.version >= Version::HTTP_2);
+        self.counters.bodies[protocol][post.codings.class() as usize].inc();
+        Ok(Outcome::Accepted)
     }
 
-    /// Puts a delivery into the inbox and waits for its fate, within the answer's time limit.
-    async fn hand_over(&self, delivery: RawDelivery, hold: Hold) -> Result<(), Unavailable> {
+    /// Checks that a body is genuine and takes it out of what it is wrapped in; what is signed as it was sent is checked first, so that a
+    /// stranger's is never decompressed.
+    async fn open(
+        &self,
+        head: &Parts,
+        post: &Post<'_>,
+        wire: Bytes,
+        hold: Hold,
+        due: Instant,
+    ) -> Result<(Bytes, Hold), Refusal> {
+        let (route, codings) = (post.route, post.codings);
+        let compressed = codings.class() != Class::Identity;
+        let over_plain = compressed && route.transport.signed_over == Over::Plain;
+        if !over_plain {
+            genuine(route, head, &wire)?;
+        }
+        let (plain, mut hold) = if compressed && !wire.is_empty() {
+            let limit = route.transport.max_inflated_bytes;
+            self.inflater
+                .inflate(wire, codings, limit, hold, due)
+                .await?
+        } else {
+            (wire, hold)
+        };
+        if over_plain {
+            genuine(route, head, &plain)?;
+        }
+        let opened = match post.content {
+            Content::Json => plain,
+            Content::Form => {
+                let form = plain.len();
+                hold.extend(form)?; // the field, decoded, beside the form
+                let payload = content::payload(&plain, &route.transport.form_field);
+                drop(plain);
+                hold.release(form);
+                payload
+            }
+        };
+        Ok((opened, hold))
+    }
+
+    /// Puts a delivery into the inbox and waits for its fate until the answer is due.
+    async fn hand_over(
+        &self,
+        delivery: RawDelivery,
+        hold: Hold,
+        due: Instant,
+    ) -> Result<(), Unavailable> {
         let (reply, fate) = oneshot::channel();
         let waiting = Waiting {
             delivery,
@@ -164,12 +271,21 @@ impl Handler {
             mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
         })?;
-        match timeout_at(Instant::now() + self.limits.answer_timeout, fate).await {
+        match timeout_at(due, fate).await {
             Ok(Ok(fate)) => fate,
             // The publisher ended without an answer: whether the broker has the delivery is not known.
             Ok(Err(_)) => Err(Unavailable::Stopping),
             Err(_) => Err(Unavailable::NotConfirmed),
         }
+    }
+}
+
+/// Whether a signature matches these bytes.
+fn genuine(route: &Route, head: &Parts, bytes: &[u8]) -> Result<(), Refusal> {
+    match route.verifier.check(&head.headers, bytes) {
+        Finding::Genuine => Ok(()),
+        Finding::Unsigned => Err(Refusal::Unsigned),
+        Finding::Forged => Err(Refusal::Forged),
     }
 }
 
@@ -210,9 +326,14 @@ fn correlation(headers: &HeaderMap, id: DeliveryId) -> CorrelationId {
     )
 }
 
-/// The handler as hyper calls it.
+/// The handler as hyper calls it, for one connection.
 #[derive(Debug, Clone)]
-pub struct Endpoint(pub Arc<Handler>);
+pub struct Endpoint {
+    /// The handler.
+    pub handler: Arc<Handler>,
+    /// Who is at the other end: a proxy, mostly.
+    pub peer: IpAddr,
+}
 
 impl Service<Request<Incoming>> for Endpoint {
     type Response = Response<Full<Bytes>>;
@@ -220,8 +341,8 @@ impl Service<Request<Incoming>> for Endpoint {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let handler = Arc::clone(&self.0);
-        Box::pin(async move { Ok(handler.answer(request).await) })
+        let (handler, peer) = (Arc::clone(&self.handler), self.peer);
+        Box::pin(async move { Ok(handler.answer(request, peer).await) })
     }
 }
 

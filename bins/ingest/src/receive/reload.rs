@@ -1,6 +1,7 @@
 //! Reads the subscriptions file again on SIGHUP, and when it or one of its secret files has changed: secrets are rotated without a
 //! restart. A file with problems changes nothing.
 
+use super::Limits;
 use super::route::{LiveRoutes, Routes};
 use crate::subscriptions::{Secrets, Subscriptions, load};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +18,7 @@ pub async fn run(
     file: PathBuf,
     mut subscriptions: Subscriptions,
     routes: LiveRoutes,
+    limits: Limits,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
@@ -36,7 +38,7 @@ pub async fn run(
             Ok(read) => {
                 subscriptions = read;
                 seen = fingerprint(&file, &subscriptions);
-                let fresh = Routes::new(subscriptions.clone());
+                let fresh = Routes::new(subscriptions.clone(), &limits);
                 tracing::info!(
                     subscriptions = fresh.len(),
                     "the subscriptions were read again"
