@@ -140,7 +140,7 @@ async fn start_receive(
             })
         }
     };
-    let server = Server::new(Arc::new(handler), encryption, limits, &service.metrics);
+    let server = Server::new(Arc::new(handler), encryption, &limits, &service.metrics);
     tasks.spawn("receive server", async move {
         server.serve(listener, stop).await
     });

@@ -84,10 +84,9 @@ impl Inflater {
         } else {
             Begun::No(wire, hold)
         };
-        let overloaded = Refusal::Unavailable(Unavailable::Overloaded);
-        let turn = match timeout_at(due, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(Ok(turn)) => turn,
-            _ => return Err(overloaded),
+        let turn = timeout_at(due, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(Refusal::Unavailable(Unavailable::Overloaded));
         };
         let work = tokio::task::spawn_blocking(move || {
             let inflated = match begun {

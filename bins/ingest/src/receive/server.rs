@@ -28,12 +28,12 @@ impl Server {
     pub fn new(
         handler: Arc<Handler>,
         encryption: Option<Encryption>,
-        limits: Limits,
+        limits: &Limits,
         metrics: &Metrics,
     ) -> Self {
         Self {
             handler,
-            connections: Arc::new(Connections::new(encryption, &limits, metrics)),
+            connections: Arc::new(Connections::new(encryption, limits, metrics)),
             connections_max: limits.connections_max,
         }
     }

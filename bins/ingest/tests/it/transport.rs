@@ -1,6 +1,8 @@
 //! How deliveries travel: compressed, chunked, in forms, over HTTP/2, after handshakes, and more of them than one may send.
 
-use crate::line::{Answer, Line, PATH, PATIENCE, SECRET, answer, event, post, post_signed, request, sign};
+use crate::line::{
+    Answer, Line, PATH, PATIENCE, SECRET, answer, event, post, post_signed, request, sign,
+};
 use broker::Queue;
 use bytes::Bytes;
 use flate2::Compression;
@@ -46,7 +48,10 @@ fn brotli(plain: &[u8]) -> Vec<u8> {
 /// The file of [`Line::write_secrets`] with settings of the subscription, and tables behind its signature.
 fn settings(line: &Line, own: &str, tables: &str) {
     let text = std::fs::read_to_string(line.file()).unwrap();
-    let text = text.replace("[subscription.signature]", &format!("{own}\n[subscription.signature]"));
+    let text = text.replace(
+        "[subscription.signature]",
+        &format!("{own}\n[subscription.signature]"),
+    );
     std::fs::write(line.file(), format!("{text}{tables}\n")).unwrap();
 }
 
@@ -76,7 +81,9 @@ async fn bodies(line: &Line, count: usize) -> Vec<Bytes> {
 
 async fn metric(ready: &Ready, series: &str) -> f64 {
     let name = format!("kpiline_{series}");
-    testkit::http::metric(ready.ops_address(), &name).await.unwrap()
+    testkit::http::metric(ready.ops_address(), &name)
+        .await
+        .unwrap()
 }
 
 /// A raw request, answered on a connection that is then closed.
@@ -117,7 +124,10 @@ async fn compressed_bodies_are_stored_plain_whichever_bytes_are_signed() {
     let wire = gzip(&plain);
     for (signed, status) in [(&plain, 202), (&wire, 401)] {
         let signature = sign(SECRET, signed);
-        let headers = [("content-encoding", "gzip"), ("x-genesys-signature", signature.as_str())];
+        let headers = [
+            ("content-encoding", "gzip"),
+            ("x-genesys-signature", signature.as_str()),
+        ];
         let text = request(&headers, &wire);
         let path = format!("POST {PATH} ").into_bytes();
         assert!(text.starts_with(&path));
@@ -129,9 +139,18 @@ async fn compressed_bodies_are_stored_plain_whichever_bytes_are_signed() {
     for body in bodies(&line, wires.len() + 1).await {
         assert!(body == plain, "stored as it was before it was compressed");
     }
-    for (encoding, count) in [("gzip", 2.0), ("deflate", 2.0), ("br", 1.0), ("several", 1.0), ("identity", 1.0)] {
+    for (encoding, count) in [
+        ("gzip", 2.0),
+        ("deflate", 2.0),
+        ("br", 1.0),
+        ("several", 1.0),
+        ("identity", 1.0),
+    ] {
         let series = format!("ingest_bodies_total{{protocol=\"http1\",encoding=\"{encoding}\"}}");
-        assert!((metric(&ready, &series).await - count).abs() < 0.1, "{encoding}");
+        assert!(
+            (metric(&ready, &series).await - count).abs() < 0.1,
+            "{encoding}"
+        );
     }
 }
 
@@ -146,23 +165,36 @@ async fn broken_unknown_and_exploding_bodies_have_their_own_answers() {
     let wire = gzip(event("e").as_bytes());
     let cut = &wire[..wire.len() - 5];
     let truncated = send(http, "gzip", cut, cut).await;
-    assert_eq!((truncated.status, &truncated.body["error"]), (400, &"garbled_body".into()));
+    assert_eq!(
+        (truncated.status, &truncated.body["error"]),
+        (400, &"garbled_body".into())
+    );
 
     let unknown = send(http, "zstd", &wire, &wire).await;
     assert_eq!(unknown.status, 415);
-    assert!(unknown.head.contains("accept-encoding: gzip, deflate, br, identity"));
+    assert!(
+        unknown
+            .head
+            .contains("accept-encoding: gzip, deflate, br, identity")
+    );
 
     // Eight at once, each of which would be 512 MiB.
     let zeros = vec![0; 64 * MIB];
     let bomb = gzip(&zeros).repeat(8);
     assert!(bomb.len() < MIB);
-    let bombs = [("gzip", bomb), ("br", brotli(&zeros)), ("gzip, gzip", gzip(&gzip(&zeros)))];
+    let bombs = [
+        ("gzip", bomb),
+        ("br", brotli(&zeros)),
+        ("gzip, gzip", gzip(&gzip(&zeros))),
+    ];
     drop(zeros);
     let before = metric(&ready, "receive_memory_peak_bytes").await;
     let mut posts = Vec::new();
     for round in 0..8 {
         let (encoding, bomb) = bombs[round % 3].clone();
-        posts.push(tokio::spawn(async move { send(http, encoding, &bomb, &bomb).await }));
+        posts.push(tokio::spawn(async move {
+            send(http, encoding, &bomb, &bomb).await
+        }));
     }
     for posted in posts {
         let exploded = posted.await.unwrap();
@@ -176,8 +208,15 @@ async fn broken_unknown_and_exploding_bodies_have_their_own_answers() {
     let bound = (8 * (MIB + 2 * 2 * MIB + 5 * MIB)) as f64;
     assert!(peak < bound, "{peak}");
     assert!(metric(&ready, "receive_memory_bytes").await.abs() < 0.1);
-    assert_eq!(post_signed(http, event("after").as_bytes()).await.status, 202);
-    assert_eq!(line.broker.depth(Queue::Raw).await, 1, "only the last is stored");
+    assert_eq!(
+        post_signed(http, event("after").as_bytes()).await.status,
+        202
+    );
+    assert_eq!(
+        line.broker.depth(Queue::Raw).await,
+        1,
+        "only the last is stored"
+    );
 }
 
 /// Pitfall 34: chunked and without a length.
@@ -189,7 +228,9 @@ async fn a_length_is_not_needed_and_not_believed() {
     let ready = receive.wait_ready().await;
     let http = ready.http_address();
     let head = |signature: &str| {
-        format!("POST {PATH} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nconnection: close\r\nx-genesys-signature: {signature}\r\ntransfer-encoding: chunked\r\n\r\n")
+        format!(
+            "POST {PATH} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nconnection: close\r\nx-genesys-signature: {signature}\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
     };
     let chunks = |body: &[u8]| {
         let mut text = Vec::new();
@@ -206,10 +247,18 @@ async fn a_length_is_not_needed_and_not_believed() {
     assert_eq!(bodies(&line, 1).await[0], body);
     // One byte more than the limit, and no end: refused at that byte.
     let endless = format!("{}3e9\r\n{}", head("00"), "x".repeat(1001));
-    assert!(exchange(http, endless.as_bytes()).await.starts_with("http/1.1 413"));
+    assert!(
+        exchange(http, endless.as_bytes())
+            .await
+            .starts_with("http/1.1 413")
+    );
     // Nothing more comes: cut by the time limit.
     let slow = format!("{}5\r\nab", head("00"));
-    assert!(exchange(http, slow.as_bytes()).await.starts_with("http/1.1 408"));
+    assert!(
+        exchange(http, slow.as_bytes())
+            .await
+            .starts_with("http/1.1 408")
+    );
     assert!(metric(&ready, "receive_memory_peak_bytes").await < 10_000.0);
 }
 
@@ -222,7 +271,11 @@ async fn requests_one_behind_another_are_answered_in_their_order() {
     let mut all = Vec::new();
     for n in 0..20 {
         let body = event(&format!("e{n}"));
-        let signature = if n % 5 == 4 { "00".to_owned() } else { sign(SECRET, body.as_bytes()) };
+        let signature = if n % 5 == 4 {
+            "00".to_owned()
+        } else {
+            sign(SECRET, body.as_bytes())
+        };
         let close = if n == 19 { "close" } else { "keep-alive" };
         all.extend(format!("POST {PATH} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nconnection: {close}\r\nx-correlation-id: c{n}\r\nx-genesys-signature: {signature}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes());
     }
@@ -234,7 +287,10 @@ async fn requests_one_behind_another_are_answered_in_their_order() {
     for (n, answer) in answers.iter().enumerate() {
         let status = if n % 5 == 4 { "401" } else { "202" };
         assert!(answer.starts_with(status), "{n}: {answer}");
-        assert!(answer.contains(&format!("x-correlation-id: c{n}\r\n")), "{n}: {answer}");
+        assert!(
+            answer.contains(&format!("x-correlation-id: c{n}\r\n")),
+            "{n}: {answer}"
+        );
     }
     assert_eq!(bodies(&line, 16).await.len(), 16);
 }
@@ -283,10 +339,21 @@ async fn tries_of_the_connection_are_answered_well_and_store_nothing() {
         let taken = post_signed(http, body.as_bytes()).await;
         assert_eq!(taken.status, 202, "{body:?}");
         assert_eq!(taken.body["status"], "nothing", "{body:?}");
-        assert_eq!(post(http, &[], body.as_bytes()).await.status, 401, "{body:?}");
+        assert_eq!(
+            post(http, &[], body.as_bytes()).await.status,
+            401,
+            "{body:?}"
+        );
     }
-    let bare = format!("POST {PATH} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 0\r\nx-genesys-signature: {}\r\n\r\n", sign(SECRET, b""));
-    assert!(exchange(http, bare.as_bytes()).await.starts_with("http/1.1 202"));
+    let bare = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 0\r\nx-genesys-signature: {}\r\n\r\n",
+        sign(SECRET, b"")
+    );
+    assert!(
+        exchange(http, bare.as_bytes())
+            .await
+            .starts_with("http/1.1 202")
+    );
     let counted = metric(&ready, "ingest_deliveries_total{outcome=\"nothing\"}").await;
     assert!((counted - 6.0).abs() < 0.1, "{counted}");
     assert_eq!(line.broker.depth(Queue::Raw).await, 0);
@@ -305,11 +372,26 @@ async fn handshakes_are_answered_where_they_are_configured_and_nowhere_else() {
     for request in [&query, &format!("HEAD {PATH}"), &format!("PUT {PATH}")] {
         let answered = ask(http, request, "").await;
         assert!(answered.starts_with("http/1.1 405"), "{answered}");
-        assert!(answered.contains("\r\nallow: post, options\r\n"), "{answered}");
+        assert!(
+            answered.contains("\r\nallow: post, options\r\n"),
+            "{answered}"
+        );
     }
-    let options = ask(http, &format!("OPTIONS {PATH}"), "webhook-request-origin: e.example\r\n").await;
-    assert!(options.starts_with("http/1.1 204") && !options.contains("webhook-allowed"), "{options}");
-    assert!(ask(http, "GET /hooks/other", "").await.starts_with("http/1.1 404"));
+    let options = ask(
+        http,
+        &format!("OPTIONS {PATH}"),
+        "webhook-request-origin: e.example\r\n",
+    )
+    .await;
+    assert!(
+        options.starts_with("http/1.1 204") && !options.contains("webhook-allowed"),
+        "{options}"
+    );
+    assert!(
+        ask(http, "GET /hooks/other", "")
+            .await
+            .starts_with("http/1.1 404")
+    );
     closed.term(PATIENCE).await;
 
     settings(
@@ -325,18 +407,30 @@ async fn handshakes_are_answered_where_they_are_configured_and_nowhere_else() {
         assert!(looked.starts_with("http/1.1 204"), "{looked}");
     }
     let echoed = ask(http, &query, "").await;
-    assert!(echoed.starts_with("http/1.1 200") && echoed.ends_with("\r\n\r\n42"), "{echoed}");
+    assert!(
+        echoed.starts_with("http/1.1 200") && echoed.ends_with("\r\n\r\n42"),
+        "{echoed}"
+    );
     assert!(echoed.contains("content-type: text/plain"), "{echoed}");
     let wrong = ask(http, &query.replace("right", "wrong"), "").await;
     assert!(wrong.starts_with("http/1.1 403"), "{wrong}");
     let origin = "webhook-request-origin: e.example\r\nwebhook-request-rate: 9999\r\n";
     let permitted = ask(http, &format!("OPTIONS {PATH}"), origin).await;
     assert!(permitted.starts_with("http/1.1 200"), "{permitted}");
-    assert!(permitted.contains("webhook-allowed-origin: e.example\r\n"), "{permitted}");
-    assert!(permitted.contains("webhook-allowed-rate: 3000\r\n"), "{permitted}");
+    assert!(
+        permitted.contains("webhook-allowed-origin: e.example\r\n"),
+        "{permitted}"
+    );
+    assert!(
+        permitted.contains("webhook-allowed-rate: 3000\r\n"),
+        "{permitted}"
+    );
     let challenge = br#"{"type":"url_verification","challenge":"abc"}"#;
     let verified = post_signed(http, challenge).await;
-    assert_eq!((verified.status, &verified.body["challenge"]), (200, &"abc".into()));
+    assert_eq!(
+        (verified.status, &verified.body["challenge"]),
+        (200, &"abc".into())
+    );
     assert_eq!(post(http, &[], challenge).await.status, 401, "a stranger's");
     let counted = metric(&ready, "ingest_deliveries_total{outcome=\"handshake\"}").await;
     assert!((counted - 5.0).abs() < 0.1, "{counted}");
@@ -352,11 +446,19 @@ async fn one_subscription_over_its_limit_leaves_the_others_theirs() {
     let http = receive.wait_ready().await.http_address();
     // Strangers use up nothing.
     for _ in 0..5 {
-        assert_eq!(post(http, &[("x-genesys-signature", "00")], b"{}").await.status, 401);
+        assert_eq!(
+            post(http, &[("x-genesys-signature", "00")], b"{}")
+                .await
+                .status,
+            401
+        );
     }
     // Two with their bodies half there: no third is let in.
     let body = event("e");
-    let text = request(&[("x-genesys-signature", &sign(SECRET, body.as_bytes()))], body.as_bytes());
+    let text = request(
+        &[("x-genesys-signature", &sign(SECRET, body.as_bytes()))],
+        body.as_bytes(),
+    );
     let mut halves = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(http).await.unwrap();
@@ -381,7 +483,11 @@ async fn one_subscription_over_its_limit_leaves_the_others_theirs() {
     })
     .await;
     assert_eq!(refused.body["error"], "rate_limited");
-    assert!(refused.head.contains("retry-after: 1\r\n"), "{}", refused.head);
+    assert!(
+        refused.head.contains("retry-after: 1\r\n"),
+        "{}",
+        refused.head
+    );
     let path = format!("POST {PATH} ").len();
     let quiet = [b"POST /hooks/quiet ", &text[path..]].concat();
     for _ in 0..10 {
@@ -398,7 +504,9 @@ pub(crate) async fn http2<S>(stream: S) -> http2::SendRequest<Full<Bytes>>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -422,10 +530,16 @@ async fn many_streams_of_one_connection_are_each_answered() {
         let mut sender = sender.clone();
         posts.push(tokio::spawn(async move {
             // Some larger than a stream's window, some forged.
-            let id = if n % 50 == 0 { "x".repeat(600_000) } else { format!("e{n}") };
+            let id = if n % 50 == 0 {
+                "x".repeat(600_000)
+            } else {
+                format!("e{n}")
+            };
             let mut request = signed_request(&event(&id));
             if n % 10 == 3 {
-                request.headers_mut().insert("x-genesys-signature", "00".parse().unwrap());
+                request
+                    .headers_mut()
+                    .insert("x-genesys-signature", "00".parse().unwrap());
             }
             sender.ready().await.unwrap();
             let answer = sender.send_request(request).await.unwrap();
@@ -451,7 +565,10 @@ async fn an_http2_connection_without_requests_is_let_go() {
     let mut receive = line.start(&["receive"], &[("KPILINE_HTTP_HEADER_TIMEOUT", "1s")]);
     let http = receive.wait_ready().await.http_address();
     let mut sender = http2(TcpStream::connect(http).await.unwrap()).await;
-    let answered = sender.send_request(signed_request(&event("e"))).await.unwrap();
+    let answered = sender
+        .send_request(signed_request(&event("e")))
+        .await
+        .unwrap();
     assert_eq!(answered.status(), 202);
     drop(answered);
     eventually(PATIENCE, "closed", async || sender.is_closed()).await;
@@ -479,9 +596,12 @@ async fn a_stop_finishes_the_open_streams() {
     let http = ready.http_address();
     let stream = TcpStream::connect(http).await.unwrap();
     let (mut sender, connection) =
-        http2::handshake::<_, _, http_body_util::channel::Channel<Bytes>>(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
+        http2::handshake::<_, _, http_body_util::channel::Channel<Bytes>>(
+            TokioExecutor::new(),
+            TokioIo::new(stream),
+        )
+        .await
+        .unwrap();
     tokio::spawn(connection);
     let body = Bytes::from(event("open"));
     let mut open = Vec::new();
@@ -535,7 +655,10 @@ async fn a_sender_that_reads_nothing_is_cut() {
     .await
     .expect("cut in time");
     assert!(
-        matches!(cut.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe),
+        matches!(
+            cut.kind(),
+            std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe
+        ),
         "{cut}"
     );
     let begun = std::time::Instant::now();
