@@ -179,7 +179,8 @@ struct ReceiveArgs {
           value_parser = runtime::args::positive_duration, value_name = "DURATION")]
     http_answer_timeout: Duration,
 
-    /// Bytes of bodies in memory, from the first byte read to the broker's confirm; above it the answer is 503
+    /// Bytes of bodies in memory, from the first byte read to the broker's confirm, decompressors included; above it the answer is
+    /// 503. At least 64 MiB: one of several subscriptions has half, and the largest body must fit into that
     #[arg(long, env = "KPILINE_RECEIVE_MEMORY_MAX", default_value_t = 256 << 20, value_name = "BYTES")]
     receive_memory_max: usize,
 
@@ -458,7 +459,7 @@ impl ReceiveArgs {
         within(
             "--receive-memory-max",
             self.receive_memory_max,
-            1 << 20..=1 << 40,
+            receive::MEMORY_MIN..=1 << 40,
         );
         if self.http_answer_timeout > ANSWER_TIMEOUT_MAX {
             problems.push(format!(

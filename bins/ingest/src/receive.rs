@@ -27,6 +27,10 @@ pub mod wire;
 
 use std::time::Duration;
 
+/// The least memory for bodies: what one body may need (as sent, decompressed and growing, with a decompressor's window of 16 MiB) is less
+/// than half of it where limits are as they come, and somebody who asks for less would answer 503 for ever.
+pub const MEMORY_MIN: usize = 64 << 20;
+
 /// Limits of the receiving side. All of them bound memory or time.
 #[derive(Debug, Clone)]
 pub struct Limits {
