@@ -136,7 +136,7 @@ pub struct MigrateArgs {
 
 #[derive(Debug, Clone, clap::Args)]
 struct SubscriptionsArgs {
-    /// The TOML file with the subscriptions: paths, tenants, formats, signatures. Read again on SIGHUP and when it or a secret
+    /// The TOML file with the subscriptions: paths, tenants, formats, authentication. Read again on SIGHUP and when it or a secret
     /// file changes. The role `normalise` needs it only for the mapping files that it names
     #[arg(long, env = "KPILINE_SUBSCRIPTIONS", value_name = "FILE")]
     subscriptions: Option<PathBuf>,

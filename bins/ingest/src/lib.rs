@@ -9,12 +9,12 @@
 //! Start at [`app`] for the wiring, [`config`] for the flags, [`subscriptions`] for the file that says who may post.
 
 pub mod app;
+pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod held;
 pub mod normalise;
 pub mod receive;
-pub mod signature;
 pub mod subscriptions;
 
 pub use app::run;

@@ -1,10 +1,10 @@
 //! *receive*: HTTP in, broker messages out, 2xx only after the broker's confirm. Needs no PostgreSQL.
 //!
-//! A request passes these steps: [`decision`] looks at its head, [`gate`] at what its subscription may still take, [`body`] reads it
-//! within limits, the subscription's verifier looks at the raw bytes, [`inflate`] and [`content`] take it out of what it is wrapped in,
-//! [`handler`] puts it into the inbox and waits. [`publisher`] empties the inbox: what arrived together shares one message ([`batch`])
-//! and one confirm. [`server`] and [`connection`] are what is below: TLS ([`tls`]), HTTP/1.1 and HTTP/2. What platforms ask before
-//! they send is [`handshake`].
+//! A request passes these steps: [`decision`] looks at its head, [`gate`] at what its subscription may still take, then
+//! [`auth`](crate::auth) at whatever proves its sender, [`body`] reads it within limits, a signature is verified over the bytes that were
+//! sent or over the plain ones, [`inflate`] and [`content`] take it out of what it is wrapped in, [`handler`] puts it into the inbox and
+//! waits. [`publisher`] empties the inbox: what arrived together shares one message ([`batch`]) and one confirm. [`server`] and
+//! [`connection`] are what is below: TLS ([`tls`]), HTTP/1.1 and HTTP/2. What platforms ask before they send is [`handshake`].
 
 pub mod answer;
 pub mod batch;

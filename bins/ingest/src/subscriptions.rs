@@ -14,24 +14,24 @@
 //! header = "x-genesys-signature"
 //! secrets = [{ file = "secret-new" }, { env = "SECRET_OLD" }, "a value, for tests only"]
 //! ```
+//!
+//! Other ways than a signature are a `[[subscription.auth]]` each, see [`auth`].
 
+mod auth;
+mod secrets;
 pub mod transport;
 
 pub use transport::Transport;
 
-use crate::signature::{Encoding, Scheme, Verifier};
-use hyper::header::HeaderName;
+use crate::auth::Authentication;
+use crate::auth::jwt::RemoteKeys;
 use runtime::toml_file::{Section, TomlFile};
 use schema::{BodyFormat, SubscriptionName, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use toml::Spanned;
-use toml::de::DeValue;
 
 /// The version of the file this release reads.
 const FILE_VERSION: u64 = 1;
-/// The header assumed where none is configured.
-const SIGNATURE_HEADER: &str = "x-genesys-signature";
 /// The body limit where none is configured.
 pub const BODY_BYTES_DEFAULT: usize = 1 << 20;
 /// The largest body limit that can be configured: one body and its envelope must fit into one broker message.
@@ -64,8 +64,8 @@ pub struct Subscription {
     pub tenant: TenantId,
     /// How bodies are read.
     pub format: BodyFormat,
-    /// The signature check. Absent only when the file was read without secrets.
-    pub verifier: Option<Verifier>,
+    /// How deliveries prove to be genuine. Absent only when the file was read without secrets.
+    pub authentication: Option<Authentication>,
     /// The largest body taken.
     pub max_body_bytes: usize,
     /// How its deliveries travel.
@@ -79,8 +79,10 @@ pub struct Subscriptions {
     pub list: Vec<Subscription>,
     /// The mapping files that formats name: name to path.
     pub mappings: BTreeMap<String, PathBuf>,
-    /// The files that secrets were read from.
+    /// The files that secrets and keys were read from.
     pub secret_files: Vec<PathBuf>,
+    /// The keys that issuers of tokens publish, one each URL.
+    pub remote_keys: Vec<RemoteKeys>,
 }
 
 impl Subscriptions {
@@ -187,6 +189,8 @@ impl Reader<'_> {
             "zone",
             "max_body_bytes",
             "signature",
+            "auth",
+            "require",
         ];
         self.file
             .only(section, &[&known[..], &transport::SETTINGS].concat());
@@ -206,12 +210,12 @@ impl Reader<'_> {
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(BODY_BYTES_DEFAULT);
         let transport = self.transport(section, max_body_bytes);
-        let verifier = match self.secrets {
-            Secrets::Required => self.signature(section).map(Some),
+        let authentication = match self.secrets {
+            Secrets::Required => self.authentication(section).map(Some),
             Secrets::NotNeeded => Some(None),
         };
-        let (Some((name, _)), Some(path), Some((tenant, _)), Some(format), Some(verifier)) =
-            (name, path, tenant, format, verifier)
+        let (Some((name, _)), Some(path), Some((tenant, _)), Some(format), Some(authentication)) =
+            (name, path, tenant, format, authentication)
         else {
             return; // every missing part has been noted
         };
@@ -220,7 +224,7 @@ impl Reader<'_> {
             path,
             tenant: tenant.into(),
             format,
-            verifier,
+            authentication,
             max_body_bytes,
             transport,
         });
@@ -366,142 +370,6 @@ impl Reader<'_> {
         Some(BodyFormat::Mapped {
             mapping: name.as_str().into(),
         })
-    }
-
-    fn signature(&mut self, section: Section<'_>) -> Option<Verifier> {
-        let Some(signature) = self.file.section(section, "signature") else {
-            if !section.table.contains_key("signature") {
-                self.file.problem(
-                    section.at,
-                    "[subscription.signature] is missing: without a secret anybody could post",
-                );
-            }
-            return None;
-        };
-        self.file.only(
-            signature,
-            &["header", "scheme", "encoding", "over", "prefix", "secrets"],
-        );
-        let header = match self.file.text(signature, "header") {
-            None if signature.table.contains_key("header") => None,
-            None => Some(HeaderName::from_static(SIGNATURE_HEADER)),
-            Some((text, at)) => {
-                let header = HeaderName::from_bytes(text.as_bytes()).ok();
-                if header.is_none() {
-                    self.file.problem(
-                        at,
-                        format_args!("`header` is `{text}`, which is no header name"),
-                    );
-                }
-                header
-            }
-        };
-        let scheme = self.choice(
-            signature,
-            "scheme",
-            &[
-                ("hmac-sha256", Scheme::HmacSha256),
-                ("static", Scheme::StaticHeader),
-            ],
-        );
-        let encoding = self.choice(
-            signature,
-            "encoding",
-            &[("hex", Encoding::Hex), ("base64", Encoding::Base64)],
-        );
-        let prefix = self
-            .file
-            .text(signature, "prefix")
-            .map(|(text, _)| text.to_owned())
-            .filter(|text| !text.is_empty());
-        let secrets = self.secrets(signature);
-        Verifier::new(header?, scheme?, encoding?, prefix, &secrets?)
-    }
-
-    fn choice<T: Copy + Default>(
-        &mut self,
-        section: Section<'_>,
-        key: &str,
-        known: &[(&str, T)],
-    ) -> Option<T> {
-        if !section.table.contains_key(key) {
-            return Some(T::default());
-        }
-        let (text, at) = self.file.text(section, key)?;
-        let found = known.iter().find(|(name, _)| *name == text);
-        if found.is_none() {
-            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-            self.file.problem(
-                at,
-                format_args!("`{key}` is `{text}`; known are {}", names.join(", ")),
-            );
-        }
-        found.map(|(_, value)| *value)
-    }
-
-    /// All secrets, or `None` when there is none or one of them cannot be had.
-    fn secrets(&mut self, signature: Section<'_>) -> Option<Vec<Vec<u8>>> {
-        let entries = match self.file.array(signature, "secrets") {
-            Some((entries, _)) if !entries.is_empty() => entries,
-            Some((_, at)) => {
-                self.file.problem(
-                    at,
-                    "`secrets` is empty: without a secret anybody could post",
-                );
-                return None;
-            }
-            None => {
-                if !signature.table.contains_key("secrets") {
-                    self.file.problem(
-                        signature.at,
-                        "`secrets` is missing: without a secret anybody could post",
-                    );
-                }
-                return None;
-            }
-        };
-        let secrets: Vec<_> = entries.iter().map(|entry| self.secret(entry)).collect();
-        secrets.into_iter().collect()
-    }
-
-    fn secret(&mut self, entry: &Spanned<DeValue<'_>>) -> Option<Vec<u8>> {
-        let at = entry.span().start;
-        let member = |key: &str| {
-            entry
-                .get_ref()
-                .as_table()
-                .filter(|table| table.len() == 1)
-                .and_then(|table| table.get(key))
-                .and_then(|value| value.get_ref().as_str())
-        };
-        let secret = if let Some(value) = entry.get_ref().as_str().or_else(|| member("value")) {
-            Ok(value.as_bytes().to_vec())
-        } else if let Some(variable) = member("env") {
-            (self.variable)(variable)
-                .map(String::into_bytes)
-                .ok_or_else(|| format!("the environment variable {variable} is not set"))
-        } else if let Some(file) = member("file") {
-            let path = self.folder.join(file);
-            self.found.secret_files.push(path.clone());
-            std::fs::read(&path)
-                .map(|bytes| bytes.trim_ascii_end().to_vec())
-                .map_err(|error| {
-                    format!("the secret file {} cannot be read: {error}", path.display())
-                })
-        } else {
-            Err("a secret is a text, { value = … }, { env = … } or { file = … }".to_owned())
-        };
-        match secret {
-            Ok(secret) if secret.is_empty() => {
-                self.file.problem(at, "this secret is empty");
-                None
-            }
-            Ok(secret) => Some(secret),
-            Err(text) => {
-                self.file.problem(at, text);
-                None
-            }
-        }
     }
 }
 

@@ -144,7 +144,7 @@ fn retry_after(refusal: &Refusal) -> Option<u64> {
         Refusal::Limited(Limited::AtOnce | Limited::Memory) => 1,
         Refusal::Unavailable(reason) => match reason {
             Unavailable::Overloaded | Unavailable::Stopping => 1,
-            Unavailable::BrokerGone | Unavailable::NotConfirmed => 5,
+            Unavailable::BrokerGone | Unavailable::NotConfirmed | Unavailable::KeysUnavailable => 5,
             Unavailable::BrokerBlocked | Unavailable::BrokerRefused => 10,
         },
         _ => return None,

@@ -36,6 +36,7 @@ use super::content::Content;
 use super::gate::Limited;
 use super::handshake::{ALLOW_POST, Greeting};
 use super::route::{Route, Routes};
+use crate::auth::Reason;
 use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
@@ -69,10 +70,8 @@ pub enum Refusal {
     Garbled,
     /// The token, the origin or the challenge of a handshake is not right.
     Handshake,
-    /// There is no signature.
-    Unsigned,
-    /// No signature matches.
-    Forged,
+    /// The sender has not proved who he is.
+    Unauthenticated(Reason),
     /// The head or the body did not arrive in time.
     TooSlow,
     /// The body broke off or was not framed as announced.
@@ -94,6 +93,8 @@ pub enum Unavailable {
     BrokerRefused,
     /// The broker did not confirm in time.
     NotConfirmed,
+    /// The keys that the sender's token is verified with cannot be had.
+    KeysUnavailable,
     /// Too many deliveries or bytes are waiting here already.
     Overloaded,
     /// This process is stopping.
@@ -110,14 +111,14 @@ impl Refusal {
             Self::TooLarge { .. } | Self::Inflates { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Handshake => StatusCode::FORBIDDEN,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unsigned | Self::Forged => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken | Self::Garbled => StatusCode::BAD_REQUEST,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    /// The word for it: the `error` member of the answer and the label of the metric.
+    /// The word for it: the `error` member of the answer.
     pub fn word(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
@@ -131,8 +132,7 @@ impl Refusal {
             Self::Limited(Limited::Rate { .. }) => "rate_limited",
             Self::Limited(Limited::AtOnce) => "too_many_at_once",
             Self::Limited(Limited::Memory) => "memory_share_used",
-            Self::Unsigned => "unsigned",
-            Self::Forged => "forged",
+            Self::Unauthenticated(reason) => reason.word(),
             Self::TooSlow => "too_slow",
             Self::Broken => "broken_body",
             Self::Unavailable(reason) => match reason {
@@ -140,9 +140,18 @@ impl Refusal {
                 Unavailable::BrokerBlocked => "broker_blocked",
                 Unavailable::BrokerRefused => "broker_refused",
                 Unavailable::NotConfirmed => "not_confirmed",
+                Unavailable::KeysUnavailable => Reason::KeysUnavailable.word(),
                 Unavailable::Overloaded => "overloaded",
                 Unavailable::Stopping => "stopping",
             },
+        }
+    }
+
+    /// The label of the metric: mostly the same word. What is not for the sender to know is.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(reason) => reason.label(),
+            other => other.word(),
         }
     }
 
@@ -172,8 +181,7 @@ impl Refusal {
                 Limited::Memory => "more bytes at once than this subscription may send",
             }
             .to_owned(),
-            Self::Unsigned => "the signature header is missing".to_owned(),
-            Self::Forged => "no signature matches the body and a valid secret".to_owned(),
+            Self::Unauthenticated(reason) => reason.detail().to_owned(),
             Self::TooSlow => "the request did not arrive completely in time".to_owned(),
             Self::Broken => "the body ended early or was not framed as announced".to_owned(),
             Self::Unavailable(_) => "nothing was stored; send the same delivery again".to_owned(),
@@ -181,8 +189,8 @@ impl Refusal {
     }
 
     /// Every refusal, for tests and for the metrics that exist from the start.
-    pub fn all() -> [Self; 21] {
-        [
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![
             Self::NotFound,
             Self::Method { allow: ALLOW_POST },
             Self::ContentType,
@@ -194,8 +202,6 @@ impl Refusal {
             Self::Limited(Limited::Rate { seconds: 1 }),
             Self::Limited(Limited::AtOnce),
             Self::Limited(Limited::Memory),
-            Self::Unsigned,
-            Self::Forged,
             Self::TooSlow,
             Self::Broken,
             Self::Unavailable(Unavailable::BrokerGone),
@@ -204,7 +210,19 @@ impl Refusal {
             Self::Unavailable(Unavailable::NotConfirmed),
             Self::Unavailable(Unavailable::Overloaded),
             Self::Unavailable(Unavailable::Stopping),
-        ]
+        ];
+        all.extend(Reason::ALL.map(Self::from));
+        all
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            // Temporary, and ours: the sender should try again.
+            Reason::KeysUnavailable => Self::Unavailable(Unavailable::KeysUnavailable),
+            reason => Self::Unauthenticated(reason),
+        }
     }
 }
 
@@ -228,9 +246,7 @@ pub struct Post<'r> {
     pub content: Content,
 }
 
-/// Decides on a request's head: the subscription it is for, or the first reason against it.
-///
-/// An unsigned request is refused here, before a byte of its body costs memory.
+/// Decides on a request's head: the subscription it is for, or the first reason against it. Who sent it is looked at next.
 pub fn admit<'r>(head: &Parts, routes: &'r Routes) -> Result<Admitted<'r>, Refusal> {
     let route = routes.get(head.uri.path()).ok_or(Refusal::NotFound)?;
     if head.method != Method::POST {
@@ -251,9 +267,6 @@ pub fn admit<'r>(head: &Parts, routes: &'r Routes) -> Result<Admitted<'r>, Refus
     let limit = route.max_body_bytes;
     if announced.is_some_and(|bytes| bytes > limit as u64) {
         return Err(Refusal::TooLarge { limit });
-    }
-    if !route.verifier.is_signed(&head.headers) {
-        return Err(Refusal::Unsigned);
     }
     Ok(Admitted::Post(Post {
         route,

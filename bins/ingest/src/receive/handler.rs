@@ -14,9 +14,8 @@ use super::handshake::Greeting;
 use super::inflate::Inflater;
 use super::route::{LiveRoutes, Route};
 use super::{Limits, body};
+use crate::auth::{self, Admission, Bodies, Pending};
 use crate::clock::now;
-use crate::signature::Finding;
-use crate::subscriptions::transport::Over;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
@@ -107,7 +106,7 @@ impl Handler {
             }),
             refused: Refusal::all()
                 .iter()
-                .map(|refusal| (refusal.word(), counter(refusal.word())))
+                .map(|refusal| (refusal.label(), counter(refusal.label())))
                 .collect(),
             receive: metrics.histogram(Histogram::IngestReceive, &[]),
         };
@@ -127,8 +126,9 @@ impl Handler {
 
     /// Counts a refusal made outside a request.
     pub fn count(&self, refusal: &Refusal) {
-        let word = refusal.word();
-        if let Some((_, counter)) = self.counters.refused.iter().find(|(name, _)| *name == word) {
+        let label = refusal.label();
+        let mut counters = self.counters.refused.iter();
+        if let Some((_, counter)) = counters.find(|(name, _)| *name == label) {
             counter.inc();
         }
     }
@@ -140,7 +140,7 @@ impl Handler {
         let id = DeliveryId::generate();
         let correlation = correlation(&head.headers, id);
         match self
-            .receive(begun, &head, &mut body, id, &correlation)
+            .receive(begun, &head, peer, &mut body, id, &correlation)
             .await
         {
             Ok(Outcome::Accepted) => {
@@ -161,7 +161,7 @@ impl Handler {
                 tracing::debug!(
                     correlation = correlation.as_str(),
                     path = head.uri.path(),
-                    reason = refusal.word(),
+                    reason = refusal.label(),
                     %peer,
                     "refused a delivery"
                 );
@@ -180,6 +180,7 @@ impl Handler {
         &self,
         begun: Instant,
         head: &Parts,
+        peer: IpAddr,
         body: &mut Incoming,
         id: DeliveryId,
         correlation: &CorrelationId,
@@ -191,13 +192,29 @@ impl Handler {
         };
         let route = post.route;
         let _seat = route.gate.enter(begun.into_std())?;
+        let asked = auth::Request {
+            headers: &head.headers,
+            peer: Some(peer),
+            now: now(),
+        };
+        // Who shows nothing is refused here, before a byte of his body costs memory.
+        let admission = route.authentication.admit(&asked).await?;
+        let pending = match &admission {
+            Admission::Genuine => {
+                route.gate.spend(begun.into_std())?;
+                None
+            }
+            Admission::AfterBody(pending) => Some(pending),
+        };
         let mut hold = self.budget.hold_within(route.gate.memory());
         let deadline = begun + self.limits.body_timeout;
         let wire = body::read(body, route.max_body_bytes, deadline, &mut hold).await?;
         // The sender's patience begins with his last byte.
         let due = Instant::now() + self.limits.answer_timeout;
-        let (plain, hold) = self.open(head, &post, wire, hold, due).await?;
-        route.gate.spend(Instant::now().into_std())?;
+        let (plain, hold) = self.open(&asked, pending, &post, wire, hold, due).await?;
+        if pending.is_some() {
+            route.gate.spend(Instant::now().into_std())?;
+        }
         if content::is_nothing(&plain) {
             return Ok(Outcome::Nothing);
         }
@@ -217,19 +234,24 @@ impl Handler {
     /// stranger's is never decompressed.
     async fn open(
         &self,
-        head: &Parts,
+        asked: &auth::Request<'_>,
+        pending: Option<&Pending<'_>>,
         post: &Post<'_>,
         wire: Bytes,
         hold: Hold,
         due: Instant,
     ) -> Result<(Bytes, Hold), Refusal> {
         let (route, codings) = (post.route, post.codings);
-        let compressed = codings.class() != Class::Identity;
-        let over_plain = compressed && route.transport.signed_over == Over::Plain;
-        if !over_plain {
-            genuine(route, head, &wire)?;
+        let compressed = codings.class() != Class::Identity && !wire.is_empty();
+        let needs_plain = compressed && pending.is_some_and(Pending::needs_plain);
+        if let Some(pending) = pending
+            && !needs_plain
+        {
+            pending.verify(asked, Bodies::same(&wire))?;
         }
-        let (plain, mut hold) = if compressed && !wire.is_empty() {
+        // Where plain bytes are signed, others of the subscription's ways may be over those sent.
+        let sent = needs_plain.then(|| wire.clone());
+        let (plain, mut hold) = if compressed {
             let limit = route.transport.max_inflated_bytes;
             self.inflater
                 .inflate(wire, codings, limit, hold, due)
@@ -237,9 +259,14 @@ impl Handler {
         } else {
             (wire, hold)
         };
-        if over_plain {
-            genuine(route, head, &plain)?;
+        if let (Some(pending), Some(sent)) = (pending, &sent) {
+            let bodies = Bodies {
+                wire: sent,
+                plain: &plain,
+            };
+            pending.verify(asked, bodies)?;
         }
+        drop(sent);
         let opened = match post.content {
             Content::Json => plain,
             Content::Form => {
@@ -277,15 +304,6 @@ impl Handler {
             Ok(Err(_)) => Err(Unavailable::Stopping),
             Err(_) => Err(Unavailable::NotConfirmed),
         }
-    }
-}
-
-/// Whether a signature matches these bytes.
-fn genuine(route: &Route, head: &Parts, bytes: &[u8]) -> Result<(), Refusal> {
-    match route.verifier.check(&head.headers, bytes) {
-        Finding::Genuine => Ok(()),
-        Finding::Unsigned => Err(Refusal::Unsigned),
-        Finding::Forged => Err(Refusal::Forged),
     }
 }
 

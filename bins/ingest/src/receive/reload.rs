@@ -1,9 +1,11 @@
-//! Reads the subscriptions file again on SIGHUP, and when it or one of its secret files has changed: secrets are rotated without a
-//! restart. A file with problems changes nothing.
+//! Reads the subscriptions file again on SIGHUP, and when it or one of its files of secrets or keys has changed: secrets are rotated
+//! without a restart. A file with problems changes nothing. Keys that issuers publish are kept fresh meanwhile.
 
 use super::Limits;
 use super::route::{LiveRoutes, Routes};
+use crate::auth::jwt;
 use crate::subscriptions::{Secrets, Subscriptions, load};
+use runtime::chain;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,10 +25,16 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut seen = fingerprint(&file, &subscriptions);
+    let mut keeping = jwt::keep(&subscriptions.remote_keys)?;
     loop {
         let asked = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             _ = hangup.recv() => true,
+            // They run for ever: one that has ended has panicked.
+            Some(ended) = keeping.join_next() => {
+                ended?;
+                continue;
+            }
             () = tokio::time::sleep(LOOK) => false,
         };
         let now = fingerprint(&file, &subscriptions);
@@ -36,6 +44,16 @@ pub async fn run(
         seen = now;
         match load(&file, Secrets::Required) {
             Ok(read) => {
+                for keys in &read.remote_keys {
+                    keys.adopt(&subscriptions.remote_keys);
+                }
+                match jwt::keep(&read.remote_keys) {
+                    Ok(fresh) => keeping = fresh,
+                    Err(error) => {
+                        tracing::error!(error = %chain(&error), "cannot fetch issuers' keys; the old subscriptions stay in force");
+                        continue;
+                    }
+                }
                 subscriptions = read;
                 seen = fingerprint(&file, &subscriptions);
                 let fresh = Routes::new(subscriptions.clone(), &limits);

@@ -2,7 +2,7 @@
 
 use super::Limits;
 use super::gate::Gate;
-use crate::signature::Verifier;
+use crate::auth::Authentication;
 use crate::subscriptions::{Subscriptions, Transport};
 use schema::{BodyFormat, SubscriptionName, TenantId};
 use std::collections::HashMap;
@@ -17,8 +17,8 @@ pub struct Route {
     pub tenant: TenantId,
     /// How bodies are read, later.
     pub format: BodyFormat,
-    /// The signature check.
-    pub verifier: Verifier,
+    /// How deliveries prove to be genuine.
+    pub authentication: Authentication,
     /// The largest body taken.
     pub max_body_bytes: usize,
     /// How its bodies are wrapped, and its handshakes.
@@ -32,7 +32,7 @@ pub struct Route {
 pub struct Routes(HashMap<String, Arc<Route>>);
 
 impl Routes {
-    /// Prepares the subscriptions. Those without a verifier have no path: they could not be checked.
+    /// Prepares the subscriptions. Those without authentication have no path: they could not be checked.
     pub fn new(subscriptions: Subscriptions, limits: &Limits) -> Self {
         let alone = subscriptions.list.len() == 1;
         let routes = subscriptions.list.into_iter().filter_map(|found| {
@@ -40,7 +40,7 @@ impl Routes {
                 name: found.name,
                 tenant: found.tenant,
                 format: found.format,
-                verifier: found.verifier?,
+                authentication: found.authentication?,
                 max_body_bytes: found.max_body_bytes,
                 gate: Arc::new(Gate::new(found.transport.bounds, limits, alone)),
                 transport: found.transport,
@@ -105,25 +105,21 @@ impl LiveRoutes {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::auth::hmac::{Hmac, Scheme};
+    use crate::auth::{Require, Way};
     use crate::receive::gate::Bounds;
     use crate::receive::gate::tests::limits;
-    use crate::signature::{Encoding, Scheme};
     use hyper::header::HeaderName;
 
     /// One subscription at `/hooks/one`, 100 bytes at most, secret `s`.
     pub(crate) fn routes() -> Routes {
-        let verifier = Verifier::new(
-            HeaderName::from_static("x-genesys-signature"),
-            Scheme::HmacSha256,
-            Encoding::Hex,
-            None,
-            &[b"s".to_vec()],
-        );
+        let scheme = Scheme::plain(HeaderName::from_static("x-genesys-signature"));
+        let way = Way::Hmac(Hmac::new(scheme, &[b"s".to_vec()]).unwrap());
         let route = Route {
             name: "one".into(),
             tenant: "acme".into(),
             format: BodyFormat::GenesysWebhook,
-            verifier: verifier.unwrap(),
+            authentication: Authentication::new(vec![way], Require::Any).unwrap(),
             max_body_bytes: 100,
             transport: Transport::default(),
             gate: Arc::new(Gate::new(Bounds::default(), &limits(), true)),

@@ -1,6 +1,7 @@
 use super::*;
-use crate::signature::Finding;
+use crate::auth::{Bodies, Reason, Request};
 use hyper::HeaderMap;
+use schema::UtcMicros;
 
 fn read(text: &str) -> Result<Subscriptions, Vec<String>> {
     parse(
@@ -43,9 +44,21 @@ fn a_full_file_is_read() {
     let genesys = read.named("genesys-main").unwrap();
     assert_eq!(genesys.format, BodyFormat::GenesysWebhook);
     assert_eq!(genesys.max_body_bytes, BODY_BYTES_DEFAULT);
-    let verifier = genesys.verifier.as_ref().unwrap();
-    assert_eq!(verifier.header(), "x-genesys-signature");
-    assert_eq!(verifier.check(&HeaderMap::new(), b""), Finding::Unsigned);
+    // HMAC-SHA256 with key `s3cret` over nothing, as `openssl dgst -sha256 -hmac s3cret /dev/null` says it.
+    let signature = "91dfac70c5348b04e1babb8b421ac92cec08b565b49ca16130dccb72503647b7";
+    let mut headers = HeaderMap::new();
+    let verify = |headers: &HeaderMap| {
+        let request = Request {
+            headers,
+            peer: None,
+            now: UtcMicros(0),
+        };
+        let authentication = genesys.authentication.as_ref().unwrap();
+        authentication.verify(&request, Bodies::same(b""))
+    };
+    assert_eq!(verify(&headers), Err(Reason::Unsigned));
+    headers.insert("x-genesys-signature", signature.parse().unwrap());
+    assert_eq!(verify(&headers), Ok(()));
     let cxone = read.named("cxone").unwrap();
     assert_eq!(
         cxone.format,
@@ -65,7 +78,7 @@ fn secrets_are_left_alone_where_they_are_not_needed() {
     let text = GOOD.replace("GOOD", "ABSENT");
     assert!(read(&text).is_err());
     let read = parse("f", &text, Path::new("."), Secrets::NotNeeded, &|_| None).unwrap();
-    assert!(read.list.iter().all(|found| found.verifier.is_none()));
+    assert!(read.list.iter().all(|found| found.authentication.is_none()));
 }
 
 #[test]
@@ -212,6 +225,24 @@ fn the_example_file_is_good() {
         None
     });
     assert_eq!(read.map(|read| read.list.len()), Ok(4));
+}
+
+/// The examples of ways that are commented out: without the blank that words have behind the sign.
+#[test]
+fn the_example_files_ways_are_good() {
+    let text = include_str!("../../../../deploy/config/subscriptions.toml");
+    let ways: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|line| !line.is_empty() && !line.starts_with(' '))
+        .collect();
+    let head = "version = 1\n[[subscription]]\nname = \"a\"\npath = \"/a\"\ntenant = \"t\"\nformat = \"genesys-webhook\"\n";
+    let text = format!("{head}{}\n", ways.join("\n"));
+    let secret = |_: &str| Some("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0".to_owned());
+    let read = parse("example", &text, Path::new("."), Secrets::Required, &secret);
+    let read = read.unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"));
+    assert_eq!(text.matches("\nway = ").count(), 8);
+    assert_eq!(read.remote_keys.len(), 1);
 }
 
 #[test]

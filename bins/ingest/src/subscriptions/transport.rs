@@ -51,22 +51,10 @@ pub struct Transport {
     pub max_inflated_bytes: usize,
     /// The field of a form that has the JSON.
     pub form_field: String,
-    /// Which bytes a signature is over.
-    pub signed_over: Over,
     /// What it may take of the whole.
     pub bounds: Bounds,
     /// Its handshakes.
     pub handshake: Handshake,
-}
-
-/// Which bytes a signature is over, where a body is compressed. Senders differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Over {
-    /// Those sent: a stranger's body is never decompressed.
-    #[default]
-    Wire,
-    /// Those before compression.
-    Plain,
 }
 
 impl Default for Transport {
@@ -74,7 +62,6 @@ impl Default for Transport {
         Self {
             max_inflated_bytes: INFLATED_BYTES_DEFAULT,
             form_field: FORM_FIELD.to_owned(),
-            signed_over: Over::default(),
             bounds: Bounds::default(),
             handshake: Handshake::default(),
         }
@@ -101,18 +88,9 @@ impl Reader<'_> {
         Transport {
             max_inflated_bytes,
             form_field: self.word(section, "form_field", FORM_FIELD),
-            signed_over: self.signed_over(section),
             bounds,
             handshake,
         }
-    }
-
-    fn signed_over(&mut self, section: Section<'_>) -> Over {
-        let known = [("wire", Over::Wire), ("plain", Over::Plain)];
-        self.file
-            .section(section, "signature")
-            .and_then(|signature| self.choice(signature, "over", &known))
-            .unwrap_or_default()
     }
 
     fn bounds(&mut self, limits: Section<'_>) -> Bounds {

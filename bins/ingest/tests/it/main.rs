@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
 mod agents;
+mod auth;
 mod hostile;
 mod line;
 mod normalising;

@@ -42,9 +42,6 @@ fn each_spoilt_head_has_its_own_answer() {
         length("18446744073709551615"),
         Err(Refusal::TooLarge { limit: 100 })
     );
-    let (mut head, ()) = good().body(()).unwrap().into_parts();
-    head.headers.remove("x-genesys-signature");
-    assert_eq!(admit(&head, &routes()).err(), Some(Refusal::Unsigned));
 }
 
 #[test]
@@ -79,12 +76,12 @@ fn a_coding_that_is_not_undone_is_refused_by_the_head() {
 }
 
 #[test]
-fn words_are_unique_and_only_faults_of_ours_are_503() {
+fn labels_are_unique_and_only_faults_of_ours_are_503() {
     let all = Refusal::all();
-    let mut words: Vec<_> = all.iter().map(Refusal::word).collect();
-    words.sort_unstable();
-    words.dedup();
-    assert_eq!(words.len(), all.len());
+    let mut labels: Vec<_> = all.iter().map(Refusal::label).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    assert_eq!(labels.len(), all.len());
     for refusal in all {
         let ours = matches!(refusal, Refusal::Unavailable(_));
         assert_eq!(refusal.status().is_server_error(), ours, "{refusal:?}");
