@@ -7,9 +7,11 @@ use crate::normalise::recent::Recent;
 use crate::normalise::worker::{Shared, Worker};
 use crate::receive::handler::Handler;
 use crate::receive::publisher::{self, Publishing};
+use crate::receive::reload;
 use crate::receive::route::{LiveRoutes, Routes};
-use crate::receive::{reload, server};
-use anyhow::Context as _;
+use crate::receive::server::Server;
+use crate::receive::tls::{self, Encryption, LiveTls};
+use anyhow::{Context as _, anyhow};
 use broker::Queue;
 use runtime::args::AmqpSettings;
 use runtime::{Problems, Service, Tasks, log};
@@ -99,9 +101,9 @@ async fn start_receive(
         .with_context(|| format!("--http-listen: cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let stop = service.shutdown.token();
-    let routes = LiveRoutes::new(Routes::new(config.subscriptions.clone()));
-    let (inbox, waiting) = mpsc::channel(config.limits.inbox_max);
     let limits = config.limits.clone();
+    let routes = LiveRoutes::new(Routes::new(config.subscriptions.clone(), &limits));
+    let (inbox, waiting) = mpsc::channel(limits.inbox_max);
     let handler = Handler::new(routes.clone(), inbox, limits.clone(), &service.metrics);
     let mut broker = broker_config(amqp, "ingest receive");
     // A confirm that comes after the answer is of no use; a little earlier, the sender is told why.
@@ -118,10 +120,30 @@ async fn start_receive(
     tasks.spawn("receive publisher", publishing.run());
     tasks.spawn(
         "receive reload",
-        reload::run(config.file, config.subscriptions, routes, stop.clone()),
+        reload::run(
+            config.file,
+            config.subscriptions,
+            routes,
+            limits.clone(),
+            stop.clone(),
+        ),
     );
+    let encryption = match config.tls {
+        None => None,
+        Some(config) => {
+            let live =
+                LiveTls::new(&config.files).map_err(|problems| anyhow!(problems.join("; ")))?;
+            let reload = tls::reload(config.files, live.clone(), stop.clone());
+            tasks.spawn("receive TLS reload", reload);
+            Some(Encryption {
+                live,
+                handshake_timeout: config.handshake_timeout,
+            })
+        }
+    };
+    let server = Server::new(Arc::new(handler), encryption, &limits, &service.metrics);
     tasks.spawn("receive server", async move {
-        server::serve(listener, Arc::new(handler), &limits, stop).await
+        server.serve(listener, stop).await
     });
     service.health.set_ready(HTTP, true);
     Ok(address)

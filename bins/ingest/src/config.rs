@@ -1,6 +1,7 @@
 //! This binary's flags, and what they mean once checked.
 
 pub mod replay;
+pub mod tls;
 
 use self::replay::ReplayArgs;
 use crate::subscriptions::{self, Secrets, Subscriptions};
@@ -152,7 +153,8 @@ struct SubscriptionsArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Receiving")]
 struct ReceiveArgs {
-    /// Where deliveries are taken; port 0 takes a free one and logs it. Put a TLS proxy before it
+    /// Where deliveries are taken; port 0 takes a free one and logs it. Put a TLS proxy before it, or
+    /// give it --http-tls-certificate
     #[arg(
         long,
         env = "KPILINE_HTTP_LISTEN",
@@ -185,7 +187,8 @@ struct ReceiveArgs {
           value_parser = runtime::args::positive_duration, value_name = "DURATION")]
     http_answer_timeout: Duration,
 
-    /// Bytes of bodies in memory, from the first byte read to the broker's confirm; above it the answer is 503
+    /// Bytes of bodies in memory, from the first byte read to the broker's confirm, decompressors included; above it the answer is
+    /// 503. At least 64 MiB: one of several subscriptions has half, and the largest body must fit into that
     #[arg(long, env = "KPILINE_RECEIVE_MEMORY_MAX", default_value_t = 256 << 20, value_name = "BYTES")]
     receive_memory_max: usize,
 
@@ -215,6 +218,9 @@ struct ReceiveArgs {
         value_name = "COUNT"
     )]
     receive_in_flight: usize,
+
+    #[command(flatten)]
+    tls: tls::TlsArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -289,6 +295,8 @@ pub struct ReceiveConfig {
     pub listen: SocketAddr,
     /// Limits.
     pub limits: receive::Limits,
+    /// TLS, where it is not left to a proxy.
+    pub tls: Option<tls::TlsConfig>,
 }
 
 /// Checked settings of the role `normalise`.
@@ -413,6 +421,7 @@ fn resolve(
             subscriptions,
             listen: args.http_listen,
             limits: args.resolve(replay, &mut problems),
+            tls: args.tls.resolve(&mut problems),
         })
     });
     let normalise =
@@ -468,7 +477,7 @@ impl ReceiveArgs {
         within(
             "--receive-memory-max",
             self.receive_memory_max,
-            1 << 20..=1 << 40,
+            receive::MEMORY_MIN..=1 << 40,
         );
         if self.http_answer_timeout > ANSWER_TIMEOUT_MAX {
             problems.push(format!(

@@ -19,6 +19,9 @@
 
 mod auth;
 mod secrets;
+pub mod transport;
+
+pub use transport::Transport;
 
 use crate::auth::Authentication;
 use crate::auth::jwt::RemoteKeys;
@@ -65,6 +68,8 @@ pub struct Subscription {
     pub authentication: Option<Authentication>,
     /// The largest body taken.
     pub max_body_bytes: usize,
+    /// How its deliveries travel.
+    pub transport: Transport,
 }
 
 /// The whole file.
@@ -175,21 +180,20 @@ impl Reader<'_> {
     }
 
     fn subscription(&mut self, section: Section<'_>) {
-        self.file.only(
-            section,
-            &[
-                "name",
-                "path",
-                "tenant",
-                "format",
-                "mapping",
-                "zone",
-                "max_body_bytes",
-                "signature",
-                "auth",
-                "require",
-            ],
-        );
+        let known = [
+            "name",
+            "path",
+            "tenant",
+            "format",
+            "mapping",
+            "zone",
+            "max_body_bytes",
+            "signature",
+            "auth",
+            "require",
+        ];
+        self.file
+            .only(section, &[&known[..], &transport::SETTINGS].concat());
         let name = self.name(section, "name");
         if let Some((name, at)) = name
             && !self.names.insert(name.to_owned())
@@ -205,6 +209,7 @@ impl Reader<'_> {
             .number(section, "max_body_bytes", 1..BODY_BYTES_MAX + 1)
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(BODY_BYTES_DEFAULT);
+        let transport = self.transport(section, max_body_bytes);
         let authentication = match self.secrets {
             Secrets::Required => self.authentication(section).map(Some),
             Secrets::NotNeeded => Some(None),
@@ -221,6 +226,7 @@ impl Reader<'_> {
             format,
             authentication,
             max_body_bytes,
+            transport,
         });
     }
 

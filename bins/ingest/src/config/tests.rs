@@ -160,3 +160,44 @@ fn mapping_files_are_checked_with_the_subscriptions() {
     let bad = serve(&arguments).unwrap_err();
     assert!(bad.contains("m.toml:"), "{bad}");
 }
+
+#[test]
+fn tls_needs_a_certificate_and_its_key_or_neither() {
+    let (folder, file) = folder();
+    let with = |rest: &[&str]| {
+        let base = [
+            "receive",
+            "--amqp-url",
+            "amqp://h",
+            "--subscriptions",
+            &file,
+        ];
+        serve(&[&base[..], rest].concat())
+    };
+    assert!(with(&[]).unwrap().receive.unwrap().tls.is_none());
+    for (alone, missing) in [
+        ("--http-tls-certificate", "--http-tls-key"),
+        ("--http-tls-key", "--http-tls-certificate"),
+        ("--http-tls-client-ca", "--http-tls-certificate"),
+    ] {
+        let text = with(&[alone, "x.pem"]).unwrap_err();
+        let expected = format!("{alone}: needs {missing}");
+        assert!(text.contains(&expected), "{expected} in {text}");
+    }
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let path = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let certificate = path("c.pem", made.cert.pem());
+    let key = path("k.pem", made.signing_key.serialize_pem());
+    let good = [
+        "--http-tls-certificate",
+        &certificate,
+        "--http-tls-key",
+        &key,
+    ];
+    let config = with(&good).unwrap().receive.unwrap();
+    assert!(config.tls.is_some());
+}

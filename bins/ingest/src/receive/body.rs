@@ -1,7 +1,7 @@
 //! Reading a body within limits of size, time and memory.
 
 use super::budget::Hold;
-use super::decision::{Refusal, Unavailable};
+use super::decision::Refusal;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// Bodies up to this size are copied out of the connection's read buffer, which can then be used again: a body that kept the
 /// whole buffer alive while it waits would cost many times its own size.
-const COPY_MAX: usize = 16 * 1024;
+pub(super) const COPY_MAX: usize = 16 * 1024;
 /// What is read and thrown away of a refused body, so that the sender sees the answer and no reset.
 const DRAIN_BYTES_MAX: usize = 32 << 20;
 
@@ -40,9 +40,7 @@ where
         if size > limit {
             return Err(Refusal::TooLarge { limit });
         }
-        if !hold.extend(data.len()) {
-            return Err(Refusal::Unavailable(Unavailable::Overloaded));
-        }
+        hold.extend(data.len())?;
         if size == data.len() {
             first = data;
             continue;
@@ -81,6 +79,7 @@ where
 mod tests {
     use super::*;
     use crate::receive::budget::Budget;
+    use crate::receive::decision::Unavailable;
     use hyper::body::Frame;
     use std::collections::VecDeque;
     use std::pin::Pin;

@@ -1,8 +1,43 @@
 //! What a request's head alone decides. Pure: no body, no I/O.
+//!
+//! # What every case is answered, and what senders make of it
+//!
+//! A sender that is answered 2xx forgets the delivery; 429 and 5xx make every sender known to us try again, other 4xx hardly any. So 2xx
+//! means stored, whatever passes by itself is 429 or 503 with `Retry-After`, and a 4xx is left for what would be the same next time. A body
+//! that cannot be read is no such case: nobody looks into it here, it is stored, and rests in the quarantine.
+//!
+//! | case | answer | `Retry-After` | sent again |
+//! | --- | --- | --- | --- |
+//! | stored: the broker has confirmed it | 202 `accepted` | | no |
+//! | nothing in it: empty, blanks, `[]`, `{}` (genuine) | 202 `nothing`, counted, not stored | | no |
+//! | no JSON, a form without its field, an event without an id | 202: stored, quarantined by normalise | | no |
+//! | a handshake that is configured | 200 or 204 | | no |
+//! | no subscription has the path | 404 | | no |
+//! | another method | 405 with `Allow` | | no |
+//! | a content type that is not read | 415 | | no |
+//! | a content coding that is not undone | 415 with `Accept-Encoding` | | no |
+//! | more bytes than allowed, as sent or inflated | 413 | | no |
+//! | a body that cannot be inflated | 400 | | no |
+//! | a body that broke off or was framed wrongly | 400 | | as a lost connection: yes |
+//! | a head or body that did not arrive in time | 408 | | as a timeout: its own came first |
+//! | no or no good credentials | 401 | | by EventBridge, it is said; else no |
+//! | a handshake with a wrong token or origin | 403 | | no |
+//! | the subscription's own limit is reached | 429 | until it may again | yes |
+//! | too much waits here, this process stops | 503 | 1 s | yes |
+//! | the broker is gone, or did not confirm in time | 503 | 5 s | yes |
+//! | the broker has an alarm, its queue is full or absent | 503 | 10 s | yes |
+//!
+//! EventBridge waits 5 s for an answer and tries for up to 24 hours (185 times); Genesys Open Messaging waits 10 s and tries five times, 5 s
+//! apart; of CXone's digital events nothing is promised. An answer comes within `--http-answer-timeout` of the body's last byte.
 
+use super::budget::Full;
+use super::coding::Codings;
+use super::content::Content;
+use super::gate::Limited;
+use super::handshake::{ALLOW_POST, Greeting};
 use super::route::{Route, Routes};
 use crate::auth::Reason;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode};
 use std::sync::Arc;
@@ -12,23 +47,37 @@ use std::sync::Arc;
 pub enum Refusal {
     /// No subscription has this path.
     NotFound,
-    /// The method is not POST.
-    Method,
+    /// The method has no meaning here.
+    Method {
+        /// Those that have one.
+        allow: &'static str,
+    },
     /// The content type is none of those that are read.
     ContentType,
-    /// The body is compressed.
+    /// The body is compressed in a way that is not undone, or in too many.
     ContentEncoding,
     /// The body is larger than the subscription allows.
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The body inflates to more than the subscription allows.
+    Inflates {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body is not whole, or not compressed as announced.
+    Garbled,
+    /// The token, the origin or the challenge of a handshake is not right.
+    Handshake,
     /// The sender has not proved who he is.
     Unauthenticated(Reason),
     /// The head or the body did not arrive in time.
     TooSlow,
     /// The body broke off or was not framed as announced.
     Broken,
+    /// Over a limit of the subscription's own; it should try again.
+    Limited(Limited),
     /// Not stored, for no fault of the sender; it should try again.
     Unavailable(Unavailable),
 }
@@ -57,12 +106,14 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::Inflates { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Handshake => StatusCode::FORBIDDEN,
+            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Broken => StatusCode::BAD_REQUEST,
+            Self::Broken | Self::Garbled => StatusCode::BAD_REQUEST,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -71,10 +122,16 @@ impl Refusal {
     pub fn word(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
-            Self::Method => "method_not_allowed",
+            Self::Method { .. } => "method_not_allowed",
             Self::ContentType => "unsupported_content_type",
             Self::ContentEncoding => "unsupported_content_encoding",
             Self::TooLarge { .. } => "too_large",
+            Self::Inflates { .. } => "inflates_too_large",
+            Self::Garbled => "garbled_body",
+            Self::Handshake => "handshake_refused",
+            Self::Limited(Limited::Rate { .. }) => "rate_limited",
+            Self::Limited(Limited::AtOnce) => "too_many_at_once",
+            Self::Limited(Limited::Memory) => "memory_share_used",
             Self::Unauthenticated(reason) => reason.word(),
             Self::TooSlow => "too_slow",
             Self::Broken => "broken_body",
@@ -102,13 +159,28 @@ impl Refusal {
     pub fn detail(&self) -> String {
         match self {
             Self::NotFound => "no subscription has this path".to_owned(),
-            Self::Method => "deliveries are sent with POST".to_owned(),
+            Self::Method { allow } => {
+                format!("deliveries are sent with POST; the methods here are {allow}")
+            }
             Self::ContentType => {
-                "the content type must be application/json or application/x-ndjson, in UTF-8"
+                "the content type must be application/json, application/…+json, application/x-ndjson or application/x-www-form-urlencoded, in UTF-8"
                     .to_owned()
             }
-            Self::ContentEncoding => "send the body uncompressed".to_owned(),
+            Self::ContentEncoding => {
+                "the body may be compressed with gzip, deflate or br, up to three times".to_owned()
+            }
             Self::TooLarge { limit } => format!("the body may have at most {limit} bytes"),
+            Self::Inflates { limit } => {
+                format!("the body may have at most {limit} bytes when it is decompressed")
+            }
+            Self::Garbled => "the body is not whole, or not compressed as announced".to_owned(),
+            Self::Handshake => "the token, origin or challenge is not right".to_owned(),
+            Self::Limited(limited) => match limited {
+                Limited::Rate { .. } => "more requests a second than this subscription may send",
+                Limited::AtOnce => "more requests at once than this subscription may send",
+                Limited::Memory => "more bytes at once than this subscription may send",
+            }
+            .to_owned(),
             Self::Unauthenticated(reason) => reason.detail().to_owned(),
             Self::TooSlow => "the request did not arrive completely in time".to_owned(),
             Self::Broken => "the body ended early or was not framed as announced".to_owned(),
@@ -120,10 +192,16 @@ impl Refusal {
     pub fn all() -> Vec<Self> {
         let mut all = vec![
             Self::NotFound,
-            Self::Method,
+            Self::Method { allow: ALLOW_POST },
             Self::ContentType,
             Self::ContentEncoding,
             Self::TooLarge { limit: 0 },
+            Self::Inflates { limit: 0 },
+            Self::Garbled,
+            Self::Handshake,
+            Self::Limited(Limited::Rate { seconds: 1 }),
+            Self::Limited(Limited::AtOnce),
+            Self::Limited(Limited::Memory),
             Self::TooSlow,
             Self::Broken,
             Self::Unavailable(Unavailable::BrokerGone),
@@ -148,23 +226,53 @@ impl From<Reason> for Refusal {
     }
 }
 
+/// What a request's head asks for.
+#[derive(Debug)]
+pub enum Admitted<'r> {
+    /// To take a delivery.
+    Post(Post<'r>),
+    /// To answer a handshake.
+    Greeting(Greeting),
+}
+
+/// A delivery whose body may be read.
+#[derive(Debug)]
+pub struct Post<'r> {
+    /// The subscription it is for.
+    pub route: &'r Arc<Route>,
+    /// How the body is compressed.
+    pub codings: Codings,
+    /// What kind of body it is.
+    pub content: Content,
+}
+
 /// Decides on a request's head: the subscription it is for, or the first reason against it. Who sent it is looked at next.
-pub fn admit<'r>(head: &Parts, routes: &'r Routes) -> Result<&'r Arc<Route>, Refusal> {
+pub fn admit<'r>(head: &Parts, routes: &'r Routes) -> Result<Admitted<'r>, Refusal> {
     let route = routes.get(head.uri.path()).ok_or(Refusal::NotFound)?;
     if head.method != Method::POST {
-        return Err(Refusal::Method);
+        return route
+            .transport
+            .handshake
+            .greet(head)
+            .map(Admitted::Greeting);
     }
-    if !is_json(&head.headers) {
-        return Err(Refusal::ContentType);
-    }
-    if !is_plain(&head.headers) {
-        return Err(Refusal::ContentEncoding);
-    }
+    let announced = announced(&head.headers);
+    let content = match Content::of(&head.headers) {
+        Some(content) => content,
+        // A try of the connection has no body, and so nothing to say about it.
+        None if announced == Some(0) => Content::Json,
+        None => return Err(Refusal::ContentType),
+    };
+    let codings = Codings::of(&head.headers)?;
     let limit = route.max_body_bytes;
-    if announced(&head.headers).is_some_and(|bytes| bytes > limit as u64) {
+    if announced.is_some_and(|bytes| bytes > limit as u64) {
         return Err(Refusal::TooLarge { limit });
     }
-    Ok(route)
+    Ok(Admitted::Post(Post {
+        route,
+        codings,
+        content,
+    }))
 }
 
 /// The announced length, where there is one that can be read.
@@ -172,32 +280,19 @@ pub fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(text) = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {
-        return false;
-    };
-    let mut parts = text.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default();
-    let known = ["application/json", "application/x-ndjson"]
-        .iter()
-        .any(|known| essence.eq_ignore_ascii_case(known));
-    known
-        && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                let value = value.trim().trim_matches('"');
-                ["utf-8", "utf8", "us-ascii"]
-                    .iter()
-                    .any(|known| value.eq_ignore_ascii_case(known))
-            }
-            _ => true,
-        })
+impl From<Full> for Refusal {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::All => Self::Unavailable(Unavailable::Overloaded),
+            Full::Share => Self::Limited(Limited::Memory),
+        }
+    }
 }
 
-fn is_plain(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().all(|value| {
-        let value = value.as_bytes().trim_ascii();
-        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
-    })
+impl From<Limited> for Refusal {
+    fn from(limited: Limited) -> Self {
+        Self::Limited(limited)
+    }
 }
 
 #[cfg(test)]

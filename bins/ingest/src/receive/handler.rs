@@ -1,14 +1,22 @@
-//! One request: admit, read, verify, hand over, wait for the confirm, answer.
+//! One request: admit, read, verify, undo what it is wrapped in, hand over, wait for the confirm, answer.
+//!
+//! What is published and logged is the plain body: what the sender said, without the codings and the form it travelled in. Nothing
+//! downstream needs a decompressor, one event has one content digest however its sender compresses it, and what rests in the quarantine
+//! can be read. The signature is checked here, over the bytes that the subscription says, and nobody checks it again.
 
-use super::answer::{CORRELATION_HEADER, accepted, refused};
+use super::answer::{CORRELATION_HEADER, accepted, greeted, nothing, refused};
 use super::batch::Weigh;
 use super::budget::{Budget, Hold};
-use super::decision::{Refusal, Unavailable, admit};
+use super::coding::Class;
+use super::content::{self, Content};
+use super::decision::{Admitted, Post, Refusal, Unavailable, admit};
+use super::handshake::Greeting;
+use super::inflate::Inflater;
 use super::lanes::Suspicion;
 use super::route::{LiveRoutes, Route};
 use super::seen::Seen;
 use super::{Limits, body};
-use crate::auth::{self, Admission, Bodies};
+use crate::auth::{self, Admission, Bodies, Pending};
 use crate::clock::now;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -16,9 +24,9 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::EXPECT;
 use hyper::http::request::Parts;
 use hyper::service::Service;
-use hyper::{HeaderMap, Request, Response};
+use hyper::{HeaderMap, Request, Response, Version};
 use runtime::Metrics;
-use runtime::metrics::{Counter, CounterHandle, Histogram, HistogramHandle};
+use runtime::metrics::{Counter, CounterHandle, Gauge, Histogram, HistogramHandle};
 use schema::{CorrelationId, DeliveryId, RawDelivery};
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -62,14 +70,29 @@ pub struct Handler {
     inbox: mpsc::Sender<Waiting>,
     budget: Budget,
     seen: Seen,
+    inflater: Inflater,
     limits: Limits,
     counters: Counters,
+}
+
+/// What became of a request that was not refused.
+enum Outcome {
+    /// Stored.
+    Accepted,
+    /// Genuine, and nothing in it.
+    Nothing,
+    /// A handshake, answered.
+    Greeted(Greeting),
 }
 
 #[derive(Debug)]
 struct Counters {
     accepted: CounterHandle,
     suspects: CounterHandle,
+    nothing: CounterHandle,
+    greeted: CounterHandle,
+    /// Accepted bodies by protocol (HTTP/2 last) and class of coding.
+    bodies: [[CounterHandle; Class::ALL.len()]; 2],
     refused: Vec<(&'static str, CounterHandle)>,
     receive: HistogramHandle,
 }
@@ -86,6 +109,14 @@ impl Handler {
         let counters = Counters {
             accepted: counter("accepted"),
             suspects: metrics.counter(Counter::IngestSuspects, &[]),
+            nothing: counter("nothing"),
+            greeted: counter("handshake"),
+            bodies: ["http1", "http2"].map(|protocol| {
+                Class::ALL.map(|class| {
+                    let labels = [("protocol", protocol), ("encoding", class.word())];
+                    metrics.counter(Counter::IngestBodies, &labels)
+                })
+            }),
             refused: Refusal::all()
                 .iter()
                 .map(|refusal| (refusal.label(), counter(refusal.label())))
@@ -95,8 +126,13 @@ impl Handler {
         Self {
             routes,
             inbox,
-            budget: Budget::new(limits.memory_max),
             seen: Seen::new(limits.seen.entries_max, limits.seen.horizon),
+            budget: Budget::shown(
+                limits.memory_max,
+                metrics.gauge(Gauge::ReceiveMemoryBytes, &[]),
+                metrics.gauge(Gauge::ReceiveMemoryPeakBytes, &[]),
+            ),
+            inflater: Inflater::new(),
             limits,
             counters,
         }
@@ -112,19 +148,27 @@ impl Handler {
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
         let begun = Instant::now();
         let (head, mut body) = request.into_parts();
         let id = DeliveryId::generate();
         let correlation = correlation(&head.headers, id);
         match self
-            .receive(begun, &head, &mut body, id, &correlation)
+            .receive(begun, &head, peer, &mut body, id, &correlation)
             .await
         {
-            Ok(()) => {
+            Ok(Outcome::Accepted) => {
                 self.counters.accepted.inc();
                 self.counters.receive.observe(begun.elapsed().as_secs_f64());
                 accepted(correlation.as_str())
+            }
+            Ok(Outcome::Nothing) => {
+                self.counters.nothing.inc();
+                nothing(correlation.as_str())
+            }
+            Ok(Outcome::Greeted(greeting)) => {
+                self.counters.greeted.inc();
+                greeted(greeting, correlation.as_str())
             }
             Err(refusal) => {
                 self.count(&refusal);
@@ -132,9 +176,11 @@ impl Handler {
                     correlation = correlation.as_str(),
                     path = head.uri.path(),
                     reason = refusal.label(),
+                    %peer,
                     "refused a delivery"
                 );
-                let unread = !body.is_end_stream();
+                // HTTP/2 resets the one stream that is not wanted; in HTTP/1.1 the connection has to end with the request.
+                let unread = !body.is_end_stream() && head.version < Version::HTTP_2;
                 // A sender that waits for "100 Continue" has not begun: there is nothing to drain.
                 if unread && refusal != Refusal::TooSlow && !head.headers.contains_key(EXPECT) {
                     tokio::spawn(body::drain(body, begun + self.limits.body_timeout));
@@ -148,44 +194,120 @@ impl Handler {
         &self,
         begun: Instant,
         head: &Parts,
+        peer: IpAddr,
         body: &mut Incoming,
         id: DeliveryId,
         correlation: &CorrelationId,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Outcome, Refusal> {
         let routes = self.routes.current();
-        let route = admit(head, &routes)?;
+        let post = match admit(head, &routes)? {
+            Admitted::Post(post) => post,
+            Admitted::Greeting(greeting) => return Ok(Outcome::Greeted(greeting)),
+        };
+        let route = post.route;
+        let _seat = route.gate.enter(begun.into_std())?;
         let asked = auth::Request {
             headers: &head.headers,
-            peer: head.extensions.get().map(|Peer(address)| *address),
+            peer: Some(peer),
             now: now(),
         };
         // Who shows nothing is refused here, before a byte of his body costs memory.
         let admission = route.authentication.admit(&asked).await?;
-        let mut hold = self.budget.hold();
+        let pending = match &admission {
+            Admission::Genuine => {
+                route.gate.spend(begun.into_std())?;
+                None
+            }
+            Admission::AfterBody(pending) => Some(pending),
+        };
+        let mut hold = self.budget.hold_within(route.gate.memory());
         let deadline = begun + self.limits.body_timeout;
-        let bytes = body::read(body, route.max_body_bytes, deadline, &mut hold).await?;
-        if let Admission::AfterBody(pending) = admission {
-            pending.verify(&asked, Bodies::same(&bytes))?;
+        let wire = body::read(body, route.max_body_bytes, deadline, &mut hold).await?;
+        // The sender's patience begins with his last byte.
+        let due = Instant::now() + self.limits.answer_timeout;
+        let (plain, hold) = self.open(&asked, pending, &post, wire, hold, due).await?;
+        if pending.is_some() {
+            route.gate.spend(Instant::now().into_std())?;
         }
-        let fingerprint = self.seen.fingerprint(&route.name, &bytes);
+        if content::is_nothing(&plain) {
+            return Ok(Outcome::Nothing);
+        }
+        if let Some(greeting) = route.transport.handshake.challenge(&plain) {
+            return Ok(Outcome::Greeted(greeting));
+        }
+        let fingerprint = self.seen.fingerprint(&route.name, &plain);
         let suspect = self.seen.is_known(fingerprint);
-        let delivery = delivery(route, id, correlation.clone(), bytes);
-        self.hand_over(delivery, hold, suspect)
+        let delivery = delivery(route, id, correlation.clone(), plain);
+        self.hand_over(delivery, hold, suspect, due)
             .await
             .map_err(Refusal::Unavailable)?;
         self.seen.learn(fingerprint);
         if suspect {
             self.counters.suspects.inc();
         }
-        Ok(())
+        let protocol = usize::from(head.version >= Version::HTTP_2);
+        self.counters.bodies[protocol][post.codings.class() as usize].inc();
+        Ok(Outcome::Accepted)
     }
 
-    /// Puts a delivery into the inbox and waits for its fate, within the answer's time limit.
+    /// Checks that a body is genuine and takes it out of what it is wrapped in; what is signed as it was sent is checked first, so that a
+    /// stranger's is never decompressed.
+    async fn open(
+        &self,
+        asked: &auth::Request<'_>,
+        pending: Option<&Pending<'_>>,
+        post: &Post<'_>,
+        wire: Bytes,
+        hold: Hold,
+        due: Instant,
+    ) -> Result<(Bytes, Hold), Refusal> {
+        let (route, codings) = (post.route, post.codings);
+        let compressed = codings.class() != Class::Identity && !wire.is_empty();
+        let needs_plain = compressed && pending.is_some_and(Pending::needs_plain);
+        if let Some(pending) = pending
+            && !needs_plain
+        {
+            pending.verify(asked, Bodies::same(&wire))?;
+        }
+        // Where plain bytes are signed, others of the subscription's ways may be over those sent.
+        let sent = needs_plain.then(|| wire.clone());
+        let (plain, mut hold) = if compressed {
+            let limit = route.transport.max_inflated_bytes;
+            self.inflater
+                .inflate(wire, codings, limit, hold, due)
+                .await?
+        } else {
+            (wire, hold)
+        };
+        if let (Some(pending), Some(sent)) = (pending, &sent) {
+            let bodies = Bodies {
+                wire: sent,
+                plain: &plain,
+            };
+            pending.verify(asked, bodies)?;
+        }
+        drop(sent);
+        let opened = match post.content {
+            Content::Json => plain,
+            Content::Form => {
+                let form = plain.len();
+                hold.extend(form)?; // the field, decoded, beside the form
+                let payload = content::payload(&plain, &route.transport.form_field);
+                drop(plain);
+                hold.release(form);
+                payload
+            }
+        };
+        Ok((opened, hold))
+    }
+
+    /// Puts a delivery into the inbox and waits for its fate until the answer is due.
     async fn hand_over(
         &self,
         delivery: RawDelivery,
         hold: Hold,
         suspect: bool,
+        due: Instant,
     ) -> Result<(), Unavailable> {
         let (reply, fate) = oneshot::channel();
         let waiting = Waiting {
@@ -198,7 +320,7 @@ impl Handler {
             mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
         })?;
-        match timeout_at(Instant::now() + self.limits.answer_timeout, fate).await {
+        match timeout_at(due, fate).await {
             Ok(Ok(fate)) => fate,
             // The publisher ended without an answer: whether the broker has the delivery is not known.
             Ok(Err(_)) => Err(Unavailable::Stopping),
@@ -244,23 +366,23 @@ fn correlation(headers: &HeaderMap, id: DeliveryId) -> CorrelationId {
     )
 }
 
-/// Who is at the other end of a request's connection: an extension of the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub IpAddr);
-
-/// The handler as hyper calls it for one connection.
+/// The handler as hyper calls it, for one connection.
 #[derive(Debug, Clone)]
-pub struct Endpoint(pub Arc<Handler>, pub Peer);
+pub struct Endpoint {
+    /// The handler.
+    pub handler: Arc<Handler>,
+    /// Who is at the other end: a proxy, mostly.
+    pub peer: IpAddr,
+}
 
 impl Service<Request<Incoming>> for Endpoint {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.1);
-        let handler = Arc::clone(&self.0);
-        Box::pin(async move { Ok(handler.answer(request).await) })
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (handler, peer) = (Arc::clone(&self.handler), self.peer);
+        Box::pin(async move { Ok(handler.answer(request, peer).await) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads the subscriptions file again on SIGHUP, and when it or one of its files of secrets or keys has changed: secrets are rotated
 //! without a restart. A file with problems changes nothing. Keys that issuers publish are kept fresh meanwhile.
 
+use super::Limits;
 use super::route::{LiveRoutes, Routes};
 use crate::auth::jwt;
 use crate::subscriptions::{Secrets, Subscriptions, load};
@@ -19,6 +20,7 @@ pub async fn run(
     file: PathBuf,
     mut subscriptions: Subscriptions,
     routes: LiveRoutes,
+    limits: Limits,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
@@ -54,7 +56,7 @@ pub async fn run(
                 }
                 subscriptions = read;
                 seen = fingerprint(&file, &subscriptions);
-                let fresh = Routes::new(subscriptions.clone());
+                let fresh = Routes::new(subscriptions.clone(), &limits);
                 tracing::info!(
                     subscriptions = fresh.len(),
                     "the subscriptions were read again"

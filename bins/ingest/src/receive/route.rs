@@ -1,7 +1,9 @@
 //! Paths to subscriptions, prepared once so that a request finds everything it needs with one look-up.
 
+use super::Limits;
+use super::gate::Gate;
 use crate::auth::Authentication;
-use crate::subscriptions::Subscriptions;
+use crate::subscriptions::{Subscriptions, Transport};
 use schema::{BodyFormat, SubscriptionName, TenantId};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,6 +21,10 @@ pub struct Route {
     pub authentication: Authentication,
     /// The largest body taken.
     pub max_body_bytes: usize,
+    /// How its bodies are wrapped, and its handshakes.
+    pub transport: Transport,
+    /// What it may take of the whole.
+    pub gate: Arc<Gate>,
 }
 
 /// All paths.
@@ -27,7 +33,8 @@ pub struct Routes(HashMap<String, Arc<Route>>);
 
 impl Routes {
     /// Prepares the subscriptions. Those without authentication have no path: they could not be checked.
-    pub fn new(subscriptions: Subscriptions) -> Self {
+    pub fn new(subscriptions: Subscriptions, limits: &Limits) -> Self {
+        let alone = subscriptions.list.len() == 1;
         let routes = subscriptions.list.into_iter().filter_map(|found| {
             let route = Route {
                 name: found.name,
@@ -35,6 +42,8 @@ impl Routes {
                 format: found.format,
                 authentication: found.authentication?,
                 max_body_bytes: found.max_body_bytes,
+                gate: Arc::new(Gate::new(found.transport.bounds, limits, alone)),
+                transport: found.transport,
             };
             Some((found.path, Arc::new(route)))
         });
@@ -44,6 +53,19 @@ impl Routes {
     /// The subscription of a path, exactly as configured.
     pub fn get(&self, path: &str) -> Option<&Arc<Route>> {
         self.0.get(path)
+    }
+
+    /// Takes over what is used of each subscription whose bounds are the same: a new secret is no reason to begin a new burst.
+    fn inherit(&mut self, before: &Self) {
+        for route in self.0.values_mut() {
+            let same = before
+                .0
+                .values()
+                .find(|old| old.name == route.name && old.gate.is_as(&route.gate));
+            if let (Some(old), Some(route)) = (same, Arc::get_mut(route)) {
+                route.gate = Arc::clone(&old.gate);
+            }
+        }
     }
 
     /// How many paths there are.
@@ -73,8 +95,10 @@ impl LiveRoutes {
     }
 
     /// Puts others in force; requests under way keep the old ones.
-    pub fn replace(&self, routes: Routes) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
+    pub fn replace(&self, mut routes: Routes) {
+        let mut live = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        routes.inherit(&live);
+        *live = Arc::new(routes);
     }
 }
 
@@ -83,6 +107,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::auth::hmac::{Hmac, Scheme};
     use crate::auth::{Require, Way};
+    use crate::receive::gate::Bounds;
+    use crate::receive::gate::tests::limits;
     use hyper::header::HeaderName;
 
     /// One subscription at `/hooks/one`, 100 bytes at most, secret `s`.
@@ -95,6 +121,8 @@ pub(crate) mod tests {
             format: BodyFormat::GenesysWebhook,
             authentication: Authentication::new(vec![way], Require::Any).unwrap(),
             max_body_bytes: 100,
+            transport: Transport::default(),
+            gate: Arc::new(Gate::new(Bounds::default(), &limits(), true)),
         };
         Routes(HashMap::from([("/hooks/one".to_owned(), Arc::new(route))]))
     }
@@ -106,5 +134,23 @@ pub(crate) mod tests {
         live.replace(Routes::default());
         assert!(before.get("/hooks/one").is_some());
         assert!(live.current().is_empty());
+    }
+
+    #[test]
+    fn a_reload_keeps_what_is_used_of_bounds_that_stay() {
+        let live = LiveRoutes::new(routes());
+        let before = live.current();
+        live.replace(routes());
+        let gate = |routes: &Routes| Arc::clone(&routes.get("/hooks/one").unwrap().gate);
+        assert!(Arc::ptr_eq(&gate(&before), &gate(&live.current())));
+        let mut other = routes();
+        let bounds = Bounds {
+            at_once: Some(1),
+            ..Bounds::default()
+        };
+        let route = Arc::get_mut(other.0.get_mut("/hooks/one").unwrap()).unwrap();
+        route.gate = Arc::new(Gate::new(bounds, &limits(), true));
+        live.replace(other);
+        assert!(!Arc::ptr_eq(&gate(&before), &gate(&live.current())));
     }
 }

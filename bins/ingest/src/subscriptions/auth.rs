@@ -155,7 +155,7 @@ impl Reader<'_> {
     }
 
     /// A choice among words; the default where nothing is said.
-    fn choice<T: Copy + Default>(
+    pub(super) fn choice<T: Copy + Default>(
         &mut self,
         section: Section<'_>,
         key: &str,

@@ -9,3 +9,5 @@ mod line;
 mod normalising;
 mod operating;
 mod receiving;
+mod tls;
+mod transport;

@@ -41,6 +41,8 @@ names! {
     /// Counts that only rise.
     Counter {
         IngestDeliveries "ingest_deliveries" ["outcome"] "HTTP deliveries answered, by outcome"
+        IngestBodies "ingest_bodies" ["protocol", "encoding"] "Bodies of accepted deliveries, by protocol and content coding (`several`: one in another)"
+        IngestTlsHandshakes "ingest_tls_handshakes" ["outcome"] "TLS handshakes of senders: done, failed or late"
         IngestEvents "ingest_events" ["result"] "Events decided by normalise: logged, duplicate, quarantined or ignored"
         IngestRevisions "ingest_revisions" [] "Events logged that this process had met with other content before"
         IngestDuplicatesSpared "ingest_duplicates_spared" [] "Copies recognised from memory, without asking the database"
@@ -72,6 +74,8 @@ names! {
         Up "up" ["binary", "version"] "1 while the process runs"
         BrokerBlocked "broker_blocked" [] "1 while the broker refuses publishes because of an alarm"
         ReplayCacheEvents "replay_cache_events" [] "Events remembered as logged, so that their copies cost no look at the database"
+        ReceiveMemoryBytes "receive_memory_bytes" [] "Bytes of bodies in memory, of at most --receive-memory-max"
+        ReceiveMemoryPeakBytes "receive_memory_peak_bytes" [] "The most bytes of bodies that were in memory at once since the start"
         KpiUnreadable "kpi_unreadable" [] "Switched-on KPI definitions that this release cannot read and does not compute"
         MarksWaiting "marks_waiting" ["kind"] "Marks that wait to be computed, by kind: cell (a quarter hour of windows), group, agent or journey"
         MarksOldestSeconds "marks_oldest_seconds" ["kind"] "For how long the oldest mark of a kind has waited"

@@ -26,9 +26,11 @@ fn a_good_head_is_admitted() {
 #[test]
 fn each_spoilt_head_has_its_own_answer() {
     assert_eq!(decide(good().uri("/hooks/two")), Err(Refusal::NotFound));
-    for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
-        assert_eq!(decide(good().method(method)), Err(Refusal::Method));
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+        let refused = decide(good().method(method));
+        assert_eq!(refused, Err(Refusal::Method { allow: ALLOW_POST }));
     }
+    assert_eq!(decide(good().method("OPTIONS")), Ok(()));
     let length = |text: &str| {
         let (mut head, ()) = good().body(()).unwrap().into_parts();
         head.headers.insert("content-length", text.parse().unwrap());
@@ -43,42 +45,27 @@ fn each_spoilt_head_has_its_own_answer() {
 }
 
 #[test]
-fn content_types_are_read_as_the_standard_says() {
-    let kind = |text: &str| {
-        let (mut head, ()) = good().body(()).unwrap().into_parts();
-        head.headers.insert("content-type", text.parse().unwrap());
-        admit(&head, &routes()).map(|_| ())
-    };
-    for good in [
-        "application/json",
-        "Application/JSON ;charset=\"utf-8\"",
-        "application/x-ndjson",
-        "application/json;profile=x",
-    ] {
-        assert_eq!(kind(good), Ok(()), "{good}");
-    }
-    for bad in [
-        "text/plain",
-        "application/jsonp",
-        "application/xml",
-        "application/json; charset=utf-16",
-        "",
-        "application/x-www-form-urlencoded",
-    ] {
-        assert_eq!(kind(bad), Err(Refusal::ContentType), "{bad}");
-    }
+fn a_content_type_is_needed_where_there_is_content() {
     let (mut head, ()) = good().body(()).unwrap().into_parts();
     head.headers.remove("content-type");
     assert_eq!(admit(&head, &routes()).err(), Some(Refusal::ContentType));
+    head.headers.insert("content-length", "0".parse().unwrap());
+    assert!(admit(&head, &routes()).is_ok(), "a try of the connection");
+    head.headers
+        .insert("content-type", "text/xml".parse().unwrap());
+    head.headers.insert("content-length", "1".parse().unwrap());
+    assert_eq!(admit(&head, &routes()).err(), Some(Refusal::ContentType));
 }
 
+/// Pitfall 33: a coding that cannot be undone is known before the body.
 #[test]
-fn compressed_bodies_are_refused_clearly() {
+fn a_coding_that_is_not_undone_is_refused_by_the_head() {
     for (encoding, expected) in [
         ("identity", Ok(())),
-        ("gzip", Err(Refusal::ContentEncoding)),
-        ("br", Err(Refusal::ContentEncoding)),
-        ("identity, gzip", Err(Refusal::ContentEncoding)),
+        ("gzip", Ok(())),
+        ("gzip, br", Ok(())),
+        ("zstd", Err(Refusal::ContentEncoding)),
+        ("gzip, compress", Err(Refusal::ContentEncoding)),
     ] {
         assert_eq!(
             decide(good().header("content-encoding", encoding)),
@@ -98,6 +85,8 @@ fn labels_are_unique_and_only_faults_of_ours_are_503() {
     for refusal in all {
         let ours = matches!(refusal, Refusal::Unavailable(_));
         assert_eq!(refusal.status().is_server_error(), ours, "{refusal:?}");
+        let waits = matches!(refusal, Refusal::Limited(_));
+        assert_eq!(refusal.status() == 429, waits, "{refusal:?}");
         assert!(!refusal.detail().is_empty());
     }
 }

@@ -1,0 +1,235 @@
+use super::*;
+use crate::receive::budget::Budget;
+use crate::receive::decision::Refusal;
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use hyper::HeaderMap;
+use hyper::header::CONTENT_ENCODING;
+use proptest::prelude::*;
+use std::io::Write as _;
+use std::time::Duration;
+
+const MIB: usize = 1 << 20;
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn raw(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn brotli(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = ::brotli::CompressorWriter::new(Vec::new(), 4096, 5, 20);
+    encoder.write_all(plain).unwrap();
+    encoder.into_inner()
+}
+
+fn codings(text: &str) -> Codings {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_ENCODING, text.parse().unwrap());
+    Codings::of(&headers).unwrap()
+}
+
+struct Outcome {
+    result: Result<Bytes, Refusal>,
+    peak: usize,
+}
+
+/// Inflates within a limit and an allowance; whatever comes of it, the allowance has all of it back afterwards.
+async fn inflate(wire: Vec<u8>, encoding: &str, limit: usize, allowance: usize) -> Outcome {
+    let budget = Budget::new(allowance);
+    let mut hold = budget.hold();
+    hold.extend(wire.len()).unwrap();
+    let due = Instant::now() + Duration::from_secs(60);
+    let inflated = Inflater::new()
+        .inflate(wire.into(), codings(encoding), limit, hold, due)
+        .await;
+    let result = inflated.map(|(bytes, hold)| {
+        assert_eq!(budget.used(), bytes.len(), "what waits is what is paid for");
+        drop(hold);
+        bytes
+    });
+    assert_eq!(budget.used(), 0);
+    let peak = budget.peak();
+    Outcome { result, peak }
+}
+
+/// Some text that compresses as JSON does.
+fn text(bytes: usize) -> Vec<u8> {
+    (0..)
+        .flat_map(|n: u32| format!("{{\"id\":{}}},", n.wrapping_mul(2_654_435_761)).into_bytes())
+        .take(bytes)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_coding_comes_back_byte_for_byte() {
+    for size in [0, 1, 1000, 100_000, 3_000_000] {
+        let plain = text(size);
+        for (encoding, wire) in [
+            ("gzip", gzip(&plain)),
+            ("deflate", zlib(&plain)),
+            ("deflate", raw(&plain)),
+            ("br", brotli(&plain)),
+            ("gzip, br", brotli(&gzip(&plain))),
+            ("br, deflate, gzip", gzip(&raw(&brotli(&plain)))),
+        ] {
+            let outcome = inflate(wire, encoding, 3_000_000, 64 * MIB).await;
+            assert!(
+                outcome.result == Ok(plain.clone().into()),
+                "{encoding} {size}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn members_of_gzip_follow_one_another() {
+    let wire = [gzip(b"[1,"), gzip(b""), gzip(b"2]")].concat();
+    assert_eq!(
+        inflate(wire, "gzip", 10, MIB).await.result.unwrap(),
+        "[1,2]"
+    );
+}
+
+/// Pitfall 33: a body that breaks off, is no such coding, or has something behind it.
+#[tokio::test]
+async fn what_is_no_whole_stream_is_refused() {
+    for size in [10, 200_000] {
+        let plain = text(size);
+        for (encoding, wire) in [
+            ("gzip", gzip(&plain)),
+            ("deflate", zlib(&plain)),
+            ("deflate", raw(&plain)),
+            ("br", brotli(&plain)),
+            ("deflate, gzip", gzip(&zlib(&plain)[..size / 20])),
+        ] {
+            if encoding.contains(',') {
+                let inner = inflate(wire, encoding, MIB, 64 * MIB).await;
+                assert_eq!(inner.result, Err(Refusal::Garbled), "{encoding} {size}");
+                continue;
+            }
+            for cut in [0, 1, 2, 5, wire.len() / 2, wire.len() - 1] {
+                let cut = inflate(wire[..cut].to_vec(), encoding, MIB, 64 * MIB).await;
+                assert_eq!(cut.result, Err(Refusal::Garbled), "{encoding} {size}");
+            }
+            let behind = [&wire[..], b"behind"].concat();
+            let behind = inflate(behind, encoding, MIB, 64 * MIB).await;
+            assert_eq!(behind.result, Err(Refusal::Garbled), "{encoding} {size}");
+        }
+    }
+    let other = inflate(b"{\"plain\":1}".to_vec(), "gzip", MIB, MIB).await;
+    assert_eq!(other.result, Err(Refusal::Garbled));
+}
+
+#[tokio::test]
+async fn the_limit_is_exact() {
+    let plain = text(100_000);
+    for (encoding, wire) in [("gzip", gzip(&plain)), ("br", brotli(&plain))] {
+        let exact = inflate(wire.clone(), encoding, 100_000, 64 * MIB).await;
+        assert!(exact.result.is_ok());
+        let less = inflate(wire, encoding, 99_999, 64 * MIB).await;
+        let limit = 99_999;
+        assert_eq!(less.result, Err(Refusal::Inflates { limit }));
+    }
+}
+
+/// Pitfall 33: a bomb costs the limit, a decoder's memory and itself, whatever it would become.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bomb_costs_no_more_than_the_limit() {
+    let zeros = vec![0; 64 * MIB];
+    let limit = MIB;
+    let bombs = [
+        ("gzip", gzip(&zeros)),
+        ("deflate", raw(&zeros)),
+        ("br", brotli(&zeros)),
+        // What passes between two layers is bounded as well, though the inner one would yield nothing.
+        ("gzip, gzip", gzip(&gzip(&zeros))),
+        ("br, gzip", gzip(&zeros)),
+        ("gzip, gzip", gzip(&gzip(b"").repeat(1_000_000))),
+    ];
+    for (encoding, wire) in bombs {
+        let bound = wire.len() + 2 * (limit + 1) + 2 * DECODER_BYTES + (1 << 24);
+        let outcome = inflate(wire, encoding, limit, 64 * MIB).await;
+        let refused = matches!(
+            outcome.result,
+            Err(Refusal::Inflates { .. } | Refusal::Garbled)
+        );
+        assert!(refused, "{encoding}: {:?}", outcome.result);
+        assert!(outcome.peak <= bound, "{encoding}: {} bytes", outcome.peak);
+    }
+    let many = gzip(&gzip(b"").repeat(1_000_000));
+    let many = inflate(many, "gzip, gzip", limit, 64 * MIB).await;
+    assert_eq!(many.result, Err(Refusal::Inflates { limit }));
+}
+
+#[tokio::test]
+async fn what_the_allowance_does_not_have_is_asked_for_again_later() {
+    let wire = gzip(&text(MIB));
+    let outcome = inflate(wire, "gzip", 2 * MIB, MIB).await;
+    let overloaded = Refusal::Unavailable(Unavailable::Overloaded);
+    assert_eq!(outcome.result, Err(overloaded));
+    assert!(outcome.peak <= MIB);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_no_turn_in_time_comes_again() {
+    let inflater = Inflater {
+        turns: Arc::new(Semaphore::new(0)),
+    };
+    let budget = Budget::new(64 * MIB);
+    let due = Instant::now() + Duration::from_secs(4);
+    let wire = brotli(b"[]").into();
+    let waited = inflater
+        .inflate(wire, codings("br"), 100, budget.hold(), due)
+        .await;
+    assert_eq!(
+        waited.err(),
+        Some(Refusal::Unavailable(Unavailable::Overloaded))
+    );
+    assert_eq!(Instant::now(), due);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever comes is answered, within the limit and the allowance.
+    #[test]
+    fn no_bytes_panic_or_exceed_the_limit(
+        noise in proptest::collection::vec(any::<u8>(), 0..300),
+        plain in proptest::collection::vec(0_u8..4, 0..2000),
+        cut in 0_usize..100,
+        flip in any::<(u16, u8)>(),
+        encoding in proptest::sample::select(vec!["gzip", "deflate", "br", "gzip, br", "deflate, deflate"]),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut damaged = match encoding {
+            "gzip" => gzip(&plain),
+            "deflate" => raw(&plain),
+            "br" => brotli(&plain),
+            "gzip, br" => brotli(&gzip(&plain)),
+            _ => zlib(&raw(&plain)),
+        };
+        damaged.truncate(damaged.len() * cut / 99);
+        if let Some(byte) = damaged.get_mut(usize::from(flip.0) % 300) {
+            *byte ^= flip.1;
+        }
+        for wire in [noise, damaged] {
+            let outcome = runtime.block_on(inflate(wire, encoding, 1500, 64 * MIB));
+            if let Ok(bytes) = outcome.result {
+                prop_assert!(bytes.len() <= 1500);
+            }
+        }
+    }
+}
