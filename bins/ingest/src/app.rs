@@ -8,6 +8,7 @@ use crate::receive::handler::Handler;
 use crate::receive::publisher::{self, Publishing};
 use crate::receive::route::{LiveRoutes, Routes};
 use crate::receive::{reload, server};
+use crate::watchdog::{self, round::Round, traffic::Traffic};
 use anyhow::Context as _;
 use broker::Queue;
 use runtime::args::AmqpSettings;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Some(Command::Migrate(args)) => migrate(&args).await,
+        Some(Command::Subscription(args)) => crate::subscription::run(args).await,
         Some(Command::Quarantine(args)) => crate::held::run(args).await,
     }
 }
@@ -144,9 +146,22 @@ async fn start_normalise(
         "normalise housekeeping",
         housekeeping::run(store.clone(), partitions.clone(), stop.clone()),
     );
+    let traffic = Traffic::default();
+    // Without a live lane nobody here knows how far deliveries are worked off.
+    if let Some(watch) = config.watch.as_ref().filter(|_| config.workers > 0) {
+        let round = Round::new(
+            store.clone(),
+            watch,
+            traffic.clone(),
+            service.metrics.clone(),
+            crate::subscription::variable,
+        );
+        tasks.spawn("normalise watchdog", watchdog::run(round, stop.clone()));
+    }
     let shared = Shared {
         broker: broker_config(amqp, "ingest"),
         store,
+        traffic,
         partitions,
         mappings: Arc::new(config.mappings),
         customer_secret: config.customer_secret,

@@ -1,6 +1,9 @@
 //! This binary's flags, and what they mean once checked.
 
+mod watchdog;
+
 use crate::subscriptions::{self, Secrets, Subscriptions};
+use crate::watchdog::Watch;
 use crate::{normalise, receive};
 use adapter::{Mapping, Mappings};
 use broker::BrokerConfig;
@@ -53,6 +56,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Apply the numbered migrations under a lock, and exit
     Migrate(MigrateArgs),
+    /// Set subscriptions up on their platforms, compare them with the file, list them
+    Subscription(crate::subscription::SubscriptionArgs),
     /// Look at items that could not be processed, release them again or discard them
     Quarantine(crate::held::QuarantineArgs),
 }
@@ -133,11 +138,11 @@ pub struct MigrateArgs {
 }
 
 #[derive(Debug, Clone, clap::Args)]
-struct SubscriptionsArgs {
+pub(crate) struct SubscriptionsArgs {
     /// The TOML file with the subscriptions: paths, tenants, formats, signatures. Read again on SIGHUP and when it or a secret
-    /// file changes. The role `normalise` needs it only for the mapping files that it names
+    /// file changes. The role `normalise` needs it for the mapping files that it names, and to watch over the subscriptions
     #[arg(long, env = "KPILINE_SUBSCRIPTIONS", value_name = "FILE")]
-    subscriptions: Option<PathBuf>,
+    pub(crate) subscriptions: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -263,6 +268,9 @@ struct NormaliseArgs {
     normalise_hold_max: Duration,
 
     #[command(flatten)]
+    watchdog: watchdog::WatchdogArgs,
+
+    #[command(flatten)]
     attributes: AttributeArgs,
 
     #[command(flatten)]
@@ -295,6 +303,8 @@ pub struct NormaliseConfig {
     pub workers: usize,
     /// Workers on the history lane.
     pub history_workers: usize,
+    /// What the watchdog watches, if anything.
+    pub watch: Option<Watch>,
     /// Limits.
     pub limits: normalise::Limits,
 }
@@ -388,6 +398,8 @@ fn resolve(
         Subscriptions::default()
     });
     let mappings = mappings(&subscriptions, &mut problems);
+    let watch =
+        normalise.and_then(|(args, _)| args.watchdog.resolve(&subscriptions.list, &mut problems));
     let receive = receive.and_then(|args| {
         Some(ReceiveConfig {
             file: file.cloned()?,
@@ -397,7 +409,7 @@ fn resolve(
         })
     });
     let normalise =
-        normalise.map(|(args, postgres)| args.resolve(postgres, mappings, &mut problems));
+        normalise.map(|(args, postgres)| args.resolve(postgres, mappings, watch, &mut problems));
     problems.into_result()?;
     Ok(Config {
         ops: ops.clone(),
@@ -476,6 +488,7 @@ impl NormaliseArgs {
         &self,
         postgres: &PostgresArgs,
         mappings: Mappings,
+        watch: Option<Watch>,
         problems: &mut Problems,
     ) -> NormaliseConfig {
         let postgres = postgres.resolve(problems);
@@ -487,7 +500,7 @@ impl NormaliseArgs {
                 "--normalise-workers and --normalise-history-workers: are both 0, at least one must work",
             );
         }
-        // One connection a worker, and one for housekeeping.
+        // One connection a worker, and one for housekeeping and the watchdog.
         let needed = workers.saturating_add(1);
         if postgres.pool_max < needed {
             problems.push(format!(
@@ -513,6 +526,7 @@ impl NormaliseArgs {
             customer_secret: self.customers.resolve(problems),
             workers: self.normalise_workers,
             history_workers: self.normalise_history_workers,
+            watch,
             limits: normalise::Limits {
                 prefetch: self.normalise_prefetch,
                 messages_max: self.normalise_batch_messages,

@@ -15,6 +15,8 @@
 //! secrets = [{ file = "secret-new" }, { env = "SECRET_OLD" }, "a value, for tests only"]
 //! ```
 
+pub mod platform;
+
 use crate::signature::{Encoding, Scheme, Verifier};
 use hyper::header::HeaderName;
 use runtime::toml_file::{Section, TomlFile};
@@ -64,6 +66,10 @@ pub struct Subscription {
     pub verifier: Option<Verifier>,
     /// The largest body taken.
     pub max_body_bytes: usize,
+    /// The platform's side of it, where the file says something about that.
+    pub platform: Option<platform::Platform>,
+    /// How its deliveries prove to be genuine, in words for a list.
+    pub ways: Option<String>,
 }
 
 /// The whole file.
@@ -183,6 +189,7 @@ impl Reader<'_> {
                 "zone",
                 "max_body_bytes",
                 "signature",
+                "platform",
             ],
         );
         let name = self.name(section, "name");
@@ -200,6 +207,8 @@ impl Reader<'_> {
             .number(section, "max_body_bytes", 1..BODY_BYTES_MAX + 1)
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(BODY_BYTES_DEFAULT);
+        let platform = platform::platform(&mut self.file, self.folder, section);
+        let ways = platform::ways(section);
         let verifier = match self.secrets {
             Secrets::Required => self.signature(section).map(Some),
             Secrets::NotNeeded => Some(None),
@@ -216,6 +225,8 @@ impl Reader<'_> {
             format,
             verifier,
             max_body_bytes,
+            platform,
+            ways,
         });
     }
 

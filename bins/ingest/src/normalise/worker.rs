@@ -10,6 +10,7 @@ use super::message::{Message, Stage, acquit, read};
 use super::plan::{Plan, plan};
 use super::publish::{Unpublished, hold, publish};
 use crate::clock::now;
+use crate::watchdog::traffic::Traffic;
 use adapter::Mappings;
 use anyhow::Context as _;
 use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Publisher, Queue};
@@ -34,6 +35,8 @@ pub struct Shared {
     pub broker: BrokerConfig,
     /// The store.
     pub store: Store,
+    /// What the watchdog is told.
+    pub traffic: Traffic,
     /// Months of the log.
     pub partitions: Partitions,
     /// Mapping files.
@@ -225,6 +228,8 @@ impl Worker {
     async fn take(&self, consumer: &mut Consumer) -> Result<Vec<Delivery>, broker::ConsumeError> {
         let limits = &self.shared.limits;
         let max = limits.messages_max.max(1);
+        let live = self.queues.contains(&Queue::Raw);
+        let _waiting = live.then(|| self.shared.traffic.waiting(now()));
         // One call, so that nothing is handed out before the batch is complete.
         consumer
             .next_batch(max, limits.bytes_max, limits.linger)
@@ -249,6 +254,9 @@ impl Worker {
         });
         let applied = self.store(&messages, &plan).await?;
         self.count(&applied);
+        if self.queues.contains(&Queue::Raw) {
+            self.shared.traffic.heard(&messages);
+        }
         let correlation = plan
             .origins
             .first()

@@ -8,3 +8,5 @@ mod line;
 mod normalising;
 mod operating;
 mod receiving;
+mod subscription;
+mod watchdog;
