@@ -7,6 +7,7 @@ mod hostile;
 mod line;
 mod normalising;
 mod operating;
+mod platform_api;
 mod receiving;
 mod subscription;
 mod watchdog;

@@ -87,7 +87,9 @@ impl Reader<'_, '_> {
             ],
         );
         let kind = self.kind(table);
-        let word = kind.as_ref().map_or("", Kind::word);
+        // As it is written: of a kind that could not be read the rest is looked at all the same.
+        let word = table.table.get("kind");
+        let word = word.and_then(|word| word.get_ref().as_str()).unwrap_or("");
         let domain = self.region(table, word);
         let base_url = self
             .url(table, "base_url")
@@ -102,27 +104,27 @@ impl Reader<'_, '_> {
         let credentials = self.credentials(table, word, domain);
         let limit = self.limit(table);
         let proof = self.proof(table, subscription);
-        let kind = kind?;
+        let has_api = KINDS.contains(&word) && !matches!(word, "none" | "cxone-digital");
         if credentials.is_some() && base_url.is_none() && !table.table.contains_key("base_url") {
             self.file.problem(
                 table.at,
                 "`base_url` is missing: the credentials have nobody to ask",
             );
         }
-        if kind.has_api() && delivery_url.is_none() && !table.table.contains_key("delivery_url") {
+        if has_api && delivery_url.is_none() && !table.table.contains_key("delivery_url") {
             self.file.problem(
                 table.at,
                 "`delivery_url` is missing: the URL that the platform posts to, as seen from outside",
             );
         }
-        if kind.has_api() && topics.is_empty() && !table.table.contains_key("topics") {
+        if has_api && topics.is_empty() && !table.table.contains_key("topics") {
             self.file.problem(
                 table.at,
                 "`topics` is missing: what the platform is to send",
             );
         }
         Some(Platform {
-            kind,
+            kind: kind?,
             base_url,
             delivery_url,
             topics,
@@ -229,8 +231,9 @@ impl Reader<'_, '_> {
     fn quiet_after(&mut self, table: Section<'_>) -> Option<Duration> {
         let quiet_after = self.file.duration(table, "quiet_after")?;
         if quiet_after < QUIET_AFTER_MIN {
+            let at = table.table.get("quiet_after");
             self.file.problem(
-                table.at,
+                at.map_or(table.at, |value| value.span().start),
                 format_args!(
                     "`quiet_after` is {quiet_after:?}; allowed is {QUIET_AFTER_MIN:?} and more"
                 ),

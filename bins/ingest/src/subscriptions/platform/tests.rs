@@ -73,7 +73,7 @@ account = "123456789012"
         .grant(&known)
         .unwrap_err();
     assert!(
-        error.starts_with("f.toml:21: ") && error.contains("SECRET"),
+        error.starts_with("f.toml:22: ") && error.contains("SECRET"),
         "{error}"
     );
 }
@@ -156,10 +156,10 @@ scheme = "none"
     .unwrap_err()
     .join("\n");
     for part in [
-        "f.toml:18: unknown setting `colour`",
+        "f.toml:19: unknown setting `colour`",
         "`region` is `moon-1`; known are us-east-1",
         "`topics` is empty",
-        "`quiet_after` is 5s",
+        "f.toml:17: `quiet_after` is 5s",
         "`quiet_when` is `never`",
         "`delivery_url` is missing",
         "`token_url` is missing",
