@@ -202,3 +202,69 @@ scheme = "none"
             .contains("has no API that could be asked")
     );
 }
+
+/// The example's settings, which are comments, by table.
+fn example() -> std::collections::BTreeMap<String, String> {
+    let path = testkit::workspace_root().join("deploy/config/subscriptions.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, from) = text.split_once("# [subscription.platform]").unwrap();
+    let mut tables = std::collections::BTreeMap::new();
+    let mut table = "[subscription.platform]".to_owned();
+    for line in from
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('#'))
+    {
+        let line = line.trim_start_matches("# ");
+        let key = line.split_once(" = ").map_or("", |(key, _)| key);
+        if line.starts_with("[subscription.platform") {
+            let (name, _) = line.split_once(']').unwrap();
+            table = format!("{name}]");
+        } else if !key.is_empty()
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
+            let settings: &mut String = tables.entry(table.clone()).or_default();
+            settings.push_str(line);
+            settings.push('\n');
+        }
+    }
+    tables
+}
+
+#[test]
+fn the_example_is_good_whichever_kind_is_chosen() {
+    let example = example();
+    assert_eq!(example.len(), 7, "{:?}", example.keys());
+    for (kind, own) in [
+        ("genesys-eventbridge", "eventbridge"),
+        ("genesys-process-automation", "trigger"),
+        ("guide-webhook", "registration"),
+    ] {
+        let mut text = String::new();
+        for (table, settings) in &example {
+            let others = ["eventbridge", "trigger", "registration"];
+            if others
+                .iter()
+                .any(|other| *other != own && table.contains(other))
+            {
+                continue;
+            }
+            let mut settings = settings.replace("\"genesys-eventbridge\"", &format!("\"{kind}\""));
+            if own == "registration" {
+                settings = settings.replace(
+                    "region = \"eu-central-1\"",
+                    "base_url = \"https://api.example.com\"",
+                );
+                if table.ends_with("credentials]") {
+                    settings.push_str("token_url = \"https://login.example.com/token\"\n");
+                }
+            }
+            text = format!("{text}{table}\n{settings}");
+        }
+        let platform = one(&text);
+        assert_eq!(platform.kind.word(), kind);
+        assert!(platform.can_be_asked() && !platform.topics.is_empty());
+    }
+}
