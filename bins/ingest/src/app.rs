@@ -11,6 +11,7 @@ use crate::receive::reload;
 use crate::receive::route::{LiveRoutes, Routes};
 use crate::receive::server::Server;
 use crate::receive::tls::{self, Encryption, LiveTls};
+use crate::watchdog::{self, round::Round, traffic::Traffic};
 use anyhow::{Context as _, anyhow};
 use broker::Queue;
 use runtime::args::AmqpSettings;
@@ -44,6 +45,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Some(Command::Migrate(args)) => migrate(&args).await,
+        Some(Command::Subscription(args)) => crate::subscription::run(args).await,
         Some(Command::Quarantine(args)) => crate::held::run(args).await,
     }
 }
@@ -169,9 +171,22 @@ async fn start_normalise(
     );
     let memory = config.limits.recent;
     let recent = Arc::new(Recent::new(memory.entries_max, memory.horizon));
+    let traffic = Traffic::default();
+    // Without a live lane nobody here knows how far deliveries are worked off.
+    if let Some(watch) = config.watch.as_ref().filter(|_| config.workers > 0) {
+        let round = Round::new(
+            store.clone(),
+            watch,
+            traffic.clone(),
+            service.metrics.clone(),
+            crate::subscription::variable,
+        );
+        tasks.spawn("normalise watchdog", watchdog::run(round, stop.clone()));
+    }
     let shared = Shared {
         broker: broker_config(amqp, "ingest"),
         store,
+        traffic,
         partitions,
         mappings: Arc::new(config.mappings),
         customer_secret: config.customer_secret,

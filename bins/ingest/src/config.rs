@@ -2,9 +2,11 @@
 
 pub mod replay;
 pub mod tls;
+mod watchdog;
 
 use self::replay::ReplayArgs;
 use crate::subscriptions::{self, Secrets, Subscriptions};
+use crate::watchdog::Watch;
 use crate::{normalise, receive};
 use adapter::{Mapping, Mappings};
 use broker::BrokerConfig;
@@ -57,6 +59,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Apply the numbered migrations under a lock, and exit
     Migrate(MigrateArgs),
+    /// Set subscriptions up on their platforms, compare them with the file, list them
+    Subscription(crate::subscription::SubscriptionArgs),
     /// Look at items that could not be processed, release them again or discard them
     Quarantine(crate::held::QuarantineArgs),
 }
@@ -143,11 +147,11 @@ pub struct MigrateArgs {
 }
 
 #[derive(Debug, Clone, clap::Args)]
-struct SubscriptionsArgs {
+pub(crate) struct SubscriptionsArgs {
     /// The TOML file with the subscriptions: paths, tenants, formats, authentication. Read again on SIGHUP and when it or a secret
-    /// file changes. The role `normalise` needs it only for the mapping files that it names
+    /// file changes. The role `normalise` needs it for the mapping files that it names, and to watch over the subscriptions
     #[arg(long, env = "KPILINE_SUBSCRIPTIONS", value_name = "FILE")]
-    subscriptions: Option<PathBuf>,
+    pub(crate) subscriptions: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -278,6 +282,9 @@ struct NormaliseArgs {
     normalise_hold_max: Duration,
 
     #[command(flatten)]
+    watchdog: watchdog::WatchdogArgs,
+
+    #[command(flatten)]
     attributes: AttributeArgs,
 
     #[command(flatten)]
@@ -312,6 +319,8 @@ pub struct NormaliseConfig {
     pub workers: usize,
     /// Workers on the history lane.
     pub history_workers: usize,
+    /// What the watchdog watches, if anything.
+    pub watch: Option<Watch>,
     /// Limits.
     pub limits: normalise::Limits,
 }
@@ -415,6 +424,8 @@ fn resolve(
         Subscriptions::default()
     });
     let mappings = mappings(&subscriptions, &mut problems);
+    let watch =
+        normalise.and_then(|(args, _)| args.watchdog.resolve(&subscriptions.list, &mut problems));
     let receive = receive.and_then(|args| {
         Some(ReceiveConfig {
             file: file.cloned()?,
@@ -425,7 +436,9 @@ fn resolve(
         })
     });
     let normalise =
-        normalise.map(|(args, postgres)| args.resolve(postgres, mappings, replay, &mut problems));
+        normalise.map(|(args, postgres)| {
+            args.resolve(postgres, mappings, replay, watch, &mut problems)
+        });
     problems.into_result()?;
     Ok(Config {
         ops: ops.clone(),
@@ -506,6 +519,7 @@ impl NormaliseArgs {
         postgres: &PostgresArgs,
         mappings: Mappings,
         replay: &ReplayArgs,
+        watch: Option<Watch>,
         problems: &mut Problems,
     ) -> NormaliseConfig {
         let postgres = postgres.resolve(problems);
@@ -517,7 +531,7 @@ impl NormaliseArgs {
                 "--normalise-workers and --normalise-history-workers: are both 0, at least one must work",
             );
         }
-        // One connection a worker, and one for housekeeping.
+        // One connection a worker, and one for housekeeping and the watchdog.
         let needed = workers.saturating_add(1);
         if postgres.pool_max < needed {
             problems.push(format!(
@@ -543,6 +557,7 @@ impl NormaliseArgs {
             customer_secret: self.customers.resolve(problems),
             workers: self.normalise_workers,
             history_workers: self.normalise_history_workers,
+            watch,
             limits: normalise::Limits {
                 prefetch: self.normalise_prefetch,
                 messages_max: self.normalise_batch_messages,

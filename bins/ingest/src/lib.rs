@@ -6,6 +6,8 @@
 //!
 //! What this binary never does: look into facts, or decide what an interaction is.
 //!
+//! Beside them [`subscription`] sets the platforms' side up and looks at it, and [`watchdog`] tells when a platform stops delivering.
+//!
 //! Start at [`app`] for the wiring, [`config`] for the flags, [`subscriptions`] for the file that says who may post.
 
 pub mod app;
@@ -16,7 +18,9 @@ pub mod generations;
 pub mod held;
 pub mod normalise;
 pub mod receive;
+pub mod subscription;
 pub mod subscriptions;
+pub mod watchdog;
 
 pub use app::run;
 pub use config::Cli;

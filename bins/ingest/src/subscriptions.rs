@@ -18,6 +18,7 @@
 //! Other ways than a signature are a `[[subscription.auth]]` each, see `subscriptions/auth.rs`.
 
 mod auth;
+pub mod platform;
 mod secrets;
 pub mod transport;
 
@@ -70,6 +71,10 @@ pub struct Subscription {
     pub max_body_bytes: usize,
     /// How its deliveries travel.
     pub transport: Transport,
+    /// The platform's side of it, where the file says something about that.
+    pub platform: Option<platform::Platform>,
+    /// How its deliveries prove to be genuine, in words for a list.
+    pub ways: Option<String>,
 }
 
 /// The whole file.
@@ -191,6 +196,7 @@ impl Reader<'_> {
             "signature",
             "auth",
             "require",
+            "platform",
         ];
         self.file
             .only(section, &[&known[..], &transport::SETTINGS].concat());
@@ -210,6 +216,8 @@ impl Reader<'_> {
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(BODY_BYTES_DEFAULT);
         let transport = self.transport(section, max_body_bytes);
+        let platform = platform::platform(&mut self.file, self.folder, section);
+        let ways = platform::ways(section);
         let authentication = match self.secrets {
             Secrets::Required => self.authentication(section).map(Some),
             Secrets::NotNeeded => Some(None),
@@ -227,6 +235,8 @@ impl Reader<'_> {
             authentication,
             max_body_bytes,
             transport,
+            platform,
+            ways,
         });
     }
 

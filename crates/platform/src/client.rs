@@ -27,6 +27,55 @@ impl Default for Timeouts {
     }
 }
 
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes in part.
+    Patch,
+}
+
+impl Method {
+    /// The method of this name, in capitals.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "GET" => Some(Self::Get),
+            "POST" => Some(Self::Post),
+            "PUT" => Some(Self::Put),
+            "PATCH" => Some(Self::Patch),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+        }
+    }
+}
+
+impl From<Method> for reqwest::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::GET,
+            Method::Post => Self::POST,
+            Method::Put => Self::PUT,
+            Method::Patch => Self::PATCH,
+        }
+    }
+}
+
 /// Bytes of an answer that are read: results of 10,000 items fit. What is longer is not read to its end.
 pub const ANSWER_MAX: usize = 16 << 20;
 
@@ -135,6 +184,45 @@ impl Client {
             .header("x-request-id", id)
             .body(body);
         answer(request, url).await
+    }
+
+    /// Sends a request of a REST API, with a bearer token and perhaps a JSON body.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        token: &Secret,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Answer, CallError> {
+        let authorization = sensitive(format!("Bearer {}", token.expose()), "the token")?;
+        let mut request = self
+            .http
+            .request(method.into(), url.clone())
+            .header(AUTHORIZATION, authorization)
+            .header(ACCEPT, "application/json");
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        answer(request, url).await
+    }
+
+    /// Posts a body of any kind with headers of the caller's. Their values are kept out of every text.
+    pub async fn post_raw(
+        &self,
+        url: &Url,
+        headers: &[(String, Secret)],
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, CallError> {
+        let mut request = self
+            .http
+            .post(url.clone())
+            .header(CONTENT_TYPE, content_type);
+        for (name, value) in headers {
+            let value = sensitive(value.expose().to_owned(), "a header")?;
+            request = request.header(name, value);
+        }
+        answer(request.body(body), url).await
     }
 
     /// Posts a form with Basic authentication.

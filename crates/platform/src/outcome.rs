@@ -46,7 +46,7 @@ impl Answer {
     }
 
     /// What the platform asked for, in whichever way it says it.
-    fn hint(&self, body: Option<&Value>, now: UtcMicros) -> Option<Duration> {
+    pub(crate) fn hint(&self, body: Option<&Value>, now: UtcMicros) -> Option<Duration> {
         let date = self.header("date").next();
         retry_after::hint(self.header("retry-after"), date, now)
             .or_else(|| {
@@ -61,7 +61,7 @@ impl Answer {
     }
 
     /// The platform's words: the members that say something, else the header CXone uses, else the start of the body.
-    fn words(&self, body: Option<&Value>) -> String {
+    pub(crate) fn words(&self, body: Option<&Value>) -> String {
         let member = |name: &str| body.and_then(|body| body.get(name)).and_then(Value::as_str);
         let code = member("code").or_else(|| member("error"));
         let message = member("message")

@@ -73,9 +73,15 @@ impl<'a> TomlFile<'a> {
 
     /// Notes a problem at a byte offset.
     pub fn problem(&mut self, at: usize, text: impl Display) {
+        self.problems.push(format!("{}: {text}", self.place(at)));
+    }
+
+    /// File and line of a byte offset, for what can be found wrong only later.
+    #[must_use]
+    pub fn place(&self, at: usize) -> String {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
         let line = before.split(|byte| *byte == b'\n').count();
-        self.problems.push(format!("{}:{line}: {text}", self.name));
+        format!("{}:{line}", self.name)
     }
 
     /// The problems, in the order found.

@@ -44,6 +44,7 @@ pub mod quarantine;
 pub mod raw_messages;
 pub mod statements;
 pub mod status;
+pub mod subscriptions;
 pub mod sweep;
 pub mod sync;
 pub mod targets;

@@ -21,6 +21,7 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::quarantine::STATEMENTS,
         crate::raw_messages::STATEMENTS,
         crate::status::STATEMENTS,
+        crate::subscriptions::STATEMENTS,
         crate::sweep::STATEMENTS,
         crate::sync::STATEMENTS,
         crate::targets::STATEMENTS,

@@ -3,6 +3,10 @@
 //! The same words are the JSON of `--config` files and of the control endpoints; every field has a default, so `{}` is a
 //! well-behaved platform with Genesys' and CXone's documented limits.
 
+mod admin;
+
+pub use admin::{Admin, Topic};
+
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -35,6 +39,8 @@ pub struct Config {
     pub shuffle_answers: bool,
     /// Pushes that went well are answered 201 without a body, as the guide has it, instead of 200 with a word on each item.
     pub bare_answers: bool,
+    /// What the platforms have set up: topics, integrations, triggers, registrations of webhooks.
+    pub admin: Admin,
     /// What goes wrong when.
     pub faults: Script,
     /// Seed of every random choice.
@@ -62,6 +68,7 @@ impl Default for Config {
             poison: Vec::new(),
             shuffle_answers: false,
             bare_answers: false,
+            admin: Admin::default(),
             faults: Script::default(),
             seed: 1,
         }
@@ -313,6 +320,8 @@ pub enum Place {
     Push,
     /// Requests for a token.
     Token,
+    /// Questions about what is set up, and changes of it.
+    Admin,
 }
 
 /// What goes wrong.

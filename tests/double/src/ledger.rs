@@ -59,7 +59,7 @@ pub struct Request {
     pub at: Instant,
     /// When it arrived, milliseconds since 1970.
     pub at_unix_ms: u64,
-    /// A push or a request for a token.
+    /// A push, a request for a token, or one about what is set up.
     pub place: Place,
     /// The path asked for.
     pub path: String,
@@ -171,6 +171,7 @@ pub(crate) struct Ledger {
     pub(crate) refusals: u64,
     pub(crate) push_faults: Follower,
     pub(crate) token_faults: Follower,
+    pub(crate) admin_faults: Follower,
     pub(crate) random: Random,
     idempotency: HashMap<String, (Key, Option<f64>)>,
 }
@@ -189,6 +190,7 @@ impl Ledger {
             refusals: 0,
             push_faults: Follower::new(Place::Push),
             token_faults: Follower::new(Place::Token),
+            admin_faults: Follower::new(Place::Admin),
             idempotency: HashMap::new(),
         }
     }

@@ -1,10 +1,11 @@
 //! The running double: listens, answers each request the way the platform would, and can be asked what it saw.
 
+mod admin;
 mod connection;
 mod control;
 mod route;
 
-use crate::config::{Config, Limit, Script};
+use crate::config::{Admin, Config, Limit, Script};
 use crate::ledger::{Cell, Key, Kind, Ledger, Request, Snapshot, Violation};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -115,6 +116,16 @@ impl Double {
         self.shared.ledger().config.poison = interactions;
     }
 
+    /// What the platforms have set up now.
+    pub fn admin(&self) -> Admin {
+        self.shared.ledger().config.admin.clone()
+    }
+
+    /// Changes what the platforms have set up, as an administrator does.
+    pub fn administer(&self, change: impl FnOnce(&mut Admin)) {
+        change(&mut self.shared.ledger().config.admin);
+    }
+
     /// Makes every token unknown, as a revocation does.
     pub fn revoke_tokens(&self) {
         self.shared.ledger().tokens.clear();
@@ -150,5 +161,6 @@ impl Shared {
         ledger.config.faults = script;
         ledger.push_faults = crate::faults::Follower::new(crate::config::Place::Push);
         ledger.token_faults = crate::faults::Follower::new(crate::config::Place::Token);
+        ledger.admin_faults = crate::faults::Follower::new(crate::config::Place::Admin);
     }
 }

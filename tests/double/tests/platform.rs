@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use double::config::{
-    Bounds, Client, Fault, ItemFault, Limit, Phase, Place, RetryAfter, Script, Token,
+    Admin, Bounds, Client, Fault, ItemFault, Limit, Phase, Place, RetryAfter, Script, Token, Topic,
 };
 use double::{Config, Double, Key, Kind};
 use http_body_util::{BodyExt, Full};
@@ -69,6 +69,21 @@ impl Session {
             headers: head.headers,
             body: serde_json::from_slice(&body).unwrap_or(Value::Null),
         })
+    }
+
+    /// Asks for a path as it is, query and all.
+    async fn fetch(&self, path: &str) -> Answer {
+        let request = Request::get(format!("{}{path}", self.double.url()))
+            .header("authorization", format!("Bearer {}", self.token))
+            .body(Full::new(Bytes::new()))
+            .unwrap();
+        let (head, body) = self.http.request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        }
     }
 
     async fn push(&self, path: &str, body: Value) -> Option<Answer> {
@@ -572,5 +587,57 @@ async fn scripts_steer_it_over_http() {
         again,
         StatusCode::SERVICE_UNAVAILABLE,
         "the script starts again, tokens stay good"
+    );
+}
+
+#[tokio::test]
+async fn what_is_set_up_is_paged_and_needs_its_permissions() {
+    const TRIGGERS: &str = "/api/v2/processautomation/triggers";
+    let config = Config {
+        admin: Admin {
+            topics: vec![Topic::of("v2.a.{id}", &["a:b:view"])],
+            page_max: 1,
+            ..Admin::default()
+        },
+        ..Config::default()
+    };
+    let session = Session::with(config).await;
+    let trigger = |name: &str, topic: &str| {
+        json!({ "name": name, "topicName": topic, "enabled": true, "eventTTLSeconds": 10,
+                "target": { "id": "f", "type": "Workflow" } })
+    };
+    for (name, topic, status) in [
+        ("one", "v2.a.{id}", 200),
+        ("two", "v2.a.{id}", 200),
+        ("no", "v2.b.{id}", 400),
+    ] {
+        let answer = session.push(TRIGGERS, trigger(name, topic)).await.unwrap();
+        assert_eq!(answer.status.as_u16(), status, "{name}");
+    }
+    let mut names = Vec::new();
+    let mut next = Some(format!("{TRIGGERS}?pageSize=200"));
+    while let Some(path) = next {
+        let page = session.fetch(&path).await;
+        names.push(page.body["entities"][0]["name"].clone());
+        next = page.body["nextUri"].as_str().map(str::to_owned);
+    }
+    assert_eq!(names, ["one", "two"]);
+    session
+        .double
+        .administer(|admin| admin.permissions = Some(Vec::new()));
+    let refused = session.fetch(TRIGGERS).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(
+        refused.body["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("processautomation:trigger:view")
+    );
+    let topics = session
+        .fetch("/api/v2/notifications/availabletopics?expand=requiresPermissions")
+        .await;
+    assert_eq!(
+        topics.body["entities"],
+        json!([{ "id": "v2.a.{id}", "permissionsGranted": false, "requiresPermissions": ["a:b:view"] }])
     );
 }

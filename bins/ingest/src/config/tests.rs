@@ -201,3 +201,35 @@ fn tls_needs_a_certificate_and_its_key_or_neither() {
     let config = with(&good).unwrap().receive.unwrap();
     assert!(config.tls.is_some());
 }
+
+#[test]
+fn a_watchdog_needs_the_platforms_secrets_and_a_receiver_does_not() {
+    let (_folder, file) = folder();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let platform = "[subscription.platform]\nkind = \"genesys-eventbridge\"\nregion = \"eu-west-1\"\ndelivery_url = \"https://h/a\"\ntopics = [\"x\"]\n[subscription.platform.credentials]\nclient_id = \"c\"\nclient_secret = { env = \"NOBODY_HAS_SET_THIS\" }\n";
+    std::fs::write(&file, format!("{text}{platform}")).unwrap();
+    let servers = ["--amqp-url", "amqp://h", "--subscriptions", &file];
+    let normalise = ["normalise", "--database-url", "postgres://h/d"];
+    let with = |role: &[&str], rest: &[&str]| serve(&[role, &servers, rest].concat());
+    let missing = with(&normalise, &["--watchdog-quiet-after", "1s"]).unwrap_err();
+    for part in [
+        "NOBODY_HAS_SET_THIS is not set (or --watchdog false)",
+        "--watchdog-quiet-after: is 1s",
+    ] {
+        assert!(missing.contains(part), "{part} in {missing}");
+    }
+    let without = with(&normalise, &["--watchdog", "false"]).unwrap();
+    assert!(without.normalise.unwrap().watch.is_none());
+    assert!(with(&["receive"], &[]).is_ok());
+    std::fs::write(&file, text).unwrap();
+    let watch = with(&normalise, &[])
+        .unwrap()
+        .normalise
+        .unwrap()
+        .watch
+        .unwrap();
+    assert_eq!(
+        (watch.subscriptions.len(), watch.quiet_after),
+        (1, Duration::from_secs(3600))
+    );
+}

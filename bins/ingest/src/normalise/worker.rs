@@ -11,6 +11,7 @@ use super::plan::{Plan, plan};
 use super::publish::{Unpublished, hold, publish};
 use super::recent::{Known, Recent};
 use crate::clock::now;
+use crate::watchdog::traffic::Traffic;
 use adapter::Mappings;
 use anyhow::Context as _;
 use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Publisher, Queue};
@@ -35,6 +36,8 @@ pub struct Shared {
     pub broker: BrokerConfig,
     /// The store.
     pub store: Store,
+    /// What the watchdog is told.
+    pub traffic: Traffic,
     /// Months of the log.
     pub partitions: Partitions,
     /// Mapping files.
@@ -234,6 +237,8 @@ impl Worker {
     async fn take(&self, consumer: &mut Consumer) -> Result<Vec<Delivery>, broker::ConsumeError> {
         let limits = &self.shared.limits;
         let max = limits.messages_max.max(1);
+        let live = self.queues.contains(&Queue::Raw);
+        let _waiting = live.then(|| self.shared.traffic.waiting(now()));
         // One call, so that nothing is handed out before the batch is complete.
         consumer
             .next_batch(max, limits.bytes_max, limits.linger)
@@ -259,6 +264,9 @@ impl Worker {
         });
         let applied = self.store(&messages, &plan, &looked.known).await?;
         self.count(&applied, &looked.known);
+        if self.queues.contains(&Queue::Raw) {
+            self.shared.traffic.heard(&messages);
+        }
         let correlation = plan
             .origins
             .first()

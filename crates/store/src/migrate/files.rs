@@ -65,6 +65,7 @@ files! {
     24 "contacts" "0024",
     25 "agent_zones" "0025",
     26 "redeliveries" "0026",
+    27 "subscriptions" "0027",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

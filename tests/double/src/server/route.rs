@@ -1,7 +1,7 @@
 //! One request: who is it, may it come now, does a fault meet it, and what does it get.
 
 use super::connection::Reset;
-use super::{Shared, control};
+use super::{Shared, admin, control};
 use crate::config::{Fault, ItemFault, Place};
 use crate::http::{Answer, code, error, with};
 use crate::ledger::{Kind, Ledger, Row};
@@ -41,6 +41,9 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Resul
         }
         (&Method::POST, "/authentication/v1/token/access-key") => {
             token(request, &path, Grant::AccessKey, shared).await
+        }
+        _ if admin::is_at(&path, &shared.ledger().config.admin) => {
+            administer(request, &path, shared).await
         }
         (&Method::POST, _) => push(request, &path, shared).await,
         _ => Ok(unknown(&path, shared)),
@@ -86,6 +89,60 @@ async fn token(
     let url = shared.url();
     let mut ledger = shared.ledger();
     let answer = oauth::grant(&mut ledger, grant, authorization.as_deref(), &body, &url);
+    Ok(finish(&mut ledger, index, answer))
+}
+
+/// A question about what is set up, or a change of it.
+async fn administer(
+    request: Request<Incoming>,
+    path: &str,
+    shared: &Shared,
+) -> Result<Answer, Reset> {
+    let (index, admitted, fault) = {
+        let ledger = &mut *shared.ledger();
+        let index = ledger.open(Place::Admin, path);
+        let admitted = admit(ledger, index, &request);
+        let at = ledger.requests[index].at;
+        let fault = ledger
+            .admin_faults
+            .next(&ledger.config.faults, at, &mut ledger.random);
+        ledger.requests[index].fault = name(&fault);
+        (index, admitted, fault)
+    };
+    let (method, query) = (
+        request.method().clone(),
+        request.uri().query().unwrap_or_default().to_owned(),
+    );
+    let body = Limited::new(request.into_body(), TOKEN_BYTES_MAX)
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
+    let in_window = match admitted {
+        Ok(in_window) => in_window,
+        Err(answer) => return Ok(finish(&mut shared.ledger(), index, *answer)),
+    };
+    if let Some(answer) = meet(&fault, index, shared).await? {
+        return Ok(finish(&mut shared.ledger(), index, answer));
+    }
+    let url = shared.url();
+    let mut ledger = shared.ledger();
+    let id = format!("{:016x}", ledger.random.bits());
+    let context = format!("double-{index}");
+    let asked = admin::Asked {
+        method: &method,
+        path,
+        query: &query,
+        body: &body,
+        url: &url,
+        fresh_id: &id,
+        context: &context,
+    };
+    let answer = admin::answer(&mut ledger.config.admin, &asked);
+    if answer.status().as_u16() == 404 {
+        ledger.violate(Kind::UnknownPath, index, path);
+    }
+    let answer = rate_headers(answer, in_window, &ledger);
     Ok(finish(&mut ledger, index, answer))
 }
 
@@ -151,14 +208,32 @@ async fn push(request: Request<Incoming>, path: &str, shared: &Shared) -> Result
 
 /// Token, earlier 429s, limit, fault: in this order, all at the instant of arrival.
 fn gate(ledger: &mut Ledger, index: usize, request: &Request<Incoming>) -> Gate {
+    ledger.requests[index].idempotency_key = header(request, "idempotency-key");
+    let in_window = match admit(ledger, index, request) {
+        Ok(in_window) => in_window,
+        Err(answer) => return Gate::Refused(*answer),
+    };
+    let at = ledger.requests[index].at;
+    let fault = ledger
+        .push_faults
+        .next(&ledger.config.faults, at, &mut ledger.random);
+    ledger.requests[index].fault = name(&fault);
+    Gate::Open { fault, in_window }
+}
+
+/// Token, earlier 429s, limit. How many requests of the client are in its window, or the refusal.
+fn admit(
+    ledger: &mut Ledger,
+    index: usize,
+    request: &Request<Incoming>,
+) -> Result<Option<usize>, Box<Answer>> {
     let at = ledger.requests[index].at;
     let authorization = header(request, AUTHORIZATION.as_str());
-    ledger.requests[index].idempotency_key = header(request, "idempotency-key");
     let client = match oauth::holder(ledger, authorization.as_deref()) {
         Ok(client) => client,
         Err(reason) => {
             ledger.violate(Kind::Unauthorized, index, reason);
-            return Gate::Refused(refusal(401, "Invalid login credentials.", index));
+            return Err(Box::new(refusal(401, "Invalid login credentials.", index)));
         }
     };
     ledger.requests[index].client = Some(client.clone());
@@ -170,7 +245,7 @@ fn gate(ledger: &mut Ledger, index: usize, request: &Request<Incoming>) -> Gate 
         let detail = format!("came back {} ms too early", left.as_millis());
         ledger.violate(Kind::IgnoredRetryAfter, index, detail);
     }
-    let in_window = match verdict {
+    match verdict {
         Some((limit, Verdict::Refused(wait))) => {
             let nth = ledger.refusals;
             ledger.refusals += 1;
@@ -178,16 +253,11 @@ fn gate(ledger: &mut Ledger, index: usize, request: &Request<Incoming>) -> Gate 
             let reaction = Duration::from_millis(limit.reaction_ms);
             let answer = too_many(ledger, index, &client, wait, date, reaction);
             ledger.requests[index].fault = "limit";
-            return Gate::Refused(rate_headers(answer, Some(limit.requests), ledger));
+            Err(Box::new(rate_headers(answer, Some(limit.requests), ledger)))
         }
-        Some((_, Verdict::Allowed(count))) => Some(count),
-        None => None,
-    };
-    let fault = ledger
-        .push_faults
-        .next(&ledger.config.faults, at, &mut ledger.random);
-    ledger.requests[index].fault = name(&fault);
-    Gate::Open { fault, in_window }
+        Some((_, Verdict::Allowed(count))) => Ok(Some(count)),
+        None => Ok(None),
+    }
 }
 
 /// A 429 in Genesys' words; remembers what the client was told. `date` says how `Retry-After` is written, if at all.

@@ -1,0 +1,216 @@
+//! `ingest subscription register | verify | list`: the platform's side of the subscriptions.
+//!
+//! One file a kind of platform ([`guide_webhook`], [`event_bridge`], [`process_automation`]); [`inspect`] looks, [`register`] sets up, [`probe`]
+//! posts to our own endpoint. The watchdog uses the same looks. Nothing here needs the secrets of receive, except a probe.
+
+pub mod apis;
+mod event_bridge;
+pub mod finding;
+mod guide_webhook;
+pub mod inspect;
+mod list;
+pub mod outcome;
+mod probe;
+mod process_automation;
+pub mod register;
+mod table;
+mod topics;
+mod verify;
+
+use crate::config::SubscriptionsArgs;
+use crate::subscriptions::platform::Platform;
+use crate::subscriptions::{self, Secrets, Subscription};
+use anyhow::{Context as _, bail};
+use apis::Apis;
+use clap::Subcommand;
+use outcome::{Done, Mode};
+use platform::api::Api;
+use runtime::args::{OpsArgs, PostgresArgs};
+use runtime::{Problems, log};
+use std::io::Write as _;
+use std::sync::Arc;
+
+/// Flags of `subscription`.
+#[derive(Debug, clap::Args)]
+pub struct SubscriptionArgs {
+    #[command(subcommand)]
+    command: SubscriptionCommand,
+}
+
+/// The subcommands of `subscription`.
+#[derive(Debug, Subcommand)]
+enum SubscriptionCommand {
+    /// Set subscriptions up on their platforms, where they have an API for it; print what to set up by hand where not
+    Register {
+        #[command(flatten)]
+        common: CommonArgs,
+        /// Say what would be done and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Compare the platforms' side with the file: every difference at once, exit code 1 where there is one
+    Verify {
+        #[command(flatten)]
+        common: CommonArgs,
+        /// Post to our own delivery URLs, too: an unsigned body, which must be refused, and a signed one without events
+        #[arg(long)]
+        probe: bool,
+    },
+    /// List subscriptions: path, format, authentication, state on the platform, and, with --database-url, the last delivery
+    List {
+        #[command(flatten)]
+        common: CommonArgs,
+        /// Ask no platform
+        #[arg(long)]
+        offline: bool,
+        #[command(flatten)]
+        postgres: PostgresArgs,
+    },
+}
+
+/// What all of them take.
+#[derive(Debug, clap::Args)]
+struct CommonArgs {
+    #[command(flatten)]
+    subscriptions: SubscriptionsArgs,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+    /// Only these subscriptions, by name
+    names: Vec<String>,
+    #[command(flatten)]
+    ops: OpsArgs,
+}
+
+/// Does what the command line says.
+pub async fn run(args: SubscriptionArgs) -> anyhow::Result<()> {
+    match args.command {
+        SubscriptionCommand::Register { common, dry_run } => {
+            let chosen = common.open(Problems::new())?;
+            registering(&chosen, common.json, dry_run).await
+        }
+        SubscriptionCommand::Verify { common, probe } => {
+            let chosen = common.open(Problems::new())?;
+            verify::run(&chosen, common.json, probe).await
+        }
+        SubscriptionCommand::List {
+            common,
+            offline,
+            postgres,
+        } => {
+            let mut problems = Problems::new();
+            let wanted = postgres.database_url.is_some() || postgres.database_url_file.is_some();
+            let postgres = wanted.then(|| postgres.resolve(&mut problems));
+            let chosen = common.open(problems)?;
+            list::run(&chosen, common.json, offline, postgres).await
+        }
+    }
+}
+
+impl CommonArgs {
+    /// The subscriptions that are meant.
+    fn open(&self, mut problems: Problems) -> anyhow::Result<Vec<Subscription>> {
+        self.ops.resolve(&mut problems);
+        let mut list = match &self.subscriptions.subscriptions {
+            None => {
+                problems.push("--subscriptions (or KPILINE_SUBSCRIPTIONS): is missing");
+                Vec::new()
+            }
+            Some(file) => match subscriptions::load(file, Secrets::NotNeeded) {
+                Ok(read) => read.list,
+                Err(found) => {
+                    for problem in found {
+                        problems.push(problem);
+                    }
+                    Vec::new()
+                }
+            },
+        };
+        for name in &self.names {
+            if problems.is_empty() && !list.iter().any(|found| found.name.as_str() == name) {
+                problems.push(format!("{name}: no subscription has this name"));
+            }
+        }
+        problems.into_result()?;
+        log::init(&self.ops);
+        if !self.names.is_empty() {
+            list.retain(|found| self.names.iter().any(|name| found.name.as_str() == name));
+        }
+        Ok(list)
+    }
+}
+
+/// The environment.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The API of a subscription's platform, if there is one to ask.
+fn open(
+    apis: &mut Apis,
+    subscription: &Subscription,
+    platform: &Platform,
+) -> anyhow::Result<Option<Arc<Api>>> {
+    apis.open(platform, &variable)
+        .with_context(|| format!("the platform of {} cannot be asked", subscription.name))
+}
+
+async fn registering(chosen: &[Subscription], json: bool, dry_run: bool) -> anyhow::Result<()> {
+    let (mut apis, mut all) = (Apis::default(), Vec::new());
+    for subscription in chosen {
+        let Some(platform) = &subscription.platform else {
+            continue;
+        };
+        let mode = if dry_run {
+            Mode::DryRun
+        } else {
+            Mode::Apply(&variable)
+        };
+        let api = open(&mut apis, subscription, platform)?;
+        let done = register::register(api.as_deref(), subscription, platform, mode).await;
+        all.push((subscription, platform, done));
+    }
+    if all.is_empty() {
+        bail!(
+            "no subscription that is meant has a [subscription.platform]: there is nothing to register"
+        );
+    }
+    let mut out = std::io::stdout().lock();
+    if json {
+        let all: Vec<_> = all
+            .iter()
+            .map(|(subscription, platform, done)| {
+                done.json(subscription.name.as_str(), platform.kind.word())
+            })
+            .collect();
+        serde_json::to_writer_pretty(&mut out, &all)?;
+        writeln!(out)?;
+    } else {
+        for (subscription, platform, done) in &all {
+            writeln!(out, "{} ({})", subscription.name, platform.kind.word())?;
+            write_done(&mut out, done)?;
+        }
+    }
+    let problems: usize = all.iter().map(|(_, _, done)| done.findings.len()).sum();
+    if problems > 0 {
+        bail!("{problems} problems on the platforms' side");
+    }
+    Ok(())
+}
+
+fn write_done(out: &mut impl std::io::Write, done: &Done) -> std::io::Result<()> {
+    for step in &done.steps {
+        let id = step
+            .id
+            .as_deref()
+            .map_or_else(String::new, |id| format!(" {id}"));
+        writeln!(out, "  {}: {}{id}", step.outcome, step.what)?;
+    }
+    for finding in &done.findings {
+        writeln!(out, "  problem: {finding}")?;
+    }
+    for text in &done.by_hand {
+        writeln!(out, "  by hand: {}", text.replace('\n', "\n    "))?;
+    }
+    Ok(())
+}

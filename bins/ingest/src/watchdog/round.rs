@@ -1,0 +1,359 @@
+//! One turn of the watchdog: report what was received; if this process leads, ask, decide, write and tell.
+
+use super::checks::{Checked, Checks};
+use super::decide::{Known, Verdict, decide, may_be_quiet};
+use super::traffic::Traffic;
+use super::usual::{Usual, WEEKS};
+use super::{Watch, meters};
+use crate::subscriptions::Subscription;
+use crate::subscriptions::platform::QuietWhen;
+use runtime::Metrics;
+use schema::{Millis, UtcMicros};
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::Duration;
+use store::leader::{self, Contender};
+use store::subscriptions::{Change, Heard, Standing, State};
+use store::{Store, StoreError, status, subscriptions};
+
+/// The name of the lead.
+const LEAD: &str = "ingest watchdog";
+/// The component in `pipeline_status`. One leads, so there is one instance.
+const COMPONENT: &str = "ingest watchdog";
+const INSTANCE: &str = "leader";
+/// How often the leader says something there though nothing has changed.
+const TELL_EVERY: Millis = Millis(30_000);
+/// How long what is usual is taken for known.
+const USUAL_FOR: Millis = Millis(600_000);
+const HOUR: i64 = 3_600_000_000;
+
+/// What the watchdog of a process works with.
+#[derive(Debug)]
+pub struct Round {
+    store: Store,
+    traffic: Traffic,
+    metrics: Metrics,
+    watched: Vec<Watched>,
+    contender: Contender,
+    checks: Checks,
+    usual: HashMap<usize, (UtcMicros, Usual)>,
+    /// The rows of all subscriptions are there.
+    begun: bool,
+    told_at: Option<UtcMicros>,
+}
+
+/// One subscription.
+#[derive(Debug)]
+struct Watched {
+    name: String,
+    tenant: String,
+    quiet_after: Duration,
+    quiet_when: QuietWhen,
+    findings: Option<String>,
+}
+
+impl Round {
+    /// The watchdog of a process. The function looks up environment variables for the platforms' credentials.
+    pub fn new(
+        store: Store,
+        watch: &Watch,
+        traffic: Traffic,
+        metrics: Metrics,
+        variable: fn(&str) -> Option<String>,
+    ) -> Self {
+        let watched = |found: &Subscription| Watched {
+            name: found.name.to_string(),
+            tenant: found.tenant.to_string(),
+            quiet_after: found
+                .platform
+                .as_ref()
+                .and_then(|platform| platform.quiet_after)
+                .unwrap_or(watch.quiet_after),
+            quiet_when: found
+                .platform
+                .as_ref()
+                .map_or(QuietWhen::Unusual, |platform| platform.quiet_when),
+            findings: None,
+        };
+        Self {
+            watched: watch.subscriptions.iter().map(watched).collect(),
+            checks: Checks::new(&watch.subscriptions, watch.check_every, variable),
+            contender: Contender::new(store.clone(), LEAD),
+            store,
+            traffic,
+            metrics,
+            usual: HashMap::new(),
+            begun: false,
+            told_at: None,
+        }
+    }
+
+    /// One turn. Says whether this process leads.
+    pub async fn run(&mut self, now: UtcMicros) -> Result<bool, StoreError> {
+        if !self.begin(now).await? {
+            return Ok(false); // the workers say that the schema is missing
+        }
+        self.report().await?;
+        let leads = match self.contender.standing().await? {
+            leader::Standing::Follows => false,
+            leader::Standing::Leads => true,
+            leader::Standing::TookOver => {
+                tracing::info!("watches over the subscriptions");
+                self.checks.forget();
+                self.told_at = None;
+                true
+            }
+        };
+        if leads {
+            let answers = self.checks.answers(now);
+            self.note(answers, now).await?;
+            self.checks.start_due(now);
+        }
+        let mut standings = subscriptions::list(&self.store.client().await?).await?;
+        if leads && self.judge(&standings, now).await? {
+            standings = subscriptions::list(&self.store.client().await?).await?;
+            self.told_at = None;
+        }
+        let ours: Vec<&Standing> = self
+            .watched
+            .iter()
+            .filter_map(|watched| watched.among(&standings))
+            .collect();
+        meters::show(&self.metrics, &ours, now);
+        if leads {
+            self.tell(&standings, now).await?;
+        }
+        Ok(leads)
+    }
+
+    /// Waits for the platforms' answers to questions under way, and notes them.
+    pub async fn answered(&mut self, now: UtcMicros) -> Result<(), StoreError> {
+        let answers = self.checks.all_answers(now).await;
+        self.note(answers, now).await
+    }
+
+    /// Writes when deliveries were received since the last time.
+    pub async fn report(&self) -> Result<(), StoreError> {
+        let heard = self.traffic.take();
+        if heard.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<Heard<'_>> = heard
+            .iter()
+            .map(|((name, tenant), (first, last))| Heard {
+                subscription: name.as_str(),
+                tenant: tenant.as_str(),
+                first: *first,
+                last: *last,
+            })
+            .collect();
+        let written = match self.store.client().await {
+            Ok(client) => subscriptions::heard(&client, &rows).await,
+            Err(error) => Err(error),
+        };
+        if written.is_err() {
+            self.traffic.give_back(heard);
+        }
+        written
+    }
+
+    async fn begin(&mut self, now: UtcMicros) -> Result<bool, StoreError> {
+        if self.begun {
+            return Ok(true);
+        }
+        if !store::migrate::state(&self.store).await?.ready {
+            return Ok(false);
+        }
+        let names: Vec<(&str, &str)> = self
+            .watched
+            .iter()
+            .map(|watched| (watched.name.as_str(), watched.tenant.as_str()))
+            .collect();
+        subscriptions::watch(&self.store.client().await?, &names, now).await?;
+        self.begun = true;
+        Ok(true)
+    }
+
+    /// Notes what the platforms said. A word that is new is told.
+    async fn note(&mut self, answers: Vec<Checked>, now: UtcMicros) -> Result<(), StoreError> {
+        for checked in answers {
+            let Some(watched) = self.watched.get_mut(checked.index) else {
+                continue;
+            };
+            let line = checked.seen.line();
+            let at = checked.answered.then_some(now);
+            let client = self.store.client().await?;
+            subscriptions::checked(&client, &watched.name, &watched.tenant, at, &line).await?;
+            if watched.findings.as_ref() != Some(&line) {
+                let (subscription, platform) = (&watched.name, checked.seen.view.word());
+                if line.is_empty() {
+                    tracing::info!(
+                        subscription,
+                        platform,
+                        "the platform's side is as it should be"
+                    );
+                } else {
+                    tracing::warn!(
+                        subscription,
+                        platform,
+                        findings = line,
+                        "the platform's side is not as it should be"
+                    );
+                }
+                watched.findings = Some(line);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about each, and writes what has changed. Says whether anything has.
+    async fn judge(&mut self, standings: &[Standing], now: UtcMicros) -> Result<bool, StoreError> {
+        let worked_off = self.traffic.worked_off(now);
+        let mut changed = false;
+        for index in 0..self.watched.len() {
+            let watched = &self.watched[index];
+            let (quiet_after, quiet_when) = (watched.quiet_after, watched.quiet_when);
+            let Some(standing) = watched.among(standings) else {
+                self.begun = false; // somebody has deleted the row
+                continue;
+            };
+            let asks = quiet_when == QuietWhen::Unusual
+                && standing.silent_from.is_none()
+                && may_be_quiet(standing, worked_off, quiet_after);
+            if asks {
+                self.look_back(index, standing, now).await?;
+            }
+            let verdict = decide(Known {
+                standing,
+                now,
+                worked_off,
+                quiet_after,
+                usual: self
+                    .usual
+                    .get(&index)
+                    .filter(|_| asks)
+                    .map(|(_, usual)| usual),
+                word: self.checks.word(index),
+            });
+            if let Some(verdict) = verdict {
+                changed |= self.write(standing, &verdict).await?;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// What is usual for one, read again now and then.
+    async fn look_back(
+        &mut self,
+        index: usize,
+        standing: &Standing,
+        now: UtcMicros,
+    ) -> Result<(), StoreError> {
+        if let Some((read_at, _)) = self.usual.get(&index)
+            && now.since(*read_at) < USUAL_FOR
+        {
+            return Ok(());
+        }
+        let back = (WEEKS + 1) * 7 * 24 * HOUR;
+        let from = UtcMicros(now.0.saturating_sub(back));
+        let client = self.store.client().await?;
+        let (name, tenant) = (&standing.subscription, &standing.tenant);
+        let hours = subscriptions::hours(&client, name, tenant, from, now).await?;
+        self.usual.insert(index, (now, Usual::new(&hours)));
+        Ok(())
+    }
+
+    /// Writes a verdict with its gap in one transaction. A row that is not as it was any more is left for the next round.
+    async fn write(&self, standing: &Standing, verdict: &Verdict) -> Result<bool, StoreError> {
+        let mut client = self.store.client().await?;
+        let tx = client.transaction().await?;
+        let made = subscriptions::change(
+            &tx,
+            &Change {
+                seen: standing,
+                state: verdict.state,
+                since: verdict.since,
+                reason: &verdict.reason,
+                silent_from: verdict.silent_from,
+                resumed_at: verdict.resumed_at,
+                gap: verdict.gap,
+            },
+        )
+        .await?;
+        tx.commit().await?;
+        if made {
+            tell_change(standing, verdict);
+        }
+        Ok(made)
+    }
+
+    /// The leader's word in `pipeline_status`.
+    async fn tell(&mut self, standings: &[Standing], now: UtcMicros) -> Result<(), StoreError> {
+        if self.told_at.is_some_and(|at| now.since(at) < TELL_EVERY) {
+            return Ok(());
+        }
+        let at = |at: Option<UtcMicros>| at.map(|at| at.to_string());
+        let list: Vec<_> = self
+            .watched
+            .iter()
+            .filter_map(|watched| watched.among(standings))
+            .map(|standing| {
+                json!({
+                    "subscription": standing.subscription,
+                    "tenant": standing.tenant,
+                    "state": standing.state.word(),
+                    "since": standing.since.to_string(),
+                    "reason": standing.reason,
+                    "last_received_at": at(standing.last_received_at),
+                    "checked_at": at(standing.checked_at),
+                    "findings": standing.findings,
+                })
+            })
+            .collect();
+        let word = json!({ "subscriptions": list }).to_string();
+        let client = self.store.client().await?;
+        status::put(&client, COMPONENT, INSTANCE, &word).await?;
+        self.told_at = Some(now);
+        Ok(())
+    }
+}
+
+impl Watched {
+    fn among<'s>(&self, standings: &'s [Standing]) -> Option<&'s Standing> {
+        standings
+            .iter()
+            .find(|found| found.subscription == self.name && found.tenant == self.tenant)
+    }
+}
+
+/// A line for each change of the state, and for each gap.
+fn tell_change(standing: &Standing, verdict: &Verdict) {
+    let (subscription, tenant) = (standing.subscription.as_str(), standing.tenant.as_str());
+    if let Some((from, to)) = verdict.gap {
+        tracing::warn!(subscription, tenant, %from, %to, "nothing was received in between; the gap is recorded");
+    }
+    if verdict.state == standing.state {
+        return;
+    }
+    let (before, state) = (standing.state.word(), verdict.state.word());
+    let last_received_at = standing.last_received_at.map(tracing::field::display);
+    match verdict.state {
+        State::Quiet | State::Disabled | State::Missing => tracing::warn!(
+            subscription,
+            tenant,
+            before,
+            state,
+            reason = verdict.reason,
+            last_received_at,
+            "a subscription does not deliver"
+        ),
+        State::Ok | State::Unknown => tracing::info!(
+            subscription,
+            tenant,
+            before,
+            state,
+            last_received_at,
+            "a subscription delivers"
+        ),
+    }
+}
