@@ -51,6 +51,8 @@ pub enum Command {
     Normalise(NormaliseRoleArgs),
     /// Check the configuration, list every problem at once with file and line, and exit
     Check(CheckArgs),
+    /// Show what each event of a body becomes, or why not; needs no server and no secret
+    Try(crate::attempt::TryArgs),
     /// Apply the numbered migrations under a lock, and exit
     Migrate(MigrateArgs),
     /// Look at items that could not be processed, release them again or discard them
@@ -408,7 +410,7 @@ fn resolve(
 }
 
 /// Reads the mapping files; both roles check them, so that `receive` does not take what `normalise` cannot read.
-fn mappings(subscriptions: &Subscriptions, problems: &mut Problems) -> Mappings {
+pub(crate) fn mappings(subscriptions: &Subscriptions, problems: &mut Problems) -> Mappings {
     let mut mappings = Mappings::none();
     for (name, path) in &subscriptions.mappings {
         let file = path.display().to_string();

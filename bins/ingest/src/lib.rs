@@ -6,10 +6,14 @@
 //!
 //! What this binary never does: look into facts, or decide what an interaction is.
 //!
+//! Beside the roles: [`attempt`] shows what a body would become, [`held`] is the quarantine for an operator.
+//!
 //! Start at [`app`] for the wiring, [`config`] for the flags, [`subscriptions`] for the file that says who may post.
 
 pub mod app;
+pub mod attempt;
 pub mod clock;
+mod columns;
 pub mod config;
 pub mod held;
 pub mod normalise;

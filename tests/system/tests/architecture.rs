@@ -33,7 +33,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     (
         "ingest",
-        &["schema", "adapter", "broker", "runtime", "store"],
+        &[
+            "schema", "adapter", "timezone", "broker", "runtime", "store",
+        ],
     ),
     (
         "compute",

@@ -77,6 +77,17 @@ pub struct Refused<'a> {
     pub field: Option<(String, String, String)>,
 }
 
+/// An item of a kind that nobody asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// The index of its delivery in [`Plan::origins`].
+    pub origin: usize,
+    /// Its position in the delivery.
+    pub index: i32,
+    /// The kind, as the platform names it.
+    pub kind: String,
+}
+
 /// What is to become of a batch.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
@@ -86,6 +97,8 @@ pub struct Plan<'a> {
     pub items: Vec<Item<'a>>,
     /// What is to be quarantined.
     pub refused: Vec<Refused<'a>>,
+    /// What is only counted.
+    pub ignored: Vec<Ignored>,
 }
 
 /// Splits and maps a batch. `storable` says whether the store keeps events of an instant at all.
@@ -167,7 +180,7 @@ impl<'a> Plan<'a> {
             return;
         };
         let delivery: &'a RawDelivery = last.delivery;
-        let items = match adapter::split(&delivery.format, &delivery.body) {
+        let items = match adapter::split_with(&delivery.format, &delivery.body, mappings) {
             Split::Items(items) => items,
             Split::Unreadable { reason } => {
                 return self.whole(Stage::Split, reason.to_string());
@@ -180,7 +193,14 @@ impl<'a> Plan<'a> {
             let outcome = adapter::map(&delivery.format, &item.raw, mappings)
                 .and_then(|outcome| acceptable(outcome, delivery.received_at, storable));
             match outcome {
-                Ok(Outcome::Ignored { .. }) => ignored += 1,
+                Ok(Outcome::Ignored { kind }) => {
+                    ignored += 1;
+                    self.ignored.push(Ignored {
+                        origin,
+                        index,
+                        kind,
+                    });
+                }
                 Ok(Outcome::Mapped(mapped)) => {
                     let key = adapter::log_key(
                         &delivery.subscription,

@@ -3,8 +3,10 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
 mod agents;
+mod attempt;
 mod hostile;
 mod line;
 mod normalising;
 mod operating;
+mod quarantine;
 mod receiving;
