@@ -60,7 +60,7 @@ fn values() -> Vec<String> {
         "\"9999-12-31T23:59:60+18:59\"".to_owned(),
         "\"0000-01-01T00:00:00-18:59\"".to_owned(),
         "\"PT99999999999999999999H\"".to_owned(),
-        format!("\"{}\"", "x".repeat(70_000)),
+        format!("\"{}\"", "x".repeat(20_000)),
         deep(100),
         deep(200),
         deep(20_000),
@@ -159,7 +159,7 @@ fn replaced(seed: &[u8], mut each: impl FnMut(&[u8])) {
         for (_, other) in values
             .iter()
             .enumerate()
-            .filter(|(at, _)| at % 4 == round % 4)
+            .filter(|(at, _)| at % 12 == round % 12)
         {
             each(text.replace(&mark, other).as_bytes());
         }
@@ -206,23 +206,23 @@ fn hostile(target: &str, formats: &[BodyFormat], rounds: usize) {
 
 #[test]
 fn damaged_json_of_every_format_keeps_the_invariants() {
-    hostile("json_formats", &json_formats(), 150);
+    hostile("json_formats", &json_formats(), 40);
 }
 
 #[test]
 fn damaged_reports_keep_the_invariants() {
-    hostile("csv_reports", &csv_formats(), 400);
+    hostile("csv_reports", &csv_formats(), 150);
 }
 
 #[test]
 fn damaged_bodies_of_mapping_files_keep_the_invariants() {
-    hostile("mapped", &mapped_formats(), 200);
+    hostile("mapped", &mapped_formats(), 60);
 }
 
 #[test]
 fn the_digest_of_damaged_json_is_one_of_its_content() {
     for seed in seeds("digests").into_iter().chain(seeds("json_formats")) {
-        damaged(&seed, 200, |body| {
+        damaged(&seed, 60, |body| {
             if serde_json::from_slice::<Value>(body).is_ok() {
                 assert_eq!(digest(body), digest(&respell::respelled(body)));
             }
@@ -233,7 +233,7 @@ fn the_digest_of_damaged_json_is_one_of_its_content() {
 #[test]
 fn damaged_mapping_files_are_mappings_or_problems() {
     for seed in seeds("mapping_file") {
-        damaged(&seed, 150, |body| {
+        damaged(&seed, 60, |body| {
             let text = String::from_utf8_lossy(body);
             match Mapping::parse("m", &text) {
                 Ok(mapping) => {
@@ -260,7 +260,7 @@ fn damaged_envelopes_are_read_whole_or_refused() {
         |seed: &Vec<u8>| RawMessage::decode(seed).is_ok() || EventsMessage::decode(seed).is_ok();
     assert!(seeds.iter().all(is_read));
     for seed in seeds {
-        damaged(&seed, 1_000, |bytes| {
+        damaged(&seed, 400, |bytes| {
             if let Ok(message) = RawMessage::decode(bytes) {
                 assert_eq!(
                     RawMessage::decode(&message.encode().unwrap()).unwrap(),

@@ -25,6 +25,8 @@ const LOGGED_DAYS: i64 = 31;
 const ID_BYTES_MAX: usize = 1_000;
 /// The most text of one statement. Real ones have some hundred bytes; this one can travel and be kept.
 const FACT_BYTES_MAX: usize = 64 * 1024;
+/// So many bad items of one delivery are refused one by one. A refusal takes some hundred bytes and the smallest item two of the body.
+const REFUSED_MAX: usize = 10_000;
 /// How much of a value is shown.
 const VALUE_CHARS_MAX: usize = 200;
 
@@ -186,6 +188,7 @@ impl<'a> Plan<'a> {
                 return self.whole(Stage::Split, reason.to_string());
             }
         };
+        let before = (self.items.len(), self.refused.len(), self.ignored.len());
         let mut ignored = 0;
         let received = i64::try_from(items.len()).unwrap_or(i64::MAX);
         for item in items {
@@ -224,6 +227,19 @@ impl<'a> Plan<'a> {
                     reason: shortened(&error.to_string(), 3 * VALUE_CHARS_MAX),
                     field: Some((error.field, error.value, error.expected)),
                 }),
+            }
+            let mapped = self.items.len() - before.0;
+            let refused = self.refused.len() - before.1;
+            if refused > REFUSED_MAX && refused > mapped {
+                let first = self.refused.get(before.1).map(|bad| bad.reason.as_str());
+                let reason = format!(
+                    "more than {REFUSED_MAX} of its {received} items cannot be read, and fewer can; the first: {}",
+                    first.unwrap_or_default()
+                );
+                self.items.truncate(before.0);
+                self.refused.truncate(before.1);
+                self.ignored.truncate(before.2);
+                return self.whole(Stage::Split, reason);
             }
         }
         if let Some(last) = self.origins.last_mut() {
