@@ -10,8 +10,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let Some(at) = parse(text) else { return };
     let shown = at.to_string();
-    // A year before the first, which an offset can lead to, is shown and not read.
-    if !shown.starts_with('-') && shown.len() <= 27 {
+    // An offset can lead out of the years of four digits: those are shown and not read.
+    if shown.find('-') == Some(4) {
         assert_eq!(parse(&shown), Some(at), "{text} is {shown}");
     }
     assert_eq!(parse(&format!(" {text}\t")), Some(at));

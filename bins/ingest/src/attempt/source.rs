@@ -86,19 +86,17 @@ fn configured(args: &TryArgs) -> anyhow::Result<(Subscription, Mappings)> {
     });
     let mappings = crate::config::mappings(&found, &mut problems);
     problems.into_result()?;
-    match found.named(&args.first) {
-        Some(subscription) => Ok((subscription.clone(), mappings)),
-        None => {
-            let names = found.list.iter().map(|known| known.name.as_str());
-            let names: Vec<&str> = names.collect();
-            bail!(
-                "{} has no subscription `{}`; it has {}",
-                file.display(),
-                args.first,
-                names.join(", ")
-            )
-        }
+    if let Some(subscription) = found.named(&args.first) {
+        return Ok((subscription.clone(), mappings));
     }
+    let names = found.list.iter().map(|known| known.name.as_str());
+    let names: Vec<&str> = names.collect();
+    bail!(
+        "{} has no subscription `{}`; it has {}",
+        file.display(),
+        args.first,
+        names.join(", ")
+    )
 }
 
 fn tried(file: &Path) -> anyhow::Result<Mappings> {

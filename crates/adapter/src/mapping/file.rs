@@ -391,21 +391,13 @@ impl<'t> Reader<'t> {
             return None;
         };
         let source = self.source(entry, place, &["unit", "minus"]);
-        let unit = match table.get("unit") {
-            Some(entry) => {
-                let found = entry.get_ref().as_str().and_then(Unit::from_name);
-                if found.is_none() {
-                    let what = format!("{place}.unit must be {}", unit::NAMES);
-                    self.problem(entry.span(), what);
-                }
-                found
-            }
-            None => {
-                let what = format!("{place}.unit is missing: {}", unit::NAMES);
-                self.problem(entry.span(), what);
-                None
-            }
-        };
+        let stated = table.get("unit");
+        let unit = stated.and_then(|entry| Unit::from_name(entry.get_ref().as_str()?));
+        if unit.is_none() {
+            let verb = stated.map_or("is missing:", |_| "must be");
+            let what = format!("{place}.unit {verb} {}", unit::NAMES);
+            self.problem(stated.unwrap_or(entry).span(), what);
+        }
         let minus = table
             .get("minus")
             .map(|minus| self.paths(minus, &format!("{place}.minus")))
