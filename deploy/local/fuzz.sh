@@ -69,9 +69,13 @@ export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 TARGET_DIR=${KPILINE_FUZZ_TARGET_DIR:-$FUZZ/target}
 BUILD=()
 for target in "${TARGETS[@]}"; do BUILD+=(--bin "$target"); done
+# Some need much more than the adapters.
 FEATURES=()
 for target in "${TARGETS[@]}"; do
-    case $target in http | subscriptions_file) FEATURES=(--features ingest) ;; esac
+    case $target in
+    http | subscriptions_file) FEATURES+=(--features ingest) ;;
+    definitions_file) FEATURES+=(--features definitions) ;;
+    esac
 done
 echo "fuzz: building ${TARGETS[*]}" >&2
 cargo build --manifest-path "$FUZZ/Cargo.toml" --locked --release --target "$HOST" --target-dir "$TARGET_DIR" \

@@ -8,5 +8,6 @@ mod hostile;
 mod line;
 mod normalising;
 mod operating;
+mod pipe;
 mod quarantine;
 mod receiving;
