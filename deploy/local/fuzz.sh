@@ -8,7 +8,7 @@
 #   --list             the targets, one a line
 #
 # Needs a C++ compiler for libFuzzer and no nightly: the instrumentation is the stable compiler's, without the address sanitiser,
-# which code without `unsafe` has little use for. `cargo fuzz run TARGET` in tests/fuzz works as well where it is installed.
+# which code without `unsafe` has little use for. `cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET` works as well where it is installed.
 # A target fails by a panic, by an input that takes longer than ten seconds, and by more than 1 GiB of memory. What it failed on is
 # kept in tests/fuzz/artifacts/TARGET, what was learnt in tests/fuzz/corpus/TARGET. Memory and time are asserted by the targets
 # themselves, too: items, texts and facts are bounded by the size of their input.
@@ -104,7 +104,7 @@ for target in "${TARGETS[@]}"; do
     echo "fuzz: $target for $RUN_SECONDS s, $number samples as seeds" >&2
     log=$SCRATCH/$target.log
     if "$TARGET_DIR/$HOST/release/$target" "$corpus" "$FUZZ/seeds/$target" "$extra" -max_total_time="$RUN_SECONDS" \
-        -timeout=10 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1 -artifact_prefix="$artifacts/" >"$log" 2>&1; then
+        -timeout=10 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 -artifact_prefix="$artifacts/" >"$log" 2>&1; then
         awk -v target="$target" '
             /^stat::number_of_executed_units/ { units = $2 }
             /^stat::average_exec_per_sec/ { speed = $2 }
