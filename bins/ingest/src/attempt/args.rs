@@ -34,9 +34,6 @@ pub struct TryArgs {
     #[arg(long, env = "KPILINE_SUBSCRIPTIONS", value_name = "FILE")]
     pub(super) subscriptions: Option<PathBuf>,
 
-    #[command(flatten)]
-    pub(super) attributes: AttributeArgs,
-
     /// Show who the customer is, too, and not only that the item says it
     #[arg(long)]
     pub(super) show_personal: bool,
@@ -44,4 +41,7 @@ pub struct TryArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) attributes: AttributeArgs,
 }

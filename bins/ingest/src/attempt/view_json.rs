@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
 pub(super) fn print(view: &View<'_>, personal: bool, out: &mut dyn Write) -> io::Result<()> {
+    let keyed = view.subscription.is_some();
     let items: Vec<Value> = view
         .lines
         .iter()
-        .map(|found| line(found, personal))
+        .map(|found| line(found, personal, keyed))
         .collect();
     let whole = json!({
         "subscription": view.subscription.map(|found| found.name.as_str()),
@@ -27,7 +28,7 @@ pub(super) fn print(view: &View<'_>, personal: bool, out: &mut dyn Write) -> io:
     writeln!(out)
 }
 
-fn line(line: &Line<'_>, personal: bool) -> Value {
+fn line(line: &Line<'_>, personal: bool, keyed: bool) -> Value {
     let mut shown = match &line.fate {
         Fate::Ignored { kind } => json!({ "outcome": "ignored", "kind": kind }),
         Fate::Refused(bad) => {
@@ -46,8 +47,11 @@ fn line(line: &Line<'_>, personal: bool) -> Value {
                 "outcome": "mapped",
                 "event_id": item.mapped.event_id.as_str(),
                 "at": item.mapped.at.to_string(),
-                "log_key": item.key.to_string(),
             });
+            // It is made of the subscription, too.
+            if keyed {
+                shown["log_key"] = Value::from(item.key.to_string());
+            }
             stated(&mut shown, &item.mapped.stated, personal);
             shown
         }

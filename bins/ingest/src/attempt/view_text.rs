@@ -28,7 +28,13 @@ pub(super) fn print(view: &View<'_>, personal: bool, out: &mut dyn Write) -> io:
     }
     for line in &view.lines {
         writeln!(out)?;
-        Block { out, personal }.line(line)?;
+        let keyed = view.subscription.is_some();
+        Block {
+            out,
+            personal,
+            keyed,
+        }
+        .line(line)?;
     }
     let (mapped, ignored, refused) = (view.mapped(), view.ignored(), view.refused());
     writeln!(
@@ -46,6 +52,8 @@ pub(super) fn print(view: &View<'_>, personal: bool, out: &mut dyn Write) -> io:
 struct Block<'o> {
     out: &'o mut dyn Write,
     personal: bool,
+    /// Whether there is a subscription, of which the log's key is made.
+    keyed: bool,
 }
 
 impl Block<'_> {
@@ -99,7 +107,7 @@ impl Block<'_> {
                 }
             }
             Stated::Agent { agent, facts } => {
-                self.agent(agent)?;
+                self.agent("", agent)?;
                 self.identity(found)?;
                 for fact in facts {
                     self.agent_fact(fact)?;
@@ -112,7 +120,10 @@ impl Block<'_> {
     fn identity(&mut self, found: &Item<'_>) -> io::Result<()> {
         self.value("event", found.mapped.event_id.as_str())?;
         self.value("instant", &found.mapped.at.to_string())?;
-        self.value("log key", &found.key.to_string())
+        if self.keyed {
+            self.value("log key", &found.key.to_string())?;
+        }
+        Ok(())
     }
 
     fn fact(&mut self, fact: &Fact) -> io::Result<()> {
@@ -134,7 +145,7 @@ impl Block<'_> {
             self.value("  state", &format!("{}{end}", state.name()))?;
         }
         if let Some(agent) = &statement.agent {
-            self.agent(agent)?;
+            self.agent("  ", agent)?;
         }
         self.some("  queue", statement.queue.as_ref().map(ToString::to_string))?;
         self.some("  disposition", statement.disposition.as_deref())?;
@@ -176,19 +187,19 @@ impl Block<'_> {
         self.some("  consulted", leg.consulted.map(duration))
     }
 
-    fn agent(&mut self, agent: &AgentRef) -> io::Result<()> {
-        self.value("  agent", agent.id.as_str())?;
-        let Some(stated) = agent.zone.as_deref() else {
-            return self.value("  zone", "not stated");
+    fn agent(&mut self, indent: &str, agent: &AgentRef) -> io::Result<()> {
+        self.value(&format!("{indent}agent"), agent.id.as_str())?;
+        let zone = match agent.zone.as_deref() {
+            None => "not stated".to_owned(),
+            Some(stated) => match zone_in_use(stated) {
+                Some(zone) if zone == stated => zone.to_owned(),
+                Some(zone) => format!("{zone} (stated as {stated})"),
+                None => {
+                    format!("UNKNOWN: {stated}; a finding, and the next source of a zone decides")
+                }
+            },
         };
-        match zone_in_use(stated) {
-            Some(zone) if zone == stated => self.value("  zone", zone),
-            Some(zone) => self.value("  zone", &format!("{zone} (stated as {stated})")),
-            None => self.value(
-                "  zone",
-                &format!("UNKNOWN: {stated}; a finding, and the next source of a zone decides"),
-            ),
-        }
+        self.value(&format!("{indent}zone"), &zone)
     }
 
     fn agent_fact(&mut self, fact: &AgentFact) -> io::Result<()> {

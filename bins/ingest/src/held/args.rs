@@ -31,8 +31,6 @@ pub(super) enum QuarantineCommand {
 /// Flags of `list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
-    #[command(flatten)]
-    pub(super) filter: FilterArgs,
     /// What became of them
     #[arg(long, value_enum, default_value = "held", value_name = "STATUS")]
     pub(super) status: StatusArg,
@@ -54,6 +52,8 @@ pub(super) struct ListArgs {
     /// Print JSON instead of a table
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
     #[command(flatten)]
     pub(super) postgres: PostgresArgs,
     #[command(flatten)]
@@ -111,14 +111,14 @@ pub(super) struct MeantArgs {
     /// All items that fulfil the conditions, of which there must be at least one
     #[arg(long)]
     all_matching: bool,
-    #[command(flatten)]
-    filter: FilterArgs,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
 
 /// Conditions on items; all that are given must be fulfilled.
