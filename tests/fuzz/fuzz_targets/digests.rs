@@ -17,6 +17,9 @@ fuzz_target!(|bytes: &[u8]| {
     let canonical = value.to_string();
     let again: Value = serde_json::from_str(&canonical).expect("what was written can be read");
     if again == value {
-        assert_eq!(digest(canonical.as_bytes()), digest(&respelled(canonical.as_bytes())));
+        assert_eq!(
+            digest(canonical.as_bytes()),
+            digest(&respelled(canonical.as_bytes()))
+        );
     }
 });

@@ -6,14 +6,24 @@ use schema::{EventsMessage, RawMessage};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(message) = RawMessage::decode(bytes) {
-        let bodies: usize = message.deliveries.iter().map(|delivery| delivery.body.len()).sum();
+        let bodies: usize = message
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.body.len())
+            .sum();
         assert!(bodies <= bytes.len());
         let written = message.encode().expect("what was read can be written");
-        assert_eq!(RawMessage::decode(&written).expect("and read again"), message);
+        assert_eq!(
+            RawMessage::decode(&written).expect("and read again"),
+            message
+        );
     }
     if let Ok(message) = EventsMessage::decode(bytes) {
         assert!(message.events.len() + message.agents.len() <= bytes.len());
         let written = message.encode().expect("what was read can be written");
-        assert_eq!(EventsMessage::decode(&written).expect("and read again"), message);
+        assert_eq!(
+            EventsMessage::decode(&written).expect("and read again"),
+            message
+        );
     }
 });

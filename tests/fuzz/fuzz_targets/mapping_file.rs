@@ -6,7 +6,8 @@ use kpiline_fuzz::invariants::check_item;
 use libfuzzer_sys::fuzz_target;
 use schema::BodyFormat;
 
-const ITEM: &[u8] = br#"{"id":"1","t":"2026-01-15T08:00:00","s":"End","a":{"b":[{"type":"agent","id":7}]}}"#;
+const ITEM: &[u8] =
+    br#"{"id":"1","t":"2026-01-15T08:00:00","s":"End","a":{"b":[{"type":"agent","id":7}]}}"#;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -29,7 +30,9 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(!problems.is_empty());
             let lines = text.lines().count() + 1;
             for problem in problems {
-                let line = problem.strip_prefix("m.toml:").and_then(|rest| rest.split(':').next());
+                let line = problem
+                    .strip_prefix("m.toml:")
+                    .and_then(|rest| rest.split(':').next());
                 let line: usize = line.and_then(|line| line.parse().ok()).expect(&problem);
                 assert!((1..=lines).contains(&line), "{problem}");
             }

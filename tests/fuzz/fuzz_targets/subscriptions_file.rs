@@ -17,7 +17,11 @@ fuzz_target!(|bytes: &[u8]| {
             Ok(found) => assert!(!found.list.is_empty() && found.list.len() <= text.len()),
             Err(problems) => {
                 assert!(!problems.is_empty());
-                assert!(problems.iter().all(|problem| problem.starts_with("s.toml:")));
+                assert!(
+                    problems
+                        .iter()
+                        .all(|problem| problem.starts_with("s.toml:"))
+                );
             }
         }
     }
