@@ -27,7 +27,7 @@ pub struct TryArgs {
     pub(super) second: Option<String>,
 
     /// Read the body by this mapping file, whether a subscription names it or not
-    #[arg(long, env = "KPILINE_MAPPING", value_name = "MAPPING")]
+    #[arg(long, value_name = "MAPPING")]
     pub(super) mapping: Option<PathBuf>,
 
     /// The TOML file with the subscriptions

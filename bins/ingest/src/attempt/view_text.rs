@@ -11,13 +11,13 @@ use std::io::{self, Write};
 const NAME_WIDTH: usize = 14;
 
 pub(super) fn print(view: &View<'_>, personal: bool, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(found) = view.subscription {
-        let (name, tenant) = (&found.name, &found.tenant);
-        writeln!(
+    match view.subscription {
+        Some(found) => writeln!(
             out,
-            "subscription {name} of {tenant}, format {}",
-            view.format
-        )?;
+            "subscription {} of {}, format {}",
+            found.name, found.tenant, view.format
+        )?,
+        None => writeln!(out, "by the mapping file, of no subscription")?,
     }
     if let Some(limit) = view.limit_exceeded() {
         let bytes = view.bytes;
@@ -37,10 +37,13 @@ pub(super) fn print(view: &View<'_>, personal: bool, out: &mut dyn Write) -> io:
         .line(line)?;
     }
     let (mapped, ignored, refused) = (view.mapped(), view.ignored(), view.refused());
+    let items = match view.lines.len() {
+        1 => "1 item".to_owned(),
+        count => format!("{count} items"),
+    };
     writeln!(
         out,
-        "\n{} items: {mapped} mapped, {ignored} ignored, {refused} refused",
-        view.lines.len()
+        "\n{items}: {mapped} mapped, {ignored} ignored, {refused} refused"
     )?;
     for (kind, count) in view.kinds() {
         writeln!(out, "  ignored {count} of kind {}", plain(kind))?;

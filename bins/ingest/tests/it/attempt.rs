@@ -131,7 +131,7 @@ async fn a_good_body_ends_well_and_one_that_is_none_is_refused_whole() {
     let good = desk.write("good.json", &event("e1"));
     let (code, out, err) = desk.run(&["genesys", text(&good)]).await;
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert!(out.contains("1 items: 1 mapped"), "{out}");
+    assert!(out.contains("1 item: 1 mapped"), "{out}");
     let bad = desk.write("bad.txt", "It was a quiet day.");
     let (code, out, _) = desk.run(&["genesys", text(&bad)]).await;
     assert_eq!(code, 1);
