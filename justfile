@@ -24,6 +24,10 @@ bench *ARGS:
 soak *ARGS:
     deploy/local/soak.sh {{ARGS}}
 
+# Every fuzz target for SECONDS; targets may be named
+fuzz *ARGS:
+    deploy/local/fuzz.sh {{ARGS}}
+
 # Start the private PostgreSQL and RabbitMQ and keep them; `eval "$(just env)"` names them to the binaries
 up:
     deploy/local/services.sh start

@@ -44,6 +44,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             println!("the configuration is good ({subscriptions} subscriptions)");
             Ok(())
         }
+        Some(Command::Try(args)) => crate::attempt::run(&args),
         Some(Command::Migrate(args)) => migrate(&args).await,
         Some(Command::Subscription(args)) => crate::subscription::run(args).await,
         Some(Command::Quarantine(args)) => crate::held::run(args).await,

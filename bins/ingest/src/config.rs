@@ -57,6 +57,8 @@ pub enum Command {
     Normalise(NormaliseRoleArgs),
     /// Check the configuration, list every problem at once with file and line, and exit
     Check(CheckArgs),
+    /// Show what each event of a body becomes, or why not; needs no server and no secret
+    Try(crate::attempt::TryArgs),
     /// Apply the numbered migrations under a lock, and exit
     Migrate(MigrateArgs),
     /// Set subscriptions up on their platforms, compare them with the file, list them
@@ -449,7 +451,7 @@ fn resolve(
 }
 
 /// Reads the mapping files; both roles check them, so that `receive` does not take what `normalise` cannot read.
-fn mappings(subscriptions: &Subscriptions, problems: &mut Problems) -> Mappings {
+pub(crate) fn mappings(subscriptions: &Subscriptions, problems: &mut Problems) -> Mappings {
     let mut mappings = Mappings::none();
     for (name, path) in &subscriptions.mappings {
         let file = path.display().to_string();

@@ -7,12 +7,15 @@
 //! What this binary never does: look into facts, or decide what an interaction is.
 //!
 //! Beside them [`subscription`] sets the platforms' side up and looks at it, and [`watchdog`] tells when a platform stops delivering.
+//! [`attempt`] shows what a body would become, [`held`] is the quarantine for an operator.
 //!
 //! Start at [`app`] for the wiring, [`config`] for the flags, [`subscriptions`] for the file that says who may post.
 
 pub mod app;
+pub mod attempt;
 pub mod auth;
 pub mod clock;
+mod columns;
 pub mod config;
 pub mod generations;
 pub mod held;

@@ -60,6 +60,18 @@ pub enum BodyError {
         /// The first required column that is not there.
         missing: String,
     },
+    /// Its items would take far more than the body itself, because each repeats what it says about all of them.
+    #[error(
+        "{items} items that each repeat {shared} bytes of the body take more than {most} bytes: send them in smaller bodies"
+    )]
+    Unfolds {
+        /// How many items there are.
+        items: usize,
+        /// What each repeats, in bytes.
+        shared: usize,
+        /// What all of them may take, in bytes.
+        most: usize,
+    },
 }
 
 impl BodyError {

@@ -23,9 +23,10 @@
 //! all and stays as it was stated.
 
 use crate::agent_time::{agent, state_name};
-use crate::error::ItemError;
+use crate::error::{BodyError, ItemError};
 use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{Node, tree};
+use crate::unfold::Allowance;
 use crate::{instant, json};
 use compact_str::CompactString;
 use schema::{AgentFact, AgentStatement, EventId, FactKey, Millis, SourceRank, UtcMicros};
@@ -40,11 +41,19 @@ const PLACES: usize = 16;
 const SHARED: [&str; 3] = ["businessUnitTimeZone", "activityCodes", "fetchedAt"];
 
 /// The schedules of one value of a body, each in an answer of its own; or the value itself.
-pub(crate) fn open(body: &[u8], span: Range<usize>) -> Vec<Cow<'_, [u8]>> {
-    opened(body, span.clone()).unwrap_or_else(|| vec![Cow::Borrowed(&body[span])])
+pub(crate) fn open<'a>(
+    body: &'a [u8],
+    span: Range<usize>,
+    allowance: &mut Allowance,
+) -> Result<Vec<Cow<'a, [u8]>>, BodyError> {
+    opened(body, span.clone(), allowance).unwrap_or_else(|| Ok(vec![Cow::Borrowed(&body[span])]))
 }
 
-fn opened(body: &[u8], span: Range<usize>) -> Option<Vec<Cow<'_, [u8]>>> {
+fn opened<'a>(
+    body: &'a [u8],
+    span: Range<usize>,
+    allowance: &mut Allowance,
+) -> Option<Result<Vec<Cow<'a, [u8]>>, BodyError>> {
     let outer = members(body, &span)?;
     let answer = match named(&outer, body, "agentSchedules") {
         Some(_) => outer,
@@ -52,12 +61,12 @@ fn opened(body: &[u8], span: Range<usize>) -> Option<Vec<Cow<'_, [u8]>>> {
             Some(result) => {
                 let mut inner = members(body, &result)?;
                 // What was added to the answer may stand beside its result.
-                for (name, value) in outer {
-                    let text = &body[name.clone()];
-                    if is_shared(text)
-                        && inner.iter().all(|(known, _)| &body[known.clone()] != text)
-                    {
-                        inner.push((name, value));
+                for shared in SHARED {
+                    if named(&inner, body, shared).is_none() {
+                        let found = outer.iter().rev();
+                        let mut found =
+                            found.filter(|(name, _)| &body[name.clone()] == shared.as_bytes());
+                        inner.extend(found.next().cloned());
                     }
                 }
                 inner
@@ -67,10 +76,10 @@ fn opened(body: &[u8], span: Range<usize>) -> Option<Vec<Cow<'_, [u8]>>> {
     };
     let Some(list) = named(&answer, body, "agentSchedules") else {
         // An answer that found nothing has no such member.
-        return named(&answer, body, "businessUnitTimeZone").map(|_| Vec::new());
+        return named(&answer, body, "businessUnitTimeZone").map(|_| Ok(Vec::new()));
     };
     if &body[list.clone()] == b"null" {
-        return Some(Vec::new());
+        return Some(Ok(Vec::new()));
     }
     if body[list.start] != b'[' {
         return None;
@@ -94,7 +103,11 @@ fn opened(body: &[u8], span: Range<usize>) -> Option<Vec<Cow<'_, [u8]>>> {
         ]
         .concat()
     };
-    Some(schedules.into_iter().map(item).map(Cow::Owned).collect())
+    Some(
+        allowance
+            .take(schedules.len(), shared.len())
+            .map(|()| schedules.into_iter().map(item).map(Cow::Owned).collect()),
+    )
 }
 
 type Members = Vec<(Range<usize>, Range<usize>)>;

@@ -1,6 +1,6 @@
 //! Adapters: bytes of a platform in, facts out. Pure: no clock, no store, no logging; the same bytes always give the same facts.
 //!
-//! [`split()`] cuts a body into items with their exact bytes, [`map()`] reads one item. An item that cannot be read is an
+//! [`split_with()`] cuts a body into items with their exact bytes, [`map()`] reads one item. An item that cannot be read is an
 //! [`ItemError`] with field, value and what is allowed there; its neighbours are not affected. [`log_key`] and [`digest()`] make
 //! the identity under which the event log keeps an item once.
 //!
@@ -39,13 +39,14 @@ mod page;
 mod report;
 mod scalar;
 mod split;
+mod unfold;
 
 pub use customer::customer_key;
 pub use error::{BodyError, ItemError};
 pub use identity::CustomerIdentity;
 pub use json::digest;
 pub use map::{Mapped, Outcome, Stated, map};
-pub use mapping::{Mapping, Mappings};
+pub use mapping::{Mapping, Mappings, split_with};
 pub use split::{Item, Split, split};
 
 use schema::{EventId, SubscriptionName, UtcMicros};

@@ -5,9 +5,10 @@
 //!
 //! ```toml
 //! version = 1                        # of the mapping language
+//! items = "payload.events"           # where the items of a body stand, if something is around them; without it each value is an item
 //! [event]
 //! id = "eventId"                     # without it an id is made from interaction, leg, state, instant and agent
-//! at = { path = "eventTime" }        # form: "iso8601" (the default, a zone is needed), "epoch_ms", "epoch_s"
+//! at = { path = "eventTime" }        # form: "iso8601" (the default, a zone is needed), "epoch_ms", "epoch_s", or "local" with a zone
 //! interaction = ["masterContactId", "contactId"]
 //! leg = "contactId"                  # with it the durations are the leg's own and legs add up
 //! state = { path = "eventType", values = { ContactEnded = "completed" }, other = "refuse" }  # or "ignore", "keep"
@@ -15,7 +16,7 @@
 //! agent_zone = "agent.timeZone"
 //! queue = "skillId"
 //! disposition = "dispositionId"
-//! media = "mediaType"
+//! media = { path = "mediaType", default = "voice" }  # what holds where it is not stated; without a path, always
 //! direction = { path = "isOutbound", values = { true = "outbound", false = "inbound" } }
 //! revision = { path = "lastUpdateTime" }  # the update stamp: the newer copy of one statement holds
 //! ended_at = { path = "endTime" }
@@ -25,7 +26,7 @@
 //! brand = "custom.brand"
 //! [durations.talk]                   # talk, hold, wrap, wait, alert, dial, contact, handle
 //! path = "agentSeconds"
-//! unit = "s"                         # or "ms"
+//! unit = "s"                         # or "ms", "min", "iso8601" (PT1M16.5S), "clock" (1:16:05.5)
 //! minus = ["holdSeconds"]            # in the same unit; where one of them is not stated it counts 0
 //! ```
 //!
@@ -49,6 +50,9 @@
 //! per_delivery = ["sentAt"]
 //! ```
 //!
+//! A `default` may be given to `state`, `direction`, `queue`, `disposition`, `media`, the zones, the attributes and what is said of
+//! agents; never to ids, instants and customers, of which there is no usual one.
+//!
 //! At least one of `presence`, `routing` and `scheduled` is needed, and each is a statement of its own. Words are those of
 //! [`schema::Presence`] and [`schema::Routing`]. In a file with both tables an item that states something by `[agent_state]` is about an
 //! agent, and all others are about interactions; so is `other = "ignore"` meant there: this word says nothing about an agent.
@@ -58,26 +62,36 @@
 mod agent_state;
 mod file;
 mod path;
+mod time;
+mod unit;
+mod wrapper;
 
 use crate::error::ItemError;
 use crate::identity::CustomerIdentity;
+use crate::json;
 use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{scalar, tree};
-use crate::scalar::{Scalar, rounded, storable};
-use crate::{instant, json};
+use crate::scalar::{Scalar, storable};
+use crate::split::{Item, Split};
 use agent_state::AgentStates;
 use compact_str::CompactString;
 use path::Path;
 use schema::{
-    AgentId, AgentRef, Details, Direction, DurationKind, Durations, EventId, Fact, FactKey,
-    InteractionId, Leg, LegId, LegKind, Millis, QueueId, SourceRank, State, Statement, UtcMicros,
+    AgentId, AgentRef, BodyFormat, Details, Direction, DurationKind, Durations, EventId, Fact,
+    FactKey, InteractionId, Leg, LegId, LegKind, Millis, QueueId, SourceRank, State, Statement,
 };
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use time::Time;
+use unit::Unit;
+use wrapper::Wrapper;
 
 /// One mapping file, read and checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
+    /// What may be around the items; the first that fits.
+    wrappers: Vec<Wrapper>,
     /// How events about interactions are read; absent in a file that is about agents only.
     event: Option<Event>,
     agent_state: Option<AgentStates>,
@@ -111,20 +125,8 @@ struct Source {
     paths: Vec<Path>,
     /// Texts that mean that there is none.
     none: Vec<String>,
-}
-
-/// Where an instant stands, and how it is written.
-#[derive(Debug, Clone, PartialEq)]
-struct Time {
-    source: Source,
-    form: Form,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Iso8601,
-    EpochMillis,
-    EpochSeconds,
+    /// What holds where none of the paths leads to a text.
+    default: Option<String>,
 }
 
 /// Where a word stands, and what the platform's words mean here.
@@ -151,8 +153,7 @@ enum Other {
 struct Span {
     source: Source,
     minus: Vec<Path>,
-    /// Milliseconds a unit.
-    unit: f64,
+    unit: Unit,
 }
 
 /// What an installation wants read: its mapping files, by name, and the attributes that it keeps.
@@ -211,6 +212,21 @@ impl Mapping {
         file::parse(name, text)
     }
 
+    /// The items in one value of a body.
+    fn open<'a>(&self, item: Item<'a>) -> Vec<Cow<'a, [u8]>> {
+        // Values are cut out of the body; what is no part of it has been opened before.
+        let Cow::Borrowed(raw) = item.raw else {
+            return vec![item.raw];
+        };
+        match self.wrappers.iter().find_map(|wrapper| wrapper.open(raw)) {
+            None => vec![Cow::Borrowed(raw)],
+            Some(items) => items
+                .into_iter()
+                .filter_map(|at| raw.get(at).map(Cow::Borrowed))
+                .collect(),
+        }
+    }
+
     pub(crate) fn map(&self, raw: &[u8]) -> Result<Outcome, ItemError> {
         let value = tree(raw)?;
         if !value.is_object() {
@@ -230,6 +246,27 @@ impl Mapping {
     }
 }
 
+/// As [`crate::split()`], and opens what a mapping file says is around the items of its bodies.
+pub fn split_with<'a>(format: &BodyFormat, body: &'a [u8], mappings: &Mappings) -> Split<'a> {
+    let found = match (crate::split(format, body), format) {
+        (Split::Items(items), BodyFormat::Mapped { mapping }) => (items, mappings.get(mapping)),
+        (other, _) => return other,
+    };
+    let (items, Ok(mapping)) = found else {
+        // Each item says that there is no such mapping.
+        return Split::Items(found.0);
+    };
+    if mapping.wrappers.is_empty() {
+        return Split::Items(items);
+    }
+    let raws = items.into_iter().flat_map(|item| mapping.open(item));
+    Split::Items(
+        raws.enumerate()
+            .map(|(index, raw)| Item { index, raw })
+            .collect(),
+    )
+}
+
 impl Event {
     fn map(&self, value: &Value, raw: &[u8]) -> Result<Outcome, ItemError> {
         let word = self.state.source.needed(value, "the name of a state")?;
@@ -240,10 +277,7 @@ impl Event {
             (None, Other::Refuse) => return Err(self.state.refused(&word)),
         };
         let interaction = self.interaction.needed(value, "the interaction's id")?;
-        let at = self
-            .at
-            .read(value)?
-            .ok_or_else(|| ItemError::missing(self.at.source.place(), self.at.form.expected()))?;
+        let at = self.at.needed(value)?;
         let leg = read(self.leg.as_ref(), value)?;
         let agent = read(self.agent.as_ref(), value)?;
         let event_id = match read(self.id.as_ref(), value)? {
@@ -381,7 +415,7 @@ impl Source {
                 return Ok(Some(text));
             }
         }
-        Ok(None)
+        Ok(self.default.clone())
     }
 
     fn needed(&self, value: &Value, expected: &str) -> Result<String, ItemError> {
@@ -420,38 +454,6 @@ impl Words {
     }
 }
 
-impl Time {
-    fn read(&self, value: &Value) -> Result<Option<UtcMicros>, ItemError> {
-        let Some((path, found)) = self.source.find(value) else {
-            return Ok(None);
-        };
-        let found = scalar(found);
-        let read = match self.form {
-            Form::Iso8601 => found.text().and_then(|text| instant::parse(text)),
-            Form::EpochMillis => found.millis().ok().flatten().map(UtcMicros::from_millis),
-            Form::EpochSeconds => number(&found).map(|seconds| UtcMicros(rounded(seconds * 1e6))),
-        };
-        match read {
-            Some(at) => Ok(Some(at)),
-            None => Err(ItemError::new(
-                path.to_string(),
-                &found.shown(),
-                self.form.expected(),
-            )),
-        }
-    }
-}
-
-impl Form {
-    const fn expected(self) -> &'static str {
-        match self {
-            Self::Iso8601 => instant::EXPECTED,
-            Self::EpochMillis => "milliseconds since 1970",
-            Self::EpochSeconds => "seconds since 1970",
-        }
-    }
-}
-
 impl Span {
     fn read(&self, value: &Value) -> Result<Option<Millis>, ItemError> {
         let Some((path, found)) = self.source.find(value) else {
@@ -466,15 +468,11 @@ impl Span {
         Ok(Some(Millis(millis)))
     }
 
-    /// One number in milliseconds. Rounded before subtracting, so that parts and whole add up to the millisecond.
     fn part(&self, path: &Path, found: &Value) -> Result<i64, ItemError> {
         let found = scalar(found);
-        if let (Scalar::Int(number), true) = (&found, self.unit <= 1.0) {
-            return Ok(*number);
-        }
-        number(&found)
-            .map(|number| rounded(number * self.unit))
-            .ok_or_else(|| ItemError::new(path.to_string(), &found.shown(), "a number"))
+        self.unit
+            .read(&found)
+            .ok_or_else(|| ItemError::new(path.to_string(), &found.shown(), self.unit.expected()))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::{BodyError, ItemError};
 use crate::json;
 use crate::scalar::{DURATION, rounded, storable};
 use crate::split::without_mark;
+use crate::unfold::Allowance;
 use csv::{ByteRecord, ReaderBuilder};
 use schema::Millis;
 use std::borrow::Cow;
@@ -30,6 +31,7 @@ pub(crate) fn split(body: &[u8], required: &[&str]) -> Result<Vec<Vec<u8>>, Body
             missing: (*missing).to_owned(),
         });
     }
+    Allowance::of(body.len()).take(rows.len(), header.len())?;
     Ok(rows
         .iter()
         .map(|Span { raw, .. }| {

@@ -3,6 +3,7 @@
 use crate::error::BodyError;
 use crate::json;
 use crate::page::Shape;
+use crate::unfold::Allowance;
 use schema::BodyFormat;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -42,11 +43,12 @@ pub fn split<'a>(format: &BodyFormat, body: &'a [u8]) -> Split<'a> {
         BodyFormat::GenesysUserDetails => pages(body, &crate::genesys_user_details::PAGE),
         BodyFormat::CxoneContacts => pages(body, &crate::cxone_contacts::PAGE),
         BodyFormat::CxoneAgentStates => pages(body, &crate::cxone_agent_states::PAGE),
-        BodyFormat::GenesysSchedules => values(body).map(|spans| {
-            spans
+        BodyFormat::GenesysSchedules => values(body).and_then(|spans| {
+            let mut allowance = Allowance::of(body.len());
+            let opened = spans
                 .into_iter()
-                .flat_map(|span| crate::genesys_schedules::open(body, span))
-                .collect()
+                .map(|span| crate::genesys_schedules::open(body, span, &mut allowance));
+            Ok(opened.collect::<Result<Vec<_>, _>>()?.concat())
         }),
         BodyFormat::CxoneCallDetail { .. } => crate::cxone_call_detail::split(body).map(owned),
         BodyFormat::CxoneAgentStateLog { .. } => {

@@ -456,3 +456,131 @@ fn attributes_are_the_organisations_own() {
         "{problems:?}"
     );
 }
+
+/// Events in a wrapper, with local times, lengths by the clock and what is usual where nothing is said.
+const WRAPPED: &str = "version = 1\nitems = [\"payload.events\", \"events\"]\n[event]\n\
+    at = { path = \"t\", form = \"local\", zone = \"America/Denver\" }\ninteraction = \"id\"\n\
+    state = { path = \"s\", values = { End = \"completed\" }, default = \"End\" }\nagent = \"who\"\n\
+    agent_zone = { default = \"America/Denver\" }\nmedia = { path = \"m\", default = \"Voice\" }\n\
+    queue = { path = \"q\", none = [\"0\"], default = \"main\" }\n\
+    [event.attributes]\nsite = { default = \"north\" }\n\
+    [durations.talk]\npath = \"talk\"\nunit = \"clock\"\n[durations.hold]\npath = \"hold\"\nunit = \"iso8601\"\n\
+    [durations.wrap]\npath = \"wrap\"\nunit = \"min\"\n";
+
+fn items(text: &str, body: &str) -> Vec<String> {
+    let mappings = Mappings::none().with("m", Mapping::parse("m.toml", text).unwrap());
+    let format = BodyFormat::Mapped {
+        mapping: "m".into(),
+    };
+    match adapter::split_with(&format, body.as_bytes(), &mappings) {
+        Split::Items(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| {
+                assert_eq!(item.index, index);
+                String::from_utf8(item.raw.to_vec()).unwrap()
+            })
+            .collect(),
+        Split::Unreadable { reason } => panic!("{reason}"),
+    }
+}
+
+#[test]
+fn what_is_around_the_items_is_opened_and_each_stands_alone() {
+    let body = r#"[{"payload":{"events":[{"id":"a"}, {"id":"b"}]}},{"id":"bare"},{"events":{"id":"c"}},{"events":null}]"#;
+    let each = [
+        r#"{"id":"a"}"#,
+        r#"{"id":"b"}"#,
+        r#"{"id":"bare"}"#,
+        r#"{"id":"c"}"#,
+    ];
+    assert_eq!(items(WRAPPED, body), each);
+    assert_eq!(items(SMALL, r#"{"events":[1]}"#), [r#"{"events":[1]}"#]);
+    let nobody = adapter::split_with(
+        &BodyFormat::Mapped {
+            mapping: "gone".into(),
+        },
+        b"[1,2]",
+        &Mappings::none(),
+    );
+    assert!(matches!(nobody, Split::Items(items) if items.len() == 2));
+}
+
+#[test]
+fn what_is_usual_holds_where_nothing_is_stated() {
+    let of = |json: &str| mapped(through(WRAPPED, json.as_bytes()).unwrap());
+    let bare = of(
+        r#"{"id":"x","t":"2026-01-15T08:00:00","who":"7","q":"0","talk":"1:00:00.5","hold":"PT1M","wrap":1.5}"#,
+    );
+    assert_eq!(bare.at.to_string(), "2026-01-15T15:00:00.000Z");
+    assert!(bare.stated.is_terminal());
+    let statement = &bare.stated.facts()[0].statement;
+    let agent = statement.agent.as_ref().unwrap();
+    assert_eq!(agent.zone.as_deref(), Some("America/Denver"));
+    assert_eq!(statement.queue.as_ref().unwrap().as_str(), "main");
+    let details = statement.details.as_ref().unwrap();
+    assert_eq!(details.media.as_deref(), Some("voice"));
+    assert_eq!(details.attributes["site"], "north");
+    let lengths = [DurationKind::Talk, DurationKind::Hold, DurationKind::Wrap];
+    let lengths = lengths.map(|kind| statement.durations.get(kind).unwrap().0);
+    assert_eq!(lengths, [3_600_500, 60_000, 90_000]);
+
+    let told = of(r#"{"id":"x","t":"2026-01-15T08:00:00Z","s":"End","m":"Chat","q":"9"}"#);
+    assert_eq!(told.at.to_string(), "2026-01-15T08:00:00.000Z");
+    let statement = &told.stated.facts()[0].statement;
+    assert_eq!(statement.queue.as_ref().unwrap().as_str(), "9");
+    assert_eq!(
+        statement.details.as_ref().unwrap().media.as_deref(),
+        Some("chat")
+    );
+    for (json, field) in [
+        (r#"{"id":"x","t":"noon"}"#, "t"),
+        (
+            r#"{"id":"x","t":"2026-01-15T08:00:00","talk":"12"}"#,
+            "talk",
+        ),
+        (
+            r#"{"id":"x","t":"2026-01-15T08:00:00","hold":"1:00"}"#,
+            "hold",
+        ),
+    ] {
+        assert_eq!(through(WRAPPED, json.as_bytes()).unwrap_err().field, field);
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_said_with_what_can() {
+    let text = "version = 1\nitems = \"a[0].b\"\n[event]\nid = { path = \"i\", default = \"x\" }\nat = { path = \"t\", form = \"local\" }\n\
+        interaction = \"c\"\nagent_zone = \"z\"\nqueue = { default = \"\" }\nmedia = { none = [\"x\"] }\n\
+        ended_at = { path = \"e\", zone = \"Europe/Berlin\" }\nrevision = { path = \"r\", form = \"local\", zone = \"Mars\" }\n\
+        state = { path = \"s\", values = { End = \"completed\", Off = \"gone\" }, default = \"End?\" }\n\
+        [durations.talk]\npath = \"x\"\nunit = \"hours\"\n";
+    let problems = Mapping::parse("m.toml", text).unwrap_err();
+    for (line, part) in [
+        (2, "items: path \"a[0].b\" must be made of names alone"),
+        (4, "event.id.default is unknown; allowed are path, none"),
+        (5, "event.at.zone is missing"),
+        (7, "event.agent_zone is that of an event.agent"),
+        (8, "event.queue.default must be text that is not empty"),
+        (
+            9,
+            "event.media.path is missing, and there is no default either",
+        ),
+        (10, "event.ended_at.zone has a meaning only with form"),
+        (11, "event.revision.zone must be the name of a zone"),
+        (
+            12,
+            "event.state.values.Off must mean one of offered, queued",
+        ),
+        (12, "event.state.default is \"End?\""),
+        (15, "durations.talk.unit must be \"ms\", \"s\", \"min\""),
+    ] {
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with(&format!("m.toml:{line}: {part}"))),
+            "{line}: {part} in {problems:#?}"
+        );
+    }
+    assert_eq!(problems.len(), 11, "{problems:#?}");
+}

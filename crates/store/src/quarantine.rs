@@ -12,6 +12,14 @@ use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+mod filter;
+mod groups;
+mod settle;
+
+pub use filter::{Filter, Status};
+pub use groups::{Group, groups};
+pub use settle::{Matching, discard_next, hold_again, matching, release_next};
+
 /// An item to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuarantineRow<'a> {
@@ -78,6 +86,12 @@ pub struct Held {
     pub correlation: String,
     /// The backfill job that brought it.
     pub job: Option<JobRef>,
+    /// What became of it.
+    pub status: Status,
+    /// Since when it has been in quarantine.
+    pub held_at: UtcMicros,
+    /// When it was released or discarded.
+    pub settled_at: Option<UtcMicros>,
 }
 
 // One key has one content, so that the bytes stay as they are; what an update repeats must be readable (migration 10), and they
@@ -96,34 +110,33 @@ static INSERT: Sql = Sql {
            WHERE quarantine.status <> 'held'",
 };
 
-macro_rules! held {
+/// The columns of an item, for [`read`].
+macro_rules! item {
     () => {
         "quarantine_id, tenant, subscription, delivery_id, item_index, stage, format, reason, field, value, expected, raw, \
-         received_at, correlation, job_id, job_version"
+         received_at, correlation, job_id, job_version, status, created_at, settled_at"
     };
 }
+pub(crate) use item;
 
 static LIST: Sql = Sql {
     step: "list quarantined items",
     text: concat!(
         "SELECT ",
-        held!(),
-        " FROM quarantine WHERE status = 'held' AND quarantine_id > $1 \
-         AND ($2::text IS NULL OR tenant = $2) ORDER BY quarantine_id LIMIT $3"
+        item!(),
+        " FROM quarantine WHERE ",
+        filter::matches!(),
+        " ORDER BY quarantine_id LIMIT $14"
     ),
 };
 
-static RELEASE: Sql = Sql {
-    step: "release quarantined items",
+static FIND: Sql = Sql {
+    step: "look up a quarantined item",
     text: concat!(
-        "UPDATE quarantine SET status = 'released', settled_at = now() WHERE quarantine_id = ANY ($1) AND status = 'held' RETURNING ",
-        held!()
+        "SELECT ",
+        item!(),
+        " FROM quarantine WHERE quarantine_id = $1"
     ),
-};
-
-static DISCARD: Sql = Sql {
-    step: "discard quarantined items",
-    text: "UPDATE quarantine SET status = 'discarded', settled_at = now() WHERE quarantine_id = ANY ($1) AND status = 'held'",
 };
 
 static REFUSED: Sql = Sql {
@@ -136,7 +149,18 @@ static COUNT: Sql = Sql {
     text: "SELECT count(*) FROM quarantine WHERE status = 'held'",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&INSERT, &LIST, &RELEASE, &DISCARD, &REFUSED, &COUNT];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &INSERT,
+    &LIST,
+    &FIND,
+    &REFUSED,
+    &COUNT,
+    &groups::GROUPS,
+    &settle::MATCHING,
+    &settle::RELEASE,
+    &settle::DISCARD,
+    &settle::HOLD_AGAIN,
+];
 
 /// Holds the items, those included that were settled and are refused again. Returns how many were not held before.
 pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<u64, StoreError> {
@@ -189,26 +213,21 @@ fn key<'a>(row: &QuarantineRow<'a>) -> (DeliveryId, i32, &'a str) {
     (row.delivery_id, row.item_index, row.stage)
 }
 
-/// The next held items after a number (0 at first), at most `limit`.
+/// The items that match, in the order of their numbers, at most `limit`.
 pub async fn list(
     conn: &impl Connection,
-    after: i64,
-    tenant: Option<&str>,
+    filter: &Filter,
     limit: u32,
 ) -> Result<Vec<Held>, StoreError> {
-    let rows = sql::query(conn, &LIST, &[&after, &tenant, &i64::from(limit)]).await?;
+    let limit = i64::from(limit);
+    let rows = filter.query(conn, &LIST, &[&limit]).await?;
     rows.iter().map(|row| read(row, &LIST)).collect()
 }
 
-/// Marks held items as released and returns them: publish them again, confirmed, before the transaction commits.
-pub async fn release(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Held>, StoreError> {
-    let rows = sql::query(tx, &RELEASE, &[&ids]).await?;
-    rows.iter().map(|row| read(row, &RELEASE)).collect()
-}
-
-/// Marks held items as discarded. Returns how many.
-pub async fn discard(conn: &impl Connection, ids: &[i64]) -> Result<u64, StoreError> {
-    sql::execute(conn, &DISCARD, &[&ids]).await
+/// The item of this number, whatever became of it.
+pub async fn find(conn: &impl Connection, number: i64) -> Result<Option<Held>, StoreError> {
+    let rows = sql::query(conn, &FIND, &[&number]).await?;
+    rows.first().map(|row| read(row, &FIND)).transpose()
 }
 
 /// Those of the deliveries that a stage ever refused, whatever became of it.
@@ -255,5 +274,8 @@ fn read(row: &Row, sql: &Sql) -> Result<Held, StoreError> {
                 id: JobId(id),
                 version: MetricVersion(version),
             }),
+        status: Status::read(sql::get(row, sql, 16)?),
+        held_at: sql::get::<Instant>(row, sql, 17)?.0,
+        settled_at: sql::get::<Option<Instant>>(row, sql, 18)?.map(|at| at.0),
     })
 }

@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "schema", "adapter", "platform", "broker", "runtime", "store",
+            "schema", "adapter", "timezone", "platform", "broker", "runtime", "store",
         ],
     ),
     (

@@ -25,6 +25,8 @@ const LOGGED_DAYS: i64 = 31;
 const ID_BYTES_MAX: usize = 1_000;
 /// The most text of one statement. Real ones have some hundred bytes; this one can travel and be kept.
 const FACT_BYTES_MAX: usize = 64 * 1024;
+/// So many bad items of one delivery are refused one by one. A refusal takes some hundred bytes and the smallest item two of the body.
+const REFUSED_MAX: usize = 10_000;
 /// How much of a value is shown.
 const VALUE_CHARS_MAX: usize = 200;
 
@@ -77,6 +79,17 @@ pub struct Refused<'a> {
     pub field: Option<(String, String, String)>,
 }
 
+/// An item of a kind that nobody asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// The index of its delivery in [`Plan::origins`].
+    pub origin: usize,
+    /// Its position in the delivery.
+    pub index: i32,
+    /// The kind, as the platform names it.
+    pub kind: String,
+}
+
 /// What is to become of a batch.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
@@ -86,6 +99,8 @@ pub struct Plan<'a> {
     pub items: Vec<Item<'a>>,
     /// What is to be quarantined.
     pub refused: Vec<Refused<'a>>,
+    /// What is only counted.
+    pub ignored: Vec<Ignored>,
 }
 
 /// Splits and maps a batch. `storable` says whether the store keeps events of an instant at all.
@@ -167,12 +182,13 @@ impl<'a> Plan<'a> {
             return;
         };
         let delivery: &'a RawDelivery = last.delivery;
-        let items = match adapter::split(&delivery.format, &delivery.body) {
+        let items = match adapter::split_with(&delivery.format, &delivery.body, mappings) {
             Split::Items(items) => items,
             Split::Unreadable { reason } => {
                 return self.whole(Stage::Split, reason.to_string());
             }
         };
+        let before = (self.items.len(), self.refused.len(), self.ignored.len());
         let mut ignored = 0;
         let received = i64::try_from(items.len()).unwrap_or(i64::MAX);
         for item in items {
@@ -180,7 +196,14 @@ impl<'a> Plan<'a> {
             let outcome = adapter::map(&delivery.format, &item.raw, mappings)
                 .and_then(|outcome| acceptable(outcome, delivery.received_at, storable));
             match outcome {
-                Ok(Outcome::Ignored { .. }) => ignored += 1,
+                Ok(Outcome::Ignored { kind }) => {
+                    ignored += 1;
+                    self.ignored.push(Ignored {
+                        origin,
+                        index,
+                        kind,
+                    });
+                }
                 Ok(Outcome::Mapped(mapped)) => {
                     let key = adapter::log_key(
                         &delivery.subscription,
@@ -204,6 +227,19 @@ impl<'a> Plan<'a> {
                     reason: shortened(&error.to_string(), 3 * VALUE_CHARS_MAX),
                     field: Some((error.field, error.value, error.expected)),
                 }),
+            }
+            let mapped = self.items.len() - before.0;
+            let refused = self.refused.len() - before.1;
+            if refused > REFUSED_MAX && refused > mapped {
+                let first = self.refused.get(before.1).map(|bad| bad.reason.as_str());
+                let reason = format!(
+                    "more than {REFUSED_MAX} of its {received} items cannot be read, and fewer can; the first: {}",
+                    first.unwrap_or_default()
+                );
+                self.items.truncate(before.0);
+                self.refused.truncate(before.1);
+                self.ignored.truncate(before.2);
+                return self.whole(Stage::Split, reason);
             }
         }
         if let Some(last) = self.origins.last_mut() {

@@ -216,8 +216,19 @@ pub(crate) fn sign(secret: &str, body: &[u8]) -> String {
 
 /// Posts a body with headers, as an HTTP client that closes after one request.
 pub(crate) async fn post(http: SocketAddr, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    post_to(http, PATH, headers, body).await
+}
+
+/// The same to another path than that of [`Line::write_secrets`].
+pub(crate) async fn post_to(
+    http: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let mut stream = TcpStream::connect(http).await.unwrap();
-    stream.write_all(&request(headers, body)).await.unwrap();
+    let request = request_to(path, headers, body);
+    stream.write_all(&request).await.unwrap();
     answer(&mut stream).await
 }
 
@@ -228,8 +239,12 @@ pub(crate) async fn post_signed(http: SocketAddr, body: &[u8]) -> Answer {
 }
 
 pub(crate) fn request(headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    request_to(PATH, headers, body)
+}
+
+fn request_to(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n",
+        "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
     if !headers.iter().any(|(name, _)| *name == "content-type") {

@@ -3,12 +3,15 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
 mod agents;
+mod attempt;
 mod auth;
 mod hostile;
 mod line;
 mod normalising;
 mod operating;
+mod pipe;
 mod platform_api;
+mod quarantine;
 mod receiving;
 mod subscription;
 mod tls;

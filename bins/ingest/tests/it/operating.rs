@@ -77,11 +77,12 @@ async fn quarantined_items_are_listed_shown_released_and_discarded() {
     assert_eq!(line.counts_of(2).await.quarantined, 2);
     let (_, listed, _) = run(&line, &["quarantine", "list"]).await;
     assert!(listed.contains("2 shown, 2 held in all"), "{listed}");
+    let (_, listed, _) = run(&line, &["quarantine", "list", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let number = |stage: &str| {
-        let found = listed
-            .lines()
-            .find(|row| row.split('\t').nth(3) == Some(stage));
-        found.unwrap().split('\t').next().unwrap().to_owned()
+        let items = listed["items"].as_array().unwrap();
+        let found = items.iter().find(|item| item["stage"] == stage);
+        found.unwrap()["number"].to_string()
     };
     let (store, split) = (number("store"), number("split"));
     let (_, shown, _) = run(&line, &["quarantine", "show", &store]).await;

@@ -44,10 +44,7 @@ impl AgentStates {
             return Ok(None);
         }
         let id = self.agent.needed(value, "the agent's id")?;
-        let at = self
-            .at
-            .read(value)?
-            .ok_or_else(|| ItemError::missing(self.at.source.place(), self.at.form.expected()))?;
+        let at = self.at.needed(value)?;
         let time = |time: &Option<Time>| time.as_ref().map_or(Ok(None), |time| time.read(value));
         let until = match time(&self.until)? {
             Some(until) => Some(until),

@@ -2,10 +2,14 @@
 
 use super::agent_state::AgentStates;
 use super::path::Path;
-use super::{Event, Form, Mapping, Other, Source, Span, Time, Words};
-use schema::{DurationKind, Presence, Routing, State};
+use super::time::{FORMS, Form, Time};
+use super::unit::{self, Unit};
+use super::wrapper::Wrapper;
+use super::{Event, Mapping, Other, Source, Span, Words};
+use schema::DurationKind;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use timezone::Zone;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -46,6 +50,45 @@ const AGENT_STATE: [&str; 13] = [
     "revision",
     "per_delivery",
 ];
+
+/// The states of an interaction that a word can mean.
+const STATES: [&str; 10] = [
+    "offered",
+    "queued",
+    "alerting",
+    "connected",
+    "held",
+    "transferred",
+    "wrapped_up",
+    "completed",
+    "abandoned",
+    "missed",
+];
+const DIRECTIONS: [&str; 2] = ["inbound", "outbound"];
+const PRESENCES: [&str; 10] = [
+    "available",
+    "away",
+    "busy",
+    "break",
+    "meal",
+    "meeting",
+    "training",
+    "idle",
+    "on_queue",
+    "offline",
+];
+const ROUTINGS: [&str; 6] = [
+    "off_queue",
+    "idle",
+    "interacting",
+    "communicating",
+    "not_responding",
+    "wrapping",
+];
+
+/// What a source may say besides its path: where the text must be stated, and where there may be a usual one.
+const STATED: [&str; 1] = ["none"];
+const USUAL: [&str; 2] = ["none", "default"];
 
 type Entry<'t> = Spanned<DeValue<'t>>;
 
@@ -107,7 +150,11 @@ impl<'t> Reader<'t> {
     }
 
     fn mapping(&mut self, root: &DeTable<'t>, whole: Range<usize>) -> Mapping {
-        self.known(root, "", &["version", "event", "durations", "agent_state"]);
+        self.known(
+            root,
+            "",
+            &["version", "items", "event", "durations", "agent_state"],
+        );
         match root.get("version") {
             Some(version)
                 if version
@@ -143,9 +190,31 @@ impl<'t> Reader<'t> {
             );
         }
         Mapping {
+            wrappers: self.wrappers(root),
             event: self.event(root, durations),
             agent_state: self.agent_state(root),
         }
+    }
+
+    /// Where the items of a body stand.
+    fn wrappers(&mut self, root: &DeTable<'t>) -> Vec<Wrapper> {
+        let Some(entry) = root.get("items") else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (text, at) in self.texts(entry, "items") {
+            match Path::parse(&text).map(|path| path.names()) {
+                Ok(Some(names)) => found.push(Wrapper(names)),
+                Ok(None) => self.problem(
+                    at,
+                    format!(
+                        "items: path {text:?} must be made of names alone, like payload.events"
+                    ),
+                ),
+                Err(problem) => self.problem(at, format!("items: {problem}")),
+            }
+        }
+        found
     }
 
     fn event(&mut self, root: &DeTable<'t>, durations: Vec<(DurationKind, Span)>) -> Option<Event> {
@@ -153,26 +222,29 @@ impl<'t> Reader<'t> {
         let event = entry.get_ref().as_table()?;
         self.known(event, "event.", &EVENT);
         self.needed(entry, "event", &["at", "interaction", "state"]);
-        let mut source =
-            |name: &str| self.source(event.get(name)?, &format!("event.{name}"), &["none"]);
-        let id = source("id");
-        let interaction = source("interaction");
-        let leg = source("leg");
-        let agent = source("agent");
-        let agent_zone = source("agent_zone");
-        let queue = source("queue");
-        let disposition = source("disposition");
-        let media = source("media");
-        let customer = source("customer");
+        let mut source = |name: &str, more: &[&str]| {
+            self.source(event.get(name)?, &format!("event.{name}"), more)
+        };
+        let id = source("id", &STATED);
+        let interaction = source("interaction", &STATED);
+        let leg = source("leg", &STATED);
+        let agent = source("agent", &STATED);
+        let agent_zone = source("agent_zone", &USUAL);
+        let queue = source("queue", &USUAL);
+        let disposition = source("disposition", &USUAL);
+        let media = source("media", &USUAL);
+        let customer = source("customer", &STATED);
         let at = self.time(event, "event", "at");
         let revision = self.time(event, "event", "revision");
         let ended_at = self.time(event, "event", "ended_at");
-        let state = self.words(event, "event", "state", |word| {
-            !matches!(State::from_name(word), State::Other(_))
-        });
-        let direction = self.words(event, "event", "direction", |word| {
-            matches!(word, "inbound" | "outbound")
-        });
+        let state = self.words(event, "event", "state", &STATES);
+        let direction = self.words(event, "event", "direction", &DIRECTIONS);
+        if let (Some(zone), None) = (event.get("agent_zone"), event.get("agent")) {
+            self.problem(
+                zone.span(),
+                "event.agent_zone is that of an event.agent, and there is none",
+            );
+        }
         let attributes = self.attributes(event);
         let per_delivery = self.per_delivery(event, "event");
         Some(Event {
@@ -209,7 +281,7 @@ impl<'t> Reader<'t> {
         let mut found = Vec::new();
         for (name, entry) in table {
             let name = name.get_ref();
-            if let Some(source) = self.source(entry, &format!("{PLACE}.{name}"), &["none"]) {
+            if let Some(source) = self.source(entry, &format!("{PLACE}.{name}"), &USUAL) {
                 found.push((name.to_string(), source));
             }
         }
@@ -230,27 +302,24 @@ impl<'t> Reader<'t> {
             );
             self.problem(entry.span(), what);
         }
-        let mut source =
-            |name: &str| self.source(states.get(name)?, &format!("{PLACE}.{name}"), &["none"]);
-        let id = source("id");
-        let agent = source("agent");
-        let agent_zone = source("agent_zone");
-        let reason = source("reason");
-        let team = source("team");
+        let mut source = |name: &str, more: &[&str]| {
+            self.source(states.get(name)?, &format!("{PLACE}.{name}"), more)
+        };
+        let id = source("id", &STATED);
+        let agent = source("agent", &STATED);
+        let agent_zone = source("agent_zone", &USUAL);
+        let reason = source("reason", &USUAL);
+        let team = source("team", &USUAL);
         let at = self.time(states, PLACE, "at");
         let until = self.time(states, PLACE, "until");
         let revision = self.time(states, PLACE, "revision");
         let lasted = states
             .get("lasted")
             .and_then(|entry| self.span(entry, "agent_state.lasted"));
-        let presence = self.words(states, PLACE, "presence", |word| {
-            !matches!(Presence::from_name(word), Presence::Other(_))
-        });
-        let routing = self.words(states, PLACE, "routing", |word| {
-            !matches!(Routing::from_name(word), Routing::Other(_))
-        });
+        let presence = self.words(states, PLACE, "presence", &PRESENCES);
+        let routing = self.words(states, PLACE, "routing", &ROUTINGS);
         // What can be scheduled is the organisation's own.
-        let scheduled = self.words(states, PLACE, "scheduled", |_| true);
+        let scheduled = self.words(states, PLACE, "scheduled", &[]);
         let per_delivery = self.per_delivery(states, PLACE);
         Some(AgentStates {
             id,
@@ -322,24 +391,13 @@ impl<'t> Reader<'t> {
             return None;
         };
         let source = self.source(entry, place, &["unit", "minus"]);
-        let unit = match table
-            .get("unit")
-            .map(|unit| (unit.get_ref().as_str(), unit.span()))
-        {
-            Some((Some("ms"), _)) => Some(1.0),
-            Some((Some("s"), _)) => Some(1000.0),
-            Some((_, at)) => {
-                self.problem(at, format!("{place}.unit must be \"ms\" or \"s\""));
-                None
-            }
-            None => {
-                self.problem(
-                    entry.span(),
-                    format!("{place}.unit is missing: \"ms\" or \"s\""),
-                );
-                None
-            }
-        };
+        let stated = table.get("unit");
+        let unit = stated.and_then(|entry| Unit::from_name(entry.get_ref().as_str()?));
+        if unit.is_none() {
+            let verb = stated.map_or("is missing:", |_| "must be");
+            let what = format!("{place}.unit {verb} {}", unit::NAMES);
+            self.problem(stated.unwrap_or(entry).span(), what);
+        }
         let minus = table
             .get("minus")
             .map(|minus| self.paths(minus, &format!("{place}.minus")))
@@ -355,67 +413,115 @@ impl<'t> Reader<'t> {
     fn source(&mut self, entry: &Entry<'t>, place: &str, more: &[&str]) -> Option<Source> {
         let Some(table) = entry.get_ref().as_table() else {
             let paths = self.paths(entry, place);
-            return (!paths.is_empty()).then_some(Source {
+            return (!paths.is_empty()).then(|| Source {
                 paths,
-                none: Vec::new(),
+                ..Source::default()
             });
         };
         let allowed: Vec<&str> = ["path"].into_iter().chain(more.iter().copied()).collect();
         self.known(table, &format!("{place}."), &allowed);
-        let Some(path) = table.get("path") else {
-            self.problem(entry.span(), format!("{place}.path is missing"));
-            return None;
+        let default = table
+            .get("default")
+            .filter(|_| more.contains(&"default"))
+            .map(|entry| (entry.get_ref().as_str(), entry.span()));
+        let default = match default {
+            Some((Some(text), _)) if !text.is_empty() => Some(text.to_owned()),
+            Some((_, at)) => {
+                self.problem(
+                    at,
+                    format!("{place}.default must be text that is not empty"),
+                );
+                return None;
+            }
+            None => None,
         };
-        let paths = self.paths(path, &format!("{place}.path"));
+        let paths = match (table.get("path"), &default) {
+            (Some(path), _) => self.paths(path, &format!("{place}.path")),
+            // It always holds.
+            (None, Some(_)) => Vec::new(),
+            (None, None) => {
+                let or = if more.contains(&"default") {
+                    ", and there is no default either"
+                } else {
+                    ""
+                };
+                self.problem(entry.span(), format!("{place}.path is missing{or}"));
+                return None;
+            }
+        };
         let none = table
             .get("none")
             .map(|none| self.texts(none, &format!("{place}.none")))
             .unwrap_or_default();
-        (!paths.is_empty()).then(|| Source {
+        (!paths.is_empty() || default.is_some()).then(|| Source {
             paths,
             none: none.into_iter().map(|(text, _)| text).collect(),
+            default,
         })
     }
 
     fn time(&mut self, table: &DeTable<'t>, place: &str, name: &str) -> Option<Time> {
         let entry = table.get(name)?;
         let place = format!("{place}.{name}");
-        let source = self.source(entry, &place, &["form"]);
-        let form = match entry
-            .get_ref()
-            .as_table()
-            .and_then(|table| table.get("form"))
-        {
-            None => Form::Iso8601,
-            Some(form) => match form.get_ref().as_str() {
-                Some("iso8601") => Form::Iso8601,
-                Some("epoch_ms") => Form::EpochMillis,
-                Some("epoch_s") => Form::EpochSeconds,
-                _ => {
-                    self.problem(
-                        form.span(),
-                        format!("{place}.form must be \"iso8601\", \"epoch_ms\" or \"epoch_s\""),
-                    );
-                    return None;
-                }
-            },
-        };
+        let source = self.source(entry, &place, &["form", "zone"]);
+        let table = entry.get_ref().as_table();
+        let form = self.form(table, &place);
         Some(Time {
             source: source?,
-            form,
+            form: form?,
         })
     }
 
+    fn form(&mut self, table: Option<&DeTable<'t>>, place: &str) -> Option<Form> {
+        let member = |name: &str| table.and_then(|table| table.get(name));
+        let (form, zone) = (member("form"), member("zone"));
+        let is_local = form.is_some_and(|form| form.get_ref().as_str() == Some("local"));
+        if let (Some(zone), false) = (zone, is_local) {
+            let what = format!("{place}.zone has a meaning only with form = \"local\"");
+            self.problem(zone.span(), what);
+        }
+        let Some(form) = form else {
+            return Some(Form::Iso8601);
+        };
+        match form.get_ref().as_str() {
+            Some("iso8601") => Some(Form::Iso8601),
+            Some("epoch_ms") => Some(Form::EpochMillis),
+            Some("epoch_s") => Some(Form::EpochSeconds),
+            Some("local") => {
+                let Some(zone) = zone else {
+                    let what = format!("{place}.zone is missing: whose clock a local time is of");
+                    self.problem(form.span(), what);
+                    return None;
+                };
+                let found = zone
+                    .get_ref()
+                    .as_str()
+                    .and_then(|text| Zone::parse(text).ok());
+                if found.is_none() {
+                    let what =
+                        format!("{place}.zone must be the name of a zone, like \"Europe/Berlin\"");
+                    self.problem(zone.span(), what);
+                }
+                found.map(Form::Local)
+            }
+            _ => {
+                self.problem(form.span(), format!("{place}.form must be {FORMS}"));
+                None
+            }
+        }
+    }
+
+    /// A word of the platform's, and what it means. `known` are the meanings there are; none where any word is one.
     fn words(
         &mut self,
         table: &DeTable<'t>,
         place: &str,
         name: &str,
-        known: impl Fn(&str) -> bool,
+        known: &[&str],
     ) -> Option<Words> {
         let entry = table.get(name)?;
         let place = format!("{place}.{name}");
-        let source = self.source(entry, &place, &["values", "other", "none"]);
+        let source = self.source(entry, &place, &["values", "other", "none", "default"]);
         let table = entry.get_ref().as_table();
         let mut values = BTreeMap::new();
         if let Some(entry) = table.and_then(|table| table.get("values")) {
@@ -426,15 +532,22 @@ impl<'t> Reader<'t> {
                 ),
                 Some(table) => {
                     for (word, meaning) in table {
-                        match meaning.get_ref().as_str().filter(|meaning| known(meaning)) {
+                        let text = meaning.get_ref().as_str();
+                        let is_known = |text: &&str| known.is_empty() || known.contains(text);
+                        match text.filter(is_known) {
                             Some(meaning) => {
                                 values.insert(word.get_ref().to_string(), meaning.to_owned());
                             }
                             None => self.problem(
                                 meaning.span(),
                                 format!(
-                                    "{place}.values.{} has no meaning that is known here",
-                                    word.get_ref()
+                                    "{place}.values.{} must mean {}",
+                                    word.get_ref(),
+                                    if known.is_empty() {
+                                        "a text".to_owned()
+                                    } else {
+                                        format!("one of {}", known.join(", "))
+                                    }
                                 ),
                             ),
                         }
@@ -459,8 +572,17 @@ impl<'t> Reader<'t> {
                 }
             },
         };
+        let source = source?;
+        if let Some(default) = &source.default
+            && other == Other::Refuse
+            && !values.contains_key(default)
+        {
+            let what =
+                format!("{place}.default is {default:?}, a word that {place}.values does not have");
+            self.problem(entry.span(), what);
+        }
         Some(Words {
-            source: source?,
+            source,
             values,
             other,
         })
@@ -497,5 +619,30 @@ impl<'t> Reader<'t> {
             self.problem(entry.span(), format!("{place} is an empty list"));
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::{Presence, Routing, State};
+
+    #[test]
+    fn every_meaning_that_is_allowed_is_one() {
+        for name in STATES {
+            assert!(!matches!(State::from_name(name), State::Other(_)), "{name}");
+        }
+        for name in PRESENCES {
+            assert!(
+                !matches!(Presence::from_name(name), Presence::Other(_)),
+                "{name}"
+            );
+        }
+        for name in ROUTINGS {
+            assert!(
+                !matches!(Routing::from_name(name), Routing::Other(_)),
+                "{name}"
+            );
+        }
     }
 }

@@ -52,6 +52,15 @@ impl Path {
         })
     }
 
+    /// The names that the path is made of, if it is made of nothing else.
+    pub(crate) fn names(&self) -> Option<Vec<String>> {
+        let name = |step: &Step| match step {
+            Step::Member(name) => Some(name.clone()),
+            Step::Place(_) | Step::Where { .. } => None,
+        };
+        self.steps.iter().map(name).collect()
+    }
+
     /// The value the path leads to, if it is there and not null.
     pub(crate) fn find<'v>(&self, root: &'v Value) -> Option<&'v Value> {
         self.steps

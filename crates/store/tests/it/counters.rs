@@ -1,9 +1,8 @@
 //! What normalise writes beside the log, and what components say about themselves.
 
 use crate::rows::{MAY, db, number};
-use schema::{DeliveryId, MessageId, UtcMicros};
+use schema::{MessageId, UtcMicros};
 use store::counts::{self, CountRow};
-use store::quarantine::{self, QuarantineRow};
 use store::{Class, raw_messages, status};
 use uuid::Uuid;
 
@@ -121,115 +120,6 @@ async fn a_message_is_counted_once() {
             .await
             .unwrap(),
         3
-    );
-}
-
-fn held(index: i32) -> QuarantineRow<'static> {
-    QuarantineRow {
-        tenant: "acme",
-        subscription: "hook",
-        delivery_id: DeliveryId(Uuid::from_u128(1)),
-        item_index: index,
-        stage: "normalise",
-        format: "\"genesys_webhook\"",
-        reason: "no instant",
-        field: Some("timestamp"),
-        value: Some("a\0b"),
-        expected: None,
-        raw: b"\0\xff",
-        received_at: MAY,
-        correlation: "c-1",
-        job: None,
-    }
-}
-
-#[tokio::test]
-async fn quarantine_holds_an_item_once_until_it_is_settled() {
-    let (_db, store) = db().await;
-    assert_eq!(
-        committed!(store, |tx| quarantine::insert(
-            &tx,
-            &[held(2), held(1), held(2)]
-        )),
-        2
-    );
-    assert_eq!(
-        committed!(store, |tx| quarantine::insert(&tx, &[held(2), held(3)])),
-        1
-    );
-    let mut client = store.client().await.unwrap();
-    let items = quarantine::list(&client, 0, Some("acme"), 10)
-        .await
-        .unwrap();
-    let ids: Vec<i64> = items.iter().map(|item| item.id).collect();
-    assert_eq!(
-        items.iter().map(|item| item.item_index).collect::<Vec<_>>(),
-        [1, 2, 3]
-    );
-    let item = items.first().unwrap();
-    assert_eq!(
-        (item.raw.as_slice(), item.value.as_deref()),
-        (&b"\0\xff"[..], Some("a\u{fffd}b"))
-    );
-    assert_eq!(
-        quarantine::list(&client, 0, Some("other"), 10)
-            .await
-            .unwrap()
-            .len(),
-        0
-    );
-    assert_eq!(
-        quarantine::list(&client, ids[0], None, 1).await.unwrap()[0].id,
-        ids[1]
-    );
-    let tx = client.transaction().await.unwrap();
-    assert_eq!(quarantine::release(&tx, &ids[..1]).await.unwrap().len(), 1);
-    tx.commit().await.unwrap();
-    assert_eq!(quarantine::discard(&client, &ids).await.unwrap(), 2);
-    assert_eq!(quarantine::held(&client).await.unwrap(), 0);
-    // What was refused once is known when it is settled too.
-    let (known, other) = (held(1).delivery_id, DeliveryId(Uuid::from_u128(2)));
-    let refused = async |stage: &'static str| {
-        let found = quarantine::refused(&client, &[other, known], stage).await;
-        found.unwrap().into_iter().collect::<Vec<_>>()
-    };
-    assert_eq!(refused("normalise").await, [known]);
-    assert_eq!(refused("compute").await, []);
-}
-
-#[tokio::test]
-async fn an_item_refused_again_after_it_was_settled_is_held_again() {
-    let (_db, store) = db().await;
-    let rows = [held(1), held(2), held(3)];
-    committed!(store, |tx| quarantine::insert(&tx, &rows));
-    let mut client = store.client().await.unwrap();
-    let items = quarantine::list(&client, 0, None, 10).await.unwrap();
-    let tx = client.transaction().await.unwrap();
-    quarantine::release(&tx, &[items[0].id]).await.unwrap();
-    tx.commit().await.unwrap();
-    quarantine::discard(&client, &[items[1].id]).await.unwrap();
-
-    let again = [1, 2, 3].map(|index| QuarantineRow {
-        reason: "still no instant",
-        ..held(index)
-    });
-    assert_eq!(
-        committed!(store, |tx| quarantine::insert(&tx, &again)),
-        2,
-        "the third is held as it was"
-    );
-    let found = quarantine::list(&client, 0, None, 10).await.unwrap();
-    let found: Vec<_> = found
-        .iter()
-        .map(|item| (item.id, item.reason.as_str()))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            (items[0].id, "still no instant"),
-            (items[1].id, "still no instant"),
-            (items[2].id, "no instant"),
-        ]
     );
 }
 

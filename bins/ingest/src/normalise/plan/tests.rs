@@ -49,6 +49,37 @@ fn check(message: Message) -> (i64, usize, usize, i64) {
 }
 
 #[test]
+fn a_body_of_bad_items_beyond_number_is_one_bad_item() {
+    let good = event("e1", "2024-05-15T14:32:10.451Z");
+    let bad = |count: usize| vec!["0"; count].join(",");
+    let few = format!("[{good},{}]", bad(REFUSED_MAX));
+    let received = i64::try_from(REFUSED_MAX).unwrap() + 1;
+    assert_eq!(
+        check(message(&[few.as_bytes()])),
+        (received, 1, REFUSED_MAX, 0)
+    );
+    let many = format!("[{good},{}]", bad(REFUSED_MAX + 1));
+    let bodies = [good.as_bytes(), many.as_bytes(), good.as_bytes()];
+    // Its neighbours are not affected; the good event rests with it.
+    assert_eq!(check(message(&bodies)), (3, 2, 1, 0));
+    let messages = [message(&bodies)];
+    let plan = plan(&messages, &Mappings::none(), &|_| true);
+    let [whole] = plan.refused.as_slice() else {
+        panic!("{:?}", plan.refused.len());
+    };
+    assert_eq!(
+        (whole.origin, whole.index, whole.stage),
+        (1, -1, Stage::Split)
+    );
+    assert_eq!(whole.raw.as_ref(), many.as_bytes());
+    assert!(
+        whole.reason.contains("the first: (item)"),
+        "{}",
+        whole.reason
+    );
+}
+
+#[test]
 fn every_item_of_every_delivery_has_its_place() {
     let good = event("e1", "2024-05-15T14:32:10.451Z");
     let other = event("e2", "2024-05-15T14:32:11Z");

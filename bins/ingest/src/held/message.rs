@@ -1,0 +1,70 @@
+//! The message that brings an item back to where it failed.
+
+use crate::clock::now;
+use crate::normalise::message::Stage;
+use anyhow::Context as _;
+use broker::{Outgoing, Queue};
+use bytes::Bytes;
+use schema::{BodyFormat, DeliveryId, ENVELOPE_VERSION, MessageId, RawDelivery, RawMessage};
+use store::quarantine::Held;
+use uuid::Uuid;
+
+/// What compute calls itself in the quarantine; its items are whole messages of facts.
+const COMPUTE: &str = "compute";
+
+/// The message for an item. What was an item of a delivery is a delivery of its own from now on.
+pub(super) fn message(item: Held) -> anyhow::Result<Outgoing> {
+    let body = Bytes::from(item.raw);
+    let correlation = item.correlation;
+    let whole = |queue, body, correlation| Outgoing {
+        queue,
+        body,
+        message_id: Uuid::now_v7(),
+        correlation,
+    };
+    match item.stage.as_str() {
+        // A later release may read what this one could not.
+        stage if stage == Stage::Envelope.as_str() => {
+            let of_job = RawMessage::decode(&body)
+                .is_ok_and(|message| message.deliveries.iter().any(|found| found.job.is_some()));
+            return Ok(whole(raw_queue(of_job), body, correlation));
+        }
+        // Nobody waits for it: the history lane is good enough.
+        stage if stage == COMPUTE || stage == Stage::Publish.as_str() => {
+            return Ok(whole(Queue::EventsHistory, body, correlation));
+        }
+        _ => {}
+    }
+    let format: BodyFormat = serde_json::from_str(&item.format)
+        .with_context(|| format!("item {} has the format {}", item.id, item.format))?;
+    let id = MessageId::generate();
+    let message = RawMessage {
+        v: ENVELOPE_VERSION,
+        id,
+        deliveries: vec![RawDelivery {
+            id: DeliveryId::generate(),
+            subscription: item.subscription.as_str().into(),
+            tenant: item.tenant.as_str().into(),
+            format,
+            correlation: correlation.as_str().into(),
+            received_at: now(),
+            job: item.job,
+            body,
+        }],
+    };
+    Ok(Outgoing {
+        queue: raw_queue(item.job.is_some()),
+        body: message.encode()?,
+        message_id: id.0,
+        correlation,
+    })
+}
+
+/// Fresh events never wait for what a backfill job brought.
+fn raw_queue(of_job: bool) -> Queue {
+    if of_job {
+        Queue::RawHistory
+    } else {
+        Queue::Raw
+    }
+}

@@ -1,0 +1,93 @@
+//! `show`: one item whole.
+
+use super::args::ShowArgs;
+use anyhow::bail;
+use serde_json::{Value, json};
+use std::io::Write as _;
+use store::Store;
+use store::quarantine::{self, Held};
+
+pub(super) async fn run(store: &Store, args: &ShowArgs) -> anyhow::Result<()> {
+    let number = args.number;
+    let client = store.client().await?;
+    let Some(item) = quarantine::find(&client, number).await? else {
+        bail!("no item has the number {number}");
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&json(&item, true))?)?;
+        return Ok(());
+    }
+    let settled = item.settled_at.map(|at| format!("at {at}"));
+    for (name, value) in [
+        ("number", item.id.to_string()),
+        (
+            "status",
+            format!("{} {}", item.status.as_str(), settled.unwrap_or_default()),
+        ),
+        ("tenant", item.tenant),
+        ("subscription", item.subscription),
+        ("delivery", item.delivery_id.to_string()),
+        ("position", item.item_index.to_string()),
+        ("stage", item.stage),
+        ("format", item.format),
+        ("reason", item.reason),
+        ("field", item.field.unwrap_or_default()),
+        ("value", item.value.unwrap_or_default()),
+        ("expected", item.expected.unwrap_or_default()),
+        ("received", item.received_at.to_string()),
+        ("held since", item.held_at.to_string()),
+        ("correlation", item.correlation),
+        (
+            "job",
+            item.job
+                .map(|job| format!("{} (version {})", job.id, job.version.0))
+                .unwrap_or_default(),
+        ),
+    ] {
+        writeln!(out, "{}", format!("{name:<13}{value}").trim_end())?;
+    }
+    match std::str::from_utf8(&item.raw) {
+        Ok(text) => writeln!(out, "\n{text}")?,
+        Err(_) => writeln!(
+            out,
+            "\n(not text, in hexadecimal) {}",
+            hex::encode(&item.raw)
+        )?,
+    }
+    Ok(())
+}
+
+/// An item as it is printed for other programs; the bytes themselves only where they are wanted.
+pub(super) fn json(item: &Held, whole: bool) -> Value {
+    let job = item
+        .job
+        .map(|job| json!({ "id": job.id.to_string(), "version": job.version.0 }));
+    let mut shown = json!({
+        "number": item.id,
+        "status": item.status.as_str(),
+        "tenant": item.tenant,
+        "subscription": item.subscription,
+        "delivery": item.delivery_id.to_string(),
+        "position": item.item_index,
+        "stage": item.stage,
+        "format": item.format,
+        "reason": item.reason,
+        "field": item.field,
+        "value": item.value,
+        "expected": item.expected,
+        "received_at": item.received_at.to_string(),
+        "held_at": item.held_at.to_string(),
+        "settled_at": item.settled_at.map(|at| at.to_string()),
+        "correlation": item.correlation,
+        "job": job,
+        "bytes": item.raw.len(),
+    });
+    if whole {
+        match std::str::from_utf8(&item.raw) {
+            Ok(text) => shown["text"] = Value::from(text),
+            Err(_) => shown["hex"] = Value::from(hex::encode(&item.raw)),
+        }
+    }
+    shown
+}
