@@ -1,4 +1,4 @@
-//! CXone data-download report 544 (Agent State Log): CSV, one line a state of an agent.
+//! CXone data-download report 544 (Agent State Log): CSV, one line a state of an agent, as it is or in base64 in the answer of its job.
 //!
 //! What the states are here is in a table of its own, which the API's rows share (`cxone_state`). What each column is:
 //!

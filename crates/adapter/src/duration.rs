@@ -1,10 +1,23 @@
 //! Durations as platforms write them: seconds as a number, as text with commas between thousands, or ISO 8601 (`PT1M16.5S`).
 
 use crate::scalar::{Scalar, rounded};
-use schema::Millis;
+use schema::{Millis, UtcMicros};
 
 /// What is said where neither can be read.
 pub(crate) const EXPECTED: &str = "a number of seconds, or a duration like PT1M16.5S";
+
+/// The longest that anything lasts: 400 days, beyond which the rules withhold what rests on it.
+const PLAUSIBLE_MAX: Millis = Millis(400 * 24 * 3_600_000);
+
+/// Whether something can have lasted so long.
+pub(crate) fn is_plausible(lasted: Millis) -> bool {
+    (Millis::ZERO..=PLAUSIBLE_MAX).contains(&lasted)
+}
+
+/// When something ended that began then and lasted so long. No instant is made of a duration that is none.
+pub(crate) fn end(from: UtcMicros, lasted: Millis) -> Option<UtcMicros> {
+    is_plausible(lasted).then(|| from.plus(lasted))
+}
 
 /// Seconds as text, as milliseconds. A comma is met between thousands.
 pub(crate) fn seconds(text: &str) -> Option<Millis> {

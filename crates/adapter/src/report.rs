@@ -1,6 +1,7 @@
 //! Data-download reports of CXone: CSV with a header line, local dates and times, ids as numbers.
 
 use crate::csv_rows::{Span, spans};
+use crate::cxone_report_file;
 use crate::error::{BodyError, ItemError};
 use crate::json;
 use crate::scalar::{DURATION, rounded, storable};
@@ -11,8 +12,13 @@ use std::borrow::Cow;
 use timezone::{NaiveDate, NaiveTime};
 
 /// The rows, each with the header line before it: an item must be readable alone.
+///
+/// The body may be the answer around a report, too (`cxone_report_file`); one without anything in it has no rows.
 pub(crate) fn split(body: &[u8], required: &[&str]) -> Result<Vec<Vec<u8>>, BodyError> {
-    let rows = spans(without_mark(body));
+    let Some(csv) = cxone_report_file::open(body)? else {
+        return Ok(Vec::new());
+    };
+    let rows = spans(without_mark(&csv));
     let Some((header, rows)) = rows.split_first() else {
         return Err(BodyError::Empty);
     };

@@ -164,6 +164,8 @@ fn every_format_can_be_declared_and_local_ones_with_their_zone() {
         ("genesys-user-details", "", BodyFormat::GenesysUserDetails),
         ("genesys-schedules", "", BodyFormat::GenesysSchedules),
         ("cxone-contacts", "", BodyFormat::CxoneContacts),
+        ("cxone-contact-states", "", BodyFormat::CxoneContactStates),
+        ("cxone-digital", "", BodyFormat::CxoneDigital),
         ("cxone-agent-states", "", BodyFormat::CxoneAgentStates),
         (
             "cxone-call-detail",
