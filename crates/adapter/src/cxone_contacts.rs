@@ -85,7 +85,11 @@ impl Row<'_> {
         if let Some(name) = self.word(&["mediaTypeName"]) {
             return Some(cxone_media::named(&name));
         }
-        match self.get(&["mediaTypeId", "mediaType"]).1.name() {
+        match self.text(&["mediaTypeId", "mediaType"]) {
+            // The oldest versions have a name in the number's place.
+            Ok(Some(name)) if name.contains(|c: char| c.is_alphabetic()) => {
+                Some(cxone_media::named(&name))
+            }
             Ok(Some(number)) => cxone_media::numbered(&number),
             _ => None,
         }

@@ -85,15 +85,16 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     let kind = event
         .name("eventType")?
         .ok_or_else(|| ItemError::missing("eventType", "the kind of event"))?;
-    let data = event.object("data")?;
     if kind.eq_ignore_ascii_case(ELSEWHERE) {
-        return Err(elsewhere(data.as_ref()));
+        return Err(elsewhere(event.object("data").ok().flatten().as_ref()));
     }
     let Some(kind) = READ.iter().find(|read| read.eq_ignore_ascii_case(&kind)) else {
         return Ok(Outcome::Ignored { kind });
     };
     let at = instant_of(&event)?;
-    let data = data.ok_or_else(|| ItemError::missing("data", "an object"))?;
+    let data = event
+        .object("data")?
+        .ok_or_else(|| ItemError::missing("data", "an object"))?;
     let case = data.object("case")?.map(|node| Case::read(&node, &data));
     let case = case.transpose()?;
     let contact = match &case {

@@ -2,6 +2,7 @@
 
 use crate::csv_rows::{Span, spans};
 use crate::cxone_report_file;
+use crate::duration;
 use crate::error::{BodyError, ItemError};
 use crate::json;
 use crate::scalar::{DURATION, rounded, storable};
@@ -137,15 +138,15 @@ impl Row {
         self.id(column).filter(|id| id != "0")
     }
 
-    /// Seconds, as milliseconds.
+    /// Seconds, as milliseconds; as in the API they may have commas between thousands, or be ISO 8601.
     pub(crate) fn seconds(&self, column: &str) -> Result<Option<Millis>, ItemError> {
         let Some(text) = self.text(column) else {
             return Ok(None);
         };
-        match text.parse::<f64>() {
-            Ok(seconds) if seconds.is_finite() => Ok(Some(Millis(rounded(seconds * 1000.0)))),
-            _ => Err(ItemError::new(column, &text, "a number of seconds")),
-        }
+        duration::seconds(&text)
+            .or_else(|| duration::iso(&text))
+            .map(Some)
+            .ok_or_else(|| ItemError::new(column, &text, duration::EXPECTED))
     }
 
     /// Milliseconds.
