@@ -115,7 +115,10 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     let facts = story.facts();
     if facts.is_empty() {
         return Ok(Outcome::Ignored {
-            kind: format!("{kind} of a machine"),
+            kind: match story.agent_contact {
+                Some(_) => format!("{kind} of a machine"),
+                None => format!("{kind} of which nothing is said"),
+            },
         });
     }
     let event_id = match event.name("eventId")? {

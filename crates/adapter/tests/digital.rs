@@ -183,7 +183,7 @@ fn the_whole_life_of_a_case_is_one_interaction_with_its_agents() {
     assert_eq!(timeline.media(), Some("chat"));
     assert_eq!(timeline.direction(), Some(Direction::Inbound));
     assert_eq!(
-        timeline.queue().map(|queue| queue.as_str()),
+        timeline.queue().map(schema::QueueId::as_str),
         Some("4321"),
         "the ACD's skill"
     );
@@ -577,7 +577,7 @@ fn pitfall_9_offsets_without_a_colon_are_read_and_damaged_ones_refused_with_thei
         ("statusUpdatedAt", json!("2026-05-04T14:00:00+0,0:00")),
         ("createdAt", json!("2026-05-04T14:00:00")),
         ("inboxAssigneeLastAssignedAt", json!("yesterday")),
-        ("status", Value::Null),
+        ("status", json!([1])),
         ("id", json!([1])),
         ("inboxAssigneeUser", json!([1])),
     ] {
@@ -599,6 +599,26 @@ fn pitfall_9_offsets_without_a_colon_are_read_and_damaged_ones_refused_with_thei
         "eventType"
     );
     assert_eq!(outcome(&json!([])).unwrap_err().field, "(item)");
+}
+
+#[test]
+fn a_case_of_which_nearly_nothing_is_said_takes_nothing_back() {
+    let bare = json!({"eventType": "CaseInboxAssigneeChanged", "createdAt": time("20:00"), "data": {"case": {"id": 507_000_000_017_i64},
+        "previousInboxAssignee": {"id": 5}}});
+    assert_eq!(mapped(&bare).stated.subject(), CASE);
+    let mut events = life();
+    events.push(bare);
+    let session = fold(&events);
+    assert_eq!(session.timeline().status(), Status::Completed);
+    assert_eq!(session.timeline().ended_at(), Some(at(&time("09:00"))));
+    // Nothing at all is no statement.
+    let nothing = json!({"eventType": "CaseCreated", "createdAt": time("20:00"), "data": {"case": {"id": "1"}}});
+    assert_eq!(
+        outcome(&nothing),
+        Ok(Outcome::Ignored {
+            kind: "CaseCreated of which nothing is said".into()
+        })
+    );
 }
 
 #[test]

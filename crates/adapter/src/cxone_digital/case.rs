@@ -79,7 +79,8 @@ impl User {
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) id: String,
-    pub(super) status: Status,
+    /// Absent where the event does not say: then it says nothing of where the case is.
+    pub(super) status: Option<Status>,
     pub(super) status_at: Option<UtcMicros>,
     pub(super) created_at: Option<UtcMicros>,
     pub(super) direction: Option<Direction>,
@@ -99,9 +100,6 @@ impl Case {
         let id = case
             .name("id")?
             .ok_or_else(|| ItemError::missing(case.at("id"), "the case's id"))?;
-        let status = case
-            .name("status")?
-            .ok_or_else(|| ItemError::missing(case.at("status"), "the case's status"))?;
         let assignee = match User::of(case, "inboxAssigneeUser")? {
             Some(user) => Some(user),
             None => match User::of(data, "inboxAssignee")? {
@@ -112,7 +110,7 @@ impl Case {
         let routable = case.name("routableType")?;
         Ok(Self {
             id,
-            status: Status::named(&status),
+            status: case.name("status")?.map(|name| Status::named(&name)),
             status_at: case.instant("statusUpdatedAt")?,
             created_at: case.instant("createdAt")?,
             direction: direction(case),
@@ -134,7 +132,7 @@ impl Case {
 
     /// Whether it waits in a routing queue for somebody to take it.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.status, Status::Waits(_))
+        matches!(self.status, Some(Status::Waits(_)))
             && self.routing_queue.is_some()
             && self.assignee.is_none()
             && !self.is_not_routable

@@ -59,7 +59,7 @@ impl Story<'_> {
         if let Some(case) = self.case {
             facts.extend(self.begun(case));
             facts.extend(self.now(case));
-            facts.push(self.closed(case));
+            facts.extend(self.closed(case));
             if case.is_waiting() {
                 facts.push(self.first_wait());
             }
@@ -93,7 +93,7 @@ impl Story<'_> {
 
     /// Where the case is. A closed one is nowhere: what it was before stays known, so that a resolution stays the end.
     fn now(&self, case: &Case) -> Option<Fact> {
-        let (at, statement) = match &case.status {
+        let (at, statement) = match case.status.as_ref()? {
             Status::Closed => return None,
             Status::Resolved => (case.status_at.unwrap_or(self.at), self.ended(case)),
             _ if case.agent().is_some() => {
@@ -122,13 +122,13 @@ impl Story<'_> {
     }
 
     /// Whether the case is closed. One that is not says so, too, for the one that was closed before.
-    fn closed(&self, case: &Case) -> Fact {
-        let (at, statement) = if case.status == Status::Closed {
+    fn closed(&self, case: &Case) -> Option<Fact> {
+        let (at, statement) = if *case.status.as_ref()? == Status::Closed {
             (case.status_at.unwrap_or(self.at), self.ended(case))
         } else {
             (case.created_at.unwrap_or(self.at), Statement::default())
         };
-        fact("closed", at, Holds::Newest(self.at), statement)
+        Some(fact("closed", at, Holds::Newest(self.at), statement))
     }
 
     /// The end, in the queue where the customer left one.
