@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use schema::{BodyFormat, DurationKind};
 use serde_json::json;
+use std::fmt::Write as _;
 
 const DETAIL: &str = "contact_id,master_contact_id,media_name,contact_name,ANI_DIALNUM,skill_no,skill_name,agent_no,agent_name,disposition_code,SLA,start_date,start_time,PreQueue,InQueue,Agent_Working_Time,PostQueue,Total_Time,Abandon_Time,Routing_Time,abandon,callback_time,Logged";
 const STATES: &str = "Agent_Session_ID,Agent_No,Agent_Name,Team_No,Bus_No,StateIndex,Start_Date,Working,Available,Outstate_Code,Outstate,Log_State,Skill_No,Skill_Name,Duration,End_Date";
@@ -245,7 +246,7 @@ fn a_large_report_is_split_into_rows_that_each_stand_alone() {
     let mut count = 0;
     while csv.len() < 11 << 20 {
         count += 1;
-        csv.push_str(&format!("{count},{count},Phone Call,1,1,41,S,70,A,0,0,01/31/2020,16:32:15,18,27,1368,0,1413,0,27,N,0,Y\n"));
+        writeln!(csv, "{count},{count},Phone Call,1,1,41,S,70,A,0,0,01/31/2020,16:32:15,18,27,1368,0,1413,0,27,N,0,Y").unwrap();
     }
     let body = json!({"file": STANDARD.encode(&csv)}).to_string();
     assert!(body.len() < 15 << 20);

@@ -213,7 +213,7 @@ fn the_example_file_is_good() {
     let read = parse("example", text, Path::new("."), Secrets::NotNeeded, &|_| {
         None
     });
-    assert_eq!(read.map(|read| read.list.len()), Ok(4));
+    assert_eq!(read.map(|read| read.list.len()), Ok(5));
 }
 
 #[test]
