@@ -38,13 +38,15 @@ pub const BODY_BYTES_DEFAULT: usize = 1 << 20;
 /// The largest body limit that can be configured: one body and its envelope must fit into one broker message.
 const BODY_BYTES_MAX: u64 = 15 << 20;
 /// The formats a body may have.
-const FORMATS: [&str; 9] = [
+const FORMATS: [&str; 11] = [
     "genesys-webhook",
     "genesys-details",
     "genesys-user-details",
     "genesys-schedules",
     "cxone-contacts",
+    "cxone-contact-states",
     "cxone-call-detail",
+    "cxone-digital",
     "cxone-agent-states",
     "cxone-agent-state-log",
     "mapped",
@@ -303,6 +305,8 @@ impl Reader<'_> {
             "genesys-user-details" => Some(BodyFormat::GenesysUserDetails),
             "genesys-schedules" => Some(BodyFormat::GenesysSchedules),
             "cxone-contacts" => Some(BodyFormat::CxoneContacts),
+            "cxone-contact-states" => Some(BodyFormat::CxoneContactStates),
+            "cxone-digital" => Some(BodyFormat::CxoneDigital),
             "cxone-agent-states" => Some(BodyFormat::CxoneAgentStates),
             "cxone-call-detail" => {
                 let zone = self.zone(zone, format, at)?.into();

@@ -1,4 +1,4 @@
-//! CXone data-download report 544 (Agent State Log): CSV, one line a state of an agent.
+//! CXone data-download report 544 (Agent State Log): CSV, one line a state of an agent, as it is or in base64 in the answer of its job.
 //!
 //! What the states are here is in a table of its own, which the API's rows share (`cxone_state`). What each column is:
 //!
@@ -13,7 +13,8 @@
 //! | `Outstate` (`Outstate_Code`) | else the reason of being unavailable |
 //! | `Log_State` | 2: the last row of a session, after which the agent is logged out |
 //!
-//! A row ends at its `End_Date`, so that it meets the next one, which begins there; without it, its duration after the start.
+//! A row ends at its `End_Date`, so that it meets the next one, which begins there; without it, its duration after the start, which must
+//! then be one (not negative, not beyond 400 days).
 //!
 //! In the hour that happens twice, the side is the one with which start, end and duration fit together. Where both do, because start and
 //! end lie in it, the earlier is taken, as in report 524. Rows of less than a second state nothing: the next one begins in the same
@@ -22,6 +23,7 @@
 use crate::agent_time::Stretch;
 use crate::cxone_state::State;
 use crate::derived_id;
+use crate::duration;
 use crate::error::{BodyError, ItemError};
 use crate::map::{Mapped, Outcome, Stated};
 use crate::report::{self, Row, parse_date, parse_time};
@@ -55,7 +57,13 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
     let start =
         local(&row, "Start_Date")?.ok_or_else(|| ItemError::missing("Start_Date", LOCAL))?;
     let lasted = row.millis("Duration")?;
-    let (at, until) = stretch(zone, start, local(&row, "End_Date")?, lasted);
+    let end = local(&row, "End_Date")?;
+    if let Some(lasted) = lasted.filter(|lasted| end.is_none() && !duration::is_plausible(*lasted))
+    {
+        let shown = format!("{} ms", lasted.0);
+        return Err(ItemError::new("Duration", &shown, duration::PLAUSIBLE));
+    }
+    let (at, until) = stretch(zone, start, end, lasted);
     let is_last = row.id("Log_State").as_deref() == Some("2");
     let has_length = until.is_none_or(|until| until > at);
     let reason = row

@@ -15,7 +15,7 @@
 //! | `agentSessionId`, `stateIndex` | which row it is |
 //!
 //! The numbers of states differ by business unit, so `agentStateId` alone says nothing. A row without length states nothing; a copy read
-//! later, with a greater length, holds. Stations, skills and the addresses of contacts are not read.
+//! later, with a greater length, holds. A negative length, or one beyond 400 days, is refused. Stations, skills and the addresses of contacts are not read.
 
 use crate::agent_time::{Stretch, agent};
 use crate::cxone_row::{self, Row};
@@ -55,8 +55,8 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     };
     let is_wrapping = row.flag("isACW") == Some(true);
     let state = state(&row, reason.as_deref())?.because(reason.as_deref(), is_wrapping);
-    let lasted = row.seconds(&["duration"])?;
-    if state != State::LoggedOut && lasted.is_some_and(|lasted| lasted <= Millis::ZERO) {
+    let lasted = row.lasted("duration")?;
+    if state != State::LoggedOut && lasted == Some(Millis::ZERO) {
         return Ok(Outcome::Ignored {
             kind: "an agent state without length".to_owned(),
         });

@@ -1,4 +1,4 @@
-//! CXone data-download report 524 (Call Detail): CSV, one line a contact.
+//! CXone data-download report 524 (Call Detail): CSV, one line a contact, as it is or in base64 in the answer of its job.
 //!
 //! A contact is a **leg**; `master_contact_id` is the interaction it belongs to. The report lists ended contacts only, so each row
 //! states a terminal state, and the history of the legs decides for the interaction. What each column is:
@@ -19,9 +19,14 @@
 //! fractional; ids are read the same way. An empty cell is not stated. An agent follows the business unit's zone here: the report
 //! names no other. The report knows of no holds, transfers and conferences. `PostQueue`, `Routing_Time`, `Abandon_Time` and `callback_time` are kept in the raw bytes only.
 //!
+//! A written contact has its wait in a leg of its own, as in [`crate::cxone_contacts`].
+//!
 //! `ANI_DIALNUM` is who the customer is: the number that called or was called. It is given out beside the facts, for its keyed hash and
 //! nothing else, and only of a contact that no other one created: later ones can have an agent's own number there. Names are not read.
 
+use crate::cxone_media;
+use crate::cxone_wait::Wait;
+use crate::duration;
 use crate::error::{BodyError, ItemError};
 use crate::identity::CustomerIdentity;
 use crate::map::{Mapped, Outcome, Stated};
@@ -48,7 +53,7 @@ impl Row {
         Ok(before
             .zip(waited)
             .and_then(|(before, waited)| before.checked_add(waited))
-            .map(|until| start.plus(until)))
+            .and_then(|until| duration::end(start, until)))
     }
 
     /// The start as an instant.
@@ -96,8 +101,24 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
         None if !abandoned => LegKind::Ivr,
         _ => LegKind::Queue,
     };
+    let media = row.text("media_name").map(|name| cxone_media::named(&name));
+    let queue = row.id_but_zero("skill_no").map(QueueId::new);
+    let (leg_id, wait) = match &agent {
+        Some(agent) if cxone_media::is_written(media.as_deref()) => (
+            cxone_media::agent_leg(&contact, agent),
+            Wait::of(
+                &contact,
+                at,
+                row.seconds("PreQueue")?,
+                waited,
+                queue.clone(),
+            )
+            .filter(|_| !abandoned),
+        ),
+        _ => (LegId::new(&contact), None),
+    };
     let mut durations = Durations::default();
-    if let Some(waited) = waited.filter(|_| kind != LegKind::Ivr) {
+    if let Some(waited) = waited.filter(|_| kind != LegKind::Ivr && wait.is_none()) {
         durations.set(DurationKind::QueueWait, waited);
     }
     if let Some(talked) = row
@@ -110,7 +131,9 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
         .text("ANI_DIALNUM")
         .filter(|_| master == contact)
         .map(CustomerIdentity::new);
-    let ended_at = row.seconds("Total_Time")?.map(|lasted| at.plus(lasted));
+    let ended_at = row
+        .seconds("Total_Time")?
+        .and_then(|lasted| duration::end(at, lasted));
     let statement = Statement {
         state: Some(if abandoned {
             State::Abandoned
@@ -121,7 +144,7 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
             id: AgentId::new(id),
             zone: Some(CompactString::new(zone_in_use.name())),
         }),
-        queue: row.id_but_zero("skill_no").map(QueueId::new),
+        queue,
         disposition: row.id_but_zero("disposition_code").map(CompactString::new),
         durations,
         details: Some(Box::new(Details {
@@ -135,37 +158,30 @@ pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
                 answered_at: row
                     .answered_at(at)?
                     .filter(|_| kind == LegKind::Agent && !abandoned),
-                ..Leg::new(LegId::new(&contact), kind)
+                ..Leg::new(leg_id, kind)
             }),
-            media: row.text("media_name").map(|name| media_named(&name)),
+            media: media.clone(),
             ended_at,
             ..Details::default()
         })),
     };
+    let mut facts = vec![Fact {
+        key: FactKey::leg(&contact),
+        at,
+        revision: None,
+        rank: SourceRank::SettledRecord,
+        statement,
+    }];
+    facts.extend(wait.map(|wait| wait.fact(None, media)));
     Ok(Outcome::Mapped(Mapped {
         event_id: EventId::new(&contact),
         at,
         digest: row.digest(),
         stated: Stated::Interaction {
             interaction: InteractionId::new(&master),
-            facts: vec![Fact {
-                key: FactKey::leg(&contact),
-                at,
-                revision: None,
-                rank: SourceRank::SettledRecord,
-                statement,
-            }],
+            facts,
             terminal: true,
             customer,
         },
     }))
-}
-
-/// The words that Genesys and the rules use.
-pub(crate) fn media_named(name: &str) -> CompactString {
-    match name.to_ascii_lowercase().as_str() {
-        "phone call" | "call" | "phone" => CompactString::const_new("voice"),
-        "e-mail" => CompactString::const_new("email"),
-        other => CompactString::new(other),
-    }
 }

@@ -26,6 +26,12 @@
 //! | `skillId`, `primaryDispositionId`, `mediaTypeName` (`mediaTypeId`) | queue, disposition (0: none), medium |
 //! | `lastUpdateTime`, `date…Warehoused`, `analyticsProcessedDate` | the revision stamp is the latest of them |
 //!
+//! A written contact (chat, e-mail, SMS, social, digital) has its wait in a leg of its own, and the agent's leg is named after contact and
+//! agent, so that the record and the digital events of the same contact speak of the same legs ([`crate::cxone_digital`]).
+//!
+//! A length of time that is negative or beyond 400 days makes no instant: what it is the length of is stated as it stands, for the rules
+//! to withhold, and no end is.
+//!
 //! A contact that reached no agent, waited in no queue and was not left, as far as the row says, ended in the flow. Whether it was
 //! served there or hung up on is not in the row, unless its state is `PrequeueAbandoned`.
 //!
@@ -35,14 +41,15 @@
 //! its keyed hash and nothing else, and only of a contact that no other one created: later ones can have an agent's own address there.
 //! Names, notes and tags are not read.
 
-use crate::cxone_call_detail::media_named;
+use crate::cxone_media::{self, agent_leg, is_written};
 use crate::cxone_row::{self, Row};
+use crate::cxone_wait::Wait;
 use crate::error::ItemError;
 use crate::identity::CustomerIdentity;
 use crate::map::{Mapped, Outcome, Stated};
 use crate::node::tree;
 use crate::page::Shape;
-use crate::{instant, json};
+use crate::{duration, instant, json};
 use compact_str::CompactString;
 use schema::{
     AgentId, AgentRef, Details, Direction, DurationKind, Durations, EventId, Fact, FactKey,
@@ -76,23 +83,16 @@ impl Row<'_> {
 
     fn media(&self) -> Option<CompactString> {
         if let Some(name) = self.word(&["mediaTypeName"]) {
-            return Some(media_named(&name));
+            return Some(cxone_media::named(&name));
         }
-        let name = match self.get(&["mediaTypeId", "mediaType"]).1.name() {
-            Ok(Some(id)) => match id.as_ref() {
-                "1" => "email",
-                "3" => "chat",
-                "4" => "voice",
-                "5" => "voicemail",
-                "6" => "workitem",
-                "7" => "sms",
-                "8" => "social",
-                "9" => "digital",
-                _ => return None,
-            },
-            _ => return None,
-        };
-        Some(CompactString::const_new(name))
+        match self.text(&["mediaTypeId", "mediaType"]) {
+            // The oldest versions have a name in the number's place.
+            Ok(Some(name)) if name.contains(|c: char| c.is_alphabetic()) => {
+                Some(cxone_media::named(&name))
+            }
+            Ok(Some(number)) => cxone_media::numbered(&number),
+            _ => None,
+        }
     }
 
     fn transfer(&self) -> Option<Transfer> {
@@ -143,14 +143,14 @@ impl Times {
         self.in_queue.is_some_and(|waited| waited != Millis::ZERO)
     }
 
-    fn durations(&self, kind: LegKind) -> Durations {
+    fn durations(&self, kind: LegKind, waited_apart: bool) -> Durations {
         let mut durations = Durations::default();
         let mut state = |kind, duration: Option<Millis>| {
             if let Some(duration) = duration {
                 durations.set(kind, duration);
             }
         };
-        if matches!(kind, LegKind::Agent | LegKind::Queue) {
+        if matches!(kind, LegKind::Agent | LegKind::Queue) && !waited_apart {
             state(DurationKind::QueueWait, self.in_queue);
         }
         if kind == LegKind::Agent {
@@ -167,7 +167,12 @@ impl Times {
 
     /// When the agent answered, counted from the start.
     fn answered_at(&self, start: UtcMicros) -> Option<UtcMicros> {
-        Some(start.plus(self.pre_queue?.checked_add(self.in_queue?)?))
+        duration::end(start, self.pre_queue?.checked_add(self.in_queue?)?)
+    }
+
+    /// The wait of a contact that an agent then took, as a leg of its own.
+    fn wait(&self, contact: &str, start: UtcMicros, queue: Option<QueueId>) -> Option<Wait> {
+        Wait::of(contact, start, self.pre_queue, self.in_queue, queue)
     }
 }
 
@@ -208,15 +213,30 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     };
 
     let (kind, outcome) = part(&row, &times, agent.is_some(), direction);
+    let media = row.media();
+    let queue = row.id("skillId")?.map(QueueId::new);
+    let is_served = !is_active
+        && matches!(
+            outcome,
+            Some(LegOutcome::Answered | LegOutcome::Transferred)
+        );
+    let (leg_id, wait) = match &agent {
+        Some(agent) if is_written(media.as_deref()) => {
+            let wait = times.wait(&contact, at, queue.clone());
+            (agent_leg(&contact, agent), wait.filter(|_| is_served))
+        }
+        _ => (LegId::new(&contact), None),
+    };
+    let durations = times.durations(kind, wait.is_some());
     let ended_at = times
         .total
         .filter(|_| !is_active)
-        .map(|total| at.plus(total));
+        .and_then(|total| duration::end(at, total));
     let mut leg = Leg {
         ended_at,
         outcome: outcome.filter(|_| !is_active),
         conference: times.conference.is_some_and(|lasted| lasted.0 > 0),
-        ..Leg::new(LegId::new(&contact), kind)
+        ..Leg::new(leg_id, kind)
     };
     if kind == LegKind::Agent
         && matches!(
@@ -249,30 +269,33 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
             // No contact record states a zone; it lives on the agent's own record.
             zone: None,
         }),
-        queue: row.id("skillId")?.map(QueueId::new),
+        queue,
         disposition: row.id("primaryDispositionId")?.map(CompactString::new),
-        durations: times.durations(kind),
+        durations,
         details: Some(Box::new(Details {
             leg: Some(leg),
-            media: row.media(),
+            media: media.clone(),
             direction,
             ended_at,
             ..Details::default()
         })),
     };
+    let revision = row.revision()?;
+    let mut facts = vec![Fact {
+        key: FactKey::leg(&contact),
+        at,
+        revision,
+        rank: SourceRank::SettledRecord,
+        statement,
+    }];
+    facts.extend(wait.map(|wait| wait.fact(revision, media)));
     Ok(Outcome::Mapped(Mapped {
         event_id: EventId::new(&contact),
         at,
         digest: json::digest(raw),
         stated: Stated::Interaction {
             interaction: InteractionId::new(&master),
-            facts: vec![Fact {
-                key: FactKey::leg(&contact),
-                at,
-                revision: row.revision()?,
-                rank: SourceRank::SettledRecord,
-                statement,
-            }],
+            facts,
             terminal,
             customer,
         },

@@ -8,7 +8,6 @@ use crate::node::scalar;
 use crate::scalar::Scalar;
 use schema::{Millis, UtcMicros};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 /// Members that only an answer has, never a row.
 pub(crate) const PAGE: &[&str] = &["totalRecords", "_links", "lastPollTime", "businessUnitId"];
@@ -38,8 +37,13 @@ impl<'a> Row<'a> {
     /// An id, of which 0 means none.
     pub(crate) fn id(&self, name: &'static str) -> Result<Option<String>, ItemError> {
         let (name, found) = self.get(&[name]);
+        if let Some(whole) = whole(&found) {
+            return Ok(Some(whole).filter(|id| id != "0"));
+        }
         match found.name() {
-            Ok(id) => Ok(id.map(Cow::into_owned).filter(|id| id != "0")),
+            Ok(id) => Ok(id
+                .map(|id| id.trim_ascii().to_owned())
+                .filter(|id| id != "0")),
             Err(()) => Err(ItemError::new(name, &found.shown(), "an id")),
         }
     }
@@ -47,6 +51,9 @@ impl<'a> Row<'a> {
     /// A text, or a number as text.
     pub(crate) fn text(&self, names: &[&'static str]) -> Result<Option<String>, ItemError> {
         let (name, found) = self.get(names);
+        if let Some(whole) = whole(&found) {
+            return Ok(Some(whole));
+        }
         match found.name() {
             Ok(text) => Ok(text.map(|text| text.trim_ascii().to_owned())),
             Err(()) => Err(ItemError::new(name, &found.shown(), "text")),
@@ -58,6 +65,18 @@ impl<'a> Row<'a> {
         let (name, found) = self.get(names);
         duration::read(&found)
             .map_err(|()| ItemError::new(name, &found.shown(), duration::EXPECTED))
+    }
+
+    /// A length of time that something really had; what is negative or beyond 400 days is refused.
+    pub(crate) fn lasted(&self, name: &'static str) -> Result<Option<Millis>, ItemError> {
+        match self.seconds(&[name])? {
+            Some(lasted) if !duration::is_plausible(lasted) => Err(ItemError::new(
+                name,
+                &self.get(&[name]).1.shown(),
+                duration::PLAUSIBLE,
+            )),
+            lasted => Ok(lasted),
+        }
     }
 
     /// A flag; what is none is no statement.
@@ -92,5 +111,17 @@ impl<'a> Row<'a> {
                 .map(Some)
                 .ok_or_else(|| ItemError::new(name, &found.shown(), instant::EXPECTED)),
         }
+    }
+}
+
+/// A whole number that a consumer between made fractional, as a column with empty places turns: `7001.0` is the id 7001. One that a
+/// float does not hold exactly is none.
+fn whole(found: &Scalar<'_>) -> Option<String> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    match found {
+        Scalar::Float(number) if number.fract() == 0.0 && (0.0..EXACT_MAX).contains(number) => {
+            Some(format!("{number:.0}"))
+        }
+        _ => None,
     }
 }

@@ -54,6 +54,20 @@ pub enum BodyError {
         /// What stands there, at most 40 characters.
         found: String,
     },
+    /// It is JSON around a report, but the report does not stand in it.
+    #[error(
+        "the body names in {member} where the report is, and is not the report: fetch the file with the job's token and post it here"
+    )]
+    ReportElsewhere {
+        /// The member that names it. Its value can be a signed link and is not repeated.
+        member: &'static str,
+    },
+    /// It is JSON, but none with a report in it.
+    #[error("the body is JSON without a report: it has no text in file")]
+    NoReport,
+    /// It is JSON with a report that cannot be decoded.
+    #[error("the report in file is not base64")]
+    ReportEncoding,
     /// It is CSV, but its first line is not the header of the report.
     #[error("the first line is no header of this report: column {missing} is missing")]
     Header {

@@ -5,7 +5,8 @@
 //! the identity under which the event log keeps an item once.
 //!
 //! One module a format: [`guide`] (the default webhook), [`genesys_details`] (conversation detail records),
-//! [`cxone_call_detail`] (report 524), [`cxone_contacts`] (contact records as JSON), [`mapping`] (any JSON, by a mapping file); and about
+//! [`cxone_call_detail`] (report 524), [`cxone_contacts`] (contact records as JSON), [`cxone_contact_states`] (their states, one after the
+//! other), [`cxone_digital`] (events about cases), [`mapping`] (any JSON, by a mapping file); and about
 //! the time of agents [`genesys_user_topics`] (events, which come by the default webhook too), [`genesys_user_details`],
 //! [`genesys_schedules`], [`cxone_agent_states`] and [`cxone_agent_state_log`] (report 544). Start with [`guide`].
 //!
@@ -18,9 +19,14 @@ mod customer;
 pub mod cxone_agent_state_log;
 pub mod cxone_agent_states;
 pub mod cxone_call_detail;
+pub mod cxone_contact_states;
 pub mod cxone_contacts;
+pub mod cxone_digital;
+mod cxone_media;
+pub mod cxone_report_file;
 mod cxone_row;
 mod cxone_state;
+mod cxone_wait;
 mod duration;
 mod error;
 pub mod genesys_details;

@@ -152,6 +152,8 @@ pub fn map(format: &BodyFormat, raw: &[u8], mappings: &Mappings) -> Result<Outco
         BodyFormat::GenesysDetails => crate::genesys_details::map(raw, mappings.attributes()),
         BodyFormat::CxoneCallDetail { zone } => crate::cxone_call_detail::map(raw, zone),
         BodyFormat::CxoneContacts => crate::cxone_contacts::map(raw),
+        BodyFormat::CxoneContactStates => crate::cxone_contact_states::map(raw),
+        BodyFormat::CxoneDigital => crate::cxone_digital::map(raw),
         BodyFormat::GenesysUserDetails => crate::genesys_user_details::map(raw),
         BodyFormat::GenesysSchedules => crate::genesys_schedules::map(raw),
         BodyFormat::CxoneAgentStates => crate::cxone_agent_states::map(raw),

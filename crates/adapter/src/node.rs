@@ -55,6 +55,11 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The value itself.
+    pub(crate) const fn value(&self) -> &'a Value {
+        self.value
+    }
+
     pub(crate) fn is_object(&self) -> bool {
         self.value.is_object()
     }

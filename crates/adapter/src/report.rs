@@ -1,6 +1,8 @@
 //! Data-download reports of CXone: CSV with a header line, local dates and times, ids as numbers.
 
 use crate::csv_rows::{Span, spans};
+use crate::cxone_report_file;
+use crate::duration;
 use crate::error::{BodyError, ItemError};
 use crate::json;
 use crate::scalar::{DURATION, rounded, storable};
@@ -12,8 +14,13 @@ use std::borrow::Cow;
 use timezone::{NaiveDate, NaiveTime};
 
 /// The rows, each with the header line before it: an item must be readable alone.
+///
+/// The body may be the answer around a report, too (`cxone_report_file`); one without anything in it has no rows.
 pub(crate) fn split(body: &[u8], required: &[&str]) -> Result<Vec<Vec<u8>>, BodyError> {
-    let rows = spans(without_mark(body));
+    let Some(csv) = cxone_report_file::open(body)? else {
+        return Ok(Vec::new());
+    };
+    let rows = spans(without_mark(&csv));
     let Some((header, rows)) = rows.split_first() else {
         return Err(BodyError::Empty);
     };
@@ -133,15 +140,15 @@ impl Row {
         self.id(column).filter(|id| id != "0")
     }
 
-    /// Seconds, as milliseconds.
+    /// Seconds, as milliseconds; as in the API they may have commas between thousands, or be ISO 8601.
     pub(crate) fn seconds(&self, column: &str) -> Result<Option<Millis>, ItemError> {
         let Some(text) = self.text(column) else {
             return Ok(None);
         };
-        match text.parse::<f64>() {
-            Ok(seconds) if seconds.is_finite() => Ok(Some(Millis(rounded(seconds * 1000.0)))),
-            _ => Err(ItemError::new(column, &text, "a number of seconds")),
-        }
+        duration::seconds(&text)
+            .or_else(|| duration::iso(&text))
+            .map(Some)
+            .ok_or_else(|| ItemError::new(column, &text, duration::EXPECTED))
     }
 
     /// Milliseconds.

@@ -36,12 +36,13 @@ pub struct Item<'a> {
 pub fn split<'a>(format: &BodyFormat, body: &'a [u8]) -> Split<'a> {
     let body = without_mark(body);
     let items = match format {
-        BodyFormat::GenesysWebhook | BodyFormat::Mapped { .. } => {
+        BodyFormat::GenesysWebhook | BodyFormat::CxoneDigital | BodyFormat::Mapped { .. } => {
             values(body).map(|spans| borrowed(body, spans))
         }
         BodyFormat::GenesysDetails => pages(body, &crate::genesys_details::PAGE),
         BodyFormat::GenesysUserDetails => pages(body, &crate::genesys_user_details::PAGE),
         BodyFormat::CxoneContacts => pages(body, &crate::cxone_contacts::PAGE),
+        BodyFormat::CxoneContactStates => pages(body, &crate::cxone_contact_states::PAGE),
         BodyFormat::CxoneAgentStates => pages(body, &crate::cxone_agent_states::PAGE),
         BodyFormat::GenesysSchedules => values(body).and_then(|spans| {
             let mut allowance = Allowance::of(body.len());

@@ -170,7 +170,7 @@ fn durations_are_read_in_every_spelling() {
 
 #[test]
 fn a_row_without_length_states_nothing_but_the_sign_out() {
-    for duration in [json!(0), json!("PT0S"), json!(-3)] {
+    for duration in [json!(0), json!("PT0S"), json!("0.0")] {
         let Ok(Outcome::Ignored { kind }) = outcome(&with(&json!({"duration": duration}))) else {
             panic!("{duration}")
         };
@@ -187,6 +187,35 @@ fn a_row_without_length_states_nothing_but_the_sign_out() {
     let early = read(outcome(&with(&json!({"duration": 60})))).1;
     let late = read(outcome(&row())).1;
     assert!(late[0].supersedes(&early[0]) && late[1].supersedes(&early[1]));
+}
+
+#[test]
+fn pitfall_20_a_length_that_is_none_is_refused_and_named() {
+    for absurd in [
+        json!(-3),
+        json!("-PT1S"),
+        json!(1e300),
+        json!("P999999D"),
+        json!(i64::MAX),
+    ] {
+        let error = outcome(&with(&json!({"duration": absurd}))).unwrap_err();
+        assert_eq!(error.field, "duration", "{absurd}");
+    }
+    // A day part is a length all the same.
+    let (_, facts) = read(outcome(&with(&json!({"duration": "P1DT19H18M29.651S"}))));
+    assert_eq!(facts[0].until, Some(at("2026-05-06T05:18:29.901Z")));
+    // In the report an end beside it is the better word.
+    let log = |duration: &str, end: &str| {
+        let row = format!(
+            "Agent_No,Start_Date,End_Date,Duration,Available\n7,1/2/2019 8:29:15 PM,{end},{duration},1\n"
+        );
+        map(&log_in("UTC"), row.as_bytes(), &Mappings::none())
+    };
+    for absurd in ["-5", "1e300", "99999999999999"] {
+        assert_eq!(log(absurd, "").unwrap_err().field, "Duration");
+        let (_, facts) = read(log(absurd, "1/2/2019 8:30:15 PM"));
+        assert_eq!(facts[0].until, Some(at("2019-01-02T20:30:15Z")));
+    }
 }
 
 #[test]

@@ -373,3 +373,187 @@ fn a_later_copy_has_the_greater_revision() {
         instant::parse("2026-05-05T00:00:00Z")
     );
 }
+
+#[test]
+fn every_drift_of_names_and_types_between_versions_is_the_same_row() {
+    let expected = mapped(&answered());
+    // Each row of the table of drifts alone: what is taken out, and what stands in its place.
+    for (gone, instead) in [
+        (
+            "contactStartDate",
+            json!({"contactStart": "2026-05-04T10:00:00.500Z"}),
+        ),
+        ("acwSeconds", json!({"ACWSeconds": 33.125})),
+        ("acwSeconds", json!({"acwSeconds": "33.125"})),
+        ("acwSeconds", json!({"ACWSeconds": "PT33.125S"})),
+        ("conferenceSeconds", json!({"confSeconds": "0"})),
+        ("conferenceSeconds", json!({"ConfSeconds": 0.0})),
+        ("mediaTypeId", json!({"mediaType": "4"})),
+        ("mediaTypeId", json!({"mediaType": 4.0})),
+        ("mediaTypeId", json!({"mediaType": "Call"})),
+        (
+            "mediaTypeId",
+            json!({"mediaTypeId": "", "mediaTypeName": "Phone Call"}),
+        ),
+        ("stateName", json!({"state": "EndContact", "stateId": "18"})),
+        ("isOutbound", json!({"isOutbound": "False"})),
+        ("isOutbound", json!({"IsOutbound": 0})),
+        ("abandoned", json!({"abandoned": "false"})),
+        ("agentId", json!({"agentId": "8001"})),
+        ("agentId", json!({"AgentId": 8001.0})),
+        ("skillId", json!({"skillId": " 5001 "})),
+        (
+            "primaryDispositionId",
+            json!({"primaryDispositionId": 12.0}),
+        ),
+        ("agentSeconds", json!({"agentSeconds": "605.25"})),
+        ("agentSeconds", json!({"agentSeconds": "PT10M5.25S"})),
+        ("agentSeconds", json!({"agentSeconds": "P0DT0H10M5.250S"})),
+        ("holdCount", json!({"holdCount": "2"})),
+        (
+            "totalDurationSeconds",
+            json!({"totalDurationSeconds": "619.75"}),
+        ),
+        // Milliseconds, beside columns of seconds: not read, whatever it is.
+        (
+            "routingTime",
+            json!({"routingTime": "12706", "callbackTime": "2026-05-04", "refuseTime": ""}),
+        ),
+        (
+            "lastUpdateTime",
+            json!({"lastUpdateTime": "2026-05-04T10:10:00.000+0000"}),
+        ),
+    ] {
+        let mut row = answered();
+        assert!(
+            row.as_object_mut().unwrap().remove(gone).is_some(),
+            "{gone}"
+        );
+        for (name, value) in instead.as_object().unwrap() {
+            row[name] = value.clone();
+        }
+        let found = mapped(&row);
+        assert_eq!(found.stated, expected.stated, "{instead}");
+    }
+    for (wrapped, count) in [
+        (json!({"resultSet": {"completedContacts": [answered()]}}), 1),
+        (json!({"resultSet": answered()}), 1),
+        (
+            json!({"ResultSet": {"Contacts": [answered(), answered()]}}),
+            2,
+        ),
+    ] {
+        let found = items(&wrapped.to_string());
+        assert_eq!(found.len(), count, "{wrapped}");
+        let row: Value = serde_json::from_str(&found[0]).unwrap();
+        assert_eq!(mapped(&row).stated, expected.stated);
+    }
+    let more = with(
+        &json!({"agentSeconds": "1,234.5", "holdSeconds": "1,000", "totalDurationSeconds": "1,249"}),
+    );
+    assert_eq!(duration(&more, DurationKind::Talk), Some(234_500));
+    assert_eq!(
+        outcome(&with(&json!({"agentSeconds": "1,5"})))
+            .unwrap_err()
+            .field,
+        "agentSeconds"
+    );
+    // An id beyond what a float holds is not the id any more.
+    assert_eq!(
+        outcome(&with(&json!({"contactId": 9.007_199_254_740_993e18})))
+            .unwrap_err()
+            .field,
+        "contactId"
+    );
+}
+
+#[test]
+fn pitfall_20_absurd_seconds_stay_to_be_withheld_and_make_no_instant() {
+    for absurd in [
+        json!(-1_715_783_530),
+        json!(1e300),
+        json!(i64::MAX),
+        json!("-PT1H"),
+        json!("P9999999D"),
+    ] {
+        let row = with(
+            &json!({"totalDurationSeconds": absurd, "inQueueSeconds": absurd, "agentSeconds": absurd, "acwSeconds": absurd}),
+        );
+        let leg = leg(&row);
+        assert_eq!((leg.ended_at, leg.answered_at), (None, None), "{absurd}");
+        let mapped = mapped(&row);
+        let statement = &mapped.stated.facts()[0].statement;
+        assert_eq!(statement.details.as_ref().unwrap().ended_at, None);
+        for kind in [
+            DurationKind::Talk,
+            DurationKind::Wrap,
+            DurationKind::QueueWait,
+        ] {
+            let stated = statement.durations.get(kind).unwrap();
+            assert_eq!(
+                session::DurationFact::judge(stated).plausible(),
+                None,
+                "{absurd} {kind:?}"
+            );
+        }
+        assert_eq!(
+            statement.durations.get(DurationKind::Hold),
+            Some(Millis(65_000))
+        );
+    }
+    // More hold than time with the agent is no talk of less than nothing.
+    let talk = duration(
+        &with(&json!({"agentSeconds": 10, "holdSeconds": 65})),
+        DurationKind::Talk,
+    );
+    assert_eq!(talk, Some(-55_000));
+}
+
+#[test]
+fn a_written_contact_has_its_wait_apart_and_its_agents_leg_named_after_both() {
+    for media in [
+        json!({"mediaTypeId": 3}),
+        json!({"mediaTypeId": "9"}),
+        json!({"mediaTypeName": "Email"}),
+        json!({"mediaTypeId": 7}),
+    ] {
+        let row = mapped(&with(&media));
+        let [agent, wait] = row.stated.facts() else {
+            panic!("{media}")
+        };
+        assert_eq!(
+            agent.statement.leg().unwrap().id.as_str(),
+            "900719925474010002:8001"
+        );
+        assert_eq!(agent.key, FactKey::leg("900719925474010002"));
+        assert_eq!(agent.statement.durations.get(DurationKind::QueueWait), None);
+        let leg = wait.statement.leg().unwrap();
+        assert_eq!(
+            (leg.id.as_str(), leg.kind),
+            ("900719925474010002", LegKind::Queue)
+        );
+        assert_eq!(
+            wait.statement.durations.get(DurationKind::QueueWait),
+            Some(Millis(4_500))
+        );
+        assert_eq!(wait.at.since(row.at), Millis(10_000));
+        assert_eq!(leg.ended_at.unwrap().since(row.at), Millis(14_500));
+        assert_eq!(wait.revision, agent.revision);
+    }
+    // Who let it ring, who waited for nothing and whom no agent reached are one leg each.
+    for members in [
+        json!({"isRefused": true}),
+        json!({"inQueueSeconds": 0}),
+        json!({"isActive": true}),
+        json!({"mediaTypeId": 4}),
+    ] {
+        let mut row = with(&json!({"mediaTypeId": 3}));
+        for (name, value) in members.as_object().unwrap() {
+            row[name] = value.clone();
+        }
+        assert_eq!(mapped(&row).stated.facts().len(), 1, "{members}");
+    }
+    let mut nobody = alone(&json!({"abandoned": true}));
+    nobody["mediaTypeId"] = json!(3);
+    assert_eq!(leg(&nobody).id.as_str(), "900719925474010002");
+}

@@ -13,6 +13,8 @@ fn formats() -> Vec<BodyFormat> {
         BodyFormat::GenesysWebhook,
         BodyFormat::GenesysDetails,
         BodyFormat::CxoneContacts,
+        BodyFormat::CxoneContactStates,
+        BodyFormat::CxoneDigital,
         BodyFormat::GenesysUserDetails,
         BodyFormat::GenesysSchedules,
         BodyFormat::CxoneAgentStates,
@@ -117,6 +119,28 @@ fn full_states() -> Vec<Value> {
         bus,
         details,
         schedules,
+        states,
+    ]
+}
+
+/// What the adapters of a contact's course read, with everything in it.
+fn full_courses() -> Vec<Value> {
+    let at = "2026-05-04T10:00:00Z";
+    let user = json!({"id": 3, "incontactId": "U", "agentId": 7, "isBotUser": false, "isSurveyUser": "False"});
+    let case = json!({"id": "5", "status": "open", "statusUpdatedAt": at, "createdAt": at, "direction": "inbound", "routingQueueId": "q",
+        "routableType": "ROUTABLE", "inboxAssignee": 3, "inboxAssigneeUser": user, "inboxAssigneeLastAssignedAt": at, "abandon": false,
+        "endUser": {"id": "e", "identities": [{"idOnExternalPlatform": "x"}]}, "authorEndUserIdentity": {"idOnExternalPlatform": "x"}});
+    let event = |kind: &str| {
+        json!({"eventId": "E", "eventType": kind, "createdAt": at, "createdAtWithMilliseconds": at, "traceId": "t", "data": {
+            "case": case, "previousInboxAssignee": user, "inboxAssignee": null, "routingQueue": {"id": "q", "skillId": 8},
+            "acceptRejectFlow": {"isTransfer": true}, "channel": {"mediaType": 3, "realExternalPlatformId": "chat"},
+            "agentContact": {"contactNumber": "5", "user": user, "createdAt": at, "closedAt": at}}})
+    };
+    let states = json!({"resultSet": {"contactStateHistory": [{"stateIndex": 4, "contactId": "1", "masterContactId": 1, "contactStateId": 5,
+        "contactStateName": "Hold", "startDate": at, "agentId": 7, "skillId": 8, "duration": "PT1M"}]}});
+    vec![
+        event("CaseInboxAssigneeChanged"),
+        event("AgentContactEnded"),
         states,
     ]
 }
@@ -257,8 +281,14 @@ proptest! {
     }
 
     #[test]
+    fn no_report_in_an_answer_makes_an_adapter_panic(file in prop_oneof!["[A-Za-z0-9+/=]{0,60}", "\\PC{0,20}"], name in "file|File|resultFileURL|url") {
+        digest_all(json!({name.clone(): file}).to_string().as_bytes());
+        digest_all(json!({"resultSet": {"files": [{name: file}]}}).to_string().as_bytes());
+    }
+
+    #[test]
     fn a_record_with_anything_in_any_place_makes_no_adapter_panic(place in any::<prop::sample::Index>(), other in any_json()) {
-        for mut record in full_records().into_iter().chain(full_states()) {
+        for mut record in full_records().into_iter().chain(full_states()).chain(full_courses()) {
             let mut found = Vec::new();
             places(&record, "", &mut found);
             *record.pointer_mut(&found[place.index(found.len())]).unwrap() = other.clone();
@@ -324,7 +354,11 @@ proptest! {
 #[test]
 fn the_full_records_are_read_whole() {
     let formats = formats();
-    for value in full_records().into_iter().chain(full_states()) {
+    for value in full_records()
+        .into_iter()
+        .chain(full_states())
+        .chain(full_courses())
+    {
         let body = value.to_string();
         let maps = |format: &BodyFormat| match split(format, body.as_bytes()) {
             Split::Items(items) => items.iter().all(|item| {

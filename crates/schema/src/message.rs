@@ -61,6 +61,10 @@ pub enum BodyFormat {
         /// The business unit's IANA zone.
         zone: CompactString,
     },
+    /// CXone contact state history as JSON: an answer of `contacts/state-history`, a list of its rows, or one row.
+    CxoneContactStates,
+    /// CXone digital (DFO) events about cases: one JSON object, an array of them, or one a line.
+    CxoneDigital,
     /// JSON read through the mapping file of this name.
     Mapped {
         /// The mapping's name.

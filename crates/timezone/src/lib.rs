@@ -13,6 +13,7 @@
 
 mod alias;
 mod document;
+mod labels;
 mod names;
 mod places;
 mod schedule;

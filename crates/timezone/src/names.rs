@@ -1,6 +1,7 @@
 //! Every text that names a zone: the database's names, Windows' names, and offsets.
 
 use crate::alias::renamed;
+use crate::labels::{self, LABELS};
 use crate::windows::WINDOWS;
 use crate::zone::{Kind, Zone};
 use chrono::{Offset, TimeZone};
@@ -25,6 +26,9 @@ pub(crate) fn find(text: &str) -> Option<Zone> {
     // As it is written in nearly all cases; else without regard to case; an offset is no name.
     if let Some(zone) = names.exact.get(text) {
         return Some(*zone);
+    }
+    if let Some(label) = labels::behind_offset(text).filter(|text| text.len() <= NAME_MAX_BYTES) {
+        return names.labels.get(fold(label).as_str()).copied();
     }
     if text.len() > NAME_MAX_BYTES {
         return None;
@@ -58,6 +62,8 @@ struct Names {
     exact: HashMap<&'static str, Zone>,
     /// The same, [folded](fold).
     folded: HashMap<String, Zone>,
+    /// What Windows shows, [folded](fold): only behind an offset in brackets, for "Samoa" alone is another zone's name.
+    labels: HashMap<String, Zone>,
 }
 
 impl Names {
@@ -75,9 +81,14 @@ impl Names {
                     exact.insert(*windows, *zone);
                 }
             }
+            let labels = LABELS
+                .iter()
+                .filter_map(|(label, windows)| Some((fold(label), *exact.get(windows)?)))
+                .collect();
             let folded = exact.iter().map(|(name, zone)| (fold(name), *zone));
             Self {
                 folded: folded.collect(),
+                labels,
                 exact,
             }
         })

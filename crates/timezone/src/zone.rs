@@ -78,6 +78,8 @@ impl Zone {
     /// - An IANA name, `Europe/Berlin`. Renamed and legacy names and links lead to the name in use, `US/Eastern` to
     ///   `America/New_York`. `Etc/GMT-2` means what the database means by it: two hours *ahead* of UTC.
     /// - A Windows name, `W. Europe Standard Time`: the zone of the name's default territory, with its summer time.
+    /// - What Windows shows for such a name, `(GMT-05:00) Eastern Time (US & Canada)`: the text says which, the offset before it counts
+    ///   for nothing.
     /// - An offset that never changes, `+05:30`, `-0300`, `UTC+2`, `GMT-3`, `UTC+05:45`, `Z`: ahead of UTC is positive. Up to 14
     ///   hours.
     pub fn parse(text: &str) -> Result<Self, UnknownZone> {

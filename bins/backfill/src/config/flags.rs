@@ -231,6 +231,10 @@ pub enum Format {
     GenesysSchedules,
     /// CXone contact records: answers of `contacts/completed` or `contacts`, lists of their rows, or any of these one a line.
     CxoneContacts,
+    /// CXone contact states: answers of `contacts/state-history`, lists of their rows, or any of these one a line.
+    CxoneContactStates,
+    /// CXone digital (DFO) events about cases: one object, an array, or one a line.
+    CxoneDigital,
     /// CXone agent states: answers of `agents/state-history`, lists of their rows, or any of these one a line.
     CxoneAgentStates,
     /// CXone data-download report 544 (Agent State Log), CSV with its header.
@@ -458,6 +462,8 @@ impl ImportArgs {
             (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
             (Format::GenesysUserDetails, _) => BodyFormat::GenesysUserDetails,
             (Format::GenesysSchedules, _) => BodyFormat::GenesysSchedules,
+            (Format::CxoneContactStates, _) => BodyFormat::CxoneContactStates,
+            (Format::CxoneDigital, _) => BodyFormat::CxoneDigital,
             (Format::CxoneAgentStates, _) => BodyFormat::CxoneAgentStates,
             (Format::CxoneCallDetail, zone) => BodyFormat::CxoneCallDetail {
                 zone: checked(zone.as_deref(), problems).into(),

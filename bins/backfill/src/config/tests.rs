@@ -51,6 +51,8 @@ fn the_help_of_every_command_teaches() {
                 "genesys-webhook",
                 "genesys-user-details",
                 "genesys-schedules",
+                "cxone-contact-states",
+                "cxone-digital",
                 "cxone-agent-states",
                 "cxone-agent-state-log",
                 "--zone",

@@ -28,6 +28,12 @@ const USERS: PageShape = PageShape {
     lists: &["userDetails"],
     wrapper: None,
 };
+/// Answers of `contacts/state-history`.
+const CONTACT_STATES: PageShape = PageShape {
+    record: "stateIndex",
+    lists: &["contactStateHistory"],
+    wrapper: Some("resultSet"),
+};
 /// Answers of `agents/state-history`; early versions of that API put the list into one more object.
 const AGENT_STATES: PageShape = PageShape {
     record: "stateIndex",
@@ -71,12 +77,16 @@ impl<R: Read> Pages<R> {
             }
             BodyFormat::CxoneContacts => Records::Json(JsonRecords::new(source, Some(CONTACTS))),
             BodyFormat::GenesysUserDetails => Records::Json(JsonRecords::new(source, Some(USERS))),
+            BodyFormat::CxoneContactStates => {
+                Records::Json(JsonRecords::new(source, Some(CONTACT_STATES)))
+            }
             BodyFormat::CxoneAgentStates => {
                 Records::Json(JsonRecords::new(source, Some(AGENT_STATES)))
             }
             // What an answer says about its schedules as a whole is part of each, so an answer stays together here.
             BodyFormat::GenesysSchedules
             | BodyFormat::GenesysWebhook
+            | BodyFormat::CxoneDigital
             | BodyFormat::Mapped { .. } => Records::Json(JsonRecords::new(source, None)),
             BodyFormat::CxoneCallDetail { .. } | BodyFormat::CxoneAgentStateLog { .. } => {
                 let mut rows = Rows::new(source);
@@ -85,6 +95,13 @@ impl<R: Read> Pages<R> {
                         return Err(ReadError::Structure {
                             offset: 0,
                             what: "a quote in the header is not closed",
+                        });
+                    }
+                    // The adapter opens such an answer, but here it would pass for a header without rows.
+                    if adapter::cxone_report_file::is_answer(&first.raw) {
+                        return Err(ReadError::Structure {
+                            offset: 0,
+                            what: "this is the answer around a report and not the report; decode its `file` from base64 first",
                         });
                     }
                     header = first.raw;
@@ -193,11 +210,13 @@ impl<R: Read> Pages<R> {
             | BodyFormat::GenesysUserDetails
             | BodyFormat::GenesysSchedules
             | BodyFormat::CxoneContacts
+            | BodyFormat::CxoneContactStates
             | BodyFormat::CxoneAgentStates => match adapter::split(&self.format, raw) {
                 Split::Items(items) => u32::try_from(items.len()).unwrap_or(u32::MAX),
                 Split::Unreadable { .. } => 1,
             },
             BodyFormat::GenesysWebhook
+            | BodyFormat::CxoneDigital
             | BodyFormat::Mapped { .. }
             | BodyFormat::CxoneCallDetail { .. }
             | BodyFormat::CxoneAgentStateLog { .. } => 1,

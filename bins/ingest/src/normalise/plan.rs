@@ -142,6 +142,8 @@ fn format_text<'a>(
         BodyFormat::CxoneContacts => Cow::Borrowed("\"cxone_contacts\""),
         BodyFormat::GenesysUserDetails => Cow::Borrowed("\"genesys_user_details\""),
         BodyFormat::GenesysSchedules => Cow::Borrowed("\"genesys_schedules\""),
+        BodyFormat::CxoneContactStates => Cow::Borrowed("\"cxone_contact_states\""),
+        BodyFormat::CxoneDigital => Cow::Borrowed("\"cxone_digital\""),
         BodyFormat::CxoneAgentStates => Cow::Borrowed("\"cxone_agent_states\""),
         BodyFormat::CxoneCallDetail { .. }
         | BodyFormat::CxoneAgentStateLog { .. }

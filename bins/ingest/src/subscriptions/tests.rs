@@ -177,6 +177,8 @@ fn every_format_can_be_declared_and_local_ones_with_their_zone() {
         ("genesys-user-details", "", BodyFormat::GenesysUserDetails),
         ("genesys-schedules", "", BodyFormat::GenesysSchedules),
         ("cxone-contacts", "", BodyFormat::CxoneContacts),
+        ("cxone-contact-states", "", BodyFormat::CxoneContactStates),
+        ("cxone-digital", "", BodyFormat::CxoneDigital),
         ("cxone-agent-states", "", BodyFormat::CxoneAgentStates),
         (
             "cxone-call-detail",
@@ -224,7 +226,7 @@ fn the_example_file_is_good() {
     let read = parse("example", text, Path::new("."), Secrets::NotNeeded, &|_| {
         None
     });
-    assert_eq!(read.map(|read| read.list.len()), Ok(4));
+    assert_eq!(read.map(|read| read.list.len()), Ok(5));
 }
 
 /// The examples of ways that are commented out: without the blank that words have behind the sign.

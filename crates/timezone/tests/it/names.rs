@@ -32,6 +32,59 @@ fn every_name_of_a_zone_leads_to_the_name_in_use() {
     }
 }
 
+#[test]
+fn what_windows_shows_for_a_zone_is_that_zone_with_its_summer_time() {
+    for (text, expected) in [
+        ("(GMT-05:00) Eastern Time (US & Canada)", "America/New_York"),
+        ("(UTC-05:00) Eastern Time (US & Canada)", "America/New_York"),
+        ("(GMT-07:00) Arizona", "America/Phoenix"),
+        (
+            "(GMT-07:00)  mountain time (US &  Canada) ",
+            "America/Denver",
+        ),
+        ("(GMT-05:00) Indiana (East)", "America/Indiana/Indianapolis"),
+        (
+            "(GMT+05:30) Chennai, Kolkata, Mumbai, New Delhi",
+            "Asia/Kolkata",
+        ),
+        (
+            "(GMT+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna",
+            "Europe/Berlin",
+        ),
+        (
+            "(GMT) Greenwich Mean Time : Dublin, Edinburgh, Lisbon, London",
+            "Europe/London",
+        ),
+        (
+            "(GMT+02:00) Helsinki, Kiev, Riga, Sofia, Tallinn, Vilnius",
+            "Europe/Kyiv",
+        ),
+        ("(UTC) Coordinated Universal Time", "UTC"),
+        ("(UTC+13:00) Samoa", "Pacific/Apia"),
+        // The offset in front is not believed.
+        (
+            "(GMT+09:00) Pacific Time (US & Canada)",
+            "America/Los_Angeles",
+        ),
+    ] {
+        assert_eq!(zone(text).name(), expected, "{text:?}");
+    }
+    for text in [
+        "(GMT-05:00) Atlantis, Lemuria",
+        "(GMT-05:00)",
+        "(EST) Eastern Time (US & Canada)",
+        "Eastern Time (US & Canada)",
+        "(GMT-05:00 Eastern Time",
+        "()",
+    ] {
+        assert!(Zone::parse(text).is_err(), "{text:?}");
+    }
+    // July: a label's offset is that of winter.
+    let july = 1_783_000_000_000_000;
+    let eastern = zone("(GMT-05:00) Eastern Time (US & Canada)");
+    assert_eq!(eastern.local(july).offset_seconds, -4 * 3600);
+}
+
 /// One clock since 1970 makes no other name: it is the database's way to store two countries once.
 #[test]
 fn the_zone_of_a_country_keeps_its_name() {

@@ -319,6 +319,45 @@ fn a_record_without_an_end_is_not_read_into_memory_whole() {
     assert!(pages.read().unwrap_err().to_string().contains("8 MiB"));
 }
 
+/// The adapter opens the answer of a report's job; read as lines it would be a header without rows, and nothing imported a success.
+#[test]
+fn the_answer_around_a_report_is_refused_and_not_read_as_a_report_without_rows() {
+    let format = BodyFormat::CxoneCallDetail {
+        zone: "America/Denver".into(),
+    };
+    let text = br#"{"file":"Y29udGFjdF9pZCxzdGFydF9kYXRlLHN0YXJ0X3RpbWUK"}"#;
+    assert_eq!(
+        adapter::split(&format, text),
+        Split::Items(vec![]),
+        "over HTTP it is a report"
+    );
+    let error = Pages::new(&text[..], &format, 100).err().unwrap();
+    assert!(error.is_for_good());
+    assert!(error.to_string().contains("decode its `file`"), "{error}");
+}
+
+#[test]
+fn states_of_contacts_and_digital_events_are_read_as_they_come() {
+    let states = BodyFormat::CxoneContactStates;
+    let rows = [
+        r#"{"stateIndex":0,"contactId":"1"}"#,
+        r#"{"stateIndex":1,"contactId":"1"}"#,
+    ];
+    let answer = format!(r#"{{"contactStateHistory":[{},{}]}}"#, rows[0], rows[1]);
+    assert_eq!(items(&pages(answer.as_bytes(), &states, 40), &states), rows);
+    let wrapped = format!(r#"{{"resultSet":{answer}}}"#);
+    assert_eq!(
+        items(&pages(wrapped.as_bytes(), &states, 400), &states),
+        rows
+    );
+    let digital = BodyFormat::CxoneDigital;
+    let events = r#"[{"eventType":"CaseCreated"},{"eventType":"x"}]"#;
+    assert_eq!(
+        items(&pages(events.as_bytes(), &digital, 10), &digital).len(),
+        2
+    );
+}
+
 #[test]
 fn csv_pages_repeat_the_header_and_keep_quoted_line_ends() {
     let format = BodyFormat::CxoneCallDetail {
