@@ -42,6 +42,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Some(Command::Migrate(args)) => migrate(&args).await,
         Some(Command::Quarantine(args)) => crate::held::run(args).await,
+        Some(Command::Keys(args)) => crate::keys::run(args),
+        Some(Command::Erase(args)) => crate::erase::run(args).await,
     }
 }
 
@@ -142,7 +144,12 @@ async fn start_normalise(
     let stop = service.shutdown.token();
     tasks.spawn(
         "normalise housekeeping",
-        housekeeping::run(store.clone(), partitions.clone(), stop.clone()),
+        housekeeping::run(
+            store.clone(),
+            partitions.clone(),
+            config.privacy.raw_retention,
+            stop.clone(),
+        ),
     );
     let shared = Shared {
         broker: broker_config(amqp, "ingest"),
@@ -150,6 +157,7 @@ async fn start_normalise(
         partitions,
         mappings: Arc::new(config.mappings),
         customer_secret: config.customer_secret,
+        raw_keys: config.privacy.raw_keys,
         limits: config.limits,
         health: service.health.clone(),
         metrics: service.metrics.clone(),

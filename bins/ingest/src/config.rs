@@ -1,5 +1,9 @@
 //! This binary's flags, and what they mean once checked.
 
+mod privacy;
+
+pub use privacy::{Privacy, PrivacyArgs};
+
 use crate::subscriptions::{self, Secrets, Subscriptions};
 use crate::{normalise, receive};
 use adapter::{Mapping, Mappings};
@@ -55,6 +59,10 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Look at items that could not be processed, release them again or discard them
     Quarantine(crate::held::QuarantineArgs),
+    /// Make, rotate or list the keys that raw bytes are sealed under
+    Keys(crate::keys::KeysArgs),
+    /// Erase what is stored of a customer or an interaction, on request, and keep a proof
+    Erase(crate::erase::EraseArgs),
 }
 
 /// Flags of both roles in one process.
@@ -267,6 +275,9 @@ struct NormaliseArgs {
 
     #[command(flatten)]
     customers: CustomerArgs,
+
+    #[command(flatten)]
+    privacy: PrivacyArgs,
 }
 
 /// Checked settings of the role `receive`.
@@ -291,6 +302,8 @@ pub struct NormaliseConfig {
     pub mappings: Mappings,
     /// What customers' identities are hashed under, if they are.
     pub customer_secret: Option<Secret>,
+    /// Personal data at rest.
+    pub privacy: Privacy,
     /// Workers on the live lane.
     pub workers: usize,
     /// Workers on the history lane.
@@ -511,6 +524,7 @@ impl NormaliseArgs {
             postgres,
             mappings: mappings.keeping(self.attributes.names()),
             customer_secret: self.customers.resolve(problems),
+            privacy: self.privacy.resolve(problems),
             workers: self.normalise_workers,
             history_workers: self.normalise_history_workers,
             limits: normalise::Limits {

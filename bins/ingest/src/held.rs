@@ -6,11 +6,13 @@
 use crate::clock::now;
 use crate::config::{broker_config, store_config};
 use crate::normalise::message::Stage;
+use crate::raw_bytes::opened;
 use anyhow::{Context as _, bail};
 use broker::{Broker, Outgoing, Queue};
 use bytes::Bytes;
 use clap::Subcommand;
-use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs};
+use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, RawKeyArgs};
+use runtime::seal::SealKeys;
 use runtime::{Problems, log};
 use schema::{BodyFormat, DeliveryId, ENVELOPE_VERSION, MessageId, RawDelivery, RawMessage};
 use std::io::Write as _;
@@ -53,6 +55,8 @@ enum QuarantineCommand {
         postgres: PostgresArgs,
         #[command(flatten)]
         ops: OpsArgs,
+        #[command(flatten)]
+        raw_keys: RawKeyArgs,
         /// Its number
         number: i64,
     },
@@ -64,6 +68,8 @@ enum QuarantineCommand {
         amqp: AmqpArgs,
         #[command(flatten)]
         ops: OpsArgs,
+        #[command(flatten)]
+        raw_keys: RawKeyArgs,
         /// Their numbers
         #[arg(required = true)]
         numbers: Vec<i64>,
@@ -96,21 +102,26 @@ pub async fn run(args: QuarantineArgs) -> anyhow::Result<()> {
         QuarantineCommand::Show {
             postgres,
             ops,
+            raw_keys,
             number,
         } => {
-            let store = open(&postgres, &ops, Problems::new()).await?;
-            show(&store, number).await
+            let mut problems = Problems::new();
+            let keys = raw_keys.resolve(&mut problems);
+            let store = open(&postgres, &ops, problems).await?;
+            show(&store, number, keys.as_ref()).await
         }
         QuarantineCommand::Release {
             postgres,
             amqp,
             ops,
+            raw_keys,
             numbers,
         } => {
             let mut problems = Problems::new();
+            let keys = raw_keys.resolve(&mut problems);
             let amqp = amqp.resolve(&mut problems);
             let store = open(&postgres, &ops, problems).await?;
-            release(&store, &amqp, &numbers).await
+            release(&store, &amqp, &numbers, keys.as_ref()).await
         }
         QuarantineCommand::Discard {
             postgres,
@@ -159,12 +170,20 @@ async fn list(store: &Store, tenant: Option<&str>, after: i64, limit: u32) -> an
     Ok(())
 }
 
-async fn show(store: &Store, number: i64) -> anyhow::Result<()> {
+async fn show(store: &Store, number: i64, keys: Option<&SealKeys>) -> anyhow::Result<()> {
     let client = store.client().await?;
     let items = quarantine::list(&client, number.saturating_sub(1), None, 1).await?;
     let Some(item) = items.into_iter().find(|item| item.id == number) else {
         bail!("no held item has the number {number}");
     };
+    // What else there is to say of it is said in any case.
+    let raw = opened(
+        item.raw,
+        keys,
+        &item.tenant,
+        &item.subscription,
+        item.delivery_id,
+    );
     let mut out = std::io::stdout().lock();
     for (name, value) in [
         ("number", item.id.to_string()),
@@ -189,19 +208,21 @@ async fn show(store: &Store, number: i64) -> anyhow::Result<()> {
     ] {
         writeln!(out, "{name:<13}{value}")?;
     }
-    match std::str::from_utf8(&item.raw) {
+    let raw = raw?;
+    match std::str::from_utf8(&raw) {
         Ok(text) => writeln!(out, "\n{text}")?,
-        Err(_) => writeln!(
-            out,
-            "\n(not text, in hexadecimal) {}",
-            hex::encode(&item.raw)
-        )?,
+        Err(_) => writeln!(out, "\n(not text, in hexadecimal) {}", hex::encode(&raw))?,
     }
     Ok(())
 }
 
 /// Publishes first and commits then: a crash between the two publishes once more, and the log drops the copy.
-async fn release(store: &Store, amqp: &AmqpSettings, numbers: &[i64]) -> anyhow::Result<()> {
+async fn release(
+    store: &Store,
+    amqp: &AmqpSettings,
+    numbers: &[i64],
+    keys: Option<&SealKeys>,
+) -> anyhow::Result<()> {
     let broker = Broker::connect(&broker_config(amqp, "ingest quarantine")).await?;
     broker.declare().await?;
     let publisher = broker.publisher().await?;
@@ -211,7 +232,7 @@ async fn release(store: &Store, amqp: &AmqpSettings, numbers: &[i64]) -> anyhow:
     let released = items.len();
     let outgoing = items
         .into_iter()
-        .map(message)
+        .map(|item| message(item, keys))
         .collect::<anyhow::Result<Vec<_>>>()?;
     publisher
         .publish_all(outgoing)
@@ -227,8 +248,16 @@ async fn release(store: &Store, amqp: &AmqpSettings, numbers: &[i64]) -> anyhow:
 const COMPUTE: &str = "compute";
 
 /// The message that brings an item back to where it failed.
-fn message(item: Held) -> anyhow::Result<Outgoing> {
-    let body = Bytes::from(item.raw);
+fn message(item: Held, keys: Option<&SealKeys>) -> anyhow::Result<Outgoing> {
+    let raw = opened(
+        item.raw,
+        keys,
+        &item.tenant,
+        &item.subscription,
+        item.delivery_id,
+    );
+    let raw = raw.with_context(|| format!("nothing was released: item {}", item.id))?;
+    let body = Bytes::from(raw);
     let correlation = item.correlation;
     let whole = |queue, body, correlation| Outgoing {
         queue,

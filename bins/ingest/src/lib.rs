@@ -11,8 +11,11 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod erase;
 pub mod held;
+pub mod keys;
 pub mod normalise;
+pub mod raw_bytes;
 pub mod receive;
 pub mod signature;
 pub mod subscriptions;

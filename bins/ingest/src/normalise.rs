@@ -8,8 +8,10 @@ pub mod apply;
 pub mod facts;
 pub mod housekeeping;
 pub mod message;
+pub mod personal;
 pub mod plan;
 pub mod publish;
+pub mod retention;
 pub mod worker;
 
 use std::time::Duration;

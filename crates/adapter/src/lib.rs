@@ -36,6 +36,7 @@ mod map;
 pub mod mapping;
 mod node;
 mod page;
+mod redact;
 mod report;
 mod scalar;
 mod split;

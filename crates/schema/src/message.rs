@@ -12,6 +12,7 @@ use crate::time::UtcMicros;
 use bytes::Bytes;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The envelope version this release writes.
 pub const ENVELOPE_VERSION: u16 = 1;
@@ -80,7 +81,7 @@ pub struct RawMessage {
 }
 
 /// One HTTP body or history page, untouched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct RawDelivery {
     /// The delivery's id.
     pub id: DeliveryId,
@@ -99,6 +100,22 @@ pub struct RawDelivery {
     pub job: Option<JobRef>,
     /// The body, byte for byte as it came.
     pub body: Bytes,
+}
+
+/// Without the body, which is personal data.
+impl fmt::Debug for RawDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawDelivery")
+            .field("id", &self.id)
+            .field("subscription", &self.subscription)
+            .field("tenant", &self.tenant)
+            .field("format", &self.format)
+            .field("correlation", &self.correlation)
+            .field("received_at", &self.received_at)
+            .field("job", &self.job)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// A backfill job as its messages name it.

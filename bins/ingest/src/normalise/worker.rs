@@ -14,6 +14,7 @@ use adapter::Mappings;
 use anyhow::Context as _;
 use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Publisher, Queue};
 use runtime::metrics::{Counter, CounterHandle, Histogram, HistogramHandle};
+use runtime::seal::{SealError, SealKeys};
 use runtime::{Backoff, Health, Metrics, Secret, chain};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub mappings: Arc<Mappings>,
     /// What customers' identities are hashed under, if they are.
     pub customer_secret: Option<Secret>,
+    /// What raw bytes are sealed under, if they are.
+    pub raw_keys: Option<SealKeys>,
     /// Limits.
     pub limits: Limits,
     /// Readiness.
@@ -240,13 +243,18 @@ impl Worker {
         acquit(&self.shared.store, &mut messages)
             .await
             .map_err(|error| Trouble::store(error, "cannot look up messages that came back"))?;
-        let plan = tokio::task::block_in_place(|| {
+        let mut plan = tokio::task::block_in_place(|| {
             let mut plan = plan(&messages, &self.shared.mappings, &is_plausible);
             if let Some(secret) = &self.shared.customer_secret {
                 plan.key_customers(secret);
             }
-            plan
-        });
+            if let Some(keys) = &self.shared.raw_keys {
+                plan.seal(keys)?;
+            }
+            Ok::<_, SealError>(plan)
+        })
+        .context("cannot seal raw bytes")
+        .map_err(Trouble::Fatal)?;
         let applied = self.store(&messages, &plan).await?;
         self.count(&applied);
         let correlation = plan
@@ -254,6 +262,7 @@ impl Worker {
             .first()
             .map(|origin| origin.delivery.correlation.clone());
         self.tell_quarantined(&plan, &applied);
+        plan.forget_customers(&applied.erased);
         let outgoing = facts::messages(plan, &applied.publish)
             .context("cannot encode facts")
             .map_err(Trouble::Fatal)?;

@@ -4,6 +4,7 @@ use crate::rows::{MAY, db, number};
 use schema::{DeliveryId, MessageId, UtcMicros};
 use store::counts::{self, CountRow};
 use store::quarantine::{self, QuarantineRow};
+use store::raw::Raw;
 use store::{Class, raw_messages, status};
 use uuid::Uuid;
 
@@ -136,6 +137,7 @@ fn held(index: i32) -> QuarantineRow<'static> {
         value: Some("a\0b"),
         expected: None,
         raw: b"\0\xff",
+        raw_key: None,
         received_at: MAY,
         correlation: "c-1",
         job: None,
@@ -167,8 +169,8 @@ async fn quarantine_holds_an_item_once_until_it_is_settled() {
     );
     let item = items.first().unwrap();
     assert_eq!(
-        (item.raw.as_slice(), item.value.as_deref()),
-        (&b"\0\xff"[..], Some("a\u{fffd}b"))
+        (&item.raw, item.value.as_deref()),
+        (&Raw::Plain(b"\0\xff".to_vec()), Some("a\u{fffd}b"))
     );
     assert_eq!(
         quarantine::list(&client, 0, Some("other"), 10)

@@ -18,6 +18,7 @@ mod metrics;
 mod migrations;
 mod months;
 mod pool;
+mod privacy;
 mod sweep;
 mod sync;
 mod window_cells;
