@@ -123,7 +123,7 @@ pub async fn run(args: EraseArgs) -> anyhow::Result<()> {
         (Some(id), _) => Whom::Interaction(id.clone()),
         (None, secret) => {
             let mut found: Vec<String> = args.hashed_customer.iter().cloned().collect();
-            if let Some(secret) = secret {
+            if let Some(secret) = secret.filter(|_| args.customer.is_some()) {
                 found.extend(identity::keys(
                     &spellings,
                     secret.expose().as_bytes(),

@@ -4,6 +4,9 @@
 //! the broker and answers 2xx after its confirm; it never touches PostgreSQL. [`normalise`] splits bodies into events, appends
 //! each to the immutable event log once, quarantines what cannot be read, counts, and publishes the facts.
 //!
+//! Besides, an operator looks into the quarantine ([`held`]), makes the keys that raw bytes are sealed under ([`keys`]), and erases what is
+//! stored of somebody who asks for it ([`erase`]).
+//!
 //! What this binary never does: look into facts, or decide what an interaction is.
 //!
 //! Start at [`app`] for the wiring, [`config`] for the flags, [`subscriptions`] for the file that says who may post.

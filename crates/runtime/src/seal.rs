@@ -3,7 +3,7 @@
 //! A row says which key its bytes are sealed under (`raw_key`). The sealed bytes, the *envelope*, are
 //!
 //! ```text
-//! version (1 byte, 1) · salt (16) · number (4, big-endian) · ciphertext · tag (16)
+//! kind (1 byte) · salt (16) · number (4, big-endian) · ciphertext · tag (16)
 //! ```
 //!
 //! sealed with AES-256-GCM under a key of their own: HKDF-SHA256 of the file's key and the salt, which is drawn anew for every batch. The
@@ -11,8 +11,9 @@
 //! billions of events. What is authenticated besides is where the bytes belong ([`RawPlace`]) and the key's id: bytes moved to another
 //! delivery, subscription or organisation do not open.
 //!
-//! Nothing is compressed before. PostgreSQL itself compresses only rows of more than 2 kB, which events are not: they grow
-//! by the envelope's 37 bytes and nothing else.
+//! What is sealed cannot be compressed any more, which PostgreSQL would do with rows of more than 2 kB. So whatever is longer is packed
+//! before (LZ4, kind 2); webhook events, which PostgreSQL leaves as they are, are not (kind 1) and grow by the envelope's 37 bytes. Measured on
+//! records of 2 to 36 kB as PostgreSQL keeps them with LZ4: 18 to 47 % of their length, which they would else lose by being sealed.
 
 mod keys;
 mod keys_file;

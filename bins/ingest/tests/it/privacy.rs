@@ -138,8 +138,7 @@ async fn what_is_personal_is_nowhere_but_in_sealed_bytes() {
     let settings = [
         ("KPILINE_RAW_KEYS_FILE", keys.as_str()),
         ("KPILINE_CUSTOMER_KEY", SECRET),
-        ("KPILINE_LOG", "trace"),
-        ("RUST_LOG", "trace"),
+        ("KPILINE_LOG_LEVEL", "trace"),
     ];
     let mut normalise = line.start(&["normalise"], &settings);
     let ready = normalise.wait_ready().await;
@@ -377,7 +376,8 @@ async fn an_erasure_takes_what_is_a_customers_and_what_comes_again_brings_nothin
     assert_eq!(
         line.number("SELECT count(*) FROM dirty_marks WHERE kind = 'journey'")
             .await,
-        2
+        1,
+        "of one customer one mark"
     );
     client
         .batch_execute("UPDATE journeys SET gone = '{}'; DELETE FROM dirty_marks")

@@ -8,8 +8,14 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fmt;
 use std::sync::Arc;
 
-/// The version of the envelope that this release writes, and the newest it reads.
-const VERSION: u8 = 1;
+/// The first byte of an envelope of bytes as they came.
+const PLAIN: u8 = 1;
+/// The first byte of an envelope of bytes packed by LZ4, their length before them.
+const PACKED: u8 = 2;
+/// PostgreSQL would not compress less.
+const PACKED_FROM: usize = 2_000;
+/// More is kept as it came, so that no envelope asks for more memory than this when it is opened.
+const PACKED_MAX: usize = 64 << 20;
 pub(super) const SALT: usize = 16;
 /// Version, salt and number.
 const HEAD: usize = 1 + SALT + 4;
@@ -59,10 +65,10 @@ pub enum OpenError {
     },
     /// A later release sealed them.
     #[error(
-        "sealed in version {found} of the envelope, the newest that this release reads is {VERSION}"
+        "sealed in an envelope of kind {found}, the newest that this release opens is {PACKED}"
     )]
-    Version {
-        /// The version found.
+    Kind {
+        /// The kind found.
         found: u8,
     },
     /// They were changed, moved to where they do not belong, or sealed under another key of the same id.
@@ -113,20 +119,23 @@ impl SealKeys {
         let refused = || OpenError::Refused {
             key: key_id.to_owned(),
         };
-        let (version, rest) = sealed.split_first().ok_or_else(refused)?;
-        if *version != VERSION {
-            return Err(OpenError::Version { found: *version });
+        let (kind, rest) = sealed.split_first().ok_or_else(refused)?;
+        if ![PLAIN, PACKED].contains(kind) {
+            return Err(OpenError::Kind { found: *kind });
         }
         let (salt, rest) = rest.split_first_chunk::<SALT>().ok_or_else(refused)?;
         let (number, rest) = rest.split_first_chunk::<4>().ok_or_else(refused)?;
         let derived = derived(&key.bytes, salt).ok_or_else(refused)?;
         let mut bytes = rest.to_vec();
-        let additional = Aad::from(additional(key_id, place));
+        let additional = Aad::from(additional(*kind, key_id, place));
         let length = derived
             .open_in_place(nonce(*number), additional, &mut bytes)
             .map_err(|_| refused())?
             .len();
         bytes.truncate(length);
+        if *kind == PACKED {
+            return unpacked(&bytes).ok_or_else(refused);
+        }
         Ok(bytes)
     }
 }
@@ -189,12 +198,17 @@ impl Sealer {
         let number = self.number.to_be_bytes();
         // Before the number is used: it never is a second time, whatever becomes of this.
         self.number += 1;
-        let mut envelope = Vec::with_capacity(HEAD + bytes.len() + TAG);
-        envelope.push(VERSION);
+        let packed = packed(bytes);
+        let (kind, content) = match &packed {
+            Some(packed) => (PACKED, packed.as_slice()),
+            None => (PLAIN, bytes),
+        };
+        let mut envelope = Vec::with_capacity(HEAD + content.len() + TAG);
+        envelope.push(kind);
         envelope.extend_from_slice(&self.salt);
         envelope.extend_from_slice(&number);
-        envelope.extend_from_slice(bytes);
-        let additional = Aad::from(additional(&self.id, place));
+        envelope.extend_from_slice(content);
+        let additional = Aad::from(additional(kind, &self.id, place));
         let tag = self
             .key
             .seal_in_place_separate_tag(nonce(number), additional, &mut envelope[HEAD..])
@@ -222,6 +236,23 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], SealError> {
     Ok(bytes)
 }
 
+/// The bytes packed, where that is worth it.
+fn packed(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !(PACKED_FROM..=PACKED_MAX).contains(&bytes.len()) {
+        return None;
+    }
+    let packed = lz4_flex::block::compress_prepend_size(bytes);
+    (packed.len() < bytes.len() / 10 * 9).then_some(packed)
+}
+
+fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+    let (length, content) = lz4_flex::block::uncompressed_size(packed).ok()?;
+    if length > PACKED_MAX {
+        return None;
+    }
+    lz4_flex::block::decompress(content, length).ok()
+}
+
 fn derived(key: &[u8; 32], salt: &[u8; SALT]) -> Option<LessSafeKey> {
     let secret = Salt::new(HKDF_SHA256, salt).extract(key);
     let key = secret.expand(&[PURPOSE], &AES_256_GCM).ok()?;
@@ -234,8 +265,8 @@ fn nonce(number: [u8; 4]) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
-/// What is authenticated beside the bytes, each part with its length before it.
-fn additional(key_id: &str, place: &RawPlace<'_>) -> Vec<u8> {
+/// What is authenticated beside the bytes: the kind, and each other part with its length before it.
+fn additional(kind: u8, key_id: &str, place: &RawPlace<'_>) -> Vec<u8> {
     let parts = [
         key_id.as_bytes(),
         place.tenant.as_bytes(),
@@ -243,7 +274,7 @@ fn additional(key_id: &str, place: &RawPlace<'_>) -> Vec<u8> {
         &place.delivery,
     ];
     let mut bytes = Vec::with_capacity(1 + parts.iter().map(|part| 4 + part.len()).sum::<usize>());
-    bytes.push(VERSION);
+    bytes.push(kind);
     for part in parts {
         bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend_from_slice(part);
