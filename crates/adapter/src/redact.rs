@@ -82,7 +82,9 @@ fn is_instant(text: &str) -> bool {
 fn is_quantity(text: &str) -> bool {
     let whole = text.split(['.', 'e', 'E']).next().unwrap_or_default();
     let digits = whole.bytes().filter(u8::is_ascii_digit).count();
-    text.parse::<f64>().is_ok() && !text.starts_with('+') && digits < 7
+    // Milliseconds since 1970 of these decades; no telephone number has 13 digits with a 1 in front.
+    let epoch = digits == 13 && text.len() == 13 && text.starts_with('1');
+    epoch || (text.parse::<f64>().is_ok() && !text.starts_with('+') && digits < 7)
 }
 
 /// One word, which is no address and not mostly digits.
@@ -111,6 +113,7 @@ mod tests {
             "\"FROBNICATED\"",
             "-1.5e300",
             "12.5",
+            "1715783530451",
             "-17",
             "abc",
             "Europe/Berlinn",

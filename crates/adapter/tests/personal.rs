@@ -47,7 +47,7 @@ fn assert_clean(text: &str, of: &str) {
 
 const MAPPING: &str = "version = 1\n[event]\nat = { path = \"at\" }\ninteraction = \"id\"\ncustomer = \"caller\"\n\
                        agent = \"agent\"\nstate = { path = \"state\", values = { done = \"completed\" }, other = \"refuse\" }\n\
-                       [event.durations]\ntalk = { path = \"talk\", unit = \"s\" }\n";
+                       [durations.talk]\npath = \"talk\"\nunit = \"s\"\n";
 
 fn mappings() -> Mappings {
     Mappings::none().with("small", Mapping::parse("small.toml", MAPPING).unwrap())

@@ -45,3 +45,50 @@ impl PrivacyArgs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[command(flatten)]
+        privacy: PrivacyArgs,
+    }
+
+    fn resolved(arguments: &[&str]) -> (Privacy, Vec<String>) {
+        let arguments = std::iter::once("test").chain(arguments.iter().copied());
+        let mut problems = Problems::new();
+        let privacy = Flags::parse_from(arguments).privacy.resolve(&mut problems);
+        (privacy, problems.list().to_vec())
+    }
+
+    #[test]
+    fn both_are_off_unless_given_and_every_problem_is_listed() {
+        let (privacy, problems) = resolved(&[]);
+        assert!(privacy.raw_keys.is_none() && privacy.raw_retention.is_none());
+        assert_eq!(problems, [""; 0]);
+        let (privacy, problems) = resolved(&["--raw-retention", "90days"]);
+        let days = Duration::from_secs(90 * 86_400);
+        assert_eq!((privacy.raw_retention, problems.len()), (Some(days), 0));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.toml");
+        std::fs::write(&file, "version = 1\nactive = \"a\"\n").unwrap();
+        let path = file.display().to_string();
+        let (_, problems) = resolved(&["--raw-retention", "30m", "--raw-keys-file", &path]);
+        let problems = problems.join("\n");
+        for part in [
+            "--raw-retention: allowed are 1h",
+            "keys.toml:",
+            "no [[key]]",
+        ] {
+            assert!(problems.contains(part), "{part} in {problems}");
+        }
+        let (_, problems) = resolved(&["--raw-keys-file", "/absent/keys.toml"]);
+        assert!(
+            problems[0].starts_with("--raw-keys-file: /absent"),
+            "{problems:?}"
+        );
+    }
+}
