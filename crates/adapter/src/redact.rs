@@ -50,7 +50,9 @@ pub(crate) fn repeatable<'v>(field: &str, value: &'v str) -> Cow<'v, str> {
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         .unwrap_or(value);
-    if !is_personal(field) && (is_instant(bare) || is_quantity(bare) || is_word(bare)) {
+    if !is_personal(field)
+        && (is_instant(bare) || is_quantity(bare) || is_word(bare) || is_marks(bare))
+    {
         return Cow::Borrowed(value);
     }
     Cow::Owned(match bare.chars().count() {
@@ -97,6 +99,11 @@ fn is_word(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))
 }
 
+/// Nothing but marks: `{}`, `--`.
+fn is_marks(text: &str) -> bool {
+    (1..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_punctuation())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +121,7 @@ mod tests {
             "-1.5e300",
             "12.5",
             "1715783530451",
+            "\"{}\"",
             "-17",
             "abc",
             "Europe/Berlinn",

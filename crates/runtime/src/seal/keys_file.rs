@@ -12,7 +12,6 @@
 use super::keys::{Key, SealError, SealKeys, random};
 use crate::Secret;
 use crate::toml_file::{Section, TomlFile};
-use std::fmt::Write as _;
 use toml::de::DeValue;
 
 /// The most bytes of an id: it stands in every row.
@@ -152,12 +151,8 @@ fn text(active: &str, keys: &[(&str, &Secret)]) -> Secret {
          version = 1\nactive = \"{active}\"\n"
     );
     for (id, secret) in keys {
-        // A text takes every write.
-        let _ = write!(
-            text,
-            "\n[[key]]\nid = \"{id}\"\nsecret = \"{}\"\n",
-            secret.expose()
-        );
+        let secret = secret.expose();
+        text += &["\n[[key]]\nid = \"", id, "\"\nsecret = \"", secret, "\"\n"].concat();
     }
     Secret::new(text)
 }
