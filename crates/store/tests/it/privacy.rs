@@ -313,11 +313,7 @@ async fn an_erasure_takes_the_key_from_interaction_and_facts_is_resumed_and_leav
          finished_at IS NOT NULL, encode(subject_digest, 'hex') FROM erasures",
     )
     .await;
-    let digest: String = subject
-        .digest("acme")
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = hex::encode(subject.digest("acme"));
     assert_eq!(proof, [format!("acme|customer|-|0|ann|2|5|t|{digest}")]);
     // A later request is another one.
     let next = committed!(store, |tx| erasures::begin(
