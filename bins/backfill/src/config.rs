@@ -11,6 +11,7 @@ use adapter::Mappings;
 use broker::BrokerConfig;
 use runtime::Secret;
 use runtime::args::{AmqpSettings, PostgresSettings};
+use runtime::seal::SealKeys;
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ pub struct ReplayConfig {
     pub task: Task<Stretch>,
     /// What customers' identities are hashed under, if they are.
     pub customer_secret: Option<Secret>,
+    /// The keys that raw bytes may be sealed under.
+    pub raw_keys: Option<SealKeys>,
     /// Events read at a time.
     pub page_events: u32,
 }

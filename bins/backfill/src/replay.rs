@@ -4,10 +4,12 @@
 //! crash anywhere repeats at most one page, which changes nothing. Versions are isolated by compute; this only says which
 //! one the job is for.
 
+mod bytes;
 mod page;
 mod survey;
 
-pub use page::{FormatError, Page, page};
+pub use bytes::{SealedError, WithoutBytes};
+pub use page::{FormatError, Page, PageError, page};
 
 use crate::config::{ReplayConfig, Stretch, Task};
 use crate::definitions;
@@ -77,6 +79,10 @@ struct Counts {
     facts: u64,
     ignored: u64,
     unmapped: u64,
+    #[serde(default)]
+    expired: u64,
+    #[serde(default)]
+    erased: u64,
     #[serde(default)]
     examples: Vec<String>,
 }
@@ -243,7 +249,14 @@ async fn pages(
         };
         let after = (last.occurred_at, last.log_key);
         let customers = config.customer_secret.as_ref();
-        let page = page(&rows, &config.common.mappings, customers, job)?;
+        let keys = config.raw_keys.as_ref();
+        let page =
+            page(&rows, &config.common.mappings, customers, keys, job).map_err(
+                |error| match error {
+                    PageError::Format(error) => anyhow::Error::new(error),
+                    PageError::Sealed(error) => anyhow::Error::new(error),
+                },
+            )?;
         if config.common.wait.is_some() {
             published.note(line, Told::again(&page.messages)).await?;
         }
@@ -277,11 +290,25 @@ fn outgoing(page: &Page) -> anyhow::Result<Vec<Outgoing>> {
 }
 
 impl Counts {
+    /// What to say of events without bytes: what was computed of them stays as it is.
+    fn gone(&self) -> Option<String> {
+        let gone = self.expired + self.erased;
+        (gone > 0).then(|| {
+            format!(
+                "{gone} events could not be replayed: the bytes of {} have expired and of {} were erased on request; what was computed of \
+                 them stays",
+                self.expired, self.erased
+            )
+        })
+    }
+
     fn add(&mut self, read: usize, page: Page) {
         self.read += read as u64;
         self.facts += page.facts;
         self.ignored += page.ignored;
         self.unmapped += page.unmapped.len() as u64;
+        self.expired += page.without_bytes.expired;
+        self.erased += page.without_bytes.erased;
         let room = EXAMPLES_MAX.saturating_sub(self.examples.len());
         self.examples.extend(page.unmapped.into_iter().take(room));
     }
@@ -301,7 +328,7 @@ async fn summary(
     let MetricVersion(version) = stretch.version;
     let warning = match counts.read {
         0 => Some(survey::nothing(line, stretch).await?),
-        _ => None,
+        _ => counts.gone(),
     };
     if let Some(warning) = &warning {
         tracing::warn!("{warning}");
@@ -320,6 +347,8 @@ async fn summary(
         .with("ignored", counts.ignored)
         .with("unmapped", counts.unmapped)
         .with("unmapped_examples", counts.examples.clone())
+        .with("expired", counts.expired)
+        .with("erased", counts.erased)
         .with("logged_meanwhile", meanwhile)
         .with("warning", warning)
         .with(

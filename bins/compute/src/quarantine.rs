@@ -98,6 +98,8 @@ async fn put(
         value: None,
         expected: None,
         raw,
+        // Facts are no personal data.
+        raw_key: None,
         received_at: clock::now(),
         correlation,
         // The message in `raw` says it itself.

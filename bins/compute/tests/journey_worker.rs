@@ -762,3 +762,63 @@ async fn a_contact_that_left_and_is_being_folded_is_left_for_another_time() {
     world.drain(LATE).await;
     assert_eq!(world.values(FCR).await, ["no_customer"]);
 }
+
+#[tokio::test]
+async fn contacts_that_were_erased_are_nobodys_and_their_journey_can_go() {
+    use store::marks::{Kind, Mark};
+    use store::{erasures, journeys, marks};
+    let world = World::with(&[FCR], 500).await;
+    world
+        .fold(&[
+            on_day("a", 0),
+            on_day("b", 3),
+            contact("c", "other", 0, MINUTE),
+        ])
+        .await;
+    world.drain(LATE).await;
+    assert_eq!(world.values(FCR).await, ["0", "filtered", "1"]);
+    // As `ingest erase` does.
+    let mut client = world.applier.store().client().await.unwrap();
+    let ids = erasures::interactions_of(&client, "acme", "k")
+        .await
+        .unwrap();
+    assert_eq!(ids, ["a", "b"]);
+    let tx = client.transaction().await.unwrap();
+    let linked = erasures::linked(&tx, "acme", &ids).await.unwrap();
+    let named: Vec<&str> = ids.iter().map(String::as_str).collect();
+    erasures::unlink(&tx, "acme", &named).await.unwrap();
+    for it in &linked {
+        let left = [journeys::Left {
+            tenant: "acme",
+            customer_key: "k",
+            interaction_id: &it.interaction_id,
+        }];
+        journeys::left(&tx, &left).await.unwrap();
+        let touched = [Mark {
+            kind: Kind::Journey,
+            tenant: "acme",
+            subject: "k",
+            from: it.started_at.unwrap(),
+            to: it.ended_at.unwrap(),
+        }];
+        marks::append(&tx, &touched).await.unwrap();
+    }
+    assert!(!erasures::drop_journey(&tx, "acme", "k").await.unwrap());
+    tx.commit().await.unwrap();
+    world.drain(LATE).await;
+    assert_eq!(world.values(FCR).await, ["no_customer", "no_customer", "1"]);
+    let tx = client.transaction().await.unwrap();
+    assert!(erasures::drop_journey(&tx, "acme", "k").await.unwrap());
+    tx.commit().await.unwrap();
+    let left = "SELECT string_agg(customer_key, ' ') FROM journeys";
+    assert_eq!(world.text(left).await, "other");
+    // The sessions are as they were but for the key: a later fact folds into them.
+    world
+        .fold(&[on_day("a", 0).revised(|contact| {
+            contact.key = None;
+            contact.to = Some(5 * MINUTE);
+        })])
+        .await;
+    world.drain(LATE).await;
+    assert_eq!(world.values(FCR).await[0], "no_customer");
+}

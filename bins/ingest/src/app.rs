@@ -48,6 +48,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Migrate(args)) => migrate(&args).await,
         Some(Command::Subscription(args)) => crate::subscription::run(args).await,
         Some(Command::Quarantine(args)) => crate::held::run(args).await,
+        Some(Command::Keys(args)) => crate::keys::run(args),
+        Some(Command::Erase(args)) => crate::erase::run(args).await,
     }
 }
 
@@ -168,7 +170,12 @@ async fn start_normalise(
     let stop = service.shutdown.token();
     tasks.spawn(
         "normalise housekeeping",
-        housekeeping::run(store.clone(), partitions.clone(), stop.clone()),
+        housekeeping::run(
+            store.clone(),
+            partitions.clone(),
+            config.privacy.raw_retention,
+            stop.clone(),
+        ),
     );
     let memory = config.limits.recent;
     let recent = Arc::new(Recent::new(memory.entries_max, memory.horizon));
@@ -192,6 +199,7 @@ async fn start_normalise(
         mappings: Arc::new(config.mappings),
         customer_secret: config.customer_secret,
         recent,
+        raw_keys: config.privacy.raw_keys,
         limits: config.limits,
         health: service.health.clone(),
         metrics: service.metrics.clone(),

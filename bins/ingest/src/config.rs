@@ -1,8 +1,11 @@
 //! This binary's flags, and what they mean once checked.
 
+mod privacy;
 pub mod replay;
 pub mod tls;
 mod watchdog;
+
+pub use privacy::{Privacy, PrivacyArgs};
 
 use self::replay::ReplayArgs;
 use crate::subscriptions::{self, Secrets, Subscriptions};
@@ -65,6 +68,10 @@ pub enum Command {
     Subscription(crate::subscription::SubscriptionArgs),
     /// Look at items that could not be processed, release them again or discard them
     Quarantine(crate::held::QuarantineArgs),
+    /// Make, rotate or list the keys that raw bytes are sealed under
+    Keys(crate::keys::KeysArgs),
+    /// Erase what is stored of a customer or an interaction, on request, and keep a proof
+    Erase(crate::erase::EraseArgs),
 }
 
 /// Flags of both roles in one process.
@@ -291,6 +298,9 @@ struct NormaliseArgs {
 
     #[command(flatten)]
     customers: CustomerArgs,
+
+    #[command(flatten)]
+    privacy: PrivacyArgs,
 }
 
 /// Checked settings of the role `receive`.
@@ -317,6 +327,8 @@ pub struct NormaliseConfig {
     pub mappings: Mappings,
     /// What customers' identities are hashed under, if they are.
     pub customer_secret: Option<Secret>,
+    /// Personal data at rest.
+    pub privacy: Privacy,
     /// Workers on the live lane.
     pub workers: usize,
     /// Workers on the history lane.
@@ -557,6 +569,7 @@ impl NormaliseArgs {
             postgres,
             mappings: mappings.keeping(self.attributes.names()),
             customer_secret: self.customers.resolve(problems),
+            privacy: self.privacy.resolve(problems),
             workers: self.normalise_workers,
             history_workers: self.normalise_history_workers,
             watch,

@@ -29,15 +29,18 @@ pub async fn run(args: QuarantineArgs) -> anyhow::Result<()> {
             list::run(&store, &args).await
         }
         QuarantineCommand::Show(args) => {
-            let store = open(&args.postgres, &args.ops, Problems::new()).await?;
-            show::run(&store, &args).await
+            let mut problems = Problems::new();
+            let keys = args.raw_keys.resolve(&mut problems);
+            let store = open(&args.postgres, &args.ops, problems).await?;
+            show::run(&store, &args, keys.as_ref()).await
         }
         QuarantineCommand::Release(args) => {
             let mut problems = Problems::new();
             args.meant.check(&mut problems);
             let amqp = args.amqp.resolve(&mut problems);
+            let keys = args.raw_keys.resolve(&mut problems);
             let store = open(&args.postgres, &args.ops, problems).await?;
-            release::run(&store, &amqp, &args.meant).await
+            release::run(&store, &amqp, &args.meant, keys.as_ref()).await
         }
         QuarantineCommand::Discard(args) => {
             let mut problems = Problems::new();

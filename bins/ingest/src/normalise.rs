@@ -3,14 +3,18 @@
 //! A batch passes these steps: [`worker`] takes messages, [`message`] reads envelopes, [`plan`] splits and maps (pure), [`recent`]
 //! knows copies, [`apply`] runs the one transaction, [`facts`] packs what is new into messages, [`publish`] has them confirmed; then acknowledge. In that order,
 //! so that every crash ends in a redelivery, and a redelivered message publishes its own rows again and counts nothing twice.
+//!
+//! Personal data stay in the raw bytes: [`personal`] seals these, [`retention`] lets them expire.
 
 pub mod apply;
 pub mod facts;
 pub mod housekeeping;
 pub mod message;
+pub mod personal;
 pub mod plan;
 pub mod publish;
 pub mod recent;
+pub mod retention;
 pub mod worker;
 
 use crate::config::replay::Memory;

@@ -42,7 +42,18 @@ const NOBODY: [&str; 16] = [
 const AFTER_NOBODY: [&str; 6] = [" caller", " number", " name", " user", " party", " id"];
 
 /// Prefixes that say how to reach an address; the address alone is the identity.
-const SCHEMES: [&str; 5] = ["tel:", "sip:", "sips:", "mailto:", "sms:"];
+const SCHEMES: [&str; 7] = [
+    "tel:",
+    "sip:",
+    "sips:",
+    "mailto:",
+    "sms:",
+    "callto:",
+    "whatsapp:",
+];
+
+/// What stands between an international number and the extension behind it, or what is dialled once somebody answers.
+const EXTENSIONS: [&str; 6] = ["ext", "x", "#", ",", "p", "w"];
 
 /// The key of a customer: HMAC-SHA256 of the organisation and the identity under this secret, its first 16 bytes as 22 characters of
 /// base64url. `None` where the identity names nobody.
@@ -135,6 +146,7 @@ fn number(text: &str) -> Option<String> {
         Some(head) if head.eq_ignore_ascii_case("%2b") => Cow::Owned(format!("+{}", &text[3..])),
         _ => Cow::Borrowed(text),
     };
+    let text = without_extension(&text);
     let mut digits = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -157,6 +169,22 @@ fn number(text: &str) -> Option<String> {
     digits
         .contains(|c: char| c.is_ascii_digit())
         .then_some(digits)
+}
+
+/// The number that is reached, whoever answers there: of an international one only, because an account may look like the rest.
+fn without_extension(text: &str) -> &str {
+    if !text.trim_start().starts_with('+') {
+        return text;
+    }
+    let end = EXTENSIONS
+        .iter()
+        .filter_map(|mark| {
+            text.char_indices()
+                .find(|(at, _)| starts_with(&text[*at..], mark))
+                .map(|(at, _)| at)
+        })
+        .min();
+    text.get(..end.unwrap_or(text.len())).unwrap_or(text)
 }
 
 fn plausible(number: String) -> Option<Cow<'static, str>> {
@@ -191,6 +219,13 @@ mod tests {
             "\u{202a}+1 555 010 0123\u{202c}",
             "+15550100123@gateway.example",
             "sms:+15550100123?body=hello",
+            "whatsapp:+15550100123",
+            "callto:+1-555-010-0123",
+            "+1 555 010 0123 ext. 7",
+            "+1 (555) 010-0123 x7",
+            "+15550100123#7",
+            "+15550100123,,7",
+            "sips:+15550100123@gateway.example:5061;user=phone",
         ] {
             assert_eq!(key(text).as_ref(), Some(&expected), "{text}");
         }

@@ -48,8 +48,9 @@ type Local = (NaiveDate, NaiveTime);
 
 /// Maps one row.
 pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
-    let zone = Zone::parse(zone)
-        .map_err(|_| ItemError::new("(zone)", zone, "the business unit's zone, an IANA name"))?;
+    let zone = Zone::parse(zone).map_err(|_| {
+        ItemError::described("(zone)", zone, "the business unit's zone, an IANA name")
+    })?;
     let row = Row::read(raw)?;
     let id = row
         .id_but_zero("Agent_No")

@@ -77,8 +77,9 @@ pub fn check_zone(zone: &str) -> Result<(), String> {
 
 /// Maps one row.
 pub(crate) fn map(raw: &[u8], zone: &str) -> Result<Outcome, ItemError> {
-    let zone_in_use = Zone::parse(zone)
-        .map_err(|_| ItemError::new("(zone)", zone, "the business unit's zone, an IANA name"))?;
+    let zone_in_use = Zone::parse(zone).map_err(|_| {
+        ItemError::described("(zone)", zone, "the business unit's zone, an IANA name")
+    })?;
     let row = Row::read(raw)?;
     let contact = row
         .id_but_zero("contact_id")

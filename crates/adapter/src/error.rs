@@ -1,40 +1,72 @@
 //! What is said about a body or an item that could not be read.
 
+use crate::redact;
+use serde_json::error::Category;
+
+/// What stands for the value of a field that is not there.
+const NOTHING: &str = "nothing";
+
 /// How much of an offending value is repeated, in characters.
 const VALUE_MAX: usize = 200;
 
 /// One item could not be mapped. Its neighbours are not affected.
+///
+/// Its text, which may be logged, repeats no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {value} is not allowed here, expected {expected}")]
+#[error("{field}: {} is not allowed here, expected {expected}", if .value == NOTHING { NOTHING } else { "what stands there" })]
 pub struct ItemError {
     /// Where, as a dotted path (`data.metrics.talk_time_ms`), a column name, or `(item)` for the item as a whole.
     pub field: String,
-    /// What was found there, at most 200 characters; `nothing` where the field is absent.
+    /// What was found there, at most 200 characters; `nothing` where the field is absent. What may be about a person is only described.
     pub value: String,
     /// What is allowed there.
     pub expected: String,
 }
 
 impl ItemError {
-    /// An error about a field with a value.
+    /// An error about a field with a value, which is repeated where it can be about nobody.
     pub fn new(field: impl Into<String>, value: &str, expected: impl Into<String>) -> Self {
+        let field = field.into();
+        let value = shorten(&redact::repeatable(&field, value));
+        Self {
+            field,
+            value,
+            expected: expected.into(),
+        }
+    }
+
+    /// An error about a field, with words of ours about what was found there.
+    pub fn described(
+        field: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
         Self {
             field: field.into(),
-            value: shorten(value),
+            value: found.into(),
             expected: expected.into(),
         }
     }
 
     /// An error about a field that is not there.
     pub fn missing(field: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self::new(field, "nothing", expected)
+        Self::described(field, NOTHING, expected)
     }
 
-    /// An error about the item as a whole.
+    /// An error about the item as a whole. Its bytes stay with the item.
     pub(crate) fn item(raw: &[u8], expected: impl Into<String>) -> Self {
-        // A little more than is kept, so that a cut inside a character does not show.
-        let head = &raw[..raw.len().min(VALUE_MAX * 4)];
-        Self::new("(item)", &String::from_utf8_lossy(head), expected)
+        Self::described("(item)", format!("{} bytes", raw.len()), expected)
+    }
+
+    /// An item that is no JSON object.
+    pub(crate) fn not_json(raw: &[u8], error: &serde_json::Error) -> Self {
+        // An error about a value's type repeats the value.
+        let (line, column) = (error.line(), error.column());
+        let why = match error.classify() {
+            Category::Data => format!("breaks at line {line} column {column}"),
+            Category::Io | Category::Syntax | Category::Eof => error.to_string(),
+        };
+        Self::item(raw, format!("a JSON object ({why})"))
     }
 }
 
@@ -51,7 +83,7 @@ pub enum BodyError {
     NotJson {
         /// The offset of the first byte that fits nowhere.
         at: usize,
-        /// What stands there, at most 40 characters.
+        /// What stands there: one character; what follows may be personal.
         found: String,
     },
     /// It is JSON around a report, but the report does not stand in it.
@@ -91,9 +123,9 @@ pub enum BodyError {
 impl BodyError {
     pub(crate) fn not_json(body: &[u8], at: usize) -> Self {
         let rest = body.get(at..).unwrap_or_default();
-        let found = String::from_utf8_lossy(&rest[..rest.len().min(160)])
+        let found = String::from_utf8_lossy(&rest[..rest.len().min(4)])
             .chars()
-            .take(40)
+            .take(1)
             .collect();
         Self::NotJson { at, found }
     }
@@ -119,24 +151,32 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut_at_a_character() {
-        let error = ItemError::new("a", &"ü".repeat(500), "less");
-        assert_eq!(error.value.chars().count(), VALUE_MAX);
-        assert!(error.value.ends_with('…'));
+        let cut = shorten(&"ü".repeat(500));
+        assert_eq!(cut.chars().count(), VALUE_MAX);
+        assert!(cut.ends_with('…'));
+        assert_eq!(shorten(&"ü".repeat(200)).chars().count(), 200);
+    }
+
+    #[test]
+    fn an_error_names_field_and_what_is_allowed_and_repeats_no_value() {
+        let error = ItemError::new("data.metrics.talk_time_ms", "\"x\"", "a number");
+        assert_eq!(error.value, "\"x\"");
         assert_eq!(
-            ItemError::new("a", &"ü".repeat(200), "less")
-                .value
-                .chars()
-                .count(),
-            200
+            error.to_string(),
+            "data.metrics.talk_time_ms: what stands there is not allowed here, expected a number"
+        );
+        assert_eq!(
+            ItemError::missing("a.b", "an id").to_string(),
+            "a.b: nothing is not allowed here, expected an id"
         );
     }
 
     #[test]
-    fn an_error_names_field_value_and_what_is_allowed() {
-        let text = ItemError::new("data.metrics.talk_time_ms", "\"x\"", "a number").to_string();
-        assert_eq!(
-            text,
-            "data.metrics.talk_time_ms: \"x\" is not allowed here, expected a number"
-        );
+    fn what_json_says_of_a_value_is_not_repeated() {
+        let error = serde_json::from_str::<u8>("\"+15550100123\"").unwrap_err();
+        assert!(error.to_string().contains("555"));
+        let error = ItemError::not_json(b"\"+15550100123\"", &error);
+        assert_eq!(error.value, "14 bytes");
+        assert_eq!(error.expected, "a JSON object (breaks at line 1 column 14)");
     }
 }

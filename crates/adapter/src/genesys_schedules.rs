@@ -144,7 +144,7 @@ pub(crate) fn map(raw: &[u8]) -> Result<Outcome, ItemError> {
     let [schedule] = &schedules[..] else {
         return Err(match schedules.len() {
             0 => ItemError::missing("agentSchedules", EXPECTED),
-            more => ItemError::new("agentSchedules", &format!("{more} schedules"), EXPECTED),
+            more => ItemError::described("agentSchedules", format!("{more} schedules"), EXPECTED),
         });
     };
     let user = match schedule.object("user")? {

@@ -134,7 +134,7 @@ fn read(line: &[u8], sink: Sink<'_>) -> Result<String, ItemError> {
         Ok(part) => unwrap(line, &part, 0, sink),
         Err(error) => {
             // Slow path: half a surrogate pair is no reason to refuse an event.
-            let refused = || ItemError::item(line, format!("a JSON object ({error})"));
+            let refused = || ItemError::not_json(line, &error);
             let Cow::Owned(mended) = json::mend(line) else {
                 return Err(refused());
             };
@@ -172,8 +172,8 @@ fn unwrap(
             });
             return Ok(String::new());
         }
-        let part = guide_shape::read(inner.get())
-            .map_err(|error| ItemError::item(line, format!("a JSON object ({error})")))?;
+        let part =
+            guide_shape::read(inner.get()).map_err(|error| ItemError::not_json(line, &error))?;
         return unwrap(inner.get().as_bytes(), &part, depth + 1, sink);
     }
     if !envelope.data.is_object {

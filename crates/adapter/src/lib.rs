@@ -42,6 +42,7 @@ mod map;
 pub mod mapping;
 mod node;
 mod page;
+mod redact;
 mod report;
 mod scalar;
 mod split;

@@ -5,8 +5,8 @@ use crate::guide;
 use crate::identity::CustomerIdentity;
 use crate::mapping::Mappings;
 use schema::{
-    AgentFact, AgentRef, BodyFormat, EventId, Fact, InteractionId, Presence, Routing, TenantId,
-    UtcMicros,
+    AgentFact, AgentRef, BodyFormat, Details, EventId, Fact, InteractionId, Presence, Routing,
+    TenantId, UtcMicros,
 };
 use std::borrow::Cow;
 
@@ -105,6 +105,25 @@ impl Stated {
             for fact in facts {
                 let details = fact.statement.details.get_or_insert_default();
                 details.customer_key = Some(key.clone());
+            }
+        }
+    }
+
+    /// Forgets who the customer is, and the key if it has one already.
+    pub fn forget_customer(&mut self) {
+        let Self::Interaction {
+            facts, customer, ..
+        } = self
+        else {
+            return;
+        };
+        *customer = None;
+        for fact in facts {
+            if let Some(details) = &mut fact.statement.details {
+                details.customer_key = None;
+                if **details == Details::default() {
+                    fact.statement.details = None;
+                }
             }
         }
     }

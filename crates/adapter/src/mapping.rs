@@ -201,7 +201,8 @@ impl Mappings {
 
     pub(crate) fn get(&self, name: &str) -> Result<&Mapping, ItemError> {
         self.files.get(name).ok_or_else(|| {
-            ItemError::new("(mapping)", name, "the name of a configured mapping file")
+            // The name is ours: it stands in the subscription.
+            ItemError::described("(mapping)", name, "the name of a configured mapping file")
         })
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn tree(raw: &[u8]) -> Result<Value, ItemError> {
             Cow::Owned(mended) => serde_json::from_slice(&mended),
             Cow::Borrowed(_) => Err(error),
         })
-        .map_err(|error| ItemError::item(raw, format!("a JSON object ({error})")))
+        .map_err(|error| ItemError::not_json(raw, &error))
 }
 
 /// The scalar view of a value.

@@ -80,7 +80,7 @@ impl Row {
             return Err(ItemError::item(raw, expected));
         };
         if !header.closed || !row.closed {
-            return Err(ItemError::new(
+            return Err(ItemError::described(
                 "(row)",
                 "a quote that is not closed",
                 "cells whose quotes are closed".to_owned(),
@@ -96,9 +96,9 @@ impl Row {
         read(header.raw, &mut columns)?;
         read(row.raw, &mut cells)?;
         if columns.len() != cells.len() {
-            return Err(ItemError::new(
+            return Err(ItemError::described(
                 "(row)",
-                &format!("{} cells", cells.len()),
+                format!("{} cells", cells.len()),
                 format!("{} cells, one a column", columns.len()),
             ));
         }

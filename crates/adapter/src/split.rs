@@ -6,6 +6,7 @@ use crate::page::Shape;
 use crate::unfold::Allowance;
 use schema::BodyFormat;
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 /// A body, split.
@@ -21,13 +22,20 @@ pub enum Split<'a> {
 }
 
 /// One item of a body.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Item<'a> {
     /// Its place in the body, from 0.
     pub index: usize,
     /// Its bytes as they came. Of a CSV the header line and the row's line, of an answer with schedules what it says about all of them
     /// too: an item can always be mapped alone, later.
     pub raw: Cow<'a, [u8]>,
+}
+
+/// Without the bytes, which are personal data.
+impl fmt::Debug for Item<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Item {} of {} bytes", self.index, self.raw.len())
+    }
 }
 
 /// Splits a body. A damaged item stays an item, and fails when it is mapped; only a body whose items cannot be told apart is

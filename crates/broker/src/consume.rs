@@ -31,7 +31,7 @@ pub struct Tag {
 }
 
 /// One message, handed out and not yet acknowledged.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Delivery {
     /// Where from.
     pub queue: Queue,
@@ -47,6 +47,21 @@ pub struct Delivery {
     pub correlation: Option<String>,
     /// How often it came back before, as quorum queues count it; absent at the first time.
     pub delivery_count: Option<u64>,
+}
+
+/// Without the body, which may be personal data.
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("queue", &self.queue)
+            .field("tag", &self.tag)
+            .field("redelivered", &self.redelivered)
+            .field("body_bytes", &self.body.len())
+            .field("message_id", &self.message_id)
+            .field("correlation", &self.correlation)
+            .field("delivery_count", &self.delivery_count)
+            .finish()
+    }
 }
 
 /// A consumer. Dropping it closes its channel: what was not acknowledged goes back to the queues.

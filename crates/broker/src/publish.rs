@@ -28,7 +28,7 @@ const PERSISTENT: u8 = 2;
 const SHORT_STRING_MAX: usize = 255;
 
 /// One message to publish.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Outgoing {
     /// Where to.
     pub queue: Queue,
@@ -38,6 +38,18 @@ pub struct Outgoing {
     pub message_id: Uuid,
     /// Ties log lines together. Cut to 255 bytes.
     pub correlation: String,
+}
+
+/// Without the body, which may be personal data.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("queue", &self.queue)
+            .field("body_bytes", &self.body.len())
+            .field("message_id", &self.message_id)
+            .field("correlation", &self.correlation)
+            .finish()
+    }
 }
 
 /// Publishes with confirms. Cheap to clone; calls may run at the same time.

@@ -9,12 +9,14 @@ mod attributes;
 mod customers;
 mod ops;
 mod postgres;
+mod raw_keys;
 
 pub use amqp::{AmqpArgs, AmqpSettings};
 pub use attributes::AttributeArgs;
 pub use customers::CustomerArgs;
 pub use ops::{LogFormat, OpsArgs};
 pub use postgres::{PostgresArgs, PostgresSettings};
+pub use raw_keys::RawKeyArgs;
 
 use crate::Problems;
 use std::time::Duration;

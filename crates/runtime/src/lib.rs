@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod ops;
 pub mod problems;
 pub mod retry;
+pub mod seal;
 pub mod secret;
 pub mod service;
 pub mod shutdown;

@@ -22,7 +22,7 @@ pub use id::{
     MessageId, MetricVersion, QueueId, SubscriptionName, TenantId,
 };
 pub use message::{
-    BodyFormat, ENVELOPE_VERSION, EventsMessage, JobRef, MessageError, RawDelivery, RawMessage,
-    WakeMessage,
+    BodyFormat, DecodeError, ENVELOPE_VERSION, EventsMessage, JobRef, MessageError, RawDelivery,
+    RawMessage, WakeMessage,
 };
 pub use time::{Millis, UtcMicros};

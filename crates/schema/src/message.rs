@@ -12,6 +12,7 @@ use crate::time::UtcMicros;
 use bytes::Bytes;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The envelope version this release writes.
 pub const ENVELOPE_VERSION: u16 = 1;
@@ -21,7 +22,7 @@ pub const ENVELOPE_VERSION: u16 = 1;
 pub enum MessageError {
     /// The bytes are not an envelope.
     #[error("the message is no envelope of this product")]
-    Decode(#[source] rmp_serde::decode::Error),
+    Decode(#[source] DecodeError),
     /// The envelope could not be written.
     #[error("the envelope could not be encoded")]
     Encode(#[source] rmp_serde::encode::Error),
@@ -33,6 +34,35 @@ pub enum MessageError {
         /// The version found.
         found: u16,
     },
+}
+
+/// Where decoding broke. Nothing of what stands there: a foreign message may hold anything, and this is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// It ends too early.
+    #[error("it ends too early")]
+    Cut,
+    /// It is no MessagePack.
+    #[error("it is no MessagePack")]
+    Foreign,
+    /// A member is missing, or of another type than this release knows.
+    #[error("a member is missing or of another type")]
+    Shape,
+}
+
+impl DecodeError {
+    fn of(error: &rmp_serde::decode::Error) -> Self {
+        use rmp_serde::decode::Error;
+        match error {
+            Error::InvalidMarkerRead(_) | Error::InvalidDataRead(_) => Self::Cut,
+            Error::Utf8Error(_) | Error::DepthLimitExceeded => Self::Foreign,
+            Error::TypeMismatch(_)
+            | Error::OutOfRange
+            | Error::LengthMismatch(_)
+            | Error::Uncategorized(_)
+            | Error::Syntax(_) => Self::Shape,
+        }
+    }
 }
 
 /// How the body of a delivery is to be read.
@@ -84,7 +114,7 @@ pub struct RawMessage {
 }
 
 /// One HTTP body or history page, untouched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct RawDelivery {
     /// The delivery's id.
     pub id: DeliveryId,
@@ -103,6 +133,22 @@ pub struct RawDelivery {
     pub job: Option<JobRef>,
     /// The body, byte for byte as it came.
     pub body: Bytes,
+}
+
+/// Without the body, which is personal data.
+impl fmt::Debug for RawDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawDelivery")
+            .field("id", &self.id)
+            .field("subscription", &self.subscription)
+            .field("tenant", &self.tenant)
+            .field("format", &self.format)
+            .field("correlation", &self.correlation)
+            .field("received_at", &self.received_at)
+            .field("job", &self.job)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// A backfill job as its messages name it.
@@ -166,7 +212,7 @@ macro_rules! envelope {
                         Ok(Versioned { v }) if v > ENVELOPE_VERSION => {
                             Err(MessageError::Version { found: v })
                         }
-                        _ => Err(MessageError::Decode(error)),
+                        _ => Err(MessageError::Decode(DecodeError::of(&error))),
                     },
                 }
             }
@@ -314,5 +360,21 @@ mod tests {
             EventsMessage::decode(b"nonsense"),
             Err(MessageError::Decode(_))
         ));
+    }
+
+    #[test]
+    fn what_stands_in_a_foreign_message_is_not_repeated() {
+        #[derive(Serialize)]
+        struct Foreign {
+            v: &'static str,
+        }
+        let planted = "+15559870123";
+        let bytes = rmp_serde::to_vec_named(&Foreign { v: planted }).unwrap();
+        for bytes in [&bytes[..], planted.as_bytes(), b"", &bytes[..5]] {
+            let error = RawMessage::decode(bytes).unwrap_err();
+            assert!(!format!("{error:?}").contains("987"), "{error:?}");
+        }
+        let error = RawMessage::decode(&bytes).unwrap_err();
+        assert!(matches!(error, MessageError::Decode(DecodeError::Shape)));
     }
 }

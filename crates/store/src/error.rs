@@ -3,6 +3,7 @@
 use crate::definitions::Status;
 use deadpool_postgres::PoolError;
 use schema::{MetricVersion, UtcMicros};
+use std::fmt;
 use tokio_postgres::error::SqlState;
 
 /// What a caller should do about an error. Loops match on this and on nothing else.
@@ -53,7 +54,7 @@ pub enum StoreError {
         step: &'static str,
         /// What the server or the driver said.
         #[source]
-        source: tokio_postgres::Error,
+        source: ServerError,
     },
     /// The server did not answer in time, although it should have ended the statement by itself. The connection is given up.
     #[error("could not {step}: no answer within {within_ms} ms")]
@@ -164,7 +165,63 @@ pub enum StoreError {
     },
 }
 
+/// What the server or the driver said about a statement, without the row: the server's details of a violated constraint repeat the row's
+/// values, and with them personal data.
+pub struct ServerError(tokio_postgres::Error);
+
+impl ServerError {
+    /// The whole error, details included: not for a log.
+    pub fn whole(&self) -> &tokio_postgres::Error {
+        &self.0
+    }
+}
+
+impl From<tokio_postgres::Error> for ServerError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_db_error() {
+            Some(db) => write!(f, "{}: {}", db.severity(), db.message()),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_db_error() {
+            Some(db) => f
+                .debug_struct("ServerError")
+                .field("code", db.code())
+                .field("message", &db.message())
+                .finish_non_exhaustive(),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.0.as_db_error() {
+            Some(_) => None,
+            None => std::error::Error::source(&self.0),
+        }
+    }
+}
+
 impl StoreError {
+    /// A statement failed.
+    pub(crate) fn query(step: &'static str, source: tokio_postgres::Error) -> Self {
+        Self::Query {
+            step,
+            source: source.into(),
+        }
+    }
+
     /// What to do about it.
     pub fn class(&self) -> Class {
         match self {
@@ -174,7 +231,8 @@ impl StoreError {
             | Self::OtherTenant { .. }
             | Self::ChecksumChanged { .. }
             | Self::Migration { .. } => Class::Fatal,
-            Self::Connect(source) | Self::Query { source, .. } => classify(source),
+            Self::Connect(source) => classify(source),
+            Self::Query { source, .. } => classify(source.whole()),
             Self::PoolExhausted { .. } => Class::Saturated,
             Self::Pool(source) => match source {
                 PoolError::Backend(source) => classify(source),
@@ -195,7 +253,7 @@ impl StoreError {
     /// [`crate::partitions::Partitions::forget`] and tries again.
     pub fn is_missing_partition(&self) -> bool {
         match self {
-            Self::Query { source, .. } => missing_partition(source),
+            Self::Query { source, .. } => missing_partition(source.whole()),
             _ => false,
         }
     }
@@ -204,9 +262,9 @@ impl StoreError {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Connect(source)
-            | Self::Query { source, .. }
             | Self::Migration { source, .. }
             | Self::Pool(PoolError::Backend(source)) => source.code().map(SqlState::code),
+            Self::Query { source, .. } => source.whole().code().map(SqlState::code),
             _ => None,
         }
     }

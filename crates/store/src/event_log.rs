@@ -1,22 +1,26 @@
 //! The immutable event log.
 
 mod formats;
+mod gone;
 mod scan;
 
 pub use formats::formats;
+pub use gone::{Found, Place, clear, find_of_interactions, find_old};
 pub use scan::{StoredEvent, count, scan};
 
 use crate::columns::no_nul;
 use crate::error::StoreError;
 use crate::pool::{Connection, Transaction};
+use crate::raw::{Gone, Length};
 use crate::sql::{self, Sql};
 use crate::types::Instant;
 use schema::{DeliveryId, UtcMicros};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use uuid::Uuid;
 
 /// An event to append.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LogRow<'a> {
     /// Digest over subscription, event id, instant and content.
     pub log_key: Uuid,
@@ -38,8 +42,24 @@ pub struct LogRow<'a> {
     pub received_at: UtcMicros,
     /// Digest of the canonical content.
     pub digest: [u8; 16],
-    /// The exact bytes.
+    /// The exact bytes, or these sealed.
     pub raw: &'a [u8],
+    /// The key they are sealed under, if they are.
+    pub raw_key: Option<&'a str>,
+}
+
+/// Without the bytes, which are personal data.
+impl fmt::Debug for LogRow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogRow")
+            .field("log_key", &self.log_key)
+            .field("occurred_at", &self.occurred_at)
+            .field("subscription", &self.subscription)
+            .field("event_id", &self.event_id)
+            .field("raw", &Length(self.raw.len()))
+            .field("raw_key", &self.raw_key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of one input row.
@@ -51,15 +71,17 @@ pub enum Appended {
     Duplicate {
         /// The delivery that brought the stored row.
         delivery_id: DeliveryId,
+        /// Whether its bytes were erased on request.
+        erased: bool,
     },
 }
 
 static APPEND: Sql = Sql {
     step: "append to event_log",
     text: "INSERT INTO event_log (occurred_at, log_key, tenant, subscription, event_id, interaction_id, format, \
-                                  delivery_id, received_at, digest, raw) \
+                                  delivery_id, received_at, digest, raw, raw_key) \
            SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-                                $8::uuid[], $9::timestamptz[], $10::bytea[], $11::bytea[]) \
+                                $8::uuid[], $9::timestamptz[], $10::bytea[], $11::bytea[], $12::text[]) \
            ON CONFLICT DO NOTHING RETURNING log_key, occurred_at",
 };
 
@@ -67,9 +89,9 @@ static APPEND: Sql = Sql {
 // makes it one index look-up a key, in the key's own month, whatever the planner believes about the sizes.
 static FIRST_DELIVERY: Sql = Sql {
     step: "look up duplicates in event_log",
-    text: "SELECT k.log_key, k.occurred_at, e.delivery_id \
+    text: "SELECT k.log_key, k.occurred_at, e.delivery_id, e.raw_gone \
            FROM unnest($1::timestamptz[], $2::uuid[]) AS k (occurred_at, log_key) \
-           CROSS JOIN LATERAL (SELECT delivery_id FROM event_log e \
+           CROSS JOIN LATERAL (SELECT delivery_id, raw_gone FROM event_log e \
                                WHERE e.occurred_at = k.occurred_at AND e.log_key = k.log_key \
                                  AND e.occurred_at BETWEEN $3 AND $4 OFFSET 0) e",
 };
@@ -80,6 +102,9 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &scan::SCAN,
     &scan::COUNT,
     &formats::FORMATS,
+    &gone::OLD,
+    &gone::OF_INTERACTIONS,
+    &gone::CLEAR,
 ];
 
 type Key = (UtcMicros, Uuid);
@@ -119,9 +144,10 @@ pub async fn append(
         .enumerate()
         .map(|(index, row)| {
             let key = (row.occurred_at, row.log_key);
-            if let Some(delivery_id) = known.get(&key) {
+            if let Some(first) = known.get(&key) {
                 return Ok(Appended::Duplicate {
-                    delivery_id: *delivery_id,
+                    delivery_id: first.delivery_id,
+                    erased: first.erased,
                 });
             }
             match first
@@ -131,6 +157,7 @@ pub async fn append(
                 Some((bringer, _)) if bringer == index && new.contains(&key) => Ok(Appended::New),
                 Some((_, brought)) if new.contains(&key) => Ok(Appended::Duplicate {
                     delivery_id: brought.delivery_id,
+                    erased: false,
                 }),
                 _ => Err(StoreError::Vanished {
                     step: FIRST_DELIVERY.step,
@@ -147,6 +174,7 @@ fn check(rows: &[LogRow<'_>]) -> Result<(), StoreError> {
         no_nul("event_id", row.event_id)?;
         no_nul("interaction_id", row.interaction_id)?;
         no_nul("format", row.format)?;
+        no_nul("raw_key", row.raw_key.unwrap_or_default())?;
     }
     Ok(())
 }
@@ -164,6 +192,7 @@ async fn insert(tx: &Transaction<'_>, rows: &[&LogRow<'_>]) -> Result<BTreeSet<K
     let received_at = column(rows, |row| Instant(row.received_at));
     let digest = column(rows, |row| &row.digest[..]);
     let raw = column(rows, |row| row.raw);
+    let raw_key = column(rows, |row| row.raw_key);
     let returned = sql::query(
         tx,
         &APPEND,
@@ -179,6 +208,7 @@ async fn insert(tx: &Transaction<'_>, rows: &[&LogRow<'_>]) -> Result<BTreeSet<K
             &received_at,
             &digest,
             &raw,
+            &raw_key,
         ],
     )
     .await?;
@@ -203,10 +233,16 @@ pub async fn logged(
     Ok(first_deliveries(conn, &sorted).await?.into_keys().collect())
 }
 
+/// How a row that is in the log came there.
+struct First {
+    delivery_id: DeliveryId,
+    erased: bool,
+}
+
 async fn first_deliveries(
     tx: &impl Connection,
     keys: &[Key],
-) -> Result<BTreeMap<Key, DeliveryId>, StoreError> {
+) -> Result<BTreeMap<Key, First>, StoreError> {
     let (Some(earliest), Some(latest)) = (keys.first(), keys.last()) else {
         return Ok(BTreeMap::new());
     };
@@ -223,7 +259,12 @@ async fn first_deliveries(
             let key: Uuid = sql::get(row, &FIRST_DELIVERY, 0)?;
             let at: Instant = sql::get(row, &FIRST_DELIVERY, 1)?;
             let delivery: Uuid = sql::get(row, &FIRST_DELIVERY, 2)?;
-            Ok(((at.0, key), DeliveryId(delivery)))
+            let gone: Option<&str> = sql::get(row, &FIRST_DELIVERY, 3)?;
+            let first = First {
+                delivery_id: DeliveryId(delivery),
+                erased: gone == Some(Gone::Erased.as_str()),
+            };
+            Ok(((at.0, key), first))
         })
         .collect()
 }

@@ -74,7 +74,7 @@ impl Contender {
         client: Option<Client>,
         led: bool,
     ) -> Result<(Client, Standing), StoreError> {
-        let failed = |source| StoreError::Query { step: STEP, source };
+        let failed = |source| StoreError::query(STEP, source);
         let client = match client {
             Some(client) if led => {
                 client.batch_execute("SELECT 1").await.map_err(failed)?;
@@ -107,7 +107,7 @@ impl Contender {
                 SILENCE.as_millis()
             ))
             .await
-            .map_err(|source| StoreError::Query { step: STEP, source })?;
+            .map_err(|source| StoreError::query(STEP, source))?;
         Ok(client)
     }
 }

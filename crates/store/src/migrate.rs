@@ -120,7 +120,7 @@ async fn wait_for_others(client: &Client) -> Result<(), StoreError> {
 }
 
 fn step<T>(step: &'static str, result: Result<T, tokio_postgres::Error>) -> Result<T, StoreError> {
-    result.map_err(|source| StoreError::Query { step, source })
+    result.map_err(|source| StoreError::query(step, source))
 }
 
 async fn applied(client: &Client) -> Result<BTreeMap<i32, (String, String)>, StoreError> {

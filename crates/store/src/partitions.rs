@@ -173,7 +173,7 @@ async fn create(client: &Client, table: Table, month: Month) -> Result<bool, Sto
             &[&table.name(), &month.first_day()],
         )
         .await
-        .map_err(|source| StoreError::Query { step: STEP, source })?;
+        .map_err(|source| StoreError::query(STEP, source))?;
     Ok(row.get(0))
 }
 

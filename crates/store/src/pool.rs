@@ -178,7 +178,7 @@ impl Guard {
                 if spoils_connection(&source) {
                     self.spoilt.store(true, Ordering::Relaxed);
                 }
-                Err(StoreError::Query { step, source })
+                Err(StoreError::query(step, source))
             }
             Err(_) => {
                 self.spoilt.store(true, Ordering::Relaxed);

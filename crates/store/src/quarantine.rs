@@ -1,14 +1,20 @@
 //! Where an item that cannot be processed rests, whole, with the reason, until it is released or discarded.
 
+mod gone;
+
+pub use gone::{WithBytes, erase, expire, with_bytes};
+
 use crate::columns::{column, no_nul};
 use crate::error::StoreError;
 use crate::json::printable;
 use crate::pool::{Connection, Transaction};
+use crate::raw::{Length, Raw};
 use crate::sql::{self, Sql};
 use crate::types::Instant;
 use schema::{DeliveryId, JobId, JobRef, MetricVersion, UtcMicros};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -21,7 +27,7 @@ pub use groups::{Group, groups};
 pub use settle::{Matching, discard_next, hold_again, matching, release_next};
 
 /// An item to hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct QuarantineRow<'a> {
     /// The organisation.
     pub tenant: &'a str,
@@ -43,8 +49,10 @@ pub struct QuarantineRow<'a> {
     pub value: Option<&'a str>,
     /// What it may hold.
     pub expected: Option<&'a str>,
-    /// The exact bytes.
+    /// The exact bytes, or these sealed.
     pub raw: &'a [u8],
+    /// The key they are sealed under, if they are.
+    pub raw_key: Option<&'a str>,
     /// When the delivery was received.
     pub received_at: UtcMicros,
     /// Ties it to the log lines.
@@ -53,8 +61,23 @@ pub struct QuarantineRow<'a> {
     pub job: Option<JobRef>,
 }
 
+/// Without the bytes and the value found, which may be personal.
+impl fmt::Debug for QuarantineRow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuarantineRow")
+            .field("subscription", &self.subscription)
+            .field("delivery_id", &self.delivery_id)
+            .field("item_index", &self.item_index)
+            .field("stage", &self.stage)
+            .field("field", &self.field)
+            .field("raw", &Length(self.raw.len()))
+            .field("raw_key", &self.raw_key)
+            .finish_non_exhaustive()
+    }
+}
+
 /// An item as it is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Held {
     /// Its number.
     pub id: i64,
@@ -78,8 +101,8 @@ pub struct Held {
     pub value: Option<String>,
     /// What it may hold.
     pub expected: Option<String>,
-    /// The exact bytes.
-    pub raw: Vec<u8>,
+    /// The exact bytes, as far as they are there.
+    pub raw: Raw,
     /// When the delivery was received.
     pub received_at: UtcMicros,
     /// Ties it to the log lines.
@@ -94,27 +117,51 @@ pub struct Held {
     pub settled_at: Option<UtcMicros>,
 }
 
+/// Without the bytes and the value found, which may be personal.
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("id", &self.id)
+            .field("subscription", &self.subscription)
+            .field("stage", &self.stage)
+            .field("reason", &self.reason)
+            .field("field", &self.field)
+            .field("raw", &self.raw)
+            .finish_non_exhaustive()
+    }
+}
+
 // One key has one content, so that the bytes stay as they are; what an update repeats must be readable (migration 10), and they
 // are not readable for everybody who holds items.
 static INSERT: Sql = Sql {
     step: "quarantine items",
     text: "INSERT INTO quarantine (tenant, subscription, delivery_id, item_index, stage, format, reason, field, value, expected, raw, \
-                                   received_at, correlation, job_id, job_version) \
+                                   received_at, correlation, job_id, job_version, raw_key) \
            SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], \
                                 $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[], $14::uuid[], \
-                                $15::integer[]) \
+                                $15::integer[], $16::text[]) \
            ON CONFLICT ON CONSTRAINT quarantine_item DO UPDATE \
            SET status = 'held', settled_at = NULL, reason = EXCLUDED.reason, field = EXCLUDED.field, value = EXCLUDED.value, \
                expected = EXCLUDED.expected, received_at = EXCLUDED.received_at, correlation = EXCLUDED.correlation, \
                job_id = EXCLUDED.job_id, job_version = EXCLUDED.job_version \
-           WHERE quarantine.status <> 'held'",
+           WHERE quarantine.status <> 'held' AND quarantine.raw_gone IS DISTINCT FROM 'erased'",
+};
+
+// What was settled, lost its bytes to the retention and is refused once more has to have them again. It reads no bytes, as above.
+static RESTORE: Sql = Sql {
+    step: "give quarantined items their bytes again",
+    text: "UPDATE quarantine q SET raw = u.raw, raw_key = u.raw_key, raw_gone = NULL \
+           FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::bytea[], $5::text[]) \
+                AS u (delivery_id, item_index, stage, raw, raw_key) \
+           WHERE q.delivery_id = u.delivery_id AND q.item_index = u.item_index AND q.stage = u.stage \
+             AND q.status = 'held' AND q.raw_gone = 'expired'",
 };
 
 /// The columns of an item, for [`read`].
 macro_rules! item {
     () => {
         "quarantine_id, tenant, subscription, delivery_id, item_index, stage, format, reason, field, value, expected, raw, \
-         received_at, correlation, job_id, job_version, status, created_at, settled_at"
+         received_at, correlation, job_id, job_version, raw_key, raw_gone, status, created_at, settled_at"
     };
 }
 pub(crate) use item;
@@ -151,6 +198,7 @@ static COUNT: Sql = Sql {
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
     &INSERT,
+    &RESTORE,
     &LIST,
     &FIND,
     &REFUSED,
@@ -160,9 +208,12 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &settle::RELEASE,
     &settle::DISCARD,
     &settle::HOLD_AGAIN,
+    &gone::WITH_BYTES,
+    &gone::ERASE,
+    &gone::EXPIRE,
 ];
 
-/// Holds the items, those included that were settled and are refused again. Returns how many were not held before.
+/// Holds the items, those included that were settled and are refused again, but for what was erased on request. Returns how many were not held before.
 pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<u64, StoreError> {
     if rows.is_empty() {
         return Ok(0);
@@ -184,7 +235,8 @@ pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<
     let formats: Vec<&str> = formats.iter().map(Cow::as_ref).collect();
     let correlations = column(&sorted, |row| printable(row.correlation));
     let correlations: Vec<&str> = correlations.iter().map(Cow::as_ref).collect();
-    sql::execute(
+    let raw_keys = column(&sorted, |row| row.raw_key);
+    let held = sql::execute(
         tx,
         &INSERT,
         &[
@@ -203,9 +255,23 @@ pub async fn insert(tx: &Transaction<'_>, rows: &[QuarantineRow<'_>]) -> Result<
             &correlations,
             &column(&sorted, |row| row.job.map(|job| job.id.0)),
             &column(&sorted, |row| row.job.map(|job| i32::from(job.version.0))),
+            &raw_keys,
         ],
     )
-    .await
+    .await?;
+    sql::execute(
+        tx,
+        &RESTORE,
+        &[
+            &column(&sorted, |row| row.delivery_id.0),
+            &column(&sorted, |row| row.item_index),
+            &column(&sorted, |row| row.stage),
+            &column(&sorted, |row| row.raw),
+            &raw_keys,
+        ],
+    )
+    .await?;
+    Ok(held)
 }
 
 /// What tells one refusal from another.
@@ -264,7 +330,7 @@ fn read(row: &Row, sql: &Sql) -> Result<Held, StoreError> {
         field: sql::get(row, sql, 8)?,
         value: sql::get(row, sql, 9)?,
         expected: sql::get(row, sql, 10)?,
-        raw: sql::get(row, sql, 11)?,
+        raw: Raw::read(row, sql, [11, 16, 17])?,
         received_at: sql::get::<Instant>(row, sql, 12)?.0,
         correlation: sql::get(row, sql, 13)?,
         // What was no u16 was not written by us.
@@ -274,8 +340,8 @@ fn read(row: &Row, sql: &Sql) -> Result<Held, StoreError> {
                 id: JobId(id),
                 version: MetricVersion(version),
             }),
-        status: Status::read(sql::get(row, sql, 16)?),
-        held_at: sql::get::<Instant>(row, sql, 17)?.0,
-        settled_at: sql::get::<Option<Instant>>(row, sql, 18)?.map(|at| at.0),
+        status: Status::read(sql::get(row, sql, 18)?),
+        held_at: sql::get::<Instant>(row, sql, 19)?.0,
+        settled_at: sql::get::<Option<Instant>>(row, sql, 20)?.map(|at| at.0),
     })
 }

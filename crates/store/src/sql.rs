@@ -122,8 +122,6 @@ pub(crate) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(
     sql: &Sql,
     column: usize,
 ) -> Result<T, StoreError> {
-    row.try_get(column).map_err(|source| StoreError::Query {
-        step: sql.step,
-        source,
-    })
+    row.try_get(column)
+        .map_err(|source| StoreError::query(sql.step, source))
 }

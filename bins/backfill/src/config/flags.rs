@@ -5,7 +5,7 @@ use adapter::{Mapping, Mappings};
 use clap::{Parser, Subcommand, ValueEnum};
 use runtime::Problems;
 use runtime::args::{
-    AmqpArgs, AttributeArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings,
+    AmqpArgs, AttributeArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings, RawKeyArgs,
 };
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::path::PathBuf;
@@ -152,6 +152,9 @@ pub struct ReplayArgs {
     // Behind the others, whose flags would else stand under its heading.
     #[command(flatten)]
     customers: CustomerArgs,
+
+    #[command(flatten)]
+    raw_keys: RawKeyArgs,
 }
 
 /// Flags of `import`.
@@ -291,6 +294,8 @@ pub struct CheckArgs {
     #[command(flatten)]
     customers: CustomerArgs,
     #[command(flatten)]
+    raw_keys: RawKeyArgs,
+    #[command(flatten)]
     postgres: PostgresArgs,
     #[command(flatten)]
     amqp: AmqpArgs,
@@ -395,12 +400,14 @@ impl ReplayArgs {
             ));
         }
         let customer_secret = self.customers.resolve(&mut problems);
+        let raw_keys = self.raw_keys.resolve(&mut problems);
         problems.into_result()?;
         let task = task.ok_or_else(|| anyhow::anyhow!("nothing to replay"))?;
         Ok(ReplayConfig {
             common,
             task,
             customer_secret,
+            raw_keys,
             page_events: self.page_events,
         })
     }
@@ -503,6 +510,7 @@ impl CheckArgs {
         self.amqp.resolve(&mut problems);
         self.ops.resolve(&mut problems);
         self.customers.resolve(&mut problems);
+        self.raw_keys.resolve(&mut problems);
         read_mappings(&self.mappings, &mut problems);
         problems.into_result()
     }

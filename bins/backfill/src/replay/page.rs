@@ -1,7 +1,9 @@
 //! A page of the log, mapped again: pure.
 
+use super::bytes::{SealedError, WithoutBytes, opened};
 use adapter::{Mappings, Outcome, Stated};
 use runtime::Secret;
+use runtime::seal::SealKeys;
 use schema::{
     AgentEvent, BodyFormat, CorrelationId, ENVELOPE_VERSION, Event, EventsMessage, FactKey, JobRef,
     MessageId, PART_ID_BYTES_MAX, TenantId,
@@ -22,6 +24,8 @@ pub struct Page {
     pub ignored: u64,
     /// Events that cannot be mapped any more, each with what is wrong. They stay in the log.
     pub unmapped: Vec<String>,
+    /// Events whose bytes are no more there.
+    pub without_bytes: WithoutBytes,
 }
 
 impl Page {
@@ -42,13 +46,15 @@ impl Page {
 
 /// Maps rows of the log again. The same rows give the same messages, ids included.
 ///
-/// `customers`: the secret that customers' identities are hashed under; without it no fact has a customer's key.
+/// `customers`: the secret that customers' identities are hashed under; without it no fact has a customer's key. `keys`: what the rows' bytes
+/// may be sealed under.
 pub fn page(
     rows: &[StoredEvent],
     mappings: &Mappings,
     customers: Option<&Secret>,
+    keys: Option<&SealKeys>,
     job: JobRef,
-) -> Result<Page, FormatError> {
+) -> Result<Page, PageError> {
     let mut page = Page::default();
     let mut format: Option<(&str, BodyFormat)> = None;
     for row in rows {
@@ -64,7 +70,14 @@ pub fn page(
             }
         };
         let (_, parsed) = format.insert(known);
-        match adapter::map(parsed, &row.raw, mappings) {
+        let raw = match opened(row, keys)? {
+            Ok(raw) => raw,
+            Err(gone) => {
+                page.without_bytes.add(gone);
+                continue;
+            }
+        };
+        match adapter::map(parsed, &raw, mappings) {
             Ok(Outcome::Ignored { .. }) => page.ignored += 1,
             Err(error) => page
                 .unmapped
@@ -134,6 +147,17 @@ fn message(first: &StoredEvent, key: &FactKey, job: JobRef) -> EventsMessage {
     }
 }
 
+/// A page cannot be mapped as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// A row's format is unknown.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A row's bytes are sealed under a key that is not at hand.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+}
+
 /// A row of the log has a format that this release does not know.
 #[derive(Debug, thiserror::Error)]
 #[error("the log holds events of format {format}, which this release does not know")]
@@ -145,7 +169,9 @@ pub struct FormatError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use runtime::seal::generated;
     use schema::{DeliveryId, JobId, MetricVersion, UtcMicros};
+    use store::raw::{Gone, Raw};
     use uuid::Uuid;
 
     fn row(number: u128, raw: &str) -> StoredEvent {
@@ -159,7 +185,7 @@ mod tests {
             format: "\"genesys_webhook\"".to_owned(),
             delivery_id: DeliveryId(Uuid::nil()),
             received_at: UtcMicros(0),
-            raw: raw.as_bytes().to_vec(),
+            raw: Raw::Plain(raw.as_bytes().to_vec()),
         }
     }
 
@@ -182,7 +208,7 @@ mod tests {
     #[test]
     fn facts_go_out_in_bounded_messages_tagged_with_the_job() {
         let rows: Vec<StoredEvent> = (0..1201).map(event).collect();
-        let page = page(&rows, &Mappings::none(), None, job()).unwrap();
+        let page = page(&rows, &Mappings::none(), None, None, job()).unwrap();
         assert_eq!(page.facts, 1201);
         let sizes: Vec<usize> = page
             .messages
@@ -212,7 +238,7 @@ mod tests {
         let rows: Vec<StoredEvent> = (0..600)
             .map(|n| if n % 2 == 0 { event(n) } else { state(n) })
             .collect();
-        let page = page(&rows, &Mappings::none(), None, job()).unwrap();
+        let page = page(&rows, &Mappings::none(), None, None, job()).unwrap();
         assert_eq!(page.facts, 600);
         let sizes: Vec<(usize, usize)> = page
             .messages
@@ -228,8 +254,11 @@ mod tests {
     #[test]
     fn the_same_rows_give_the_same_messages() {
         let rows: Vec<StoredEvent> = (0..700).map(event).collect();
-        let once = page(&rows, &Mappings::none(), None, job()).unwrap();
-        assert_eq!(once, page(&rows, &Mappings::none(), None, job()).unwrap());
+        let once = page(&rows, &Mappings::none(), None, None, job()).unwrap();
+        assert_eq!(
+            once,
+            page(&rows, &Mappings::none(), None, None, job()).unwrap()
+        );
         assert_ne!(once.messages[0].id, once.messages[1].id);
     }
 
@@ -241,7 +270,7 @@ mod tests {
             row(3, "{\"topicName\":\"channel.metadata\",\"eventBody\":{}}"),
             event(4),
         ];
-        let page = page(&rows, &Mappings::none(), None, job()).unwrap();
+        let page = page(&rows, &Mappings::none(), None, None, job()).unwrap();
         assert_eq!((page.facts, page.ignored), (2, 1));
         assert_eq!(
             page.unmapped,
@@ -253,7 +282,10 @@ mod tests {
     fn an_id_that_no_key_of_the_store_takes_is_not_sent() {
         let called = |agent: &str| {
             let mut row = event(2);
-            row.raw = String::from_utf8(row.raw)
+            let Raw::Plain(raw) = row.raw else {
+                panic!("sealed")
+            };
+            let raw = String::from_utf8(raw)
                 .unwrap()
                 .replace(
                     "\"state\"",
@@ -262,10 +294,11 @@ mod tests {
                     ),
                 )
                 .into_bytes();
+            row.raw = Raw::Plain(raw);
             row
         };
         let rows = [event(1), called(&"a".repeat(501)), called(&"a".repeat(500))];
-        let page = page(&rows, &Mappings::none(), None, job()).unwrap();
+        let page = page(&rows, &Mappings::none(), None, None, job()).unwrap();
         assert_eq!(page.facts, 2);
         assert_eq!(
             page.unmapped,
@@ -280,8 +313,51 @@ mod tests {
             r#"{"conversationId":"c","conversationStart":"2026-01-01T00:00:00Z","participants":[{"purpose":"acd","sessions":[{"sessionId":"s"}]}]}"#,
         );
         details.format = "\"genesys_details\"".to_owned();
-        let page = page(&[event(9), details], &Mappings::none(), None, job()).unwrap();
+        let page = page(&[event(9), details], &Mappings::none(), None, None, job()).unwrap();
         assert_eq!(page.facts, 3);
+    }
+
+    #[test]
+    fn bytes_that_are_gone_are_counted_and_those_that_are_sealed_are_opened() {
+        let file = generated("k").unwrap();
+        let keys = SealKeys::parse("f", file.expose()).unwrap();
+        let mut sealed = event(1);
+        let Raw::Plain(bytes) = &sealed.raw else {
+            panic!("sealed")
+        };
+        let place = runtime::seal::RawPlace {
+            tenant: "acme",
+            subscription: "hook",
+            delivery: [0; 16],
+        };
+        let bytes = keys.sealer().unwrap().seal(&place, bytes).unwrap();
+        sealed.raw = Raw::Sealed {
+            key: "k".to_owned(),
+            bytes,
+        };
+        let gone = |number, why| StoredEvent {
+            raw: Raw::Gone(why),
+            ..event(number)
+        };
+        let rows = [
+            sealed,
+            gone(2, Gone::Expired),
+            gone(3, Gone::Erased),
+            gone(4, Gone::Erased),
+            event(5),
+        ];
+        let none = Mappings::none();
+        let found = page(&rows, &none, None, Some(&keys), job()).unwrap();
+        assert_eq!((found.facts, found.unmapped.len()), (2, 0));
+        let (expired, erased) = (1, 2);
+        assert_eq!(found.without_bytes, WithoutBytes { expired, erased });
+        // The key is named, and so is what to do.
+        let error = page(&rows, &none, None, None, job()).unwrap_err();
+        let text = runtime::chain(&error);
+        assert!(
+            text.contains("event e1") && text.contains("the key k"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -289,7 +365,7 @@ mod tests {
         let mut strange = event(1);
         strange.format = "\"morse\"".to_owned();
         assert!(
-            page(&[strange], &Mappings::none(), None, job())
+            page(&[strange], &Mappings::none(), None, None, job())
                 .unwrap_err()
                 .to_string()
                 .contains("morse")

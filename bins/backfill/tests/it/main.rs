@@ -4,5 +4,6 @@
 
 mod agents;
 mod jobs;
+mod sealed;
 mod waiting;
 mod world;

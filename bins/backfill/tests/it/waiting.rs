@@ -100,6 +100,7 @@ impl World {
                 received_at: mapped.at,
                 digest: mapped.digest,
                 raw: raw.as_bytes(),
+                raw_key: None,
             })
             .collect();
         let mut client = store.client().await.unwrap();

@@ -151,6 +151,7 @@ impl World {
                 received_at: *at,
                 digest: *digest,
                 raw: raw.as_bytes(),
+                raw_key: None,
             })
             .collect();
         let mut client = store.client().await.unwrap();

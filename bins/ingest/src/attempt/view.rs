@@ -38,6 +38,7 @@ impl<'a> View<'a> {
             items,
             refused,
             ignored,
+            raw_key: _, // nothing is stored
         } = plan(&source.messages, &source.mappings, &is_plausible);
         let mapped = items.into_iter().map(|item| Line {
             index: item.index,

@@ -3,7 +3,7 @@
 use crate::clock::now;
 use clap::{Subcommand, ValueEnum};
 use runtime::Problems;
-use runtime::args::{AmqpArgs, OpsArgs, PostgresArgs};
+use runtime::args::{AmqpArgs, OpsArgs, PostgresArgs, RawKeyArgs};
 use schema::{DeliveryId, UtcMicros};
 use store::quarantine::{Filter, Status};
 use uuid::Uuid;
@@ -69,6 +69,8 @@ pub(super) struct ShowArgs {
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
+    pub(super) raw_keys: RawKeyArgs,
+    #[command(flatten)]
     pub(super) postgres: PostgresArgs,
     #[command(flatten)]
     pub(super) ops: OpsArgs,
@@ -79,6 +81,8 @@ pub(super) struct ShowArgs {
 pub(super) struct ReleaseArgs {
     #[command(flatten)]
     pub(super) meant: MeantArgs,
+    #[command(flatten)]
+    pub(super) raw_keys: RawKeyArgs,
     #[command(flatten)]
     pub(super) postgres: PostgresArgs,
     #[command(flatten)]

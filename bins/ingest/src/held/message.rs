@@ -2,9 +2,11 @@
 
 use crate::clock::now;
 use crate::normalise::message::Stage;
+use crate::raw_bytes::opened;
 use anyhow::Context as _;
 use broker::{Outgoing, Queue};
 use bytes::Bytes;
+use runtime::seal::SealKeys;
 use schema::{BodyFormat, DeliveryId, ENVELOPE_VERSION, MessageId, RawDelivery, RawMessage};
 use store::quarantine::Held;
 use uuid::Uuid;
@@ -13,8 +15,16 @@ use uuid::Uuid;
 const COMPUTE: &str = "compute";
 
 /// The message for an item. What was an item of a delivery is a delivery of its own from now on.
-pub(super) fn message(item: Held) -> anyhow::Result<Outgoing> {
-    let body = Bytes::from(item.raw);
+///
+/// `keys` are needed where its bytes are sealed.
+pub(super) fn message(item: Held, keys: Option<&SealKeys>) -> anyhow::Result<Outgoing> {
+    let body = Bytes::from(opened(
+        item.raw,
+        keys,
+        &item.tenant,
+        &item.subscription,
+        item.delivery_id,
+    )?);
     let correlation = item.correlation;
     let whole = |queue, body, correlation| Outgoing {
         queue,

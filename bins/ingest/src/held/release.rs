@@ -7,6 +7,7 @@ use crate::config::broker_config;
 use broker::{Broker, Class, Publisher};
 use runtime::args::AmqpSettings;
 use runtime::chain;
+use runtime::seal::SealKeys;
 use store::quarantine::{self, Held};
 use store::{Store, Transaction};
 
@@ -20,6 +21,7 @@ pub(super) async fn run(
     store: &Store,
     amqp: &AmqpSettings,
     meant: &MeantArgs,
+    keys: Option<&SealKeys>,
 ) -> anyhow::Result<()> {
     let Some(mut task) = begin(store, meant, VERB).await? else {
         return Ok(());
@@ -34,7 +36,7 @@ pub(super) async fn run(
         let items = quarantine::release_next(&tx, &task.filter, ITEMS_MAX, BYTES_MAX).await?;
         let Some(last) = items.last() else { break };
         task.filter.after = last.id;
-        let batch = publish(&tx, &publisher, items).await?;
+        let batch = publish(&tx, &publisher, items, keys).await?;
         tx.commit().await?;
         done += batch.released;
         kept.extend(batch.kept);
@@ -60,6 +62,7 @@ async fn publish(
     tx: &Transaction<'_>,
     publisher: &Publisher,
     items: Vec<Held>,
+    keys: Option<&SealKeys>,
 ) -> anyhow::Result<Batch> {
     let mut batch = Batch {
         released: 0,
@@ -69,7 +72,7 @@ async fn publish(
     let (mut numbers, mut outgoing) = (Vec::new(), Vec::new());
     for item in items {
         let number = item.id;
-        match message(item) {
+        match message(item, keys) {
             Ok(message) => {
                 numbers.push(number);
                 outgoing.push(message);

@@ -1,22 +1,40 @@
 //! `show`: one item whole.
 
 use super::args::ShowArgs;
+use crate::raw_bytes::opened;
 use anyhow::bail;
+use runtime::seal::SealKeys;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use store::Store;
 use store::quarantine::{self, Held};
 
-pub(super) async fn run(store: &Store, args: &ShowArgs) -> anyhow::Result<()> {
+pub(super) async fn run(
+    store: &Store,
+    args: &ShowArgs,
+    keys: Option<&SealKeys>,
+) -> anyhow::Result<()> {
     let number = args.number;
     let client = store.client().await?;
     let Some(item) = quarantine::find(&client, number).await? else {
         bail!("no item has the number {number}");
     };
+    // What else there is to say of it is said in any case.
+    let raw = opened(
+        item.raw.clone(),
+        keys,
+        &item.tenant,
+        &item.subscription,
+        item.delivery_id,
+    );
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&json(&item, true))?)?;
-        return Ok(());
+        let mut shown = json(&item);
+        if let Ok(bytes) = &raw {
+            with_bytes(&mut shown, bytes);
+        }
+        writeln!(out, "{}", serde_json::to_string_pretty(&shown)?)?;
+        return raw.map(drop);
     }
     let settled = item.settled_at.map(|at| format!("at {at}"));
     for (name, value) in [
@@ -47,23 +65,28 @@ pub(super) async fn run(store: &Store, args: &ShowArgs) -> anyhow::Result<()> {
     ] {
         writeln!(out, "{}", format!("{name:<13}{value}").trim_end())?;
     }
-    match std::str::from_utf8(&item.raw) {
+    let raw = raw?;
+    match std::str::from_utf8(&raw) {
         Ok(text) => writeln!(out, "\n{text}")?,
-        Err(_) => writeln!(
-            out,
-            "\n(not text, in hexadecimal) {}",
-            hex::encode(&item.raw)
-        )?,
+        Err(_) => writeln!(out, "\n(not text, in hexadecimal) {}", hex::encode(&raw))?,
     }
     Ok(())
 }
 
-/// An item as it is printed for other programs; the bytes themselves only where they are wanted.
-pub(super) fn json(item: &Held, whole: bool) -> Value {
+/// Adds the bytes themselves.
+fn with_bytes(shown: &mut Value, raw: &[u8]) {
+    match std::str::from_utf8(raw) {
+        Ok(text) => shown["text"] = Value::from(text),
+        Err(_) => shown["hex"] = Value::from(hex::encode(raw)),
+    }
+}
+
+/// An item as it is printed for other programs, without its bytes.
+pub(super) fn json(item: &Held) -> Value {
     let job = item
         .job
         .map(|job| json!({ "id": job.id.to_string(), "version": job.version.0 }));
-    let mut shown = json!({
+    json!({
         "number": item.id,
         "status": item.status.as_str(),
         "tenant": item.tenant,
@@ -81,13 +104,6 @@ pub(super) fn json(item: &Held, whole: bool) -> Value {
         "settled_at": item.settled_at.map(|at| at.to_string()),
         "correlation": item.correlation,
         "job": job,
-        "bytes": item.raw.len(),
-    });
-    if whole {
-        match std::str::from_utf8(&item.raw) {
-            Ok(text) => shown["text"] = Value::from(text),
-            Err(_) => shown["hex"] = Value::from(hex::encode(&item.raw)),
-        }
-    }
-    shown
+        "bytes": item.raw.stored_bytes(),
+    })
 }

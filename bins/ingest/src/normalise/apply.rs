@@ -22,6 +22,8 @@ pub struct Applied {
     pub publish: Vec<bool>,
     /// For each item of the plan that the log was asked about and has now, the delivery that brought it there.
     pub logged: Vec<Option<DeliveryId>>,
+    /// The items, by their place in the plan, whose bytes the log has erased on request.
+    pub erased: Vec<usize>,
     /// Counted for the first time in this batch.
     pub tally: Tally,
     /// Quarantined for the first time in this batch, by stage.
@@ -127,6 +129,7 @@ fn log_row<'p>(plan: &'p Plan<'_>, item: &'p Item<'_>, subject: &'p str) -> Opti
         received_at: origin.delivery.received_at,
         digest: item.mapped.digest,
         raw: &item.raw,
+        raw_key: plan.raw_key.as_deref(),
     })
 }
 
@@ -216,7 +219,14 @@ fn settle<'p, 'a>(
                 new.insert(key);
                 tell()
             }
-            Fate::Appended(Appended::Duplicate { delivery_id }) => {
+            Fate::Appended(Appended::Duplicate {
+                delivery_id,
+                erased,
+            }) => {
+                if *erased {
+                    // Its place among the fates is its place in the plan.
+                    applied.erased.push(applied.publish.len());
+                }
                 // Committed by this very delivery, maybe before a crash: nobody knows whether it was published. The row says so, and
                 // for as long as it is kept; the claim of the message is forgotten some day.
                 let own = plan.delivery_of(item) == Some(*delivery_id);
@@ -236,7 +246,7 @@ fn settle<'p, 'a>(
         applied.publish.push(publish);
         applied.logged.push(match fate {
             Fate::Appended(Appended::New) => plan.delivery_of(item),
-            Fate::Appended(Appended::Duplicate { delivery_id }) => Some(*delivery_id),
+            Fate::Appended(Appended::Duplicate { delivery_id, .. }) => Some(*delivery_id),
             Fate::Copy | Fate::Refused(_) => None,
         });
     }
@@ -289,6 +299,7 @@ fn quarantine_rows<'p>(plan: &'p Plan<'_>, refused: &[&'p Refused<'_>]) -> Vec<Q
                 value: part(|field| &field.1),
                 expected: part(|field| &field.2),
                 raw: &bad.raw,
+                raw_key: plan.raw_key.as_deref(),
                 received_at: origin.delivery.received_at,
                 correlation: origin.delivery.correlation.as_str(),
                 job: origin.delivery.job,

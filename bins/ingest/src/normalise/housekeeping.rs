@@ -1,5 +1,6 @@
-//! Hourly: months of partitions ahead, and forgetting messages that the broker can no longer redeliver.
+//! Hourly: months of partitions ahead, forgetting messages that the broker can no longer redeliver, and letting raw bytes expire.
 
+use super::retention::{self, Expired};
 use crate::clock::now;
 use runtime::chain;
 use schema::UtcMicros;
@@ -19,11 +20,19 @@ const REMEMBER: Duration = Duration::from_secs(7 * 86_400);
 pub async fn run(
     store: Store,
     partitions: Partitions,
+    raw_retention: Option<Duration>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut settled = false;
     loop {
-        let pause = match keep_house(&store, &partitions, settled).await {
+        let round = async {
+            let ready = keep_house(&store, &partitions, settled).await?;
+            if let Some(retention) = raw_retention.filter(|_| ready) {
+                tell(retention::expire(&store, retention, &stop).await?);
+            }
+            Ok::<_, StoreError>(ready)
+        };
+        let pause = match round.await {
             Ok(ready) => {
                 settled |= ready;
                 EVERY
@@ -37,6 +46,16 @@ pub async fn run(
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+fn tell(expired: Expired) {
+    if expired != Expired::default() {
+        tracing::info!(
+            events = expired.events,
+            quarantined = expired.quarantined,
+            "raw bytes expired"
+        );
     }
 }
 

@@ -9,6 +9,7 @@ use schema::{
     UtcMicros,
 };
 use std::borrow::Cow;
+use std::fmt;
 use uuid::Uuid;
 
 /// 2000-01-01T00:00:00Z: nothing older is plausible, and no partition would take it.
@@ -48,13 +49,12 @@ pub struct Origin<'a> {
 }
 
 /// An item to be logged.
-#[derive(Debug)]
 pub struct Item<'a> {
     /// The index of its delivery in [`Plan::origins`].
     pub origin: usize,
     /// Its position in the delivery.
     pub index: i32,
-    /// Its exact bytes.
+    /// Its exact bytes, or these sealed, see [`Plan::raw_key`].
     pub raw: Cow<'a, [u8]>,
     /// What it states.
     pub mapped: Mapped,
@@ -62,14 +62,26 @@ pub struct Item<'a> {
     pub key: Uuid,
 }
 
+/// Without the bytes, which are personal data.
+impl fmt::Debug for Item<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Item")
+            .field("origin", &self.origin)
+            .field("index", &self.index)
+            .field("key", &self.key)
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// An item to be quarantined.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refused<'a> {
     /// The index of its delivery in [`Plan::origins`].
     pub origin: usize,
     /// Its position in the delivery; -1 for the body as a whole.
     pub index: i32,
-    /// Its exact bytes.
+    /// Its exact bytes, or these sealed, see [`Plan::raw_key`].
     pub raw: Cow<'a, [u8]>,
     /// Where it failed.
     pub stage: Stage,
@@ -90,6 +102,19 @@ pub struct Ignored {
     pub kind: String,
 }
 
+/// Without the bytes and the value found, which may be personal.
+impl fmt::Debug for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("origin", &self.origin)
+            .field("index", &self.index)
+            .field("stage", &self.stage)
+            .field("reason", &self.reason)
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// What is to become of a batch.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
@@ -101,6 +126,8 @@ pub struct Plan<'a> {
     pub refused: Vec<Refused<'a>>,
     /// What is only counted.
     pub ignored: Vec<Ignored>,
+    /// The key that all raw bytes in it are sealed under, once they are.
+    pub raw_key: Option<String>,
 }
 
 /// Splits and maps a batch. `storable` says whether the store keeps events of an instant at all.
@@ -328,9 +355,9 @@ fn check_instants(
 }
 
 fn implausible(field: &str, at: UtcMicros, days: i64) -> ItemError {
-    ItemError::new(
+    ItemError::described(
         field,
-        &format!("{} ms since 1970", at.millis()),
+        format!("{} ms since 1970", at.millis()),
         format!("an instant from the year 2000 to {days} days after reception"),
     )
 }
@@ -367,9 +394,9 @@ fn check_texts(mapped: &Mapped) -> Result<(), ItemError> {
         .chain([of_agent])
         .find(|bytes| *bytes > FACT_BYTES_MAX)
     {
-        Some(bytes) => Err(ItemError::new(
+        Some(bytes) => Err(ItemError::described(
             "(item)",
-            &format!("{bytes} bytes of text in one statement"),
+            format!("{bytes} bytes of text in one statement"),
             format!("at most {FACT_BYTES_MAX}"),
         )),
         None => Ok(()),

@@ -112,6 +112,8 @@ pub async fn hold(
             value: None,
             expected: None,
             raw: &message.body,
+            // Facts are no personal data.
+            raw_key: None,
             received_at,
             correlation: &message.correlation,
             job: None,

@@ -16,6 +16,7 @@ use adapter::Mappings;
 use anyhow::Context as _;
 use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Publisher, Queue};
 use runtime::metrics::{Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle};
+use runtime::seal::{SealError, SealKeys};
 use runtime::{Backoff, Health, Metrics, Secret, chain};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct Shared {
     pub customer_secret: Option<Secret>,
     /// What is known to be in the log.
     pub recent: Arc<Recent>,
+    /// What raw bytes are sealed under, if they are.
+    pub raw_keys: Option<SealKeys>,
     /// Limits.
     pub limits: Limits,
     /// Readiness.
@@ -254,14 +257,19 @@ impl Worker {
         acquit(&self.shared.store, &mut messages)
             .await
             .map_err(|error| Trouble::store(error, "cannot look up messages that came back"))?;
-        let (plan, looked) = tokio::task::block_in_place(|| {
+        let (mut plan, looked) = tokio::task::block_in_place(|| {
             let mut plan = plan(&messages, &self.shared.mappings, &is_plausible);
             if let Some(secret) = &self.shared.customer_secret {
                 plan.key_customers(secret);
             }
             let looked = self.shared.recent.look(&plan);
-            (plan, looked)
-        });
+            if let Some(keys) = &self.shared.raw_keys {
+                plan.seal(keys, &looked.known)?;
+            }
+            Ok::<_, SealError>((plan, looked))
+        })
+        .context("cannot seal raw bytes")
+        .map_err(Trouble::Fatal)?;
         let applied = self.store(&messages, &plan, &looked.known).await?;
         self.count(&applied, &looked.known);
         if self.queues.contains(&Queue::Raw) {
@@ -272,6 +280,7 @@ impl Worker {
             .first()
             .map(|origin| origin.delivery.correlation.clone());
         self.tell_quarantined(&plan, &applied);
+        plan.forget_customers(&applied.erased);
         let outgoing = facts::messages(plan, &applied.publish)
             .context("cannot encode facts")
             .map_err(Trouble::Fatal)?;

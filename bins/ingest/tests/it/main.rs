@@ -11,6 +11,7 @@ mod normalising;
 mod operating;
 mod pipe;
 mod platform_api;
+mod privacy;
 mod quarantine;
 mod receiving;
 mod subscription;

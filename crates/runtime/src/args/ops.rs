@@ -23,7 +23,8 @@ pub struct OpsArgs {
     )]
     pub log_format: LogFormat,
 
-    /// error, warn, info, debug or trace; or directives such as info,compute=debug
+    /// error, warn, info, debug or trace; or directives such as info,compute=debug (libraries are quiet unless named, and then some print
+    /// whole messages with all that is personal in them)
     #[arg(
         long,
         env = "KPILINE_LOG_LEVEL",

@@ -109,6 +109,7 @@ impl Bench {
                     received_at: UtcMicros(MAY),
                     digest: [7; 16],
                     raw: RAW.as_bytes(),
+                    raw_key: None,
                 })
                 .collect();
             let tx = client.transaction().await?;

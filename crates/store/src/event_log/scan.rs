@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::pool::Connection;
+use crate::raw::Raw;
 use crate::sql::{self, Sql};
 use crate::types::Instant;
 use schema::{DeliveryId, UtcMicros};
@@ -28,13 +29,14 @@ pub struct StoredEvent {
     pub delivery_id: DeliveryId,
     /// When that delivery was received.
     pub received_at: UtcMicros,
-    /// The exact bytes.
-    pub raw: Vec<u8>,
+    /// The exact bytes, as far as they are there.
+    pub raw: Raw,
 }
 
 pub(super) static SCAN: Sql = Sql {
     step: "read event_log",
-    text: "SELECT log_key, occurred_at, tenant, subscription, event_id, interaction_id, format, delivery_id, received_at, raw \
+    text: "SELECT log_key, occurred_at, tenant, subscription, event_id, interaction_id, format, delivery_id, received_at, raw, raw_key, \
+                  raw_gone \
            FROM event_log \
            WHERE occurred_at >= $1 AND occurred_at < $2 AND (occurred_at, log_key) > ($3, $4) \
              AND ($5::text IS NULL OR tenant = $5) \
@@ -83,7 +85,7 @@ pub async fn scan(
                 format: sql::get(row, &SCAN, 6)?,
                 delivery_id: DeliveryId(sql::get(row, &SCAN, 7)?),
                 received_at: sql::get::<Instant>(row, &SCAN, 8)?.0,
-                raw: sql::get(row, &SCAN, 9)?,
+                raw: Raw::read(row, &SCAN, [9, 10, 11])?,
             })
         })
         .collect()

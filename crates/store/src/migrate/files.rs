@@ -66,6 +66,7 @@ files! {
     25 "agent_zones" "0025",
     26 "redeliveries" "0026",
     27 "subscriptions" "0027",
+    28 "personal_data" "0028",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -31,7 +31,7 @@ pub(super) static MATCHING: Sql = Sql {
 macro_rules! next {
     () => {
         concat!(
-            "WITH picked AS MATERIALIZED (SELECT quarantine_id, octet_length(raw) AS bytes FROM quarantine WHERE status = 'held' AND ",
+            "WITH picked AS MATERIALIZED (SELECT quarantine_id, coalesce(octet_length(raw), 0) AS bytes FROM quarantine WHERE status = 'held' AND ",
             matches!(),
             " ORDER BY quarantine_id LIMIT $14 FOR UPDATE SKIP LOCKED), \
              next AS (SELECT quarantine_id FROM (SELECT quarantine_id, row_number() OVER sorted AS place, sum(bytes) OVER sorted AS total \

@@ -4,6 +4,7 @@ use crate::rows::{JUNE, MAY, db, log_row, number, until_someone_waits};
 use schema::{DeliveryId, UtcMicros};
 use std::sync::Arc;
 use store::event_log::{self, Appended, LogRow};
+use store::raw::Raw;
 use store::{Class, StoreError};
 use tokio::sync::Barrier;
 use uuid::Uuid;
@@ -54,14 +55,17 @@ async fn each_row_is_told_who_brought_it_first() {
         committed!(store, |tx| event_log::append(&tx, &second)),
         [
             Appended::Duplicate {
-                delivery_id: delivery(2)
+                delivery_id: delivery(2),
+                erased: false,
             },
             Appended::New,
             Appended::Duplicate {
-                delivery_id: delivery(1)
+                delivery_id: delivery(1),
+                erased: false,
             },
             Appended::Duplicate {
-                delivery_id: delivery(9)
+                delivery_id: delivery(9),
+                erased: false,
             },
             Appended::New,
         ]
@@ -95,7 +99,8 @@ async fn a_copy_that_arrives_together_with_the_original_is_told_the_truth() {
     assert_eq!(
         second.await.unwrap(),
         [Appended::Duplicate {
-            delivery_id: delivery(1)
+            delivery_id: delivery(1),
+            erased: false,
         }]
     );
 }
@@ -183,7 +188,8 @@ async fn raw_bytes_come_back_as_they_came_page_by_page() {
         after = Some((last.occurred_at, last.log_key));
         assert!(
             page.iter()
-                .all(|event| event.raw == raw && event.delivery_id == delivery(1))
+                .all(|event| event.raw == Raw::Plain(raw.to_vec())
+                    && event.delivery_id == delivery(1))
         );
         keys.extend(page.iter().map(|event| event.log_key.as_u128()));
     }

@@ -18,6 +18,7 @@ mod metrics;
 mod migrations;
 mod months;
 mod pool;
+mod privacy;
 mod quarantine;
 mod subscriptions;
 mod sweep;

@@ -179,7 +179,7 @@ async fn numbers_that_are_none_are_refused_before_and_by_the_table() {
             .unwrap_err();
         let error = StoreError::Query {
             step: "test",
-            source: error,
+            source: error.into(),
         };
         assert_eq!(
             (error.sqlstate(), error.class()),

@@ -182,13 +182,18 @@ async fn roles_that_exist_get_their_rights() {
 }
 
 #[tokio::test]
-async fn raw_bytes_in_quarantine_are_read_by_ingest_alone() {
+async fn raw_bytes_in_quarantine_are_read_by_ingest_and_who_erases_alone() {
     let db = TestDb::new().await;
     let client = db.client().await;
-    let grants = FILES.iter().find(|file| file.name == "roles").unwrap().text;
-    let names = ["ingest", "compute", "backfill", "deliver", "read"];
+    let text = |name| FILES.iter().find(|file| file.name == name).unwrap().text;
+    let later = text("personal_data");
+    let names = ["ingest", "compute", "backfill", "deliver", "read", "erase"];
     let of_test = |name: &str| format!("kpiline_test_{name}_{}", std::process::id());
-    let mut sql = grants.to_owned();
+    let mut sql = format!(
+        "{}\n{}",
+        text("roles"),
+        &later[later.find("DO $$").unwrap()..]
+    );
     for name in names {
         let role = of_test(name);
         sql = sql.replace(&format!("kpiline_{name}"), &role);
@@ -210,6 +215,18 @@ async fn raw_bytes_in_quarantine_are_read_by_ingest_alone() {
             .unwrap()
             .get(0);
         readers.extend(may.then_some(name));
+    }
+    let mut rights = Vec::new();
+    for name in names {
+        let row = client
+            .query_one(
+                "SELECT has_column_privilege($1, 'event_log', 'raw', 'SELECT'), has_column_privilege($1, 'event_log', 'raw', 'UPDATE'), \
+                        has_column_privilege($1, 'event_log', 'event_id', 'UPDATE'), has_table_privilege($1, 'event_log', 'DELETE')",
+                &[&of_test(name)],
+            )
+            .await
+            .unwrap();
+        rights.push((name, [0, 1, 2, 3].map(|at| row.get::<_, bool>(at))));
     }
     // Of no rows: the rights are looked at all the same.
     let insert = store::statements::all()
@@ -240,8 +257,20 @@ async fn raw_bytes_in_quarantine_are_read_by_ingest_alone() {
             .await
             .unwrap();
     }
-    assert_eq!(readers, ["ingest"]);
+    assert_eq!(readers, ["ingest", "erase"]);
     assert_eq!(holders, ["ingest", "compute"]);
+    let (yes, no) = (true, false);
+    assert_eq!(
+        rights,
+        [
+            ("ingest", [yes, yes, no, no]),
+            ("compute", [no, no, no, no]),
+            ("backfill", [yes, no, no, no]),
+            ("deliver", [no, no, no, no]),
+            ("read", [no, no, no, no]),
+            ("erase", [no, yes, no, no]),
+        ]
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use crate::rows::{MAY, db};
 use schema::{DeliveryId, UtcMicros};
 use store::Store;
 use store::quarantine::{self, Filter, Held, QuarantineRow, Status};
+use store::raw::Raw;
 use uuid::Uuid;
 
 fn held(index: i32) -> QuarantineRow<'static> {
@@ -19,6 +20,7 @@ fn held(index: i32) -> QuarantineRow<'static> {
         value: Some("a\0b"),
         expected: None,
         raw: b"\0\xff",
+        raw_key: None,
         received_at: MAY,
         correlation: "c-1",
         job: None,
@@ -69,8 +71,8 @@ async fn quarantine_holds_an_item_once_until_it_is_settled() {
     assert_eq!(found(&store, Filter::default()).await, [1, 2, 3]);
     let item = &items[0];
     assert_eq!(
-        (item.raw.as_slice(), item.value.as_deref(), item.status),
-        (&b"\0\xff"[..], Some("a\u{fffd}b"), Status::Held)
+        (&item.raw, item.value.as_deref(), item.status),
+        (&Raw::Plain(b"\0\xff".to_vec()), Some("a\u{fffd}b"), Status::Held)
     );
     assert_eq!(release(&store, &numbered(&ids[..1]), 10, 100).await, [1]);
     let discarded = committed!(store, |tx| quarantine::discard_next(

@@ -45,6 +45,7 @@ pub(crate) fn log_row(key: u128) -> LogRow<'static> {
         received_at: MAY,
         digest: [7; 16],
         raw: b"{\"a\": 1.0}",
+        raw_key: None,
     }
 }
 
