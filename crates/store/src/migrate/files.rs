@@ -64,6 +64,7 @@ files! {
     23 "live" "0023",
     24 "contacts" "0024",
     25 "agent_zones" "0025",
+    28 "storm" "0028",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

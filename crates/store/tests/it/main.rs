@@ -7,6 +7,7 @@ mod rows;
 
 mod agents;
 mod counters;
+mod deferred;
 mod definitions;
 mod interactions;
 mod jobs;
@@ -18,6 +19,7 @@ mod metrics;
 mod migrations;
 mod months;
 mod pool;
+mod storm;
 mod sweep;
 mod sync;
 mod window_cells;
