@@ -14,62 +14,62 @@ const SUSTAIN_MAX: Duration = Duration::from_secs(3600);
 pub struct StormArgs {
     /// Facts that wait in the live queues, about, from which on it is a storm: then terminal events and critical KPIs go first
     #[arg(
-        long,
+        long = "storm-enter",
         env = "KPILINE_STORM_ENTER",
         default_value_t = 200_000,
         value_name = "FACTS"
     )]
-    storm_enter: u64,
+    enter: u64,
 
     /// Facts that wait below which the storm is over; less than --storm-enter
     #[arg(
-        long,
+        long = "storm-leave",
         env = "KPILINE_STORM_LEAVE",
         default_value_t = 20_000,
         value_name = "FACTS"
     )]
-    storm_leave: u64,
+    leave: u64,
 
     /// It is a storm, too, when facts have waited for so long and more than --storm-leave still do
-    #[arg(long, env = "KPILINE_STORM_AGE", default_value = "60s", value_parser = positive_duration, value_name = "DURATION")]
-    storm_age: Duration,
+    #[arg(long = "storm-age", env = "KPILINE_STORM_AGE", default_value = "60s", value_parser = positive_duration, value_name = "DURATION")]
+    age: Duration,
 
     /// For how long that has to last before it is a storm
-    #[arg(long, env = "KPILINE_STORM_SUSTAIN", default_value = "10s", value_parser = positive_duration, value_name = "DURATION")]
-    storm_sustain: Duration,
+    #[arg(long = "storm-sustain", env = "KPILINE_STORM_SUSTAIN", default_value = "10s", value_parser = positive_duration, value_name = "DURATION")]
+    sustain: Duration,
 
     /// For how long little has to wait before the storm is over
-    #[arg(long, env = "KPILINE_STORM_LEAVE_SUSTAIN", default_value = "30s", value_parser = positive_duration, value_name = "DURATION")]
-    storm_leave_sustain: Duration,
+    #[arg(long = "storm-leave-sustain", env = "KPILINE_STORM_LEAVE_SUSTAIN", default_value = "30s", value_parser = positive_duration, value_name = "DURATION")]
+    leave_sustain: Duration,
 }
 
 impl StormArgs {
     /// Checks the group. With problems noted the value must not be used.
     pub fn resolve(&self, problems: &mut Problems) -> Thresholds {
-        if self.storm_leave == 0 {
+        if self.leave == 0 {
             problems
                 .push("--storm-leave: is 0, below which nothing can be; allowed are 1 and more");
         }
-        if self.storm_leave >= self.storm_enter {
+        if self.leave >= self.enter {
             problems.push(format!(
                 "--storm-leave: is {}, which must be less than --storm-enter, {}",
-                self.storm_leave, self.storm_enter
+                self.leave, self.enter
             ));
         }
         for (flag, given) in [
-            ("--storm-sustain", self.storm_sustain),
-            ("--storm-leave-sustain", self.storm_leave_sustain),
+            ("--storm-sustain", self.sustain),
+            ("--storm-leave-sustain", self.leave_sustain),
         ] {
             if given > SUSTAIN_MAX {
                 problems.push(format!("{flag}: allowed are up to 1h"));
             }
         }
         Thresholds {
-            enter: self.storm_enter,
-            leave: self.storm_leave,
-            age: self.storm_age,
-            sustain: self.storm_sustain,
-            leave_sustain: self.storm_leave_sustain,
+            enter: self.enter,
+            leave: self.leave,
+            age: self.age,
+            sustain: self.sustain,
+            leave_sustain: self.leave_sustain,
         }
     }
 }

@@ -94,7 +94,7 @@ impl Weather {
             .observed_at
             .is_some_and(|last| now >= last && passed(last, now) <= LOOK_GAP);
         let turning_since = self.turning_since.filter(|_| in_step).unwrap_or(now);
-        if passed(turning_since, now) < thresholds.to_leave(self.mode) {
+        if passed(turning_since, now) < thresholds.lasting_against(self.mode) {
             return Self {
                 turning_since: Some(turning_since),
                 ..seen
@@ -127,7 +127,7 @@ impl Thresholds {
     }
 
     /// How long it has to speak for it.
-    const fn to_leave(&self, mode: Mode) -> Duration {
+    const fn lasting_against(&self, mode: Mode) -> Duration {
         match mode {
             Mode::Calm => self.sustain,
             Mode::Storm => self.leave_sustain,
@@ -152,8 +152,8 @@ mod tests {
         UtcMicros(second * SECOND)
     }
 
-    fn facts(facts: u64) -> Option<Backlog> {
-        Some(Backlog { facts, age: None })
+    const fn facts(facts: u64) -> Backlog {
+        Backlog { facts, age: None }
     }
 
     fn thresholds() -> Thresholds {
@@ -161,9 +161,9 @@ mod tests {
     }
 
     /// One look each two seconds from here on.
-    fn looks(mut weather: Weather, from: i64, backlogs: &[Option<Backlog>]) -> Weather {
+    fn looks(mut weather: Weather, from: i64, backlogs: &[Backlog]) -> Weather {
         for (second, backlog) in (from..).step_by(2).zip(backlogs) {
-            weather = weather.look(at(second), *backlog, &thresholds());
+            weather = weather.look(at(second), Some(*backlog), &thresholds());
         }
         weather
     }
@@ -173,7 +173,7 @@ mod tests {
         let start = Weather::calm(at(0));
         let five = looks(start, 0, &[facts(200_000); 5]);
         assert_eq!((five.mode, five.turning_since), (Mode::Calm, Some(at(0))));
-        let six = five.look(at(10), facts(200_000), &thresholds());
+        let six = five.look(at(10), Some(facts(200_000)), &thresholds());
         assert_eq!((six.mode, six.since), (Mode::Storm, at(10)));
     }
 
@@ -201,11 +201,9 @@ mod tests {
 
     #[test]
     fn old_facts_are_a_storm_where_many_wait() {
-        let old = |facts| {
-            Some(Backlog {
-                facts,
-                age: Some(Duration::from_secs(60)),
-            })
+        let old = |facts| Backlog {
+            facts,
+            age: Some(Duration::from_secs(60)),
         };
         let of = |facts| looks(Weather::calm(at(0)), 0, &[old(facts); 6]).mode;
         assert_eq!(of(20_000), Mode::Storm);
@@ -216,7 +214,7 @@ mod tests {
     fn time_without_a_look_proves_nothing() {
         let nearly = looks(Weather::calm(at(0)), 0, &[facts(900_000); 5]);
         // Whoever looked has died, and another one looks minutes later.
-        let later = nearly.look(at(300), facts(900_000), &thresholds());
+        let later = nearly.look(at(300), Some(facts(900_000)), &thresholds());
         assert_eq!(
             (later.mode, later.turning_since),
             (Mode::Calm, Some(at(300)))
@@ -225,7 +223,7 @@ mod tests {
         let unknown = nearly.look(at(10), None, &thresholds());
         assert_eq!((unknown.mode, unknown.turning_since), (Mode::Calm, None));
         // The clock was set back.
-        let back = nearly.look(at(-500), facts(900_000), &thresholds());
+        let back = nearly.look(at(-500), Some(facts(900_000)), &thresholds());
         assert_eq!(
             (back.mode, back.turning_since),
             (Mode::Calm, Some(at(-500)))
@@ -255,7 +253,7 @@ mod tests {
                 history.push((now, backlog));
                 let next = weather.look(at(now), backlog, &thresholds);
                 if next.mode != weather.mode {
-                    let needed = thresholds.to_leave(weather.mode).as_secs();
+                    let needed = thresholds.lasting_against(weather.mode).as_secs();
                     let mut since = now;
                     for pair in history.windows(2).rev() {
                         let ((before, earlier), (after, _)) = (pair[0], pair[1]);
@@ -278,7 +276,7 @@ mod tests {
         fn it_does_not_flap_around_one_threshold(swings in proptest::collection::vec(20_000_u64..2_000_000, 1..300)) {
             let (mut weather, mut changes) = (Weather::calm(at(0)), 0);
             for (second, swing) in (0..).step_by(2).zip(swings) {
-                let next = weather.look(at(second), facts(swing), &thresholds());
+                let next = weather.look(at(second), Some(facts(swing)), &thresholds());
                 changes += u32::from(next.mode != weather.mode);
                 weather = next;
             }

@@ -212,13 +212,12 @@ impl Monitor {
     /// Messages in the queues of the live lane.
     async fn waiting(&self, memory: &mut Memory) -> Result<u64, BrokerError> {
         let known = memory.connection.take().filter(Broker::is_connected);
-        let broker = match known {
-            Some(broker) => broker,
-            None => {
-                let broker = Broker::connect(&self.broker).await?;
-                broker.declare().await?;
-                broker
-            }
+        let broker = if let Some(broker) = known {
+            broker
+        } else {
+            let broker = Broker::connect(&self.broker).await?;
+            broker.declare().await?;
+            broker
         };
         let terminal = broker.depth(Queue::EventsTerminal).await?;
         let progress = broker.depth(Queue::EventsProgress).await?;

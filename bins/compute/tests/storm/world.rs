@@ -171,9 +171,9 @@ pub(crate) fn assert_same(
     }
 }
 
-fn fact(key: String, at_ms: i64, statement: Statement) -> Fact {
+fn fact(key: &str, at_ms: i64, statement: Statement) -> Fact {
     Fact {
-        key: FactKey::event(&key),
+        key: FactKey::event(key),
         at: UtcMicros::from_millis(at_ms),
         revision: None,
         rank: SourceRank::Event,
@@ -207,12 +207,12 @@ pub(crate) fn call(rng: &mut StdRng, id: &str) -> Vec<Fact> {
         })),
         ..of(State::Offered, Durations::default())
     };
-    let mut facts = vec![fact(format!("{id}-1"), start, offered)];
+    let mut facts = vec![fact(&format!("{id}-1"), start, offered)];
     // Some hang up, some go on for ever.
     let outcome = rng.random_range(0..10);
     if outcome == 0 {
         facts.push(fact(
-            format!("{id}-2"),
+            &format!("{id}-2"),
             start + wait,
             of(State::Abandoned, stated(DurationKind::QueueWait, wait)),
         ));
@@ -222,7 +222,7 @@ pub(crate) fn call(rng: &mut StdRng, id: &str) -> Vec<Fact> {
         agent: Some(agent.clone()),
         ..of(State::Connected, stated(DurationKind::QueueWait, wait))
     };
-    facts.push(fact(format!("{id}-2"), start + wait, connected));
+    facts.push(fact(&format!("{id}-2"), start + wait, connected));
     if outcome == 1 {
         return facts;
     }
@@ -231,7 +231,7 @@ pub(crate) fn call(rng: &mut StdRng, id: &str) -> Vec<Fact> {
         disposition: Some("RESOLVED".into()),
         ..of(State::Completed, stated(DurationKind::Talk, talk))
     };
-    let ended = fact(format!("{id}-3"), start + wait + talk, ended);
+    let ended = fact(&format!("{id}-3"), start + wait + talk, ended);
     let mut revised = ended.clone();
     revised.revision = Some(UtcMicros::from_millis(start + 900_000));
     revised
@@ -245,7 +245,7 @@ pub(crate) fn call(rng: &mut StdRng, id: &str) -> Vec<Fact> {
     facts.push(ended);
     facts.push(revised);
     facts.push(fact(
-        format!("{id}-4"),
+        &format!("{id}-4"),
         start + wait + talk + 30_000,
         of(State::WrappedUp, stated(DurationKind::Wrap, 8_500)),
     ));
@@ -263,11 +263,15 @@ pub(crate) fn ended(id: &str, talk_ms: i64) -> Vec<Fact> {
     };
     vec![
         fact(
-            format!("{id}-1"),
+            &format!("{id}-1"),
             NINE,
             of(State::Connected, Durations::default()),
         ),
-        fact(format!("{id}-2"), NINE + 60_000, of(State::Completed, talk)),
+        fact(
+            &format!("{id}-2"),
+            NINE + 60_000,
+            of(State::Completed, talk),
+        ),
     ]
 }
 
@@ -279,7 +283,7 @@ pub(crate) fn later(id: &str, talk_ms: i64) -> Fact {
         durations,
         ..Statement::default()
     };
-    fact(format!("{id}-9"), NINE + 70_000, statement)
+    fact(&format!("{id}-9"), NINE + 70_000, statement)
 }
 
 /// A plan of one interaction.
