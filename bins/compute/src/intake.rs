@@ -19,6 +19,8 @@ pub(crate) struct Intake {
     first: Consumer,
     /// What can wait; none: the lane has one queue.
     second: Option<Consumer>,
+    /// So many of each queue are handed out before one is acknowledged.
+    prefetch: usize,
     /// After so long without anything the first queue counts as empty.
     dry: Duration,
     /// Batches since one began with what can wait.
@@ -62,6 +64,7 @@ impl Intake {
     ) -> Result<Self, BrokerError> {
         let (first, second) = lane.queues();
         Ok(Self {
+            prefetch: usize::from(prefetch),
             dry,
             first: broker.consumer(&[first], prefetch).await?,
             second: match second {
@@ -112,6 +115,13 @@ impl Intake {
             delivery = self.first.next() => delivery,
             delivery = second.next() => delivery,
         }
+    }
+
+    /// Whether nothing more can come before what was handed out is acknowledged: whoever waits for more waits in vain.
+    pub(crate) fn is_exhausted(&self, turn: Turn) -> bool {
+        let exhausted = |consumer: &Consumer| consumer.outstanding() >= self.prefetch;
+        let first_only = matches!(turn, Turn::First(_));
+        exhausted(&self.first) && (first_only || self.second.as_ref().is_none_or(exhausted))
     }
 
     /// Acknowledges a batch.

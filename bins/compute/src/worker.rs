@@ -182,7 +182,7 @@ async fn take(
         }
         let events = taken.events();
         batch.push(taken, events, Instant::now());
-        if batch.is_full() || alone {
+        if batch.is_full() || alone || intake.is_exhausted(*turn) {
             return Ok(());
         }
     }

@@ -33,7 +33,7 @@ pub(super) async fn note(
     let owed: Vec<NewDeferred<'_>> = rows
         .interactions
         .iter()
-        .filter(|it| it.news && it.speaks && !it.choice.owed.is_empty())
+        .filter(|it| it.news && it.owed)
         .map(|it| {
             let (tenant, interaction_id) = it.key();
             NewDeferred {

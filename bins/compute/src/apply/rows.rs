@@ -39,8 +39,9 @@ pub(super) struct Evaluated<'a> {
     pub(super) news: bool,
     /// What the store knew of it before; `None`: nothing.
     pub(super) before: Option<Before>,
-    /// Whether there is anything to say of it yet: it has ended, was given up, or had ended once.
-    pub(super) speaks: bool,
+    /// Whether something is owed to it: not everything was evaluated, and there is something to say of it, for it has ended, was given up, or
+    /// had ended once.
+    pub(super) owed: bool,
     /// Where its rows are.
     pub(super) partition_at: UtcMicros,
     /// What follows from its facts besides metrics.
@@ -126,6 +127,8 @@ impl<'a> Rows<'a> {
             agent_time: choice.agent_time,
             live: of.news && !of.swept,
         };
+        let owed = !choice.owed.is_empty()
+            && (of.swept || timeline.status() != session::Status::Open || timeline.is_reopened());
         let from = self.owned.len();
         self.owned
             .extend(metrics.into_iter().map(|metric| OwnedRow {
@@ -141,9 +144,7 @@ impl<'a> Rows<'a> {
             choice,
             news: of.news,
             before: of.before,
-            speaks: of.swept
-                || timeline.status() != session::Status::Open
-                || timeline.is_reopened(),
+            owed,
             partition_at: of.partition_at,
             beside: derive::beside(&timeline, wanted),
             rows: from..self.owned.len(),

@@ -89,7 +89,7 @@ async fn catches_up(applier: Applier, over: Arc<AtomicBool>, seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_weather_was_the_end_is_that_of_a_calm_day() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let mut rng = StdRng::seed_from_u64(seed);
         let calls: BTreeMap<String, Vec<Fact>> = (0..16)
             .map(|number| format!("int_{number:03}"))

@@ -35,17 +35,24 @@ struct Replica {
 
 impl Replica {
     async fn start(world: &World, broker: &TestBroker, name: &str) -> Self {
+        // Small batches, so that a kill meets many of them.
+        let limits = BatchLimits {
+            events_max: 12,
+            linger: Duration::from_millis(20),
+        };
+        Self::with(world, broker, name, limits).await
+    }
+
+    /// Every test here begins in a storm that was ordered.
+    async fn with(world: &World, broker: &TestBroker, name: &str, limits: BatchLimits) -> Self {
         let stop = CancellationToken::new();
         let metrics = Metrics::new("compute", "0");
         let applier = world.applier().await;
+        applier.storm().set(Mode::Storm);
         let shared = Shared {
             applier: applier.clone(),
             broker: broker.config(name),
-            // Small batches, so that a kill meets many of them.
-            limits: BatchLimits {
-                events_max: 12,
-                linger: Duration::from_millis(20),
-            },
+            limits,
             prefetch: 4,
             waker: Waker::default(),
             pressure: Pressure::default(),
@@ -269,6 +276,30 @@ async fn terminal_events_go_first_in_a_storm_and_progress_is_not_starved() {
     );
     eventually(PATIENCE, "then the rest", async || {
         (of("progress").await == 40).then_some(())
+    })
+    .await;
+    replica.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_does_not_wait_for_what_cannot_come() {
+    let (world, broker) = (World::new().await, TestBroker::declared().await);
+    order(&world, Some(Mode::Storm)).await;
+    // All that two workers may have in hand.
+    let messages = (0..8).map(|number| {
+        let id = format!("int_{number}");
+        let facts = ended(&id, 1000).into_iter();
+        message(facts.map(|fact| event(&id, fact)).collect())
+    });
+    publish(&broker, Queue::EventsTerminal, messages.collect()).await;
+    let limits = BatchLimits {
+        events_max: 1000,
+        linger: PATIENCE * 10,
+    };
+    let replica = Replica::with(&world, &broker, "only", limits).await;
+    eventually(PATIENCE, "they are folded", async || {
+        let folded = world.number("SELECT count(*) FROM interactions").await;
+        (folded == 8).then_some(())
     })
     .await;
     replica.end().await;
