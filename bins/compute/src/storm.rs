@@ -3,7 +3,7 @@
 //! Whether there is one is the same for all replicas: [`monitor`] measures what waits in the queues, by [`hysteresis`], and writes it into the
 //! store; each replica reads it there every few seconds. [`command`] is how a person overrides it. What follows from it:
 //!
-//! - a worker of the live lane takes from `events.progress` only while `events.terminal` is empty, but for one batch in some ([`crate::intake`]);
+//! - a worker of the live lane takes from `events.progress` only while `events.terminal` is empty, but for one batch in some (`intake`);
 //! - the history lane takes one message a minute;
 //! - the fold evaluates definitions of priority `critical` (and what a job asks for) and notes what it owes ([`crate::catch_up`]);
 //! - agents' time and journeys take a tenth of the time, unless a definition about them is critical; windows the sixth that they have
