@@ -48,11 +48,6 @@ impl<D> Batch<D> {
         self.first_at.map(|first_at| first_at + self.limits.linger)
     }
 
-    /// How long the first delivery may wait.
-    pub const fn linger(&self) -> Duration {
-        self.limits.linger
-    }
-
     /// Events in hand.
     pub const fn events(&self) -> usize {
         self.events
