@@ -30,11 +30,12 @@ mod time;
 use crate::apply::Applier;
 use crate::catalogue::Watch;
 use crate::recess::Recess;
+use crate::storm::Storm;
 use runtime::chain;
 use runtime::metrics::CounterHandle;
 use schema::{Millis, UtcMicros};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::marks::{self, Kind, Order};
 use store::partitions::Partitions;
 use store::{Class, Store, StoreError, agents};
@@ -72,6 +73,7 @@ pub struct AgentWorker {
     store: Store,
     partitions: Partitions,
     catalogue: Watch,
+    storm: Storm,
     config: AgentTimeConfig,
 }
 
@@ -177,13 +179,14 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut turn = Turn::first();
     while !stop.is_cancelled() {
+        let began = Instant::now();
         if let Err(error) = worker.drain_now(&meters, &mut turn, &stop).await {
             worker.mend(&error);
             tracing::warn!(error = %chain(&error), "computing the time of agents failed; trying again");
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(worker.config.every) => {}
+            () = tokio::time::sleep(worker.pause_after(began.elapsed())) => {}
         }
     }
     Ok(())
@@ -196,6 +199,7 @@ impl AgentWorker {
             store: applier.store().clone(),
             partitions: applier.partitions().clone(),
             catalogue: applier.catalogue().clone(),
+            storm: applier.storm().clone(),
             config,
         }
     }
@@ -216,8 +220,18 @@ impl AgentWorker {
                 break;
             }
             meters.raise(&done);
+            // What goes first in a storm does not wait for all of it.
+            if self.storm.is_on() {
+                break;
+            }
         }
         Ok(())
+    }
+
+    fn pause_after(&self, worked: Duration) -> Duration {
+        let known = self.catalogue.known();
+        let critical = known.is_some_and(|active| active.has_critical_agent_time());
+        self.storm.pause_after(worked, self.config.every, critical)
     }
 
     /// Does all that waits: everything marked, and every agent who is due as of this instant. What another worker has at hand is its.

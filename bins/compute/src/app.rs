@@ -3,11 +3,14 @@
 use crate::agent_worker::{self, AgentMeters, AgentWorker};
 use crate::apply::Applier;
 use crate::backlog::{self, BacklogMeters};
+use crate::catch_up::{self, CatchUpMeters};
 use crate::config::{Config, Kept, ServeArgs};
 use crate::journey_worker::{self, JourneyMeters, JourneyWorker};
 use crate::missed;
 use crate::pressure::Pressure;
 use crate::shared::{Meters, Shared};
+use crate::storm::monitor::{self, Monitor, StormMeters};
+use crate::storm::{Instance, Seen};
 use crate::sweep::{self, SweepMeters};
 use crate::wake::Waker;
 use crate::windows::{self, WindowMeters, WindowWorker};
@@ -43,8 +46,10 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     .await?;
     let stop = service.shutdown.token();
     let store = Store::connect(config.store()).await?;
+    let beside = Store::connect(config.store_beside()).await?;
     let shared = shared(&config, &service, store);
     let mut tasks = service.tasks();
+    weather(&mut tasks, &service, &shared, &config, beside);
     for _ in 0..config.workers {
         tasks.spawn(
             "live worker",
@@ -85,6 +90,35 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     tasks.spawn_finite("zone data", zone_data::compare(shared.clone()));
     service.ready(None);
     service.run(tasks).await
+}
+
+/// What tells that there is a storm, and what is left to do after one.
+fn weather(tasks: &mut Tasks, service: &Service, shared: &Shared, config: &Config, beside: Store) {
+    let (applier, stop) = (&shared.applier, &shared.stop);
+    let monitor = Monitor {
+        store: beside.clone(),
+        broker: config.broker("kpiline compute weather"),
+        thresholds: config.storm,
+        storm: applier.storm().clone(),
+        seen: shared.seen.clone(),
+        every: monitor::EVERY,
+        instance: Instance::this(),
+        meters: StormMeters::new(&service.metrics),
+    };
+    tasks.spawn("weather", monitor.run(stop.clone()));
+    tasks.spawn(
+        "what was deferred",
+        catch_up::run(
+            applier.beside(beside),
+            shared.pressure.clone(),
+            shared.waker.clone(),
+            CatchUpMeters {
+                caught_up: service.metrics.counter(Counter::ComputeCaughtUp, &[]),
+                written: service.metrics.counter(Counter::ComputeMetricsWritten, &[]),
+            },
+            stop.clone(),
+        ),
+    );
 }
 
 /// What is computed from the marks that the fold leaves.
@@ -153,6 +187,7 @@ fn shared(config: &Config, service: &Service, store: Store) -> Shared {
         prefetch: config.prefetch,
         waker: Waker::default(),
         pressure: Pressure::default(),
+        seen: Seen::default(),
         health: service.health.clone(),
         meters: Meters::new(&service.metrics),
         stop: service.shutdown.token(),

@@ -7,14 +7,18 @@
 
 mod beside;
 mod choice;
+mod debts;
 mod rows;
 mod zones;
+
+pub use debts::{CatchUpError, CaughtUp};
 
 use crate::catalogue::{Active, Watch};
 use crate::derive::{self, Columns};
 use crate::findings::Findings;
 use crate::plan::{Plan, PlannedSession};
-use choice::Choices;
+use crate::storm::Storm;
+use choice::{Choices, Extent};
 use rows::{Before, Rows, ToEvaluate, stored_versions};
 use schema::UtcMicros;
 use session::{Session, SessionError};
@@ -36,6 +40,7 @@ pub struct Applier {
     catalogue: Watch,
     findings: Findings,
     zones: zones::ZoneMemory,
+    storm: Storm,
 }
 
 /// What one transaction did.
@@ -49,6 +54,8 @@ pub struct Applied {
     pub written: u64,
     /// Rows queued for delivery.
     pub queued: u64,
+    /// Interactions that are still to be evaluated by definitions that are not critical.
+    pub deferred: u64,
 }
 
 /// A plan could not be applied. Nothing of it was committed.
@@ -87,6 +94,7 @@ impl Applied {
         self.evaluated += other.evaluated;
         self.written += other.written;
         self.queued += other.queued;
+        self.deferred += other.deferred;
     }
 }
 
@@ -100,7 +108,22 @@ impl Applier {
             catalogue: Watch::default(),
             findings: Findings::default(),
             zones: zones::ZoneMemory::default(),
+            storm: Storm::default(),
         }
+    }
+
+    /// The same on other connections: whoever uses it does not wait for those of the workers, nor they for it.
+    #[must_use]
+    pub fn beside(&self, store: Store) -> Self {
+        Self {
+            store,
+            ..self.clone()
+        }
+    }
+
+    /// Whether there is a storm, as this process knows it.
+    pub const fn storm(&self) -> &Storm {
+        &self.storm
     }
 
     /// The catalogue as this process knows it.
@@ -134,12 +157,17 @@ impl Applier {
         let active = self.catalogue.active(&transaction).await?;
 
         let new: Vec<NewInteraction<'_>> = deltas.iter().map(Delta::as_new).collect();
-        let by = ByAll::of(&active);
+        let extent = if self.storm.is_on() && active.can_defer() {
+            Extent::Critical
+        } else {
+            Extent::Everything
+        };
+        let by = ByAll::of(&active, extent);
         let inserted: BTreeSet<_> = interactions::insert_new(&transaction, &new, &by.evaluated())
             .await?
             .into_iter()
             .collect();
-        let mut rows = Rows::new(Choices::new(&active));
+        let mut rows = Rows::new(Choices::new(&active, extent));
         let mut known = Vec::new();
         for delta in &deltas {
             if inserted.contains(&delta.key()) {
@@ -161,6 +189,7 @@ impl Applier {
         }
         let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
         let noted = beside::write(&transaction, &rows, &plan.agents, &self.zones).await?;
+        let deferred = debts::note(&transaction, &rows, extent).await?;
         // After the journeys, as the worker of journeys has it: neither waits for the other in a circle.
         let found = self.findings.record(&transaction, rows.evaluated()).await?;
         transaction.commit().await?;
@@ -171,6 +200,7 @@ impl Applier {
             evaluated: rows.len() as u64,
             written: upserted.written,
             queued: upserted.queued,
+            deferred,
         })
     }
 }
@@ -213,7 +243,7 @@ impl Applier {
                 job_versions: BTreeSet::new(),
             })
             .collect();
-        let mut rows = Rows::new(Choices::new(&active));
+        let mut rows = Rows::new(Choices::new(&active, Extent::Everything));
         for (stored, planned) in locked.iter().zip(&planned) {
             let session = read_session(stored)?;
             rows.evaluate(ToEvaluate {
@@ -250,6 +280,7 @@ impl Applier {
             evaluated: rows.len() as u64,
             written: upserted.written,
             queued: upserted.queued,
+            deferred: 0,
         };
         Ok((applied.sessions, applied))
     }
@@ -270,18 +301,22 @@ struct ByAll {
 }
 
 impl ByAll {
-    fn of(active: &Active) -> Self {
-        if active.unreadable.is_empty() {
-            Self {
+    fn of(active: &Active, extent: Extent) -> Self {
+        match extent {
+            Extent::Everything if active.unreadable.is_empty() => Self {
                 generation: Some(active.generation),
                 also: Vec::new(),
-            }
-        } else {
+            },
             // Not by everything: what this release cannot read must not seem computed.
-            Self {
+            Extent::Everything => Self {
                 generation: None,
                 also: active.all_activations(),
-            }
+            },
+            // Nor what is owed.
+            Extent::Critical => Self {
+                generation: None,
+                also: active.activations(&active.of_news_in_storm(&BTreeSet::new())),
+            },
         }
     }
 

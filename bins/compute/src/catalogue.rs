@@ -6,7 +6,7 @@
 //! change without a restart, and no batch is evaluated by two states of the catalogue.
 
 use compact_str::CompactString;
-use kpi::{Catalogue, Definition, Library, MetricValue, Problem};
+use kpi::{Catalogue, Definition, Library, MetricValue, Priority, Problem};
 use rustc_hash::FxHashMap;
 use schema::MetricVersion;
 use std::collections::{BTreeMap, BTreeSet};
@@ -219,6 +219,8 @@ pub struct Active {
     pub catalogue: Catalogue,
     /// Indexes of the current and candidate ones: evaluated for every interaction that has news.
     switched_on: Vec<usize>,
+    /// Indexes of those of them that are evaluated in a storm as well: critical ones, and those of which the fold evaluates nothing.
+    not_deferred: Vec<usize>,
     /// Indexes of the retired ones: evaluated where a job asks for their version.
     retired: Vec<usize>,
     /// What names the activation of each definition, by index.
@@ -273,6 +275,7 @@ impl Active {
         Self {
             generation: stored.generation,
             id_of: ids_by_name(&definitions, &ids),
+            not_deferred: not_deferred(&definitions, &switched_on),
             catalogue: Catalogue::new(definitions, stored.library),
             switched_on,
             retired,
@@ -286,9 +289,11 @@ impl Active {
     pub fn shipped() -> Self {
         let catalogue = Catalogue::shipped();
         let ids: Vec<i32> = (1..).take(catalogue.definitions().len()).collect();
+        let switched_on: Vec<usize> = (0..catalogue.definitions().len()).collect();
         Self {
             generation: 0,
-            switched_on: (0..catalogue.definitions().len()).collect(),
+            not_deferred: not_deferred(catalogue.definitions(), &switched_on),
+            switched_on,
             activations: (0..).take(catalogue.definitions().len()).collect(),
             id_of: ids_by_name(catalogue.definitions(), &ids),
             ids,
@@ -302,6 +307,48 @@ impl Active {
     pub fn of_news(&self, asked: &BTreeSet<MetricVersion>) -> Vec<usize> {
         let retired = self.asked(&self.retired, asked);
         self.switched_on.iter().copied().chain(retired).collect()
+    }
+
+    /// What to evaluate at once for an interaction that has news in a storm: what is not deferred, and the versions that jobs ask for. The other
+    /// part of [`Active::of_news`] is owed.
+    pub fn of_news_in_storm(&self, asked: &BTreeSet<MetricVersion>) -> Vec<usize> {
+        let definitions = self.catalogue.definitions();
+        let switched_on = self.switched_on.iter().copied().filter(|index| {
+            self.not_deferred.contains(index) || asked.contains(&definitions[*index].version())
+        });
+        switched_on
+            .chain(self.asked(&self.retired, asked))
+            .collect()
+    }
+
+    /// Whether a storm would defer anything.
+    pub const fn can_defer(&self) -> bool {
+        self.not_deferred.len() < self.switched_on.len()
+    }
+
+    /// The places of the definitions of these numbers that were ever switched on and can be read, in the order of the catalogue, and the numbers of
+    /// those that are switched on and cannot.
+    pub fn of_ids(&self, ids: &[i32]) -> (Vec<usize>, Vec<i32>) {
+        let found = (0..self.ids.len()).filter(|index| ids.contains(&self.ids[*index]));
+        let unread = self.unreadable.iter().copied();
+        (
+            found.collect(),
+            unread.filter(|id| ids.contains(id)).collect(),
+        )
+    }
+
+    /// Whether a switched-on definition about journeys is critical.
+    pub fn has_critical_journeys(&self) -> bool {
+        self.any(&self.switched_on, |it| {
+            it.journey().is_some() && it.priority() == Priority::Critical
+        })
+    }
+
+    /// Whether a switched-on definition about the time of agents is critical.
+    pub fn has_critical_agent_time(&self) -> bool {
+        self.any(&self.switched_on, |it| {
+            it.agent_time().is_some() && it.priority() == Priority::Critical
+        })
     }
 
     /// What to evaluate for an interaction without news: nothing but the versions that jobs ask for. Recomputing one version from
@@ -381,6 +428,18 @@ impl Active {
     pub fn all_activations(&self) -> Vec<i64> {
         self.activations(&self.switched_on)
     }
+}
+
+/// Of the switched-on ones, those that a storm does not defer. The fold evaluates nothing of journeys and of agents' time: it notes what these
+/// are computed from.
+fn not_deferred(definitions: &[Arc<Definition>], switched_on: &[usize]) -> Vec<usize> {
+    let at_once = |index: &usize| {
+        let definition = &definitions[*index];
+        definition.priority() == Priority::Critical
+            || definition.journey().is_some()
+            || definition.agent_time().is_some()
+    };
+    switched_on.iter().copied().filter(at_once).collect()
 }
 
 fn ids_by_name(

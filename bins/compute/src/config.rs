@@ -1,10 +1,16 @@
 //! This binary's flags, and what they mean once checked.
 
+mod storm;
+
+pub use storm::StormArgs;
+
 use crate::agent_worker::AgentTimeConfig;
 use crate::batch::BatchLimits;
 use crate::journey_worker::JourneyConfig;
 use crate::kpi_command::KpiArgs;
 use crate::replay_file::ReplayFileArgs;
+use crate::storm::command::StormArgs as StormCommandArgs;
+use crate::storm::hysteresis::Thresholds;
 use crate::sweep::{MaxAge, SweepConfig};
 use crate::windows::WindowConfig;
 use broker::BrokerConfig;
@@ -58,6 +64,8 @@ pub enum Command {
     ReplayFile(ReplayFileArgs),
     /// KPI definitions: check, try out, explain, switch on, promote.
     Kpi(KpiArgs),
+    /// A storm: how it stands, and ordering one or its end
+    Storm(StormCommandArgs),
 }
 
 /// Flags of `migrate`.
@@ -78,6 +86,8 @@ pub struct ServeArgs {
     amqp: AmqpArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
+    #[command(flatten)]
+    storm: StormArgs,
 
     /// Gone: what was a file of rules is KPI definitions in the store now
     #[arg(long, env = "KPILINE_RULES", value_name = "FILE", hide = true)]
@@ -217,6 +227,8 @@ pub struct Config {
     pub prefetch: u16,
     /// When interactions are given up or settled.
     pub sweep: SweepConfig,
+    /// What begins and ends a storm.
+    pub storm: Thresholds,
     /// What is kept from the marks of the fold; `None`: by other processes.
     pub kept: Option<Kept>,
 }
@@ -239,6 +251,7 @@ impl ServeArgs {
         let postgres = self.postgres.resolve(&mut problems);
         let amqp = self.amqp.resolve(&mut problems);
         self.ops.resolve(&mut problems);
+        let storm = self.storm.resolve(&mut problems);
         if let Some(rules) = &self.rules {
             problems.push(format!(
                 "--rules, KPILINE_RULES: {} is a file of rules, which this release does not read; write each of its versions as a KPI \
@@ -297,6 +310,7 @@ impl ServeArgs {
         };
         Ok(Config {
             kept: self.windows.then_some(kept),
+            storm,
             postgres,
             amqp,
             workers: self.workers,
@@ -330,6 +344,14 @@ impl Config {
             acquire_timeout: self.postgres.acquire_timeout,
             statement_timeout: self.postgres.statement_timeout,
             ..StoreConfig::new(&self.postgres.url, "kpiline compute")
+        }
+    }
+
+    /// The same for what goes on beside the workers and must not wait for them: a look at the weather, and what is caught up.
+    pub fn store_beside(&self) -> StoreConfig {
+        StoreConfig {
+            pool_max: 2,
+            ..self.store()
         }
     }
 
@@ -379,6 +401,44 @@ mod tests {
         ] {
             assert!(text.contains(flag), "{flag} in {text}");
         }
+    }
+
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        let command = Cli::command();
+        // Those of this binary alone are older than the rule and name it.
+        let of_storms: Vec<_> = command
+            .get_arguments()
+            .filter_map(|argument| Some((argument.get_long()?, argument.get_env())))
+            .filter(|(long, _)| long.starts_with("storm-"))
+            .collect();
+        assert_eq!(of_storms.len(), 5);
+        for (long, env) in of_storms {
+            let expected = runtime::secret::env_name(&format!("--{long}"));
+            assert_eq!(env, Some(expected.as_ref()), "--{long}");
+        }
+    }
+
+    #[test]
+    fn a_storm_that_would_begin_where_it_ends_is_refused() {
+        let wrong = [
+            "--storm-enter",
+            "5",
+            "--storm-leave",
+            "5",
+            "--storm-sustain",
+            "2h",
+        ];
+        let cli = Cli::parse_from(["compute"].iter().chain(&wrong));
+        let text = cli.serve.resolve().unwrap_err().to_string();
+        assert!(
+            text.contains("--storm-leave: is 5, which must be less than --storm-enter, 5"),
+            "{text}"
+        );
+        assert!(
+            text.contains("--storm-sustain: allowed are up to 1h"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -32,12 +32,13 @@ use crate::apply::Applier;
 use crate::catalogue::Watch;
 use crate::findings::Findings;
 use crate::recess::Recess;
+use crate::storm::Storm;
 use crate::wake::Waker;
 use runtime::chain;
 use runtime::metrics::CounterHandle;
 use schema::UtcMicros;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::journeys::{self, Due};
 use store::marks::{self, Kind, Order, Pending};
 use store::partitions::Partitions;
@@ -76,6 +77,7 @@ pub struct JourneyWorker {
     partitions: Partitions,
     catalogue: Watch,
     findings: Findings,
+    storm: Storm,
     config: JourneyConfig,
 }
 
@@ -175,6 +177,7 @@ pub async fn run(
     let mut refused = Refused::default();
     while !stop.is_cancelled() {
         refused.forget();
+        let began = Instant::now();
         let more = match worker.drain_now(&mut refused, &stop).await {
             Ok((drained, more)) => {
                 if drained.queued > 0 {
@@ -201,10 +204,10 @@ pub async fn run(
                 false
             }
         };
-        if !more {
+        if !more || worker.storm.is_on() {
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(worker.config.every) => {}
+                () = tokio::time::sleep(worker.pause_after(began.elapsed())) => {}
             }
         }
     }
@@ -219,8 +222,15 @@ impl JourneyWorker {
             partitions: applier.partitions().clone(),
             catalogue: applier.catalogue().clone(),
             findings: Findings::default(),
+            storm: applier.storm().clone(),
             config,
         }
+    }
+
+    fn pause_after(&self, worked: Duration) -> Duration {
+        let known = self.catalogue.known();
+        let critical = known.is_some_and(|active| active.has_critical_journeys());
+        self.storm.pause_after(worked, self.config.every, critical)
     }
 
     /// Does what waits, by the server's clock, and tells whether more does.
@@ -264,6 +274,10 @@ impl JourneyWorker {
             let Some(latest) = page.last() else { break };
             last = Some(latest.clone());
             drained.add(self.due(&page, as_of, refused).await?);
+            // What goes first in a storm does not wait for all of it.
+            if self.storm.is_on() {
+                break;
+            }
         }
         Ok(drained)
     }
@@ -295,6 +309,10 @@ impl JourneyWorker {
             idle = if idles { idle + 1 } else { 0 };
             if idle == 2 {
                 return Ok(false);
+            }
+            // One from each end, then what goes first has its turn.
+            if self.storm.is_on() && round == 1 {
+                break;
             }
         }
         Ok(true)

@@ -5,6 +5,7 @@
 //!
 //! Start at [`worker`] (the loop), then [`plan`] (what a batch is turned into) and [`apply`] (the one transaction). The pure files are
 //! [`batch`], [`plan`] and [`mod@derive`]. What the fold marks is computed by [`agent_worker`], [`journey_worker`] and [`windows`]. Which definitions are evaluated is [`catalogue`]'s matter; [`sweep`] does what time alone decides.
+//! What happens when more waits than can be done at once is [`mod@storm`]'s.
 //! [`replay_file`] is the same engine without any service, [`kpi_command`] what people do with definitions.
 
 pub mod agent_worker;
@@ -14,11 +15,13 @@ pub mod attributes;
 pub mod backlog;
 pub mod batch;
 pub mod catalogue;
+pub mod catch_up;
 mod clock;
 pub mod config;
 pub mod definition_files;
 pub mod derive;
 pub mod findings;
+mod intake;
 pub mod items;
 pub mod journey_worker;
 pub mod kpi_command;
@@ -29,6 +32,7 @@ mod quarantine;
 mod recess;
 pub mod replay_file;
 pub mod shared;
+pub mod storm;
 pub mod sweep;
 pub mod wake;
 pub mod windows;
@@ -50,6 +54,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Migrate(args)) => migrate(&args).await,
         Some(Command::ReplayFile(args)) => replay_file::run(&args),
         Some(Command::Kpi(args)) => kpi_command::run(&args).await,
+        Some(Command::Storm(args)) => storm::command::run(&args).await,
     }
 }
 

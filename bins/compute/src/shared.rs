@@ -3,6 +3,7 @@
 use crate::apply::{Applier, ApplyError};
 use crate::batch::BatchLimits;
 use crate::pressure::Pressure;
+use crate::storm::Seen;
 use crate::wake::Waker;
 use broker::BrokerConfig;
 use runtime::metrics::{Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle};
@@ -31,6 +32,8 @@ pub struct Shared {
     pub waker: Waker,
     /// Whether live has a backlog.
     pub pressure: Pressure,
+    /// Where workers note what they see of the backlog.
+    pub seen: Seen,
     /// Readiness.
     pub health: Health,
     /// Counters.
@@ -126,6 +129,8 @@ pub struct Meters {
     pub events: CounterHandle,
     /// Sessions folded.
     pub sessions: CounterHandle,
+    /// Interactions that something is owed to.
+    pub deferred: CounterHandle,
     /// Metric rows written.
     pub written: CounterHandle,
     /// Metric rows evaluated and found as they were.
@@ -151,6 +156,7 @@ impl Meters {
         Self {
             events: metrics.counter(Counter::ComputeEvents, &[]),
             sessions: metrics.counter(Counter::ComputeSessions, &[]),
+            deferred: metrics.counter(Counter::ComputeDeferred, &[]),
             written: metrics.counter(Counter::ComputeMetricsWritten, &[]),
             unchanged: metrics.counter(Counter::ComputeMetricsUnchanged, &[]),
             quarantined: metrics.counter(Counter::Quarantine, &[("stage", "compute")]),

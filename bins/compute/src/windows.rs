@@ -27,6 +27,7 @@ pub use pace::WindowConfig;
 use crate::apply::Applier;
 use crate::catalogue::{Active, Watch};
 use crate::pressure::Pressure;
+use crate::storm::Storm;
 use pace::Pace;
 use round::Tenant;
 use rules::Rules;
@@ -59,6 +60,7 @@ pub struct WindowWorker {
     store: Store,
     partitions: Partitions,
     catalogue: Watch,
+    storm: Storm,
     /// The rules of the state of the catalogue that was seen last.
     rules: Arc<Mutex<Option<RulesOf>>>,
 }
@@ -134,6 +136,7 @@ impl WindowWorker {
             store: applier.store().clone(),
             partitions: applier.partitions().clone(),
             catalogue: applier.catalogue().clone(),
+            storm: applier.storm().clone(),
             rules: Arc::default(),
         }
     }
@@ -402,7 +405,9 @@ pub async fn run(
                 tracing::warn!(error = %chain(&error), "the marks of windows could not be read");
             }
         }
-        let pause = config.pause_after(began.elapsed(), more, pressure.is_on());
+        // What is deferred adds nothing yet: in a storm these are the windows of what is critical, and have their share.
+        let pressed = pressure.is_on() || worker.storm.is_on();
+        let pause = config.pause_after(began.elapsed(), more, pressed);
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(pause) => {}

@@ -4,13 +4,15 @@
 
 use crate::apply::Applied;
 use crate::batch::Batch;
+use crate::intake::{Intake, Through, Turn};
 use crate::plan::Plan;
 use crate::quarantine;
 use crate::shared::{Interrupted, Shared};
-use broker::{Broker, ConsumeError, Consumer, Delivery, Queue, Tag};
+use broker::{Broker, ConsumeError, Delivery, Queue};
 use runtime::{Backoff, chain};
 use schema::{EventsMessage, MessageId};
 use std::time::{Duration, Instant};
+use store::storm::Mode;
 use tokio_util::sync::CancellationToken;
 
 /// A message that came back this often is worked on alone: whatever it does to the process, it does with nothing else in hand.
@@ -18,6 +20,10 @@ const ALONE_AFTER: u64 = 5;
 /// A message that came back this often ends the process or its connection again and again: it goes to quarantine whole. The store
 /// being away does not count up to it, because nothing is taken while it is.
 const RETURNS_MAX: u64 = 50;
+
+/// In a storm the history lane takes one message in this time: jobs are held up, and not for ever. What a worker holds meanwhile is that one
+/// message, so that the broker need not take any back.
+const HISTORY_EVERY: Duration = Duration::from_secs(60);
 
 /// Whose turn it is when both lanes have work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +42,30 @@ impl Lane {
         }
     }
 
-    const fn queues(self) -> &'static [Queue] {
-        match self {
-            Self::Live => &[Queue::EventsTerminal, Queue::EventsProgress],
-            Self::History => &[Queue::EventsHistory],
+    /// Messages to take ahead.
+    const fn prefetch(self, in_calm: u16, mode: Mode) -> u16 {
+        match (self, mode) {
+            (Self::History, Mode::Storm) => 1,
+            _ => in_calm,
         }
     }
+
+    /// The one that goes first in a storm, and the one that can wait.
+    pub(crate) const fn queues(self) -> (Queue, Option<Queue>) {
+        match self {
+            Self::Live => (Queue::EventsTerminal, Some(Queue::EventsProgress)),
+            Self::History => (Queue::EventsHistory, None),
+        }
+    }
+}
+
+/// Why a connection's life ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Asked to stop.
+    Stopped,
+    /// The storm began or is over: another one takes as that wants it.
+    Weather,
 }
 
 /// Consumes one lane until told to stop; a lost connection is opened again.
@@ -49,7 +73,8 @@ pub async fn run(shared: Shared, lane: Lane, component: &'static str) -> anyhow:
     let mut backoff = Backoff::for_connections();
     while !shared.stop.is_cancelled() {
         match session(&shared, lane, component, &mut backoff).await {
-            Ok(()) => break,
+            Ok(Ended::Stopped) => break,
+            Ok(Ended::Weather) => {}
             Err(error) => {
                 shared.health.set_ready(component, false);
                 if let Some(Interrupted::Fatal(_)) = error.downcast_ref() {
@@ -64,42 +89,53 @@ pub async fn run(shared: Shared, lane: Lane, component: &'static str) -> anyhow:
     Ok(())
 }
 
-/// One connection's life. `Ok` when asked to stop.
+/// One connection's life.
 async fn session(
     shared: &Shared,
     lane: Lane,
     component: &'static str,
     backoff: &mut Backoff,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Ended> {
     if !shared.wait_for_store().await {
-        return Ok(());
+        return Ok(Ended::Stopped);
     }
     let broker = Broker::connect(&shared.broker).await?;
     broker.declare().await?;
-    let mut consumer = broker.consumer(lane.queues(), shared.prefetch).await?;
+    let began = shared.applier.storm().mode();
+    let prefetch = lane.prefetch(shared.prefetch, began);
+    let mut intake = Intake::open(&broker, lane, prefetch, shared.limits.linger).await?;
     shared.health.set_ready(component, true);
     let mut batch = Batch::new(shared.limits);
     let mut suspect = None;
     let ended = loop {
-        if lane == Lane::History && !shared.pressure.wait_for_turn(&shared.stop).await {
-            break Ok(());
+        let changed = || shared.applier.storm().mode() != began;
+        if lane == Lane::History {
+            // Before it waits, so that what it has taken ahead does not wait with it.
+            if !changed() && !history_waits(shared).await {
+                break Ok(Ended::Stopped);
+            }
+            if changed() {
+                break Ok(Ended::Weather);
+            }
         }
-        if let Err(error) = take(&mut consumer, &mut batch, &mut suspect, &shared.stop).await {
+        let mut turn = intake.turn(shared.applier.storm().is_on());
+        let stop = &shared.stop;
+        if let Err(error) = take(&mut intake, &mut turn, &mut batch, &mut suspect, stop).await {
             break Err(error.into());
         }
         let taken = batch.take();
         if taken.is_empty() {
-            break Ok(()); // Only a stop ends the wait for a first delivery.
+            break Ok(Ended::Stopped); // Only a stop ends the wait for a first delivery.
         }
         match work(shared, lane, taken).await {
-            Ok(tag) => {
-                if let Err(error) = consumer.ack_through(tag).await {
+            Ok(through) => {
+                if let Err(error) = intake.ack_through(through).await {
                     break Err(error.into());
                 }
                 backoff.reset();
             }
             // The deliveries go back to their queues when the connection closes.
-            Err(Interrupted::Stopped) => break Ok(()),
+            Err(Interrupted::Stopped) => break Ok(Ended::Stopped),
             Err(interrupted) => break Err(interrupted.into()),
         }
     };
@@ -110,9 +146,17 @@ async fn session(
     ended
 }
 
+/// Waits for the turn of history: while live has a backlog, and longer in a storm. False when asked to stop.
+async fn history_waits(shared: &Shared) -> bool {
+    let storm = shared.applier.storm();
+    storm.wait_for_calm(HISTORY_EVERY, &shared.stop).await
+        && shared.pressure.wait_for_turn(&shared.stop).await
+}
+
 /// Fills the batch: waits for a first delivery, then takes what comes until it is full or due.
 async fn take(
-    consumer: &mut Consumer,
+    intake: &mut Intake,
+    turn: &mut Turn,
     batch: &mut Batch<Taken>,
     suspect: &mut Option<Taken>,
     stop: &CancellationToken,
@@ -127,7 +171,7 @@ async fn take(
         let delivery = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
-            delivery = consumer.next() => delivery?,
+            delivery = intake.next(turn) => delivery?,
             () = sleep_until(due) => return Ok(()),
         };
         let alone = delivery.delivery_count >= Some(ALONE_AFTER);
@@ -138,7 +182,7 @@ async fn take(
         }
         let events = taken.events();
         batch.push(taken, events, Instant::now());
-        if batch.is_full() || alone {
+        if batch.is_full() || alone || intake.is_exhausted(*turn) {
             return Ok(());
         }
     }
@@ -170,14 +214,11 @@ impl Taken {
     }
 }
 
-/// Applies one batch, whatever it takes, and gives the tag to acknowledge through.
-async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Tag, Interrupted> {
+/// Applies one batch, whatever it takes, and gives what to acknowledge through.
+async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Through, Interrupted> {
     let began = Instant::now();
-    let last = taken
-        .iter()
-        .map(|taken| taken.delivery.tag)
-        .max()
-        .ok_or(Interrupted::Stopped)?;
+    let last = Through::of(taken.iter().map(|taken| &taken.delivery));
+    let messages = taken.len();
     let mut correlation: Option<String> = None;
     let mut oldest: Option<MessageId> = None;
     let mut readable = Vec::with_capacity(taken.len());
@@ -200,8 +241,13 @@ async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Tag, Int
     }
     let plan = Plan::of(readable);
     let facts = plan.facts();
-    if facts >= shared.limits.events_max && lane == Lane::Live {
-        shared.pressure.live_batch_was_full();
+    if lane == Lane::Live {
+        if facts >= shared.limits.events_max {
+            shared.pressure.live_batch_was_full();
+        }
+        let waited = oldest.and_then(age_seconds);
+        let waited = waited.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        shared.seen.batch(messages, facts, waited);
     }
     let applied = apply_all(shared, plan).await?;
     let meters = &shared.meters;
@@ -212,6 +258,7 @@ async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Tag, Int
     }
     meters.events.inc_by(facts as u64);
     meters.sessions.inc_by(applied.sessions);
+    meters.deferred.inc_by(applied.deferred);
     meters.written.inc_by(applied.written);
     meters
         .unchanged
@@ -236,6 +283,7 @@ async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Tag, Int
         sessions = applied.sessions,
         metrics_written = applied.written,
         queued = applied.queued,
+        deferred = applied.deferred,
         duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "batch applied"
     );

@@ -297,7 +297,8 @@ pub async fn extents<T: AsRef<str> + Sync, I: AsRef<str> + Sync>(
         .collect()
 }
 
-fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
+/// A row of the columns that [`lock`] reads, in their order.
+pub(crate) fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
     debug_assert_eq!(
         row.columns().get(6).map(tokio_postgres::Column::type_),
         Some(&Type::JSONB)
@@ -323,7 +324,7 @@ fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
 }
 
 /// `{1,2}`: how PostgreSQL writes an array.
-fn array_text<N: Copy + Ord + ToString>(numbers: &[N]) -> String {
+pub(crate) fn array_text<N: Copy + Ord + ToString>(numbers: &[N]) -> String {
     let mut sorted = numbers.to_vec();
     sorted.sort_unstable();
     sorted.dedup();

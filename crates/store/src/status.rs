@@ -35,7 +35,12 @@ static REMOVE: Sql = Sql {
     text: "DELETE FROM pipeline_status WHERE component = $1 AND instance = $2",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &LIST, &REMOVE];
+static FORGET: Sql = Sql {
+    step: "remove the silent from pipeline_status",
+    text: "DELETE FROM pipeline_status WHERE component = $1 AND updated_at < now() - make_interval(secs => $2)",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &LIST, &REMOVE, &FORGET];
 
 /// Says how an instance is doing.
 pub async fn put(
@@ -78,4 +83,14 @@ pub async fn remove(
     sql::execute(conn, &REMOVE, &[&component, &instance])
         .await
         .map(drop)
+}
+
+/// Takes the instances of a component off the list that have been silent for so long: they died, and others took their place. Returns how
+/// many they were.
+pub async fn forget(
+    conn: &impl Connection,
+    component: &str,
+    silent_for: std::time::Duration,
+) -> Result<u64, StoreError> {
+    sql::execute(conn, &FORGET, &[&component, &silent_for.as_secs_f64()]).await
 }

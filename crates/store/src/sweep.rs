@@ -65,13 +65,16 @@ static MARK_SWEPT: Sql = Sql {
            ) SELECT count(*) FROM swept",
 };
 
-// A locked row is being changed: it has news. So it is left out, and nobody waits for anybody.
+// A locked row is being changed: it has news. So it is left out, and nobody waits for anybody. Nor does anything rest of which an
+// evaluation is owed; asked for row by row, so that the plan stays that of the index.
 static SETTLE: Sql = Sql {
     step: "settle interactions",
     text: "WITH rested AS ( \
-               SELECT tenant, interaction_id FROM interactions \
+               SELECT tenant, interaction_id FROM interactions n \
                WHERE settled_at IS NULL AND created_at < $1 AND updated_at < $1 AND coalesce(ended_at, updated_at) < $1 \
                  AND (status <> 'open' OR swept_at IS NOT NULL) \
+                 AND (SELECT d.revision FROM deferred_evaluations d \
+                      WHERE d.tenant = n.tenant AND d.interaction_id = n.interaction_id) IS NULL \
                ORDER BY created_at LIMIT (SELECT $2::bigint) FOR UPDATE SKIP LOCKED \
            ) UPDATE interactions i SET settled_at = now() FROM rested r \
              WHERE i.tenant = r.tenant AND i.interaction_id = r.interaction_id",
@@ -144,6 +147,7 @@ pub async fn mark_swept<T: AsRef<str>, I: AsRef<str>>(
 
 /// Settles interactions that ended (or were given up) before `ended_before` and have not been written since; one without a stated end
 /// counts as ended when it was last written. At most `limit` of them, oldest first; what is locked is left for the next time.
+/// What is still to be evaluated ([`crate::deferred`]) has not come to rest either.
 /// Returns how many. Fewer than `limit`: that is all for now.
 ///
 /// An update with other facts takes the mark away again.

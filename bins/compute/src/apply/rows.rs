@@ -39,6 +39,11 @@ pub(super) struct Evaluated<'a> {
     pub(super) news: bool,
     /// What the store knew of it before; `None`: nothing.
     pub(super) before: Option<Before>,
+    /// Whether something is owed to it: not everything was evaluated, and there is something to say of it, for it has ended, was given up, or
+    /// had ended once.
+    pub(super) owed: bool,
+    /// Where its rows are.
+    pub(super) partition_at: UtcMicros,
     /// What follows from its facts besides metrics.
     pub(super) beside: Beside,
     rows: Range<usize>,
@@ -101,6 +106,11 @@ impl<'a> Rows<'a> {
     /// Evaluates an interaction and keeps its rows.
     pub(super) fn evaluate(&mut self, of: ToEvaluate<'a, '_>) {
         let choice = self.choices.of(of.news, &of.planned.job_versions);
+        self.evaluate_by(of, choice);
+    }
+
+    /// Evaluates an interaction by what was chosen for it.
+    pub(super) fn evaluate_by(&mut self, of: ToEvaluate<'a, '_>, choice: Arc<Choice>) {
         let (tenant, interaction) = (&of.planned.tenant, &of.planned.interaction);
         let timeline = of.session.timeline();
         let subject = Subject {
@@ -117,6 +127,8 @@ impl<'a> Rows<'a> {
             agent_time: choice.agent_time,
             live: of.news && !of.swept,
         };
+        let owed = !choice.owed.is_empty()
+            && (of.swept || timeline.status() != session::Status::Open || timeline.is_reopened());
         let from = self.owned.len();
         self.owned
             .extend(metrics.into_iter().map(|metric| OwnedRow {
@@ -132,6 +144,8 @@ impl<'a> Rows<'a> {
             choice,
             news: of.news,
             before: of.before,
+            owed,
+            partition_at: of.partition_at,
             beside: derive::beside(&timeline, wanted),
             rows: from..self.owned.len(),
         });

@@ -67,6 +67,7 @@ files! {
     26 "redeliveries" "0026",
     27 "subscriptions" "0027",
     28 "personal_data" "0028",
+    29 "storm" "0029",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -148,6 +148,17 @@ async fn components_say_how_they_are() {
         .await,
         1
     );
-    status::remove(&client, "compute", "a").await.unwrap();
+    status::put(&client, "deliver", "b", "{}").await.unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    assert_eq!(status::forget(&client, "compute", hour).await.unwrap(), 0);
+    db.client()
+        .await
+        .batch_execute("UPDATE pipeline_status SET updated_at = now() - interval '2 hours'")
+        .await
+        .unwrap();
+    assert_eq!(status::forget(&client, "compute", hour).await.unwrap(), 1);
+    let said = status::list(&client).await.unwrap();
+    assert_eq!(said.len(), 1, "deliver's is deliver's");
+    status::remove(&client, "deliver", "b").await.unwrap();
     assert!(status::list(&client).await.unwrap().is_empty());
 }

@@ -7,6 +7,7 @@ mod rows;
 
 mod agents;
 mod counters;
+mod deferred;
 mod definitions;
 mod interactions;
 mod jobs;
@@ -20,6 +21,7 @@ mod months;
 mod pool;
 mod privacy;
 mod quarantine;
+mod storm;
 mod subscriptions;
 mod sweep;
 mod sync;
