@@ -48,7 +48,8 @@ const CONTENT: [&[u8]; 6] = [
     b"Data",
 ];
 
-/// Reads one event: the fast path without a content digest. `None` is an event nobody asked for.
+/// Reads one event of the guide's: the fast path without a content digest. `None` is an event that is none of them, of which
+/// [`map()`](crate::map()) says what it is.
 pub fn decode(line: &[u8]) -> Result<Option<(InteractionId, Fact)>, ItemError> {
     let mut fact = None;
     read(line, &mut |found| {

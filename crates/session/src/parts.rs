@@ -58,7 +58,7 @@ pub(crate) fn sift(facts: Vec<&Fact>) -> (Vec<&Fact>, Vec<&Fact>) {
             return true;
         };
         let told = fact.revision.unwrap_or(fact.at);
-        let record = legs.get(leg.id.as_str()).or(whole.as_ref());
-        !record.is_some_and(|record| record.knows(told))
+        let mut records = legs.get(leg.id.as_str()).into_iter().chain(&whole);
+        !records.any(|record| record.knows(told))
     })
 }

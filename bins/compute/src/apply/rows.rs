@@ -58,6 +58,7 @@ impl Evaluated<'_> {
 #[derive(Debug)]
 pub(super) struct Before {
     pub(super) open: bool,
+    pub(super) ended: bool,
     pub(super) customer_key: Option<String>,
     pub(super) started_at: Option<UtcMicros>,
     /// When it ended, else when it was last heard of.
@@ -70,6 +71,7 @@ impl Before {
         let last_fact = || session.facts().iter().map(|fact| fact.at).max();
         Self {
             open: stored.status == Status::Open,
+            ended: stored.status.has_ended(),
             customer_key: stored.customer_key.clone(),
             started_at: stored.started_at,
             last_at: stored.ended_at.or_else(last_fact),
@@ -102,7 +104,9 @@ impl<'a> Rows<'a> {
     pub(super) fn evaluate(&mut self, of: ToEvaluate<'a, '_>) {
         let choice = self.choices.of(of.news, &of.planned.job_versions);
         let (tenant, interaction) = (&of.planned.tenant, &of.planned.interaction);
-        let timeline = of.session.timeline();
+        // An inferred end that turns out to be none is in no fact: what was emitted by it is taken back by what is stored.
+        let had_ended = of.before.as_ref().is_some_and(|before| before.ended);
+        let timeline = of.session.timeline().having_ended(had_ended);
         let subject = Subject {
             tenant: tenant.as_str(),
             interaction: interaction.as_str(),

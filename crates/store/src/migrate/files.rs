@@ -64,6 +64,7 @@ files! {
     23 "live" "0023",
     24 "contacts" "0024",
     25 "agent_zones" "0025",
+    29 "inferred_ends" "0029",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.
