@@ -241,9 +241,9 @@ impl<'a> Timeline<'a> {
         let states_end = |fact: &Fact| terminal_state(fact).is_some();
         self.inferred().is_some()
             && !self.facts().any(states_end)
-            && !self
+            && self
                 .record()
-                .is_some_and(|record| record_end(record).is_some())
+                .is_none_or(|record| record_end(record).is_none())
     }
 
     fn inferred(&self) -> Option<&Inferred> {
