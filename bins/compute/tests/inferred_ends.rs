@@ -242,7 +242,7 @@ async fn a_part_that_turns_up_later_takes_the_metrics_back_until_it_has_ended() 
     // Something else of the open one: what was taken back stays so.
     world.apply(told(&[work()])).await;
     assert_eq!(world.talk().await, ["reopened"]);
-    world.apply(told(&[ended.clone()])).await;
+    world.apply(told(std::slice::from_ref(&ended))).await;
     assert_eq!(world.talk().await, ["90"]);
     let other = World::new().await;
     let mut all = call();

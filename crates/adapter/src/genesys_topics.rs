@@ -186,7 +186,7 @@ impl Event<'_> {
     fn session(&self) -> Result<String, ItemError> {
         self.body
             .name("sessionId")?
-            .ok_or_else(|| ItemError::missing(self.body.at("sessionId"), "the session's id"))
+            .ok_or_else(|| ItemError::missing(Body::at("sessionId"), "the session's id"))
     }
 
     /// The fact that states this of a leg. `began` is what it is dated by.
@@ -275,7 +275,7 @@ pub(crate) fn map(
         None => sent
             .text()
             .and_then(|text| instant::parse(text))
-            .ok_or_else(|| ItemError::missing(body.at(dated), body::INSTANT))?,
+            .ok_or_else(|| ItemError::missing(Body::at(dated), body::INSTANT))?,
     };
     let event = Event {
         kind: topic.kind,
@@ -319,7 +319,7 @@ fn conversation(topic: Topic<'_>, body: &Body<'_>) -> Result<Option<String>, Ite
             Ok(Some(topic.id.replace('\0', "\u{fffd}")))
         }
         _ => Err(ItemError::missing(
-            body.at("conversationId"),
+            Body::at("conversationId"),
             "the conversation's id",
         )),
     }

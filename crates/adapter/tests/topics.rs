@@ -1,6 +1,7 @@
 //! Genesys' own events about conversations: what each topic states, in every frame it comes in.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
+#![allow(clippy::needless_pass_by_value)] // values are written where they are used
 
 use adapter::{ItemError, Mapped, Mappings, Outcome, Split, Stated, map, split};
 use schema::{

@@ -246,6 +246,11 @@ impl<'a> Timeline<'a> {
                 .is_none_or(|record| record_end(record).is_none())
     }
 
+    /// Whether events tell of legs.
+    pub(crate) const fn is_by_parts(&self) -> bool {
+        self.by_parts
+    }
+
     fn inferred(&self) -> Option<&Inferred> {
         let found = self
             .inferred

@@ -40,7 +40,7 @@ impl<'b> Body<'b> {
     }
 
     /// The path of a member.
-    pub(super) fn at(&self, name: &str) -> String {
+    pub(super) fn at(name: &str) -> String {
         format!("eventBody.{name}")
     }
 
@@ -49,7 +49,7 @@ impl<'b> Body<'b> {
         let found = self.get(name);
         match found.name() {
             Ok(text) => Ok(text.map(Cow::into_owned)),
-            Err(()) => Err(ItemError::new(self.at(name), &found.shown(), "text")),
+            Err(()) => Err(ItemError::new(Self::at(name), &found.shown(), "text")),
         }
     }
 
@@ -100,7 +100,7 @@ impl<'b> Body<'b> {
         let found = self.get(name);
         match found.millis() {
             Ok(millis) => Ok(millis.map(Millis)),
-            Err(()) => Err(ItemError::new(self.at(name), &found.shown(), DURATION)),
+            Err(()) => Err(ItemError::new(Self::at(name), &found.shown(), DURATION)),
         }
     }
 
@@ -120,7 +120,7 @@ impl<'b> Body<'b> {
             _ => written
                 .or_else(counted)
                 .map(Some)
-                .ok_or_else(|| ItemError::new(self.at(name), &found.shown(), INSTANT)),
+                .ok_or_else(|| ItemError::new(Self::at(name), &found.shown(), INSTANT)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! One metric of the platform's own (`ConversationMetricRecord`): worth more than an event, less than the settled record.
 
+use super::body::Body;
 use super::{Event, Read};
 use crate::error::ItemError;
 use crate::genesys_details::{AGENT_METRICS, kind_of};
@@ -16,7 +17,7 @@ pub(super) fn read(event: &Event<'_>) -> Result<Read, ItemError> {
     let body = &event.body;
     let metric = body
         .name("metric")?
-        .ok_or_else(|| ItemError::missing(body.at("metric"), "the metric's name"))?;
+        .ok_or_else(|| ItemError::missing(Body::at("metric"), "the metric's name"))?;
     let named = |name: &str| metric.eq_ignore_ascii_case(name);
     let is_wait = WAITS.iter().any(|name| named(name));
     let kind = match body.text("purpose") {

@@ -88,8 +88,8 @@ fn participant(
     purpose: &str,
     session: &str,
     more: &Value,
-    segments: Value,
-    metrics: Value,
+    segments: &Value,
+    metrics: &Value,
 ) -> Value {
     let mut session = json!({"sessionId": session, "mediaType": "voice", "direction": "inbound", "segments": segments, "metrics": metrics});
     if let Some(direction) = more.get("direction") {
@@ -156,7 +156,7 @@ pub(crate) fn transferred() -> Call {
             "customer",
             "line",
             &none,
-            json!([
+            &json!([
                 segment("system", 0, 100, &none),
                 segment(
                     "interact",
@@ -168,7 +168,7 @@ pub(crate) fn transferred() -> Call {
                     )
                 )
             ]),
-            json!([
+            &json!([
                 metric("nConnected", 1, 100),
                 metric("tConnected", 599_900, 600_000)
             ]),
@@ -177,23 +177,23 @@ pub(crate) fn transferred() -> Call {
             "ivr",
             "flow",
             &none,
-            json!([
+            &json!([
                 segment("system", 100, 200, &none),
                 segment("ivr", 200, 20_000, &json!({"disconnectType": "transfer"}))
             ]),
-            json!([metric("nFlow", 1, 200), metric("tIvr", 19_800, 20_000)]),
+            &json!([metric("nFlow", 1, 200), metric("tIvr", 19_800, 20_000)]),
         ),
         participant(
             "acd",
             "wait",
             &none,
-            json!([segment(
+            &json!([segment(
                 "interact",
                 20_000,
                 35_000,
                 &queue("q1", json!({"disconnectType": "transfer"}))
             )]),
-            json!([
+            &json!([
                 metric("nOffered", 1, 20_000),
                 metric("tAcd", 15_000, 35_000)
             ]),
@@ -202,7 +202,7 @@ pub(crate) fn transferred() -> Call {
             "agent",
             "anna",
             &of_anna,
-            json!([
+            &json!([
                 segment("alert", 32_000, 35_000, &queue("q1", json!({}))),
                 segment("interact", 35_000, 50_000, &queue("q1", json!({}))),
                 segment("hold", 50_000, 60_000, &queue("q1", json!({}))),
@@ -222,7 +222,7 @@ pub(crate) fn transferred() -> Call {
                     )
                 ),
             ]),
-            json!([
+            &json!([
                 metric("tAlert", 3_000, 35_000),
                 metric("tAnswered", 15_000, 35_000),
                 metric("tHeld", 10_000, 60_000),
@@ -239,13 +239,13 @@ pub(crate) fn transferred() -> Call {
             "acd",
             "wait2",
             &none,
-            json!([segment(
+            &json!([segment(
                 "interact",
                 150_000,
                 160_000,
                 &queue("q2", json!({"disconnectType": "transfer"}))
             )]),
-            json!([
+            &json!([
                 metric("nOffered", 1, 150_000),
                 metric("tAcd", 10_000, 160_000)
             ]),
@@ -254,7 +254,7 @@ pub(crate) fn transferred() -> Call {
             "agent",
             "bo",
             &of_bo,
-            json!([
+            &json!([
                 segment("alert", 157_000, 160_000, &queue("q2", json!({}))),
                 segment(
                     "interact",
@@ -269,7 +269,7 @@ pub(crate) fn transferred() -> Call {
                     &queue("q2", json!({"disconnectType": "peer", "wrapUpCode": "b"}))
                 ),
             ]),
-            json!([
+            &json!([
                 metric("tAlert", 3_000, 160_000),
                 metric("tAnswered", 10_000, 160_000),
                 metric("tTalkComplete", 440_010, 600_010),
@@ -281,13 +281,13 @@ pub(crate) fn transferred() -> Call {
             "customer",
             "outside",
             &json!({"direction": "outbound"}),
-            json!([segment(
+            &json!([segment(
                 "interact",
                 300_000,
                 3_900_000,
                 &json!({"conference": true})
             )]),
-            json!([
+            &json!([
                 metric("nConnected", 1, 300_000),
                 metric("tConnected", 3_600_000, 3_900_000)
             ]),
