@@ -203,7 +203,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
-async fn metrics_come_with_the_last_end_and_are_revised_by_after_call_work() {
+async fn pitfall_24_metrics_come_with_the_last_end_and_after_call_work_revises_the_same_rows() {
     let world = World::new().await;
     let mut events = call();
     let last = events.pop().unwrap();

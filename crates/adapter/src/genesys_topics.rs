@@ -27,7 +27,8 @@
 //!
 //! A session is a leg of the id that conversation detail records have it under, and an event's fact is one of a kind and leg
 //! ([`FactKey::part`](schema::FactKey::part)): sent again under a new id it is a copy, and the record, once it is there, decides leg by leg. Ends are dated by when
-//! their part began (`eventTime` less the durations stated): a start that was lost is missed by nobody. The revision stamp is the event's instant.
+//! their part began (`eventTime` less the durations stated): a start that was lost is missed by nobody. The revision stamp is the frame's
+//! `timestamp`, when it was published: what is sent again with newer content holds. Without one it is the event's instant.
 //!
 //! The id under which an event is logged is made of topic, conversation, participant, session, instant and what else tells two apart. The `id` of
 //! an event bus' envelope is not in it, nor the envelope in the digest: whoever publishes again renews both, and the fact is the same. A
@@ -179,6 +180,8 @@ struct Event<'b> {
     kind: Kind,
     body: Body<'b>,
     at: UtcMicros,
+    /// When it was published, else its own instant: of two with other contents the one published later is the newer.
+    stamp: UtcMicros,
 }
 
 impl Event<'_> {
@@ -194,7 +197,7 @@ impl Event<'_> {
         Fact {
             key: FactKey::part(leg.id.as_str(), what),
             at: began,
-            revision: Some(self.at),
+            revision: Some(self.stamp),
             rank: SourceRank::Event,
             statement: Statement {
                 details: Some(Box::new(Details {
@@ -211,7 +214,7 @@ impl Event<'_> {
         Fact {
             key: FactKey::part("", what),
             at: self.at,
-            revision: Some(self.at),
+            revision: Some(self.stamp),
             rank: SourceRank::Event,
             statement: Statement {
                 details: Some(Box::new(details)),
@@ -270,17 +273,16 @@ pub(crate) fn map(
         Kind::Metric => "metricDate",
         _ => "eventTime",
     };
-    let at = match body.instant(dated)? {
-        Some(at) => at,
-        None => sent
-            .text()
-            .and_then(|text| instant::parse(text))
-            .ok_or_else(|| ItemError::missing(Body::at(dated), body::INSTANT))?,
-    };
+    let sent = sent.text().and_then(|text| instant::parse(text));
+    let at = body
+        .instant(dated)?
+        .or(sent)
+        .ok_or_else(|| ItemError::missing(Body::at(dated), body::INSTANT))?;
     let event = Event {
         kind: topic.kind,
         body,
         at,
+        stamp: sent.unwrap_or(at),
     };
     let read = match topic.kind {
         Kind::Metric => metric::read(&event)?,

@@ -544,6 +544,32 @@ fn a_leg_that_the_record_does_not_name_was_none_and_is_taken_back() {
     assert_eq!(both.withdrawn_legs(), ["ghost".into()]);
 }
 
+/// Published, published again with newer content, and the first one sent once more.
+#[test]
+fn pitfall_15_newer_content_holds_whatever_comes_again() {
+    let call = transferred();
+    let work = |millis: i64, minute: i64| {
+        let mut event = call.event(
+            "acw",
+            "bo",
+            645_010,
+            serde_json::json!({"userId": "bo", "wrapupDurationMs": millis, "wrapupCode": "b"}),
+        );
+        event["timestamp"] = serde_json::json!(format!("2026-05-04T11:{minute:02}:00Z"));
+        event
+    };
+    for [first, second] in [[0, 8_500], [45_000, 8_500]] {
+        let copies = told(&[work(first, 0), work(second, 5), work(first, 0)]);
+        for order in [[0, 1, 2], [1, 0, 2], [2, 0, 1]] {
+            let session = folded(order.map(|place: usize| &copies[place]));
+            let timeline = session.timeline();
+            assert_eq!(session.len(), 1);
+            let wrap = timeline.duration(DurationKind::Wrap);
+            assert_eq!(wrap, Some(DurationFact::Stated(Millis(8_500))));
+        }
+    }
+}
+
 #[test]
 fn pitfall_20_an_absurd_duration_withholds_what_rests_on_it_and_nothing_else() {
     let call = transferred();

@@ -57,7 +57,8 @@ pub(crate) fn sift(facts: Vec<&Fact>) -> (Vec<&Fact>, Vec<&Fact>) {
         let Some(leg) = fact.statement.leg().filter(|_| fact.key.is_part()) else {
             return true;
         };
-        let told = fact.revision.unwrap_or(fact.at);
+        // Not when it was published: what is sent again days later happened when it happened.
+        let told = leg.ended_at.map_or(fact.at, |ended| ended.max(fact.at));
         let mut records = legs.get(leg.id.as_str()).into_iter().chain(&whole);
         !records.any(|record| record.knows(told))
     })
