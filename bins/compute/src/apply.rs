@@ -452,7 +452,10 @@ impl Applier {
                 .chain(delta.job_versions.iter().copied());
             let metric_versions: Vec<i16> = kept.collect::<BTreeSet<_>>().into_iter().collect();
             let columns = derive::columns(&session);
-            if stored.swept && columns.status == interactions::Status::Terminal {
+            let ended_after_all = stored.swept && columns.status.has_ended();
+            let confirmed =
+                stored.confirmation_asked && columns.status != interactions::Status::Provisional;
+            if ended_after_all || confirmed {
                 answered.push((planned.tenant.as_str(), planned.interaction.as_str()));
             }
             let (state, facts) = (session.to_json(), count(&session));

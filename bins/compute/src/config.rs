@@ -152,6 +152,11 @@ pub struct ServeArgs {
     #[arg(long, env = "KPILINE_WRAP_UP_GRACE", default_value = "15m", value_parser = humantime, value_name = "DURATION")]
     wrap_up_grace: Duration,
 
+    /// How long an end that no event states waits for the platform's record, which is asked for after the wrap-up grace, before its metrics
+    /// count as settled without
+    #[arg(long, env = "KPILINE_CONFIRM_WITHIN", default_value = "1d", value_parser = humantime, value_name = "DURATION")]
+    confirm_within: Duration,
+
     /// How often to look for interactions to give up or to settle; one replica at a time does
     #[arg(long, env = "KPILINE_SWEEP_EVERY", default_value = "5m", value_parser = humantime, value_name = "DURATION")]
     sweep_every: Duration,
@@ -323,6 +328,7 @@ impl ServeArgs {
             sweep: SweepConfig {
                 every: self.sweep_every,
                 wrap_up_grace: self.wrap_up_grace,
+                confirm_within: self.confirm_within,
                 max_age: MaxAge {
                     default: self.sweep_after,
                     by_media: self

@@ -29,7 +29,11 @@ pub fn columns(session: &Session) -> Columns {
         status: match timeline.status() {
             session::Status::Open => Status::Open,
             session::Status::Completed | session::Status::Abandoned | session::Status::Missed => {
-                Status::Terminal
+                if timeline.is_end_inferred() {
+                    Status::Provisional
+                } else {
+                    Status::Terminal
+                }
             }
             session::Status::Overfull => Status::Overfull,
         },

@@ -2,7 +2,8 @@
 //!
 //! An interaction without news for its medium's maximum age is marked as swept and asked for at the platform's history
 //! (`history_requests`); its metrics are then absent with the reason `incomplete`. Should it end after all, the facts are folded as ever and the
-//! values take the place of the reason. One process at a time sweeps; where two did, nothing would come of it but work twice.
+//! values take the place of the reason. One whose end is only inferred is asked for when its grace is over, and settles when its record has
+//! confirmed the end, or has not come in time. One process at a time sweeps; where two did, nothing would come of it but work twice.
 
 use crate::apply::{Applier, ApplyError};
 use crate::wake::Waker;
@@ -32,6 +33,8 @@ pub struct SweepConfig {
     pub every: Duration,
     /// How long after its end an interaction's wrap-up may come before its metrics count as settled.
     pub wrap_up_grace: Duration,
+    /// How long an inferred end may wait for the platform's record, once that was asked for, before its metrics count as settled without.
+    pub confirm_within: Duration,
     /// Without news for so long an open interaction is given up.
     pub max_age: MaxAge,
 }
@@ -89,6 +92,8 @@ pub struct Swept {
     pub given_up: u64,
     /// Interactions settled.
     pub settled: u64,
+    /// Interactions whose end is inferred and whose record was asked for.
+    pub asked: u64,
     /// Rows queued for delivery.
     pub queued: u64,
 }
@@ -126,7 +131,12 @@ pub async fn run(
                         waker.wake(swept.queued);
                     }
                     if swept != Swept::default() {
-                        tracing::info!(given_up = swept.given_up, settled = swept.settled, "swept");
+                        tracing::info!(
+                            given_up = swept.given_up,
+                            settled = swept.settled,
+                            asked = swept.asked,
+                            "swept"
+                        );
                     }
                 }
                 Err(error) => {
@@ -163,11 +173,13 @@ pub async fn round_as_of(
 ) -> Result<Swept, ApplyError> {
     let mut swept = Swept::default();
     let ended_before = ago(now, config.wrap_up_grace);
+    let asked_before = ago(now, config.confirm_within);
     while !stop.is_cancelled() {
         let client = applier.store().client().await?;
-        let settled = sweep::settle(&client, ended_before, BATCH).await?;
-        swept.settled += settled;
-        if settled < u64::from(BATCH) {
+        let rested = sweep::settle(&client, ended_before, asked_before, BATCH).await?;
+        swept.settled += rested.settled;
+        swept.asked += rested.asked;
+        if rested.total() < u64::from(BATCH) {
             break;
         }
     }

@@ -108,6 +108,7 @@ async fn what_is_given_up_is_not_waiting_any_more() {
     let config = SweepConfig {
         every: hour,
         wrap_up_grace: hour,
+        confirm_within: hour,
         max_age: MaxAge {
             default: hour,
             by_media: BTreeMap::new(),

@@ -355,6 +355,7 @@ fn sweeping() -> SweepConfig {
     SweepConfig {
         every: Duration::from_secs(60),
         wrap_up_grace: Duration::from_secs(900),
+        confirm_within: Duration::from_secs(3600),
         max_age: MaxAge {
             default: Duration::from_secs(3600),
             by_media: BTreeMap::new(),

@@ -40,7 +40,9 @@ mod relations;
 mod segments;
 mod session;
 
+pub(crate) use leg::AGENT_METRICS;
 pub use segments::{SegmentFigures, from_segments};
+pub(crate) use session::kind_of;
 
 use crate::error::ItemError;
 use crate::identity::CustomerIdentity;
@@ -203,7 +205,7 @@ fn outcome(legs: &[Fact], direction: Option<Direction>) -> State {
 }
 
 /// Platforms spell it in lower case here and in capitals elsewhere; another word is no direction.
-fn direction(value: &Scalar<'_>) -> Option<Direction> {
+pub(crate) fn direction(value: &Scalar<'_>) -> Option<Direction> {
     let text = value.text()?;
     if text.eq_ignore_ascii_case("inbound") {
         Some(Direction::Inbound)

@@ -15,9 +15,11 @@
 //! Known variants of names and types are in the tables of `guide_shape`; what is in no table is skipped (the raw bytes
 //! keep it), what has a type that no table allows is an [`ItemError`] with its path. An envelope inside `eventBody` (a topic
 //! frame) or `detail.eventBody` (an event bus) is the same event. A frame whose topic is about a user is read by
-//! [`genesys_user_topics`].
+//! [`genesys_user_topics`], one whose topic is about a conversation by [`genesys_topics`]. Other topics of the platform are ignored under
+//! their names, with `{id}` in the place of ids.
 
 use crate::error::ItemError;
+use crate::genesys_topics;
 use crate::genesys_user_topics::{self, Topic};
 use crate::guide_shape::{self, Data, Envelope, METRICS, Part, People};
 use crate::identity::CustomerIdentity;
@@ -30,6 +32,7 @@ use schema::{
     Statement, UtcMicros,
 };
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// The event type under which the guide's events travel.
 const EVENT_TYPE: &str = "analytics:events:publish";
@@ -45,7 +48,8 @@ const CONTENT: [&[u8]; 6] = [
     b"Data",
 ];
 
-/// Reads one event: the fast path without a content digest. `None` is an event nobody asked for.
+/// Reads one event of the guide's: the fast path without a content digest. `None` is an event that is none of them, of which
+/// [`map()`](crate::map()) says what it is.
 pub fn decode(line: &[u8]) -> Result<Option<(InteractionId, Fact)>, ItemError> {
     let mut fact = None;
     read(line, &mut |found| {
@@ -56,8 +60,8 @@ pub fn decode(line: &[u8]) -> Result<Option<(InteractionId, Fact)>, ItemError> {
     Ok(fact)
 }
 
-/// Reads one event with all that the log needs.
-pub(crate) fn map(line: &[u8]) -> Result<Outcome, ItemError> {
+/// Reads one event with all that the log needs. `kept`: the attributes of conversations that are kept.
+pub(crate) fn map(line: &[u8], kept: &BTreeSet<String>) -> Result<Outcome, ItemError> {
     let mut outcome = None;
     let kind = read(line, &mut |found| {
         outcome = Some(match found {
@@ -72,6 +76,9 @@ pub(crate) fn map(line: &[u8]) -> Result<Outcome, ItemError> {
                 customer,
             ))),
             Found::AgentState { topic, body, sent } => genesys_user_topics::map(topic, body, sent),
+            Found::Conversation { topic, body, sent } => {
+                genesys_topics::map(topic, body, sent, kept)
+            }
         });
     })?;
     outcome.unwrap_or(Ok(Outcome::Ignored { kind }))
@@ -121,6 +128,13 @@ enum Found<'f> {
         /// The instant of the frame.
         sent: &'f Scalar<'f>,
     },
+    /// An event about a conversation.
+    Conversation {
+        topic: genesys_topics::Topic<'f>,
+        body: &'f [u8],
+        /// The instant of the frame.
+        sent: &'f Scalar<'f>,
+    },
 }
 
 /// Takes what was found.
@@ -131,7 +145,7 @@ fn read(line: &[u8], sink: Sink<'_>) -> Result<String, ItemError> {
     let text =
         std::str::from_utf8(line).map_err(|_| ItemError::item(line, "a JSON object in UTF-8"))?;
     match guide_shape::read(text) {
-        Ok(part) => unwrap(line, &part, 0, sink),
+        Ok(part) => unwrap(line, &part, &Around::NOTHING, sink),
         Err(error) => {
             // Slow path: half a surrogate pair is no reason to refuse an event.
             let refused = || ItemError::not_json(line, &error);
@@ -140,41 +154,61 @@ fn read(line: &[u8], sink: Sink<'_>) -> Result<String, ItemError> {
             };
             let text = std::str::from_utf8(&mended).map_err(|_| refused())?;
             let part = guide_shape::read(text).map_err(|_| refused())?;
-            unwrap(text.as_bytes(), &part, 0, sink)
+            unwrap(text.as_bytes(), &part, &Around::NOTHING, sink)
         }
     }
+}
+
+/// What lies around an envelope.
+struct Around<'f> {
+    depth: u8,
+    /// The topic that it names for what is in it.
+    topic: Option<&'f str>,
+}
+
+impl Around<'_> {
+    const NOTHING: Self = Self {
+        depth: 0,
+        topic: None,
+    };
 }
 
 fn unwrap(
     line: &[u8],
     part: &Part<'_, Envelope<'_>>,
-    depth: u8,
+    around: &Around<'_>,
     sink: Sink<'_>,
 ) -> Result<String, ItemError> {
     if !part.is_object {
-        return Err(ItemError::item(line, "a JSON object"));
+        let kind = around.topic.and_then(genesys_topics::template);
+        return kind.ok_or_else(|| ItemError::item(line, "a JSON object"));
     }
     let envelope = &part.value;
-    if envelope.data.is_nothing()
-        && let Some(inner) = envelope.body.or(envelope.detail).filter(|_| depth < 2)
-    {
-        // A frame of the channel itself (heartbeat, closing notice) is about no interaction.
-        if let Some(topic) = envelope.topic.text()
-            && (topic == "channel.metadata" || topic.starts_with("v2.system."))
-        {
-            return Ok(topic.to_string());
+    if envelope.data.is_nothing() {
+        let topic = envelope.topic.text().map(AsRef::as_ref).or(around.topic);
+        let inner = envelope.body.or(envelope.detail);
+        if let Some(inner) = inner.filter(|_| around.depth < 2) {
+            return open(line, envelope, topic, inner.get(), around.depth, sink);
         }
-        if let Some(topic) = envelope.topic.text().and_then(|name| Topic::named(name)) {
-            sink(Found::AgentState {
-                topic,
-                body: inner.get().as_bytes(),
+        // The members of a body stand beside the name of its topic.
+        if let Some(found) = topic.and_then(genesys_topics::Topic::named) {
+            sink(Found::Conversation {
+                topic: found,
+                body: line,
                 sent: &envelope.timestamp,
             });
             return Ok(String::new());
         }
-        let part =
-            guide_shape::read(inner.get()).map_err(|error| ItemError::not_json(line, &error))?;
-        return unwrap(inner.get().as_bytes(), &part, depth + 1, sink);
+        if let Some(kind) = topic.and_then(genesys_topics::template) {
+            return Ok(kind);
+        }
+    } else if !envelope.data.is_object {
+        // Whatever it is, it is not the guide's: `group` and `data` are those of aggregates and observations.
+        let kind = around.topic.and_then(genesys_topics::template);
+        let grouped = || envelope.grouped.then(|| "aggregates".to_owned());
+        if let Some(kind) = kind.or_else(grouped) {
+            return Ok(kind);
+        }
     }
     if !envelope.data.is_object {
         return Err(not_an_object("data", &envelope.data.other));
@@ -190,6 +224,40 @@ fn unwrap(
         }
         Err(kind) => Ok(kind),
     }
+}
+
+/// Reads what an envelope holds: the body of a topic, or another envelope.
+fn open(
+    line: &[u8],
+    envelope: &Envelope<'_>,
+    topic: Option<&str>,
+    inner: &str,
+    depth: u8,
+    sink: Sink<'_>,
+) -> Result<String, ItemError> {
+    if let Some(topic) = topic {
+        // A frame of the channel itself (heartbeat, closing notice) is about no interaction.
+        if topic == "channel.metadata" || topic.starts_with("v2.system.") {
+            return Ok(topic.to_owned());
+        }
+        let (body, sent) = (inner.as_bytes(), &envelope.timestamp);
+        if let Some(topic) = Topic::named(topic) {
+            sink(Found::AgentState { topic, body, sent });
+            return Ok(String::new());
+        }
+        if let Some(topic) = genesys_topics::Topic::named(topic) {
+            sink(Found::Conversation { topic, body, sent });
+            return Ok(String::new());
+        }
+    }
+    let part = guide_shape::read(inner)
+        .map_err(|error| ItemError::not_json(line, &error))?;
+    // Of what an event bus calls its detail, the bus names the topic, too.
+    let around = Around {
+        depth: depth + 1,
+        topic: topic.or_else(|| envelope.detail_type.text().map(AsRef::as_ref)),
+    };
+    unwrap(inner.as_bytes(), &part, &around, sink)
 }
 
 fn not_an_object(field: &str, found: &Scalar<'_>) -> ItemError {

@@ -59,6 +59,10 @@ pub(crate) struct Envelope<'a> {
     pub(crate) topic: Scalar<'a>,
     pub(crate) body: Option<&'a RawValue>,
     pub(crate) detail: Option<&'a RawValue>,
+    /// The topic's template, where an event bus names it.
+    pub(crate) detail_type: Scalar<'a>,
+    /// Whether it says what its figures are grouped by: aggregates, and no event.
+    pub(crate) grouped: bool,
 }
 
 /// The event proper.
@@ -112,6 +116,11 @@ impl<'de> FromMap<'de> for Envelope<'de> {
             "topicName" | "topic_name" => self.topic = map.next_value()?,
             "eventBody" | "event_body" => self.body = map.next_value()?,
             "detail" => self.detail = map.next_value()?,
+            "detail-type" => self.detail_type = map.next_value()?,
+            "group" => {
+                self.grouped = true;
+                skip(map)?;
+            }
             _ => skip(map)?,
         }
         Ok(())

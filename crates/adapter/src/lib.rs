@@ -4,7 +4,8 @@
 //! [`ItemError`] with field, value and what is allowed there; its neighbours are not affected. [`log_key`] and [`digest()`] make
 //! the identity under which the event log keeps an item once.
 //!
-//! One module a format: [`guide`] (the default webhook), [`genesys_details`] (conversation detail records),
+//! One module a format: [`guide`] (the default webhook), [`genesys_topics`] (Genesys' own events about conversations, which come by it
+//! too), [`genesys_details`] (conversation detail records),
 //! [`cxone_call_detail`] (report 524), [`cxone_contacts`] (contact records as JSON), [`cxone_contact_states`] (their states, one after the
 //! other), [`cxone_digital`] (events about cases), [`mapping`] (any JSON, by a mapping file); and about
 //! the time of agents [`genesys_user_topics`] (events, which come by the default webhook too), [`genesys_user_details`],
@@ -31,6 +32,7 @@ mod duration;
 mod error;
 pub mod genesys_details;
 pub mod genesys_schedules;
+pub mod genesys_topics;
 pub mod genesys_user_details;
 pub mod genesys_user_topics;
 pub mod guide;

@@ -32,7 +32,7 @@ pub enum Stated {
         interaction: InteractionId,
         /// At least one fact.
         facts: Vec<Fact>,
-        /// Whether one of the facts is a terminal state of the interaction.
+        /// Whether one of the facts is a terminal state of the interaction, or may be what its inferred end waited for.
         terminal: bool,
         /// Who the customer is, where the item tells it. Not part of a fact: there it is a keyed hash at most.
         customer: Option<CustomerIdentity>,
@@ -167,7 +167,7 @@ pub enum Outcome {
 /// Maps one item of [`crate::split()`]. Pure: the same bytes give the same outcome on every lane and in every replay.
 pub fn map(format: &BodyFormat, raw: &[u8], mappings: &Mappings) -> Result<Outcome, ItemError> {
     match format {
-        BodyFormat::GenesysWebhook => guide::map(raw),
+        BodyFormat::GenesysWebhook => guide::map(raw, mappings.attributes()),
         BodyFormat::GenesysDetails => crate::genesys_details::map(raw, mappings.attributes()),
         BodyFormat::CxoneCallDetail { zone } => crate::cxone_call_detail::map(raw, zone),
         BodyFormat::CxoneContacts => crate::cxone_contacts::map(raw),

@@ -28,7 +28,8 @@ pub struct Event {
 
 /// Which statement about an interaction a fact is. Two facts with one key are two copies or two revisions of one statement.
 ///
-/// The guide's events use `e:<event id>`; a leg's snapshot uses `l:<leg id>`; an interaction's own record uses `i`.
+/// The guide's events use `e:<event id>`; a leg's snapshot uses `l:<leg id>`; an interaction's own record uses `i`; what an event
+/// without an id says of a leg uses `p:<leg id>:<what>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FactKey(CompactString);
@@ -48,6 +49,15 @@ impl FactKey {
     #[must_use]
     pub fn interaction() -> Self {
         Self(CompactString::const_new("i"))
+    }
+
+    /// The key of what an event says of one leg: its beginning, say, or its end. There is one statement of a kind and leg, however often and
+    /// under whatever ids it is sent. `leg` is empty for what is said of the interaction.
+    ///
+    /// A platform that states such parts has no event for the end of the whole: it is inferred from them.
+    #[must_use]
+    pub fn part(leg: &str, what: &str) -> Self {
+        Self(compact_str::format_compact!("p:{leg}:{what}"))
     }
 
     /// The key of the statement that an agent's state on one track began at an instant: an event and a history record that say so are
@@ -74,6 +84,11 @@ impl FactKey {
     /// Whether this is the key of an event, not of a record.
     pub fn is_event(&self) -> bool {
         self.0.starts_with("e:")
+    }
+
+    /// Whether this is the key of what an event says of a leg, see [`FactKey::part`].
+    pub fn is_part(&self) -> bool {
+        self.0.starts_with("p:")
     }
 
     fn prefixed(prefix: &str, id: &str) -> Self {

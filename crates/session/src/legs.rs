@@ -105,7 +105,7 @@ impl<'a> Timeline<'a> {
                 .any(|leg| leg.kind == LegKind::Agent && leg.id == name.as_str())
         };
         let mut gone: Vec<LegId> = self
-            .facts()
+            .ever_told()
             .filter_map(AgentLeg::of)
             .map(AgentLeg::id)
             .chain(withdrawn.iter().cloned())

@@ -5,14 +5,19 @@
 //! is the same facts in the order of the platform's clock, with the questions that a metric asks: what lasted how long, what became of
 //! it ([`Outcome`]), where an open one is now ([`Now`]), and whose part was what ([`LegView`]).
 //!
+//! A platform that has no event for an end has it inferred from its legs: provisionally, until its record comes
+//! ([`Timeline::is_end_inferred`]).
+//!
 //! Start reading at [`fold`], then [`timeline`], [`outcome`] and [`legs`]. Nothing here knows a clock, a zone or a metric, and nothing here fails on content.
 
 mod course;
+mod end;
 pub mod fold;
 mod history;
 pub mod json;
 pub mod legs;
 pub mod outcome;
+mod parts;
 pub mod phase;
 pub mod timeline;
 pub mod totals;

@@ -1,6 +1,7 @@
 //! Where an open interaction is now: what live gauges count.
 
 use crate::history;
+use crate::legs::LegView;
 use crate::timeline::{Status, Timeline};
 use schema::{AgentId, LegKind, QueueId, State, UtcMicros};
 
@@ -113,16 +114,16 @@ impl<'a> Timeline<'a> {
             .stated_legs()
             .iter()
             .filter(|leg| leg.ended_at.is_none());
-        let mut waiting = None;
+        let (mut waiting, mut rings) = (None, None);
         for leg in open {
             match leg.kind {
-                LegKind::Agent if leg.answered_at.is_some() => {
-                    return Some(Now {
-                        phase: Phase::InProgress,
-                        since: leg.answered_at.unwrap_or(leg.started_at),
-                        queue: leg.queue,
-                        agent: leg.agent.map(|agent| &agent.id),
-                    });
+                LegKind::Agent => {
+                    if let Some(since) = leg.answered_at.or_else(|| self.taken_at(leg)) {
+                        return Some(at_agent(Phase::InProgress, since, leg));
+                    }
+                    if self.is_by_parts() {
+                        rings = rings.or(Some(leg));
+                    }
                 }
                 LegKind::Queue => {
                     waiting = Some(Now {
@@ -135,6 +136,27 @@ impl<'a> Timeline<'a> {
                 _ => {}
             }
         }
-        waiting
+        let Some(rings) = rings else { return waiting };
+        // The wait goes on while it rings.
+        let since = waiting.map_or(rings.started_at, |waiting| waiting.since);
+        Some(at_agent(Phase::Alerting, since, rings))
+    }
+
+    /// When a queue was left for an answer while this agent's part was there: events tell of the answer itself when the part has ended.
+    fn taken_at(&self, leg: &LegView<'_>) -> Option<UtcMicros> {
+        self.stated_legs()
+            .iter()
+            .filter(|queue| queue.kind == LegKind::Queue && self.is_by_parts())
+            .filter_map(|queue| queue.answered_at)
+            .find(|answered| *answered >= leg.started_at)
+    }
+}
+
+fn at_agent<'a>(phase: Phase, since: UtcMicros, leg: &LegView<'a>) -> Now<'a> {
+    Now {
+        phase,
+        since,
+        queue: leg.queue,
+        agent: leg.agent.map(|agent| &agent.id),
     }
 }

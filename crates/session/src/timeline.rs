@@ -5,13 +5,15 @@
 //! chance: there facts of one instant are in the order in which states follow each other (`course::in_order`).
 
 use crate::course::{self, Course, Says};
+use crate::end::Inferred;
 use crate::fold::Session;
 use crate::legs::{self, LegView};
+use crate::parts;
 use crate::totals::{self, DurationFact, LegFacts, Totals, Weighed};
 use crate::withdrawn::Withdrawn;
 use schema::{
     AgentId, AgentRef, CustomerKey, Direction, DurationKind, Fact, FactKey, LegKind, LegOutcome,
-    QueueId, State, UtcMicros,
+    QueueId, SourceRank, State, UtcMicros,
 };
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -53,12 +55,17 @@ pub struct Timeline<'a> {
     ended: bool,
     overfull: bool,
     has_legs: bool,
+    /// Whether events tell of legs: the end is then inferred where nobody states it.
+    by_parts: bool,
+    /// What events told of legs and a record speaks for; not among the facts.
+    spoken_for: Vec<&'a Fact>,
     withdrawn: &'a Withdrawn,
     /// Made when first asked for, as all below: several questions rest on them.
     legs: OnceLock<Vec<LegView<'a>>>,
     in_order: OnceLock<Vec<&'a Fact>>,
     course: OnceLock<Course<'a>>,
     took_part: OnceLock<Vec<TookPart<'a>>>,
+    inferred: OnceLock<Option<Inferred>>,
 }
 
 /// An agent who took part.
@@ -74,16 +81,27 @@ pub(crate) struct TookPart<'a> {
 
 impl<'a> Timeline<'a> {
     pub(crate) fn of(session: &'a Session) -> Self {
-        let mut facts: Vec<&Fact> = session.facts().iter().collect();
+        let facts: Vec<&Fact> = session.facts().iter().collect();
+        let has_legs = facts.iter().any(|fact| fact.statement.leg().is_some());
+        // Ascending by key, and no other kind of key is greater.
+        let by_parts = facts.last().is_some_and(|fact| fact.key.is_part());
+        let (mut facts, spoken_for) = if by_parts {
+            parts::sift(facts)
+        } else {
+            (facts, Vec::new())
+        };
         // Stable and the facts are ascending by key, so equal instants stay in the order of their keys.
         facts.sort_by_key(|fact| fact.at);
         Self {
-            has_legs: facts.iter().any(|fact| fact.statement.leg().is_some()),
+            has_legs,
+            by_parts,
+            spoken_for,
             withdrawn: &session.withdrawn,
             legs: OnceLock::new(),
             in_order: OnceLock::new(),
             course: OnceLock::new(),
             took_part: OnceLock::new(),
+            inferred: OnceLock::new(),
             facts,
             earliest: session.earliest,
             ended: session.ended,
@@ -91,7 +109,15 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    /// The facts from first to last.
+    /// The same, where it is known that the interaction had ended before: an inferred end is stated by no fact, so that whoever emitted
+    /// something by it has to say so.
+    #[must_use]
+    pub const fn having_ended(mut self, ended: bool) -> Self {
+        self.ended |= ended;
+        self
+    }
+
+    /// The facts from first to last; without those that a record speaks for.
     pub fn facts(&self) -> impl DoubleEndedIterator<Item = &'a Fact> + '_ {
         self.facts.iter().copied()
     }
@@ -125,8 +151,17 @@ impl<'a> Timeline<'a> {
             .map(|took| (took.agent, took.stated_at))
     }
 
-    /// The disposition stated last.
+    /// The disposition stated last. Where events tell of legs, that of the last leg that has one, as in a record, whose agent wrote it when.
     pub fn disposition(&self) -> Option<&'a str> {
+        if self.by_parts
+            && let Some(of_leg) = self
+                .stated_legs()
+                .iter()
+                .rev()
+                .find_map(|leg| leg.disposition)
+        {
+            return Some(of_leg);
+        }
         self.facts()
             .rev()
             .find_map(|fact| fact.statement.disposition.as_deref())
@@ -154,10 +189,25 @@ impl<'a> Timeline<'a> {
 
     /// The attributes kept of the interaction, each as stated last.
     pub fn attributes(&self) -> BTreeMap<&'a str, &'a str> {
-        let details = self
+        let mut stating: Vec<&Fact> = self
             .facts()
-            .filter_map(|fact| fact.statement.details.as_deref());
-        details
+            .filter(|fact| {
+                let details = fact.statement.details.as_deref();
+                details.is_some_and(|details| !details.attributes.is_empty())
+            })
+            .collect();
+        if self.by_parts {
+            // A record is dated by the start, and says what held at the last instant that it speaks of.
+            stating.sort_by_key(|fact| match fact.rank {
+                SourceRank::SettledRecord => {
+                    fact.revision.map_or(fact.at, |until| until.max(fact.at))
+                }
+                _ => fact.at,
+            });
+        }
+        stating
+            .into_iter()
+            .filter_map(|fact| fact.statement.details.as_deref())
             .flat_map(|details| &details.attributes)
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect()
@@ -168,7 +218,8 @@ impl<'a> Timeline<'a> {
     /// The interaction's own record decides when it states a terminal state. Otherwise any terminal statement makes the interaction
     /// terminal, and so does its record's end; how it ended then comes from the history of the legs (someone answered: completed;
     /// else the customer left: abandoned; else someone let it ring: missed), and without legs that say so from the terminal state
-    /// stated last. An interaction that its record calls ended and of which nothing else is known was completed.
+    /// stated last. An interaction that its record calls ended and of which nothing else is known was completed. Where nobody states an end
+    /// and events tell of the legs, it is inferred from them ([`Timeline::is_end_inferred`]).
     pub fn terminal(&self) -> Option<State> {
         let record = self.record();
         if let Some(state) = record.and_then(terminal_state) {
@@ -177,11 +228,34 @@ impl<'a> Timeline<'a> {
         let last = self.course().rev().find_map(terminal_state);
         let ended = record.is_some_and(|record| record_end(record).is_some());
         if last.is_none() && !ended {
-            return None;
+            return self.inferred().map(|end| end.state.clone());
         }
         self.outcome_of_legs()
             .or_else(|| last.cloned())
             .or(Some(State::Completed))
+    }
+
+    /// Whether it has ended, and nobody states that: provisional until a record does. Every part that began has ended then, and so has the
+    /// customer's line; a part that turns up later opens the interaction again.
+    pub fn is_end_inferred(&self) -> bool {
+        let states_end = |fact: &Fact| terminal_state(fact).is_some();
+        self.inferred().is_some()
+            && !self.facts().any(states_end)
+            && self
+                .record()
+                .is_none_or(|record| record_end(record).is_none())
+    }
+
+    /// Whether events tell of legs.
+    pub(crate) const fn is_by_parts(&self) -> bool {
+        self.by_parts
+    }
+
+    fn inferred(&self) -> Option<&Inferred> {
+        let found = self
+            .inferred
+            .get_or_init(|| self.by_parts.then(|| Inferred::of(self)).flatten());
+        found.as_ref()
     }
 
     /// How far the interaction has come.
@@ -207,7 +281,8 @@ impl<'a> Timeline<'a> {
 
     /// When the interaction ended: as its own record states, else the latest end that another source states of it, else the instant
     /// of the first terminal statement behind the last one of its life (a wait, an alert, a connection, a hold): what was missed
-    /// by one agent and then taken by another had not ended, and a second copy of the end does not move it.
+    /// by one agent and then taken by another had not ended, and a second copy of the end does not move it. Where nobody states an end,
+    /// the inferred one.
     pub fn ended_at(&self) -> Option<UtcMicros> {
         self.record()
             .and_then(record_end)
@@ -223,6 +298,7 @@ impl<'a> Timeline<'a> {
                 }
                 ended
             })
+            .or_else(|| self.inferred().map(|end| end.at))
     }
 
     /// The duration of this kind for the interaction; `None` when nobody stated it.
@@ -348,6 +424,11 @@ impl<'a> Timeline<'a> {
     /// The legs that are stated, in no copy; none of events that know no legs.
     pub(crate) fn stated_legs(&self) -> &[LegView<'a>] {
         if self.has_legs { self.all_legs() } else { &[] }
+    }
+
+    /// All facts, those that a record speaks for included, in no order.
+    pub(crate) fn ever_told(&self) -> impl Iterator<Item = &'a Fact> + '_ {
+        self.facts().chain(self.spoken_for.iter().copied())
     }
 
     pub(crate) fn withdrawn(&self) -> &'a Withdrawn {

@@ -20,12 +20,13 @@ static INSERT: Sql = Sql {
     step: "insert interactions",
     // smallint[][] does not unnest by row, so each set of versions travels as the text of an array.
     text: "INSERT INTO interactions (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                     facts, metric_versions, evaluated_generation, evaluated_also) \
+                                     facts, metric_versions, end_inferred, evaluated_generation, evaluated_also) \
            SELECT u.tenant, u.interaction_id, u.partition_at, u.started_at, u.ended_at, u.status, u.state, u.customer_key, \
-                  u.facts, u.metric_versions::smallint[], $11, $12 \
+                  u.facts, u.metric_versions::smallint[], u.end_inferred, $11, $12 \
            FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::jsonb[], \
-                       $8::text[], $9::integer[], $10::text[]) \
-                AS u (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, metric_versions) \
+                       $8::text[], $9::integer[], $10::text[], $13::boolean[]) \
+                AS u (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, metric_versions, \
+                      end_inferred) \
            ON CONFLICT DO NOTHING RETURNING tenant, interaction_id",
 };
 
@@ -33,10 +34,11 @@ static INSERT: Sql = Sql {
 static LOCK: Sql = Sql {
     step: "lock interactions",
     text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.started_at, i.ended_at, i.status, i.state, i.customer_key, \
-                  i.facts, i.metric_versions, i.revision, i.swept_at IS NOT NULL \
+                  i.facts, i.metric_versions, i.revision, i.swept_at IS NOT NULL, i.end_inferred, \
+                  i.confirmation_asked_at IS NOT NULL \
            FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
            CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                      facts, metric_versions, revision, swept_at \
+                                      facts, metric_versions, revision, swept_at, end_inferred, confirmation_asked_at \
                                FROM interactions i \
                                WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id FOR UPDATE) i",
 };
@@ -48,11 +50,13 @@ static UPDATE: Sql = Sql {
     text: "UPDATE interactions i \
            SET started_at = u.started_at, ended_at = u.ended_at, status = u.status, state = u.state, \
                customer_key = u.customer_key, facts = u.facts, metric_versions = u.metric_versions::smallint[], \
+               end_inferred = u.end_inferred, \
+               confirmation_asked_at = CASE WHEN u.end_inferred THEN i.confirmation_asked_at END, \
                evaluated_generation = $10, evaluated_also = $11, revision = i.revision + 1, updated_at = now(), \
                settled_at = CASE WHEN i.facts = u.facts AND i.status = u.status AND i.state = u.state THEN i.settled_at END \
            FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::text[], \
-                       $8::integer[], $9::text[]) \
-                AS u (tenant, interaction_id, started_at, ended_at, status, state, customer_key, facts, metric_versions) \
+                       $8::integer[], $9::text[], $12::boolean[]) \
+                AS u (tenant, interaction_id, started_at, ended_at, status, state, customer_key, facts, metric_versions, end_inferred) \
            WHERE i.tenant = u.tenant AND i.interaction_id = u.interaction_id",
 };
 
@@ -67,7 +71,7 @@ static NOTE_EVALUATED: Sql = Sql {
              AND NOT (coalesce(i.evaluated_also, '{}') @> u.also::bigint[] AND i.metric_versions @> u.versions::smallint[])",
 };
 
-// An interaction that was given up and ended after all need not be asked for any more.
+// An interaction that was given up and ended after all need not be asked for any more, nor one whose inferred end was confirmed.
 static ANSWERED: Sql = Sql {
     step: "forget history requests",
     text: "DELETE FROM history_requests h USING unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
@@ -77,7 +81,7 @@ static ANSWERED: Sql = Sql {
 static GET: Sql = Sql {
     step: "read an interaction",
     text: "SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, \
-                  metric_versions, revision, swept_at IS NOT NULL \
+                  metric_versions, revision, swept_at IS NOT NULL, end_inferred, confirmation_asked_at IS NOT NULL \
            FROM interactions WHERE tenant = $1 AND interaction_id = $2",
 };
 
@@ -133,6 +137,7 @@ pub async fn insert_new(
     let customer_key = column(&sorted, |row| row.customer_key);
     let facts = column(&sorted, |row| row.facts);
     let versions = column(&sorted, |row| array_text(row.metric_versions));
+    let inferred = column(&sorted, |row| row.status == Status::Provisional);
     let returned = sql::query(
         tx,
         &INSERT,
@@ -149,6 +154,7 @@ pub async fn insert_new(
             &versions,
             &evaluated.generation,
             &evaluated.also(),
+            &inferred,
         ],
     )
     .await?;
@@ -207,6 +213,7 @@ pub async fn update(
     let customer_key = column(&sorted, |row| row.customer_key);
     let facts = column(&sorted, |row| row.facts);
     let versions = column(&sorted, |row| array_text(row.metric_versions));
+    let inferred = column(&sorted, |row| row.status == Status::Provisional);
     sql::execute(
         tx,
         &UPDATE,
@@ -222,6 +229,7 @@ pub async fn update(
             &versions,
             &evaluated.generation,
             &evaluated.also(),
+            &inferred,
         ],
     )
     .await
@@ -310,7 +318,7 @@ pub(crate) fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
         partition_at: sql::get::<Instant>(row, sql, 2)?.0,
         started_at: sql::get::<Option<Instant>>(row, sql, 3)?.map(|at| at.0),
         ended_at: sql::get::<Option<Instant>>(row, sql, 4)?.map(|at| at.0),
-        status: Status::parse(&status).ok_or(StoreError::Unreadable {
+        status: Status::parse(&status, sql::get(row, sql, 12)?).ok_or(StoreError::Unreadable {
             column: "interactions.status",
             value: status,
         })?,
@@ -320,6 +328,7 @@ pub(crate) fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
         metric_versions: sql::get(row, sql, 9)?,
         revision: sql::get(row, sql, 10)?,
         swept: sql::get(row, sql, 11)?,
+        confirmation_asked: sql::get(row, sql, 13)?,
     })
 }
 

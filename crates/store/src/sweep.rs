@@ -66,18 +66,28 @@ static MARK_SWEPT: Sql = Sql {
 };
 
 // A locked row is being changed: it has news. So it is left out, and nobody waits for anybody. Nor does anything rest of which an
-// evaluation is owed; asked for row by row, so that the plan stays that of the index.
+// evaluation is owed; asked for row by row, so that the plan stays that of the index. Of an end that is inferred the platform's
+// record is asked for, once, and it rests when that came, or when it has not come for too long. Each row is written by one of the updates.
 static SETTLE: Sql = Sql {
     step: "settle interactions",
     text: "WITH rested AS ( \
-               SELECT tenant, interaction_id FROM interactions n \
+               SELECT tenant, interaction_id, end_inferred AND confirmation_asked_at IS NULL AS asks FROM interactions n \
                WHERE settled_at IS NULL AND created_at < $1 AND updated_at < $1 AND coalesce(ended_at, updated_at) < $1 \
                  AND (status <> 'open' OR swept_at IS NOT NULL) \
+                 AND (NOT end_inferred OR confirmation_asked_at IS NULL OR confirmation_asked_at < $3) \
                  AND (SELECT d.revision FROM deferred_evaluations d \
                       WHERE d.tenant = n.tenant AND d.interaction_id = n.interaction_id) IS NULL \
                ORDER BY created_at LIMIT (SELECT $2::bigint) FOR UPDATE SKIP LOCKED \
-           ) UPDATE interactions i SET settled_at = now() FROM rested r \
-             WHERE i.tenant = r.tenant AND i.interaction_id = r.interaction_id",
+           ), settled AS ( \
+               UPDATE interactions i SET settled_at = now() FROM rested r \
+               WHERE NOT r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING 1 \
+           ), asked AS ( \
+               UPDATE interactions i SET confirmation_asked_at = now() FROM rested r \
+               WHERE r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING i.tenant, i.interaction_id \
+           ), requested AS ( \
+               INSERT INTO history_requests (tenant, interaction_id, reason) \
+               SELECT tenant, interaction_id, 'inferred_end' FROM asked ORDER BY tenant, interaction_id ON CONFLICT DO NOTHING \
+           ) SELECT (SELECT count(*) FROM settled), (SELECT count(*) FROM asked)",
 };
 
 static NOW: Sql = Sql {
@@ -145,18 +155,49 @@ pub async fn mark_swept<T: AsRef<str>, I: AsRef<str>>(
     Ok(swept.unsigned_abs())
 }
 
+/// What came to rest in one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rested {
+    /// Settled.
+    pub settled: u64,
+    /// Those whose end is inferred, and of which the platform's record was asked for now.
+    pub asked: u64,
+}
+
+impl Rested {
+    /// All of them.
+    #[must_use]
+    pub const fn total(self) -> u64 {
+        self.settled + self.asked
+    }
+}
+
 /// Settles interactions that ended (or were given up) before `ended_before` and have not been written since; one without a stated end
 /// counts as ended when it was last written. At most `limit` of them, oldest first; what is locked is left for the next time.
-/// What is still to be evaluated ([`crate::deferred`]) has not come to rest either.
-/// Returns how many. Fewer than `limit`: that is all for now.
+/// What is still to be evaluated ([`crate::deferred`]) has not come to rest either. A total of fewer than `limit`: that is all for now.
+///
+/// One whose end is inferred ([`crate::interactions::Status::Provisional`]) does not settle then: its record is asked for at the platform's
+/// history (`inferred_end` in `history_requests`), once while its end stays inferred. It settles when a record confirmed the end and that
+/// was long ago, or when it was asked for before `asked_before` and none came.
 ///
 /// An update with other facts takes the mark away again.
 pub async fn settle(
     conn: &impl Connection,
     ended_before: UtcMicros,
+    asked_before: UtcMicros,
     limit: u32,
-) -> Result<u64, StoreError> {
-    sql::execute(conn, &SETTLE, &[&Instant(ended_before), &i64::from(limit)]).await
+) -> Result<Rested, StoreError> {
+    let params: sql::Params<'_> = &[
+        &Instant(ended_before),
+        &i64::from(limit),
+        &Instant(asked_before),
+    ];
+    let row = sql::query_one(conn, &SETTLE, params).await?;
+    let count = |column| sql::get::<i64>(&row, &SETTLE, column).map(i64::unsigned_abs);
+    Ok(Rested {
+        settled: count(0)?,
+        asked: count(1)?,
+    })
 }
 
 /// 0001-01-01T00:00:00Z.

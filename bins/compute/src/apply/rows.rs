@@ -63,6 +63,7 @@ impl Evaluated<'_> {
 #[derive(Debug)]
 pub(super) struct Before {
     pub(super) open: bool,
+    pub(super) ended: bool,
     pub(super) customer_key: Option<String>,
     pub(super) started_at: Option<UtcMicros>,
     /// When it ended, else when it was last heard of.
@@ -75,6 +76,7 @@ impl Before {
         let last_fact = || session.facts().iter().map(|fact| fact.at).max();
         Self {
             open: stored.status == Status::Open,
+            ended: stored.status.has_ended(),
             customer_key: stored.customer_key.clone(),
             started_at: stored.started_at,
             last_at: stored.ended_at.or_else(last_fact),
@@ -112,7 +114,9 @@ impl<'a> Rows<'a> {
     /// Evaluates an interaction by what was chosen for it.
     pub(super) fn evaluate_by(&mut self, of: ToEvaluate<'a, '_>, choice: Arc<Choice>) {
         let (tenant, interaction) = (&of.planned.tenant, &of.planned.interaction);
-        let timeline = of.session.timeline();
+        // An inferred end that turns out to be none is in no fact: what was emitted by it is taken back by what is stored.
+        let had_ended = of.before.as_ref().is_some_and(|before| before.ended);
+        let timeline = of.session.timeline().having_ended(had_ended);
         let subject = Subject {
             tenant: tenant.as_str(),
             interaction: interaction.as_str(),

@@ -3,7 +3,7 @@
 //! A stretch begins after the first line end at or behind its first byte and goes on to the end of the line that its last byte is in,
 //! so that stretches of a file never share a line. Memory holds one block of text a thread, whatever the size of the files.
 
-use adapter::{ItemError, Split, guide};
+use adapter::{ItemError, Mappings, Outcome, Split, Stated, guide};
 use anyhow::Context as _;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -218,35 +218,49 @@ impl StretchReport {
             Some(b'[') => match adapter::split(format, line) {
                 Split::Items(items) => {
                     for item in items {
-                        self.item(guide::decode(&item.raw), shards);
+                        self.item(&item.raw, shards);
                     }
                 }
                 // Decoding the line as one item says what is wrong with it.
-                Split::Unreadable { .. } => self.item(guide::decode(line), shards),
+                Split::Unreadable { .. } => self.item(line, shards),
             },
-            Some(_) => self.item(guide::decode(line), shards),
+            Some(_) => self.item(line, shards),
         }
     }
 
-    fn item(
-        &mut self,
-        decoded: Result<Option<(InteractionId, Fact)>, ItemError>,
-        shards: &mut [Sessions],
-    ) {
+    fn item(&mut self, raw: &[u8], shards: &mut [Sessions]) {
         self.counts.items += 1;
-        match decoded {
-            Ok(Some((interaction, fact))) => {
-                let sessions = &mut shards[shard(&interaction, shards.len())];
-                let change = sessions.entry(interaction).or_default().insert(fact);
-                self.counts.add(change);
-            }
-            Ok(None) => self.counts.ignored += 1,
-            Err(error) => {
-                self.counts.bad += 1;
-                if self.bad.len() < BAD_LINES_KEPT {
-                    self.bad.push((self.lines, error));
-                }
-            }
+        match guide::decode(raw) {
+            Ok(Some((interaction, fact))) => self.insert(interaction, fact, shards),
+            // None of the guide's, which the fast path knows alone: perhaps an event of the platform's own.
+            Ok(None) => match adapter::map(&BodyFormat::GenesysWebhook, raw, &Mappings::none()) {
+                Ok(Outcome::Mapped(mapped)) => match mapped.stated {
+                    Stated::Interaction {
+                        interaction, facts, ..
+                    } => {
+                        for fact in facts {
+                            self.insert(interaction.clone(), fact, shards);
+                        }
+                    }
+                    Stated::Agent { .. } => self.counts.ignored += 1,
+                },
+                Ok(Outcome::Ignored { .. }) => self.counts.ignored += 1,
+                Err(error) => self.refuse(error),
+            },
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    fn insert(&mut self, interaction: InteractionId, fact: Fact, shards: &mut [Sessions]) {
+        let sessions = &mut shards[shard(&interaction, shards.len())];
+        let change = sessions.entry(interaction).or_default().insert(fact);
+        self.counts.add(change);
+    }
+
+    fn refuse(&mut self, error: ItemError) {
+        self.counts.bad += 1;
+        if self.bad.len() < BAD_LINES_KEPT {
+            self.bad.push((self.lines, error));
         }
     }
 }

@@ -165,6 +165,38 @@ fn arrays_blank_lines_marks_and_a_missing_last_line_end_are_fine() {
 }
 
 #[test]
+fn the_platforms_own_events_are_read_beside_the_guides() {
+    let told = |what: &str, at: i64, more: &str| {
+        format!(
+            r#"{{"topicName": "v2.detail.events.conversation.c.{what}", "eventBody": {{"eventTime": {at}, "conversationId": "c", "sessionId": "{what}"{more}}}}}"#
+        )
+    };
+    let text = [
+        told(
+            "customer.end",
+            1_777_888_860_000,
+            r#", "interactingDurationMs": 60000"#,
+        ),
+        told(
+            "user.end",
+            1_777_888_860_000,
+            r#", "userId": "anna", "interactingDurationMs": 45000"#,
+        ),
+        told("acw", 1_777_888_860_000, r#", "wrapupDurationMs": "long""#),
+        r#"{"topicName": "v2.routing.queues.q.users", "eventBody": {}}"#.to_owned(),
+    ]
+    .join("\n");
+    let (_folder, args) = given(&[&text], &["--metrics", "talk_time"]);
+    let (result, out, remarks) = outcome(&args);
+    result.unwrap();
+    assert_eq!(out, "talk_time: 1 interaction, 45.000 seconds\n");
+    assert!(
+        remarks.contains("0.jsonl:3: eventBody.wrapupDurationMs: "),
+        "{remarks}"
+    );
+}
+
+#[test]
 fn a_line_says_what_was_counted_and_whole_numbers_have_no_fraction() {
     let options = ["--metrics", "leg_talk_time, leg_missed ,held"];
     assert_eq!(

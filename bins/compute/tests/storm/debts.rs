@@ -238,6 +238,7 @@ async fn nothing_is_settled_while_something_is_owed() {
     let config = SweepConfig {
         every: Duration::from_secs(1),
         wrap_up_grace: Duration::from_secs(60),
+        confirm_within: Duration::from_secs(3600),
         max_age: MaxAge {
             default: Duration::from_secs(86_400),
             by_media: BTreeMap::new(),

@@ -9,7 +9,7 @@ use schema::{
 };
 
 /// What a metric of an agent's session measures.
-const AGENT_METRICS: [(&str, DurationKind); 7] = [
+pub(crate) const AGENT_METRICS: [(&str, DurationKind); 7] = [
     ("tTalkComplete", DurationKind::Talk),
     ("tHeldComplete", DurationKind::Hold),
     ("tAcw", DurationKind::Wrap),

@@ -212,7 +212,8 @@ fn metrics(session: &Node<'_>) -> Result<Vec<Metric>, ItemError> {
     Ok(found)
 }
 
-fn kind_of(purpose: &str) -> LegKind {
+/// Whose part the sessions of a participant are, by its purpose.
+pub(crate) fn kind_of(purpose: &str) -> LegKind {
     match purpose.to_ascii_lowercase().as_str() {
         "customer" => LegKind::Customer,
         "external" => LegKind::External,

@@ -14,7 +14,12 @@ type Facts<'s, 'a> = &'s [(&'a Leg, &'a Fact)];
 
 /// The leg, from the facts about it in the order of the timeline.
 pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
-    let rank = facts.iter().map(|(_, fact)| fact.rank).max();
+    // A record of one metric says nothing of when its leg began and of what else it was.
+    let ranks = || facts.iter().map(|(_, fact)| fact.rank);
+    let rank = ranks()
+        .filter(|rank| *rank != SourceRank::MetricRecord)
+        .max()
+        .or_else(|| ranks().max());
     let weightiest = || facts.iter().filter(|(_, fact)| Some(fact.rank) == rank);
     let kind = last(facts, |leg, _| {
         (leg.kind != LegKind::Other).then_some(leg.kind)
@@ -30,7 +35,13 @@ pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
                 .get(DurationKind::Talk)
                 .and_then(DurationFact::plausible)
                 .is_some_and(|talk| talk > Millis::ZERO));
-    let stated = last(facts, |leg, _| leg.outcome);
+    let mut stated = last(facts, |leg, _| leg.outcome);
+    // A flow that served the customer did so, however they left it then.
+    let served = |outcome: Option<LegOutcome>| outcome == Some(LegOutcome::Answered);
+    if kind == LegKind::Ivr && stated.is_some() && weightiest().any(|(leg, _)| served(leg.outcome))
+    {
+        stated = Some(LegOutcome::Answered);
+    }
     // Where events are all there is, their states say what a record would have said.
     let by_events = rank == Some(SourceRank::Event);
     let told = if by_events || (kind == LegKind::Agent && stated.is_none()) {

@@ -21,6 +21,7 @@ fn key() -> impl Strategy<Value = FactKey> {
         6 => (0..6_u8).prop_map(|n| FactKey::event(&format!("evt_{n}"))),
         2 => select(vec!["A", "B", "C"]).prop_map(FactKey::leg),
         1 => Just(FactKey::interaction()),
+        2 => (select(vec!["A", "B", "", "agent:anna"]), select(vec!["began", "ended"])).prop_map(|(leg, what)| FactKey::part(leg, what)),
     ]
 }
 

@@ -63,6 +63,10 @@ impl Told {
         self.0
     }
 
+    pub(crate) const fn fact_mut(&mut self) -> &mut Fact {
+        &mut self.0
+    }
+
     /// Another statement than the one that the leg or place makes it.
     pub(crate) fn key(mut self, id: &str) -> Self {
         self.0.key = FactKey::event(id);

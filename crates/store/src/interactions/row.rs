@@ -9,6 +9,9 @@ pub enum Status {
     Open,
     /// Completed, abandoned or missed.
     Terminal,
+    /// The same, but no source states the end: it is inferred, until a record confirms it or it turns out to go on. Stored as `terminal`,
+    /// beside the mark.
+    Provisional,
     /// More facts than are kept.
     Overfull,
 }
@@ -18,15 +21,25 @@ impl Status {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Terminal => "terminal",
+            Self::Terminal | Self::Provisional => "terminal",
             Self::Overfull => "overfull",
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        [Self::Open, Self::Terminal, Self::Overfull]
+    /// Whether it has ended, stated or inferred.
+    #[must_use]
+    pub const fn has_ended(self) -> bool {
+        matches!(self, Self::Terminal | Self::Provisional)
+    }
+
+    pub(super) fn parse(text: &str, inferred: bool) -> Option<Self> {
+        let status = [Self::Open, Self::Terminal, Self::Overfull]
             .into_iter()
-            .find(|status| status.as_str() == text)
+            .find(|status| status.as_str() == text)?;
+        Some(match status {
+            Self::Terminal if inferred => Self::Provisional,
+            status => status,
+        })
     }
 }
 
@@ -139,6 +152,8 @@ pub struct Locked {
     pub revision: i64,
     /// It was given up as incomplete, see [`crate::sweep`]. Stays, also when it ends after all.
     pub swept: bool,
+    /// The platform's record was asked for, to confirm its inferred end, see [`crate::sweep::settle`].
+    pub confirmation_asked: bool,
 }
 
 /// How far an interaction is computed.

@@ -68,6 +68,7 @@ files! {
     27 "subscriptions" "0027",
     28 "personal_data" "0028",
     29 "storm" "0029",
+    30 "inferred_ends" "0030",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -172,13 +172,98 @@ async fn only_what_ended_and_had_no_news_since_settles() {
     written(&db, "news", YEAR_2023, "2024-06-01T00:00:00.000001Z").await;
     let client = store.client().await.unwrap();
     let until = UtcMicros(JUNE.0 + 1);
-    assert_eq!(sweep::settle(&client, until, 3).await.unwrap(), 3);
-    assert_eq!(sweep::settle(&client, until, 3).await.unwrap(), 1);
-    assert_eq!(sweep::settle(&client, until, 3).await.unwrap(), 0);
+    assert_eq!(
+        sweep::settle(&client, until, MAY, 3).await.unwrap().settled,
+        3
+    );
+    assert_eq!(
+        sweep::settle(&client, until, MAY, 3).await.unwrap().settled,
+        1
+    );
+    assert_eq!(
+        sweep::settle(&client, until, MAY, 3).await.unwrap().settled,
+        0
+    );
     assert_eq!(
         settled(&db).await,
         ["given_up", "no_end", "overfull", "quiet"]
     );
+}
+
+#[tokio::test]
+async fn an_inferred_end_is_asked_for_once_and_settles_when_it_is_confirmed_or_nobody_answers() {
+    let (db, store) = db().await;
+    let provisional = |id| NewInteraction {
+        status: Status::Provisional,
+        ..terminal(id)
+    };
+    insert(&store, &[provisional("a"), provisional("b"), terminal("c")]).await;
+    let rest = async |asked_before: UtcMicros| {
+        for id in ["a", "b", "c"] {
+            written(&db, id, YEAR_2023, YEAR_2023).await;
+        }
+        let client = store.client().await.unwrap();
+        let rested = sweep::settle(&client, UtcMicros(JUNE.0 + 1), asked_before, 10)
+            .await
+            .unwrap();
+        (rested.settled, rested.asked)
+    };
+    let requests = async || {
+        seen(
+            &db,
+            "SELECT interaction_id, reason FROM history_requests ORDER BY 1",
+        )
+        .await
+    };
+    let long_ago = MAY;
+    assert_eq!(rest(long_ago).await, (1, 2));
+    assert_eq!(settled(&db).await, ["c"]);
+    assert_eq!(requests().await, ["a|inferred_end", "b|inferred_end"]);
+    let keys = [("acme", "a")];
+    let locked = committed!(store, |tx| interactions::lock(&tx, &keys));
+    assert!(locked[0].confirmation_asked);
+    assert_eq!(locked[0].status, Status::Provisional);
+    // Whoever asked took the request away; more news of an end that is still inferred ask no second time.
+    db.client()
+        .await
+        .batch_execute("DELETE FROM history_requests")
+        .await
+        .unwrap();
+    let news = ChangedInteraction {
+        ended_at: Some(JUNE),
+        ..changed("a", Status::Provisional, 1, "{}")
+    };
+    committed!(store, |tx| interactions::update(
+        &tx,
+        &[news],
+        &interactions::Evaluated::NEVER
+    ));
+    assert_eq!(rest(long_ago).await, (0, 0));
+    assert_eq!(requests().await, Vec::<String>::new());
+    // The record confirms it.
+    let confirmed = changed("a", Status::Terminal, 2, "{}");
+    committed!(store, |tx| interactions::update(
+        &tx,
+        &[confirmed],
+        &interactions::Evaluated::NEVER
+    ));
+    let locked = committed!(store, |tx| interactions::lock(&tx, &keys));
+    assert!(!locked[0].confirmation_asked);
+    assert_eq!(rest(long_ago).await, (1, 0));
+    assert_eq!(settled(&db).await, ["a", "c"]);
+    // Nobody answers of the other one.
+    assert_eq!(rest(UtcMicros(now().0 + 60_000_000)).await, (1, 0));
+    assert_eq!(settled(&db).await, ["a", "b", "c"]);
+    // It went on and ended anew: that is another end to ask for.
+    for status in [Status::Open, Status::Provisional] {
+        let news = changed("a", status, 3, "{}");
+        committed!(store, |tx| interactions::update(
+            &tx,
+            &[news],
+            &interactions::Evaluated::NEVER
+        ));
+    }
+    assert_eq!(rest(long_ago).await, (0, 1));
 }
 
 #[tokio::test]
@@ -187,9 +272,14 @@ async fn news_unsettle_and_a_set_of_versions_does_not() {
     insert(&store, &[terminal("a")]).await;
     let rest = async || {
         written(&db, "a", YEAR_2023, YEAR_2023).await;
-        sweep::settle(&store.client().await.unwrap(), UtcMicros(JUNE.0 + 1), 10)
-            .await
-            .unwrap();
+        sweep::settle(
+            &store.client().await.unwrap(),
+            UtcMicros(JUNE.0 + 1),
+            MAY,
+            10,
+        )
+        .await
+        .unwrap();
         settled(&db).await.len()
     };
     let first = r#"{"v":1,"f":["one"]}"#;
@@ -230,25 +320,28 @@ async fn settling_leaves_out_what_is_being_changed_and_waits_for_nobody() {
     let writer = client.transaction().await.unwrap();
     interactions::lock(&writer, &[("acme", "a")]).await.unwrap();
     assert_eq!(
-        sweep::settle(&store.client().await.unwrap(), MAY, 10)
+        sweep::settle(&store.client().await.unwrap(), MAY, MAY, 10)
             .await
-            .unwrap(),
+            .unwrap()
+            .settled,
         0,
         "ended later"
     );
     let after_end = UtcMicros(JUNE.0 + 1);
     assert_eq!(
-        sweep::settle(&store.client().await.unwrap(), after_end, 10)
+        sweep::settle(&store.client().await.unwrap(), after_end, MAY, 10)
             .await
-            .unwrap(),
+            .unwrap()
+            .settled,
         1
     );
     assert_eq!(settled(&db).await, ["b"]);
     writer.commit().await.unwrap();
     assert_eq!(
-        sweep::settle(&store.client().await.unwrap(), after_end, 10)
+        sweep::settle(&store.client().await.unwrap(), after_end, MAY, 10)
             .await
-            .unwrap(),
+            .unwrap()
+            .settled,
         1
     );
 }
@@ -381,6 +474,6 @@ async fn sweeping_and_settling_read_no_more_than_a_page_whatever_the_statistics_
     let (rows, plan) = most(&format!("due({later}, '2000-01-01', '', '', 100)")).await;
     assert!((100..=200).contains(&rows), "{plan}");
     run("UPDATE interactions SET status = 'terminal'").await;
-    let (rows, plan) = most(&format!("settle({later}, 100)")).await;
+    let (rows, plan) = most(&format!("settle({later}, 100, {later})")).await;
     assert!((100..=200).contains(&rows), "{plan}");
 }
