@@ -7,4 +7,5 @@ mod hostile;
 mod line;
 mod normalising;
 mod operating;
+mod pitfalls;
 mod receiving;

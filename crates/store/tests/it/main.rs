@@ -7,6 +7,7 @@ mod rows;
 
 mod agents;
 mod counters;
+mod deadlocks;
 mod definitions;
 mod interactions;
 mod jobs;
@@ -17,6 +18,7 @@ mod marks;
 mod metrics;
 mod migrations;
 mod months;
+mod plans;
 mod pool;
 mod sweep;
 mod sync;
