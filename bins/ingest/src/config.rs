@@ -449,10 +449,8 @@ fn resolve(
             tls: args.tls.resolve(&mut problems),
         })
     });
-    let normalise =
-        normalise.map(|(args, postgres)| {
-            args.resolve(postgres, mappings, replay, watch, &mut problems)
-        });
+    let normalise = normalise
+        .map(|(args, postgres)| args.resolve(postgres, mappings, replay, watch, &mut problems));
     problems.into_result()?;
     Ok(Config {
         ops: ops.clone(),

@@ -250,8 +250,7 @@ fn open(
             return Ok(String::new());
         }
     }
-    let part = guide_shape::read(inner)
-        .map_err(|error| ItemError::not_json(line, &error))?;
+    let part = guide_shape::read(inner).map_err(|error| ItemError::not_json(line, &error))?;
     // Of what an event bus calls its detail, the bus names the topic, too.
     let around = Around {
         depth: depth + 1,

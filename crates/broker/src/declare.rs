@@ -147,6 +147,26 @@ mod tests {
         }
     }
 
+    /// Pitfalls 55 and 57: no time to live, no dead letters, and so no waiting queue in which a short delay stands behind a long one and no
+    /// circle that a broker may take for endless. What has to wait waits in its process or in PostgreSQL.
+    #[test]
+    fn nothing_waits_or_goes_round_inside_the_broker() {
+        let known = [
+            "x-queue-type",
+            "x-delivery-limit",
+            "x-max-length",
+            "x-max-length-bytes",
+            "x-overflow",
+        ];
+        for queue in Queue::ALL {
+            for version in [OLD, NEW, None] {
+                for argument in arguments(queue, version, Some(10)).inner().keys() {
+                    assert!(known.contains(&argument.as_str()), "{queue}: {argument}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_changed_bound_is_told_from_a_wrong_kind_of_queue() {
         assert!(is_only_the_bound(

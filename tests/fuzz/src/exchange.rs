@@ -81,10 +81,7 @@ static HANDLER: LazyLock<Served> = LazyLock::new(|| {
         Secrets::Required,
         &|_| None,
     );
-    let routes = LiveRoutes::new(Routes::new(
-        found.expect("the subscriptions"),
-        &limits(),
-    ));
+    let routes = LiveRoutes::new(Routes::new(found.expect("the subscriptions"), &limits()));
     let (inbox, waiting) = mpsc::channel(64);
     let handler = Handler::new(routes, inbox, limits(), &Metrics::new("fuzz", "0"));
     (Arc::new(handler), Mutex::new(waiting))

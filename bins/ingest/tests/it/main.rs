@@ -10,6 +10,7 @@ mod line;
 mod normalising;
 mod operating;
 mod pipe;
+mod pitfalls;
 mod platform_api;
 mod privacy;
 mod quarantine;

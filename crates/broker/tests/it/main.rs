@@ -7,6 +7,7 @@ mod connect;
 mod consume;
 mod faults;
 mod publish;
+mod refused;
 mod server;
 
 use broker::{Broker, Outgoing, Queue};

@@ -7,6 +7,7 @@ mod rows;
 
 mod agents;
 mod counters;
+mod deadlocks;
 mod deferred;
 mod definitions;
 mod interactions;
@@ -18,6 +19,7 @@ mod marks;
 mod metrics;
 mod migrations;
 mod months;
+mod plans;
 mod pool;
 mod privacy;
 mod quarantine;

@@ -72,7 +72,11 @@ async fn quarantine_holds_an_item_once_until_it_is_settled() {
     let item = &items[0];
     assert_eq!(
         (&item.raw, item.value.as_deref(), item.status),
-        (&Raw::Plain(b"\0\xff".to_vec()), Some("a\u{fffd}b"), Status::Held)
+        (
+            &Raw::Plain(b"\0\xff".to_vec()),
+            Some("a\u{fffd}b"),
+            Status::Held
+        )
     );
     assert_eq!(release(&store, &numbered(&ids[..1]), 10, 100).await, [1]);
     let discarded = committed!(store, |tx| quarantine::discard_next(
