@@ -27,7 +27,7 @@ pub(super) async fn run(store: &Store, args: &ListArgs) -> anyhow::Result<()> {
         .filter(|_| u32::try_from(items.len()).is_ok_and(|shown| shown == args.limit))
         .map(|last| last.id);
     if args.json {
-        let items: Vec<_> = items.iter().map(|item| show::json(item)).collect();
+        let items: Vec<_> = items.iter().map(show::json).collect();
         let page = serde_json::json!({ "items": items, "next_after": next });
         println!("{}", serde_json::to_string_pretty(&page)?);
         return Ok(());

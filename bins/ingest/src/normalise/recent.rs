@@ -141,8 +141,8 @@ impl Recent {
     }
 
     /// How many events are remembered.
-    pub fn len(&self) -> usize {
-        self.events().contents.len()
+    pub fn events_known(&self) -> usize {
+        self.events().contents.entries()
     }
 
     #[allow(clippy::cast_possible_truncation)] // a part of a digest

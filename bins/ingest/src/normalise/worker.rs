@@ -414,7 +414,7 @@ impl Worker {
         add(&self.handles.revised, applied.tally.revisions);
         let spared = known.iter().filter(|known| **known == Known::Copy).count();
         self.handles.spared.inc_by(spared as u64);
-        let remembered = self.shared.recent.len();
+        let remembered = self.shared.recent.events_known();
         self.handles
             .remembered
             .set(i64::try_from(remembered).unwrap_or(i64::MAX));

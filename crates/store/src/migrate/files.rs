@@ -69,6 +69,7 @@ files! {
     28 "personal_data" "0028",
     29 "storm" "0029",
     30 "inferred_ends" "0030",
+    31 "pipeline_health" "0031",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -118,7 +118,7 @@ fn it_is_bounded_and_what_keeps_coming_stays() {
             Some(number),
         );
         memory.learn(&delivery(1_000 + number, &kept), Some(1));
-        assert!(memory.0.len() <= 20);
+        assert!(memory.0.events_known() <= 20);
     }
     assert_eq!(memory.look(&delivery(5_000, &kept)), [Known::Copy]);
     assert_eq!(
