@@ -52,6 +52,7 @@ use crate::error::ItemError;
 use crate::identity::CustomerIdentity;
 use crate::map::{Mapped, Outcome, Stated};
 use crate::node::{Node, tree};
+use crate::redact;
 use crate::scalar::Scalar;
 use crate::{derived_id, instant, json};
 use case::{Case, User};
@@ -150,9 +151,10 @@ fn elsewhere(data: Option<&Node<'_>>) -> ItemError {
     let origin = data.and_then(|data| data.object("originEvent").ok().flatten());
     let kind = origin.and_then(|origin| origin.name("eventType").ok().flatten());
     let kind = kind.unwrap_or_else(|| "an unnamed kind".to_owned());
-    ItemError::new(
+    let kind = redact::repeatable("eventType", &kind);
+    ItemError::described(
         "data.s3Object",
-        &format!("a link to an event of {kind} that was too large to send"),
+        format!("a link to an event of {kind} that was too large to send"),
         "the event itself: fetch it from the link (it lives 900 s) and post it here again",
     )
 }

@@ -72,7 +72,7 @@ fn is_personal(field: &str) -> bool {
 
 /// Digits and what stands between them in an instant, a year or a day in front.
 fn is_instant(text: &str) -> bool {
-    let marks = |c: char| c.is_ascii_digit() || "-:./+TZ ".contains(c);
+    let marks = |c: char| c.is_ascii_digit() || "-:./+,TZ ".contains(c);
     let lead = text.bytes().take_while(u8::is_ascii_digit).count();
     let then = text.as_bytes().get(lead).copied();
     text.len() <= 40
@@ -117,6 +117,7 @@ mod tests {
             "2024-13-45 25:00:00",
             "05/35/2024",
             "14:61:00",
+            "2026-05-04T15:00:02.250+0,0:00",
             "\"FROBNICATED\"",
             "-1.5e300",
             "12.5",

@@ -86,10 +86,11 @@ static PUT: Sql = Sql {
 static TAKE: Sql = Sql {
     step: "lock deferred interactions",
     text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.started_at, i.ended_at, i.status, i.state, i.customer_key, \
-                  i.facts, i.metric_versions, i.revision, i.swept_at IS NOT NULL \
+                  i.facts, i.metric_versions, i.revision, i.swept_at IS NOT NULL, i.end_inferred, \
+                  i.confirmation_asked_at IS NOT NULL \
            FROM (SELECT tenant, interaction_id FROM deferred_evaluations WHERE due_at <= now() ORDER BY due_at LIMIT 2000) d \
            CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                      facts, metric_versions, revision, swept_at \
+                                      facts, metric_versions, revision, swept_at, end_inferred, confirmation_asked_at \
                                FROM interactions i \
                                WHERE i.tenant = d.tenant AND i.interaction_id = d.interaction_id FOR UPDATE SKIP LOCKED) i \
            LIMIT $1",

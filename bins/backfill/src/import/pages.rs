@@ -101,7 +101,7 @@ impl<R: Read> Pages<R> {
                     if adapter::cxone_report_file::is_answer(&first.raw) {
                         return Err(ReadError::Structure {
                             offset: 0,
-                            what: "this is the answer around a report and not the report; decode its `file` from base64 first",
+                            what: "this is JSON and not the report, which is CSV; of an answer around a report decode its `file` from base64 first",
                         });
                     }
                     header = first.raw;

@@ -675,7 +675,10 @@ async fn a_file_of_another_kind_is_refused_with_the_reason() {
         ])
         .await;
     assert!(!status.success());
-    assert!(stderr.contains("contact_id"), "{stderr}");
+    assert!(
+        stderr.contains("this is JSON and not the report"),
+        "{stderr}"
+    );
     assert!(world.deliveries().await.is_empty());
     let (status, _, stderr) = world
         .run(&[

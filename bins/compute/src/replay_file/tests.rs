@@ -144,7 +144,7 @@ fn bad_lines_are_named_by_file_and_line_and_their_neighbours_count() {
     let described: Vec<&str> = remarks.lines().collect();
     assert!(described[0].contains("0.jsonl:1: "), "{remarks}");
     assert!(
-        described[1].contains("0.jsonl:9000: timestamp: \"yesterday\""),
+        described[1].contains("0.jsonl:9000: timestamp: "),
         "{remarks}"
     );
     assert!(

@@ -252,7 +252,7 @@ fn settle<'p, 'a>(
     }
     refused.retain(|bad| is_first(bad.origin));
     for bad in &refused {
-        tallies[bad.origin].quarantined += 1;
+        tallies[bad.origin].quarantined += bad.items;
         applied.quarantined.push(bad.stage);
     }
     let counted = plan

@@ -26,7 +26,8 @@ const LOGGED_DAYS: i64 = 31;
 const ID_BYTES_MAX: usize = 1_000;
 /// The most text of one statement. Real ones have some hundred bytes; this one can travel and be kept.
 const FACT_BYTES_MAX: usize = 64 * 1024;
-/// So many bad items of one delivery are refused one by one. A refusal takes some hundred bytes and the smallest item two of the body.
+/// So many bad items of one delivery are refused one by one; more of them are refused together, with the body as a whole. A refusal takes
+/// some hundred bytes, and the smallest item two of the body.
 const REFUSED_MAX: usize = 10_000;
 /// How much of a value is shown.
 const VALUE_CHARS_MAX: usize = 200;
@@ -89,6 +90,8 @@ pub struct Refused<'a> {
     pub reason: String,
     /// The field, the value found there and what is allowed, where it is about one.
     pub field: Option<(String, String, String)>,
+    /// How many items are refused by it: more than one where a body has too many bad ones to hold each.
+    pub items: i64,
 }
 
 /// An item of a kind that nobody asked for.
@@ -201,6 +204,7 @@ impl<'a> Plan<'a> {
             stage,
             reason,
             field: None,
+            items: 1,
         });
     }
 
@@ -217,7 +221,9 @@ impl<'a> Plan<'a> {
                 return self.whole(Stage::Split, reason.to_string());
             }
         };
-        let before = (self.items.len(), self.refused.len(), self.ignored.len());
+        let before = self.refused.len();
+        // Those beyond the bound, or all once there are so many.
+        let mut together = 0;
         let mut ignored = 0;
         let received = i64::try_from(items.len()).unwrap_or(i64::MAX);
         for item in items {
@@ -248,6 +254,7 @@ impl<'a> Plan<'a> {
                         key,
                     });
                 }
+                Err(_) if together > 0 => together += 1,
                 Err(error) => self.refused.push(Refused {
                     origin,
                     index,
@@ -255,21 +262,31 @@ impl<'a> Plan<'a> {
                     stage: Stage::Map,
                     reason: shortened(&error.to_string(), 3 * VALUE_CHARS_MAX),
                     field: Some((error.field, error.value, error.expected)),
+                    items: 1,
                 }),
             }
-            let mapped = self.items.len() - before.0;
-            let refused = self.refused.len() - before.1;
-            if refused > REFUSED_MAX && refused > mapped {
-                let first = self.refused.get(before.1).map(|bad| bad.reason.as_str());
-                let reason = format!(
-                    "more than {REFUSED_MAX} of its {received} items cannot be read, and fewer can; the first: {}",
-                    first.unwrap_or_default()
-                );
-                self.items.truncate(before.0);
-                self.refused.truncate(before.1);
-                self.ignored.truncate(before.2);
-                return self.whole(Stage::Split, reason);
+            if self.refused.len() - before > REFUSED_MAX {
+                together = i64::try_from(self.refused.len() - before).unwrap_or(i64::MAX);
+                self.refused.truncate(before + 1);
             }
+        }
+        if together > 0
+            && let Some(first) = self.refused.get_mut(before)
+        {
+            // What can be read has been taken out of it; released, it is a copy.
+            let reason = format!(
+                "{together} of its {received} items cannot be read; the first, at {}: {}",
+                first.index, first.reason
+            );
+            *first = Refused {
+                origin,
+                index: -1,
+                raw: Cow::Borrowed(&delivery.body),
+                stage: Stage::Split,
+                reason: shortened(&reason, 3 * VALUE_CHARS_MAX),
+                field: None,
+                items: together,
+            };
         }
         if let Some(last) = self.origins.last_mut() {
             last.received = received;
@@ -297,6 +314,7 @@ impl<'a> Plan<'a> {
             stage: Stage::Store,
             reason: shortened(reason, 3 * VALUE_CHARS_MAX),
             field: None,
+            items: 1,
         }
     }
 

@@ -305,7 +305,10 @@ async fn each_way_lets_the_right_in_and_nobody_else() {
             "{answered:?}"
         );
     }
-    assert_eq!(line.broker.depth(broker::Queue::Raw).await, accepted);
+    // One body that came twice to a subscription waits behind the others.
+    let stored = line.broker.depth(broker::Queue::Raw).await
+        + line.broker.depth(broker::Queue::RawSuspect).await;
+    assert_eq!(stored, accepted);
     // Counted by reason; what the sender is not told, the operator is.
     for (outcome, count) in [
         ("unsigned", 6),

@@ -117,7 +117,7 @@ async fn what_a_mapping_could_not_read_is_released_once_it_is_mended() {
     assert_eq!(rest["items"].as_array().unwrap().len(), 2);
     assert_eq!(rest["next_after"], Value::Null);
     for conditions in [
-        &["--correlation", "two", "--reason", "Fin is not"][..],
+        &["--correlation", "two", "--reason", "what: "][..],
         &["--field", "what", "--subscription", "two"],
         &[
             "--tenant",

@@ -65,10 +65,11 @@ async fn send(http: SocketAddr, encoding: &str, body: &[u8], signed: &[u8]) -> A
     post(http, &headers, body).await
 }
 
-/// The bodies of so many deliveries in `raw`, in no order.
+/// The bodies of so many stored deliveries, in no order; those that came before as they are wait in a queue of their own.
 async fn bodies(line: &Line, count: usize) -> Vec<Bytes> {
     let connection = line.broker.connect("test look").await;
-    let mut consumer = connection.consumer(&[Queue::Raw], 1000).await.unwrap();
+    let queues = [Queue::Raw, Queue::RawSuspect];
+    let mut consumer = connection.consumer(&queues, 1000).await.unwrap();
     let mut bodies = Vec::new();
     while bodies.len() < count {
         let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await;
@@ -246,14 +247,15 @@ async fn a_length_is_not_needed_and_not_believed() {
     assert!(exchange(http, &good).await.starts_with("http/1.1 202"));
     assert_eq!(bodies(&line, 1).await[0], body);
     // One byte more than the limit, and no end: refused at that byte.
-    let endless = format!("{}3e9\r\n{}", head("00"), "x".repeat(1001));
+    let wrong = "00".repeat(32);
+    let endless = format!("{}3e9\r\n{}", head(&wrong), "x".repeat(1001));
     assert!(
         exchange(http, endless.as_bytes())
             .await
             .starts_with("http/1.1 413")
     );
     // Nothing more comes: cut by the time limit.
-    let slow = format!("{}5\r\nab", head("00"));
+    let slow = format!("{}5\r\nab", head(&wrong));
     assert!(
         exchange(http, slow.as_bytes())
             .await
@@ -272,7 +274,7 @@ async fn requests_one_behind_another_are_answered_in_their_order() {
     for n in 0..20 {
         let body = event(&format!("e{n}"));
         let signature = if n % 5 == 4 {
-            "00".to_owned()
+            "00".repeat(32)
         } else {
             sign(SECRET, body.as_bytes())
         };

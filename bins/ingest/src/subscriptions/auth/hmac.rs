@@ -55,7 +55,7 @@ impl Reader<'_> {
         let signature = self.file.section(section, "signature")?;
         self.file.only(
             signature,
-            &["header", "scheme", "encoding", "prefix", "secrets"],
+            &["header", "scheme", "encoding", "prefix", "over", "secrets"],
         );
         let header = self.optional_header(signature, "header");
         let scheme = self.choice(
@@ -68,14 +68,16 @@ impl Reader<'_> {
         );
         let encoding = self.encoding(signature);
         let prefix = self.prefix(signature);
+        let over = self.over(signature);
         let secrets = self.secrets(signature);
         let header = header.ok()?.unwrap_or(SIGNATURE_HEADER);
-        let (encoding, secrets) = (encoding?, secrets?);
+        let (encoding, over, secrets) = (encoding?, over?, secrets?);
         match scheme? {
             OldScheme::Hmac => {
                 let scheme = Scheme {
                     encoding,
                     prefix,
+                    over,
                     ..Scheme::plain(header)
                 };
                 Hmac::new(scheme, &secrets).map(Way::Hmac)
@@ -116,11 +118,7 @@ impl Reader<'_> {
         let encoding = self.encoding(section);
         let prefix = self.prefix(section);
         let signed = self.signed(section);
-        let over = self.choice(
-            section,
-            "over",
-            &[("wire", Over::Wire), ("plain", Over::Plain)],
-        );
+        let over = self.over(section);
         let header = header.map(|found| found.unwrap_or(SIGNATURE_HEADER));
         let timestamp = self.timestamp(section);
         let secrets = self.keys(section);
@@ -140,6 +138,12 @@ impl Reader<'_> {
             timestamp: timestamp.ok()?,
         };
         Hmac::new(scheme, &secrets?)
+    }
+
+    /// Which bytes are signed of a body that travels compressed.
+    fn over(&mut self, section: Section<'_>) -> Option<Over> {
+        let known = [("wire", Over::Wire), ("plain", Over::Plain)];
+        self.choice(section, "over", &known)
     }
 
     fn encoding(&mut self, section: Section<'_>) -> Option<Encoding> {
