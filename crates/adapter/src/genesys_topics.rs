@@ -31,8 +31,11 @@
 //! `timestamp`, when it was published: what is sent again with newer content holds. Without one it is the event's instant.
 //!
 //! The id under which an event is logged is made of topic, conversation, participant, session, instant and what else tells two apart. The `id` of
-//! an event bus' envelope is not in it, nor the envelope in the digest: whoever publishes again renews both, and the fact is the same. A
-//! metric record has an id of its own. Durations are kept as they are, also absurd ones: metrics of them are withheld, with the reason.
+//! an event bus' envelope is not in it, nor the envelope in the digest: whoever delivers again may renew both, and it is a copy. The frame's
+//! `timestamp` is in the digest, because it is the revision stamp: were a publication of the same content dropped, what was published before
+//! it would hold or not by which of them came first. So what is *published* again is logged again, and states the same fact: nothing that is
+//! made of it changes. A metric record has an id of its own. Durations are kept as they are, also absurd ones: metrics of them are withheld,
+//! with the reason.
 //!
 //! There is no event for the end of a conversation: see `session` for how it is inferred.
 
@@ -180,8 +183,8 @@ struct Event<'b> {
     kind: Kind,
     body: Body<'b>,
     at: UtcMicros,
-    /// When it was published, else its own instant: of two with other contents the one published later is the newer.
-    stamp: UtcMicros,
+    /// When it was published, where its frame says.
+    published: Option<UtcMicros>,
 }
 
 impl Event<'_> {
@@ -192,12 +195,17 @@ impl Event<'_> {
             .ok_or_else(|| ItemError::missing(Body::at("sessionId"), "the session's id"))
     }
 
+    /// When it was published, else its own instant: of two with other contents the one published later is the newer.
+    fn stamp(&self) -> UtcMicros {
+        self.published.unwrap_or(self.at)
+    }
+
     /// The fact that states this of a leg. `began` is what it is dated by.
     fn of_leg(&self, began: UtcMicros, what: &str, leg: Leg, statement: Statement) -> Fact {
         Fact {
             key: FactKey::part(leg.id.as_str(), what),
             at: began,
-            revision: Some(self.stamp),
+            revision: Some(self.stamp()),
             rank: SourceRank::Event,
             statement: Statement {
                 details: Some(Box::new(Details {
@@ -214,7 +222,7 @@ impl Event<'_> {
         Fact {
             key: FactKey::part("", what),
             at: self.at,
-            revision: Some(self.stamp),
+            revision: Some(self.stamp()),
             rank: SourceRank::Event,
             statement: Statement {
                 details: Some(Box::new(details)),
@@ -282,7 +290,7 @@ pub(crate) fn map(
         kind: topic.kind,
         body,
         at,
-        stamp: sent.unwrap_or(at),
+        published: sent,
     };
     let read = match topic.kind {
         Kind::Metric => metric::read(&event)?,
@@ -346,7 +354,7 @@ impl Event<'_> {
         ]))
     }
 
-    /// Of the body's members and the topic: not of what is of one publication.
+    /// Of the body's members, the topic and the revision stamp; not of what else is of one publication or delivery.
     fn digest(&self, raw: &[u8]) -> [u8; 16] {
         const AROUND: [&[u8]; 5] = [
             b"topicName",
@@ -356,7 +364,10 @@ impl Event<'_> {
             b"timestamp",
         ];
         let body = json::digest_of(raw, |name| !AROUND.contains(&name));
-        json::hash(&[self.kind.template().as_bytes(), &body].concat())
+        let template = self.kind.template();
+        let stamp = self.published.map(|at| at.0.to_be_bytes());
+        let stamp = stamp.as_ref().map_or(&[][..], |stamp| &stamp[..]);
+        json::hash(&[template.as_bytes(), &body, stamp].concat())
     }
 
     /// Who the customer is, as a record would say it: the contact that the platform knows, else the address of the customer's line.

@@ -13,7 +13,7 @@ use schema::{
 };
 use serde_json::Value;
 use session::{DurationFact, LegView, Outcome as Became, Session, Status, Timeline};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The facts of a body, whatever it is about.
@@ -566,6 +566,104 @@ fn pitfall_15_newer_content_holds_whatever_comes_again() {
             assert_eq!(session.len(), 1);
             let wrap = timeline.duration(DurationKind::Wrap);
             assert_eq!(wrap, Some(DurationFact::Stated(Millis(8_500))));
+        }
+    }
+}
+
+/// The session that arrivals make behind the log, which drops what has the key of something logged before.
+fn logged_and_folded<'v>(arrivals: impl IntoIterator<Item = &'v Value>) -> Session {
+    let kept = Mappings::none().keeping(["brand".to_owned()].into());
+    let mut log = BTreeSet::new();
+    let mut session = Session::default();
+    for event in arrivals {
+        let raw = event.to_string();
+        let Ok(Outcome::Mapped(mapped)) = map(&BodyFormat::GenesysWebhook, raw.as_bytes(), &kept)
+        else {
+            panic!("{raw}")
+        };
+        let key = (mapped.event_id.to_string(), mapped.at, mapped.digest);
+        if log.insert(key) {
+            for fact in mapped.stated.facts() {
+                session.insert(fact.clone());
+            }
+        }
+    }
+    session
+}
+
+/// A content, another, and the first again, each published later than the one before: whatever order they come in and however often, the
+/// one published last holds. Of every topic that has two contents.
+#[test]
+fn pitfall_15_and_16_what_was_published_last_holds_in_every_order_of_arrival() {
+    let call = Call::new();
+    let topics = [
+        (
+            "customer.end",
+            serde_json::json!({"interactingDurationMs": 60_000}),
+            serde_json::json!({"interactingDurationMs": 59_000}),
+        ),
+        (
+            "flow.end",
+            serde_json::json!({"exitReason": "DISCONNECT"}),
+            serde_json::json!({"exitReason": "TRANSFER"}),
+        ),
+        (
+            "acd.end",
+            serde_json::json!({"acdOutcome": "ABANDON"}),
+            serde_json::json!({"acdOutcome": "ANSWERED"}),
+        ),
+        (
+            "user.end",
+            serde_json::json!({"interactingDurationMs": 9_000}),
+            serde_json::json!({"interactingDurationMs": 8_000}),
+        ),
+        (
+            "acw",
+            serde_json::json!({"wrapupDurationMs": 0}),
+            serde_json::json!({"wrapupDurationMs": 8_500}),
+        ),
+        (
+            "wrapup",
+            serde_json::json!({"wrapupDurationMs": 8_500}),
+            serde_json::json!({"wrapupDurationMs": 45_000}),
+        ),
+        (
+            "attributes",
+            serde_json::json!({"attributes": {"brand": "red"}}),
+            serde_json::json!({"attributes": {"brand": "blue"}}),
+        ),
+    ];
+    for (what, one, other) in topics {
+        let published = |body: &Value, second: i64| {
+            let mut event = call.event(what, "leg", 60_000, body.clone());
+            event["timestamp"] = serde_json::json!(format!("2026-05-04T10:01:{second:02}.25Z"));
+            event
+        };
+        for (one, other) in [(&one, &other), (&other, &one)] {
+            let [first, second, last] = [published(one, 1), published(other, 2), published(one, 3)];
+            let wanted = logged_and_folded([&last]);
+            let orders = [
+                [0, 1, 2],
+                [0, 2, 1],
+                [1, 0, 2],
+                [1, 2, 0],
+                [2, 0, 1],
+                [2, 1, 0],
+            ];
+            for order in orders {
+                let all = [&first, &second, &last];
+                let arrivals = order.map(|place: usize| all[place]);
+                let session = logged_and_folded(arrivals.into_iter().chain(arrivals));
+                assert_eq!(session.facts(), wanted.facts(), "{what} {order:?}");
+            }
+            // And a publication of the same content changes nothing that is made of it.
+            let (twice, once) = (
+                logged_and_folded([&first, &last]),
+                logged_and_folded([&first]),
+            );
+            assert_eq!(Asked::of(&twice.timeline()), Asked::of(&once.timeline()));
+            assert_eq!(twice.timeline().attributes(), once.timeline().attributes());
+            assert_eq!(twice.len(), 1, "{what}");
         }
     }
 }
