@@ -495,6 +495,8 @@ fn a_passage_through_a_flow_ends_by_the_rules_of_a_record() {
             &json!({"flowOutcomeId": "o", "flowOutcomeValue": value}),
         ));
         assert_eq!(fact.key, FactKey::part(SESSION, "flow.outcome:o"));
+        // It does not say whether the session is a flow's or the queue's in which the flow plays.
+        assert_eq!(leg(&fact).kind, LegKind::Other);
         leg(&fact).outcome
     };
     assert_eq!(outcome("SUCCESS"), Some(LegOutcome::Answered));

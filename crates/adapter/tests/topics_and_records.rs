@@ -167,19 +167,21 @@ proptest! {
     }
 }
 
+/// Every order of these.
+fn permute<T>(rest: &mut [T], from: usize, seen: &mut impl FnMut(&[T])) {
+    if from == rest.len() {
+        return seen(rest);
+    }
+    for place in from..rest.len() {
+        rest.swap(from, place);
+        permute(rest, from + 1, seen);
+        rest.swap(from, place);
+    }
+}
+
 /// Every permutation of the seven last events of a transferred call, the ends of both agents among them.
 #[test]
 fn pitfall_23_every_order_of_the_last_events_ends_in_one_session() {
-    fn permute(rest: &mut Vec<Fact>, from: usize, seen: &mut impl FnMut(&[Fact])) {
-        if from == rest.len() {
-            return seen(rest);
-        }
-        for place in from..rest.len() {
-            rest.swap(from, place);
-            permute(rest, from + 1, seen);
-            rest.swap(from, place);
-        }
-    }
     let mut all = told(&transferred().events);
     let wanted = folded(&all);
     let asked = wanted.timeline();
@@ -487,6 +489,72 @@ fn how_it_ended_follows_from_the_history_of_the_parts() {
         became(&ended),
         some(State::Abandoned, Became::AbandonedInQueue)
     );
+}
+
+#[test]
+fn what_a_flow_achieves_while_the_customer_waits_is_not_how_the_wait_ended() {
+    let call = Call::new();
+    let outcome = |session: &str| {
+        call.event(
+            "flow.outcome",
+            session,
+            30_000,
+            serde_json::json!({"flowOutcomeId": "o", "flowOutcomeValue": "SUCCESS"}),
+        )
+    };
+    let line = [
+        call.event("customer.start", "line", 0, serde_json::json!({})),
+        call.event(
+            "customer.end",
+            "line",
+            60_000,
+            serde_json::json!({"interactingDurationMs": 60_000, "disconnectType": "PEER"}),
+        ),
+    ];
+    // It has the session of the wait.
+    let waited = [
+        call.event("acd.start", "wait", 10_000, serde_json::json!({"queueId": "q"})),
+        outcome("wait"),
+        call.event("acd.end", "wait", 60_000, serde_json::json!({"queueId": "q", "acdOutcome": "ABANDON", "connectedDurationMs": 50_000})),
+    ];
+    // In a session of its own it was a passage.
+    let passed = [
+        call.event("flow.start", "flow", 10_000, serde_json::json!({"flowType": "INBOUNDCALL"})),
+        outcome("flow"),
+        call.event("flow.end", "flow", 60_000, serde_json::json!({"flowType": "INBOUNDCALL", "exitReason": "DISCONNECT", "connectedDurationMs": 50_000})),
+    ];
+    for (session, kind, how, became) in [
+        (
+            waited,
+            LegKind::Queue,
+            LegOutcome::Abandoned,
+            Became::AbandonedInQueue,
+        ),
+        (
+            passed,
+            LegKind::Ivr,
+            LegOutcome::Answered,
+            Became::SelfService,
+        ),
+    ] {
+        let mut facts = told(&[&line[..], &session[..]].concat());
+        permute(&mut facts, 0, &mut |order| {
+            let session = folded(order);
+            let timeline = session.timeline();
+            let legs = timeline.legs();
+            let leg = legs.iter().find(|leg| leg.id != "line").unwrap();
+            assert_eq!((leg.kind, leg.outcome), (kind, Some(how)));
+            assert_eq!(
+                (leg.started_at, leg.ended_at),
+                (at(10_000), Some(at(60_000)))
+            );
+            assert_eq!(timeline.outcome(), Some(became));
+        });
+    }
+    // Nobody tells yet whose session it is.
+    let alone = folded(&told(&[outcome("wait")]));
+    let legs = alone.timeline().legs();
+    assert_eq!((legs[0].kind, legs[0].outcome), (LegKind::Other, None));
 }
 
 #[test]

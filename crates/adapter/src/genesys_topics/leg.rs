@@ -114,16 +114,13 @@ fn flow_ended(event: &Event<'_>) -> Option<LegOutcome> {
     (!passed_on && ends.next().is_some()).then_some(LegOutcome::Answered)
 }
 
+/// What a flow achieved. Whether it was a passage, or played while the customer waited, is told by its start and end: nothing else does, and
+/// of a queue's session it is no outcome.
 fn flow_outcome(event: &Event<'_>) -> Result<Read, ItemError> {
     let id = event.body.text("flowOutcomeId").unwrap_or_default();
     let served = event.body.word("flowOutcomeValue").as_deref() == Some("SUCCESS");
-    let in_queue = is_in_queue(event);
-    let mut leg = event.leg(if in_queue {
-        LegKind::Other
-    } else {
-        LegKind::Ivr
-    })?;
-    leg.outcome = (served && !in_queue).then_some(LegOutcome::Answered);
+    let mut leg = event.leg(LegKind::Other)?;
+    leg.outcome = served.then_some(LegOutcome::Answered);
     let what = format!("{}:{id}", event.kind.name());
     Ok(Read {
         fact: Some(event.of_leg(event.at, &what, leg, Statement::default())),

@@ -35,7 +35,9 @@ pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
                 .get(DurationKind::Talk)
                 .and_then(DurationFact::plausible)
                 .is_some_and(|talk| talk > Millis::ZERO));
-    let mut stated = last(facts, |leg, _| leg.outcome);
+    // An outcome of no kind of leg is what a flow achieved, which may play in a queue's leg: only of a passage it says how it ended.
+    let counts = |leg: &Leg| leg.kind != LegKind::Other || kind == LegKind::Ivr;
+    let mut stated = last(facts, |leg, _| leg.outcome.filter(|_| counts(leg)));
     // A flow that served the customer did so, however they left it then.
     let served = |outcome: Option<LegOutcome>| outcome == Some(LegOutcome::Answered);
     if kind == LegKind::Ivr && stated.is_some() && weightiest().any(|(leg, _)| served(leg.outcome))
