@@ -304,6 +304,73 @@ fn a_closed_case_that_is_opened_again_has_not_ended() {
     );
 }
 
+/// Back in the hands of the first agent.
+fn passed_back() -> Value {
+    event(
+        "CaseInboxAssigneeChanged",
+        "07:00.300",
+        &json!({"status": "open", "statusUpdatedAt": time("01:00"), "inboxAssignee": 10_007, "inboxAssigneeUser": agent(7),
+            "inboxAssigneeLastAssignedAt": time("07:00")}),
+        &json!({"inboxAssignee": agent(7), "previousInboxAssignee": agent(8), "acceptRejectFlow": {"isTransfer": true}}),
+    )
+}
+
+/// Whatever order the events come in, here each of all orders.
+fn in_every_order(events: &[Value], mut seen: impl FnMut(&Session)) {
+    fn permute(rest: &mut [Value], from: usize, seen: &mut impl FnMut(&Session)) {
+        if from == rest.len() {
+            return seen(&fold(rest.iter()));
+        }
+        for place in from..rest.len() {
+            rest.swap(from, place);
+            permute(rest, from + 1, seen);
+            rest.swap(from, place);
+        }
+    }
+    permute(&mut events.to_vec(), 0, &mut seen);
+}
+
+#[test]
+fn who_gets_a_case_back_has_it_again_until_it_is_given_up_again() {
+    let stretch = |session: &Session, id: &str| {
+        let legs = session.timeline().legs();
+        let leg = legs.iter().find(|leg| leg.id == id).unwrap();
+        (leg.started_at, leg.ended_at, leg.transfer)
+    };
+    let transfer = Some(Transfer::Unspecified);
+    let of_8 = (
+        at(&time("05:00")),
+        Some(at(&time("07:00.300"))),
+        Some(Transfer::Unspecified),
+    );
+    let events = [queued(), assigned(), passed_on(), passed_back()];
+    in_every_order(&events, |session| {
+        // What the first part of it was is not forgotten: it was passed on.
+        let of_7 = (at(&time("07:00")), None, transfer);
+        assert_eq!(stretch(session, "507000000017:7"), of_7);
+        assert_eq!(stretch(session, "507000000017:8"), of_8);
+        assert_eq!(session.timeline().transfers().total(), 2);
+        assert_eq!(session.timeline().status(), Status::Open);
+    });
+    let given_up = event(
+        "CaseInboxAssigneeChanged",
+        "09:17.495",
+        &json!({"status": "resolved", "statusUpdatedAt": time("09:00"), "inboxAssigneeLastAssignedAt": time("07:00"),
+            "routableType": "NOT_ROUTABLE"}),
+        &json!({"inboxAssignee": null, "previousInboxAssignee": agent(7), "acceptRejectFlow": {"isTransfer": false}}),
+    );
+    let events = [queued(), assigned(), passed_on(), passed_back(), given_up];
+    in_every_order(&events, |session| {
+        let (began, ended, _) = stretch(session, "507000000017:7");
+        assert_eq!(
+            (began, ended),
+            (at(&time("07:00")), Some(at(&time("09:17.495"))))
+        );
+        assert_eq!(stretch(session, "507000000017:8"), of_8);
+        assert_eq!(session.timeline().status(), Status::Completed);
+    });
+}
+
 #[test]
 fn where_an_open_case_is_shows_while_it_lives() {
     let phase = |events: &[Value]| {

@@ -224,6 +224,33 @@ fn of_one_leg_the_weightiest_source_counts_and_of_it_the_last() {
 }
 
 #[test]
+fn an_end_before_the_agent_got_it_back_is_not_the_legs_end_unless_a_record_says_so() {
+    let taken = leg("s", 70, LegKind::Agent, None)
+        .key("from")
+        .rank(SourceRank::Event)
+        .state("connected");
+    let given_up = |second: i64| {
+        leg("s", second, LegKind::Agent, None)
+            .key("until")
+            .rank(SourceRank::Event)
+            .with(|leg| leg.ended_at = Some(UtcMicros(second * 1_000_000)))
+    };
+    let stretch = |facts: Vec<Told>| {
+        let session = session(facts);
+        let legs = session.timeline().legs();
+        let ended = legs[0].ended_at.map(UtcMicros::seconds);
+        (legs[0].started_at.seconds(), ended)
+    };
+    assert_eq!(stretch(vec![taken.clone(), given_up(50)]), (70, None));
+    assert_eq!(stretch(vec![taken.clone(), given_up(70)]), (70, Some(70)));
+    assert_eq!(stretch(vec![taken.clone(), given_up(90)]), (70, Some(90)));
+    let record =
+        leg("s", 10, LegKind::Agent, None).with(|leg| leg.ended_at = Some(UtcMicros(60_000_000)));
+    let all = vec![taken, given_up(50), record];
+    assert_eq!(stretch(all), (10, Some(60)));
+}
+
+#[test]
 fn events_about_a_leg_tell_by_their_states_what_a_record_would_state() {
     let on = |second, state: &str| {
         leg("s", second, LegKind::Agent, None)

@@ -58,6 +58,12 @@ pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
     let only_rang = told.rang || durations.get(DurationKind::Alert).is_some();
     let told = if by_events { told } else { Told::default() };
     let statement = |fact: &'a Fact| &fact.statement;
+    let taken_at = taken_at(facts);
+    let is_former = |leg: &Leg, fact: &Fact| {
+        let is_before =
+            |taken: UtcMicros| fact.at < taken && leg.ended_at.is_some_and(|ended| ended < taken);
+        is_told(fact) && taken_at.is_some_and(is_before)
+    };
     LegView {
         id: Cow::Borrowed(id.as_str()),
         kind,
@@ -70,11 +76,15 @@ pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
             fact.statement.details.as_deref()?.direction
         }),
         started_at: weightiest()
+            .filter(|(leg, fact)| !is_former(leg, fact))
             .map(|(_, fact)| fact.at)
             .min()
             .unwrap_or(UtcMicros(0)),
         answered_at: answered_at.or(told.answered_at),
-        ended_at: last(facts, |leg, _| leg.ended_at).or(told.ended_at),
+        ended_at: last(facts, |leg, fact| {
+            leg.ended_at.filter(|_| !is_former(leg, fact))
+        })
+        .or(told.ended_at),
         outcome,
         disposition: last(facts, |_, fact| fact.statement.disposition.as_deref()),
         holds: last(facts, |leg, _| leg.holds).or(told.holds),
@@ -89,6 +99,22 @@ pub(super) fn leg<'a>(id: &'a LegId, facts: Facts<'_, 'a>) -> LegView<'a> {
         durations,
         only_rang,
     }
+}
+
+/// When its agent got the contact last, as events tell. Who gave it up and got it back has one leg of it, and that is what began then: an
+/// end before it is the former part's. A record tells of all of it, and its end stays; and parts that a platform names are taken once.
+fn taken_at(facts: Facts<'_, '_>) -> Option<UtcMicros> {
+    let takes = |leg: &Leg, fact: &Fact| {
+        let connects = fact.statement.state == Some(State::Connected);
+        is_told(fact) && leg.kind == LegKind::Agent && connects
+    };
+    let taken = facts.iter().filter(|(leg, fact)| takes(leg, fact));
+    taken.map(|(_, fact)| fact.at).max()
+}
+
+/// Whether an event tells it that has an id of its own.
+fn is_told(fact: &Fact) -> bool {
+    fact.rank == SourceRank::Event && fact.key.is_event()
 }
 
 /// What the weightiest of those sources that state it at all stated last.
