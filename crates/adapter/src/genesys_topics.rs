@@ -248,8 +248,8 @@ impl Event<'_> {
 
 /// What an event turned out to state.
 struct Read {
-    /// None: nothing that anybody asked for.
-    fact: Option<Fact>,
+    /// None of them: nothing that anybody asked for.
+    facts: Vec<Fact>,
     /// What tells it from other events of its topic, session and instant.
     detail: String,
 }
@@ -257,7 +257,7 @@ struct Read {
 impl From<Fact> for Read {
     fn from(fact: Fact) -> Self {
         Self {
-            fact: Some(fact),
+            facts: vec![fact],
             detail: String::new(),
         }
     }
@@ -299,12 +299,12 @@ pub(crate) fn map(
         Kind::Outbound => conversation::outbound(&event),
         _ => leg::read(&event)?,
     };
-    let Some(fact) = read.fact else {
+    if read.facts.is_empty() {
         let kind = format!("{} {}", topic.kind.template(), read.detail);
         return Ok(Outcome::Ignored {
             kind: kind.trim_end().to_owned(),
         });
-    };
+    }
     Ok(Outcome::Mapped(Mapped {
         event_id: EventId::new(event.id(&conversation, &read.detail)?),
         at: event.at,
@@ -313,7 +313,7 @@ pub(crate) fn map(
             interaction: InteractionId::new(conversation),
             terminal: event.may_be_the_last(),
             customer: event.customer(),
-            facts: vec![fact],
+            facts: read.facts,
         },
     }))
 }

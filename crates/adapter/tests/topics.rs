@@ -667,14 +667,16 @@ fn only_attributes_that_are_declared_are_kept_and_they_are_the_conversations() {
     let Ok(Outcome::Mapped(found)) = outcome_with(&event, &kept) else {
         panic!("not mapped")
     };
-    let [fact] = found.stated.facts() else {
-        panic!("not one")
-    };
-    let details = fact.statement.details.as_deref().unwrap();
-    assert_eq!(details.leg, None);
-    let attributes: Vec<_> = details
-        .attributes
+    let attributes: Vec<_> = found
+        .stated
+        .facts()
         .iter()
+        .flat_map(|fact| {
+            let details = fact.statement.details.as_deref().unwrap();
+            assert_eq!(details.leg, None);
+            assert_eq!(details.attributes.len(), 1, "each is a fact of its own");
+            &details.attributes
+        })
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     assert_eq!(attributes, [("brand", "Blue"), ("site", "7")]);

@@ -640,7 +640,7 @@ fn pitfall_15_newer_content_holds_whatever_comes_again() {
 
 /// The session that arrivals make behind the log, which drops what has the key of something logged before.
 fn logged_and_folded<'v>(arrivals: impl IntoIterator<Item = &'v Value>) -> Session {
-    let kept = Mappings::none().keeping(["brand".to_owned()].into());
+    let kept = Mappings::none().keeping(["brand", "site"].map(str::to_owned).into());
     let mut log = BTreeSet::new();
     let mut session = Session::default();
     for event in arrivals {
@@ -734,6 +734,42 @@ fn pitfall_15_and_16_what_was_published_last_holds_in_every_order_of_arrival() {
             assert_eq!(twice.len(), 1, "{what}");
         }
     }
+}
+
+/// Two in one millisecond: neither takes the other's place, and of what both state the one holds that was published later. What is published
+/// late of an earlier instant is older all the same.
+#[test]
+fn attributes_of_one_millisecond_are_all_kept() {
+    let call = Call::new();
+    let set = |millis: i64, stamp: &str, attributes: Value| {
+        let body = serde_json::json!({ "attributes": attributes });
+        let mut event = call.event("attributes", "line", millis, body);
+        event["timestamp"] = serde_json::json!(stamp);
+        event
+    };
+    let mut arrivals = [
+        set(
+            5_000,
+            "2026-05-04T10:00:05.100Z",
+            serde_json::json!({"brand": "red", "site": "north"}),
+        ),
+        set(
+            5_000,
+            "2026-05-04T10:00:05.200Z",
+            serde_json::json!({"brand": "blue"}),
+        ),
+        set(
+            4_999,
+            "2026-05-04T10:00:09.000Z",
+            serde_json::json!({"brand": "old", "site": "old"}),
+        ),
+    ];
+    permute(&mut arrivals, 0, &mut |order| {
+        let session = logged_and_folded(order);
+        let timeline = session.timeline();
+        let attributes: Vec<_> = timeline.attributes().into_iter().collect();
+        assert_eq!(attributes, [("brand", "blue"), ("site", "north")]);
+    });
 }
 
 #[test]

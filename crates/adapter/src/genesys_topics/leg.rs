@@ -123,7 +123,7 @@ fn flow_outcome(event: &Event<'_>) -> Result<Read, ItemError> {
     leg.outcome = served.then_some(LegOutcome::Answered);
     let what = format!("{}:{id}", event.kind.name());
     Ok(Read {
-        fact: Some(event.of_leg(event.at, &what, leg, Statement::default())),
+        facts: vec![event.of_leg(event.at, &what, leg, Statement::default())],
         detail: id,
     })
 }
@@ -268,7 +268,7 @@ fn wrap_up(event: &Event<'_>) -> Result<Read, ItemError> {
     let code = code.unwrap_or_default();
     let what = format!("{}:{code}", event.kind.name());
     Ok(Read {
-        fact: Some(with_agent(event, began, &what, leg, statement)),
+        facts: vec![with_agent(event, began, &what, leg, statement)],
         detail: code,
     })
 }
@@ -277,7 +277,7 @@ fn wrap_up(event: &Event<'_>) -> Result<Read, ItemError> {
 fn state(event: &Event<'_>) -> Result<Read, ItemError> {
     let Some(name) = event.body.word("currentState") else {
         return Ok(Read {
-            fact: None,
+            facts: Vec::new(),
             detail: String::new(),
         });
     };
@@ -300,7 +300,7 @@ fn state(event: &Event<'_>) -> Result<Read, ItemError> {
     };
     let what = format!("{}:{name}:{}", event.kind.name(), since.0);
     Ok(Read {
-        fact: Some(with_agent(event, dated, &what, leg, statement)),
+        facts: vec![with_agent(event, dated, &what, leg, statement)],
         detail: format!("{name}:{}", since.0),
     })
 }

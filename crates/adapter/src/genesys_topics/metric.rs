@@ -27,7 +27,7 @@ pub(super) fn read(event: &Event<'_>) -> Result<Read, ItemError> {
     };
     let nothing = |metric| {
         Ok(Read {
-            fact: None,
+            facts: Vec::new(),
             detail: metric,
         })
     };
@@ -83,7 +83,7 @@ pub(super) fn read(event: &Event<'_>) -> Result<Read, ItemError> {
     let mut fact = event.of_leg(event.at, &what, leg, statement);
     fact.rank = SourceRank::MetricRecord;
     Ok(Read {
-        fact: Some(fact),
+        facts: vec![fact],
         detail: metric,
     })
 }
