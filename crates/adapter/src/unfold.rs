@@ -7,6 +7,9 @@ use crate::error::BodyError;
 const FACTOR: usize = 64;
 /// What they may take in any case.
 const ALWAYS: usize = 16 << 20;
+/// What they may take at most, however large the body is: it is one body's share of the memory of whoever reads it. A body of 15 MiB, the
+/// largest that is taken in, may still take eight times its size.
+const MOST: usize = 128 << 20;
 
 /// What the items of a body may still take.
 #[derive(Debug)]
@@ -19,7 +22,13 @@ impl Allowance {
     /// For a body of so many bytes.
     pub(crate) const fn of(body_bytes: usize) -> Self {
         let by_size = body_bytes.saturating_mul(FACTOR);
-        let most = if by_size > ALWAYS { by_size } else { ALWAYS };
+        let most = if by_size < ALWAYS {
+            ALWAYS
+        } else if by_size < MOST {
+            by_size
+        } else {
+            MOST
+        };
         Self { most, left: most }
     }
 
@@ -51,7 +60,14 @@ mod tests {
         assert_eq!(small.take(1024, 8 * 1024), Ok(()));
         let error = small.take(1, 1).unwrap_err();
         assert!(error.to_string().contains("1 items"), "{error}");
-        assert!(Allowance::of(usize::MAX).take(2, usize::MAX).is_ok());
+        for body in [4 << 20, 15 << 20, usize::MAX] {
+            let mut large = Allowance::of(body);
+            assert_eq!(large.take(128, 1 << 20), Ok(()), "{body}");
+            assert!(large.take(1, 1).is_err(), "{body}");
+            assert!(Allowance::of(body).take(2, usize::MAX).is_err(), "{body}");
+        }
+        assert_eq!(Allowance::of(1 << 20).take(64, 1 << 20), Ok(()));
+        assert!(Allowance::of(1 << 20).take(65, 1 << 20).is_err());
         assert!(Allowance::of(1).take(usize::MAX, usize::MAX).is_err());
     }
 }

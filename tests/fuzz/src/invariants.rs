@@ -10,9 +10,10 @@ pub const SHIPPED: &str = include_str!("../../../deploy/mappings/cxone-interacti
 /// A mapping with everything that the language has.
 pub const WHOLE: &str = include_str!("whole-mapping.toml");
 
-/// The most bytes that items which repeat a part of their body may take together: 64 times the body, or 16 MiB.
+/// The most bytes that items which repeat a part of their body may take together: 64 times the body, or 16 MiB, and never beyond 128 MiB.
 const UNFOLDED_FACTOR: usize = 64;
 const UNFOLDED_ALWAYS: usize = 16 << 20;
+const UNFOLDED_MOST: usize = 128 << 20;
 /// What an item adds that is in no body: braces, a line end, the names of shared members.
 const ITEM_EXTRA: usize = 64;
 /// What a statement may say beyond the bytes it was read from: names of states, made ids, defaults.
@@ -107,7 +108,7 @@ fn check_items<'a>(body: &[u8], items: impl Iterator<Item = &'a Cow<'a, [u8]>>) 
         }
     }
     assert!(count <= body.len(), "{count} items of {} bytes", body.len());
-    let most = (body.len() * UNFOLDED_FACTOR).max(UNFOLDED_ALWAYS);
+    let most = (body.len() * UNFOLDED_FACTOR).clamp(UNFOLDED_ALWAYS, UNFOLDED_MOST);
     assert!(
         owned <= most + body.len() + count * ITEM_EXTRA,
         "{owned} bytes of items"
