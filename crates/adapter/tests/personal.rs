@@ -50,7 +50,38 @@ const MAPPING: &str = "version = 1\n[event]\nat = { path = \"at\" }\ninteraction
                        [durations.talk]\npath = \"talk\"\nunit = \"s\"\n";
 
 fn mappings() -> Mappings {
-    Mappings::none().with("small", Mapping::parse("small.toml", MAPPING).unwrap())
+    Mappings::none()
+        .with("small", Mapping::parse("small.toml", MAPPING).unwrap())
+        .keeping(["brand".to_owned()].into())
+}
+
+/// An event about a conversation in the envelope of an event bus.
+fn topic_event(what: &str, more: &Value) -> Value {
+    let mut body = json!({"eventTime": 1_777_888_800_000_i64, "conversationId": "c", "participantId": "p", "sessionId": "s",
+        "mediaType": "VOICE", "direction": "INBOUND", "callbackUserName": NAME, "callbackNumbers": [PHONE], "addressTo": EMAIL});
+    let members = body.as_object_mut().unwrap();
+    members.extend(more.as_object().unwrap().clone());
+    let topic = format!("v2.detail.events.conversation.{{id}}.{what}");
+    json!({"version": "0", "id": "b", "detail-type": topic, "source": "aws.partner/genesys.com/cloud/o/b", "time": "2026-05-04T10:00:00Z",
+        "detail": {"topicName": format!("v2.detail.events.conversation.c.{what}"), "version": "2",
+            "timestamp": "2026-05-04T10:00:00.435Z", "metadata": {"CorrelationId": "m"}, "eventBody": body}})
+}
+
+/// An event about a case that one agent passed on to another.
+fn digital_event() -> Value {
+    let at = "2026-05-04T10:00:00Z";
+    let user = |number: u32| {
+        json!({"id": 10_000 + number, "incontactId": "U", "agentId": number, "firstName": NAME, "surname": NAME, "emailAddress": EMAIL,
+            "loginUsername": EMAIL, "isBotUser": false, "isSurveyUser": false})
+    };
+    json!({"eventId": "e", "eventObject": "Case", "eventType": "CaseInboxAssigneeChanged", "createdAt": at, "traceId": "t", "data": {
+        "channel": {"id": "chat_x", "realExternalPlatformId": "chat", "mediaType": 3}, "routingQueue": {"id": "q", "skillId": 4321},
+        "inboxAssignee": user(8), "previousInboxAssignee": user(7), "acceptRejectFlow": {"isTransfer": true},
+        "case": {"id": "5", "status": "open", "statusUpdatedAt": at, "createdAt": at, "direction": "inbound", "routingQueueId": "q",
+            "inboxAssignee": 10_008, "inboxAssigneeUser": user(8), "inboxAssigneeLastAssignedAt": at, "threadName": NAME,
+            "customFields": [{"ident": "note", "value": NOTES}],
+            "endUser": {"id": PHONE, "fullName": NAME, "identities": [{"idOnExternalPlatform": PHONE, "nickname": NAME}]},
+            "authorEndUserIdentity": {"idOnExternalPlatform": EMAIL, "fullName": NAME}}}})
 }
 
 /// A good item of each format, a JSON object each.
@@ -79,8 +110,43 @@ fn objects() -> Vec<(BodyFormat, Value)> {
                 "presenceDefinition": {"systemPresence": "BUSY"}, "modifiedDate": "2026-05-04T10:00:00Z", "message": NOTES}}),
         ),
         (
+            BodyFormat::GenesysWebhook,
+            topic_event(
+                "customer.end",
+                &json!({"externalContactId": EMAIL, "interactingDurationMs": 60_000, "disconnectType": "PEER"}),
+            ),
+        ),
+        (
+            BodyFormat::GenesysWebhook,
+            topic_event(
+                "customer.start",
+                &json!({"ani": PHONE, "addressFrom": EMAIL}),
+            ),
+        ),
+        (
+            BodyFormat::GenesysWebhook,
+            topic_event(
+                "acw",
+                &json!({"userId": "u1", "queueId": "q", "wrapupCode": "w", "wrapupNotes": NOTES, "wrapupDurationMs": 5_000}),
+            ),
+        ),
+        (
+            BodyFormat::GenesysWebhook,
+            topic_event(
+                "attributes",
+                &json!({"attributes": {"brand": "blue", "caller": NAME}}),
+            ),
+        ),
+        (
             BodyFormat::GenesysDetails,
             details["conversations"][0].clone(),
+        ),
+        (BodyFormat::CxoneDigital, digital_event()),
+        (
+            BodyFormat::CxoneContactStates,
+            json!({"stateIndex": 3, "contactId": "36821683098", "masterContactId": "36821683098", "contactStateId": 9,
+                "contactStateName": "Hold", "startDate": "2026-05-04T10:01:00Z", "agentId": 7, "skillId": 5001, "skillName": NAME,
+                "fromAddress": PHONE, "duration": "PT1M15S"}),
         ),
         (
             BodyFormat::CxoneContacts,
