@@ -21,7 +21,7 @@
 //! revision = { path = "lastUpdateTime" }  # the update stamp: the newer copy of one statement holds
 //! ended_at = { path = "endTime" }
 //! customer = "customer.address"      # who the customer is, for a keyed hash and nothing else
-//! per_delivery = ["sentAt"]          # members of the item that a re-send renews: no part of its content
+//! per_delivery = ["sentAt"]          # members of the item that a re-send renews: no part of its content; not where revision is read
 //! [event.attributes]                 # what windows can be grouped by besides, as `attribute:brand`; up to 200 bytes each
 //! brand = "custom.brand"
 //! [durations.talk]                   # talk, hold, wrap, wait, alert, dial, contact, handle
@@ -394,6 +394,11 @@ fn read(source: Option<&Source>, value: &Value) -> Result<Option<String>, ItemEr
 }
 
 impl Source {
+    /// Whether one of the paths begins in this member.
+    fn is_in(&self, member: &str) -> bool {
+        self.paths.iter().any(|path| path.begins_in(member))
+    }
+
     /// The first value that one of the paths leads to.
     fn find<'v>(&self, value: &'v Value) -> Option<(&Path, &'v Value)> {
         self.paths

@@ -401,6 +401,37 @@ fn one_file_can_tell_agents_from_interactions() {
     }
 }
 
+/// Its copies would be dropped as equal, and which of two contents holds would depend on which copy came first.
+#[test]
+fn what_the_revision_is_read_from_is_content() {
+    let event = |paths: &str, renewed: &str| {
+        format!(
+            "version = 1\n[event]\nat = {{ path = \"t\" }}\ninteraction = \"i\"\nstate = \"s\"\nrevision = {{ path = {paths} }}\n\
+             per_delivery = {renewed}\n"
+        )
+    };
+    let states = "version = 1\n[agent_state]\nagent = \"a\"\nat = { path = \"t\" }\npresence = \"s\"\nrevision = { path = \"sent\" }\n\
+                  per_delivery = \"sent\"\n";
+    for (text, place) in [
+        (event("\"sent\"", "[\"try\", \"sent\"]"), "event"),
+        (event("[\"u\", \"sent.at\"]", "[\"sent\"]"), "event"),
+        (states.to_owned(), "agent_state"),
+    ] {
+        let problems = Mapping::parse("m.toml", &text).unwrap_err();
+        let start = format!("m.toml:7: {place}.per_delivery: \"sent\"");
+        assert!(
+            matches!(&problems[..], [one] if one.starts_with(&start)),
+            "{problems:#?}"
+        );
+    }
+    for fine in [
+        event("\"u\"", "[\"sent\"]"),
+        event("\"a.sent\"", "[\"sent\"]"),
+    ] {
+        assert!(Mapping::parse("m.toml", &fine).is_ok(), "{fine}");
+    }
+}
+
 #[test]
 fn every_problem_of_the_table_of_agents_is_listed() {
     let text = "version = 1\n[agent_state]\nat = { path = \"t\" }\ncolour = \"c\"\nlasted = \"d\"\n\

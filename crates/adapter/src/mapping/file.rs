@@ -246,7 +246,7 @@ impl<'t> Reader<'t> {
             );
         }
         let attributes = self.attributes(event);
-        let per_delivery = self.per_delivery(event, "event");
+        let per_delivery = self.per_delivery(event, "event", revision.as_ref());
         Some(Event {
             id,
             at: at?,
@@ -320,7 +320,7 @@ impl<'t> Reader<'t> {
         let routing = self.words(states, PLACE, "routing", &ROUTINGS);
         // What can be scheduled is the organisation's own.
         let scheduled = self.words(states, PLACE, "scheduled", &[]);
-        let per_delivery = self.per_delivery(states, PLACE);
+        let per_delivery = self.per_delivery(states, PLACE, revision.as_ref());
         Some(AgentStates {
             id,
             agent: agent?,
@@ -348,14 +348,29 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn per_delivery(&mut self, table: &DeTable<'t>, place: &str) -> Vec<String> {
+    /// Members that a re-send renews. What the revision stamp is read from is none of them: it says which of two contents holds, so that a
+    /// copy of one with a newer stamp must not be dropped as if it said nothing new.
+    fn per_delivery(
+        &mut self,
+        table: &DeTable<'t>,
+        place: &str,
+        revision: Option<&Time>,
+    ) -> Vec<String> {
         let Some(entry) = table.get("per_delivery") else {
             return Vec::new();
         };
-        self.texts(entry, &format!("{place}.per_delivery"))
-            .into_iter()
-            .map(|(text, _)| text)
-            .collect()
+        let mut found = Vec::new();
+        for (member, at) in self.texts(entry, &format!("{place}.per_delivery")) {
+            if revision.is_some_and(|stamp| stamp.source.is_in(&member)) {
+                let what = format!(
+                    "{place}.per_delivery: {member:?} is where {place}.revision is read, which says what of two copies holds: \
+                     it is content, or no revision"
+                );
+                self.problem(at, what);
+            }
+            found.push(member);
+        }
+        found
     }
 
     fn durations(&mut self, root: &DeTable<'t>) -> Vec<(DurationKind, Span)> {

@@ -61,6 +61,11 @@ impl Path {
         self.steps.iter().map(name).collect()
     }
 
+    /// Whether it begins in this member.
+    pub(crate) fn begins_in(&self, member: &str) -> bool {
+        matches!(self.steps.first(), Some(Step::Member(first)) if first == member)
+    }
+
     /// The value the path leads to, if it is there and not null.
     pub(crate) fn find<'v>(&self, root: &'v Value) -> Option<&'v Value> {
         self.steps
