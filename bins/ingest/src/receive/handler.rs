@@ -212,7 +212,10 @@ impl Handler {
             now: now(),
         };
         // Who shows nothing is refused here, before a byte of his body costs memory.
-        let admission = route.authentication.admit(&asked).await?;
+        let admission = route
+            .authentication
+            .admit(&asked, self.limits.answer_timeout / 2)
+            .await?;
         let pending = match &admission {
             Admission::Genuine => {
                 route.gate.spend(begun.into_std())?;
