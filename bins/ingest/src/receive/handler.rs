@@ -200,7 +200,7 @@ impl Handler {
         correlation: &CorrelationId,
     ) -> Result<Outcome, Refusal> {
         let routes = self.routes.current();
-        let post = match admit(head, &routes)? {
+        let post = match admit(head, body.is_end_stream(), &routes)? {
             Admitted::Post(post) => post,
             Admitted::Greeting(greeting) => return Ok(Outcome::Greeted(greeting)),
         };
@@ -232,7 +232,7 @@ impl Handler {
         if pending.is_some() {
             route.gate.spend(Instant::now().into_std())?;
         }
-        if content::is_nothing(&plain) {
+        if content::is_nothing(&plain, &route.format) {
             return Ok(Outcome::Nothing);
         }
         if let Some(greeting) = route.transport.handshake.challenge(&plain) {
@@ -291,7 +291,7 @@ impl Handler {
         }
         drop(sent);
         let opened = match post.content {
-            Content::Json => plain,
+            Content::Json | Content::Report => plain,
             Content::Form => {
                 let form = plain.len();
                 hold.extend(form)?; // the field, decoded, beside the form
