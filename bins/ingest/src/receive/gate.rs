@@ -9,6 +9,7 @@ use super::budget::Budget;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -62,9 +63,10 @@ pub struct Gate {
     memory: Budget,
 }
 
-/// One open request; its place is free again when this is dropped.
+/// One open request; its place is free again when this is dropped. It goes with the delivery, not with the sender: one who does not wait
+/// for his answer leaves a delivery behind that takes its place as before.
 #[derive(Debug)]
-pub struct Seat<'g>(&'g Gate);
+pub struct Seat(Arc<Gate>);
 
 impl Gate {
     /// A gate of these bounds. Where one is absent, a subscription that is `alone` has everything, one of several half.
@@ -98,7 +100,7 @@ impl Gate {
     }
 
     /// Lets a request in, whose head is there and whose body is not, unless there are too many or the rate is used up for now.
-    pub fn enter(&self, now: Instant) -> Result<Seat<'_>, Limited> {
+    pub fn enter(self: &Arc<Self>, now: Instant) -> Result<Seat, Limited> {
         if self.rate.is_some() {
             let closed = self.closed_until.load(Ordering::Relaxed);
             let wait = Duration::from_micros(closed.saturating_sub(self.micros(now)));
@@ -110,7 +112,7 @@ impl Gate {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(Limited::AtOnce);
         }
-        Ok(Seat(self))
+        Ok(Seat(Arc::clone(self)))
     }
 
     /// Takes one genuine delivery from the rate.
@@ -133,7 +135,7 @@ impl Gate {
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
@@ -180,7 +182,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_rate_is_spent_by_deliveries_and_then_refuses_heads() {
-        let gate = Gate::new(rate(1, 2), &limits(), true);
+        let gate = Arc::new(Gate::new(rate(1, 2), &limits(), true));
         let now = Instant::now();
         for _ in 0..100 {
             assert!(gate.enter(now).is_ok(), "heads alone cost nothing");
@@ -199,7 +201,7 @@ pub(crate) mod tests {
             at_once: Some(2),
             ..Bounds::default()
         };
-        let gate = Gate::new(bounds, &limits(), true);
+        let gate = Arc::new(Gate::new(bounds, &limits(), true));
         let now = Instant::now();
         let first = gate.enter(now).unwrap();
         let second = gate.enter(now).unwrap();

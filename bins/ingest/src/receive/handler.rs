@@ -10,6 +10,7 @@ use super::budget::{Budget, Hold};
 use super::coding::Class;
 use super::content::{self, Content};
 use super::decision::{Admitted, Post, Refusal, Unavailable, admit};
+use super::gate::Seat;
 use super::handshake::Greeting;
 use super::inflate::Inflater;
 use super::lanes::Suspicion;
@@ -47,6 +48,8 @@ pub struct Waiting {
     pub reply: oneshot::Sender<Result<(), Unavailable>>,
     /// Its part of the memory allowance.
     pub hold: Hold,
+    /// Its place among those of its subscription.
+    pub seat: Seat,
     /// Whether the same bytes were accepted before.
     pub suspect: bool,
 }
@@ -205,7 +208,7 @@ impl Handler {
             Admitted::Greeting(greeting) => return Ok(Outcome::Greeted(greeting)),
         };
         let route = post.route;
-        let _seat = route.gate.enter(begun.into_std())?;
+        let seat = route.gate.enter(begun.into_std())?;
         let asked = auth::Request {
             headers: &head.headers,
             peer: Some(peer),
@@ -241,7 +244,7 @@ impl Handler {
         let fingerprint = self.seen.fingerprint(&route.name, &plain);
         let suspect = self.seen.is_known(fingerprint);
         let delivery = delivery(route, id, correlation.clone(), plain);
-        self.hand_over(delivery, hold, suspect, due)
+        self.hand_over(delivery, (hold, seat), suspect, due)
             .await
             .map_err(Refusal::Unavailable)?;
         self.seen.learn(fingerprint);
@@ -308,7 +311,7 @@ impl Handler {
     async fn hand_over(
         &self,
         delivery: RawDelivery,
-        hold: Hold,
+        (hold, seat): (Hold, Seat),
         suspect: bool,
         due: Instant,
     ) -> Result<(), Unavailable> {
@@ -317,12 +320,10 @@ impl Handler {
             delivery,
             reply,
             hold,
+            seat,
             suspect,
         };
-        self.inbox.try_send(waiting).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
-        })?;
+        put(&self.inbox, waiting)?;
         match timeout_at(due, fate).await {
             Ok(Ok(fate)) => fate,
             // The publisher ended without an answer: whether the broker has the delivery is not known.
@@ -330,6 +331,18 @@ impl Handler {
             Err(_) => Err(Unavailable::NotConfirmed),
         }
     }
+}
+
+/// Puts one into the inbox. The second half of it is for what is new: whoever repeats himself can do so once more.
+fn put<T: Suspicion>(inbox: &mpsc::Sender<T>, item: T) -> Result<(), Unavailable> {
+    let is_half_full = inbox.capacity().saturating_mul(2) <= inbox.max_capacity();
+    if item.is_suspect() && is_half_full {
+        return Err(Unavailable::Overloaded);
+    }
+    inbox.try_send(item).map_err(|error| match error {
+        mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
+        mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
+    })
 }
 
 fn delivery(route: &Route, id: DeliveryId, correlation: CorrelationId, body: Bytes) -> RawDelivery {
@@ -398,6 +411,25 @@ mod tests {
         headers.insert(header, value.parse().unwrap());
         let id = DeliveryId(uuid::Uuid::from_u128(7));
         correlation(&headers, id).as_str().to_owned()
+    }
+
+    #[test]
+    fn suspects_are_refused_before_fresh_ones_are() {
+        let (inbox, mut waiting) = mpsc::channel(4);
+        let (fresh, suspect) = (2_usize, 1_usize);
+        assert!(!fresh.is_suspect() && suspect.is_suspect());
+        assert_eq!(put(&inbox, suspect), Ok(()));
+        assert_eq!(put(&inbox, suspect), Ok(()));
+        assert_eq!(put(&inbox, suspect), Err(Unavailable::Overloaded));
+        assert_eq!(put(&inbox, fresh), Ok(()));
+        assert_eq!(put(&inbox, fresh), Ok(()));
+        assert_eq!(put(&inbox, fresh), Err(Unavailable::Overloaded));
+        for _ in 0..3 {
+            assert!(waiting.try_recv().is_ok());
+        }
+        assert_eq!(put(&inbox, suspect), Ok(()));
+        drop(waiting);
+        assert_eq!(put(&inbox, fresh), Err(Unavailable::Stopping));
     }
 
     #[test]
