@@ -1,17 +1,20 @@
 //! What one subscription may take of the whole, so that a noisy one leaves the others theirs.
 //!
-//! Three bounds: requests a second, requests at once, and a share of the memory for bodies. Whoever is over one is answered 429 with
+//! Three bounds: requests a second, requests at once, and a share of the memory for bodies; and of the turns in which bodies are
+//! decompressed one of several subscriptions has half. Whoever is over one is answered 429 with
 //! the time to wait, before its body is read where that is known by then. Only genuine deliveries use up the rate: a stranger who
 //! knows the path cannot spend it.
 
 use super::Limits;
 use super::budget::Budget;
+use super::inflate;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// Of the whole, what one of several subscriptions may have where nothing is configured.
 const SHARE_PERCENT_DEFAULT: usize = 50;
@@ -61,6 +64,7 @@ pub struct Gate {
     open: AtomicUsize,
     at_once: usize,
     memory: Budget,
+    inflating: Arc<Semaphore>,
 }
 
 /// One open request; its place is free again when this is dropped. It goes with the delivery, not with the sender: one who does not wait
@@ -86,6 +90,7 @@ impl Gate {
                 .at_once
                 .unwrap_or_else(|| (limits.inbox_max / 100 * share).max(1)),
             memory: Budget::new(memory.min(limits.memory_max)),
+            inflating: Arc::new(Semaphore::new((inflate::turns_max() * share / 100).max(1))),
         }
     }
 
@@ -97,6 +102,11 @@ impl Gate {
     /// The share of the memory for bodies.
     pub fn memory(&self) -> &Budget {
         &self.memory
+    }
+
+    /// The turns in which its bodies are decompressed.
+    pub fn inflating(&self) -> &Arc<Semaphore> {
+        &self.inflating
     }
 
     /// Lets a request in, whose head is there and whose body is not, unless there are too many or the rate is used up for now.
@@ -226,5 +236,11 @@ pub(crate) mod tests {
             ..Bounds::default()
         };
         assert_eq!(memory(bounds, false), 2_000);
+        let turns = |alone| {
+            let gate = Gate::new(Bounds::default(), &limits(), alone);
+            gate.inflating().available_permits()
+        };
+        assert_eq!(turns(true), inflate::turns_max());
+        assert!(turns(false) >= 1 && turns(false) * 2 <= inflate::turns_max());
     }
 }

@@ -12,7 +12,7 @@ use super::content::{self, Content};
 use super::decision::{Admitted, Post, Refusal, Unavailable, admit};
 use super::gate::Seat;
 use super::handshake::Greeting;
-use super::inflate::Inflater;
+use super::inflate::{Check, Inflater, Wrapped};
 use super::lanes::Suspicion;
 use super::route::{LiveRoutes, Route};
 use super::seen::Seen;
@@ -275,24 +275,20 @@ impl Handler {
         {
             pending.verify(asked, Bodies::same(&wire))?;
         }
-        // Where plain bytes are signed, others of the subscription's ways may be over those sent.
-        let sent = needs_plain.then(|| wire.clone());
         let (plain, mut hold) = if compressed {
-            let limit = route.transport.max_inflated_bytes;
+            let check = needs_plain.then(|| checking(asked, route, wire.clone()));
+            let wrapped = Wrapped {
+                wire,
+                codings,
+                limit: route.transport.max_inflated_bytes,
+                hold,
+            };
             self.inflater
-                .inflate(wire, codings, limit, hold, due)
+                .inflate(wrapped, route.gate.inflating(), due, check)
                 .await?
         } else {
             (wire, hold)
         };
-        if let (Some(pending), Some(sent)) = (pending, &sent) {
-            let bodies = Bodies {
-                wire: sent,
-                plain: &plain,
-            };
-            pending.verify(asked, bodies)?;
-        }
-        drop(sent);
         let opened = match post.content {
             Content::Json | Content::Report => plain,
             Content::Form => {
@@ -331,6 +327,21 @@ impl Handler {
             Err(_) => Err(Unavailable::NotConfirmed),
         }
     }
+}
+
+/// Checks a signature over plain bytes, wherever they are made. Others of the subscription's ways may be over those sent.
+fn checking(asked: &auth::Request<'_>, route: &Arc<Route>, wire: Bytes) -> Check {
+    let (headers, route) = (asked.headers.clone(), Arc::clone(route));
+    let (peer, now) = (asked.peer, asked.now);
+    Box::new(move |plain| {
+        let asked = auth::Request {
+            headers: &headers,
+            peer,
+            now,
+        };
+        let bodies = Bodies { wire: &wire, plain };
+        Ok(route.authentication.verify(&asked, bodies)?)
+    })
 }
 
 /// Puts one into the inbox. The second half of it is for what is new: whoever repeats himself can do so once more.
