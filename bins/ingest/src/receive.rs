@@ -24,6 +24,7 @@ pub mod reload;
 pub mod route;
 pub mod seen;
 pub mod server;
+pub mod streak;
 pub mod tls;
 pub mod wire;
 

@@ -118,6 +118,11 @@ impl Refusal {
         }
     }
 
+    /// Whether it is a fault of ours, which says nothing about the sender. That keys cannot be had anybody can bring about.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Unavailable(reason) if *reason != Unavailable::KeysUnavailable)
+    }
+
     /// The word for it: the `error` member of the answer.
     pub fn word(&self) -> &'static str {
         match self {

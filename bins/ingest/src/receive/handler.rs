@@ -16,13 +16,14 @@ use super::inflate::{Check, Inflater, Wrapped};
 use super::lanes::Suspicion;
 use super::route::{LiveRoutes, Route};
 use super::seen::Seen;
+use super::streak::{self, Streak};
 use super::{Limits, body};
 use crate::auth::{self, Admission, Bodies, Pending};
 use crate::clock::now;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::EXPECT;
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::service::Service;
 use hyper::{HeaderMap, Request, Response, Version};
@@ -150,10 +151,25 @@ impl Handler {
         }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+    /// Answers one request of a connection whose requests so far were these.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        streak: &Streak,
+    ) -> Response<Full<Bytes>> {
         let begun = Instant::now();
         let (head, mut body) = request.into_parts();
+        let streams = head.version >= Version::HTTP_2;
+        // Whether this answer has to end the connection; one of HTTP/2 is ended below.
+        let unproven = || {
+            let max = if streams {
+                streak::STREAMS_MAX
+            } else {
+                streak::REQUESTS_MAX
+            };
+            streak.unproven(max) && !streams
+        };
         let id = DeliveryId::generate();
         let correlation = correlation(&head.headers, id);
         match self
@@ -161,17 +177,24 @@ impl Handler {
             .await
         {
             Ok(Outcome::Accepted) => {
+                streak.proven();
                 self.counters.accepted.inc();
                 self.counters.receive.observe(begun.elapsed().as_secs_f64());
                 accepted(correlation.as_str())
             }
             Ok(Outcome::Nothing) => {
+                streak.proven();
                 self.counters.nothing.inc();
                 nothing(correlation.as_str())
             }
             Ok(Outcome::Greeted(greeting)) => {
                 self.counters.greeted.inc();
-                greeted(greeting, correlation.as_str())
+                let mut answer = greeted(greeting, correlation.as_str());
+                if unproven() {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(CONNECTION, close);
+                }
+                answer
             }
             Err(refusal) => {
                 self.count(&refusal);
@@ -183,12 +206,13 @@ impl Handler {
                     "refused a delivery"
                 );
                 // HTTP/2 resets the one stream that is not wanted; in HTTP/1.1 the connection has to end with the request.
-                let unread = !body.is_end_stream() && head.version < Version::HTTP_2;
+                let unread = !body.is_end_stream() && !streams;
                 // A sender that waits for "100 Continue" has not begun: there is nothing to drain.
                 if unread && refusal != Refusal::TooSlow && !head.headers.contains_key(EXPECT) {
                     tokio::spawn(body::drain(body, begun + self.limits.body_timeout));
                 }
-                refused(&refusal, correlation.as_str(), unread)
+                let ended = !refusal.is_ours() && unproven();
+                refused(&refusal, correlation.as_str(), unread || ended)
             }
         }
     }
@@ -400,6 +424,8 @@ pub struct Endpoint {
     pub handler: Arc<Handler>,
     /// Who is at the other end: a proxy, mostly.
     pub peer: IpAddr,
+    /// What came of the connection's requests so far.
+    pub streak: Arc<Streak>,
 }
 
 impl Service<Request<Incoming>> for Endpoint {
@@ -409,7 +435,8 @@ impl Service<Request<Incoming>> for Endpoint {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (handler, peer) = (Arc::clone(&self.handler), self.peer);
-        Box::pin(async move { Ok(handler.answer(request, peer).await) })
+        let streak = Arc::clone(&self.streak);
+        Box::pin(async move { Ok(handler.answer(request, peer, &streak).await) })
     }
 }
 

@@ -601,6 +601,46 @@ async fn many_streams_of_one_connection_are_each_answered() {
     assert!(metric(&ready, "receive_memory_bytes").await.abs() < 0.1);
 }
 
+/// A place is not held for ever by somebody who has proved nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_in_which_nothing_is_genuine_is_ended() {
+    let line = Line::new().await;
+    let mut receive = line.start(&["receive"], &[]);
+    let http = receive.wait_ready().await.http_address();
+    let ask = |signature: &str, more: &str| {
+        format!("POST {PATH} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nx-genesys-signature: {signature}\r\n{more}content-length: 2\r\n\r\n{{}}")
+    };
+    let forged = ask("00", "");
+    for unproven in [&forged, "GET /nowhere HTTP/1.1\r\nhost: t\r\n\r\n", &format!("OPTIONS {PATH} HTTP/1.1\r\nhost: t\r\n\r\n")] {
+        let answers = exchange(http, unproven.repeat(30).as_bytes()).await;
+        assert_eq!(answers.matches("http/1.1 ").count(), 8, "{answers}");
+        assert_eq!(answers.matches("connection: close\r\n").count(), 1);
+    }
+    // Who is genuine now and then keeps it.
+    let genuine = sign(SECRET, b"{}");
+    let mixed = [forged.repeat(7), ask(&genuine, "")].concat().repeat(3);
+    let all = [mixed, ask(&genuine, "connection: close\r\n")].concat();
+    let answers = exchange(http, all.as_bytes()).await;
+    assert_eq!(answers.matches("http/1.1 401").count(), 21, "{answers}");
+    assert_eq!(answers.matches("http/1.1 202").count(), 4, "{answers}");
+
+    let mut sender = http2(TcpStream::connect(http).await.unwrap()).await;
+    let mut refused = 0;
+    while sender.ready().await.is_ok() {
+        let mut request = signed_request("{}");
+        let headers = request.headers_mut();
+        headers.insert("x-genesys-signature", "00".parse().unwrap());
+        match sender.send_request(request).await {
+            Ok(answer) => assert_eq!(answer.status(), 401),
+            Err(_) => break, // told to go
+        }
+        refused += 1;
+        assert!(refused < 1000, "never told to go");
+    }
+    assert!(refused >= 60, "{refused}");
+    eventually(PATIENCE, "closed", async || sender.is_closed()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_http2_connection_without_requests_is_let_go() {
     let line = Line::new().await;
@@ -686,7 +726,9 @@ async fn a_sender_that_reads_nothing_is_cut() {
     let mut receive = line.start(&["receive"], &[("KPILINE_HTTP_BODY_TIMEOUT", "1s")]);
     let http = receive.wait_ready().await.http_address();
     let mut stream = TcpStream::connect(http).await.unwrap();
-    let asked = format!("GET {PATH} HTTP/1.1\r\nhost: t\r\n\r\n").repeat(1000);
+    // Genuine ones: others end a connection sooner.
+    let signature = sign(SECRET, b"{}");
+    let asked = format!("POST {PATH} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nx-genesys-signature: {signature}\r\ncontent-length: 2\r\n\r\n{{}}").repeat(1000);
     let cut = tokio::time::timeout(PATIENCE, async {
         loop {
             if let Err(error) = stream.write_all(asked.as_bytes()).await {
