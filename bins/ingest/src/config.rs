@@ -446,12 +446,16 @@ fn resolve(
     let watch =
         normalise.and_then(|(args, _)| args.watchdog.resolve(&subscriptions.list, &mut problems));
     let receive = receive.and_then(|args| {
+        let limits = args.resolve(replay, &mut problems);
+        for problem in receive::fit::problems(&subscriptions, &limits) {
+            problems.push(problem);
+        }
         Some(ReceiveConfig {
             file: file.cloned()?,
             subscriptions,
             seen: seen?,
             listen: args.http_listen,
-            limits: args.resolve(replay, &mut problems),
+            limits,
             tls: args.tls.resolve(&mut problems),
         })
     });

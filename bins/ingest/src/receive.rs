@@ -14,6 +14,7 @@ pub mod coding;
 pub mod connection;
 pub mod content;
 pub mod decision;
+pub mod fit;
 pub mod gate;
 pub mod handler;
 pub mod handshake;

@@ -72,12 +72,26 @@ pub struct Gate {
 #[derive(Debug)]
 pub struct Seat(Arc<Gate>);
 
+/// Percent of the whole where nothing is configured.
+fn share(alone: bool) -> usize {
+    if alone { 100 } else { SHARE_PERCENT_DEFAULT }
+}
+
+/// So many percent of it, at least one.
+fn percent(whole: usize, percent: usize) -> usize {
+    (whole.saturating_mul(percent) / 100).clamp(1, whole.max(1))
+}
+
+/// The bytes of bodies that a subscription of these bounds may have in memory.
+pub fn memory_share(bounds: Bounds, limits: &Limits, alone: bool) -> usize {
+    let stated = bounds.memory_percent;
+    percent(limits.memory_max, stated.unwrap_or_else(|| share(alone)))
+}
+
 impl Gate {
     /// A gate of these bounds. Where one is absent, a subscription that is `alone` has everything, one of several half.
     pub fn new(bounds: Bounds, limits: &Limits, alone: bool) -> Self {
-        let share = if alone { 100 } else { SHARE_PERCENT_DEFAULT };
-        let of = |whole: usize, percent: usize| (whole / 100).max(1).saturating_mul(percent);
-        let memory = of(limits.memory_max, bounds.memory_percent.unwrap_or(share));
+        let share = share(alone);
         Self {
             made: (bounds, alone),
             rate: bounds.rate.map(|rate| {
@@ -88,9 +102,9 @@ impl Gate {
             open: AtomicUsize::new(0),
             at_once: bounds
                 .at_once
-                .unwrap_or_else(|| (limits.inbox_max / 100 * share).max(1)),
-            memory: Budget::new(memory.min(limits.memory_max)),
-            inflating: Arc::new(Semaphore::new((inflate::turns_max() * share / 100).max(1))),
+                .unwrap_or_else(|| percent(limits.inbox_max, share)),
+            memory: Budget::new(memory_share(bounds, limits, alone)),
+            inflating: Arc::new(Semaphore::new(percent(inflate::turns_max(), share))),
         }
     }
 
@@ -236,6 +250,14 @@ pub(crate) mod tests {
             ..Bounds::default()
         };
         assert_eq!(memory(bounds, false), 2_000);
+        let at_once = |inbox_max| {
+            let few = Limits {
+                inbox_max,
+                ..limits()
+            };
+            Gate::new(Bounds::default(), &few, false).at_once
+        };
+        assert_eq!([1, 10, 99, 150].map(at_once), [1, 5, 49, 75]);
         let turns = |alone| {
             let gate = Gate::new(Bounds::default(), &limits(), alone);
             gate.inflating().available_permits()

@@ -50,6 +50,32 @@ pub struct Wrapped {
     pub hold: Hold,
 }
 
+/// The most memory that a body of so many bytes may take while at most `limit` plain ones are made of it, or of them the field of a form:
+/// itself, the decoders with one of the largest windows, and the plain bytes while their room grows. Only who wraps a body into several
+/// layers of such windows needs more.
+pub fn bytes_worst(wire: usize, limit: usize) -> usize {
+    let end = limit.saturating_add(1);
+    let mut room = PIECE.min(end);
+    let mut growing = room;
+    while room < end {
+        let next = grown(room, limit);
+        growing = room + next;
+        room = next;
+    }
+    let inflating = layers::bytes_worst()
+        .saturating_add(wire)
+        .saturating_add(growing);
+    inflating.max(limit.saturating_mul(2))
+}
+
+/// What comes after so much room: twice as much, and where that is all that may be needed, one byte more, which shows that it is exceeded.
+fn grown(room: usize, limit: usize) -> usize {
+    match room.saturating_mul(2) {
+        doubled if doubled < limit => doubled,
+        _ => limit.saturating_add(1),
+    }
+}
+
 /// Looks at the plain bytes as soon as they are there, on the thread that made them.
 pub type Check = Box<dyn FnOnce(&Bytes) -> Result<(), Refusal> + Send>;
 
@@ -194,10 +220,7 @@ impl Inflation {
         if room - length >= piece {
             return Ok(());
         }
-        let wanted = room.saturating_mul(2).clamp(
-            length + piece,
-            self.limit.saturating_add(1).max(length + piece),
-        );
+        let wanted = grown(room, self.limit).max(length + piece);
         // While it moves, the old room is there beside the new one.
         self.hold.extend(wanted)?;
         self.out.reserve_exact(wanted - length);

@@ -3,6 +3,7 @@
 //! knows of yet. Keys that issuers publish are kept fresh meanwhile.
 
 use super::Limits;
+use super::fit;
 use super::route::{LiveRoutes, Routes};
 use crate::auth::jwt;
 use crate::subscriptions::{Secrets, Subscriptions, load};
@@ -64,7 +65,15 @@ pub async fn run(
             continue;
         }
         let (before, read) = read(&file, Secrets::Required, &subscriptions.secret_files);
-        let read = match read {
+        let fitting = read.and_then(|read| {
+            let problems = fit::problems(&read, &limits);
+            if problems.is_empty() {
+                Ok(read)
+            } else {
+                Err(problems)
+            }
+        });
+        let read = match fitting {
             Ok(read) => read,
             Err(problems) => {
                 if asked || before != seen || problems != problems_said {

@@ -179,6 +179,25 @@ async fn a_bomb_costs_no_more_than_the_limit() {
     assert_eq!(many.result, Err(Refusal::Inflates { limit }));
 }
 
+/// Pitfall 33: what is said to suffice does, to the last byte that is allowed.
+#[tokio::test]
+async fn the_largest_body_fits_into_what_one_body_may_need() {
+    for limit in [10, PIECE, PIECE + 1, 100_000, 8 * PIECE - 1, MIB, MIB + 1] {
+        let plain = text(limit);
+        let mut wide = ::brotli::CompressorWriter::new(Vec::new(), 4096, 1, 24);
+        wide.write_all(&plain).unwrap();
+        for (encoding, wire) in [
+            ("br", wide.into_inner()),
+            ("gzip", gzip(&plain)),
+            ("br, gzip, deflate", zlib(&gzip(&brotli(&plain)))),
+        ] {
+            let allowance = bytes_worst(wire.len(), limit);
+            let outcome = inflate(wire, encoding, limit, allowance).await;
+            assert!(outcome.result.is_ok(), "{encoding} {limit}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_the_allowance_does_not_have_is_asked_for_again_later() {
     let wire = gzip(&text(MIB));

@@ -1,11 +1,18 @@
 use super::*;
 use crate::auth::{Bodies, Request};
-use crate::receive::gate::tests::limits;
+use crate::receive::gate::tests;
 use hyper::HeaderMap;
 use schema::UtcMicros;
 use tempfile::TempDir;
 
 const FILE: &str = "version = 1\n[[subscription]]\nname = \"a\"\npath = \"/a\"\ntenant = \"t\"\nformat = \"genesys-webhook\"\n[[subscription.auth]]\nway = \"header\"\nheader = \"x-api-key\"\nsecrets = [{ file = \"NAME\" }]\n";
+
+fn limits() -> Limits {
+    Limits {
+        memory_max: 256 << 20,
+        ..tests::limits()
+    }
+}
 
 struct Files(TempDir);
 
