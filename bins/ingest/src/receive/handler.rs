@@ -34,6 +34,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -239,10 +240,12 @@ impl Handler {
             now: now(),
         };
         // Who shows nothing is refused here, before a byte of his body costs memory.
+        let keys = Instant::now();
         let admission = route
             .authentication
             .admit(&asked, self.limits.answer_timeout / 2)
             .await?;
+        let waited = keys.elapsed();
         let pending = match &admission {
             Admission::Genuine => {
                 route.gate.spend(begun.into_std())?;
@@ -253,8 +256,7 @@ impl Handler {
         let mut hold = self.budget.hold_within(route.gate.memory());
         let deadline = begun + self.limits.body_timeout;
         let wire = body::read(body, route.max_body_bytes, deadline, &mut hold).await?;
-        // The sender's patience begins with his last byte.
-        let due = Instant::now() + self.limits.answer_timeout;
+        let due = due(Instant::now(), self.limits.answer_timeout, waited);
         let (plain, hold) = self.open(&asked, pending, &post, wire, hold, due).await?;
         if pending.is_some() {
             route.gate.spend(Instant::now().into_std())?;
@@ -353,6 +355,11 @@ impl Handler {
     }
 }
 
+/// When the answer is due. The sender's patience begins with his last byte, which may have been there while keys were waited for.
+fn due(read: Instant, answer_timeout: Duration, waited: Duration) -> Instant {
+    read + answer_timeout.saturating_sub(waited)
+}
+
 /// Checks a signature over plain bytes, wherever they are made. Others of the subscription's ways may be over those sent.
 fn checking(asked: &auth::Request<'_>, route: &Arc<Route>, wire: Bytes) -> Check {
     let (headers, route) = (asked.headers.clone(), Arc::clone(route));
@@ -449,6 +456,13 @@ mod tests {
         headers.insert(header, value.parse().unwrap());
         let id = DeliveryId(uuid::Uuid::from_u128(7));
         correlation(&headers, id).as_str().to_owned()
+    }
+
+    #[test]
+    fn the_wait_for_keys_is_part_of_the_wait_for_the_answer() {
+        let (read, patience) = (Instant::now(), Duration::from_secs(4));
+        let seconds = |waited| due(read, patience, Duration::from_secs(waited)) - read;
+        assert_eq!([0, 1, 5].map(|waited| seconds(waited).as_secs()), [4, 3, 0]);
     }
 
     #[test]
