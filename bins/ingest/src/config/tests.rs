@@ -78,7 +78,11 @@ fn receive_needs_no_database_and_normalise_no_secrets() {
 fn a_share_of_memory_into_which_no_body_fits_is_a_problem() {
     let (_folder, file) = folder();
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("{text}[subscription.limits]\nmemory_percent = 1\n")).unwrap();
+    std::fs::write(
+        &file,
+        format!("{text}[subscription.limits]\nmemory_percent = 1\n"),
+    )
+    .unwrap();
     let receive = [
         "receive",
         "--amqp-url",

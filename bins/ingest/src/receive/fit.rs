@@ -28,14 +28,17 @@ mod tests {
     use crate::receive::MEMORY_MIN;
     use crate::receive::gate::tests::limits;
     use crate::subscriptions::{Secrets, parse};
+    use std::fmt::Write as _;
     use std::path::Path;
 
     fn check(memory_max: usize, settings: &[&str]) -> Vec<String> {
         let mut text = "version = 1\n".to_owned();
         for (n, settings) in settings.iter().enumerate() {
-            text += &format!(
-                "[[subscription]]\nname = \"s{n}\"\npath = \"/{n}\"\ntenant = \"t\"\nformat = \"genesys-webhook\"\n{settings}\n"
-            );
+            writeln!(
+                text,
+                "[[subscription]]\nname = \"s{n}\"\npath = \"/{n}\"\ntenant = \"t\"\nformat = \"genesys-webhook\"\n{settings}"
+            )
+            .unwrap();
         }
         let path = Path::new(".");
         let read = parse("s.toml", &text, path, Secrets::NotNeeded, &|_| None).unwrap();
@@ -53,13 +56,13 @@ mod tests {
         assert_eq!(check(MEMORY_MIN, &[largest]), Vec::<String>::new());
         assert_eq!(check(256 << 20, &[largest, largest]), Vec::<String>::new());
         let little = "[subscription.limits]\nmemory_percent = 10";
-        for (memory, settings) in [
-            (MEMORY_MIN, ["", largest]),
-            (256 << 20, ["", little]),
-        ] {
+        for (memory, settings) in [(MEMORY_MIN, ["", largest]), (256 << 20, ["", little])] {
             let found = check(memory, &settings);
             assert_eq!(found.len(), 1, "{found:?}");
-            assert!(found[0].starts_with("subscription `s1`: may take "), "{found:?}");
+            assert!(
+                found[0].starts_with("subscription `s1`: may take "),
+                "{found:?}"
+            );
         }
         assert_eq!(check(512 << 20, &["", little]), Vec::<String>::new());
     }

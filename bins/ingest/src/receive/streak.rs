@@ -54,7 +54,10 @@ mod tests {
             streak.proven();
         }
         assert!(!streak.over.is_cancelled());
-        assert_eq!([(); 4].map(|()| streak.unproven(3)), [false, false, true, true]);
+        assert_eq!(
+            [(); 4].map(|()| streak.unproven(3)),
+            [false, false, true, true]
+        );
         assert!(streak.over.is_cancelled());
     }
 }

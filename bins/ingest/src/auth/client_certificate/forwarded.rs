@@ -139,7 +139,10 @@ mod tests {
     /// A client wrote everything up to the comma, the proxy the rest.
     #[test]
     fn an_open_quote_of_the_client_does_not_take_the_proxys_element_in() {
-        let proxys = format!(r#"By=spiffe://edge;Hash={};Subject="CN=\"q\"""#, "0".repeat(64));
+        let proxys = format!(
+            r#"By=spiffe://edge;Hash={};Subject="CN=\"q\"""#,
+            "0".repeat(64)
+        );
         for client in [
             format!("Hash={HASH};Subject=\""),
             format!("Hash={HASH};Subject=\"\\"),

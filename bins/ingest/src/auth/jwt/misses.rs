@@ -27,13 +27,8 @@ impl Misses {
     /// After how many fetches were begun this was first seen: `now` for what is not remembered, which then is.
     pub(super) fn seen(&mut self, sight: Sight, now: u64) -> &mut u64 {
         let at = self.0.iter().position(|(known, _)| *known == sight);
-        let entry = match at.and_then(|at| self.0.remove(at)) {
-            Some(entry) => entry,
-            None => {
-                self.0.truncate(REMEMBERED_MAX - 1);
-                (sight, now)
-            }
-        };
+        let entry = at.and_then(|at| self.0.remove(at)).unwrap_or((sight, now));
+        self.0.truncate(REMEMBERED_MAX - 1);
         self.0.push_front(entry);
         &mut self.0[0].1
     }

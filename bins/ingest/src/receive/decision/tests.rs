@@ -48,7 +48,10 @@ fn each_spoilt_head_has_its_own_answer() {
 fn a_content_type_is_needed_where_there_is_content() {
     let (mut head, ()) = good().body(()).unwrap().into_parts();
     head.headers.remove("content-type");
-    assert_eq!(admit(&head, false, &routes()).err(), Some(Refusal::ContentType));
+    assert_eq!(
+        admit(&head, false, &routes()).err(),
+        Some(Refusal::ContentType)
+    );
     head.headers.insert("content-length", "0".parse().unwrap());
     assert!(
         admit(&head, false, &routes()).is_ok(),
@@ -62,7 +65,10 @@ fn a_content_type_is_needed_where_there_is_content() {
     head.headers
         .insert("content-type", "text/xml".parse().unwrap());
     head.headers.insert("content-length", "1".parse().unwrap());
-    assert_eq!(admit(&head, false, &routes()).err(), Some(Refusal::ContentType));
+    assert_eq!(
+        admit(&head, false, &routes()).err(),
+        Some(Refusal::ContentType)
+    );
 }
 
 /// Pitfall 33: a coding that cannot be undone is known before the body.
