@@ -128,6 +128,7 @@ async fn start_receive(
         reload::run(
             config.file,
             config.subscriptions,
+            config.seen,
             routes,
             limits.clone(),
             stop.clone(),
@@ -136,9 +137,10 @@ async fn start_receive(
     let encryption = match config.tls {
         None => None,
         Some(config) => {
+            let seen = config.files.fingerprint();
             let live =
                 LiveTls::new(&config.files).map_err(|problems| anyhow!(problems.join("; ")))?;
-            let reload = tls::reload(config.files, live.clone(), stop.clone());
+            let reload = tls::reload(config.files, seen, live.clone(), stop.clone());
             tasks.spawn("receive TLS reload", reload);
             Some(Encryption {
                 live,

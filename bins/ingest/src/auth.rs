@@ -24,6 +24,7 @@ pub use reason::Reason;
 use hyper::HeaderMap;
 use schema::UtcMicros;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// What is known of a request before its body.
 #[derive(Debug, Clone, Copy)]
@@ -126,15 +127,19 @@ impl Authentication {
         (!ways.is_empty()).then_some(Self { ways, require })
     }
 
-    /// What the head decides. Waits, at most some seconds, where a token names a key that an issuer has not yet been asked for.
-    pub async fn admit(&self, request: &Request<'_>) -> Result<Admission<'_>, Reason> {
+    /// What the head decides. Waits, at most so long, where a token may be of a key that an issuer has not yet been asked for.
+    pub async fn admit(
+        &self,
+        request: &Request<'_>,
+        patience: Duration,
+    ) -> Result<Admission<'_>, Reason> {
         let decided = self.decide(request);
         if !matches!(decided, Err(Reason::KeysUnavailable)) {
             return decided;
         }
         for way in &self.ways {
             if let Way::Jwt(way) = way {
-                way.look_again(request.headers).await;
+                way.look_again(request.headers, patience).await;
             }
         }
         self.decide(request)

@@ -8,7 +8,7 @@ mod watchdog;
 pub use privacy::{Privacy, PrivacyArgs};
 
 use self::replay::ReplayArgs;
-use crate::subscriptions::{self, Secrets, Subscriptions};
+use crate::subscriptions::{Secrets, Subscriptions};
 use crate::watchdog::Watch;
 use crate::{normalise, receive};
 use adapter::{Mapping, Mappings};
@@ -310,6 +310,8 @@ pub struct ReceiveConfig {
     pub file: PathBuf,
     /// What is in it.
     pub subscriptions: Subscriptions,
+    /// What the file and those it names held before they were read.
+    pub seen: receive::reload::Fingerprint,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Limits.
@@ -427,10 +429,13 @@ fn resolve(
     if file.is_none() && receive.is_some() {
         problems.push("--subscriptions (or KPILINE_SUBSCRIPTIONS): is missing");
     }
-    let read = file.map_or_else(
-        || Ok(Subscriptions::default()),
-        |file| subscriptions::load(file, secrets),
-    );
+    let (seen, read) = match file {
+        Some(file) => {
+            let (seen, read) = receive::reload::read(file, secrets, &[]);
+            (Some(seen), read)
+        }
+        None => (None, Ok(Subscriptions::default())),
+    };
     let subscriptions = read.unwrap_or_else(|found| {
         for problem in found {
             problems.push(problem);
@@ -441,11 +446,16 @@ fn resolve(
     let watch =
         normalise.and_then(|(args, _)| args.watchdog.resolve(&subscriptions.list, &mut problems));
     let receive = receive.and_then(|args| {
+        let limits = args.resolve(replay, &mut problems);
+        for problem in receive::fit::problems(&subscriptions, &limits) {
+            problems.push(problem);
+        }
         Some(ReceiveConfig {
             file: file.cloned()?,
             subscriptions,
+            seen: seen?,
             listen: args.http_listen,
-            limits: args.resolve(replay, &mut problems),
+            limits,
             tls: args.tls.resolve(&mut problems),
         })
     });

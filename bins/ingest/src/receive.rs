@@ -14,6 +14,7 @@ pub mod coding;
 pub mod connection;
 pub mod content;
 pub mod decision;
+pub mod fit;
 pub mod gate;
 pub mod handler;
 pub mod handshake;
@@ -24,6 +25,7 @@ pub mod reload;
 pub mod route;
 pub mod seen;
 pub mod server;
+pub mod streak;
 pub mod tls;
 pub mod wire;
 

@@ -97,6 +97,7 @@ pub fn exchange(bytes: &[u8]) {
         let endpoint = Endpoint {
             handler: Arc::clone(handler),
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            streak: Arc::default(),
         };
         let connection = http.serve_connection(TokioIo::new(server), endpoint);
         let sender = async {

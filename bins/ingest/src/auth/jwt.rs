@@ -5,6 +5,7 @@
 
 mod backend;
 mod keys;
+mod misses;
 mod remote;
 
 pub use keys::{HS256_BYTES_MIN, KeySet, KeysError};
@@ -15,7 +16,8 @@ use super::reason::Reason;
 use hyper::HeaderMap;
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
+use misses::Sight;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -58,12 +60,13 @@ impl Jwt {
         (!expected.issuers.is_empty() && !anybody).then_some(Self { keys, expected })
     }
 
-    /// Has the issuer's keys fetched if one of his tokens names one that is not known. Waits at most some seconds.
-    pub(super) async fn look_again(&self, headers: &HeaderMap) {
+    /// Has the issuer's keys fetched if one of his tokens may be of a key that is not known. Waits at most so long, and at most some
+    /// seconds.
+    pub(super) async fn look_again(&self, headers: &HeaderMap, patience: Duration) {
         if let Keys::Remote(remote) = &self.keys
             && self.check(headers) == Err(Reason::KeysUnavailable)
         {
-            remote.look_again().await;
+            remote.look_again(patience).await;
         }
     }
 
@@ -88,9 +91,7 @@ impl Jwt {
             Keys::Known(keys) => keys.clone(),
             Keys::Remote(remote) => remote.current(),
         };
-        let mut known = false;
         for key in keys.matching(&header) {
-            known = true;
             let validation = self.validation(key.algorithm());
             match decode::<Map<String, Value>>(token, key.decoding(), &validation) {
                 Ok(found) => return self.permit(&found.claims),
@@ -108,7 +109,11 @@ impl Jwt {
             }
         }
         match &self.keys {
-            Keys::Remote(remote) if !known && !remote.are_fresh() && self.is_claimed(token) => {
+            Keys::Remote(remote)
+                if is_published(header.alg)
+                    && self.is_claimed(token)
+                    && remote.may_be_new(sight(&keys, &header, token)) =>
+            {
                 Err(Reason::KeysUnavailable)
             }
             _ => Err(Reason::Forged),
@@ -128,7 +133,7 @@ impl Jwt {
             .any(|issuer| self.expected.issuers.contains(issuer))
     }
 
-    fn validation(&self, algorithm: jsonwebtoken::Algorithm) -> Validation {
+    fn validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         validation.leeway = self.expected.leeway.as_secs();
         validation.validate_nbf = true;
@@ -171,6 +176,20 @@ impl Jwt {
         } else {
             Err(Reason::NotPermitted)
         }
+    }
+}
+
+/// Whether an issuer's keys may ever verify it.
+fn is_published(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::RS256 | Algorithm::ES256)
+}
+
+/// What has to be looked for again: the key by its name, which a stranger cannot use up for the one that is published tomorrow. Where no
+/// name says which key it is, or one that is known did not verify it, this token.
+fn sight(keys: &KeySet, header: &Header, token: &[u8]) -> Sight {
+    match &header.kid {
+        Some(kid) if !keys.has(kid) => Sight::of(kid.as_bytes()),
+        _ => Sight::of(token),
     }
 }
 

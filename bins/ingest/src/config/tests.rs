@@ -75,6 +75,27 @@ fn receive_needs_no_database_and_normalise_no_secrets() {
 }
 
 #[test]
+fn a_share_of_memory_into_which_no_body_fits_is_a_problem() {
+    let (_folder, file) = folder();
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(
+        &file,
+        format!("{text}[subscription.limits]\nmemory_percent = 1\n"),
+    )
+    .unwrap();
+    let receive = [
+        "receive",
+        "--amqp-url",
+        "amqp://h",
+        "--subscriptions",
+        &file,
+    ];
+    let text = serve(&receive).unwrap_err();
+    assert!(text.contains("subscription `a`: may take "), "{text}");
+    assert!(serve(&[&receive[..], &["--receive-memory-max", "4294967296"]].concat()).is_ok());
+}
+
+#[test]
 fn every_problem_is_listed_at_once() {
     let (_folder, file) = folder();
     std::fs::write(&file, "version = 7\n").unwrap();

@@ -1,4 +1,5 @@
-//! One connection from its first byte to its last: TLS where it is configured, HTTP/1.1 or HTTP/2, time limits, the drain at a stop.
+//! One connection from its first byte to its last: TLS where it is configured, HTTP/1.1 or HTTP/2, time limits, the drain at a stop, the end
+//! of one in which nothing is genuine.
 
 use super::Limits;
 use super::answer::refused_raw;
@@ -112,7 +113,11 @@ impl Connections {
             tracing::debug!(error = %chain(&error), "a connection ended before it was served");
             return;
         }
-        let endpoint = Endpoint { handler, peer };
+        let endpoint = Endpoint {
+            handler,
+            peer,
+            streak: Arc::default(),
+        };
         let mut wire = Wire::new(stream, self.write_timeout);
         let Some(encryption) = &self.encryption else {
             match self.opening(&mut wire, &stop).await {
@@ -210,6 +215,7 @@ impl Connections {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let requests = Arc::new(Requests::default());
+        let streak = Arc::clone(&endpoint.streak);
         let watched = Watched {
             endpoint,
             requests: Arc::clone(&requests),
@@ -229,7 +235,7 @@ impl Connections {
                     }
                     return;
                 }
-                () = stop.cancelled(), if !asked => {
+                () = async { tokio::select! { () = stop.cancelled() => {}, () = streak.over() => {} } }, if !asked => {
                     asked = true;
                     connection.as_mut().graceful_shutdown();
                     idle_since = Instant::now();

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
 use percent_encoding::percent_decode;
+use schema::BodyFormat;
 use std::borrow::Cow;
 
 /// A kind of body.
@@ -13,11 +14,21 @@ pub enum Content {
     Json,
     /// An HTML form, in one field of which the JSON is.
     Form,
+    /// A report: lines of text, or bytes of which nobody has said what they are.
+    Report,
+}
+
+/// Whether bodies of this format are files that a platform writes as CSV.
+fn is_report(format: &BodyFormat) -> bool {
+    matches!(
+        format,
+        BodyFormat::CxoneCallDetail { .. } | BodyFormat::CxoneAgentStateLog { .. }
+    )
 }
 
 impl Content {
-    /// The announced kind; `None` when it is none of those that are read, or in a character set that is not.
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
+    /// The announced kind; `None` when it is none of those that are read in this format, or in a character set that is not.
+    pub fn of(headers: &HeaderMap, format: &BodyFormat) -> Option<Self> {
         let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
         let mut parts = text.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default();
@@ -26,6 +37,12 @@ impl Content {
             Self::Json
         } else if is("application/x-www-form-urlencoded") {
             Self::Form
+        } else if is_report(format)
+            && ["text/csv", "text/plain", "application/octet-stream"]
+                .into_iter()
+                .any(is)
+        {
+            Self::Report
         } else {
             return None;
         };
@@ -79,20 +96,38 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded.unwrap_or(spaced))
 }
 
-/// The JSON in a form's field. A form without that field, or with two of it, is a delivery that nobody can read: it stays as it is, so
-/// that it is kept in the quarantine and not sent again for ever.
+/// The JSON in a form's field. A form without that field, with two of it, or with an empty one beside another that says something, is a
+/// delivery that nobody can read: it stays as it is, so that it is kept in the quarantine and not sent again for ever.
 pub fn payload(form: &Bytes, field: &str) -> Bytes {
     let mut values = fields(form, field);
     match (values.next(), values.next()) {
+        (Some(value), None) if value.trim_ascii().is_empty() && has_another(form, field) => {
+            form.clone()
+        }
         (Some(Cow::Borrowed(value)), None) => form.slice_ref(value),
         (Some(Cow::Owned(value)), None) => value.into(),
         _ => form.clone(),
     }
 }
 
+/// Whether a form says something outside of this field.
+fn has_another(form: &[u8], field: &str) -> bool {
+    form.split(|byte| *byte == b'&').any(|pair| {
+        let (key, said) = match pair.iter().position(|byte| *byte == b'=') {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, pair),
+        };
+        decode(key).as_ref() != field.as_bytes() && !decode(said).trim_ascii().is_empty()
+    })
+}
+
 /// Whether a delivery says nothing: no byte but blanks, or an empty array or object. Senders try a connection with such bodies, and some
-/// flush an empty batch. None can hold an event, in any format.
-pub fn is_nothing(body: &[u8]) -> bool {
+/// flush an empty batch. None can hold an event, in any format of JSON. Of a report, anything but no byte at all may be one that went
+/// wrong.
+pub fn is_nothing(body: &[u8], format: &BodyFormat) -> bool {
+    if is_report(format) {
+        return body.is_empty();
+    }
     let inner = match body.trim_ascii() {
         [] => return true,
         [b'[', inner @ .., b']'] | [b'{', inner @ .., b'}'] => inner,
@@ -109,7 +144,11 @@ mod tests {
     fn of(text: &str) -> Option<Content> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, text.parse().unwrap());
-        Content::of(&headers)
+        Content::of(&headers, &BodyFormat::GenesysWebhook)
+    }
+
+    fn report() -> BodyFormat {
+        BodyFormat::CxoneCallDetail { zone: "UTC".into() }
     }
 
     #[test]
@@ -139,7 +178,33 @@ mod tests {
         ] {
             assert_eq!(of(bad), None, "{bad}");
         }
-        assert_eq!(Content::of(&HeaderMap::new()), None);
+        assert_eq!(
+            Content::of(&HeaderMap::new(), &BodyFormat::GenesysWebhook),
+            None
+        );
+    }
+
+    #[test]
+    fn a_report_may_be_announced_as_what_it_is() {
+        let of = |text: &str, format: &BodyFormat| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, text.parse().unwrap());
+            Content::of(&headers, format)
+        };
+        let log = BodyFormat::CxoneAgentStateLog { zone: "UTC".into() };
+        for format in [&report(), &log] {
+            for text in [
+                "text/csv; charset=utf-8; header=present",
+                "Text/Plain",
+                "application/octet-stream",
+            ] {
+                assert_eq!(of(text, format), Some(Content::Report), "{text}");
+                assert_eq!(of(text, &BodyFormat::CxoneContacts), None, "{text}");
+            }
+            assert_eq!(of("text/csv; charset=utf-16", format), None);
+            assert_eq!(of("text/html", format), None);
+            assert_eq!(of("application/json", format), Some(Content::Json));
+        }
     }
 
     #[test]
@@ -156,8 +221,20 @@ mod tests {
         assert_eq!(value.as_ptr(), plain[8..].as_ptr());
         assert_eq!(payload(&form("payload=%ff%zz"), "payload"), &b"\xff%zz"[..]);
         assert_eq!(payload(&form("pay%6Coad="), "payload"), "");
-        for unreadable in ["", "other=1", "payload=1&payload=2"] {
+        for unreadable in [
+            "",
+            "other=1",
+            "payload=1&payload=2",
+            // The field is there and empty, and what was meant is somewhere else.
+            "payload=&data=%7B%7D",
+            "data=1&payload=+",
+            "payload&data=1",
+            "payload=&{}",
+        ] {
             assert_eq!(payload(&form(unreadable), "payload"), unreadable);
+        }
+        for empty in ["payload=&data=", "a=+&payload=", "&payload=&"] {
+            assert_eq!(payload(&form(empty), "payload"), "", "{empty}");
         }
     }
 
@@ -165,10 +242,14 @@ mod tests {
     #[test]
     fn bodies_that_say_nothing_are_told_from_those_that_do() {
         for nothing in ["", " \r\n", "[]", "{}", " [ ]\n", "{\t}"] {
-            assert!(is_nothing(nothing.as_bytes()), "{nothing:?}");
+            let json = BodyFormat::GenesysWebhook;
+            assert!(is_nothing(nothing.as_bytes(), &json), "{nothing:?}");
+            let empty = nothing.is_empty();
+            assert_eq!(is_nothing(nothing.as_bytes(), &report()), empty);
         }
         for something in ["[{}]", "{\"a\":1}", "[", "}{", "[}", "null", "0", "\"\""] {
-            assert!(!is_nothing(something.as_bytes()), "{something:?}");
+            let json = BodyFormat::GenesysWebhook;
+            assert!(!is_nothing(something.as_bytes(), &json), "{something:?}");
         }
     }
 
@@ -183,7 +264,10 @@ mod tests {
                     byte => form.extend(format!("%{byte:02x}").into_bytes()),
                 }
             }
-            prop_assert_eq!(payload(&form.into(), "payload"), inner);
+            // A blank one says nothing, and the other field something.
+            let blank = inner.trim_ascii().is_empty();
+            let expected = if blank { form.clone() } else { inner };
+            prop_assert_eq!(payload(&form.into(), "payload"), expected);
         }
     }
 }

@@ -9,8 +9,8 @@
 //! | case | answer | `Retry-After` | sent again |
 //! | --- | --- | --- | --- |
 //! | stored: the broker has confirmed it | 202 `accepted` | | no |
-//! | nothing in it: empty, blanks, `[]`, `{}` (genuine) | 202 `nothing`, counted, not stored | | no |
-//! | no JSON, a form without its field, an event without an id | 202: stored, quarantined by normalise | | no |
+//! | nothing in it: empty, blanks, `[]`, `{}` (genuine); of a report: empty | 202 `nothing`, counted, not stored | | no |
+//! | no JSON, a form without its field or with nothing in it but elsewhere, an event without an id | 202: stored, quarantined by normalise | | no |
 //! | a handshake that is configured | 200 or 204 | | no |
 //! | no subscription has the path | 404 | | no |
 //! | another method | 405 with `Allow` | | no |
@@ -118,6 +118,11 @@ impl Refusal {
         }
     }
 
+    /// Whether it is a fault of ours, which says nothing about the sender. That keys cannot be had anybody can bring about.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Unavailable(reason) if *reason != Unavailable::KeysUnavailable)
+    }
+
     /// The word for it: the `error` member of the answer.
     pub fn word(&self) -> &'static str {
         match self {
@@ -163,7 +168,7 @@ impl Refusal {
                 format!("deliveries are sent with POST; the methods here are {allow}")
             }
             Self::ContentType => {
-                "the content type must be application/json, application/…+json, application/x-ndjson or application/x-www-form-urlencoded, in UTF-8"
+                "the content type must be application/json, application/…+json, application/x-ndjson or application/x-www-form-urlencoded, of reports also text/csv, text/plain or application/octet-stream, in UTF-8"
                     .to_owned()
             }
             Self::ContentEncoding => {
@@ -246,8 +251,13 @@ pub struct Post<'r> {
     pub content: Content,
 }
 
-/// Decides on a request's head: the subscription it is for, or the first reason against it. Who sent it is looked at next.
-pub fn admit<'r>(head: &Parts, routes: &'r Routes) -> Result<Admitted<'r>, Refusal> {
+/// Decides on a request's head: the subscription it is for, or the first reason against it. Who sent it is looked at next. `bodiless` says
+/// that no body follows, whether a length was announced or not.
+pub fn admit<'r>(
+    head: &Parts,
+    bodiless: bool,
+    routes: &'r Routes,
+) -> Result<Admitted<'r>, Refusal> {
     let route = routes.get(head.uri.path()).ok_or(Refusal::NotFound)?;
     if head.method != Method::POST {
         return route
@@ -257,10 +267,10 @@ pub fn admit<'r>(head: &Parts, routes: &'r Routes) -> Result<Admitted<'r>, Refus
             .map(Admitted::Greeting);
     }
     let announced = announced(&head.headers);
-    let content = match Content::of(&head.headers) {
+    let content = match Content::of(&head.headers, &route.format) {
         Some(content) => content,
         // A try of the connection has no body, and so nothing to say about it.
-        None if announced == Some(0) => Content::Json,
+        None if bodiless || announced == Some(0) => Content::Json,
         None => return Err(Refusal::ContentType),
     };
     let codings = Codings::of(&head.headers)?;

@@ -1,16 +1,20 @@
 //! What one subscription may take of the whole, so that a noisy one leaves the others theirs.
 //!
-//! Three bounds: requests a second, requests at once, and a share of the memory for bodies. Whoever is over one is answered 429 with
+//! Three bounds: requests a second, requests at once, and a share of the memory for bodies; and of the turns in which bodies are
+//! decompressed one of several subscriptions has half. Whoever is over one is answered 429 with
 //! the time to wait, before its body is read where that is known by then. Only genuine deliveries use up the rate: a stranger who
 //! knows the path cannot spend it.
 
 use super::Limits;
 use super::budget::Budget;
+use super::inflate;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// Of the whole, what one of several subscriptions may have where nothing is configured.
 const SHARE_PERCENT_DEFAULT: usize = 50;
@@ -60,18 +64,34 @@ pub struct Gate {
     open: AtomicUsize,
     at_once: usize,
     memory: Budget,
+    inflating: Arc<Semaphore>,
 }
 
-/// One open request; its place is free again when this is dropped.
+/// One open request; its place is free again when this is dropped. It goes with the delivery, not with the sender: one who does not wait
+/// for his answer leaves a delivery behind that takes its place as before.
 #[derive(Debug)]
-pub struct Seat<'g>(&'g Gate);
+pub struct Seat(Arc<Gate>);
+
+/// Percent of the whole where nothing is configured.
+fn share(alone: bool) -> usize {
+    if alone { 100 } else { SHARE_PERCENT_DEFAULT }
+}
+
+/// So many percent of it, at least one.
+fn percent(whole: usize, percent: usize) -> usize {
+    (whole.saturating_mul(percent) / 100).clamp(1, whole.max(1))
+}
+
+/// The bytes of bodies that a subscription of these bounds may have in memory.
+pub fn memory_share(bounds: Bounds, limits: &Limits, alone: bool) -> usize {
+    let stated = bounds.memory_percent;
+    percent(limits.memory_max, stated.unwrap_or_else(|| share(alone)))
+}
 
 impl Gate {
     /// A gate of these bounds. Where one is absent, a subscription that is `alone` has everything, one of several half.
     pub fn new(bounds: Bounds, limits: &Limits, alone: bool) -> Self {
-        let share = if alone { 100 } else { SHARE_PERCENT_DEFAULT };
-        let of = |whole: usize, percent: usize| (whole / 100).max(1).saturating_mul(percent);
-        let memory = of(limits.memory_max, bounds.memory_percent.unwrap_or(share));
+        let share = share(alone);
         Self {
             made: (bounds, alone),
             rate: bounds.rate.map(|rate| {
@@ -82,8 +102,9 @@ impl Gate {
             open: AtomicUsize::new(0),
             at_once: bounds
                 .at_once
-                .unwrap_or_else(|| (limits.inbox_max / 100 * share).max(1)),
-            memory: Budget::new(memory.min(limits.memory_max)),
+                .unwrap_or_else(|| percent(limits.inbox_max, share)),
+            memory: Budget::new(memory_share(bounds, limits, alone)),
+            inflating: Arc::new(Semaphore::new(percent(inflate::turns_max(), share))),
         }
     }
 
@@ -97,8 +118,13 @@ impl Gate {
         &self.memory
     }
 
+    /// The turns in which its bodies are decompressed.
+    pub fn inflating(&self) -> &Arc<Semaphore> {
+        &self.inflating
+    }
+
     /// Lets a request in, whose head is there and whose body is not, unless there are too many or the rate is used up for now.
-    pub fn enter(&self, now: Instant) -> Result<Seat<'_>, Limited> {
+    pub fn enter(self: &Arc<Self>, now: Instant) -> Result<Seat, Limited> {
         if self.rate.is_some() {
             let closed = self.closed_until.load(Ordering::Relaxed);
             let wait = Duration::from_micros(closed.saturating_sub(self.micros(now)));
@@ -110,7 +136,7 @@ impl Gate {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(Limited::AtOnce);
         }
-        Ok(Seat(self))
+        Ok(Seat(Arc::clone(self)))
     }
 
     /// Takes one genuine delivery from the rate.
@@ -133,7 +159,7 @@ impl Gate {
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
@@ -180,7 +206,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_rate_is_spent_by_deliveries_and_then_refuses_heads() {
-        let gate = Gate::new(rate(1, 2), &limits(), true);
+        let gate = Arc::new(Gate::new(rate(1, 2), &limits(), true));
         let now = Instant::now();
         for _ in 0..100 {
             assert!(gate.enter(now).is_ok(), "heads alone cost nothing");
@@ -199,7 +225,7 @@ pub(crate) mod tests {
             at_once: Some(2),
             ..Bounds::default()
         };
-        let gate = Gate::new(bounds, &limits(), true);
+        let gate = Arc::new(Gate::new(bounds, &limits(), true));
         let now = Instant::now();
         let first = gate.enter(now).unwrap();
         let second = gate.enter(now).unwrap();
@@ -224,5 +250,19 @@ pub(crate) mod tests {
             ..Bounds::default()
         };
         assert_eq!(memory(bounds, false), 2_000);
+        let at_once = |inbox_max| {
+            let few = Limits {
+                inbox_max,
+                ..limits()
+            };
+            Gate::new(Bounds::default(), &few, false).at_once
+        };
+        assert_eq!([1, 10, 99, 150].map(at_once), [1, 5, 49, 75]);
+        let turns = |alone| {
+            let gate = Gate::new(Bounds::default(), &limits(), alone);
+            gate.inflating().available_permits()
+        };
+        assert_eq!(turns(true), inflate::turns_max());
+        assert!(turns(false) >= 1 && turns(false) * 2 <= inflate::turns_max());
     }
 }

@@ -10,18 +10,20 @@ use super::budget::{Budget, Hold};
 use super::coding::Class;
 use super::content::{self, Content};
 use super::decision::{Admitted, Post, Refusal, Unavailable, admit};
+use super::gate::Seat;
 use super::handshake::Greeting;
-use super::inflate::Inflater;
+use super::inflate::{Check, Inflater, Wrapped};
 use super::lanes::Suspicion;
 use super::route::{LiveRoutes, Route};
 use super::seen::Seen;
+use super::streak::{self, Streak};
 use super::{Limits, body};
 use crate::auth::{self, Admission, Bodies, Pending};
 use crate::clock::now;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::EXPECT;
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::service::Service;
 use hyper::{HeaderMap, Request, Response, Version};
@@ -32,6 +34,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -47,6 +50,8 @@ pub struct Waiting {
     pub reply: oneshot::Sender<Result<(), Unavailable>>,
     /// Its part of the memory allowance.
     pub hold: Hold,
+    /// Its place among those of its subscription.
+    pub seat: Seat,
     /// Whether the same bytes were accepted before.
     pub suspect: bool,
 }
@@ -147,10 +152,25 @@ impl Handler {
         }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+    /// Answers one request of a connection whose requests so far were these.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        streak: &Streak,
+    ) -> Response<Full<Bytes>> {
         let begun = Instant::now();
         let (head, mut body) = request.into_parts();
+        let streams = head.version >= Version::HTTP_2;
+        // Whether this answer has to end the connection; one of HTTP/2 is ended below.
+        let unproven = || {
+            let max = if streams {
+                streak::STREAMS_MAX
+            } else {
+                streak::REQUESTS_MAX
+            };
+            streak.unproven(max) && !streams
+        };
         let id = DeliveryId::generate();
         let correlation = correlation(&head.headers, id);
         match self
@@ -158,17 +178,24 @@ impl Handler {
             .await
         {
             Ok(Outcome::Accepted) => {
+                streak.proven();
                 self.counters.accepted.inc();
                 self.counters.receive.observe(begun.elapsed().as_secs_f64());
                 accepted(correlation.as_str())
             }
             Ok(Outcome::Nothing) => {
+                streak.proven();
                 self.counters.nothing.inc();
                 nothing(correlation.as_str())
             }
             Ok(Outcome::Greeted(greeting)) => {
                 self.counters.greeted.inc();
-                greeted(greeting, correlation.as_str())
+                let mut answer = greeted(greeting, correlation.as_str());
+                if unproven() {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(CONNECTION, close);
+                }
+                answer
             }
             Err(refusal) => {
                 self.count(&refusal);
@@ -180,12 +207,13 @@ impl Handler {
                     "refused a delivery"
                 );
                 // HTTP/2 resets the one stream that is not wanted; in HTTP/1.1 the connection has to end with the request.
-                let unread = !body.is_end_stream() && head.version < Version::HTTP_2;
+                let unread = !body.is_end_stream() && !streams;
                 // A sender that waits for "100 Continue" has not begun: there is nothing to drain.
                 if unread && refusal != Refusal::TooSlow && !head.headers.contains_key(EXPECT) {
                     tokio::spawn(body::drain(body, begun + self.limits.body_timeout));
                 }
-                refused(&refusal, correlation.as_str(), unread)
+                let ended = !refusal.is_ours() && unproven();
+                refused(&refusal, correlation.as_str(), unread || ended)
             }
         }
     }
@@ -200,19 +228,24 @@ impl Handler {
         correlation: &CorrelationId,
     ) -> Result<Outcome, Refusal> {
         let routes = self.routes.current();
-        let post = match admit(head, &routes)? {
+        let post = match admit(head, body.is_end_stream(), &routes)? {
             Admitted::Post(post) => post,
             Admitted::Greeting(greeting) => return Ok(Outcome::Greeted(greeting)),
         };
         let route = post.route;
-        let _seat = route.gate.enter(begun.into_std())?;
+        let seat = route.gate.enter(begun.into_std())?;
         let asked = auth::Request {
             headers: &head.headers,
             peer: Some(peer),
             now: now(),
         };
         // Who shows nothing is refused here, before a byte of his body costs memory.
-        let admission = route.authentication.admit(&asked).await?;
+        let keys = Instant::now();
+        let admission = route
+            .authentication
+            .admit(&asked, self.limits.answer_timeout / 2)
+            .await?;
+        let waited = keys.elapsed();
         let pending = match &admission {
             Admission::Genuine => {
                 route.gate.spend(begun.into_std())?;
@@ -223,13 +256,12 @@ impl Handler {
         let mut hold = self.budget.hold_within(route.gate.memory());
         let deadline = begun + self.limits.body_timeout;
         let wire = body::read(body, route.max_body_bytes, deadline, &mut hold).await?;
-        // The sender's patience begins with his last byte.
-        let due = Instant::now() + self.limits.answer_timeout;
+        let due = due(Instant::now(), self.limits.answer_timeout, waited);
         let (plain, hold) = self.open(&asked, pending, &post, wire, hold, due).await?;
         if pending.is_some() {
             route.gate.spend(Instant::now().into_std())?;
         }
-        if content::is_nothing(&plain) {
+        if content::is_nothing(&plain, &route.format) {
             return Ok(Outcome::Nothing);
         }
         if let Some(greeting) = route.transport.handshake.challenge(&plain) {
@@ -238,7 +270,7 @@ impl Handler {
         let fingerprint = self.seen.fingerprint(&route.name, &plain);
         let suspect = self.seen.is_known(fingerprint);
         let delivery = delivery(route, id, correlation.clone(), plain);
-        self.hand_over(delivery, hold, suspect, due)
+        self.hand_over(delivery, (hold, seat), suspect, due)
             .await
             .map_err(Refusal::Unavailable)?;
         self.seen.learn(fingerprint);
@@ -269,26 +301,22 @@ impl Handler {
         {
             pending.verify(asked, Bodies::same(&wire))?;
         }
-        // Where plain bytes are signed, others of the subscription's ways may be over those sent.
-        let sent = needs_plain.then(|| wire.clone());
         let (plain, mut hold) = if compressed {
-            let limit = route.transport.max_inflated_bytes;
+            let check = needs_plain.then(|| checking(asked, route, wire.clone()));
+            let wrapped = Wrapped {
+                wire,
+                codings,
+                limit: route.transport.max_inflated_bytes,
+                hold,
+            };
             self.inflater
-                .inflate(wire, codings, limit, hold, due)
+                .inflate(wrapped, route.gate.inflating(), due, check)
                 .await?
         } else {
             (wire, hold)
         };
-        if let (Some(pending), Some(sent)) = (pending, &sent) {
-            let bodies = Bodies {
-                wire: sent,
-                plain: &plain,
-            };
-            pending.verify(asked, bodies)?;
-        }
-        drop(sent);
         let opened = match post.content {
-            Content::Json => plain,
+            Content::Json | Content::Report => plain,
             Content::Form => {
                 let form = plain.len();
                 hold.extend(form)?; // the field, decoded, beside the form
@@ -305,7 +333,7 @@ impl Handler {
     async fn hand_over(
         &self,
         delivery: RawDelivery,
-        hold: Hold,
+        (hold, seat): (Hold, Seat),
         suspect: bool,
         due: Instant,
     ) -> Result<(), Unavailable> {
@@ -314,12 +342,10 @@ impl Handler {
             delivery,
             reply,
             hold,
+            seat,
             suspect,
         };
-        self.inbox.try_send(waiting).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
-        })?;
+        put(&self.inbox, waiting)?;
         match timeout_at(due, fate).await {
             Ok(Ok(fate)) => fate,
             // The publisher ended without an answer: whether the broker has the delivery is not known.
@@ -327,6 +353,38 @@ impl Handler {
             Err(_) => Err(Unavailable::NotConfirmed),
         }
     }
+}
+
+/// When the answer is due. The sender's patience begins with his last byte, which may have been there while keys were waited for.
+fn due(read: Instant, answer_timeout: Duration, waited: Duration) -> Instant {
+    read + answer_timeout.saturating_sub(waited)
+}
+
+/// Checks a signature over plain bytes, wherever they are made. Others of the subscription's ways may be over those sent.
+fn checking(asked: &auth::Request<'_>, route: &Arc<Route>, wire: Bytes) -> Check {
+    let (headers, route) = (asked.headers.clone(), Arc::clone(route));
+    let (peer, now) = (asked.peer, asked.now);
+    Box::new(move |plain| {
+        let asked = auth::Request {
+            headers: &headers,
+            peer,
+            now,
+        };
+        let bodies = Bodies { wire: &wire, plain };
+        Ok(route.authentication.verify(&asked, bodies)?)
+    })
+}
+
+/// Puts one into the inbox. The second half of it is for what is new: whoever repeats himself can do so once more.
+fn put<T: Suspicion>(inbox: &mpsc::Sender<T>, item: T) -> Result<(), Unavailable> {
+    let is_half_full = inbox.capacity().saturating_mul(2) <= inbox.max_capacity();
+    if item.is_suspect() && is_half_full {
+        return Err(Unavailable::Overloaded);
+    }
+    inbox.try_send(item).map_err(|error| match error {
+        mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
+        mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
+    })
 }
 
 fn delivery(route: &Route, id: DeliveryId, correlation: CorrelationId, body: Bytes) -> RawDelivery {
@@ -373,6 +431,8 @@ pub struct Endpoint {
     pub handler: Arc<Handler>,
     /// Who is at the other end: a proxy, mostly.
     pub peer: IpAddr,
+    /// What came of the connection's requests so far.
+    pub streak: Arc<Streak>,
 }
 
 impl Service<Request<Incoming>> for Endpoint {
@@ -382,7 +442,8 @@ impl Service<Request<Incoming>> for Endpoint {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (handler, peer) = (Arc::clone(&self.handler), self.peer);
-        Box::pin(async move { Ok(handler.answer(request, peer).await) })
+        let streak = Arc::clone(&self.streak);
+        Box::pin(async move { Ok(handler.answer(request, peer, &streak).await) })
     }
 }
 
@@ -395,6 +456,32 @@ mod tests {
         headers.insert(header, value.parse().unwrap());
         let id = DeliveryId(uuid::Uuid::from_u128(7));
         correlation(&headers, id).as_str().to_owned()
+    }
+
+    #[test]
+    fn the_wait_for_keys_is_part_of_the_wait_for_the_answer() {
+        let (read, patience) = (Instant::now(), Duration::from_secs(4));
+        let seconds = |waited| due(read, patience, Duration::from_secs(waited)) - read;
+        assert_eq!([0, 1, 5].map(|waited| seconds(waited).as_secs()), [4, 3, 0]);
+    }
+
+    #[test]
+    fn suspects_are_refused_before_fresh_ones_are() {
+        let (inbox, mut waiting) = mpsc::channel(4);
+        let (fresh, suspect) = (2_usize, 1_usize);
+        assert!(!fresh.is_suspect() && suspect.is_suspect());
+        assert_eq!(put(&inbox, suspect), Ok(()));
+        assert_eq!(put(&inbox, suspect), Ok(()));
+        assert_eq!(put(&inbox, suspect), Err(Unavailable::Overloaded));
+        assert_eq!(put(&inbox, fresh), Ok(()));
+        assert_eq!(put(&inbox, fresh), Ok(()));
+        assert_eq!(put(&inbox, fresh), Err(Unavailable::Overloaded));
+        for _ in 0..3 {
+            assert!(waiting.try_recv().is_ok());
+        }
+        assert_eq!(put(&inbox, suspect), Ok(()));
+        drop(waiting);
+        assert_eq!(put(&inbox, fresh), Err(Unavailable::Stopping));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The layers are decoders one behind another, each reading from the one before it: nothing but the last one's output is kept, whatever
 //! the ratio. That output grows piece by piece, each piece paid for from the memory allowance before it exists, and ends at the
 //! subscription's limit: a bomb costs the limit and no more. Small bodies are done on the spot; the rest of a larger one is done on a
-//! thread that serves no connection, by at most as many at a time as there are processors.
+//! thread that serves no connection, by at most as many at a time as there are processors; of one of several subscriptions by half as
+//! many, because where plain bytes are signed a stranger's are inflated too. Their signature is checked there as well.
 
 mod layers;
 
@@ -31,6 +32,53 @@ pub struct Inflater {
     turns: Arc<Semaphore>,
 }
 
+/// Bodies inflated at a time: one for each processor, and never so few that one subscription could take all turns.
+pub fn turns_max() -> usize {
+    std::thread::available_parallelism().map_or(2, |processors| processors.get().max(2))
+}
+
+/// A body as it was sent.
+#[derive(Debug)]
+pub struct Wrapped {
+    /// Its bytes.
+    pub wire: Bytes,
+    /// How they are wrapped.
+    pub codings: Codings,
+    /// The most plain bytes.
+    pub limit: usize,
+    /// The bytes of `wire` in the allowance.
+    pub hold: Hold,
+}
+
+/// The most memory that a body of so many bytes may take while at most `limit` plain ones are made of it, or of them the field of a form:
+/// itself, the decoders with one of the largest windows, and the plain bytes while their room grows. Only who wraps a body into several
+/// layers of such windows needs more.
+pub fn bytes_worst(wire: usize, limit: usize) -> usize {
+    let end = limit.saturating_add(1);
+    let mut room = PIECE.min(end);
+    let mut growing = room;
+    while room < end {
+        let next = grown(room, limit);
+        growing = room + next;
+        room = next;
+    }
+    let inflating = layers::bytes_worst()
+        .saturating_add(wire)
+        .saturating_add(growing);
+    inflating.max(limit.saturating_mul(2))
+}
+
+/// What comes after so much room: twice as much, and where that is all that may be needed, one byte more, which shows that it is exceeded.
+fn grown(room: usize, limit: usize) -> usize {
+    match room.saturating_mul(2) {
+        doubled if doubled < limit => doubled,
+        _ => limit.saturating_add(1),
+    }
+}
+
+/// Looks at the plain bytes as soon as they are there, on the thread that made them.
+pub type Check = Box<dyn FnOnce(&Bytes) -> Result<(), Refusal> + Send>;
+
 /// One body being inflated.
 struct Inflation {
     reader: Reader,
@@ -51,24 +99,32 @@ enum Progress {
 }
 
 impl Inflater {
-    /// One turn for each processor.
+    /// As many turns as there may be.
     pub fn new() -> Self {
-        let turns = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            turns: Arc::new(Semaphore::new(turns)),
+            turns: Arc::new(Semaphore::new(turns_max())),
         }
     }
 
-    /// The plain bytes, of which there may be `limit`. `hold` has the bytes of `wire`; afterwards it has those of what is returned.
+    /// The plain bytes, once `check` has let them pass, with their part of the allowance. `share` are the turns of the subscription.
     /// Whoever has no turn by `due` is to come again.
     pub async fn inflate(
         &self,
-        wire: Bytes,
-        codings: Codings,
-        limit: usize,
-        hold: Hold,
+        wrapped: Wrapped,
+        share: &Arc<Semaphore>,
         due: Instant,
+        check: Option<Check>,
     ) -> Result<(Bytes, Hold), Refusal> {
+        let Wrapped {
+            wire,
+            codings,
+            limit,
+            hold,
+        } = wrapped;
+        let checked = move |(plain, hold): (Bytes, Hold)| {
+            check.map_or(Ok(()), |check| check(&plain))?;
+            Ok((plain, hold))
+        };
         let mut layers = codings.layers();
         let simple = matches!(
             (layers.next(), layers.next()),
@@ -78,14 +134,19 @@ impl Inflater {
         let begun = if simple && size <= ON_THE_SPOT_MAX {
             let mut inflation = Inflation::open(wire, codings, limit, hold)?;
             match inflation.go_on(PIECE)? {
-                Progress::Done => return Ok(inflation.finish(size)),
+                Progress::Done => return checked(inflation.finish(size)),
                 Progress::More => Begun::Yes(inflation),
             }
         } else {
             Begun::No(wire, hold)
         };
-        let turn = timeout_at(due, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
+        // First its own: who waits for that must not hold what others could use.
+        let turns = timeout_at(due, async {
+            let own = Arc::clone(share).acquire_owned().await;
+            let turn = Arc::clone(&self.turns).acquire_owned().await;
+            own.and_then(|own| Ok((own, turn?)))
+        });
+        let Ok(Ok(turns)) = turns.await else {
             return Err(Refusal::Unavailable(Unavailable::Overloaded));
         };
         let work = tokio::task::spawn_blocking(move || {
@@ -95,9 +156,9 @@ impl Inflater {
             }
             .and_then(|mut inflation| {
                 inflation.go_on(usize::MAX)?;
-                Ok(inflation.finish(size))
+                checked(inflation.finish(size))
             });
-            drop(turn); // also of a sender that has gone away meanwhile
+            drop(turns); // also of a sender that has gone away meanwhile
             inflated
         });
         match work.await {
@@ -159,10 +220,7 @@ impl Inflation {
         if room - length >= piece {
             return Ok(());
         }
-        let wanted = room.saturating_mul(2).clamp(
-            length + piece,
-            self.limit.saturating_add(1).max(length + piece),
-        );
+        let wanted = grown(room, self.limit).max(length + piece);
         // While it moves, the old room is there beside the new one.
         self.hold.extend(wanted)?;
         self.out.reserve_exact(wanted - length);

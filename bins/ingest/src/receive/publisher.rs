@@ -256,7 +256,7 @@ async fn fly(
     let mut deliveries = Vec::with_capacity(taken.len());
     for waiting in taken {
         deliveries.push(waiting.delivery);
-        replies.push((waiting.reply, waiting.hold));
+        replies.push((waiting.reply, waiting.hold, waiting.seat));
     }
     let correlation = deliveries
         .first()
@@ -286,8 +286,8 @@ async fn fly(
             (Err(Unavailable::BrokerRefused), None)
         }
     };
-    for (reply, hold) in replies {
-        drop(hold);
+    for (reply, hold, seat) in replies {
+        drop((hold, seat)); // before the sender may send the next
         answer(reply, fate);
     }
     Flight { error }
@@ -301,6 +301,7 @@ fn answer(reply: oneshot::Sender<Result<(), Unavailable>>, fate: Result<(), Unav
 }
 
 fn refuse(waiting: Waiting, reason: Unavailable) {
+    drop((waiting.hold, waiting.seat)); // before the sender may send the next
     answer(waiting.reply, Err(reason));
 }
 

@@ -91,7 +91,7 @@ impl Files {
     }
 
     /// Changes when a file changes, appears or goes.
-    fn fingerprint(&self) -> [u8; 32] {
+    pub fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for path in [&self.certificate, &self.key]
             .into_iter()
@@ -109,10 +109,15 @@ impl Files {
     }
 }
 
-/// Reads the files again on SIGHUP and when one of them has changed, until the stop.
-pub async fn reload(files: Files, live: LiveTls, stop: CancellationToken) -> anyhow::Result<()> {
+/// Reads the files again on SIGHUP and when one of them has changed, until the stop. `seen` is their fingerprint before they were read:
+/// what is written in between is a change.
+pub async fn reload(
+    files: Files,
+    mut seen: [u8; 32],
+    live: LiveTls,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut seen = files.fingerprint();
     loop {
         let asked = tokio::select! {
             () = stop.cancelled() => return Ok(()),

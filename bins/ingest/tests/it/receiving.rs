@@ -147,6 +147,48 @@ async fn a_broker_that_is_silent_is_answered_for_in_time() {
     .await;
 }
 
+/// Whoever sends and hangs up takes his places until what he sent is out: else one of several could fill the inbox of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_hangs_up_keeps_its_places_as_long_as_its_deliveries_wait() {
+    let line = Line::new().await;
+    let (proxy, url) = Proxy::before(line.broker.url(), 5672).await;
+    let mut text = std::fs::read_to_string(line.file()).unwrap();
+    text.push_str("[subscription.limits]\nrequests_at_once = 2\n");
+    std::fs::write(line.file(), text).unwrap();
+    let mut receive = line.start(&["receive"], &[("KPILINE_AMQP_URL", &url)]);
+    let ready = receive.wait_ready().await;
+    let http = ready.http_address();
+    proxy.stall();
+    let body = event("e");
+    let signature = sign(SECRET, body.as_bytes());
+    let bytes = request(&[("x-genesys-signature", &signature)], body.as_bytes());
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(http).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        streams.push(stream);
+    }
+    let waiting = f64::from(u32::try_from(2 * body.len()).unwrap());
+    eventually(PATIENCE, "both wait", async || {
+        let gauge = "kpiline_receive_memory_bytes";
+        testkit::http::metric(ready.ops_address(), gauge)
+            .await
+            .unwrap()
+            >= waiting
+    })
+    .await;
+    drop(streams);
+    for _ in 0..20 {
+        let refused = post_signed(http, body.as_bytes()).await;
+        assert_eq!(refused.body["error"], "too_many_at_once", "{refused:?}");
+    }
+    proxy.resume();
+    eventually(PATIENCE, "free again", async || {
+        post_signed(http, body.as_bytes()).await.status == 202
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_answered_503_and_accepts_again_once_emptied() {
     let line = Line::new().await;

@@ -325,9 +325,49 @@ async fn the_json_in_a_form_is_what_is_stored_and_the_form_is_what_is_signed() {
     assert_eq!(with("gzip", &gzip(form.as_bytes())).await, 202);
     // Without the field it is kept whole, for the quarantine: the sender would only repeat it.
     assert_eq!(with("identity", b"payloads=1").await, 202);
-    let mut stored = bodies(&line, 3).await;
+    // So it is where the field is empty and another is not: what was meant is in there.
+    assert_eq!(with("identity", b"payload=&data=1").await, 202);
+    let mut stored = bodies(&line, 4).await;
     stored.sort();
-    assert_eq!(stored, ["payloads=1".to_owned(), inner.clone(), inner]);
+    let whole = ["payload=&data=1", "payloads=1"].map(str::to_owned);
+    assert_eq!(stored, [&whole[..], &[inner.clone(), inner]].concat());
+}
+
+/// A file of a report, as a script posts it, and one of a line end alone, which no report is: that is looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_taken_as_the_csv_that_it_is() {
+    let line = Line::new().await;
+    for format in ["cxone-call-detail", "cxone-agent-state-log"] {
+        line.write_secrets(&[SECRET]);
+        let text = std::fs::read_to_string(line.file()).unwrap();
+        let report = format!("\"{format}\"\nzone = \"Europe/Vienna\"");
+        let text = text.replace("\"genesys-webhook\"", &report);
+        std::fs::write(line.file(), text).unwrap();
+        let mut receive = line.start(&["receive"], &[]);
+        let http = receive.wait_ready().await.http_address();
+        let post = async |kind: &str, body: &str| {
+            let signature = sign(SECRET, body.as_bytes());
+            let headers = [
+                ("content-type", kind),
+                ("x-genesys-signature", signature.as_str()),
+            ];
+            post(http, &headers, body.as_bytes()).await
+        };
+        for kind in [
+            "text/csv; charset=utf-8",
+            "text/plain",
+            "application/octet-stream",
+        ] {
+            let body = format!("a,b\r\n1,{kind}\r\n");
+            let answered = post(kind, &body).await;
+            assert_eq!(answered.body["status"], "accepted", "{kind}: {answered:?}");
+        }
+        assert_eq!(post("text/csv", "\n").await.body["status"], "accepted");
+        assert_eq!(post("text/csv", "").await.body["status"], "nothing");
+        assert_eq!(post("text/html", "a,b").await.status, 415);
+        assert_eq!(bodies(&line, 4).await.len(), 4);
+        receive.term(PATIENCE).await;
+    }
 }
 
 /// Pitfall 46: an empty array is 2xx with zero events. So are other bodies with nothing in them, once they are genuine.
@@ -347,17 +387,16 @@ async fn tries_of_the_connection_are_answered_well_and_store_nothing() {
             "{body:?}"
         );
     }
-    let bare = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 0\r\nx-genesys-signature: {}\r\n\r\n",
-        sign(SECRET, b"")
-    );
-    assert!(
-        exchange(http, bare.as_bytes())
-            .await
-            .starts_with("http/1.1 202")
-    );
+    for length in ["content-length: 0\r\n", ""] {
+        let bare = format!(
+            "POST {PATH} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n{length}x-genesys-signature: {}\r\n\r\n",
+            sign(SECRET, b"")
+        );
+        let answered = exchange(http, bare.as_bytes()).await;
+        assert!(answered.starts_with("http/1.1 202"), "{answered}");
+    }
     let counted = metric(&ready, "ingest_deliveries_total{outcome=\"nothing\"}").await;
-    assert!((counted - 6.0).abs() < 0.1, "{counted}");
+    assert!((counted - 7.0).abs() < 0.1, "{counted}");
     assert_eq!(line.broker.depth(Queue::Raw).await, 0);
 }
 
@@ -566,6 +605,53 @@ async fn many_streams_of_one_connection_are_each_answered() {
     assert!(metric(&ready, "receive_memory_bytes").await.abs() < 0.1);
 }
 
+/// A place is not held for ever by somebody who has proved nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_in_which_nothing_is_genuine_is_ended() {
+    let line = Line::new().await;
+    let mut receive = line.start(&["receive"], &[]);
+    let http = receive.wait_ready().await.http_address();
+    let ask = |signature: &str, more: &str| {
+        format!(
+            "POST {PATH} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nx-genesys-signature: {signature}\r\n{more}content-length: 2\r\n\r\n{{}}"
+        )
+    };
+    // Of the right length: else the body would be left unread, and the connection end with it.
+    let forged = ask(&sign("other", b"{}"), "");
+    for unproven in [
+        &forged,
+        "GET /nowhere HTTP/1.1\r\nhost: t\r\n\r\n",
+        &format!("OPTIONS {PATH} HTTP/1.1\r\nhost: t\r\n\r\n"),
+    ] {
+        let answers = exchange(http, unproven.repeat(30).as_bytes()).await;
+        assert_eq!(answers.matches("http/1.1 ").count(), 8, "{answers}");
+        assert_eq!(answers.matches("connection: close\r\n").count(), 1);
+    }
+    // Who is genuine now and then keeps it.
+    let genuine = sign(SECRET, b"{}");
+    let mixed = [forged.repeat(7), ask(&genuine, "")].concat().repeat(3);
+    let all = [mixed, ask(&genuine, "connection: close\r\n")].concat();
+    let answers = exchange(http, all.as_bytes()).await;
+    assert_eq!(answers.matches("http/1.1 401").count(), 21, "{answers}");
+    assert_eq!(answers.matches("http/1.1 202").count(), 4, "{answers}");
+
+    let mut sender = http2(TcpStream::connect(http).await.unwrap()).await;
+    let mut refused = 0;
+    while sender.ready().await.is_ok() {
+        let mut request = signed_request("{}");
+        let headers = request.headers_mut();
+        headers.insert("x-genesys-signature", "00".parse().unwrap());
+        match sender.send_request(request).await {
+            Ok(answer) => assert_eq!(answer.status(), 401),
+            Err(_) => break, // told to go
+        }
+        refused += 1;
+        assert!(refused < 1000, "never told to go");
+    }
+    assert!(refused >= 60, "{refused}");
+    eventually(PATIENCE, "closed", async || sender.is_closed()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_http2_connection_without_requests_is_let_go() {
     let line = Line::new().await;
@@ -651,7 +737,9 @@ async fn a_sender_that_reads_nothing_is_cut() {
     let mut receive = line.start(&["receive"], &[("KPILINE_HTTP_BODY_TIMEOUT", "1s")]);
     let http = receive.wait_ready().await.http_address();
     let mut stream = TcpStream::connect(http).await.unwrap();
-    let asked = format!("GET {PATH} HTTP/1.1\r\nhost: t\r\n\r\n").repeat(1000);
+    // Genuine ones: others end a connection sooner.
+    let signature = sign(SECRET, b"{}");
+    let asked = format!("POST {PATH} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nx-genesys-signature: {signature}\r\ncontent-length: 2\r\n\r\n{{}}").repeat(1000);
     let cut = tokio::time::timeout(PATIENCE, async {
         loop {
             if let Err(error) = stream.write_all(asked.as_bytes()).await {

@@ -1,7 +1,12 @@
 //! Envoy's `x-forwarded-client-cert`: elements separated by commas, one a proxy in the order of the way; within one, `Key=value` pairs
 //! separated by semicolons; values in double quotes where they hold such characters, with quotes inside escaped by a backslash.
+//!
+//! A client may have written what stands before the proxy's own element. So quotes are read strictly: one opens right after `=`, and
+//! where it closes the value ends. Then a client that leaves a quote open has the proxy's first quote close it in the middle of
+//! something, and not the proxy's element inside his own.
 
 use super::fingerprint_bytes;
+use std::borrow::Cow;
 
 /// What is said of a certificate.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -11,16 +16,15 @@ pub(super) struct Asserted {
     pub(super) uris: Vec<Vec<u8>>,
 }
 
+/// A key and its value.
+type Pair<'t> = (&'t [u8], Cow<'t, [u8]>);
+
 /// The element so many from the end. `None` when there is none, or the text is none of these.
 pub(super) fn element(text: &[u8], from_end: usize) -> Option<Asserted> {
-    let elements = split(text, b',')?;
+    let elements = elements(text)?;
     let at = elements.len().checked_sub(from_end)?;
     let mut asserted = Asserted::default();
-    for pair in split(elements.get(at)?, b';')? {
-        let Some(equals) = pair.iter().position(|byte| *byte == b'=') else {
-            continue;
-        };
-        let (key, value) = (pair[..equals].trim_ascii(), unquote(&pair[equals + 1..]));
+    for (key, value) in elements.get(at)? {
         if value.is_empty() {
             continue;
         }
@@ -29,59 +33,74 @@ pub(super) fn element(text: &[u8], from_end: usize) -> Option<Asserted> {
             if asserted.fingerprint.is_some() {
                 return None;
             }
-            asserted.fingerprint = Some(fingerprint_bytes(&value)?);
+            asserted.fingerprint = Some(fingerprint_bytes(value)?);
         } else if key.eq_ignore_ascii_case(b"subject") {
             if asserted.subject.is_some() {
                 return None;
             }
-            asserted.subject = Some(value);
+            asserted.subject = Some(value.to_vec());
         } else if key.eq_ignore_ascii_case(b"uri") {
-            asserted.uris.push(value);
+            asserted.uris.push(value.to_vec());
         }
     }
     Some(asserted)
 }
 
-/// Splits outside of quotes. `None` where a quote is not closed.
-fn split(text: &[u8], separator: u8) -> Option<Vec<&[u8]>> {
-    let mut parts = Vec::new();
-    let (mut begin, mut quoted, mut escaped) = (0, false, false);
-    for (at, byte) in text.iter().enumerate() {
-        if escaped {
-            escaped = false;
-        } else if quoted && *byte == b'\\' {
-            escaped = true;
-        } else if *byte == b'"' {
-            quoted = !quoted;
-        } else if *byte == separator && !quoted {
-            parts.push(&text[begin..at]);
-            begin = at + 1;
+/// All elements. `None` where a quote stands anywhere but around a whole value.
+fn elements(text: &[u8]) -> Option<Vec<Vec<Pair<'_>>>> {
+    let mut elements = vec![Vec::new()];
+    let mut rest = text;
+    loop {
+        let end = rest
+            .iter()
+            .position(|byte| matches!(byte, b'=' | b';' | b',' | b'"'));
+        let (key, found) = match end {
+            Some(end) => (rest[..end].trim_ascii(), rest[end]),
+            None => (rest.trim_ascii(), b';'),
+        };
+        rest = end.map_or(&[][..], |end| &rest[end..]);
+        if found == b'"' {
+            return None;
+        }
+        if found == b'=' {
+            let (value, behind) = match &rest[1..] {
+                [b'"', quoted @ ..] => unquote(quoted)?,
+                plain => {
+                    let end = plain.iter().position(|byte| matches!(byte, b';' | b','));
+                    let (value, behind) = plain.split_at(end.unwrap_or(plain.len()));
+                    if value.contains(&b'"') {
+                        return None;
+                    }
+                    (Cow::Borrowed(value.trim_ascii()), behind)
+                }
+            };
+            elements.last_mut()?.push((key, value));
+            rest = behind;
+        }
+        match rest {
+            [] => return Some(elements),
+            [b',', behind @ ..] => {
+                elements.push(Vec::new());
+                rest = behind;
+            }
+            [b';', behind @ ..] => rest = behind,
+            _ => return None, // something behind a closing quote
         }
     }
-    parts.push(&text[begin..]);
-    (!quoted).then_some(parts)
 }
 
-/// A value without its quotes.
-fn unquote(value: &[u8]) -> Vec<u8> {
-    let value = value.trim_ascii();
-    let Some(inner) = value
-        .strip_prefix(b"\"")
-        .and_then(|rest| rest.strip_suffix(b"\""))
-    else {
-        return value.to_vec();
-    };
-    let mut text = Vec::with_capacity(inner.len());
-    let mut escaped = false;
-    for byte in inner {
-        if *byte == b'\\' && !escaped {
-            escaped = true;
-        } else {
-            escaped = false;
-            text.push(*byte);
+/// The value behind an opening quote, and what is behind the closing one.
+fn unquote(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
+    let mut value = Vec::new();
+    let mut bytes = text.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return Some((Cow::Owned(value), &text[at + 1..])),
+            b'\\' => value.push(*bytes.next()?.1),
+            byte => value.push(*byte),
         }
     }
-    text
+    None
 }
 
 #[cfg(test)]
@@ -117,7 +136,49 @@ mod tests {
         }
     }
 
+    /// A client wrote everything up to the comma, the proxy the rest.
+    #[test]
+    fn an_open_quote_of_the_client_does_not_take_the_proxys_element_in() {
+        let proxys = format!(
+            r#"By=spiffe://edge;Hash={};Subject="CN=\"q\"""#,
+            "0".repeat(64)
+        );
+        for client in [
+            format!("Hash={HASH};Subject=\""),
+            format!("Hash={HASH};Subject=\"\\"),
+            format!("Hash={HASH};Subject=x\""),
+            format!("Hash={HASH};\""),
+            format!("Hash={HASH};Subject= \""),
+            format!("Hash={HASH};Subject=\"\" \""),
+        ] {
+            for proxys in [
+                proxys.as_str(),
+                "Subject=\"\";URI=a",
+                "By=a;Cert=\"-----BEGIN%20\";Subject=\"CN=a\"",
+                "By=a",
+            ] {
+                let text = format!("{client},{proxys}");
+                assert_eq!(element(text.as_bytes(), 1), None, "{text}");
+            }
+        }
+        // The same without an open quote: the last element is the proxy's.
+        let text = format!("Hash={HASH};Subject=\"a,b\",{proxys}");
+        let last = element(text.as_bytes(), 1).unwrap();
+        assert_eq!(last.subject.as_deref(), Some(&br#"CN="q""#[..]));
+        assert_ne!(last.fingerprint, hex::decode(HASH).ok());
+    }
+
     proptest! {
+        /// Whatever a client writes before it, the proxy's element is read as it is, or nothing is.
+        #[test]
+        fn what_stands_before_changes_nothing(client in r#"[=;,\\" a]{0,12}"#) {
+            let proxys = br#"By=a;Hash=468ed33be74eee6556d90c0149c1309e9ba61d6425303443c0748a02dd8de688;Subject="CN=\"q\",O=x";URI=u"#;
+            let text = [client.as_bytes(), b",", proxys].concat();
+            if let Some(found) = element(&text, 1) {
+                prop_assert_eq!(Some(found), element(proxys, 1));
+            }
+        }
+
         #[test]
         fn no_text_panics(text in "[ -~]{0,80}", from_end in 1_usize..4) {
             element(text.as_bytes(), from_end);

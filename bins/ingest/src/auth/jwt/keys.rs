@@ -118,6 +118,11 @@ impl KeySet {
         Ok(Self(keys))
     }
 
+    /// Whether one of the keys has this very name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|key| key.id.as_deref() == Some(name))
+    }
+
     /// The keys that a token with this header may have been signed with. Its algorithm must be the key's, and where both name a
     /// key, they must name the same.
     pub(super) fn matching(&self, header: &Header) -> impl Iterator<Item = &Key> {

@@ -1,12 +1,14 @@
 //! Keys that the issuer publishes under a URL: fetched at the start, again from time to time, and when a token names a key that is not
 //! known, but never more often than configured, however many such tokens somebody makes up.
 //!
-//! While the issuer cannot be reached the keys that are known stay good. Only what none of them can verify then has to wait.
+//! While the issuer cannot be reached the keys that are known stay good. Only what none of them can verify then has to wait. So has what
+//! is seen for the first time ([`Misses`]): an issuer signs with a new key from one second to the next.
 
 use super::keys::{KeySet, KeysError};
+use super::misses::{Misses, Sight};
 use runtime::chain;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -47,6 +49,7 @@ struct Remote {
     url: Url,
     pace: Pace,
     state: RwLock<State>,
+    misses: Mutex<Misses>,
     wanted: Notify,
     rounds: watch::Sender<u64>,
 }
@@ -57,6 +60,10 @@ struct State {
     tried: Option<Instant>,
     /// Whether the last try brought these keys.
     fresh: bool,
+    /// Fetches that were ever begun.
+    begun: u64,
+    /// The last of them that brought keys; 0 before.
+    brought: u64,
 }
 
 /// Why keys could not be fetched.
@@ -95,7 +102,10 @@ impl RemoteKeys {
                 keys: KeySet::empty(),
                 tried: None,
                 fresh: false,
+                begun: 0,
+                brought: 0,
             }),
+            misses: Mutex::default(),
             wanted: Notify::new(),
             rounds: watch::Sender::new(0),
         })))
@@ -111,10 +121,22 @@ impl RemoteKeys {
         self.state().keys
     }
 
-    /// Whether they have been fetched so lately that nothing newer can be known: what they do not hold does not exist.
-    pub(super) fn are_fresh(&self) -> bool {
+    /// Whether what none of the keys verifies may be of one that is not known yet. Not any more once a fetch that was begun after its
+    /// first sight has brought none that does, as long as no other fetch is allowed: whoever makes it up asks for one fetch each
+    /// `refresh_min`, and is not told to come again for ever.
+    pub(super) fn may_be_new(&self, sight: Sight) -> bool {
         let state = self.state();
-        state.fresh && self.just_tried(&state)
+        let is_answered = |seen: u64| state.brought > seen;
+        let mut misses = self.0.misses.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = misses.seen(sight, state.begun);
+        if !is_answered(*seen) {
+            return true;
+        }
+        if state.fresh && self.just_tried(&state) {
+            return false;
+        }
+        *seen = state.begun; // the answer is old: the issuer may have a new key by now
+        true
     }
 
     /// Takes over what these have fetched, if they are of the same URL: a changed file is no reason to be without keys.
@@ -124,14 +146,16 @@ impl RemoteKeys {
         }
     }
 
-    /// Asks for a fetch and waits for its end, unless one has just been.
-    pub(super) async fn look_again(&self) {
+    /// Asks for a fetch and waits for its end, at most so long. Where one has just been the next is not allowed yet: it is made as soon as
+    /// it is, and nobody waits.
+    pub(super) async fn look_again(&self, patience: Duration) {
         let mut rounds = self.0.rounds.subscribe();
+        self.0.wanted.notify_one();
         if self.just_tried(&self.state()) {
             return;
         }
-        self.0.wanted.notify_one();
-        if timeout(PATIENCE, rounds.changed()).await.is_err() {
+        let patience = patience.min(PATIENCE);
+        if timeout(patience, rounds.changed()).await.is_err() {
             tracing::debug!(url = %self.0.url, "an issuer's keys did not come in time");
         }
     }
@@ -152,27 +176,42 @@ impl RemoteKeys {
         *old = state;
     }
 
-    /// Notes the end of a fetch.
+    /// Notes the beginning of a fetch.
+    fn begin(&self) {
+        let mut state = self.0.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.begun += 1;
+    }
+
+    /// Notes the end of the fetch that was begun last.
     fn settle(&self, fetched: Result<KeySet, FetchError>) {
         let before = self.state();
-        let (keys, fresh) = match fetched {
+        let (keys, fresh, brought) = match fetched {
             Ok(keys) => {
                 if !before.fresh {
                     tracing::info!(url = %self.0.url, "have the issuer's keys");
                 }
-                (keys, true)
+                (keys, true, before.begun)
             }
             Err(error) => {
                 tracing::warn!(url = %self.0.url, error = %chain(&error), "could not fetch an issuer's keys; those that are known stay good");
-                (before.keys, false)
+                (before.keys, false, before.brought)
             }
         };
         self.set(State {
             keys,
             tried: Some(Instant::now()),
             fresh,
+            begun: before.begun,
+            brought,
         });
         self.0.rounds.send_modify(|round| *round += 1);
+    }
+
+    /// As if a fetch had brought these.
+    #[cfg(test)]
+    pub(super) fn bring(&self, keys: KeySet) {
+        self.begin();
+        self.settle(Ok(keys));
     }
 
     /// Fetches for ever.
@@ -184,6 +223,7 @@ impl RemoteKeys {
         });
         loop {
             tokio::time::sleep(due).await;
+            self.begin();
             self.settle(self.fetch(&http).await);
             due = Duration::ZERO;
             let pause = async {
@@ -270,32 +310,60 @@ mod tests {
         }
     }
 
+    const SET: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","y":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]}"#;
+
+    fn bring(keys: &RemoteKeys) {
+        keys.bring(KeySet::public(SET.as_bytes()).unwrap());
+    }
+
+    async fn waited(keys: &RemoteKeys, patience: Duration) -> Duration {
+        let begun = Instant::now();
+        keys.look_again(patience).await;
+        begun.elapsed()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_failed_fetch_keeps_the_keys_and_is_not_repeated_at_once() {
         let keys = keys("https://issuer.example/keys").unwrap();
-        assert!(!keys.are_fresh());
-        let begun = Instant::now();
-        keys.look_again().await;
-        assert_eq!(begun.elapsed(), PATIENCE, "nobody fetches: the wait ends");
-        let set = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","y":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]}"#;
-        keys.settle(KeySet::public(set.as_bytes()).map_err(FetchError::from));
-        assert!(keys.are_fresh());
-        let begun = Instant::now();
-        keys.look_again().await;
-        assert_eq!(begun.elapsed(), Duration::ZERO, "just fetched");
-        // Later, an unknown key may be a new one again; while the issuer does not answer nobody knows.
+        let long = Duration::from_secs(60);
+        assert_eq!(waited(&keys, long).await, PATIENCE, "nobody fetches");
+        let short = Duration::from_millis(500);
+        assert_eq!(waited(&keys, short).await, short, "no longer than allowed");
+        bring(&keys);
+        assert_eq!(waited(&keys, long).await, Duration::ZERO, "just fetched");
         tokio::time::advance(Duration::from_secs(31)).await;
-        assert!(!keys.are_fresh());
-        keys.look_again().await;
-        assert!(!keys.are_fresh());
+        keys.begin();
         keys.settle(Err(FetchError::TooLong));
         let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
         header.kid = Some("k".into());
-        assert!(!keys.are_fresh());
         assert_eq!(keys.current().matching(&header).count(), 1);
         // Another reader of the same URL begins with them.
         let other = self::keys("https://issuer.example/keys").unwrap();
         other.adopt(&[keys]);
         assert_eq!(other.current().matching(&header).count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_known_is_new_until_a_fetch_begun_after_it_was_seen() {
+        let keys = keys("https://issuer.example/keys").unwrap();
+        bring(&keys);
+        let (new, other) = (Sight::of(b"new"), Sight::of(b"other"));
+        assert!(keys.may_be_new(new), "however lately the keys were fetched");
+        // A fetch that was under way already says nothing.
+        keys.begin();
+        assert!(keys.may_be_new(other));
+        keys.settle(Ok(KeySet::public(SET.as_bytes()).unwrap()));
+        assert!(!keys.may_be_new(new), "begun after it was seen");
+        assert!(keys.may_be_new(other), "begun before it was seen");
+        keys.begin();
+        keys.settle(Err(FetchError::TooLong));
+        assert!(keys.may_be_new(other), "nobody knows");
+        bring(&keys);
+        assert!(!keys.may_be_new(other));
+        // Later it may be new again, once.
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(keys.may_be_new(other));
+        bring(&keys);
+        assert!(!keys.may_be_new(other));
     }
 }

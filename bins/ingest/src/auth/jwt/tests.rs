@@ -46,10 +46,14 @@ static OWN: LazyLock<EcdsaKeyPair> = LazyLock::new(|| {
     EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap()
 });
 
-fn own_keys() -> KeySet {
+fn own_jwk() -> Value {
     let (x, y) = OWN.public_key().as_ref()[1..].split_at(32);
     let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
-    let set = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "own", "x": encode(x), "y": encode(y)}]});
+    json!({"kty": "EC", "crv": "P-256", "kid": "own", "x": encode(x), "y": encode(y)})
+}
+
+fn own_keys() -> KeySet {
+    let set = json!({ "keys": [own_jwk()] });
     KeySet::public(set.to_string().as_bytes()).unwrap()
 }
 
@@ -268,6 +272,61 @@ fn an_unknown_key_of_an_issuer_that_is_away_is_temporary() {
     }
     headers.clear();
     assert_eq!(way.check(&headers), Err(Reason::Unsigned));
+}
+
+/// However lately the keys were fetched: the issuer may have begun to sign with another one since, under whatever name.
+#[tokio::test(start_paused = true)]
+async fn a_token_of_a_key_that_was_not_published_before_is_temporary_once() {
+    let named = |keys: KeySet| {
+        let url = "https://issuer.example/keys".parse().unwrap();
+        let remote = RemoteKeys::new(url, Pace::default()).unwrap();
+        remote.bring(keys);
+        let way = Jwt::new(Keys::Remote(remote.clone()), expected()).unwrap();
+        (remote, way)
+    };
+    let check = |way: &Jwt, token: &str| {
+        let mut headers = HeaderMap::new();
+        let value = format!("Bearer {token}");
+        headers.insert("authorization", value.parse().unwrap());
+        way.check(&headers)
+    };
+    // A new name; no name at all; the name of another key that was there before.
+    for header in [
+        json!({"alg": "ES256", "kid": "own"}),
+        json!({"alg": "ES256"}),
+        json!({"alg": "ES256", "kid": "e1"}),
+    ] {
+        let (remote, way) = named(public());
+        let token = own_token(&header, &claims());
+        let away = Err(Reason::KeysUnavailable);
+        assert_eq!(check(&way, &token), away, "{header}");
+        assert_eq!(check(&way, &token), away, "{header}: as often as it comes");
+        remote.bring(public());
+        assert_eq!(check(&way, &token), Err(Reason::Forged), "{header}");
+        // What verifies it may come any time.
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert_eq!(check(&way, &token), away, "{header}");
+        let Value::Object(mut own) = own_jwk() else {
+            unreachable!()
+        };
+        match header.get("kid") {
+            Some(kid) => own.insert("kid".into(), kid.clone()),
+            None => own.remove("kid"),
+        };
+        let set = json!({ "keys": [own] }).to_string();
+        remote.bring(KeySet::public(set.as_bytes()).unwrap());
+        assert_eq!(check(&way, &token), Ok(()), "{header}");
+    }
+    // Names that somebody makes up do not use up those that are published tomorrow, and no issuer publishes a secret.
+    let (remote, way) = named(public());
+    let made_up = own_token(&json!({"alg": "ES256", "kid": "e1"}), &claims());
+    assert_eq!(check(&way, &made_up), Err(Reason::KeysUnavailable));
+    remote.bring(public());
+    assert_eq!(check(&way, &made_up), Err(Reason::Forged));
+    let genuine = own_token(&json!({"alg": "ES256", "kid": "e1", "n": 1}), &claims());
+    assert_eq!(check(&way, &genuine), Err(Reason::KeysUnavailable));
+    let secret = hs(SECRET, &json!({"alg": "HS256", "kid": "e1"}), &claims());
+    assert_eq!(check(&way, &secret), Err(Reason::Forged));
 }
 
 proptest! {

@@ -15,7 +15,7 @@ fn good() -> hyper::http::request::Builder {
 
 fn decide(request: hyper::http::request::Builder) -> Result<(), Refusal> {
     let (head, ()) = request.body(()).unwrap().into_parts();
-    admit(&head, &routes()).map(|_| ())
+    admit(&head, false, &routes()).map(|_| ())
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn each_spoilt_head_has_its_own_answer() {
     let length = |text: &str| {
         let (mut head, ()) = good().body(()).unwrap().into_parts();
         head.headers.insert("content-length", text.parse().unwrap());
-        admit(&head, &routes()).map(|_| ())
+        admit(&head, false, &routes()).map(|_| ())
     };
     assert_eq!(length("100"), Ok(()));
     assert_eq!(length("101"), Err(Refusal::TooLarge { limit: 100 }));
@@ -48,13 +48,27 @@ fn each_spoilt_head_has_its_own_answer() {
 fn a_content_type_is_needed_where_there_is_content() {
     let (mut head, ()) = good().body(()).unwrap().into_parts();
     head.headers.remove("content-type");
-    assert_eq!(admit(&head, &routes()).err(), Some(Refusal::ContentType));
+    assert_eq!(
+        admit(&head, false, &routes()).err(),
+        Some(Refusal::ContentType)
+    );
     head.headers.insert("content-length", "0".parse().unwrap());
-    assert!(admit(&head, &routes()).is_ok(), "a try of the connection");
+    assert!(
+        admit(&head, false, &routes()).is_ok(),
+        "a try of the connection"
+    );
+    head.headers.remove("content-length");
+    assert!(
+        admit(&head, true, &routes()).is_ok(),
+        "which need not say that it has no body"
+    );
     head.headers
         .insert("content-type", "text/xml".parse().unwrap());
     head.headers.insert("content-length", "1".parse().unwrap());
-    assert_eq!(admit(&head, &routes()).err(), Some(Refusal::ContentType));
+    assert_eq!(
+        admit(&head, false, &routes()).err(),
+        Some(Refusal::ContentType)
+    );
 }
 
 /// Pitfall 33: a coding that cannot be undone is known before the body.

@@ -54,6 +54,11 @@ pub(super) fn bytes_needed(wire: &[u8], codings: Codings) -> usize {
     codings.layers().rev().map(layer).sum()
 }
 
+/// The most that decoders take of which one has the largest window.
+pub(super) fn bytes_worst() -> usize {
+    3 * DECODER_BYTES + (1 << WINDOW_BITS_MAX)
+}
+
 /// WBITS of RFC 7932, 9.1. The pattern of larger windows, which the decoder refuses, counts as the largest.
 fn window_bits(first: u8) -> u32 {
     match (first & 1, first >> 1 & 7, first >> 4 & 7) {

@@ -52,9 +52,14 @@ async fn inflate(wire: Vec<u8>, encoding: &str, limit: usize, allowance: usize) 
     let mut hold = budget.hold();
     hold.extend(wire.len()).unwrap();
     let due = Instant::now() + Duration::from_secs(60);
-    let inflated = Inflater::new()
-        .inflate(wire.into(), codings(encoding), limit, hold, due)
-        .await;
+    let wrapped = Wrapped {
+        wire: wire.into(),
+        codings: codings(encoding),
+        limit,
+        hold,
+    };
+    let share = Arc::new(Semaphore::new(1));
+    let inflated = Inflater::new().inflate(wrapped, &share, due, None).await;
     let result = inflated.map(|(bytes, hold)| {
         assert_eq!(budget.used(), bytes.len(), "what waits is what is paid for");
         drop(hold);
@@ -174,6 +179,25 @@ async fn a_bomb_costs_no_more_than_the_limit() {
     assert_eq!(many.result, Err(Refusal::Inflates { limit }));
 }
 
+/// Pitfall 33: what is said to suffice does, to the last byte that is allowed.
+#[tokio::test]
+async fn the_largest_body_fits_into_what_one_body_may_need() {
+    for limit in [10, PIECE, PIECE + 1, 100_000, 8 * PIECE - 1, MIB, MIB + 1] {
+        let plain = text(limit);
+        let mut wide = ::brotli::CompressorWriter::new(Vec::new(), 4096, 1, 24);
+        wide.write_all(&plain).unwrap();
+        for (encoding, wire) in [
+            ("br", wide.into_inner()),
+            ("gzip", gzip(&plain)),
+            ("br, gzip, deflate", zlib(&gzip(&brotli(&plain)))),
+        ] {
+            let allowance = bytes_worst(wire.len(), limit);
+            let outcome = inflate(wire, encoding, limit, allowance).await;
+            assert!(outcome.result.is_ok(), "{encoding} {limit}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_the_allowance_does_not_have_is_asked_for_again_later() {
     let wire = gzip(&text(MIB));
@@ -183,22 +207,74 @@ async fn what_the_allowance_does_not_have_is_asked_for_again_later() {
     assert!(outcome.peak <= MIB);
 }
 
+fn wrapped(wire: Vec<u8>, encoding: &str) -> Wrapped {
+    let mut hold = Budget::new(64 * MIB).hold();
+    hold.extend(wire.len()).unwrap();
+    Wrapped {
+        wire: wire.into(),
+        codings: codings(encoding),
+        limit: 2 * MIB,
+        hold,
+    }
+}
+
+fn turns(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count))
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_has_no_turn_in_time_comes_again() {
-    let inflater = Inflater {
-        turns: Arc::new(Semaphore::new(0)),
-    };
-    let budget = Budget::new(64 * MIB);
-    let due = Instant::now() + Duration::from_secs(4);
-    let wire = brotli(b"[]").into();
-    let waited = inflater
-        .inflate(wire, codings("br"), 100, budget.hold(), due)
-        .await;
-    assert_eq!(
-        waited.err(),
-        Some(Refusal::Unavailable(Unavailable::Overloaded))
-    );
-    assert_eq!(Instant::now(), due);
+    let overloaded = Some(Refusal::Unavailable(Unavailable::Overloaded));
+    for (all, own) in [(0, 1), (1, 0)] {
+        let inflater = Inflater { turns: turns(all) };
+        let due = Instant::now() + Duration::from_secs(4);
+        let body = wrapped(brotli(b"[]"), "br");
+        let waited = inflater.inflate(body, &turns(own), due, None).await;
+        assert_eq!(waited.err(), overloaded);
+        assert_eq!(Instant::now(), due);
+    }
+}
+
+/// A subscription that has used its turns up waits for those, and holds none that others could use.
+#[tokio::test]
+async fn one_subscription_does_not_take_the_turns_of_the_others() {
+    let inflater = Inflater { turns: turns(1) };
+    let (busy, other) = (turns(0), turns(1));
+    let due = Instant::now() + Duration::from_secs(60);
+    let waits = inflater.inflate(wrapped(brotli(b"[]"), "br"), &busy, due, None);
+    let mut waits = std::pin::pin!(waits);
+    let early = tokio::time::timeout(Duration::ZERO, waits.as_mut()).await;
+    assert!(early.is_err());
+    let served = inflater.inflate(wrapped(brotli(b"[1]"), "br"), &other, due, None);
+    assert_eq!(served.await.unwrap().0, "[1]");
+    busy.add_permits(1);
+    assert_eq!(waits.await.unwrap().0, "[]");
+}
+
+/// What costs time by the size of the plain body is done where no connection waits for it.
+#[tokio::test]
+async fn a_large_body_is_checked_on_the_thread_that_inflates_it() {
+    let here = std::thread::current().id();
+    let due = Instant::now() + Duration::from_secs(60);
+    for (size, elsewhere) in [(10, false), (MIB, true)] {
+        let plain = text(size);
+        let expected = Bytes::from(plain.clone());
+        let check: Check = Box::new(move |found| {
+            assert_eq!(*found, expected);
+            assert_eq!(std::thread::current().id() != here, elsewhere);
+            Ok(())
+        });
+        let wire = gzip(&plain);
+        let passed = Inflater::new()
+            .inflate(wrapped(wire.clone(), "gzip"), &turns(1), due, Some(check))
+            .await;
+        assert!(passed.is_ok(), "{size}");
+        let check: Check = Box::new(|_| Err(Refusal::Garbled));
+        let refused = Inflater::new()
+            .inflate(wrapped(wire, "gzip"), &turns(1), due, Some(check))
+            .await;
+        assert_eq!(refused.err(), Some(Refusal::Garbled), "{size}");
+    }
 }
 
 proptest! {

@@ -72,3 +72,23 @@ fn a_key_of_another_certificate_is_found_out() {
     let problems = mixed.load().unwrap_err().join("\n");
     assert!(problems.contains("cannot be used together"), "{problems}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_written_while_the_files_are_read_is_read_too() {
+    let (made, renewed) = (made(), made());
+    let seen = made.files.fingerprint();
+    let live = LiveTls::new(&made.files).unwrap();
+    let first = live.acceptor();
+    for (from, to) in [
+        (&renewed.files.certificate, &made.files.certificate),
+        (&renewed.files.key, &made.files.key),
+    ] {
+        std::fs::copy(from, to).unwrap();
+    }
+    let stop = CancellationToken::new();
+    let reload = tokio::spawn(reload(made.files, seen, live.clone(), stop.clone()));
+    tokio::time::sleep(3 * LOOK).await;
+    assert!(!Arc::ptr_eq(first.config(), live.acceptor().config()));
+    stop.cancel();
+    reload.await.unwrap().unwrap();
+}
