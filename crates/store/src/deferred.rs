@@ -87,10 +87,11 @@ static TAKE: Sql = Sql {
     step: "lock deferred interactions",
     text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.started_at, i.ended_at, i.status, i.state, i.customer_key, \
                   i.facts, i.metric_versions, i.revision, i.swept_at IS NOT NULL, i.end_inferred, \
-                  i.confirmation_asked_at IS NOT NULL \
+                  i.confirmation_asked_at IS NOT NULL, i.had_ended OR i.status = 'terminal' \
            FROM (SELECT tenant, interaction_id FROM deferred_evaluations WHERE due_at <= now() ORDER BY due_at LIMIT 2000) d \
            CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                      facts, metric_versions, revision, swept_at, end_inferred, confirmation_asked_at \
+                                      facts, metric_versions, revision, swept_at, end_inferred, confirmation_asked_at, \
+                                      had_ended \
                                FROM interactions i \
                                WHERE i.tenant = d.tenant AND i.interaction_id = d.interaction_id FOR UPDATE SKIP LOCKED) i \
            LIMIT $1",
