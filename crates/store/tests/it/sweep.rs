@@ -173,15 +173,24 @@ async fn only_what_ended_and_had_no_news_since_settles() {
     let client = store.client().await.unwrap();
     let until = UtcMicros(JUNE.0 + 1);
     assert_eq!(
-        sweep::settle(&client, until, MAY, None, 3).await.unwrap().settled,
+        sweep::settle(&client, until, MAY, None, 3)
+            .await
+            .unwrap()
+            .settled,
         3
     );
     assert_eq!(
-        sweep::settle(&client, until, MAY, None, 3).await.unwrap().settled,
+        sweep::settle(&client, until, MAY, None, 3)
+            .await
+            .unwrap()
+            .settled,
         1
     );
     assert_eq!(
-        sweep::settle(&client, until, MAY, None, 3).await.unwrap().settled,
+        sweep::settle(&client, until, MAY, None, 3)
+            .await
+            .unwrap()
+            .settled,
         0
     );
     assert_eq!(
@@ -463,7 +472,14 @@ async fn what_waits_for_a_record_is_passed_once_a_round_and_no_step_looks_at_all
     let looked_at = plan.iter().flat_map(|line| {
         ["(actual rows=", "Rows Removed by Filter: "]
             .into_iter()
-            .filter_map(|what| line.split_once(what)?.1.split([' ', '.']).next()?.parse().ok())
+            .filter_map(move |what| {
+                line.split_once(what)?
+                    .1
+                    .split([' ', '.'])
+                    .next()?
+                    .parse()
+                    .ok()
+            })
     });
     let most: u32 = looked_at.max().unwrap();
     assert!((200..=300).contains(&most), "{}", plan.join("\n"));
