@@ -4,8 +4,8 @@ use crate::world::{NINE, TENANT, World, assert_same, plan};
 use compute::apply::Applier;
 use compute::catch_up;
 use schema::{
-    AgentRef, Details, Durations, Fact, FactKey, Leg, LegId, LegKind, MetricVersion, Millis,
-    SourceRank, Statement, UtcMicros,
+    AgentRef, CustomerKey, Details, Durations, Fact, FactKey, Leg, LegId, LegKind, MetricVersion,
+    Millis, SourceRank, Statement, UtcMicros,
 };
 use std::collections::BTreeMap;
 use store::definitions;
@@ -35,6 +35,7 @@ fn part(leg: &str, kind: LegKind, second: i64, ends: bool) -> Fact {
                     ..Leg::new(LegId::new(leg), kind)
                 }),
                 media: Some("voice".into()),
+                customer_key: Some(CustomerKey::new("customer")),
                 ..Details::default()
             })),
             ..Statement::default()
@@ -86,6 +87,20 @@ async fn end_of(steps: &[(Mode, Vec<Fact>)]) -> BTreeMap<&'static str, Vec<Strin
     let reasons = world.rows(reasons).await;
     assert_eq!(reasons, ["reopened"], "nothing of {TENANT} holds any more");
     world.end_state(&applier).await
+}
+
+#[tokio::test]
+async fn what_was_said_of_a_contact_by_an_end_that_was_none_is_taken_back() {
+    let world = World::new().await;
+    let applier = world.applier().await;
+    let said = "SELECT DISTINCT coalesce(metadata ->> 'reason', 'none') FROM computed_metrics \
+                WHERE metric_type = 'first_contact_resolution'";
+    let goes_on = vec![part("bob", LegKind::Agent, 70, false)];
+    for (facts, reason) in [(over(), "none"), (goes_on, "reopened")] {
+        fold(&applier, Mode::Calm, facts).await;
+        world.end_state(&applier).await;
+        assert_eq!(world.rows(said).await, [reason]);
+    }
 }
 
 #[tokio::test]
