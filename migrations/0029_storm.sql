@@ -45,20 +45,27 @@ CREATE TABLE deferred_evaluations (
     from_at        timestamptz NOT NULL,
     deferred_at    timestamptz NOT NULL DEFAULT now(),
     due_at         timestamptz NOT NULL DEFAULT now(),
+    refusals       integer     NOT NULL DEFAULT 0,
+    refused_for    text,
+    written_off    boolean     NOT NULL GENERATED ALWAYS AS (refusals >= 3) STORED,
     PRIMARY KEY (tenant, interaction_id),
     FOREIGN KEY (tenant, interaction_id) REFERENCES interactions (tenant, interaction_id) ON DELETE CASCADE
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX deferred_evaluations_due ON deferred_evaluations (due_at);
-CREATE INDEX deferred_evaluations_from ON deferred_evaluations (tenant, from_at);
+CREATE INDEX deferred_evaluations_from ON deferred_evaluations (tenant, from_at) WHERE NOT written_off;
 COMMENT ON TABLE deferred_evaluations IS 'Interactions that were folded in a storm and are still to be evaluated by definitions that are not critical.';
 COMMENT ON COLUMN deferred_evaluations.definitions IS 'By which (kpi_definitions.definition_id).';
 COMMENT ON COLUMN deferred_evaluations.generation IS 'The catalogue''s generation of which these and what was evaluated at once are everything. NULL: not everything.';
 COMMENT ON COLUMN deferred_evaluations.revision IS 'The interaction''s revision that they are owed to since last.';
-COMMENT ON COLUMN deferred_evaluations.from_at IS 'When the interaction began: windows from then on are not settled.';
+COMMENT ON COLUMN deferred_evaluations.from_at IS 'When the interaction began: windows from then on are not settled, unless it is written off.';
 COMMENT ON COLUMN deferred_evaluations.due_at IS 'Not before. Later than deferred_at: it was refused and is tried again.';
+COMMENT ON COLUMN deferred_evaluations.refusals IS 'How often evaluating it was refused since it last had other facts.';
+COMMENT ON COLUMN deferred_evaluations.refused_for IS 'Why, the last time.';
+COMMENT ON COLUMN deferred_evaluations.written_off IS 'It was refused so often that windows settle without it. It is tried again all the same, and changes them when it succeeds.';
 
--- As before, and what is owed keeps windows settling.
+-- As before, and what is owed keeps windows settling. What is refused again and again does not: one interaction must not keep all windows of
+-- its organisation from ever settling.
 CREATE OR REPLACE VIEW window_metrics_all AS
 SELECT w.tenant, w.metric_type, w.metric_version, w.group_by, w.size, w.window_start, w.window_end, w.group_key,
        w.queue_id, w.media, w.direction, w.agent_id, w.team, w.platform, w.attributes,
@@ -76,7 +83,7 @@ FROM window_metrics w
 LEFT JOIN LATERAL (SELECT least((SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'group' AND m.tenant = w.tenant),
                                 (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'agent' AND m.tenant = w.tenant),
                                 (SELECT min(m.from_at) FROM dirty_marks m WHERE m.kind = 'journey' AND m.tenant = w.tenant),
-                                (SELECT min(d.from_at) FROM deferred_evaluations d WHERE d.tenant = w.tenant)) AS since
+                                (SELECT min(d.from_at) FROM deferred_evaluations d WHERE d.tenant = w.tenant AND NOT d.written_off)) AS since
                    OFFSET 0) p ON true
 WHERE w.metric_version > 0;
 

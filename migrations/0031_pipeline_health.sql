@@ -41,4 +41,6 @@ SELECT 'events_waiting_facts', '', waiting_facts::double precision, observed_at 
 UNION ALL
 SELECT 'deferred_evaluations', tenant, count(*)::double precision, min(deferred_at) FROM deferred_evaluations GROUP BY tenant
 UNION ALL
+SELECT 'deferred_refused', tenant, count(*)::double precision, min(deferred_at) FROM deferred_evaluations WHERE written_off GROUP BY tenant
+UNION ALL
 SELECT 'erasures_open', tenant, count(*)::double precision, min(requested_at) FROM erasures WHERE finished_at IS NULL GROUP BY tenant;

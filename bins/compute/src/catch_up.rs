@@ -106,14 +106,15 @@ async fn refused(applier: &Applier, error: &CatchUpError) -> Result<Option<u32>,
     match &error.tried[..] {
         [] => Ok(None),
         [(tenant, interaction)] => {
+            let reason = chain(error).replace('\0', "\u{fffd}");
             tracing::warn!(
                 tenant,
                 interaction,
-                error = %chain(error),
+                error = reason,
                 "what was deferred of an interaction cannot be evaluated"
             );
             let client = applier.store().client().await?;
-            deferred::postpone(&client, tenant, interaction, POSTPONED).await?;
+            deferred::postpone(&client, tenant, interaction, POSTPONED, &reason).await?;
             Ok(Some(1))
         }
         many => Ok(Some(u32::try_from(many.len() / 2).unwrap_or(1).max(1))),

@@ -174,12 +174,15 @@ pub async fn round_as_of(
     let mut swept = Swept::default();
     let ended_before = ago(now, config.wrap_up_grace);
     let asked_before = ago(now, config.confirm_within);
+    let mut after = None;
     while !stop.is_cancelled() {
         let client = applier.store().client().await?;
-        let rested = sweep::settle(&client, ended_before, asked_before, BATCH).await?;
+        let step = sweep::settle(&client, ended_before, asked_before, after.as_ref(), BATCH);
+        let rested = step.await?;
         swept.settled += rested.settled;
         swept.asked += rested.asked;
-        if rested.total() < u64::from(BATCH) {
+        after = rested.next;
+        if after.is_none() {
             break;
         }
     }

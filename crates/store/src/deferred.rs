@@ -65,7 +65,8 @@ pub struct Backlog {
     pub since: Option<UtcMicros>,
 }
 
-// Whoever runs this holds the interactions, so the revision is theirs. What was owed before stays owed.
+// Whoever runs this holds the interactions, so the revision is theirs. What was owed before stays owed. With other facts nothing is refused
+// yet.
 static PUT: Sql = Sql {
     step: "defer evaluations",
     text: "INSERT INTO deferred_evaluations AS d (tenant, interaction_id, definitions, generation, revision, from_at) \
@@ -78,7 +79,7 @@ static PUT: Sql = Sql {
                   definitions = CASE WHEN d.definitions = EXCLUDED.definitions THEN d.definitions \
                                 ELSE ARRAY(SELECT DISTINCT unnest(d.definitions || EXCLUDED.definitions) ORDER BY 1) END, \
                   generation = EXCLUDED.generation, revision = EXCLUDED.revision, \
-                  from_at = least(d.from_at, EXCLUDED.from_at), due_at = EXCLUDED.due_at",
+                  from_at = least(d.from_at, EXCLUDED.from_at), due_at = EXCLUDED.due_at, refusals = 0, refused_for = NULL",
 };
 
 // Whoever waits longest first, past those that somebody holds: they are left to them or to the next time. Nobody waits, so the order of
@@ -87,10 +88,11 @@ static TAKE: Sql = Sql {
     step: "lock deferred interactions",
     text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.started_at, i.ended_at, i.status, i.state, i.customer_key, \
                   i.facts, i.metric_versions, i.revision, i.swept_at IS NOT NULL, i.end_inferred, \
-                  i.confirmation_asked_at IS NOT NULL \
+                  i.confirmation_asked_at IS NOT NULL, i.had_ended OR i.status = 'terminal' \
            FROM (SELECT tenant, interaction_id FROM deferred_evaluations WHERE due_at <= now() ORDER BY due_at LIMIT 2000) d \
            CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                      facts, metric_versions, revision, swept_at, end_inferred, confirmation_asked_at \
+                                      facts, metric_versions, revision, swept_at, end_inferred, confirmation_asked_at, \
+                                      had_ended \
                                FROM interactions i \
                                WHERE i.tenant = d.tenant AND i.interaction_id = d.interaction_id FOR UPDATE SKIP LOCKED) i \
            LIMIT $1",
@@ -123,14 +125,16 @@ static NOTE: Sql = Sql {
 
 static LEAVE: Sql = Sql {
     step: "leave deferred evaluations for later",
-    text: "UPDATE deferred_evaluations d SET definitions = u.definitions::integer[], due_at = now() + make_interval(secs => $4) \
+    text: "UPDATE deferred_evaluations d SET definitions = u.definitions::integer[], due_at = now() + make_interval(secs => $4), \
+                  refusals = d.refusals + 1, refused_for = 'a release that cannot read all of it' \
            FROM unnest($1::text[], $2::text[], $3::text[]) AS u (tenant, interaction_id, definitions) \
            WHERE d.tenant = u.tenant AND d.interaction_id = u.interaction_id",
 };
 
 static POSTPONE: Sql = Sql {
     step: "postpone deferred evaluations",
-    text: "UPDATE deferred_evaluations d SET due_at = now() + make_interval(secs => $3) WHERE d.tenant = $1 AND d.interaction_id = $2",
+    text: "UPDATE deferred_evaluations d SET due_at = now() + make_interval(secs => $3), refusals = d.refusals + 1, refused_for = $4 \
+           WHERE d.tenant = $1 AND d.interaction_id = $2",
 };
 
 static BACKLOG: Sql = Sql {
@@ -256,16 +260,19 @@ pub async fn done(
     sql::execute(tx, &LEAVE, params).await.map(drop)
 }
 
-/// Leaves an interaction alone for so long: evaluating it was refused.
+/// Leaves an interaction alone for so long: evaluating it was refused, for this reason. What is refused three times, here or in [`done`], is
+/// written off: windows settle without it. It is tried again all the same.
 pub async fn postpone(
     conn: &impl Connection,
     tenant: &str,
     interaction_id: &str,
     for_: Duration,
+    reason: &str,
 ) -> Result<(), StoreError> {
     no_nul("tenant", tenant)?;
     no_nul("interaction_id", interaction_id)?;
-    let params: sql::Params<'_> = &[&tenant, &interaction_id, &for_.as_secs_f64()];
+    no_nul("reason", reason)?;
+    let params: sql::Params<'_> = &[&tenant, &interaction_id, &for_.as_secs_f64(), &reason];
     sql::execute(conn, &POSTPONE, params).await.map(drop)
 }
 

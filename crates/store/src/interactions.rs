@@ -20,9 +20,9 @@ static INSERT: Sql = Sql {
     step: "insert interactions",
     // smallint[][] does not unnest by row, so each set of versions travels as the text of an array.
     text: "INSERT INTO interactions (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                     facts, metric_versions, end_inferred, evaluated_generation, evaluated_also) \
+                                     facts, metric_versions, end_inferred, had_ended, evaluated_generation, evaluated_also) \
            SELECT u.tenant, u.interaction_id, u.partition_at, u.started_at, u.ended_at, u.status, u.state, u.customer_key, \
-                  u.facts, u.metric_versions::smallint[], u.end_inferred, $11, $12 \
+                  u.facts, u.metric_versions::smallint[], u.end_inferred, u.status = 'terminal', $11, $12 \
            FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::jsonb[], \
                        $8::text[], $9::integer[], $10::text[], $13::boolean[]) \
                 AS u (tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, metric_versions, \
@@ -35,22 +35,22 @@ static LOCK: Sql = Sql {
     step: "lock interactions",
     text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.started_at, i.ended_at, i.status, i.state, i.customer_key, \
                   i.facts, i.metric_versions, i.revision, i.swept_at IS NOT NULL, i.end_inferred, \
-                  i.confirmation_asked_at IS NOT NULL \
+                  i.confirmation_asked_at IS NOT NULL, i.had_ended OR i.status = 'terminal' \
            FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
            CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, \
-                                      facts, metric_versions, revision, swept_at, end_inferred, confirmation_asked_at \
+                                      facts, metric_versions, revision, swept_at, end_inferred, confirmation_asked_at, had_ended \
                                FROM interactions i \
                                WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id FOR UPDATE) i",
 };
 
 // Other facts are news, which unsettle the interaction. A set of versions that a job adds is none; the count of facts mostly tells, so that
-// the states are seldom compared.
+// the states are seldom compared. That it had ended stays known when it goes on: of an inferred end no fact tells.
 static UPDATE: Sql = Sql {
     step: "update interactions",
     text: "UPDATE interactions i \
            SET started_at = u.started_at, ended_at = u.ended_at, status = u.status, state = u.state, \
                customer_key = u.customer_key, facts = u.facts, metric_versions = u.metric_versions::smallint[], \
-               end_inferred = u.end_inferred, \
+               end_inferred = u.end_inferred, had_ended = i.had_ended OR 'terminal' IN (i.status, u.status), \
                confirmation_asked_at = CASE WHEN u.end_inferred THEN i.confirmation_asked_at END, \
                evaluated_generation = $10, evaluated_also = $11, revision = i.revision + 1, updated_at = now(), \
                settled_at = CASE WHEN i.facts = u.facts AND i.status = u.status AND i.state = u.state THEN i.settled_at END \
@@ -81,7 +81,8 @@ static ANSWERED: Sql = Sql {
 static GET: Sql = Sql {
     step: "read an interaction",
     text: "SELECT tenant, interaction_id, partition_at, started_at, ended_at, status, state, customer_key, facts, \
-                  metric_versions, revision, swept_at IS NOT NULL, end_inferred, confirmation_asked_at IS NOT NULL \
+                  metric_versions, revision, swept_at IS NOT NULL, end_inferred, confirmation_asked_at IS NOT NULL, \
+                  had_ended OR status = 'terminal' \
            FROM interactions WHERE tenant = $1 AND interaction_id = $2",
 };
 
@@ -329,6 +330,7 @@ pub(crate) fn read(row: &Row, sql: &Sql) -> Result<Locked, StoreError> {
         revision: sql::get(row, sql, 10)?,
         swept: sql::get(row, sql, 11)?,
         confirmation_asked: sql::get(row, sql, 13)?,
+        had_ended: sql::get(row, sql, 14)?,
     })
 }
 

@@ -33,6 +33,15 @@ macro_rules! silent {
     };
 }
 
+macro_rules! unsettled {
+    () => {
+        "settled_at IS NULL AND (created_at, tenant, interaction_id) > ($3, $4, $5) AND created_at < $1"
+    };
+}
+
+/// Of so many that are looked at one is expected to settle: a step looks at its limit times this.
+const LOOKED_AT_FOR_ONE: i64 = 20;
+
 // First how far the page reaches, in the order of the index; then the page, of which only those that arrived together are sorted. And here
 // as below the limit is hidden from the planner: while the statistics say that almost nothing is unsettled it would rather read and sort
 // all of it for each page.
@@ -68,26 +77,41 @@ static MARK_SWEPT: Sql = Sql {
 // A locked row is being changed: it has news. So it is left out, and nobody waits for anybody. Nor does anything rest of which an
 // evaluation is owed; asked for row by row, so that the plan stays that of the index. Of an end that is inferred the platform's
 // record is asked for, once, and it rests when that came, or when it has not come for too long. Each row is written by one of the updates.
+// A step looks at so many rows and no more, whatever they are: of what waits for a record there may be a day's worth before the first that
+// can settle, and each round passes it once.
 static SETTLE: Sql = Sql {
     step: "settle interactions",
-    text: "WITH rested AS ( \
-               SELECT tenant, interaction_id, end_inferred AND confirmation_asked_at IS NULL AS asks FROM interactions n \
-               WHERE settled_at IS NULL AND created_at < $1 AND updated_at < $1 AND coalesce(ended_at, updated_at) < $1 \
-                 AND (status <> 'open' OR swept_at IS NOT NULL) \
-                 AND (NOT end_inferred OR confirmation_asked_at IS NULL OR confirmation_asked_at < $3) \
-                 AND (SELECT d.revision FROM deferred_evaluations d \
-                      WHERE d.tenant = n.tenant AND d.interaction_id = n.interaction_id) IS NULL \
-               ORDER BY created_at LIMIT (SELECT $2::bigint) FOR UPDATE SKIP LOCKED \
-           ), settled AS ( \
-               UPDATE interactions i SET settled_at = now() FROM rested r \
-               WHERE NOT r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING 1 \
-           ), asked AS ( \
-               UPDATE interactions i SET confirmation_asked_at = now() FROM rested r \
-               WHERE r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING i.tenant, i.interaction_id \
-           ), requested AS ( \
-               INSERT INTO history_requests (tenant, interaction_id, reason) \
-               SELECT tenant, interaction_id, 'inferred_end' FROM asked ORDER BY tenant, interaction_id ON CONFLICT DO NOTHING \
-           ) SELECT (SELECT count(*) FROM settled), (SELECT count(*) FROM asked)",
+    text: concat!(
+        "WITH reach AS ( \
+             SELECT max(created_at) AS last, count(*) AS looked_at FROM ( \
+                 SELECT created_at FROM interactions WHERE ",
+        unsettled!(),
+        "        ORDER BY created_at LIMIT (SELECT $7::bigint)) p \
+         ), rested AS ( \
+             SELECT tenant, interaction_id, created_at, end_inferred AND confirmation_asked_at IS NULL AS asks FROM interactions n WHERE ",
+        unsettled!(),
+        "      AND created_at <= (SELECT last FROM reach) \
+               AND updated_at < $1 AND coalesce(ended_at, updated_at) < $1 \
+               AND (status <> 'open' OR swept_at IS NOT NULL) \
+               AND (NOT end_inferred OR confirmation_asked_at IS NULL OR confirmation_asked_at < $2) \
+               AND (SELECT d.revision FROM deferred_evaluations d \
+                    WHERE d.tenant = n.tenant AND d.interaction_id = n.interaction_id) IS NULL \
+             ORDER BY created_at, tenant, interaction_id LIMIT (SELECT $6::bigint) FOR UPDATE SKIP LOCKED \
+         ), settled AS ( \
+             UPDATE interactions i SET settled_at = now() FROM rested r \
+             WHERE NOT r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING 1 \
+         ), asked AS ( \
+             UPDATE interactions i SET confirmation_asked_at = now() FROM rested r \
+             WHERE r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING i.tenant, i.interaction_id \
+         ), requested AS ( \
+             INSERT INTO history_requests (tenant, interaction_id, reason) \
+             SELECT tenant, interaction_id, 'inferred_end' FROM asked ORDER BY tenant, interaction_id ON CONFLICT DO NOTHING \
+         ) \
+         SELECT (SELECT count(*) FROM settled), (SELECT count(*) FROM asked), reach.last, reach.looked_at, \
+                l.created_at, l.tenant, l.interaction_id \
+         FROM reach LEFT JOIN (SELECT created_at, tenant, interaction_id FROM rested \
+                               ORDER BY created_at DESC, tenant DESC, interaction_id DESC LIMIT 1) l ON true"
+    ),
 };
 
 static NOW: Sql = Sql {
@@ -156,25 +180,30 @@ pub async fn mark_swept<T: AsRef<str>, I: AsRef<str>>(
 }
 
 /// What came to rest in one step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rested {
     /// Settled.
     pub settled: u64,
     /// Those whose end is inferred, and of which the platform's record was asked for now.
     pub asked: u64,
+    /// Where the next step begins. `None`: that is all for now.
+    pub next: Option<Place>,
 }
 
-impl Rested {
-    /// All of them.
-    #[must_use]
-    pub const fn total(self) -> u64 {
-        self.settled + self.asked
-    }
+/// A place among unsettled interactions, which are in the order of their arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    created_at: UtcMicros,
+    tenant: String,
+    interaction_id: String,
 }
 
 /// Settles interactions that ended (or were given up) before `ended_before` and have not been written since; one without a stated end
-/// counts as ended when it was last written. At most `limit` of them, oldest first; what is locked is left for the next time.
-/// What is still to be evaluated ([`crate::deferred`]) has not come to rest either. A total of fewer than `limit`: that is all for now.
+/// counts as ended when it was last written. At most `limit` of them, oldest first, those behind `after` only; what is locked is left for the
+/// next time. What is still to be evaluated ([`crate::deferred`]) has not come to rest either.
+///
+/// A step looks at a bounded number of interactions, so that it may settle fewer than `limit`, or none, while there are more: go on with
+/// [`Rested::next`] until there is none.
 ///
 /// One whose end is inferred ([`crate::interactions::Status::Provisional`]) does not settle then: its record is asked for at the platform's
 /// history (`inferred_end` in `history_requests`), once while its end stays inferred. It settles when a record confirmed the end and that
@@ -185,18 +214,51 @@ pub async fn settle(
     conn: &impl Connection,
     ended_before: UtcMicros,
     asked_before: UtcMicros,
+    after: Option<&Place>,
     limit: u32,
 ) -> Result<Rested, StoreError> {
+    let (created_at, tenant, id) = after.map_or((FIRST, "", ""), |place| {
+        (place.created_at, &*place.tenant, &*place.interaction_id)
+    });
+    let limit = i64::from(limit);
+    let looks_at = limit * LOOKED_AT_FOR_ONE;
     let params: sql::Params<'_> = &[
         &Instant(ended_before),
-        &i64::from(limit),
         &Instant(asked_before),
+        &Instant(created_at),
+        &tenant,
+        &id,
+        &limit,
+        &looks_at,
     ];
     let row = sql::query_one(conn, &SETTLE, params).await?;
-    let count = |column| sql::get::<i64>(&row, &SETTLE, column).map(i64::unsigned_abs);
+    let [settled, asked]: [i64; 2] = [sql::get(&row, &SETTLE, 0)?, sql::get(&row, &SETTLE, 1)?];
+    let reach = sql::get::<Option<Instant>>(&row, &SETTLE, 2)?;
+    let looked_at: i64 = sql::get(&row, &SETTLE, 3)?;
+    let next = if settled + asked >= limit {
+        // There may be more of those looked at.
+        match sql::get::<Option<Instant>>(&row, &SETTLE, 4)? {
+            Some(last) => Some(Place {
+                created_at: last.0,
+                tenant: sql::get(&row, &SETTLE, 5)?,
+                interaction_id: sql::get(&row, &SETTLE, 6)?,
+            }),
+            None => None,
+        }
+    } else if looked_at >= looks_at {
+        // All that arrived by then was looked at; what arrived an instant later was not.
+        reach.map(|last| Place {
+            created_at: UtcMicros(last.0.0.saturating_add(1)),
+            tenant: String::new(),
+            interaction_id: String::new(),
+        })
+    } else {
+        None
+    };
     Ok(Rested {
-        settled: count(0)?,
-        asked: count(1)?,
+        settled: settled.unsigned_abs(),
+        asked: asked.unsigned_abs(),
+        next,
     })
 }
 

@@ -63,7 +63,8 @@ impl Evaluated<'_> {
 #[derive(Debug)]
 pub(super) struct Before {
     pub(super) open: bool,
-    pub(super) ended: bool,
+    /// Whether it has ended, or had ended once: what was emitted then may have to be taken back.
+    pub(super) had_ended: bool,
     pub(super) customer_key: Option<String>,
     pub(super) started_at: Option<UtcMicros>,
     /// When it ended, else when it was last heard of.
@@ -76,7 +77,7 @@ impl Before {
         let last_fact = || session.facts().iter().map(|fact| fact.at).max();
         Self {
             open: stored.status == Status::Open,
-            ended: stored.status.has_ended(),
+            had_ended: stored.had_ended,
             customer_key: stored.customer_key.clone(),
             started_at: stored.started_at,
             last_at: stored.ended_at.or_else(last_fact),
@@ -114,8 +115,9 @@ impl<'a> Rows<'a> {
     /// Evaluates an interaction by what was chosen for it.
     pub(super) fn evaluate_by(&mut self, of: ToEvaluate<'a, '_>, choice: Arc<Choice>) {
         let (tenant, interaction) = (&of.planned.tenant, &of.planned.interaction);
-        // An inferred end that turns out to be none is in no fact: what was emitted by it is taken back by what is stored.
-        let had_ended = of.before.as_ref().is_some_and(|before| before.ended);
+        // An inferred end that turns out to be none is in no fact: what was emitted by it is taken back by what is stored. That stays, so that
+        // it is taken back also by what is evaluated later, and of legs that turn up later.
+        let had_ended = of.before.as_ref().is_some_and(|before| before.had_ended);
         let timeline = of.session.timeline().having_ended(had_ended);
         let subject = Subject {
             tenant: tenant.as_str(),

@@ -95,7 +95,9 @@ impl<'c> Results<'c> {
                 let read = sessions.get(work.tenant, id)?;
                 let ours = read.stored.customer_key.as_deref() == work.customer_key;
                 let session = read.session.as_ref().filter(|_| ours)?;
-                Some((read, session.timeline()))
+                // What was said of a contact by an inferred end is taken back when it goes on.
+                let timeline = session.timeline().having_ended(read.stored.had_ended);
+                Some((read, timeline))
             })
             .collect();
         let mut subjects = Vec::with_capacity(read.len());

@@ -36,6 +36,8 @@ struct Found {
     tenant: String,
     session: Session,
     swept: bool,
+    /// It has ended, or had ended once.
+    had_ended: bool,
     /// `None`: of a file, so that no row can be stored.
     rows: Option<Vec<StoredMetric>>,
 }
@@ -71,7 +73,7 @@ pub(super) async fn run(
     let statuses: Vec<Option<Status>> = chosen.iter().map(|one| one.status).collect();
     let definitions = chosen.into_iter().map(|one| one.definition).collect();
     let catalogue = Catalogue::new(definitions, library);
-    let timeline = found.session.timeline();
+    let timeline = found.session.timeline().having_ended(found.had_ended);
     let subject = Subject {
         tenant: &found.tenant,
         interaction: &args.interaction,
@@ -222,6 +224,7 @@ async fn stored(args: &ExplainArgs, store: &Store) -> anyhow::Result<Found> {
         tenant,
         session,
         swept: row.swept,
+        had_ended: row.had_ended,
     })
 }
 
@@ -267,6 +270,7 @@ fn of_files(args: &ExplainArgs, mut remarks: &mut dyn Write) -> anyhow::Result<F
         tenant: args.tenant.clone().unwrap_or_else(|| NOBODYS.to_owned()),
         session,
         swept: false,
+        had_ended: false,
         rows: None,
     })
 }

@@ -269,6 +269,46 @@ async fn nothing_is_settled_while_something_is_owed() {
 }
 
 #[tokio::test]
+async fn one_that_is_refused_again_and_again_does_not_keep_windows_settling_for_ever() {
+    let world = World::new().await;
+    let applier = world.applier().await;
+    applier.storm().set(Mode::Storm);
+    for id in ["a", "odd", "newer"] {
+        applier
+            .apply(&plan(id, ended(id, 1000), None))
+            .await
+            .unwrap();
+    }
+    let client = world.db.client().await;
+    let run = async |sql: &str| client.batch_execute(sql).await.unwrap();
+    run(
+        "ALTER TABLE window_items ADD CONSTRAINT odd CHECK (subject <> 'odd') NOT VALID; \
+         UPDATE interactions SET state = '{\"v\": 99}' WHERE interaction_id = 'newer'",
+    )
+    .await;
+    let windows =
+        "SELECT DISTINCT state FROM window_metrics_current WHERE metric_type = 'handle_time'";
+    let refused = "SELECT scope, value FROM pipeline_health WHERE measure = 'deferred_refused'";
+    for times in 1..=3 {
+        catch_up::drain(&applier).await.unwrap();
+        WindowWorker::new(&applier).drain().await.unwrap();
+        let state = if times < 3 { "settling" } else { "settled" };
+        assert_eq!(world.rows(windows).await, [state], "refused {times} times");
+        let health = if times < 3 { vec![] } else { vec!["acme 2"] };
+        assert_eq!(world.rows(refused).await, health, "refused {times} times");
+        run("UPDATE deferred_evaluations SET due_at = now()").await;
+    }
+    let why =
+        "SELECT interaction_id, refused_for LIKE '%odd%' FROM deferred_evaluations ORDER BY 1";
+    assert_eq!(world.rows(why).await, ["newer f", "odd t"]);
+    // It is not forgotten: as soon as it can be evaluated, it is.
+    run("ALTER TABLE window_items DROP CONSTRAINT odd").await;
+    catch_up::drain(&applier).await.unwrap();
+    assert_eq!(world.metrics_of("odd").await, world.metrics_of("a").await);
+    assert_eq!(world.rows(refused).await, ["acme 1"]);
+}
+
+#[tokio::test]
 async fn one_that_was_given_up_meanwhile_is_paid_as_that() {
     let facts = ended("a", 1000);
     let (world, calm) = (World::new().await, World::new().await);

@@ -5,6 +5,7 @@
 
 mod debts;
 mod interleavings;
+mod reopened;
 mod replicas;
 mod weather;
 mod world;

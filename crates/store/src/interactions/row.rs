@@ -154,6 +154,8 @@ pub struct Locked {
     pub swept: bool,
     /// The platform's record was asked for, to confirm its inferred end, see [`crate::sweep::settle`].
     pub confirmation_asked: bool,
+    /// It has ended, or had ended once, by a stated or an inferred end. Stays.
+    pub had_ended: bool,
 }
 
 /// How far an interaction is computed.

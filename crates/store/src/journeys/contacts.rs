@@ -41,9 +41,11 @@ pub(super) static AFTER: Sql = Sql {
 
 pub(super) static READ: Sql = Sql {
     step: "read contacts",
-    text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.customer_key, i.state, i.swept_at IS NOT NULL \
+    text: "SELECT i.tenant, i.interaction_id, i.partition_at, i.customer_key, i.state, i.swept_at IS NOT NULL, \
+                  i.had_ended OR i.status = 'terminal' \
            FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
-           CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, customer_key, state, swept_at FROM interactions i \
+           CROSS JOIN LATERAL (SELECT tenant, interaction_id, partition_at, customer_key, state, swept_at, had_ended, status \
+                               FROM interactions i \
                                WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id) i",
 };
 
@@ -100,6 +102,8 @@ pub struct StoredContact {
     pub state_json: String,
     /// It was given up as incomplete.
     pub swept: bool,
+    /// It has ended, or had ended once.
+    pub had_ended: bool,
 }
 
 /// Whose an interaction is that left a customer.
@@ -223,6 +227,7 @@ pub async fn read<T: AsRef<str>, I: AsRef<str>>(
                 customer_key: sql::get(row, &READ, 3)?,
                 state_json: sql::get::<JsonText>(row, &READ, 4)?.0,
                 swept: sql::get(row, &READ, 5)?,
+                had_ended: sql::get(row, &READ, 6)?,
             })
         })
         .collect()

@@ -157,7 +157,7 @@ async fn what_stays_owed_or_is_postponed_is_not_taken_again_at_once() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    deferred::postpone(&client, "acme", "b", LATER)
+    deferred::postpone(&client, "acme", "b", LATER, "it is odd")
         .await
         .unwrap();
     drop(client);
@@ -168,4 +168,31 @@ async fn what_stays_owed_or_is_postponed_is_not_taken_again_at_once() {
     committed!(store, |tx| deferred::put(&tx, &[owed("b", &[3])]));
     let taken = committed!(store, |tx| deferred::take(&tx, 10));
     assert_eq!(taken[0].definitions, [1, 3]);
+}
+
+#[tokio::test]
+async fn what_is_refused_again_and_again_is_written_off_until_it_has_other_facts() {
+    let (db, store) = db().await;
+    defer(&store, &[owed("a", &[1]), owed("b", &[1])]).await;
+    let client = store.client().await.unwrap();
+    let off = "SELECT interaction_id, refused_for FROM deferred_evaluations WHERE written_off";
+    let health = "SELECT measure, scope, value FROM pipeline_health WHERE measure LIKE 'deferred%' ORDER BY 1";
+    for _ in 0..2 {
+        deferred::postpone(&client, "acme", "b", LATER, "it is odd")
+            .await
+            .unwrap();
+        assert_eq!(seen(&db, off).await, Vec::<String>::new());
+    }
+    deferred::postpone(&client, "acme", "b", LATER, "it is odd still")
+        .await
+        .unwrap();
+    assert_eq!(seen(&db, off).await, ["b|it is odd still"]);
+    assert_eq!(
+        seen(&db, health).await,
+        ["deferred_evaluations|acme|2", "deferred_refused|acme|1"]
+    );
+    drop(client);
+    committed!(store, |tx| deferred::put(&tx, &[owed("b", &[1])]));
+    assert_eq!(seen(&db, off).await, Vec::<String>::new());
+    assert_eq!(seen(&db, health).await, ["deferred_evaluations|acme|2"]);
 }

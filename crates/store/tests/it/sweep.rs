@@ -173,15 +173,24 @@ async fn only_what_ended_and_had_no_news_since_settles() {
     let client = store.client().await.unwrap();
     let until = UtcMicros(JUNE.0 + 1);
     assert_eq!(
-        sweep::settle(&client, until, MAY, 3).await.unwrap().settled,
+        sweep::settle(&client, until, MAY, None, 3)
+            .await
+            .unwrap()
+            .settled,
         3
     );
     assert_eq!(
-        sweep::settle(&client, until, MAY, 3).await.unwrap().settled,
+        sweep::settle(&client, until, MAY, None, 3)
+            .await
+            .unwrap()
+            .settled,
         1
     );
     assert_eq!(
-        sweep::settle(&client, until, MAY, 3).await.unwrap().settled,
+        sweep::settle(&client, until, MAY, None, 3)
+            .await
+            .unwrap()
+            .settled,
         0
     );
     assert_eq!(
@@ -203,7 +212,7 @@ async fn an_inferred_end_is_asked_for_once_and_settles_when_it_is_confirmed_or_n
             written(&db, id, YEAR_2023, YEAR_2023).await;
         }
         let client = store.client().await.unwrap();
-        let rested = sweep::settle(&client, UtcMicros(JUNE.0 + 1), asked_before, 10)
+        let rested = sweep::settle(&client, UtcMicros(JUNE.0 + 1), asked_before, None, 10)
             .await
             .unwrap();
         (rested.settled, rested.asked)
@@ -276,6 +285,7 @@ async fn news_unsettle_and_a_set_of_versions_does_not() {
             &store.client().await.unwrap(),
             UtcMicros(JUNE.0 + 1),
             MAY,
+            None,
             10,
         )
         .await
@@ -320,7 +330,7 @@ async fn settling_leaves_out_what_is_being_changed_and_waits_for_nobody() {
     let writer = client.transaction().await.unwrap();
     interactions::lock(&writer, &[("acme", "a")]).await.unwrap();
     assert_eq!(
-        sweep::settle(&store.client().await.unwrap(), MAY, MAY, 10)
+        sweep::settle(&store.client().await.unwrap(), MAY, MAY, None, 10)
             .await
             .unwrap()
             .settled,
@@ -329,7 +339,7 @@ async fn settling_leaves_out_what_is_being_changed_and_waits_for_nobody() {
     );
     let after_end = UtcMicros(JUNE.0 + 1);
     assert_eq!(
-        sweep::settle(&store.client().await.unwrap(), after_end, MAY, 10)
+        sweep::settle(&store.client().await.unwrap(), after_end, MAY, None, 10)
             .await
             .unwrap()
             .settled,
@@ -338,7 +348,7 @@ async fn settling_leaves_out_what_is_being_changed_and_waits_for_nobody() {
     assert_eq!(settled(&db).await, ["b"]);
     writer.commit().await.unwrap();
     assert_eq!(
-        sweep::settle(&store.client().await.unwrap(), after_end, MAY, 10)
+        sweep::settle(&store.client().await.unwrap(), after_end, MAY, None, 10)
             .await
             .unwrap()
             .settled,
@@ -428,6 +438,71 @@ async fn updates_stay_on_their_page_until_an_interaction_settles() {
     );
 }
 
+/// A day's worth of inferred ends whose record was asked for, and behind them what can settle.
+#[tokio::test]
+async fn what_waits_for_a_record_is_passed_once_a_round_and_no_step_looks_at_all_of_it() {
+    let (db, store) = db().await;
+    let ids: Vec<String> = (0..3000).map(|id| format!("int_{id:04}")).collect();
+    for ids in ids.chunks(50) {
+        let rows: Vec<_> = ids.iter().map(|id| terminal(id)).collect();
+        insert(&store, &rows).await;
+    }
+    let client = db.client().await;
+    let run = async |sql: &str| client.batch_execute(sql).await.unwrap();
+    run("UPDATE interactions SET end_inferred = true, confirmation_asked_at = now() WHERE interaction_id < 'int_2900'").await;
+    run("VACUUM ANALYZE interactions").await;
+    let settle = store::statements::all()
+        .find(|sql| sql.step == "settle interactions")
+        .unwrap();
+    run(&format!("PREPARE settle AS {}", settle.text)).await;
+    let later = "now() + interval '1 hour'";
+    let plan: Vec<String> = client
+        .query(
+            &format!(
+                "EXPLAIN (ANALYZE, TIMING off, COSTS off) EXECUTE settle ({later}, '2000-01-01', '2000-01-01', '', '', 100, 200)"
+            ),
+            &[],
+        )
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    // Given out or sieved away: no step of the plan looked at more than it was to, but for those that arrived together with the last.
+    let looked_at = plan.iter().flat_map(|line| {
+        ["(actual rows=", "Rows Removed by Filter: "]
+            .into_iter()
+            .filter_map(move |what| {
+                line.split_once(what)?
+                    .1
+                    .split([' ', '.'])
+                    .next()?
+                    .parse()
+                    .ok()
+            })
+    });
+    let most: u32 = looked_at.max().unwrap();
+    assert!((200..=300).contains(&most), "{}", plan.join("\n"));
+    // And still a round comes to what is behind.
+    let client = store.client().await.unwrap();
+    let until = UtcMicros(now().0 + 60_000_000);
+    let (mut steps, mut settled, mut after) = (0, 0, None);
+    loop {
+        let step = sweep::settle(&client, until, MAY, after.as_ref(), 20).await;
+        let step = step.unwrap();
+        steps += 1;
+        settled += step.settled;
+        assert_eq!(step.asked, 0);
+        after = step.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(settled, 100);
+    // 2900 at 400 a step, 100 at 20 a step.
+    assert!((12..=15).contains(&steps), "{steps}");
+}
+
 /// The statistics are of a time when all was settled, as after a quiet night; then a history of thousands is imported.
 #[tokio::test]
 async fn sweeping_and_settling_read_no_more_than_a_page_whatever_the_statistics_say() {
@@ -474,6 +549,9 @@ async fn sweeping_and_settling_read_no_more_than_a_page_whatever_the_statistics_
     let (rows, plan) = most(&format!("due({later}, '2000-01-01', '', '', 100)")).await;
     assert!((100..=200).contains(&rows), "{plan}");
     run("UPDATE interactions SET status = 'terminal'").await;
-    let (rows, plan) = most(&format!("settle({later}, 100, {later})")).await;
+    let (rows, plan) = most(&format!(
+        "settle({later}, {later}, '2000-01-01', '', '', 100, 100)"
+    ))
+    .await;
     assert!((100..=200).contains(&rows), "{plan}");
 }
