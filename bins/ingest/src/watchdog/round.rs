@@ -217,8 +217,8 @@ impl Round {
                 self.begun = false; // somebody has deleted the row
                 continue;
             };
+            // In a silence under way, too: a pause that is usual is no end of the deliveries that have begun again.
             let asks = quiet_when == QuietWhen::Unusual
-                && standing.silent_from.is_none()
                 && may_be_quiet(standing, worked_off, quiet_after);
             if asks {
                 self.look_back(index, standing, now).await?;

@@ -305,6 +305,37 @@ async fn what_is_usual_comes_from_the_counters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_delivers_seldom_leaves_a_silence_and_its_gap_is_recorded() {
+    let db = TestDb::new().await;
+    let client = db.client().await;
+    // One event an hour, in the two weeks before: ten minutes without one are usual, four hours are not.
+    client
+        .execute(
+            "INSERT INTO ingest_counts (subscription, tenant, hour, shard, received, logged, duplicates, quarantined, ignored) \
+             SELECT 'main', 'acme', hour, 0, 1, 1, 0, 0, 0 FROM generate_series(\
+                 '2024-05-01T00:00Z'::timestamptz, '2024-05-15T13:00Z', '1 hour') hour",
+            &[],
+        )
+        .await
+        .unwrap();
+    let mut replica = Replica::new(&db, &subscriptions("")).await;
+    replica.delivery(0);
+    replica.run(3).await;
+    replica.run(3_500).await;
+    assert_eq!(standing(&db).await.state, State::Ok);
+    replica.run(14_400).await;
+    assert_eq!(standing(&db).await.state, State::Quiet);
+    for second in [15_000, 18_600] {
+        replica.delivery(second);
+        replica.run(second + 3).await;
+        // Longer than it may be quiet, and as ever.
+        replica.run(second + 3_000).await;
+    }
+    assert_eq!(standing(&db).await.state, State::Ok);
+    assert_eq!(gaps(&db).await, [(0, 15_000)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_line_notes_its_deliveries_answers_probes_and_is_listed() {
     let line = Line::new().await;
     let mut ingest = line.start(&[], &[]);
