@@ -180,8 +180,8 @@ async fn start_normalise(
     let memory = config.limits.recent;
     let recent = Arc::new(Recent::new(memory.entries_max, memory.horizon));
     let traffic = Traffic::default();
-    // Without a live lane nobody here knows how far deliveries are worked off.
-    if let Some(watch) = config.watch.as_ref().filter(|_| config.workers > 0) {
+    // Without a live lane, too: suspect deliveries are heard there. How far the others are worked off is said by who has one.
+    if let Some(watch) = &config.watch {
         let round = Round::new(
             store.clone(),
             watch,

@@ -274,6 +274,8 @@ impl Worker {
         self.count(&applied, &looked.known);
         if self.queues.contains(&Queue::Raw) {
             self.shared.traffic.heard(&messages);
+        } else {
+            self.shared.traffic.heard_aside(&messages);
         }
         let correlation = plan
             .origins
