@@ -1,12 +1,13 @@
 //! The watchdog: tells when a subscription has gone quiet, was switched off or is gone, and records what is missing since.
 //!
 //! A sender whose deliveries failed for long enough deletes the subscription, and then nothing comes at all and nothing fails either. So
-//! every process of *normalise* with a live lane reports what it received ([`traffic`], written every few seconds, never for a delivery), and
+//! every process of *normalise* reports what it received ([`traffic`], written every few seconds, never for a delivery), and
 //! one of them, the leader, decides ([`decide`], pure) from that, from what is usual at the hour ([`usual`], pure) and from what the platforms
 //! say when they are asked now and then ([`checks`]). [`round`] is one turn of all this.
 //!
 //! A silence is measured up to the instant to which deliveries are known to be worked off, not up to now: a backlog, a broker that is gone
-//! or a process that was stopped is no silence of the sender.
+//! or a process that was stopped is no silence of the sender. Every process writes how far that is as it sees it, and the farthest counts:
+//! the leader may be the one that does not reach the broker.
 
 pub mod checks;
 pub mod decide;

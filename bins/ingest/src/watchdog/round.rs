@@ -93,7 +93,12 @@ impl Round {
         if !self.begin(now).await? {
             return Ok(false); // the workers say that the schema is missing
         }
+        // Looked at before what was heard is taken: everything up to then is written with it or before it.
+        let worked_off = self.traffic.worked_off(now);
         self.report().await?;
+        if let Some(at) = worked_off {
+            subscriptions::note_worked_off(&self.store.client().await?, at).await?;
+        }
         let leads = match self.contender.standing().await? {
             leader::Standing::Follows => false,
             leader::Standing::Leads => true,
@@ -109,8 +114,11 @@ impl Round {
             self.note(answers, now).await?;
             self.checks.start_due(now);
         }
+        // Read before the rows: a delivery of the meantime may only be missing there.
+        let worked_off = subscriptions::worked_off(&self.store.client().await?).await?;
+        let worked_off = worked_off.map(|at| at.min(now));
         let mut standings = subscriptions::list(&self.store.client().await?).await?;
-        if leads && self.judge(&standings, now).await? {
+        if leads && self.judge(&standings, worked_off, now).await? {
             standings = subscriptions::list(&self.store.client().await?).await?;
             self.told_at = None;
         }
@@ -207,8 +215,12 @@ impl Round {
     }
 
     /// Decides about each, and writes what has changed. Says whether anything has.
-    async fn judge(&mut self, standings: &[Standing], now: UtcMicros) -> Result<bool, StoreError> {
-        let worked_off = self.traffic.worked_off(now);
+    async fn judge(
+        &mut self,
+        standings: &[Standing],
+        worked_off: Option<UtcMicros>,
+        now: UtcMicros,
+    ) -> Result<bool, StoreError> {
         let mut changed = false;
         for index in 0..self.watched.len() {
             let watched = &self.watched[index];

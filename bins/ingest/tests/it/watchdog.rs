@@ -53,6 +53,11 @@ impl Replica {
         self.round.run(at(seconds)).await.unwrap()
     }
 
+    /// A round of a process that has the database and not the broker.
+    async fn run_blind(&mut self, seconds: i64) -> bool {
+        self.round.run(at(seconds)).await.unwrap()
+    }
+
     /// A round whose questions are answered, and the next one, that knows the answers.
     async fn ask(&mut self, seconds: i64) {
         self.run(seconds).await;
@@ -165,6 +170,27 @@ async fn a_silence_is_told_and_its_gap_recorded_once_by_two_replicas_and_over_a_
     }
     assert_eq!(standing(&db).await.state, State::Ok);
     assert_eq!(gaps(&db).await, [(1, 5_000)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_the_broker_goes_by_what_others_have_worked_off() {
+    let db = TestDb::new().await;
+    let list = subscriptions("");
+    let mut leader = Replica::new(&db, &list).await;
+    let mut follower = Replica::new(&db, &list).await;
+    assert!(leader.run_blind(0).await);
+    follower.delivery(1);
+    assert!(!follower.run(3).await);
+    assert!(leader.run_blind(6).await);
+    assert_eq!(standing(&db).await.state, State::Ok);
+    // While nobody reaches the broker, nobody knows.
+    assert!(leader.run_blind(700).await);
+    follower.run_blind(703).await;
+    leader.run_blind(706).await;
+    assert_eq!(standing(&db).await.state, State::Ok);
+    follower.run(709).await;
+    assert!(leader.run_blind(712).await);
+    assert_eq!(standing(&db).await.state, State::Quiet);
 }
 
 fn registered(double: &Double) -> String {
