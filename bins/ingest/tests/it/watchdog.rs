@@ -325,9 +325,57 @@ async fn what_is_usual_comes_from_the_counters() {
     replica.run(5_500).await;
     assert_eq!(
         standing(&db).await.state,
-        State::Quiet,
-        "a minute past four"
+        State::Ok,
+        "a minute past four: the clocks may have been changed"
     );
+    replica.run(9_100).await;
+    assert_eq!(
+        standing(&db).await.state,
+        State::Quiet,
+        "a minute past five"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_is_in_the_file_no_more_is_no_trouble_and_its_silence_is_remembered() {
+    let db = TestDb::new().await;
+    let mut replica = Replica::new(&db, &subscriptions("")).await;
+    replica.delivery(0);
+    replica.run(3).await;
+    replica.run(700).await;
+    assert_eq!(standing(&db).await.state, State::Quiet);
+    let client = db.client().await;
+    let sql = "SELECT count(*) FROM pipeline_health WHERE measure = 'subscription_quiet'";
+    let quiet = async || client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(quiet().await, 1);
+    drop(replica);
+
+    let mut without = subscriptions("");
+    without[0].name = "other".into();
+    let other = tokio::sync::Mutex::new(Replica::new(&db, &without).await);
+    eventually(PATIENCE, "the other leads", async || {
+        other.lock().await.run(706).await
+    })
+    .await;
+    assert_eq!(quiet().await, 0);
+    let sql = "SELECT state || ': ' || reason FROM subscription_status WHERE subscription = 'main'";
+    let row: String = client.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(row, "unknown: it is not in the subscriptions file");
+    drop(other);
+
+    // It comes back, and what was missing is still known.
+    let again = tokio::sync::Mutex::new(Replica::new(&db, &subscriptions("")).await);
+    eventually(PATIENCE, "the first leads again", async || {
+        again.lock().await.run(5_000).await
+    })
+    .await;
+    let mut again = again.into_inner();
+    for second in [5_003, 5_070] {
+        again.delivery(second);
+        again.run(second + 3).await;
+    }
+    again.run(5_076).await;
+    assert_eq!(gaps(&db).await, [(0, 5_003)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
