@@ -251,7 +251,20 @@ impl Round {
                 changed |= self.write(standing, &verdict).await?;
             }
         }
+        for standing in self.unwatched(standings) {
+            changed |= self.write(standing, &unwatched(standing, now)).await?;
+        }
         Ok(changed)
+    }
+
+    /// Rows that the file does not have any more, and that still say something.
+    fn unwatched<'s>(&self, standings: &'s [Standing]) -> impl Iterator<Item = &'s Standing> {
+        let ours = |found: &Standing| {
+            let mut watched = self.watched.iter();
+            watched.any(|watched| watched.name == found.subscription && watched.tenant == found.tenant)
+        };
+        let rows = standings.iter().filter(move |found| !ours(found));
+        rows.filter(|found| found.state != State::Unknown)
     }
 
     /// What is usual for one, read again now and then.
@@ -330,6 +343,18 @@ impl Round {
     }
 }
 
+/// Nothing is known of it. What was missing when it was taken out of the file is still missing if it comes back.
+fn unwatched(standing: &Standing, now: UtcMicros) -> Verdict {
+    Verdict {
+        state: State::Unknown,
+        since: now,
+        reason: "it is not in the subscriptions file".to_owned(),
+        silent_from: standing.silent_from,
+        resumed_at: standing.resumed_at,
+        gap: None,
+    }
+}
+
 impl Watched {
     fn among<'s>(&self, standings: &'s [Standing]) -> Option<&'s Standing> {
         standings
@@ -359,7 +384,15 @@ fn tell_change(standing: &Standing, verdict: &Verdict) {
             last_received_at,
             "a subscription does not deliver"
         ),
-        State::Ok | State::Unknown => tracing::info!(
+        State::Unknown => tracing::info!(
+            subscription,
+            tenant,
+            before,
+            state,
+            reason = verdict.reason,
+            "a subscription is not judged"
+        ),
+        State::Ok => tracing::info!(
             subscription,
             tenant,
             before,
