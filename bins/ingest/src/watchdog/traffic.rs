@@ -48,9 +48,7 @@ struct Span<'s> {
 /// Those of the live lane. Deliveries of backfill jobs say nothing about the sender.
 fn spans(messages: &[Message]) -> Vec<Span<'_>> {
     let mut spans: Vec<Span<'_>> = Vec::new();
-    let live = messages
-        .iter()
-        .filter(|message| message.lane == Lane::Live);
+    let live = messages.iter().filter(|message| message.lane == Lane::Live);
     let deliveries = live.flat_map(|message| &message.deliveries);
     for delivery in deliveries.filter(|delivery| delivery.job.is_none()) {
         let (subscription, tenant) = (&delivery.subscription, &delivery.tenant);

@@ -1,6 +1,7 @@
 //! The watchdog on a real database and the platforms' stand-in. The clock is the test's.
 
-use crate::line::{Line, PATIENCE, event, post_signed};
+use crate::line::{Line, PATIENCE, event, message, post_signed};
+use broker::Queue;
 use double::config::{Admin, Client};
 use double::{Config, Double};
 use ingest::normalise::message::{Lane, Message};
@@ -407,6 +408,27 @@ async fn what_delivers_seldom_leaves_a_silence_and_its_gap_is_recorded() {
     }
     assert_eq!(standing(&db).await.state, State::Ok);
     assert_eq!(gaps(&db).await, [(0, 15_000)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_delivery_is_heard_also_by_a_process_without_a_live_lane() {
+    let line = Line::new().await;
+    let mut ingest = line.start(&["normalise"], &[("KPILINE_NORMALISE_WORKERS", "0")]);
+    ingest.wait_ready().await;
+    let client = line.db.client().await;
+    let rows = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    eventually(PATIENCE, "it is watched", async || {
+        rows("SELECT count(*) FROM subscription_status").await == 1
+    })
+    .await;
+    let sent = message(MessageId::generate(), DeliveryId::generate(), &event("e-1"));
+    line.publish(Queue::RawSuspect, &sent).await;
+    let sql =
+        "SELECT count(*) FROM subscription_status WHERE last_received_at = '2024-11-02T12:20:00Z'";
+    eventually(PATIENCE, "it is heard", async || rows(sql).await == 1).await;
+    // How far the queue of fresh deliveries is worked off it cannot know.
+    let sql = "SELECT count(worked_off) FROM subscription_watch";
+    assert_eq!(rows(sql).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

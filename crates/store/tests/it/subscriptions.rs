@@ -51,7 +51,8 @@ async fn deliveries_move_the_last_one_forward_and_never_back() {
 }
 
 #[tokio::test]
-async fn how_far_deliveries_are_worked_off_is_what_the_farthest_says_and_not_past_the_servers_clock() {
+async fn how_far_deliveries_are_worked_off_is_what_the_farthest_says_and_not_past_the_servers_clock()
+ {
     let (_db, store) = db().await;
     let client = store.client().await.unwrap();
     assert_eq!(subscriptions::worked_off(&client).await.unwrap(), None);
