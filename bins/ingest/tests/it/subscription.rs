@@ -320,7 +320,10 @@ async fn a_secret_that_was_replaced_is_sent_when_it_is_asked_for() {
     world.write("guide-webhook", &without);
     let none = world.run(&["register", "--replace-secret"]).await;
     assert!(
-        !none.good && none.err.contains("no subscription that is meant has a secret"),
+        !none.good
+            && none
+                .err
+                .contains("no subscription that is meant has a secret"),
         "{}",
         none.err
     );
@@ -335,6 +338,7 @@ async fn what_was_registered_is_told_though_a_later_one_cannot_be() {
     let second = first
         .replace("\"main\"", "\"second\"")
         .replace("/hooks/genesys\"\ntenant", "/hooks/second\"\ntenant")
+        .replace(&Client::default().id, "another-client")
         .replace("CLIENT_SECRET", "NOBODY_HAS_SET_THIS");
     std::fs::write(&file, format!("{text}[[subscription]]{second}")).unwrap();
     let ran = world.run(&["register"]).await;
