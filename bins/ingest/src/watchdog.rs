@@ -21,6 +21,7 @@ use crate::subscriptions::Subscription;
 use round::Round;
 use runtime::chain;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How often there is a round: the leader must be heard of within [`store::leader::SILENCE`].
@@ -37,13 +38,49 @@ pub struct Watch {
     pub check_every: Duration,
 }
 
-/// Runs until the stop.
-pub async fn run(mut round: Round, stop: CancellationToken) -> anyhow::Result<()> {
+impl Watch {
+    /// The same over other subscriptions. Lists the credentials of platforms that cannot be had.
+    pub fn with(&self, subscriptions: Vec<Subscription>) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        for platform in subscriptions
+            .iter()
+            .filter_map(|found| found.platform.as_ref())
+        {
+            if let Some(credentials) = platform
+                .credentials
+                .as_ref()
+                .filter(|_| platform.can_be_asked())
+                && let Err(why) = credentials.grant(&crate::subscription::variable)
+            {
+                problems.push(format!("{why} (or --watchdog false)"));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            subscriptions,
+            quiet_after: self.quiet_after,
+            check_every: self.check_every,
+        })
+    }
+}
+
+/// Runs until the stop. What is to be watched may change meanwhile.
+pub async fn run(
+    mut round: Round,
+    mut anew: watch::Receiver<Watch>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut failing = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(EVERY) => {}
+            Ok(()) = anew.changed() => {
+                let watch = anew.borrow_and_update().clone();
+                round.watch(&watch);
+            }
         }
         match round.run(now()).await {
             Ok(_) => failing = false,

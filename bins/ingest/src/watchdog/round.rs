@@ -61,22 +61,8 @@ impl Round {
         metrics: Metrics,
         variable: fn(&str) -> Option<String>,
     ) -> Self {
-        let watched = |found: &Subscription| Watched {
-            name: found.name.to_string(),
-            tenant: found.tenant.to_string(),
-            quiet_after: found
-                .platform
-                .as_ref()
-                .and_then(|platform| platform.quiet_after)
-                .unwrap_or(watch.quiet_after),
-            quiet_when: found
-                .platform
-                .as_ref()
-                .map_or(QuietWhen::Unusual, |platform| platform.quiet_when),
-            findings: None,
-        };
         Self {
-            watched: watch.subscriptions.iter().map(watched).collect(),
+            watched: watched(watch),
             checks: Checks::new(&watch.subscriptions, watch.check_every, variable),
             contender: Contender::new(store.clone(), LEAD),
             store,
@@ -86,6 +72,21 @@ impl Round {
             begun: false,
             told_at: None,
         }
+    }
+
+    /// Watches other subscriptions from now on. What is known of those that stay is in their rows.
+    pub fn watch(&mut self, watch: &Watch) {
+        let before = std::mem::replace(&mut self.watched, watched(watch));
+        for old in before {
+            match self.watched.iter_mut().find(|found| found.is(&old)) {
+                Some(found) => found.findings = old.findings,
+                None => meters::forget(&self.metrics, &old.name),
+            }
+        }
+        self.checks.replace(&watch.subscriptions, watch.check_every);
+        self.usual.clear();
+        self.begun = false;
+        self.told_at = None;
     }
 
     /// One turn. Says whether this process leads.
@@ -230,8 +231,8 @@ impl Round {
                 continue;
             };
             // In a silence under way, too: a pause that is usual is no end of the deliveries that have begun again.
-            let asks = quiet_when == QuietWhen::Unusual
-                && may_be_quiet(standing, worked_off, quiet_after);
+            let asks =
+                quiet_when == QuietWhen::Unusual && may_be_quiet(standing, worked_off, quiet_after);
             if asks {
                 self.look_back(index, standing, now).await?;
             }
@@ -261,7 +262,8 @@ impl Round {
     fn unwatched<'s>(&self, standings: &'s [Standing]) -> impl Iterator<Item = &'s Standing> {
         let ours = |found: &Standing| {
             let mut watched = self.watched.iter();
-            watched.any(|watched| watched.name == found.subscription && watched.tenant == found.tenant)
+            watched
+                .any(|watched| watched.name == found.subscription && watched.tenant == found.tenant)
         };
         let rows = standings.iter().filter(move |found| !ours(found));
         rows.filter(|found| found.state != State::Unknown)
@@ -343,6 +345,24 @@ impl Round {
     }
 }
 
+fn watched(watch: &Watch) -> Vec<Watched> {
+    let watched = |found: &Subscription| Watched {
+        name: found.name.to_string(),
+        tenant: found.tenant.to_string(),
+        quiet_after: found
+            .platform
+            .as_ref()
+            .and_then(|platform| platform.quiet_after)
+            .unwrap_or(watch.quiet_after),
+        quiet_when: found
+            .platform
+            .as_ref()
+            .map_or(QuietWhen::Unusual, |platform| platform.quiet_when),
+        findings: None,
+    };
+    watch.subscriptions.iter().map(watched).collect()
+}
+
 /// Nothing is known of it. What was missing when it was taken out of the file is still missing if it comes back.
 fn unwatched(standing: &Standing, now: UtcMicros) -> Verdict {
     Verdict {
@@ -356,6 +376,10 @@ fn unwatched(standing: &Standing, now: UtcMicros) -> Verdict {
 }
 
 impl Watched {
+    fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.tenant == other.tenant
+    }
+
     fn among<'s>(&self, standings: &'s [Standing]) -> Option<&'s Standing> {
         standings
             .iter()
