@@ -22,6 +22,16 @@ COMMENT ON COLUMN subscription_status.resumed_at IS 'The first delivery after it
 COMMENT ON COLUMN subscription_status.checked_at IS 'When the platform last said how the subscription is; null where it is not asked.';
 COMMENT ON COLUMN subscription_status.findings IS 'What it said that should be otherwise, or why it could not be asked.';
 
+-- One row for the installation.
+CREATE TABLE subscription_watch (
+    only_row   boolean PRIMARY KEY DEFAULT true,
+    worked_off timestamptz,
+    CONSTRAINT subscription_watch_only CHECK (only_row)
+) WITH (fillfactor = 20);
+INSERT INTO subscription_watch DEFAULT VALUES;
+COMMENT ON TABLE subscription_watch IS 'What the processes of ingest normalise tell the one that watches: one row.';
+COMMENT ON COLUMN subscription_watch.worked_off IS 'Up to when everything received is worked off, as the process has it that sees farthest. It does not move while nobody reaches the broker.';
+
 CREATE TABLE subscription_gaps (
     gap_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subscription text COLLATE "C" NOT NULL,
@@ -44,10 +54,11 @@ DECLARE
 BEGIN
     FOREACH who IN ARRAY kpiline LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = who);
-        EXECUTE format('GRANT SELECT ON subscription_status, subscription_gaps TO %I', who);
+        EXECUTE format('GRANT SELECT ON subscription_status, subscription_gaps, subscription_watch TO %I', who);
         CASE who
             WHEN 'kpiline_ingest' THEN
                 EXECUTE format('GRANT INSERT, UPDATE ON subscription_status TO %I', who);
+                EXECUTE format('GRANT UPDATE ON subscription_watch TO %I', who);
                 EXECUTE format('GRANT INSERT ON subscription_gaps TO %I', who);
             WHEN 'kpiline_backfill' THEN
                 EXECUTE format('GRANT UPDATE (settled_at) ON subscription_gaps TO %I', who);

@@ -4,10 +4,11 @@ use crate::config::{Cli, Command, Config, MigrateArgs, broker_config, store_conf
 use crate::config::{NormaliseConfig, ReceiveConfig};
 use crate::normalise::housekeeping;
 use crate::normalise::recent::Recent;
+use crate::normalise::reload::{self, LiveMappings};
 use crate::normalise::worker::{Shared, Worker};
+use crate::receive;
 use crate::receive::handler::Handler;
 use crate::receive::publisher::{self, Publishing};
-use crate::receive::reload;
 use crate::receive::route::{LiveRoutes, Routes};
 use crate::receive::server::Server;
 use crate::receive::tls::{self, Encryption, LiveTls};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use store::Store;
 use store::partitions::Partitions;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 const OPS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9101);
 /// The readiness component of the HTTP listener.
@@ -125,7 +126,7 @@ async fn start_receive(
     tasks.spawn("receive publisher", publishing.run());
     tasks.spawn(
         "receive reload",
-        reload::run(
+        receive::reload::run(
             config.file,
             config.subscriptions,
             config.seen,
@@ -182,23 +183,34 @@ async fn start_normalise(
     let memory = config.limits.recent;
     let recent = Arc::new(Recent::new(memory.entries_max, memory.horizon));
     let traffic = Traffic::default();
-    // Without a live lane nobody here knows how far deliveries are worked off.
-    if let Some(watch) = config.watch.as_ref().filter(|_| config.workers > 0) {
+    // Without a live lane, too: suspect deliveries are heard there. How far the others are worked off is said by who has one.
+    let mut watched = None;
+    if let Some(watch) = config.watch {
         let round = Round::new(
             store.clone(),
-            watch,
+            &watch,
             traffic.clone(),
             service.metrics.clone(),
             crate::subscription::variable,
         );
-        tasks.spawn("normalise watchdog", watchdog::run(round, stop.clone()));
+        let (sender, anew) = watch::channel(watch);
+        tasks.spawn(
+            "normalise watchdog",
+            watchdog::run(round, anew, stop.clone()),
+        );
+        watched = Some(sender);
+    }
+    let mappings = LiveMappings::new(config.mappings);
+    if let Some(files) = config.files {
+        let reload = reload::run(files, mappings.clone(), watched, stop.clone());
+        tasks.spawn("normalise reload", reload);
     }
     let shared = Shared {
         broker: broker_config(amqp, "ingest"),
         store,
         traffic,
         partitions,
-        mappings: Arc::new(config.mappings),
+        mappings,
         customer_secret: config.customer_secret,
         recent,
         raw_keys: config.privacy.raw_keys,

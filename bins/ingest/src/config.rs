@@ -8,6 +8,7 @@ mod watchdog;
 pub use privacy::{Privacy, PrivacyArgs};
 
 use self::replay::ReplayArgs;
+use crate::normalise::reload::Files;
 use crate::subscriptions::{Secrets, Subscriptions};
 use crate::watchdog::Watch;
 use crate::{normalise, receive};
@@ -18,6 +19,7 @@ use runtime::args::{
     AmqpArgs, AmqpSettings, AttributeArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings,
 };
 use runtime::{Problems, Secret};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -158,7 +160,7 @@ pub struct MigrateArgs {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SubscriptionsArgs {
     /// The TOML file with the subscriptions: paths, tenants, formats, authentication. Read again on SIGHUP and when it or a secret
-    /// file changes. The role `normalise` needs it for the mapping files that it names, and to watch over the subscriptions
+    /// file or mapping file changes. The role `normalise` needs it for the mapping files that it names, and to watch over the subscriptions
     #[arg(long, env = "KPILINE_SUBSCRIPTIONS", value_name = "FILE")]
     pub(crate) subscriptions: Option<PathBuf>,
 }
@@ -327,6 +329,8 @@ pub struct NormaliseConfig {
     pub postgres: PostgresSettings,
     /// The mapping files, and the attributes that are kept.
     pub mappings: Mappings,
+    /// The subscriptions file and the mapping files, to be read again when they change.
+    pub files: Option<Files>,
     /// What customers' identities are hashed under, if they are.
     pub customer_secret: Option<Secret>,
     /// Personal data at rest.
@@ -443,6 +447,11 @@ fn resolve(
         Subscriptions::default()
     });
     let mappings = mappings(&subscriptions, &mut problems);
+    let files = file.map(|file| Files {
+        subscriptions: file.clone(),
+        mappings: subscriptions.mappings.values().cloned().collect(),
+        attributes: normalise.map_or_else(BTreeSet::new, |(args, _)| args.attributes.names()),
+    });
     let watch =
         normalise.and_then(|(args, _)| args.watchdog.resolve(&subscriptions.list, &mut problems));
     let receive = receive.and_then(|args| {
@@ -459,8 +468,9 @@ fn resolve(
             tls: args.tls.resolve(&mut problems),
         })
     });
-    let normalise = normalise
-        .map(|(args, postgres)| args.resolve(postgres, mappings, replay, watch, &mut problems));
+    let normalise = normalise.map(|(args, postgres)| {
+        args.resolve(postgres, (mappings, files), replay, watch, &mut problems)
+    });
     problems.into_result()?;
     Ok(Config {
         ops: ops.clone(),
@@ -539,7 +549,7 @@ impl NormaliseArgs {
     fn resolve(
         &self,
         postgres: &PostgresArgs,
-        mappings: Mappings,
+        (mappings, files): (Mappings, Option<Files>),
         replay: &ReplayArgs,
         watch: Option<Watch>,
         problems: &mut Problems,
@@ -576,6 +586,7 @@ impl NormaliseArgs {
         NormaliseConfig {
             postgres,
             mappings: mappings.keeping(self.attributes.names()),
+            files,
             customer_secret: self.customers.resolve(problems),
             privacy: self.privacy.resolve(problems),
             workers: self.normalise_workers,

@@ -4,6 +4,8 @@
 //! knows copies, [`apply`] runs the one transaction, [`facts`] packs what is new into messages, [`publish`] has them confirmed; then acknowledge. In that order,
 //! so that every crash ends in a redelivery, and a redelivered message publishes its own rows again and counts nothing twice.
 //!
+//! Mapping files are read again when they change: [`reload`].
+//!
 //! Personal data stay in the raw bytes: [`personal`] seals these, [`retention`] lets them expire.
 
 pub mod apply;
@@ -14,6 +16,7 @@ pub mod personal;
 pub mod plan;
 pub mod publish;
 pub mod recent;
+pub mod reload;
 pub mod retention;
 pub mod worker;
 

@@ -18,12 +18,13 @@ mod topics;
 mod verify;
 
 use crate::config::SubscriptionsArgs;
-use crate::subscriptions::platform::Platform;
+use crate::subscriptions::platform::{Kind, Platform};
 use crate::subscriptions::{self, Secrets, Subscription};
 use anyhow::{Context as _, bail};
 use apis::Apis;
 use clap::Subcommand;
-use outcome::{Done, Mode};
+use finding::Finding;
+use outcome::{Done, Mode, Pushed};
 use platform::api::Api;
 use runtime::args::{OpsArgs, PostgresArgs};
 use runtime::{Problems, log};
@@ -47,6 +48,9 @@ enum SubscriptionCommand {
         /// Say what would be done and change nothing
         #[arg(long)]
         dry_run: bool,
+        /// Send the secret of registrations again though nothing else has changed: it was replaced, and no platform shows it
+        #[arg(long)]
+        replace_secret: bool,
     },
     /// Compare the platforms' side with the file: every difference at once, exit code 1 where there is one
     Verify {
@@ -85,9 +89,18 @@ struct CommonArgs {
 /// Does what the command line says.
 pub async fn run(args: SubscriptionArgs) -> anyhow::Result<()> {
     match args.command {
-        SubscriptionCommand::Register { common, dry_run } => {
+        SubscriptionCommand::Register {
+            common,
+            dry_run,
+            replace_secret,
+        } => {
             let chosen = common.open(Problems::new())?;
-            registering(&chosen, common.json, dry_run).await
+            let pushed = if replace_secret {
+                Pushed::Always
+            } else {
+                Pushed::WithChanges
+            };
+            registering(&chosen, common.json, dry_run, pushed).await
         }
         SubscriptionCommand::Verify { common, probe } => {
             let chosen = common.open(Problems::new())?;
@@ -155,7 +168,17 @@ fn open(
         .with_context(|| format!("the platform of {} cannot be asked", subscription.name))
 }
 
-async fn registering(chosen: &[Subscription], json: bool, dry_run: bool) -> anyhow::Result<()> {
+async fn registering(
+    chosen: &[Subscription],
+    json: bool,
+    dry_run: bool,
+    pushed: Pushed,
+) -> anyhow::Result<()> {
+    if pushed == Pushed::Always && !chosen.iter().any(registers_a_secret) {
+        bail!(
+            "--replace-secret: no subscription that is meant has a secret in [subscription.platform.registration]"
+        );
+    }
     let (mut apis, mut all) = (Apis::default(), Vec::new());
     for subscription in chosen {
         let Some(platform) = &subscription.platform else {
@@ -166,8 +189,19 @@ async fn registering(chosen: &[Subscription], json: bool, dry_run: bool) -> anyh
         } else {
             Mode::Apply(&variable)
         };
-        let api = open(&mut apis, subscription, platform)?;
-        let done = register::register(api.as_deref(), subscription, platform, mode).await;
+        // One that cannot be asked is a problem of its own: what was done for the others is still told.
+        let done = match open(&mut apis, subscription, platform) {
+            Ok(api) => {
+                register::register(api.as_deref(), subscription, platform, pushed, mode).await
+            }
+            Err(error) => Done {
+                findings: vec![Finding::Unknown {
+                    what: "the platform's side".to_owned(),
+                    why: runtime::chain(error.as_ref()),
+                }],
+                ..Done::default()
+            },
+        };
         all.push((subscription, platform, done));
     }
     if all.is_empty() {
@@ -196,6 +230,14 @@ async fn registering(chosen: &[Subscription], json: bool, dry_run: bool) -> anyh
         bail!("{problems} problems on the platforms' side");
     }
     Ok(())
+}
+
+fn registers_a_secret(subscription: &Subscription) -> bool {
+    let platform = subscription.platform.as_ref();
+    platform.is_some_and(|platform| match &platform.kind {
+        Kind::GuideWebhook(registration) => registration.secret.is_some(),
+        _ => false,
+    })
 }
 
 fn write_done(out: &mut impl std::io::Write, done: &Done) -> std::io::Result<()> {

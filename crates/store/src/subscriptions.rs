@@ -187,8 +187,29 @@ static HOURS: Sql = Sql {
            WHERE subscription = $1 AND tenant = $2 AND hour >= $3 AND hour < $4 GROUP BY hour ORDER BY hour",
 };
 
+// Never past the server's clock: one clock that is fast must not speak for all.
+static NOTE_WORKED_OFF: Sql = Sql {
+    step: "note how far deliveries are worked off",
+    text: "UPDATE subscription_watch SET worked_off = least($1::timestamptz, now()) \
+           WHERE worked_off IS NULL OR worked_off < least($1::timestamptz, now())",
+};
+
+static WORKED_OFF: Sql = Sql {
+    step: "read how far deliveries are worked off",
+    text: "SELECT max(worked_off) FROM subscription_watch",
+};
+
 pub(crate) static STATEMENTS: &[&Sql] = &[
-    &WATCH, &HEARD, &LIST, &CHANGE, &GAP, &CHECKED, &OPEN_GAPS, &HOURS,
+    &WATCH,
+    &HEARD,
+    &LIST,
+    &CHANGE,
+    &GAP,
+    &CHECKED,
+    &OPEN_GAPS,
+    &HOURS,
+    &NOTE_WORKED_OFF,
+    &WORKED_OFF,
 ];
 
 /// Makes a row for each (subscription, tenant) that has none, watched since `now`.
@@ -229,6 +250,19 @@ pub async fn heard(conn: &impl Connection, rows: &[Heard<'_>]) -> Result<(), Sto
     sql::execute(conn, &HEARD, &[&names, &tenants, &first, &last])
         .await
         .map(drop)
+}
+
+/// Notes up to when everything received is worked off, as one process sees it. What others have seen before is not taken back.
+pub async fn note_worked_off(conn: &impl Connection, at: UtcMicros) -> Result<(), StoreError> {
+    sql::execute(conn, &NOTE_WORKED_OFF, &[&Instant(at)])
+        .await
+        .map(drop)
+}
+
+/// Up to when everything received is worked off, as far as any process has seen; `None`: nobody has said yet.
+pub async fn worked_off(conn: &impl Connection) -> Result<Option<UtcMicros>, StoreError> {
+    let row = sql::query_one(conn, &WORKED_OFF, &[]).await?;
+    Ok(sql::get::<Option<Instant>>(&row, &WORKED_OFF, 0)?.map(|at| at.0))
 }
 
 /// All rows, by name.

@@ -56,23 +56,18 @@ impl WatchdogArgs {
                 ));
             }
         }
-        for platform in subscriptions
-            .iter()
-            .filter_map(|found| found.platform.as_ref())
-        {
-            if let Some(credentials) = platform
-                .credentials
-                .as_ref()
-                .filter(|_| platform.can_be_asked())
-                && let Err(why) = credentials.grant(&crate::subscription::variable)
-            {
-                problems.push(format!("{why} (or --watchdog false)"));
-            }
-        }
-        Some(Watch {
-            subscriptions: subscriptions.to_vec(),
+        let watch = Watch {
+            subscriptions: Vec::new(),
             quiet_after: self.watchdog_quiet_after,
             check_every: self.watchdog_check_every,
-        })
+        };
+        watch
+            .with(subscriptions.to_vec())
+            .map_err(|found| {
+                for problem in found {
+                    problems.push(problem);
+                }
+            })
+            .ok()
     }
 }

@@ -10,9 +10,9 @@ use super::message::{Message, Stage, acquit, read};
 use super::plan::{Plan, plan};
 use super::publish::{Unpublished, hold, publish};
 use super::recent::{Known, Recent};
+use super::reload::LiveMappings;
 use crate::clock::now;
 use crate::watchdog::traffic::Traffic;
-use adapter::Mappings;
 use anyhow::Context as _;
 use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Publisher, Queue};
 use runtime::metrics::{Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle};
@@ -42,7 +42,7 @@ pub struct Shared {
     /// Months of the log.
     pub partitions: Partitions,
     /// Mapping files.
-    pub mappings: Arc<Mappings>,
+    pub mappings: LiveMappings,
     /// What customers' identities are hashed under, if they are.
     pub customer_secret: Option<Secret>,
     /// What is known to be in the log.
@@ -258,7 +258,7 @@ impl Worker {
             .await
             .map_err(|error| Trouble::store(error, "cannot look up messages that came back"))?;
         let (mut plan, looked) = tokio::task::block_in_place(|| {
-            let mut plan = plan(&messages, &self.shared.mappings, &is_plausible);
+            let mut plan = plan(&messages, &self.shared.mappings.current(), &is_plausible);
             if let Some(secret) = &self.shared.customer_secret {
                 plan.key_customers(secret);
             }
@@ -274,6 +274,8 @@ impl Worker {
         self.count(&applied, &looked.known);
         if self.queues.contains(&Queue::Raw) {
             self.shared.traffic.heard(&messages);
+        } else {
+            self.shared.traffic.heard_aside(&messages);
         }
         let correlation = plan
             .origins

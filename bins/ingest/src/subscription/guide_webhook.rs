@@ -2,7 +2,7 @@
 //! no platform has the call under the guide's.
 
 use super::finding::{Finding, Inspection, View};
-use super::outcome::{Done, Mode, Step};
+use super::outcome::{Done, Mode, Pushed, Step};
 use crate::subscriptions::Subscription;
 use crate::subscriptions::platform::{Field, Platform, Registration};
 use platform::api::Api;
@@ -81,16 +81,15 @@ pub(super) async fn inspect(
                     ids: ids.join(", "),
                 });
             }
-            for found in &found {
-                let findings = differences(registration, found, platform);
-                if findings
-                    .iter()
-                    .any(|finding| matches!(finding, Finding::Disabled { .. }))
-                {
-                    seen.view = View::Disabled;
-                }
-                seen.findings.extend(findings);
+            let findings: Vec<_> = found
+                .iter()
+                .map(|found| differences(registration, found, platform))
+                .collect();
+            // One that delivers is enough.
+            if findings.iter().all(|findings| is_off(findings)) {
+                seen.view = View::Disabled;
             }
+            seen.findings.extend(findings.into_iter().flatten());
             seen.ids = ids;
         }
     }
@@ -136,12 +135,19 @@ fn differences(registration: &Registration, found: &Value, platform: &Platform) 
     findings
 }
 
+fn is_off(findings: &[Finding]) -> bool {
+    findings
+        .iter()
+        .any(|finding| matches!(finding, Finding::Disabled { .. }))
+}
+
 /// Creates or changes the registration. Looks first, so that a second run changes nothing.
 pub(super) async fn register(
     api: &Api,
     subscription: &Subscription,
     platform: &Platform,
     registration: &Registration,
+    pushed: Pushed,
     mode: Mode<'_>,
 ) -> Done {
     let mut done = Done::default();
@@ -160,7 +166,7 @@ pub(super) async fn register(
     let found = match find(registration, all, subscription.name.as_str(), url) {
         Ours::None => None,
         Ours::Elsewhere(found) => Some(found),
-        Ours::Here(mut found) => {
+        Ours::Here(found) => {
             if found.len() > 1 {
                 let ids = found
                     .iter()
@@ -171,14 +177,19 @@ pub(super) async fn register(
                     ids: ids.collect::<Vec<_>>().join(", "),
                 });
             }
-            Some(found.swap_remove(0))
+            // The best of several: what is right already is not touched, and none is made a second one that delivers.
+            found.into_iter().min_by_key(|found| {
+                let findings = differences(registration, found, platform);
+                (is_off(&findings), findings.len())
+            })
         }
     };
     let (method, path, id) = match &found {
         None => (registration.method, registration.path.clone(), None),
         Some(found) => {
             let id = registration.fields.text(found, Field::Id);
-            if differences(registration, found, platform).is_empty() {
+            let replaces = pushed == Pushed::Always && registration.secret.is_some();
+            if differences(registration, found, platform).is_empty() && !replaces {
                 done.steps.push(Step::unchanged("registration", id));
                 return done;
             }

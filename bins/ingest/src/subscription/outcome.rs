@@ -22,6 +22,15 @@ impl fmt::Debug for Mode<'_> {
     }
 }
 
+/// When a secret that is registered already is sent again. No platform shows it, so that nobody sees that it differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// With a change of something else.
+    WithChanges,
+    /// In any case: it was replaced.
+    Always,
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {

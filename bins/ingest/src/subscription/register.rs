@@ -1,6 +1,6 @@
 //! Sets a subscription up on its platform, or says how to.
 
-use super::outcome::{Done, Mode};
+use super::outcome::{Done, Mode, Pushed};
 use super::{event_bridge, guide_webhook, process_automation};
 use crate::subscriptions::Subscription;
 use crate::subscriptions::platform::{Kind, Platform};
@@ -11,6 +11,7 @@ pub async fn register(
     api: Option<&Api>,
     subscription: &Subscription,
     platform: &Platform,
+    pushed: Pushed,
     mode: Mode<'_>,
 ) -> Done {
     match (&platform.kind, api) {
@@ -27,7 +28,7 @@ pub async fn register(
             "[subscription.platform.credentials] is missing, so nothing can be registered from here: do it by hand",
         ),
         (Kind::GuideWebhook(registration), Some(api)) => {
-            guide_webhook::register(api, subscription, platform, registration, mode).await
+            guide_webhook::register(api, subscription, platform, registration, pushed, mode).await
         }
         (Kind::GenesysProcessAutomation(trigger), Some(api)) => {
             process_automation::register(api, subscription, platform, trigger, mode).await

@@ -84,6 +84,11 @@ impl Checks {
         }
     }
 
+    /// Those of other subscriptions; nothing is known of them yet.
+    pub fn replace(&mut self, subscriptions: &[Subscription], every: Duration) {
+        *self = Self::new(subscriptions, every, self.variable);
+    }
+
     /// What the platform last said of the subscription with this index; `None`: it is not asked.
     pub fn word(&self, index: usize) -> Option<&Word> {
         let target = self.targets.iter().find(|target| target.index == index);

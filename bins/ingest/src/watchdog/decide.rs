@@ -158,10 +158,12 @@ fn by_traffic(known: &Known<'_>) -> Verdict {
             }
         }
         (Some(_), None) => {
-            let reason = if standing.state == State::Quiet {
-                standing.reason.as_str()
-            } else {
-                "the platform has it again, and nothing was received since"
+            let reason = match standing.state {
+                State::Quiet => standing.reason.as_str(),
+                State::Disabled | State::Missing => {
+                    "the platform has it again, and nothing was received since"
+                }
+                State::Unknown | State::Ok => "nothing is received any more",
             };
             reason.clone_into(&mut verdict.reason);
         }

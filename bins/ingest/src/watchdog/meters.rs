@@ -5,6 +5,20 @@ use runtime::metrics::Gauge;
 use schema::UtcMicros;
 use store::subscriptions::{Standing, State};
 
+/// Says nothing any more of a subscription that is not watched: no rule may ring for it.
+pub(super) fn forget(metrics: &Metrics, subscription: &str) {
+    for state in State::ALL {
+        let labels = [("subscription", subscription), ("state", state.word())];
+        metrics.gauge(Gauge::SubscriptionState, &labels).set(0);
+    }
+    metrics
+        .gauge(
+            Gauge::SubscriptionLastEventSeconds,
+            &[("subscription", subscription)],
+        )
+        .set(0);
+}
+
 /// Shows how the subscriptions are.
 pub(super) fn show(metrics: &Metrics, standings: &[&Standing], now: UtcMicros) {
     for standing in standings {

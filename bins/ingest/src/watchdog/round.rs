@@ -61,22 +61,8 @@ impl Round {
         metrics: Metrics,
         variable: fn(&str) -> Option<String>,
     ) -> Self {
-        let watched = |found: &Subscription| Watched {
-            name: found.name.to_string(),
-            tenant: found.tenant.to_string(),
-            quiet_after: found
-                .platform
-                .as_ref()
-                .and_then(|platform| platform.quiet_after)
-                .unwrap_or(watch.quiet_after),
-            quiet_when: found
-                .platform
-                .as_ref()
-                .map_or(QuietWhen::Unusual, |platform| platform.quiet_when),
-            findings: None,
-        };
         Self {
-            watched: watch.subscriptions.iter().map(watched).collect(),
+            watched: watched(watch),
             checks: Checks::new(&watch.subscriptions, watch.check_every, variable),
             contender: Contender::new(store.clone(), LEAD),
             store,
@@ -88,12 +74,32 @@ impl Round {
         }
     }
 
+    /// Watches other subscriptions from now on. What is known of those that stay is in their rows.
+    pub fn watch(&mut self, watch: &Watch) {
+        let before = std::mem::replace(&mut self.watched, watched(watch));
+        for old in before {
+            match self.watched.iter_mut().find(|found| found.is(&old)) {
+                Some(found) => found.findings = old.findings,
+                None => meters::forget(&self.metrics, &old.name),
+            }
+        }
+        self.checks.replace(&watch.subscriptions, watch.check_every);
+        self.usual.clear();
+        self.begun = false;
+        self.told_at = None;
+    }
+
     /// One turn. Says whether this process leads.
     pub async fn run(&mut self, now: UtcMicros) -> Result<bool, StoreError> {
         if !self.begin(now).await? {
             return Ok(false); // the workers say that the schema is missing
         }
+        // Looked at before what was heard is taken: everything up to then is written with it or before it.
+        let worked_off = self.traffic.worked_off(now);
         self.report().await?;
+        if let Some(at) = worked_off {
+            subscriptions::note_worked_off(&self.store.client().await?, at).await?;
+        }
         let leads = match self.contender.standing().await? {
             leader::Standing::Follows => false,
             leader::Standing::Leads => true,
@@ -109,8 +115,11 @@ impl Round {
             self.note(answers, now).await?;
             self.checks.start_due(now);
         }
+        // Read before the rows: a delivery of the meantime may only be missing there.
+        let worked_off = subscriptions::worked_off(&self.store.client().await?).await?;
+        let worked_off = worked_off.map(|at| at.min(now));
         let mut standings = subscriptions::list(&self.store.client().await?).await?;
-        if leads && self.judge(&standings, now).await? {
+        if leads && self.judge(&standings, worked_off, now).await? {
             standings = subscriptions::list(&self.store.client().await?).await?;
             self.told_at = None;
         }
@@ -207,8 +216,12 @@ impl Round {
     }
 
     /// Decides about each, and writes what has changed. Says whether anything has.
-    async fn judge(&mut self, standings: &[Standing], now: UtcMicros) -> Result<bool, StoreError> {
-        let worked_off = self.traffic.worked_off(now);
+    async fn judge(
+        &mut self,
+        standings: &[Standing],
+        worked_off: Option<UtcMicros>,
+        now: UtcMicros,
+    ) -> Result<bool, StoreError> {
         let mut changed = false;
         for index in 0..self.watched.len() {
             let watched = &self.watched[index];
@@ -217,9 +230,9 @@ impl Round {
                 self.begun = false; // somebody has deleted the row
                 continue;
             };
-            let asks = quiet_when == QuietWhen::Unusual
-                && standing.silent_from.is_none()
-                && may_be_quiet(standing, worked_off, quiet_after);
+            // In a silence under way, too: a pause that is usual is no end of the deliveries that have begun again.
+            let asks =
+                quiet_when == QuietWhen::Unusual && may_be_quiet(standing, worked_off, quiet_after);
             if asks {
                 self.look_back(index, standing, now).await?;
             }
@@ -239,7 +252,21 @@ impl Round {
                 changed |= self.write(standing, &verdict).await?;
             }
         }
+        for standing in self.unwatched(standings) {
+            changed |= self.write(standing, &unwatched(standing, now)).await?;
+        }
         Ok(changed)
+    }
+
+    /// Rows that the file does not have any more, and that still say something.
+    fn unwatched<'s>(&self, standings: &'s [Standing]) -> impl Iterator<Item = &'s Standing> {
+        let ours = |found: &Standing| {
+            let mut watched = self.watched.iter();
+            watched
+                .any(|watched| watched.name == found.subscription && watched.tenant == found.tenant)
+        };
+        let rows = standings.iter().filter(move |found| !ours(found));
+        rows.filter(|found| found.state != State::Unknown)
     }
 
     /// What is usual for one, read again now and then.
@@ -318,7 +345,41 @@ impl Round {
     }
 }
 
+fn watched(watch: &Watch) -> Vec<Watched> {
+    let watched = |found: &Subscription| Watched {
+        name: found.name.to_string(),
+        tenant: found.tenant.to_string(),
+        quiet_after: found
+            .platform
+            .as_ref()
+            .and_then(|platform| platform.quiet_after)
+            .unwrap_or(watch.quiet_after),
+        quiet_when: found
+            .platform
+            .as_ref()
+            .map_or(QuietWhen::Unusual, |platform| platform.quiet_when),
+        findings: None,
+    };
+    watch.subscriptions.iter().map(watched).collect()
+}
+
+/// Nothing is known of it. What was missing when it was taken out of the file is still missing if it comes back.
+fn unwatched(standing: &Standing, now: UtcMicros) -> Verdict {
+    Verdict {
+        state: State::Unknown,
+        since: now,
+        reason: "it is not in the subscriptions file".to_owned(),
+        silent_from: standing.silent_from,
+        resumed_at: standing.resumed_at,
+        gap: None,
+    }
+}
+
 impl Watched {
+    fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.tenant == other.tenant
+    }
+
     fn among<'s>(&self, standings: &'s [Standing]) -> Option<&'s Standing> {
         standings
             .iter()
@@ -347,7 +408,15 @@ fn tell_change(standing: &Standing, verdict: &Verdict) {
             last_received_at,
             "a subscription does not deliver"
         ),
-        State::Ok | State::Unknown => tracing::info!(
+        State::Unknown => tracing::info!(
+            subscription,
+            tenant,
+            before,
+            state,
+            reason = verdict.reason,
+            "a subscription is not judged"
+        ),
+        State::Ok => tracing::info!(
             subscription,
             tenant,
             before,

@@ -1,6 +1,6 @@
 //! What workers report: when deliveries were received, and how far everything received is worked off. In memory; a batch costs one lock.
 
-use crate::normalise::message::Message;
+use crate::normalise::message::{Lane, Message};
 use schema::{Millis, SubscriptionName, TenantId, UtcMicros};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,43 +37,71 @@ impl Drop for Waiting {
     }
 }
 
+/// The first and the last delivery of a subscription in a batch.
+struct Span<'s> {
+    subscription: &'s SubscriptionName,
+    tenant: &'s TenantId,
+    first: UtcMicros,
+    last: UtcMicros,
+}
+
+/// Those of the live lane. Deliveries of backfill jobs say nothing about the sender.
+fn spans(messages: &[Message]) -> Vec<Span<'_>> {
+    let mut spans: Vec<Span<'_>> = Vec::new();
+    let live = messages.iter().filter(|message| message.lane == Lane::Live);
+    let deliveries = live.flat_map(|message| &message.deliveries);
+    for delivery in deliveries.filter(|delivery| delivery.job.is_none()) {
+        let (subscription, tenant) = (&delivery.subscription, &delivery.tenant);
+        let at = delivery.received_at;
+        match spans
+            .iter_mut()
+            .rev()
+            .find(|span| span.subscription == subscription && span.tenant == tenant)
+        {
+            Some(span) => (span.first, span.last) = (span.first.min(at), span.last.max(at)),
+            None => spans.push(Span {
+                subscription,
+                tenant,
+                first: at,
+                last: at,
+            }),
+        }
+    }
+    spans
+}
+
+impl Inner {
+    fn note(&mut self, spans: &[Span<'_>]) {
+        for span in spans {
+            let key = (span.subscription.clone(), span.tenant.clone());
+            let known = self.heard.entry(key).or_insert((span.first, span.last));
+            *known = (known.0.min(span.first), known.1.max(span.last));
+        }
+    }
+}
+
 impl Traffic {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A panic while holding it cannot leave it half-written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A batch of the live lane is in the log. Deliveries of backfill jobs say nothing about the sender.
+    /// A batch of the queue of fresh deliveries is in the log.
     pub fn heard(&self, messages: &[Message]) {
-        let mut found: Vec<(&SubscriptionName, &TenantId, UtcMicros, UtcMicros)> = Vec::new();
-        let deliveries = messages.iter().flat_map(|message| &message.deliveries);
-        for delivery in deliveries.filter(|delivery| delivery.job.is_none()) {
-            let (name, tenant, at) = (
-                &delivery.subscription,
-                &delivery.tenant,
-                delivery.received_at,
-            );
-            match found
-                .iter_mut()
-                .rev()
-                .find(|known| known.0 == name && known.1 == tenant)
-            {
-                Some(known) => (known.2, known.3) = (known.2.min(at), known.3.max(at)),
-                None => found.push((name, tenant, at, at)),
-            }
-        }
-        let Some(oldest) = found.iter().map(|known| known.2).min() else {
-            return;
-        };
+        let spans = spans(messages);
+        let oldest = spans.iter().map(|span| span.first).min();
         let mut inner = self.inner();
         // What was received before the oldest of a batch is worked off, as far as the queue keeps its order.
-        inner.worked_off = inner.worked_off.max(Some(oldest));
-        for (name, tenant, first, last) in found {
-            let known = inner
-                .heard
-                .entry((name.clone(), tenant.clone()))
-                .or_insert((first, last));
-            *known = (known.0.min(first), known.1.max(last));
+        inner.worked_off = inner.worked_off.max(oldest);
+        inner.note(&spans);
+    }
+
+    /// A batch of other queues is in the log. Suspect deliveries are in them that were received like any other; how far the queue of
+    /// fresh ones is worked off they do not tell.
+    pub fn heard_aside(&self, messages: &[Message]) {
+        let spans = spans(messages);
+        if !spans.is_empty() {
+            self.inner().note(&spans);
         }
     }
 
@@ -120,7 +148,6 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::normalise::message::Lane;
     use bytes::Bytes;
     use schema::{BodyFormat, DeliveryId, JobId, JobRef, MessageId, MetricVersion, RawDelivery};
 
@@ -163,6 +190,17 @@ mod tests {
         traffic.give_back(heard);
         traffic.heard(&[message(&[("a", 2)], None)]);
         assert_eq!(traffic.take()[&("a".into(), "t".into())], (at(2), at(9)));
+    }
+
+    #[test]
+    fn what_comes_by_another_queue_is_heard_and_no_sign_that_the_first_is_worked_off() {
+        let traffic = Traffic::default();
+        let mut backfilled = message(&[("c", 7)], None);
+        backfilled.lane = Lane::History;
+        traffic.heard_aside(&[message(&[("a", 5), ("a", 8)], None), backfilled]);
+        assert_eq!(traffic.worked_off(at(1_000)), None);
+        let heard: Vec<_> = traffic.take().into_iter().collect();
+        assert_eq!(heard, [(("a".into(), "t".into()), (at(5), at(8)))]);
     }
 
     #[test]

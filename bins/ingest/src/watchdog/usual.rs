@@ -30,6 +30,9 @@ impl Usual {
     }
 
     /// How many events would have come in a stretch, as the weeks before had them at the same hours; `None` where less than a week is known.
+    ///
+    /// Hours are UTC's, and a centre lives by its wall clock: in the weeks after a change of the clocks everything comes an hour earlier or
+    /// later, from some hour of the stretch on. It is the least of the three.
     pub fn expected(&self, from: UtcMicros, to: UtcMicros) -> Option<f64> {
         let oldest = *self.0.keys().next()?;
         let (first, last) = (from.0.div_euclid(HOUR), to.0.div_euclid(HOUR));
@@ -37,23 +40,27 @@ impl Usual {
         if first - week < oldest {
             return None;
         }
-        let mut expected = 0.0;
-        // Bounded, whatever the stretch is.
-        for hour in first..=last.min(first + LONGEST / HOUR) {
-            let begins = from.0.max(hour * HOUR);
-            let ends = to.0.min((hour + 1) * HOUR);
-            let share = to_f64(ends.saturating_sub(begins).max(0)) / to_f64(HOUR);
+        let usually = |hour: i64| {
             let known: Vec<i64> = (1..=WEEKS)
                 .map(|weeks| hour - weeks * week)
                 .filter(|hour| *hour >= oldest)
                 .map(|hour| self.0.get(&hour).copied().unwrap_or(0))
                 .collect();
-            if !known.is_empty() {
-                let sum: i64 = known.iter().sum();
-                expected += share * to_f64(sum) / to_f64(i64::try_from(known.len()).unwrap_or(1));
-            }
+            let sum: i64 = known.iter().sum();
+            to_f64(sum) / to_f64(i64::try_from(known.len().max(1)).unwrap_or(1))
+        };
+        let (mut same, mut earlier, mut later) = (0.0_f64, 0.0_f64, 0.0_f64);
+        // Bounded, whatever the stretch is.
+        for hour in first..=last.min(first + LONGEST / HOUR) {
+            let begins = from.0.max(hour * HOUR);
+            let ends = to.0.min((hour + 1) * HOUR);
+            let share = to_f64(ends.saturating_sub(begins).max(0)) / to_f64(HOUR);
+            // The clocks may have been changed before any of the hours, once.
+            later = later.min(same) + share * usually(hour - 1);
+            earlier = earlier.min(same) + share * usually(hour + 1);
+            same += share * usually(hour);
         }
-        Some(expected)
+        Some(same.min(earlier).min(later))
     }
 }
 
@@ -96,11 +103,23 @@ mod tests {
         let usual = office();
         // The third week: Monday evening to Tuesday morning.
         assert!(!is_unusual(&usual, at(14, 17, 59), at(15, 8, 1)));
-        assert!(is_unusual(&usual, at(14, 17, 59), at(15, 8, 4)));
+        assert!(is_unusual(&usual, at(14, 17, 59), at(15, 9, 4)));
         // Friday evening to Sunday evening.
         assert!(!is_unusual(&usual, at(18, 18, 0), at(20, 20, 0)));
         let expected = usual.expected(at(15, 9, 0), at(15, 9, 30)).unwrap();
         assert!((expected - 30.0).abs() < 1e-9, "{expected}");
+    }
+
+    #[test]
+    fn what_comes_an_hour_later_or_earlier_by_utc_since_the_clocks_were_changed_is_usual() {
+        let usual = office();
+        // The clocks were put back on Sunday: what began at eight begins at nine.
+        assert!(!is_unusual(&usual, at(18, 17, 59), at(21, 9, 1)));
+        assert!(is_unusual(&usual, at(18, 17, 59), at(21, 9, 4)));
+        // They were put forward: what ended at six ends at five.
+        assert!(!is_unusual(&usual, at(21, 16, 59), at(21, 18, 30)));
+        // In the middle of the day it makes no difference.
+        assert!(is_unusual(&usual, at(21, 11, 0), at(21, 11, 6)));
     }
 
     #[test]

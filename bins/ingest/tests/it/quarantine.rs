@@ -4,7 +4,7 @@ use crate::line::{Line, PATIENCE, SECRET, post_to, sign};
 use broker::Queue;
 use serde_json::Value;
 use std::path::PathBuf;
-use testkit::Proc;
+use testkit::{Proc, eventually};
 
 /// The exit status, the output and the errors of `ingest quarantine`.
 async fn quarantine(line: &Line, arguments: &[&str]) -> (bool, String, String) {
@@ -185,6 +185,65 @@ async fn what_a_mapping_could_not_read_is_released_once_it_is_mended() {
         0
     );
     assert_eq!(line.counts_of(15).await.quarantined, 8);
+}
+
+/// Waits until *normalise* has read its files again and found so many subscriptions.
+async fn read_again(ingest: &mut Proc, subscriptions: u64) {
+    let wanted = |line: &Value| {
+        let text = line.to_string();
+        text.contains("mapping files were read again")
+            && text.contains(&format!("\"subscriptions\":{subscriptions}"))
+    };
+    ingest.wait_line("read again", PATIENCE, wanted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_that_is_mended_or_new_is_taken_without_a_restart_and_a_broken_one_is_not() {
+    let line = Line::new().await;
+    let mapping = subscribe(&line);
+    let mut ingest = line.start(&[], &[]);
+    let http = ingest.wait_ready().await.http_address();
+    send(http, "one", &item("e1", "Fin")).await;
+    assert_eq!(line.counts_of(1).await.quarantined, 1);
+    write_mapping(&mapping, "End = \"completed\", Fin = \"completed\"");
+    read_again(&mut ingest, 2).await;
+    let released = told(&line, &["release", "--all-matching", "--field", "what"]).await;
+    assert_eq!(released["released"], 1);
+    assert_eq!(line.counts_of(2).await.logged, 1);
+
+    // A subscription with a mapping of its own, without a signal either.
+    write_mapping(&mapping.with_file_name("n.toml"), "Over = \"completed\"");
+    let text = std::fs::read_to_string(line.file()).unwrap();
+    let three = format!(
+        "[[subscription]]\nname = \"three\"\npath = \"/three\"\ntenant = \"acme\"\nformat = \"mapped\"\nmapping = \"n.toml\"\n\
+         [subscription.signature]\nsecrets = [\"{SECRET}\"]\n"
+    );
+    std::fs::write(line.file(), format!("{text}{three}")).unwrap();
+    read_again(&mut ingest, 3).await;
+    ingest
+        .wait_line("receive has it, too", PATIENCE, |line| {
+            let text = line.to_string();
+            text.contains("subscriptions were read again") && text.contains("\"subscriptions\":3")
+        })
+        .await;
+    send(http, "three", &item("e3", "Over")).await;
+    assert_eq!(line.counts_of(3).await.logged, 2);
+    // It is watched from then on.
+    let client = line.db.client().await;
+    let sql = "SELECT count(*) FROM subscription_status WHERE subscription = 'three' AND last_received_at IS NOT NULL";
+    eventually(PATIENCE, "the watchdog has noted it", async || {
+        client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
+
+    std::fs::write(&mapping, "nonsense").unwrap();
+    ingest
+        .wait_line("told", PATIENCE, |line| {
+            line.to_string().contains("the old mappings stay in force")
+        })
+        .await;
+    send(http, "one", &item("e4", "End")).await;
+    assert_eq!(line.counts_of(4).await.logged, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

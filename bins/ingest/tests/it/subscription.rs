@@ -77,11 +77,16 @@ burst = 100
     }
 
     async fn run_as(&self, arguments: &[&str], secret: &str) -> Ran {
+        self.run_with(arguments, secret, "to be signed with").await
+    }
+
+    /// With the client's secret and the one that is registered.
+    async fn run_with(&self, arguments: &[&str], secret: &str, registered: &str) -> Ran {
         let file = self.folder.path().join("s.toml").display().to_string();
         let env = [
             ("KPILINE_SUBSCRIPTIONS", file.as_str()),
             ("CLIENT_SECRET", secret),
-            ("REGISTERED_SECRET", "to be signed with"),
+            ("REGISTERED_SECRET", registered),
         ];
         let arguments = [&["subscription"], arguments].concat();
         let (status, out, err) = Proc::run("ingest", &arguments, &env, PATIENCE).await;
@@ -228,6 +233,128 @@ async fn a_webhook_that_differs_is_named_in_every_way_and_mended() {
     );
     assert_eq!(world.double.admin().registrations.len(), 1);
     assert_eq!(world.problems().await, [] as [&str; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_registrations_the_good_one_counts() {
+    let registered = |id: &str, state: &str| json!({"id": id, "name": "main", "url": URL, "topics": [ACW, END], "state": state});
+    let registrations = vec![
+        registered("r-1", "suspended"),
+        registered("r-2", "active"),
+        registered("r-3", "suspended"),
+    ];
+    let world = World::new(
+        "guide-webhook",
+        REGISTRATION,
+        Admin {
+            registrations: registrations.clone(),
+            ..Admin::default()
+        },
+    )
+    .await;
+    let seen = world.run(&["verify"]).await;
+    assert!(
+        seen.out
+            .starts_with("main (guide-webhook): enabled r-1, r-2, r-3"),
+        "{}",
+        seen.out
+    );
+    let ran = world.run(&["register"]).await;
+    assert!(
+        ran.out.contains("unchanged: registration r-2")
+            && ran.out.contains("is there 3 times: r-1, r-2, r-3"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    assert_eq!(world.double.admin().registrations, registrations);
+    world
+        .double
+        .administer(|admin| admin.registrations[1]["state"] = json!("suspended"));
+    let seen = world.run(&["verify"]).await;
+    assert!(
+        seen.out.starts_with("main (guide-webhook): disabled r-1"),
+        "{}",
+        seen.out
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_was_replaced_is_sent_when_it_is_asked_for() {
+    let world = World::new("guide-webhook", REGISTRATION, Admin::default()).await;
+    let client = Client::default().secret;
+    let created = world.run(&["register"]).await;
+    assert!(created.good, "{}{}", created.out, created.err);
+    let registered = || world.double.admin().registered_secrets;
+    let planned = world
+        .run_with(
+            &["register", "--replace-secret", "--dry-run"],
+            &client,
+            "another",
+        )
+        .await;
+    assert!(
+        planned.good && planned.out.contains("would change") && !planned.out.contains("another"),
+        "{}{}",
+        planned.out,
+        planned.err
+    );
+    let unasked = world.run_with(&["register"], &client, "another").await;
+    assert!(unasked.out.contains("unchanged"), "{}", unasked.out);
+    assert_eq!(registered(), ["to be signed with"]);
+    let replaced = world
+        .run_with(&["register", "--replace-secret"], &client, "another")
+        .await;
+    assert!(
+        replaced.good && replaced.out.contains("changed: registration"),
+        "{}{}",
+        replaced.out,
+        replaced.err
+    );
+    assert_eq!(registered(), ["to be signed with", "another"]);
+    assert_eq!(world.double.admin().registrations.len(), 1);
+
+    let without = REGISTRATION
+        .replace(", \"secret\": \"{secret}\"", "")
+        .replace("secret = { env = \"REGISTERED_SECRET\" }", "");
+    world.write("guide-webhook", &without);
+    let none = world.run(&["register", "--replace-secret"]).await;
+    assert!(
+        !none.good
+            && none
+                .err
+                .contains("no subscription that is meant has a secret"),
+        "{}",
+        none.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_registered_is_told_though_a_later_one_cannot_be() {
+    let world = World::new("guide-webhook", REGISTRATION, Admin::default()).await;
+    let file = world.folder.path().join("s.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (_, first) = text.split_once("[[subscription]]").unwrap();
+    let second = first
+        .replace("\"main\"", "\"second\"")
+        .replace("/hooks/genesys\"\ntenant", "/hooks/second\"\ntenant")
+        .replace(&Client::default().id, "another-client")
+        .replace("CLIENT_SECRET", "NOBODY_HAS_SET_THIS");
+    std::fs::write(&file, format!("{text}[[subscription]]{second}")).unwrap();
+    let ran = world.run(&["register"]).await;
+    let made = world.double.admin().registrations;
+    assert_eq!(made.len(), 1);
+    assert!(
+        !ran.good
+            && ran.out.contains(&format!(
+                "created: registration {}",
+                made[0]["id"].as_str().unwrap()
+            ))
+            && ran.out.contains("NOBODY_HAS_SET_THIS is not set"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

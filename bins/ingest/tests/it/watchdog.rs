@@ -1,6 +1,7 @@
 //! The watchdog on a real database and the platforms' stand-in. The clock is the test's.
 
-use crate::line::{Line, PATIENCE, event, post_signed};
+use crate::line::{Line, PATIENCE, event, message, post_signed};
+use broker::Queue;
 use double::config::{Admin, Client};
 use double::{Config, Double};
 use ingest::normalise::message::{Lane, Message};
@@ -50,6 +51,11 @@ impl Replica {
     /// A round at this second, with nothing left to work off.
     async fn run(&mut self, seconds: i64) -> bool {
         let _waiting = self.traffic.waiting(at(seconds - 60));
+        self.round.run(at(seconds)).await.unwrap()
+    }
+
+    /// A round of a process that has the database and not the broker.
+    async fn run_blind(&mut self, seconds: i64) -> bool {
         self.round.run(at(seconds)).await.unwrap()
     }
 
@@ -165,6 +171,27 @@ async fn a_silence_is_told_and_its_gap_recorded_once_by_two_replicas_and_over_a_
     }
     assert_eq!(standing(&db).await.state, State::Ok);
     assert_eq!(gaps(&db).await, [(1, 5_000)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_the_broker_goes_by_what_others_have_worked_off() {
+    let db = TestDb::new().await;
+    let list = subscriptions("");
+    let mut leader = Replica::new(&db, &list).await;
+    let mut follower = Replica::new(&db, &list).await;
+    assert!(leader.run_blind(0).await);
+    follower.delivery(1);
+    assert!(!follower.run(3).await);
+    assert!(leader.run_blind(6).await);
+    assert_eq!(standing(&db).await.state, State::Ok);
+    // While nobody reaches the broker, nobody knows.
+    assert!(leader.run_blind(700).await);
+    follower.run_blind(703).await;
+    leader.run_blind(706).await;
+    assert_eq!(standing(&db).await.state, State::Ok);
+    follower.run(709).await;
+    assert!(leader.run_blind(712).await);
+    assert_eq!(standing(&db).await.state, State::Quiet);
 }
 
 fn registered(double: &Double) -> String {
@@ -299,9 +326,109 @@ async fn what_is_usual_comes_from_the_counters() {
     replica.run(5_500).await;
     assert_eq!(
         standing(&db).await.state,
-        State::Quiet,
-        "a minute past four"
+        State::Ok,
+        "a minute past four: the clocks may have been changed"
     );
+    replica.run(9_100).await;
+    assert_eq!(
+        standing(&db).await.state,
+        State::Quiet,
+        "a minute past five"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_is_in_the_file_no_more_is_no_trouble_and_its_silence_is_remembered() {
+    let db = TestDb::new().await;
+    let mut replica = Replica::new(&db, &subscriptions("")).await;
+    replica.delivery(0);
+    replica.run(3).await;
+    replica.run(700).await;
+    assert_eq!(standing(&db).await.state, State::Quiet);
+    let client = db.client().await;
+    let sql = "SELECT count(*) FROM pipeline_health WHERE measure = 'subscription_quiet'";
+    let quiet = async || client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(quiet().await, 1);
+    drop(replica);
+
+    let mut without = subscriptions("");
+    without[0].name = "other".into();
+    let other = tokio::sync::Mutex::new(Replica::new(&db, &without).await);
+    eventually(PATIENCE, "the other leads", async || {
+        other.lock().await.run(706).await
+    })
+    .await;
+    assert_eq!(quiet().await, 0);
+    let sql = "SELECT state || ': ' || reason FROM subscription_status WHERE subscription = 'main'";
+    let row: String = client.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(row, "unknown: it is not in the subscriptions file");
+    drop(other);
+
+    // It comes back, and what was missing is still known.
+    let again = tokio::sync::Mutex::new(Replica::new(&db, &subscriptions("")).await);
+    eventually(PATIENCE, "the first leads again", async || {
+        again.lock().await.run(5_000).await
+    })
+    .await;
+    let mut again = again.into_inner();
+    for second in [5_003, 5_070] {
+        again.delivery(second);
+        again.run(second + 3).await;
+    }
+    again.run(5_076).await;
+    assert_eq!(gaps(&db).await, [(0, 5_003)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_delivers_seldom_leaves_a_silence_and_its_gap_is_recorded() {
+    let db = TestDb::new().await;
+    let client = db.client().await;
+    // One event an hour, in the two weeks before: ten minutes without one are usual, four hours are not.
+    client
+        .execute(
+            "INSERT INTO ingest_counts (subscription, tenant, hour, shard, received, logged, duplicates, quarantined, ignored) \
+             SELECT 'main', 'acme', hour, 0, 1, 1, 0, 0, 0 FROM generate_series(\
+                 '2024-05-01T00:00Z'::timestamptz, '2024-05-15T13:00Z', '1 hour') hour",
+            &[],
+        )
+        .await
+        .unwrap();
+    let mut replica = Replica::new(&db, &subscriptions("")).await;
+    replica.delivery(0);
+    replica.run(3).await;
+    replica.run(3_500).await;
+    assert_eq!(standing(&db).await.state, State::Ok);
+    replica.run(14_400).await;
+    assert_eq!(standing(&db).await.state, State::Quiet);
+    for second in [15_000, 18_600] {
+        replica.delivery(second);
+        replica.run(second + 3).await;
+        // Longer than it may be quiet, and as ever.
+        replica.run(second + 3_000).await;
+    }
+    assert_eq!(standing(&db).await.state, State::Ok);
+    assert_eq!(gaps(&db).await, [(0, 15_000)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_delivery_is_heard_also_by_a_process_without_a_live_lane() {
+    let line = Line::new().await;
+    let mut ingest = line.start(&["normalise"], &[("KPILINE_NORMALISE_WORKERS", "0")]);
+    ingest.wait_ready().await;
+    let client = line.db.client().await;
+    let rows = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    eventually(PATIENCE, "it is watched", async || {
+        rows("SELECT count(*) FROM subscription_status").await == 1
+    })
+    .await;
+    let sent = message(MessageId::generate(), DeliveryId::generate(), &event("e-1"));
+    line.publish(Queue::RawSuspect, &sent).await;
+    let sql =
+        "SELECT count(*) FROM subscription_status WHERE last_received_at = '2024-11-02T12:20:00Z'";
+    eventually(PATIENCE, "it is heard", async || rows(sql).await == 1).await;
+    // How far the queue of fresh deliveries is worked off it cannot know.
+    let sql = "SELECT count(worked_off) FROM subscription_watch";
+    assert_eq!(rows(sql).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,6 +51,25 @@ async fn deliveries_move_the_last_one_forward_and_never_back() {
 }
 
 #[tokio::test]
+async fn how_far_deliveries_are_worked_off_is_what_the_farthest_says_and_not_past_the_servers_clock()
+ {
+    let (_db, store) = db().await;
+    let client = store.client().await.unwrap();
+    assert_eq!(subscriptions::worked_off(&client).await.unwrap(), None);
+    for second in [5, 9, 7] {
+        subscriptions::note_worked_off(&client, at(second))
+            .await
+            .unwrap();
+    }
+    let worked_off = subscriptions::worked_off(&client).await.unwrap();
+    assert_eq!(worked_off, Some(at(9)));
+    let fast = UtcMicros(4_102_444_800_000_000); // 2100-01-01
+    subscriptions::note_worked_off(&client, fast).await.unwrap();
+    let worked_off = subscriptions::worked_off(&client).await.unwrap();
+    assert!(worked_off.is_some_and(|at| at < fast), "{worked_off:?}");
+}
+
+#[tokio::test]
 async fn a_change_is_made_once_from_what_was_seen_and_so_is_its_gap() {
     let (db, store) = db().await;
     let mut client = store.client().await.unwrap();

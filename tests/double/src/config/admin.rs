@@ -17,6 +17,8 @@ pub struct Admin {
     pub registrations_path: String,
     /// Registrations of webhooks.
     pub registrations: Vec<Value>,
+    /// The secrets that came with registrations, the latest last. No answer shows them.
+    pub registered_secrets: Vec<String>,
     /// What clients may do; absent: everything.
     pub permissions: Option<Vec<String>>,
     /// The most elements of a page, whatever is asked for.
@@ -31,6 +33,7 @@ impl Default for Admin {
             triggers: Vec::new(),
             registrations_path: "/api/v2/webhooks/subscriptions".to_owned(),
             registrations: Vec::new(),
+            registered_secrets: Vec::new(),
             permissions: None,
             page_max: 200,
         }

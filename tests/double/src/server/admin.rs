@@ -272,12 +272,9 @@ fn registration(admin: &mut Admin, asked: &Asked<'_>, method: &Method, id: &str)
     }
     // A secret is taken and never shown again.
     let secret = body.as_object_mut().and_then(|body| body.remove("secret"));
-    if secret
-        .as_ref()
-        .and_then(Value::as_str)
-        .is_none_or(str::is_empty)
-    {
-        return bad(asked, "secret is missing");
+    match secret.as_ref().and_then(Value::as_str) {
+        Some(secret) if !secret.is_empty() => admin.registered_secrets.push(secret.to_owned()),
+        _ => return bad(asked, "secret is missing"),
     }
     body["state"] = json!("active");
     match (method, id) {

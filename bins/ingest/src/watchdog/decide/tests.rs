@@ -201,3 +201,32 @@ fn who_is_not_asked_any_more_is_judged_by_traffic_alone() {
     world.delivery(290);
     assert_eq!(world.round(293, None), State::Ok);
 }
+
+#[test]
+fn what_delivers_seldom_is_ok_again_after_two_with_a_usual_pause_between() {
+    // One event in each hour and a half, for the two weeks before.
+    let week = 7 * 86_400;
+    let hours = (0..2 * 7 * 24).filter(|hour| hour % 3 != 2);
+    let hours: Vec<_> = hours
+        .map(|hour| (UtcMicros(hour * 3_600_000_000), 1))
+        .collect();
+    let usual = Usual::new(&hours);
+    let mut world = World::new();
+    let start = 2 * week;
+    let round = |world: &mut World, second| {
+        world.round_with(start + second, Some(start + second), Some(&usual), None)
+    };
+    world.delivery(start);
+    assert_eq!(round(&mut world, 5_399), State::Ok);
+    assert_eq!(round(&mut world, 20_000), State::Quiet);
+    world.delivery(start + 21_600);
+    assert_eq!(round(&mut world, 21_603), State::Quiet);
+    assert_eq!(
+        round(&mut world, 26_000),
+        State::Quiet,
+        "a pause that is usual"
+    );
+    world.delivery(start + 27_000);
+    assert_eq!(round(&mut world, 27_003), State::Ok);
+    assert_eq!(world.gaps, [(at(start), at(start + 21_600))]);
+}

@@ -129,6 +129,8 @@ async fn pitfall_77_as_few_connections_as_are_allowed_get_through() {
             ("KPILINE_NORMALISE_HISTORY_WORKERS", "0"),
             ("KPILINE_NORMALISE_PREFETCH", "50"),
             ("KPILINE_NORMALISE_BATCH_MESSAGES", "5"),
+            // Its lead has a session of its own, beside the pool.
+            ("KPILINE_WATCHDOG", "false"),
         ],
     );
     normalise.wait_ready().await;
