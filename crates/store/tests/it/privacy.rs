@@ -75,9 +75,8 @@ async fn bytes_expire_once_event_and_reception_are_old_and_a_copy_stays_a_copy()
         2
     );
     assert_eq!(
-        committed!(store, |tx| event_log::clear(&tx, &found, Gone::Erased)),
-        0,
-        "what is gone is gone for the first reason"
+        committed!(store, |tx| event_log::clear(&tx, &found, Gone::Expired)),
+        0
     );
     let gone = Raw::Gone(Gone::Expired);
     let raws = raws(&store).await;
@@ -131,6 +130,34 @@ async fn of_erased_interactions_all_bytes_go_and_copies_are_told_so() {
     assert_eq!(erased, [true, false, true, false]);
     let again = event_log::find_of_interactions(&client, "acme", &ids, Place::START, 100).await;
     assert_eq!(again.unwrap().places, []);
+}
+
+#[tokio::test]
+async fn what_had_expired_is_erased_too_so_that_a_copy_brings_nobody_back() {
+    let (_db, store) = db().await;
+    let rows = [log_row(1), log_row(2)];
+    committed!(store, |tx| event_log::append(&tx, &rows));
+    let client = store.client().await.unwrap();
+    let ids = [log_row(1).interaction_id.to_owned()];
+    let find = async || {
+        let page = event_log::find_of_interactions(&client, "acme", &ids, Place::START, 100);
+        page.await.unwrap().places
+    };
+    let all = find().await;
+    assert_eq!(all.len(), 2);
+    committed!(store, |tx| event_log::clear(&tx, &all[..1], Gone::Expired));
+    let found = find().await;
+    assert_eq!(found, all);
+    for (gone, written) in [(Gone::Erased, 2), (Gone::Erased, 0), (Gone::Expired, 0)] {
+        assert_eq!(
+            committed!(store, |tx| event_log::clear(&tx, &found, gone)),
+            written
+        );
+    }
+    assert_eq!(find().await, []);
+    let told = committed!(store, |tx| event_log::append(&tx, &rows));
+    let erased = |told: &Appended| matches!(told, Appended::Duplicate { erased: true, .. });
+    assert!(told.iter().all(erased), "{told:?}");
 }
 
 #[tokio::test]
@@ -219,6 +246,25 @@ async fn settled_items_expire_and_one_refused_once_more_has_its_bytes_again_but_
         committed!(store, |tx| quarantine::insert(&tx, &rows)),
         1,
         "only the expired one is held again"
+    );
+    // One that expired while the quarantine was looked through stays erased.
+    let expiring = [held(4)];
+    committed!(store, |tx| quarantine::insert(&tx, &expiring));
+    let four = quarantine::list(&client, &held_items(), 10).await.unwrap();
+    let four = four.last().unwrap().id;
+    let only = Filter {
+        numbers: Some(vec![four]),
+        ..Filter::default()
+    };
+    committed!(store, |tx| quarantine::discard_next(&tx, &only, 10));
+    committed!(store, |tx| quarantine::expire(&tx, later, 10));
+    assert_eq!(
+        committed!(store, |tx| quarantine::erase(&tx, &[four])),
+        1
+    );
+    assert_eq!(
+        committed!(store, |tx| quarantine::insert(&tx, &expiring)),
+        0
     );
     let items = quarantine::list(&client, &held_items(), 10).await.unwrap();
     let found: Vec<(i64, &Raw)> = items.iter().map(|item| (item.id, &item.raw)).collect();
