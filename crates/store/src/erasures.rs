@@ -15,6 +15,9 @@ use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+/// Interactions looked through in one statement.
+const LOOKED_THROUGH: i64 = 5_000;
+
 /// Whom or what a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
@@ -99,9 +102,19 @@ static MORE: Sql = Sql {
     ),
 };
 
+// The column is the first key stated; a platform that learns more states others, in facts (see UNLINK for the path). These are not
+// indexed, so that an organisation's interactions are looked through, a page a statement. A page's last row comes along also where it is
+// not looked for: it says where to go on.
 static OF_CUSTOMER: Sql = Sql {
     step: "look for a customer's interactions",
-    text: "SELECT interaction_id FROM interactions WHERE tenant = $1 AND customer_key = $2 ORDER BY interaction_id",
+    text: "WITH part AS MATERIALIZED ( \
+               SELECT interaction_id, \
+                      coalesce(customer_key = $2, false) \
+                          OR jsonb_path_exists(state, '$.f[*].x ? (@.ck == $k)', jsonb_build_object('k', $2::text)) AS hit \
+               FROM interactions WHERE tenant = $1 AND interaction_id > $3 ORDER BY interaction_id LIMIT $4), \
+           last AS (SELECT interaction_id FROM part ORDER BY interaction_id DESC LIMIT 1) \
+           SELECT p.interaction_id, p.hit FROM part p CROSS JOIN last WHERE p.hit OR p.interaction_id = last.interaction_id \
+           ORDER BY p.interaction_id",
 };
 
 static LINKED: Sql = Sql {
@@ -147,9 +160,11 @@ static DROP_JOURNEY: Sql = Sql {
                              AND (m.subject = $2 OR starts_with(m.subject, $2 || '@')))",
 };
 
+// Contacts that were not erased keep their key and their journey: of that nothing waits once those that left were taken back.
 static JOURNEY: Sql = Sql {
     step: "look for a journey",
-    text: "SELECT EXISTS (SELECT FROM journeys WHERE tenant = $1 AND customer_key = $2)",
+    text: "SELECT EXISTS (SELECT FROM journeys j WHERE j.tenant = $1 AND j.customer_key = $2 AND (j.gone <> '{}' \
+                          OR NOT EXISTS (SELECT FROM interactions i WHERE i.tenant = $1 AND i.customer_key = $2)))",
 };
 
 static ROLE: Sql = Sql {
@@ -176,18 +191,30 @@ pub async fn role(conn: &impl Connection) -> Result<String, StoreError> {
     sql::get(&sql::query_one(conn, &ROLE, &[]).await?, &ROLE, 0)
 }
 
-/// The interactions that have this customer's key now.
+/// The interactions that name this customer's key now, as their own or in any fact. Ascending. Looks through all interactions of the
+/// organisation.
 pub async fn interactions_of(
     conn: &impl Connection,
     tenant: &str,
     customer_key: &str,
 ) -> Result<Vec<String>, StoreError> {
     no_nul("customer_key", customer_key)?;
-    sql::query(conn, &OF_CUSTOMER, &[&tenant, &customer_key])
-        .await?
-        .iter()
-        .map(|row| sql::get(row, &OF_CUSTOMER, 0))
-        .collect()
+    let sql = &OF_CUSTOMER;
+    let mut found = Vec::new();
+    let mut after = String::new();
+    loop {
+        let params: sql::Params<'_> = &[&tenant, &customer_key, &after, &LOOKED_THROUGH];
+        let rows = sql::query(conn, sql, params).await?;
+        let Some(last) = rows.last() else {
+            return Ok(found);
+        };
+        after = sql::get(last, sql, 0)?;
+        for row in &rows {
+            if sql::get(row, sql, 1)? {
+                found.push(sql::get(row, sql, 0)?);
+            }
+        }
+    }
 }
 
 /// Notes a request, or goes on with one about the same that is not finished. `by` is who worked it off, for the proof.
@@ -307,8 +334,8 @@ pub async fn note(tx: &Transaction<'_>, erasure: &Erasure) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Drops what is remembered of a customer's journey, unless something of it has still to be taken back. Returns whether nothing is
-/// left.
+/// Drops what is remembered of a customer's journey, unless something of it has still to be taken back, or others of the customer's contacts
+/// have the key. Returns whether nothing waits.
 pub async fn drop_journey(
     tx: &Transaction<'_>,
     tenant: &str,

@@ -385,6 +385,68 @@ async fn an_erasure_takes_the_key_from_interaction_and_facts_is_resumed_and_leav
 }
 
 #[tokio::test]
+async fn whoever_is_named_by_a_later_key_alone_is_found_and_others_keep_their_journey() {
+    let (db, store) = db().await;
+    let named = |key: &str| {
+        format!(
+            r#"{{"v":1,"f":[{{"k":"e:a","a":1,"x":{{"ck":"number"}},"b":{{}}}},{{"k":"e:b","a":2,"x":{{"ck":"{key}"}},"b":{{}}}}]}}"#
+        )
+    };
+    let (contact, other) = (named("contact"), named("contacts"));
+    let of = |id, state_json| NewInteraction {
+        customer_key: Some("number"),
+        state_json,
+        ..interaction(id)
+    };
+    let rows = [
+        of("a", contact.as_str()),
+        of("b", other.as_str()),
+        NewInteraction {
+            tenant: "other",
+            ..of("c", contact.as_str())
+        },
+    ];
+    committed!(store, |tx| interactions::insert_new(
+        &tx,
+        &rows,
+        &Evaluated::NEVER
+    ));
+    // More than one page of them, with nobody's in between.
+    db.client()
+        .await
+        .batch_execute(
+            "INSERT INTO interactions (tenant, interaction_id, partition_at, status, state, customer_key, facts) \
+             SELECT 'acme', 'n' || lpad(n::text, 5, '0'), '2024-05-01', 'open', '{\"v\":1}', \
+                    CASE WHEN n = 6000 THEN 'contact' END, 1 FROM generate_series(1, 6000) AS n",
+        )
+        .await
+        .unwrap();
+    let client = store.client().await.unwrap();
+    let of = async |key| erasures::interactions_of(&client, "acme", key).await.unwrap();
+    assert_eq!(of("contact").await, ["a", "n06000"]);
+    assert_eq!(of("number").await, ["a", "b"]);
+    assert_eq!(of("nobody").await, Vec::<String>::new());
+
+    // The number's other contact is not erased: its journey stays, and nothing waits once the one that left was taken back.
+    committed!(store, |tx| erasures::unlink(&tx, "acme", &["a"]));
+    let left = [journeys::Left {
+        tenant: "acme",
+        customer_key: "number",
+        interaction_id: "a",
+    }];
+    committed!(store, |tx| journeys::left(&tx, &left));
+    let dropped = async || committed!(store, |tx| erasures::drop_journey(&tx, "acme", "number"));
+    assert!(!dropped().await);
+    db.client()
+        .await
+        .batch_execute("UPDATE journeys SET gone = '{}'")
+        .await
+        .unwrap();
+    assert!(dropped().await);
+    assert_eq!(number(&db, "SELECT count(*) FROM journeys").await, 1);
+}
+
+#[tokio::test]
 async fn an_error_repeats_no_value_of_a_row() {
     let (db, store) = db().await;
     db.client()
