@@ -1,10 +1,11 @@
 //! Erasures on request: what was asked for, how far it is, and the proof that stays.
 //!
-//! The order is: [`begin`] notes whom it is about and which interactions are theirs; [`unlink`] takes the customer's key away from these;
-//! a walk through the log ([`crate::event_log::find_of_interactions`]) and one through the quarantine let the bytes go; [`drop_journey`]; [`finish`]
+//! The order is: [`begin`] notes whom it is about and which interactions are theirs, and marks these for ever; [`wait_for_folds`] lets those
+//! end that have not seen the marks; [`unlink`] takes the customer's key away from the interactions; a walk through the log ([`crate::event_log::find_of_interactions`]) and one through the quarantine let the bytes go; [`drop_journey`]; [`finish`]
 //! forgets whom it was about. Each step can be repeated, so whoever was killed goes on.
 
 use crate::columns::no_nul;
+use crate::definitions;
 use crate::error::StoreError;
 use crate::event_log::Place;
 use crate::pool::{Connection, Transaction};
@@ -12,6 +13,7 @@ use crate::sql::{self, Sql};
 use crate::types::Instant;
 use schema::UtcMicros;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -102,6 +104,18 @@ static MORE: Sql = Sql {
     ),
 };
 
+static MARK: Sql = Sql {
+    step: "mark interactions as erased",
+    text: "INSERT INTO erased_interactions (tenant, interaction_id) SELECT $1::text, unnest($2::text[]) ON CONFLICT DO NOTHING",
+};
+
+static MARKED: Sql = Sql {
+    step: "look for erased interactions",
+    text: "SELECT e.tenant, e.interaction_id FROM erased_interactions e \
+           JOIN unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
+             ON e.tenant = k.tenant AND e.interaction_id = k.interaction_id",
+};
+
 // The column is the first key stated; a platform that learns more states others, in facts (see UNLINK for the path). These are not
 // indexed, so that an organisation's interactions are looked through, a page a statement. A page's last row comes along also where it is
 // not looked for: it says where to go on.
@@ -177,6 +191,8 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &OPEN,
     &BEGIN,
     &MORE,
+    &MARK,
+    &MARKED,
     &OF_CUSTOMER,
     &LINKED,
     &UNLINK,
@@ -217,7 +233,8 @@ pub async fn interactions_of(
     }
 }
 
-/// Notes a request, or goes on with one about the same that is not finished. `by` is who worked it off, for the proof.
+/// Notes a request, or goes on with one about the same that is not finished, and marks the interactions as erased. `by` is who worked it
+/// off, for the proof.
 pub async fn begin(
     tx: &Transaction<'_>,
     tenant: &str,
@@ -227,6 +244,7 @@ pub async fn begin(
 ) -> Result<Erasure, StoreError> {
     no_nul("tenant", tenant)?;
     no_nul("requested_by", by)?;
+    sql::execute(tx, &MARK, &[&tenant, &interactions]).await?;
     let digest = subject.digest(tenant);
     let digest = &digest[..];
     let open = sql::query(tx, &OPEN, &[&tenant, &subject.kind(), &digest]).await?;
@@ -255,6 +273,30 @@ pub async fn begin(
         &by,
     ];
     read(&sql::query_one(tx, &BEGIN, params).await?, &BEGIN)
+}
+
+/// Waits for the folds under way: one that begins later sees what was marked and committed before. Lets go at the end of the transaction, so
+/// end it at once.
+pub async fn wait_for_folds(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    definitions::wait_for_evaluations(tx).await
+}
+
+/// Which of these interactions, by organisation and id, are marked as erased.
+pub async fn marked(
+    conn: &impl Connection,
+    keys: &[(&str, &str)],
+) -> Result<BTreeSet<(String, String)>, StoreError> {
+    let tenants: Vec<&str> = keys.iter().map(|key| key.0).collect();
+    let ids: Vec<&str> = keys.iter().map(|key| key.1).collect();
+    for (tenant, id) in keys {
+        no_nul("tenant", tenant)?;
+        no_nul("interaction_id", id)?;
+    }
+    sql::query(conn, &MARKED, &[&tenants, &ids])
+        .await?
+        .iter()
+        .map(|row| Ok((sql::get(row, &MARKED, 0)?, sql::get(row, &MARKED, 1)?)))
+        .collect()
 }
 
 fn read(row: &Row, sql: &Sql) -> Result<Erasure, StoreError> {

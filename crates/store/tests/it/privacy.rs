@@ -161,6 +161,67 @@ async fn what_had_expired_is_erased_too_so_that_a_copy_brings_nobody_back() {
 }
 
 #[tokio::test]
+async fn what_comes_later_of_an_erased_interaction_is_logged_without_its_bytes() {
+    let (_db, store) = db().await;
+    let row = |key: u128, tenant, id| LogRow {
+        tenant,
+        interaction_id: id,
+        raw_key: Some("k"),
+        delivery_id: DeliveryId(Uuid::from_u128(key)),
+        ..log_row(key)
+    };
+    let ids = ["a".to_owned()];
+    let subject = Subject::Interaction("a");
+    committed!(store, |tx| erasures::begin(
+        &tx, "acme", subject, &ids, "ann"
+    ));
+    let again = LogRow {
+        delivery_id: DeliveryId(Uuid::from_u128(9)),
+        ..row(1, "acme", "a")
+    };
+    let rows = [
+        row(1, "acme", "a"),
+        row(2, "acme", "b"),
+        row(3, "other", "a"),
+        again,
+    ];
+    let brought = |by: u128, erased| Appended::Duplicate {
+        delivery_id: DeliveryId(Uuid::from_u128(by)),
+        erased,
+    };
+    assert_eq!(
+        committed!(store, |tx| event_log::append(&tx, &rows)),
+        [
+            Appended::NewErased,
+            Appended::New,
+            Appended::New,
+            brought(1, true)
+        ]
+    );
+    assert_eq!(
+        committed!(store, |tx| event_log::append(&tx, &rows)),
+        [
+            brought(1, true),
+            brought(2, false),
+            brought(3, false),
+            brought(1, true)
+        ]
+    );
+    let raws = raws(&store).await;
+    let sealed: Vec<bool> = raws
+        .iter()
+        .map(|raw| matches!(raw, Raw::Sealed { .. }))
+        .collect();
+    assert_eq!(raws[0], Raw::Gone(Gone::Erased));
+    assert_eq!(sealed, [false, true, true]);
+    let client = store.client().await.unwrap();
+    let keys = [("acme", "a"), ("acme", "b"), ("other", "a")];
+    let marked = erasures::marked(&client, &keys).await.unwrap();
+    let marked: Vec<_> = marked.into_iter().collect();
+    assert_eq!(marked, [("acme".to_owned(), "a".to_owned())]);
+}
+
+#[tokio::test]
 async fn one_process_walks_and_the_next_goes_on_where_it_was() {
     let (_db, store) = db().await;
     let mut client = store.client().await.unwrap();
