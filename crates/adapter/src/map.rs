@@ -5,8 +5,8 @@ use crate::guide;
 use crate::identity::CustomerIdentity;
 use crate::mapping::Mappings;
 use schema::{
-    AgentFact, AgentRef, BodyFormat, EventId, Fact, InteractionId, Presence, Routing,
-    TenantId, UtcMicros,
+    AgentFact, AgentRef, BodyFormat, EventId, Fact, InteractionId, Presence, Routing, TenantId,
+    UtcMicros,
 };
 use std::borrow::Cow;
 

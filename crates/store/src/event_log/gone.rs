@@ -60,7 +60,10 @@ macro_rules! look {
 
 pub(super) static OLD: Sql = Sql {
     step: "look for old raw bytes in event_log",
-    text: look!("raw_gone IS NULL AND received_at < $4", " AND occurred_at < $4"),
+    text: look!(
+        "raw_gone IS NULL AND received_at < $4",
+        " AND occurred_at < $4"
+    ),
 };
 
 // Those that have expired as well: from then on a copy of them is told that they were erased, and brings no customer back.

@@ -319,10 +319,7 @@ async fn settled_items_expire_and_one_refused_once_more_has_its_bytes_again_but_
     };
     committed!(store, |tx| quarantine::discard_next(&tx, &only, 10));
     committed!(store, |tx| quarantine::expire(&tx, later, 10));
-    assert_eq!(
-        committed!(store, |tx| quarantine::erase(&tx, &[four])),
-        1
-    );
+    assert_eq!(committed!(store, |tx| quarantine::erase(&tx, &[four])), 1);
     assert_eq!(
         committed!(store, |tx| quarantine::insert(&tx, &expiring)),
         0
@@ -343,6 +340,7 @@ const LINKED: &str =
 async fn an_erasure_takes_the_key_from_interaction_and_facts_is_resumed_and_leaves_a_proof() {
     let (db, store) = db().await;
     let state = r#"{"v":1,"s":-3,"f":[{"k":"e:a","a":1,"x":{"ck":"key"},"b":{"st":"queued"}},{"k":"e:b","a":2,"b":{}},{"k":"e:c","a":3,"x":{"ck":"key","md":"voice"}}]}"#;
+    let of_other = state.replace("key", "other");
     let rows = [
         NewInteraction {
             customer_key: Some("key"),
@@ -351,7 +349,7 @@ async fn an_erasure_takes_the_key_from_interaction_and_facts_is_resumed_and_leav
         },
         NewInteraction {
             customer_key: Some("other"),
-            state_json: state,
+            state_json: &of_other,
             ..interaction("b")
         },
         NewInteraction {
@@ -483,7 +481,11 @@ async fn whoever_is_named_by_a_later_key_alone_is_found_and_others_keep_their_jo
         .await
         .unwrap();
     let client = store.client().await.unwrap();
-    let of = async |key| erasures::interactions_of(&client, "acme", key).await.unwrap();
+    let of = async |key| {
+        erasures::interactions_of(&client, "acme", key)
+            .await
+            .unwrap()
+    };
     assert_eq!(of("contact").await, ["a", "n06000"]);
     assert_eq!(of("number").await, ["a", "b"]);
     assert_eq!(of("nobody").await, Vec::<String>::new());
