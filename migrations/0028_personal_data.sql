@@ -60,6 +60,15 @@ COMMENT ON COLUMN erasures.subject_digest IS 'SHA-256 of organisation, kind of s
 COMMENT ON COLUMN erasures.customer_key IS 'Until it is finished, so that it can go on after a crash.';
 COMMENT ON COLUMN erasures.interaction_ids IS 'Until it is finished, as the customer key.';
 
+-- What is left of an erased interaction after its request: nothing that comes later may bring its bytes or its customer back.
+CREATE TABLE erased_interactions (
+    tenant         text        COLLATE "C" NOT NULL,
+    interaction_id text        COLLATE "C" NOT NULL,
+    erased_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant, interaction_id)
+);
+COMMENT ON TABLE erased_interactions IS 'Interactions that were erased: events of theirs are logged without their bytes, facts are folded without a customer.';
+
 -- Rights. kpiline_erase is the role of those who work off requests; normalise needs none of its rights.
 DO $$
 DECLARE
@@ -72,15 +81,19 @@ BEGIN
             WHEN 'kpiline_ingest' THEN
                 EXECUTE format('GRANT UPDATE (raw, raw_key, raw_gone) ON event_log TO %I', who);
                 EXECUTE format('GRANT SELECT, INSERT, UPDATE ON raw_retention TO %I', who);
+                EXECUTE format('GRANT SELECT ON erased_interactions TO %I', who);
             WHEN 'kpiline_compute' THEN
                 -- Whether an item that is held once more still has its bytes.
                 EXECUTE format('GRANT SELECT (raw_gone) ON quarantine TO %I', who);
+                EXECUTE format('GRANT SELECT ON erased_interactions TO %I', who);
             WHEN 'kpiline_read' THEN
                 EXECUTE format('GRANT SELECT (erasure_id, tenant, subject, subject_digest, requested_by, requested_at, interactions, '
                                'events, quarantined, finished_at) ON erasures TO %I', who);
             WHEN 'kpiline_erase' THEN
                 EXECUTE format('GRANT SELECT ON schema_migrations TO %I', who);
                 EXECUTE format('GRANT SELECT, INSERT, UPDATE ON erasures TO %I', who);
+                EXECUTE format('GRANT SELECT, INSERT ON erased_interactions TO %I', who);
+                EXECUTE format('GRANT SELECT, DELETE ON history_requests TO %I', who);
                 EXECUTE format('GRANT SELECT (occurred_at, log_key, tenant, interaction_id, received_at, raw_gone), '
                                'UPDATE (raw, raw_key, raw_gone) ON event_log TO %I', who);
                 EXECUTE format('GRANT SELECT, UPDATE ON quarantine TO %I', who);

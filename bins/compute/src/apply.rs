@@ -8,6 +8,7 @@
 mod beside;
 mod choice;
 mod debts;
+mod erased;
 mod rows;
 mod zones;
 
@@ -143,7 +144,7 @@ impl Applier {
 
     /// Applies a plan in one transaction.
     pub async fn apply(&self, plan: &Plan) -> Result<Applied, ApplyError> {
-        let deltas: Vec<Delta<'_>> = plan.sessions.iter().filter_map(Delta::of).collect();
+        let mut deltas: Vec<Delta<'_>> = plan.sessions.iter().filter_map(Delta::of).collect();
         // Months are made beside the transaction: DDL inside it would hold its locks until the commit.
         self.partitions
             .ensure(
@@ -154,7 +155,10 @@ impl Applier {
         let mut client = self.store.client().await?;
         let transaction = client.transaction().await?;
         // First, so that whoever changes the catalogue waits for us and we for nobody who waits for our interactions.
-        let active = self.catalogue.active(&transaction).await?;
+        let (active, erasures) = self.catalogue.to_fold(&transaction).await?;
+        if erasures {
+            erased::forget_customers(&transaction, &mut deltas).await?;
+        }
 
         let new: Vec<NewInteraction<'_>> = deltas.iter().map(Delta::as_new).collect();
         let extent = if self.storm.is_on() && active.can_defer() {
@@ -370,9 +374,17 @@ impl Delta<'_> {
 impl<'a> Delta<'a> {
     /// `None` for a planned session without facts, which says nothing.
     fn of(planned: &'a PlannedSession) -> Option<Self> {
+        Self::folded(planned, planned.facts.iter().cloned())
+    }
+
+    /// The same, of facts that take the place of the planned ones.
+    fn folded(
+        planned: &'a PlannedSession,
+        facts: impl Iterator<Item = schema::Fact>,
+    ) -> Option<Self> {
         let mut session = Session::default();
-        for fact in &planned.facts {
-            session.insert(fact.clone());
+        for fact in facts {
+            session.insert(fact);
         }
         let first_seen = planned.facts.iter().map(|fact| fact.at).min()?;
         let columns = derive::columns(&session);

@@ -462,11 +462,17 @@ pub struct Watch {
 impl Watch {
     /// The catalogue that holds until this transaction ends: nobody can change it before.
     pub async fn active(&self, tx: &Transaction<'_>) -> Result<Arc<Active>, StoreError> {
-        let generation = definitions::generation_shared(tx).await?;
+        self.to_fold(tx).await.map(|(active, _)| active)
+    }
+
+    /// The same, and whether any interaction was erased: an erasure waits for this transaction before it goes on from its marks.
+    pub async fn to_fold(&self, tx: &Transaction<'_>) -> Result<(Arc<Active>, bool), StoreError> {
+        let shared = definitions::generation_shared(tx).await?;
+        let generation = shared.generation;
         if let Some(known) = self.known()
             && known.generation == generation
         {
-            return Ok(known);
+            return Ok((known, shared.erasures));
         }
         // Most of what is stored are drafts, and a change waits until this transaction ends.
         let stored = load_those(tx, |row| row.status != Status::Draft).await?;
@@ -485,7 +491,7 @@ impl Watch {
         {
             *known = Some(active.clone());
         }
-        Ok(active)
+        Ok((active, shared.erasures))
     }
 
     /// The state read last, if any was.

@@ -822,3 +822,81 @@ async fn contacts_that_were_erased_are_nobodys_and_their_journey_can_go() {
     world.drain(LATE).await;
     assert_eq!(world.values(FCR).await[0], "no_customer");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_under_way_when_their_interaction_is_erased_bring_no_customer_back() {
+    use store::erasures::{self, Subject};
+    use store::marks::{Kind, Mark};
+    use store::{journeys, marks};
+    let world = World::with(&[FCR], 500).await;
+    world.fold(&[on_day("a", 0), on_day("b", 3)]).await;
+    world.drain(LATE).await;
+    let mut client = world.applier.store().client().await.unwrap();
+    // A fold that began before the marks were there: the erasure waits for it.
+    let mut other = world.applier.store().client().await.unwrap();
+    let fold = other.transaction().await.unwrap();
+    let (_, erasures) = world.applier.catalogue().to_fold(&fold).await.unwrap();
+    assert!(!erasures);
+    let tx = client.transaction().await.unwrap();
+    // The second is not folded yet.
+    let ids = ["a".to_owned(), "n".to_owned()];
+    let subject = Subject::Customer("k");
+    erasures::begin(&tx, "acme", subject, &ids, "ann")
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let waits = tokio::spawn({
+        let store = world.applier.store().clone();
+        async move {
+            let mut client = store.client().await.unwrap();
+            let tx = client.transaction().await.unwrap();
+            erasures::wait_for_folds(&tx).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    });
+    world.until_waiting("1").await;
+    fold.commit().await.unwrap();
+    waits.await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    erasures::unlink(&tx, "acme", &["a"]).await.unwrap();
+    let left = [journeys::Left {
+        tenant: "acme",
+        customer_key: "k",
+        interaction_id: "a",
+    }];
+    journeys::left(&tx, &left).await.unwrap();
+    let touched = [Mark {
+        kind: Kind::Journey,
+        tenant: "acme",
+        subject: "k",
+        from: at(0),
+        to: at(MINUTE),
+    }];
+    marks::append(&tx, &touched).await.unwrap();
+    tx.commit().await.unwrap();
+    // What was in the queues, and a settled record that states the customer anew.
+    let settled = on_day("a", 0).revised(|contact| contact.to = Some(5 * MINUTE));
+    world
+        .fold(&[
+            on_day("a", 0),
+            on_day("n", 4),
+            settled,
+            on_day("b", 3),
+            on_day("m", 5),
+        ])
+        .await;
+    let named = "SELECT string_agg(interaction_id || ' ' || coalesce(customer_key, '-') || ' ' || (state::text LIKE '%\"ck\"%'), ', ' \
+                 ORDER BY interaction_id) FROM interactions";
+    assert_eq!(
+        world.text(named).await,
+        "a - false, b k true, m k true, n - false"
+    );
+    let ended = "SELECT extract(epoch FROM ended_at - started_at)::int::text FROM interactions WHERE interaction_id = 'a'";
+    assert_eq!(world.text(ended).await, "300", "all else is folded");
+    world.drain(LATE).await;
+    assert_eq!(
+        world.values(FCR).await,
+        ["no_customer", "0", "filtered"],
+        "and of the one that came without a customer nothing"
+    );
+}

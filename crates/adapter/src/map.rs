@@ -5,8 +5,8 @@ use crate::guide;
 use crate::identity::CustomerIdentity;
 use crate::mapping::Mappings;
 use schema::{
-    AgentFact, AgentRef, BodyFormat, Details, EventId, Fact, InteractionId, Presence, Routing,
-    TenantId, UtcMicros,
+    AgentFact, AgentRef, BodyFormat, EventId, Fact, InteractionId, Presence, Routing, TenantId,
+    UtcMicros,
 };
 use std::borrow::Cow;
 
@@ -119,12 +119,7 @@ impl Stated {
         };
         *customer = None;
         for fact in facts {
-            if let Some(details) = &mut fact.statement.details {
-                details.customer_key = None;
-                if **details == Details::default() {
-                    fact.statement.details = None;
-                }
-            }
+            fact.statement.forget_customer();
         }
     }
 

@@ -204,6 +204,16 @@ impl Details {
 pub const ATTRIBUTE_BYTES_MAX: usize = 200;
 
 impl Statement {
+    /// Takes the customer's key away.
+    pub fn forget_customer(&mut self) {
+        if let Some(details) = &mut self.details {
+            details.customer_key = None;
+            if **details == Details::default() {
+                self.details = None;
+            }
+        }
+    }
+
     /// The leg this statement is about, if it is about one.
     pub fn leg(&self) -> Option<&Leg> {
         self.details

@@ -42,6 +42,12 @@ static GENERATION: Sql = Sql {
     text: "SELECT generation FROM catalogue_generation",
 };
 
+// What was erased on request comes along, so that nobody has to ask for it as long as there is none.
+static TO_EVALUATE: Sql = Sql {
+    step: "read what to evaluate with",
+    text: "SELECT generation, EXISTS (SELECT FROM erased_interactions) FROM catalogue_generation",
+};
+
 static RAISE: Sql = Sql {
     step: "raise the catalogue's generation",
     text: "UPDATE catalogue_generation SET generation = generation + 1, changed_at = clock_timestamp() RETURNING generation",
@@ -103,6 +109,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &LOCK_SHARED,
     &LOCK,
     &GENERATION,
+    &TO_EVALUATE,
     &RAISE,
     &LIST,
     &INSERT,
@@ -123,20 +130,39 @@ pub async fn generation(conn: &impl Connection) -> Result<i64, StoreError> {
     sql::get(&row, &GENERATION, 0)
 }
 
-/// The generation to evaluate with: it stays the newest until this transaction ends, because a change waits for that.
+/// What stays as it is until the transaction ends that asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shared {
+    /// The generation to evaluate with.
+    pub generation: i64,
+    /// Whether any interaction was ever erased ([`crate::erasures::marked`] says which).
+    pub erasures: bool,
+}
+
+/// The generation to evaluate with: it stays the newest until this transaction ends, because a change waits for that. As does an erasure,
+/// before it goes on from its marks.
 ///
 /// Call it before anything else in the transaction. It waits while a change is under way.
-pub async fn generation_shared(tx: &Transaction<'_>) -> Result<i64, StoreError> {
+pub async fn generation_shared(tx: &Transaction<'_>) -> Result<Shared, StoreError> {
     sql::query_one(tx, &LOCK_SHARED, &[]).await?;
     // A statement of its own: the snapshot of the one that waited is older than what it waited for.
-    generation(tx).await
+    let row = sql::query_one(tx, &TO_EVALUATE, &[]).await?;
+    Ok(Shared {
+        generation: sql::get(&row, &TO_EVALUATE, 0)?,
+        erasures: sql::get(&row, &TO_EVALUATE, 1)?,
+    })
+}
+
+/// Waits for the evaluations under way and keeps new ones out until this transaction ends.
+pub(crate) async fn wait_for_evaluations(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    sql::query_one(tx, &LOCK, &[]).await.map(drop)
 }
 
 /// Waits for the evaluations under way, keeps new ones out until this transaction ends, and returns the generation it makes.
 ///
 /// Call it before anything else in a transaction that changes definitions, schedules or places, and commit soon.
 pub async fn change(tx: &Transaction<'_>) -> Result<i64, StoreError> {
-    sql::query_one(tx, &LOCK, &[]).await?;
+    wait_for_evaluations(tx).await?;
     let row = sql::query_one(tx, &RAISE, &[]).await?;
     sql::get(&row, &RAISE, 0)
 }

@@ -1,10 +1,11 @@
 //! Erasures on request: what was asked for, how far it is, and the proof that stays.
 //!
-//! The order is: [`begin`] notes whom it is about and which interactions are theirs; [`unlink`] takes the customer's key away from these;
-//! a walk through the log ([`crate::event_log::find_of_interactions`]) and one through the quarantine let the bytes go; [`drop_journey`]; [`finish`]
+//! The order is: [`begin`] notes whom it is about and which interactions are theirs, and marks these for ever; [`wait_for_folds`] lets those
+//! end that have not seen the marks; [`unlink`] takes the customer's key away from the interactions; a walk through the log ([`crate::event_log::find_of_interactions`]) and one through the quarantine let the bytes go; [`drop_journey`]; [`finish`]
 //! forgets whom it was about. Each step can be repeated, so whoever was killed goes on.
 
 use crate::columns::no_nul;
+use crate::definitions;
 use crate::error::StoreError;
 use crate::event_log::Place;
 use crate::pool::{Connection, Transaction};
@@ -12,8 +13,12 @@ use crate::sql::{self, Sql};
 use crate::types::Instant;
 use schema::UtcMicros;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
+
+/// Interactions looked through in one statement.
+const LOOKED_THROUGH: i64 = 5_000;
 
 /// Whom or what a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +104,31 @@ static MORE: Sql = Sql {
     ),
 };
 
+static MARK: Sql = Sql {
+    step: "mark interactions as erased",
+    text: "INSERT INTO erased_interactions (tenant, interaction_id) SELECT $1::text, unnest($2::text[]) ON CONFLICT DO NOTHING",
+};
+
+static MARKED: Sql = Sql {
+    step: "look for erased interactions",
+    text: "SELECT e.tenant, e.interaction_id FROM erased_interactions e \
+           JOIN unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
+             ON e.tenant = k.tenant AND e.interaction_id = k.interaction_id",
+};
+
+// The column is the first key stated; a platform that learns more states others, in facts (see UNLINK for the path). These are not
+// indexed, so that an organisation's interactions are looked through, a page a statement. A page's last row comes along also where it is
+// not looked for: it says where to go on.
 static OF_CUSTOMER: Sql = Sql {
     step: "look for a customer's interactions",
-    text: "SELECT interaction_id FROM interactions WHERE tenant = $1 AND customer_key = $2 ORDER BY interaction_id",
+    text: "WITH part AS MATERIALIZED ( \
+               SELECT interaction_id, \
+                      coalesce(customer_key = $2, false) \
+                          OR jsonb_path_exists(state, '$.f[*].x ? (@.ck == $k)', jsonb_build_object('k', $2::text)) AS hit \
+               FROM interactions WHERE tenant = $1 AND interaction_id > $3 ORDER BY interaction_id LIMIT $4), \
+           last AS (SELECT interaction_id FROM part ORDER BY interaction_id DESC LIMIT 1) \
+           SELECT p.interaction_id, p.hit FROM part p CROSS JOIN last WHERE p.hit OR p.interaction_id = last.interaction_id \
+           ORDER BY p.interaction_id",
 };
 
 static LINKED: Sql = Sql {
@@ -147,9 +174,11 @@ static DROP_JOURNEY: Sql = Sql {
                              AND (m.subject = $2 OR starts_with(m.subject, $2 || '@')))",
 };
 
+// Contacts that were not erased keep their key and their journey: of that nothing waits once those that left were taken back.
 static JOURNEY: Sql = Sql {
     step: "look for a journey",
-    text: "SELECT EXISTS (SELECT FROM journeys WHERE tenant = $1 AND customer_key = $2)",
+    text: "SELECT EXISTS (SELECT FROM journeys j WHERE j.tenant = $1 AND j.customer_key = $2 AND (j.gone <> '{}' \
+                          OR NOT EXISTS (SELECT FROM interactions i WHERE i.tenant = $1 AND i.customer_key = $2)))",
 };
 
 static ROLE: Sql = Sql {
@@ -162,6 +191,8 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &OPEN,
     &BEGIN,
     &MORE,
+    &MARK,
+    &MARKED,
     &OF_CUSTOMER,
     &LINKED,
     &UNLINK,
@@ -176,21 +207,34 @@ pub async fn role(conn: &impl Connection) -> Result<String, StoreError> {
     sql::get(&sql::query_one(conn, &ROLE, &[]).await?, &ROLE, 0)
 }
 
-/// The interactions that have this customer's key now.
+/// The interactions that name this customer's key now, as their own or in any fact. Ascending. Looks through all interactions of the
+/// organisation.
 pub async fn interactions_of(
     conn: &impl Connection,
     tenant: &str,
     customer_key: &str,
 ) -> Result<Vec<String>, StoreError> {
     no_nul("customer_key", customer_key)?;
-    sql::query(conn, &OF_CUSTOMER, &[&tenant, &customer_key])
-        .await?
-        .iter()
-        .map(|row| sql::get(row, &OF_CUSTOMER, 0))
-        .collect()
+    let sql = &OF_CUSTOMER;
+    let mut found = Vec::new();
+    let mut after = String::new();
+    loop {
+        let params: sql::Params<'_> = &[&tenant, &customer_key, &after, &LOOKED_THROUGH];
+        let rows = sql::query(conn, sql, params).await?;
+        let Some(last) = rows.last() else {
+            return Ok(found);
+        };
+        after = sql::get(last, sql, 0)?;
+        for row in &rows {
+            if sql::get(row, sql, 1)? {
+                found.push(sql::get(row, sql, 0)?);
+            }
+        }
+    }
 }
 
-/// Notes a request, or goes on with one about the same that is not finished. `by` is who worked it off, for the proof.
+/// Notes a request, or goes on with one about the same that is not finished, and marks the interactions as erased. `by` is who worked it
+/// off, for the proof.
 pub async fn begin(
     tx: &Transaction<'_>,
     tenant: &str,
@@ -200,6 +244,7 @@ pub async fn begin(
 ) -> Result<Erasure, StoreError> {
     no_nul("tenant", tenant)?;
     no_nul("requested_by", by)?;
+    sql::execute(tx, &MARK, &[&tenant, &interactions]).await?;
     let digest = subject.digest(tenant);
     let digest = &digest[..];
     let open = sql::query(tx, &OPEN, &[&tenant, &subject.kind(), &digest]).await?;
@@ -228,6 +273,30 @@ pub async fn begin(
         &by,
     ];
     read(&sql::query_one(tx, &BEGIN, params).await?, &BEGIN)
+}
+
+/// Waits for the folds under way: one that begins later sees what was marked and committed before. Lets go at the end of the transaction, so
+/// end it at once.
+pub async fn wait_for_folds(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    definitions::wait_for_evaluations(tx).await
+}
+
+/// Which of these interactions, by organisation and id, are marked as erased.
+pub async fn marked(
+    conn: &impl Connection,
+    keys: &[(&str, &str)],
+) -> Result<BTreeSet<(String, String)>, StoreError> {
+    let tenants: Vec<&str> = keys.iter().map(|key| key.0).collect();
+    let ids: Vec<&str> = keys.iter().map(|key| key.1).collect();
+    for (tenant, id) in keys {
+        no_nul("tenant", tenant)?;
+        no_nul("interaction_id", id)?;
+    }
+    sql::query(conn, &MARKED, &[&tenants, &ids])
+        .await?
+        .iter()
+        .map(|row| Ok((sql::get(row, &MARKED, 0)?, sql::get(row, &MARKED, 1)?)))
+        .collect()
 }
 
 fn read(row: &Row, sql: &Sql) -> Result<Erasure, StoreError> {
@@ -307,8 +376,8 @@ pub async fn note(tx: &Transaction<'_>, erasure: &Erasure) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Drops what is remembered of a customer's journey, unless something of it has still to be taken back. Returns whether nothing is
-/// left.
+/// Drops what is remembered of a customer's journey, unless something of it has still to be taken back, or others of the customer's contacts
+/// have the key. Returns whether nothing waits.
 pub async fn drop_journey(
     tx: &Transaction<'_>,
     tenant: &str,

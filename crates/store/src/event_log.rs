@@ -67,6 +67,8 @@ impl fmt::Debug for LogRow<'_> {
 pub enum Appended {
     /// It is in the log now, first brought by this row.
     New,
+    /// The same, but without its bytes: its interaction was erased on request before.
+    NewErased,
     /// It was there before, or an earlier row of the slice brought it.
     Duplicate {
         /// The delivery that brought the stored row.
@@ -76,13 +78,22 @@ pub enum Appended {
     },
 }
 
+// The first EXISTS is asked once a statement, and the second only where anything was ever erased.
 static APPEND: Sql = Sql {
     step: "append to event_log",
     text: "INSERT INTO event_log (occurred_at, log_key, tenant, subscription, event_id, interaction_id, format, \
-                                  delivery_id, received_at, digest, raw, raw_key) \
-           SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-                                $8::uuid[], $9::timestamptz[], $10::bytea[], $11::bytea[], $12::text[]) \
-           ON CONFLICT DO NOTHING RETURNING log_key, occurred_at",
+                                  delivery_id, received_at, digest, raw, raw_key, raw_gone) \
+           SELECT occurred_at, log_key, tenant, subscription, event_id, interaction_id, format, delivery_id, received_at, digest, \
+                  CASE WHEN NOT erased THEN raw END, CASE WHEN NOT erased THEN raw_key END, CASE WHEN erased THEN 'erased' END \
+           FROM (SELECT u.*, CASE WHEN EXISTS (SELECT FROM erased_interactions) \
+                                  THEN EXISTS (SELECT FROM erased_interactions e \
+                                               WHERE e.tenant = u.tenant AND e.interaction_id = u.interaction_id) \
+                                  ELSE false END AS erased \
+                 FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
+                             $8::uuid[], $9::timestamptz[], $10::bytea[], $11::bytea[], $12::text[]) \
+                      AS u (occurred_at, log_key, tenant, subscription, event_id, interaction_id, format, delivery_id, \
+                            received_at, digest, raw, raw_key) OFFSET 0) AS n \
+           ON CONFLICT DO NOTHING RETURNING log_key, occurred_at, raw_gone IS NOT NULL",
 };
 
 // A second statement, because it must see what a concurrent transaction committed while the first one waited for it. The lateral
@@ -134,7 +145,7 @@ pub async fn append(
         let missing: Vec<Key> = first
             .keys()
             .copied()
-            .filter(|key| !new.contains(key))
+            .filter(|key| !new.contains_key(key))
             .collect();
         first_deliveries(tx, &missing).await?
     } else {
@@ -150,16 +161,18 @@ pub async fn append(
                     erased: first.erased,
                 });
             }
-            match first
-                .get(&key)
-                .and_then(|bringer| rows.get(*bringer).map(|row| (*bringer, row)))
-            {
-                Some((bringer, _)) if bringer == index && new.contains(&key) => Ok(Appended::New),
-                Some((_, brought)) if new.contains(&key) => Ok(Appended::Duplicate {
+            let brought = first.get(&key).and_then(|bringer| {
+                let erased = *new.get(&key)?;
+                Some((*bringer, rows.get(*bringer)?, erased))
+            });
+            match brought {
+                Some((bringer, _, false)) if bringer == index => Ok(Appended::New),
+                Some((bringer, _, true)) if bringer == index => Ok(Appended::NewErased),
+                Some((_, brought, erased)) => Ok(Appended::Duplicate {
                     delivery_id: brought.delivery_id,
-                    erased: false,
+                    erased,
                 }),
-                _ => Err(StoreError::Vanished {
+                None => Err(StoreError::Vanished {
                     step: FIRST_DELIVERY.step,
                 }),
             }
@@ -179,7 +192,11 @@ fn check(rows: &[LogRow<'_>]) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn insert(tx: &Transaction<'_>, rows: &[&LogRow<'_>]) -> Result<BTreeSet<Key>, StoreError> {
+/// What is new, and of each whether it is without its bytes.
+async fn insert(
+    tx: &Transaction<'_>,
+    rows: &[&LogRow<'_>],
+) -> Result<BTreeMap<Key, bool>, StoreError> {
     use crate::columns::column;
     let occurred_at = column(rows, |row| Instant(row.occurred_at));
     let log_key = column(rows, |row| row.log_key);
@@ -217,7 +234,7 @@ async fn insert(tx: &Transaction<'_>, rows: &[&LogRow<'_>]) -> Result<BTreeSet<K
         .map(|row| {
             let key: Uuid = sql::get(row, &APPEND, 0)?;
             let at: Instant = sql::get(row, &APPEND, 1)?;
-            Ok((at.0, key))
+            Ok(((at.0, key), sql::get(row, &APPEND, 2)?))
         })
         .collect()
 }

@@ -71,7 +71,8 @@ static NOTE_EVALUATED: Sql = Sql {
              AND NOT (coalesce(i.evaluated_also, '{}') @> u.also::bigint[] AND i.metric_versions @> u.versions::smallint[])",
 };
 
-// An interaction that was given up and ended after all need not be asked for any more, nor one whose inferred end was confirmed.
+// An interaction that was given up and ended after all need not be asked for any more, nor one whose inferred end was confirmed, nor one
+// that was erased.
 static ANSWERED: Sql = Sql {
     step: "forget history requests",
     text: "DELETE FROM history_requests h USING unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \

@@ -22,7 +22,7 @@ pub struct Applied {
     pub publish: Vec<bool>,
     /// For each item of the plan that the log was asked about and has now, the delivery that brought it there.
     pub logged: Vec<Option<DeliveryId>>,
-    /// The items, by their place in the plan, whose bytes the log has erased on request.
+    /// The items, by their place in the plan, whose bytes the log has erased on request, or never took for that reason.
     pub erased: Vec<usize>,
     /// Counted for the first time in this batch.
     pub tally: Tally,
@@ -213,7 +213,11 @@ fn settle<'p, 'a>(
                 tally.duplicates += 1;
                 false
             }
-            Fate::Appended(Appended::New) => {
+            Fate::Appended(Appended::New | Appended::NewErased) => {
+                if matches!(fate, Fate::Appended(Appended::NewErased)) {
+                    // Its place among the fates is its place in the plan.
+                    applied.erased.push(applied.publish.len());
+                }
                 tally.logged += 1;
                 tally.revisions += i64::from(*known == Known::OtherContent);
                 new.insert(key);
@@ -224,7 +228,6 @@ fn settle<'p, 'a>(
                 erased,
             }) => {
                 if *erased {
-                    // Its place among the fates is its place in the plan.
                     applied.erased.push(applied.publish.len());
                 }
                 // Committed by this very delivery, maybe before a crash: nobody knows whether it was published. The row says so, and
@@ -245,7 +248,7 @@ fn settle<'p, 'a>(
         };
         applied.publish.push(publish);
         applied.logged.push(match fate {
-            Fate::Appended(Appended::New) => plan.delivery_of(item),
+            Fate::Appended(Appended::New | Appended::NewErased) => plan.delivery_of(item),
             Fate::Appended(Appended::Duplicate { delivery_id, .. }) => Some(*delivery_id),
             Fate::Copy | Fate::Refused(_) => None,
         });

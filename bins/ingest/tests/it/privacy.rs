@@ -330,6 +330,13 @@ async fn an_erasure_takes_what_is_a_customers_and_what_comes_again_brings_nothin
         );
         client.batch_execute(&sql).await.unwrap();
     }
+    client
+        .batch_execute(
+            "INSERT INTO history_requests (tenant, interaction_id, reason) \
+             SELECT 'acme', 'int_' || id, 'inferred_end' FROM unnest(ARRAY['a', 'c']) AS id",
+        )
+        .await
+        .unwrap();
     let who = beside(&line, "who.txt");
     std::fs::write(&who, format!("{PHONE}\n")).unwrap();
     let who = who.display().to_string();
@@ -388,6 +395,10 @@ async fn an_erasure_takes_what_is_a_customers_and_what_comes_again_brings_nothin
     assert!(good, "{err}");
     assert_eq!(counts(&report), [2, 2, 1], "the proof is of both runs");
     assert_eq!(report["finished"], true);
+    let asked = "SELECT count(*) FROM history_requests WHERE interaction_id = 'int_c'";
+    assert_eq!(line.number(asked).await, 1, "of others stays asked");
+    let asked = "SELECT count(*) FROM history_requests";
+    assert_eq!(line.number(asked).await, 1);
     let whole = dump(&line).await;
     assert!(!whole.contains(key(PHONE).as_str()), "{whole}");
     assert!(
@@ -422,11 +433,20 @@ async fn an_erasure_takes_what_is_a_customers_and_what_comes_again_brings_nothin
     let told = EventsMessage::decode(&told.body).unwrap();
     assert_eq!(told.events.len(), 1);
     assert_eq!(told.events[0].fact.statement.details, None, "without a key");
-    assert_eq!(
-        line.number("SELECT count(*) FROM event_log WHERE raw_gone = 'erased' AND raw IS NULL")
-            .await,
-        2
-    );
+    let erased = "SELECT count(*) FROM event_log WHERE raw_gone = 'erased' AND raw IS NULL";
+    assert_eq!(line.number(erased).await, 2);
+    // Also a record of it with other content, such as the answer to a request for its history, is logged without bytes and told without a key.
+    let settled = of_customer("a", PHONE).replace("1200", "1300");
+    let settled = message(MessageId::generate(), DeliveryId::generate(), &settled);
+    line.publish(Queue::Raw, &settled).await;
+    let told = tokio::time::timeout(PATIENCE, facts.next())
+        .await
+        .unwrap()
+        .unwrap();
+    let told = EventsMessage::decode(&told.body).unwrap();
+    assert_eq!(told.events.len(), 1);
+    assert_eq!(told.events[0].fact.statement.details, None, "without a key");
+    assert_eq!(line.number(erased).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

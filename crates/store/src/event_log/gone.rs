@@ -44,7 +44,7 @@ macro_rules! look {
     ($hit:literal, $until:literal) => {
         concat!(
             "WITH part AS MATERIALIZED ( \
-                 SELECT occurred_at, log_key, raw_gone IS NULL AND ",
+                 SELECT occurred_at, log_key, ",
             $hit,
             " AS hit FROM event_log \
                  WHERE occurred_at >= $1 AND (occurred_at, log_key) > ($1, $2)",
@@ -60,12 +60,19 @@ macro_rules! look {
 
 pub(super) static OLD: Sql = Sql {
     step: "look for old raw bytes in event_log",
-    text: look!("received_at < $4", " AND occurred_at < $4"),
+    text: look!(
+        "raw_gone IS NULL AND received_at < $4",
+        " AND occurred_at < $4"
+    ),
 };
 
+// Those that have expired as well: from then on a copy of them is told that they were erased, and brings no customer back.
 pub(super) static OF_INTERACTIONS: Sql = Sql {
     step: "look for the events of interactions in event_log",
-    text: look!("tenant = $4 AND interaction_id = ANY ($5)", ""),
+    text: look!(
+        "tenant = $4 AND interaction_id = ANY ($5) AND raw_gone IS DISTINCT FROM 'erased'",
+        ""
+    ),
 };
 
 pub(super) static CLEAR: Sql = Sql {
@@ -73,7 +80,7 @@ pub(super) static CLEAR: Sql = Sql {
     text: "UPDATE event_log e SET raw = NULL, raw_key = NULL, raw_gone = $5 \
            FROM unnest($1::timestamptz[], $2::uuid[]) AS k (occurred_at, log_key) \
            WHERE e.occurred_at = k.occurred_at AND e.log_key = k.log_key AND e.occurred_at BETWEEN $3 AND $4 \
-             AND e.raw_gone IS NULL",
+             AND (e.raw_gone IS NULL OR e.raw_gone <> $5 AND $5 = 'erased')",
 };
 
 /// The rows among the next `limit` whose event happened before `before`, was received before it too, and that still have their bytes.
@@ -94,7 +101,8 @@ pub async fn find_old(
     found(&sql::query(conn, &OLD, params).await?, &OLD)
 }
 
-/// The rows among the next `limit` that belong to these interactions of an organisation and still have their bytes.
+/// The rows among the next `limit` that belong to these interactions of an organisation and are not erased: they have their bytes, or these
+/// have expired.
 pub async fn find_of_interactions(
     conn: &impl Connection,
     tenant: &str,
@@ -131,7 +139,8 @@ fn found(rows: &[Row], sql: &Sql) -> Result<Found, StoreError> {
     Ok(Found { places, last })
 }
 
-/// Lets the raw bytes of these rows, given in ascending order, go. Returns of how many there were any.
+/// Lets the raw bytes of these rows, given in ascending order, go. What has expired can still be erased, not the other way round. Returns
+/// how many rows were written.
 pub async fn clear(tx: &Transaction<'_>, places: &[Place], gone: Gone) -> Result<u64, StoreError> {
     let (Some(first), Some(last)) = (places.first(), places.last()) else {
         return Ok(0);

@@ -36,12 +36,13 @@ pub(super) static WITH_BYTES: Sql = Sql {
            ORDER BY quarantine_id LIMIT $3",
 };
 
-// The value found may be what was asked to be erased.
+// The value found may be what was asked to be erased. Bytes that expired after they were looked through were found all the same, and
+// must not come back.
 pub(super) static ERASE: Sql = Sql {
     step: "erase items of the quarantine",
     text: "UPDATE quarantine SET raw = NULL, raw_key = NULL, raw_gone = 'erased', value = NULL, \
                status = CASE status WHEN 'held' THEN 'discarded' ELSE status END, settled_at = coalesce(settled_at, now()) \
-           WHERE quarantine_id = ANY ($1) AND raw_gone IS NULL",
+           WHERE quarantine_id = ANY ($1) AND raw_gone IS DISTINCT FROM 'erased'",
 };
 
 pub(super) static EXPIRE: Sql = Sql {
@@ -77,7 +78,8 @@ pub async fn with_bytes(
         .collect()
 }
 
-/// Erases bytes and values of these items; what was held is discarded by it. Returns of how many there were any.
+/// Erases bytes and values of these items, those included that have expired meanwhile; what was held is discarded by it. Returns how many
+/// were not erased before.
 pub async fn erase(tx: &Transaction<'_>, ids: &[i64]) -> Result<u64, StoreError> {
     sql::execute(tx, &ERASE, &[&ids]).await
 }

@@ -290,7 +290,8 @@ async fn an_evaluation_under_way_delays_a_promotion_and_the_next_one_sees_it_who
     set(&store, V2, Status::Candidate).await;
     let mut client = store.client().await.unwrap();
     let batch = client.transaction().await.unwrap();
-    let generation = definitions::generation_shared(&batch).await.unwrap();
+    let shared = definitions::generation_shared(&batch).await.unwrap();
+    let generation = shared.generation;
     let promotion = tokio::spawn({
         let store = store.clone();
         async move { promote(&store, V2).await }
@@ -310,7 +311,7 @@ async fn an_evaluation_under_way_delays_a_promotion_and_the_next_one_sees_it_who
     promotion.await.unwrap();
     let batch = client.transaction().await.unwrap();
     let next = definitions::generation_shared(&batch).await.unwrap();
-    assert_eq!(next, generation + 1);
+    assert_eq!(next.generation, generation + 1);
     let looked = definitions::list(&batch).await.unwrap();
     assert_eq!(current(looked), Some(V2));
 }
@@ -328,7 +329,7 @@ async fn an_evaluation_that_waited_for_a_change_gets_the_new_generation() {
     });
     until_someone_waits(&db).await;
     change.commit().await.unwrap();
-    assert_eq!(evaluation.await.unwrap(), made);
+    assert_eq!(evaluation.await.unwrap().generation, made);
 }
 
 #[tokio::test]

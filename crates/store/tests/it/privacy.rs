@@ -75,9 +75,8 @@ async fn bytes_expire_once_event_and_reception_are_old_and_a_copy_stays_a_copy()
         2
     );
     assert_eq!(
-        committed!(store, |tx| event_log::clear(&tx, &found, Gone::Erased)),
-        0,
-        "what is gone is gone for the first reason"
+        committed!(store, |tx| event_log::clear(&tx, &found, Gone::Expired)),
+        0
     );
     let gone = Raw::Gone(Gone::Expired);
     let raws = raws(&store).await;
@@ -131,6 +130,95 @@ async fn of_erased_interactions_all_bytes_go_and_copies_are_told_so() {
     assert_eq!(erased, [true, false, true, false]);
     let again = event_log::find_of_interactions(&client, "acme", &ids, Place::START, 100).await;
     assert_eq!(again.unwrap().places, []);
+}
+
+#[tokio::test]
+async fn what_had_expired_is_erased_too_so_that_a_copy_brings_nobody_back() {
+    let (_db, store) = db().await;
+    let rows = [log_row(1), log_row(2)];
+    committed!(store, |tx| event_log::append(&tx, &rows));
+    let client = store.client().await.unwrap();
+    let ids = [log_row(1).interaction_id.to_owned()];
+    let find = async || {
+        let page = event_log::find_of_interactions(&client, "acme", &ids, Place::START, 100);
+        page.await.unwrap().places
+    };
+    let all = find().await;
+    assert_eq!(all.len(), 2);
+    committed!(store, |tx| event_log::clear(&tx, &all[..1], Gone::Expired));
+    let found = find().await;
+    assert_eq!(found, all);
+    for (gone, written) in [(Gone::Erased, 2), (Gone::Erased, 0), (Gone::Expired, 0)] {
+        assert_eq!(
+            committed!(store, |tx| event_log::clear(&tx, &found, gone)),
+            written
+        );
+    }
+    assert_eq!(find().await, []);
+    let told = committed!(store, |tx| event_log::append(&tx, &rows));
+    let erased = |told: &Appended| matches!(told, Appended::Duplicate { erased: true, .. });
+    assert!(told.iter().all(erased), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_comes_later_of_an_erased_interaction_is_logged_without_its_bytes() {
+    let (_db, store) = db().await;
+    let row = |key: u128, tenant, id| LogRow {
+        tenant,
+        interaction_id: id,
+        raw_key: Some("k"),
+        delivery_id: DeliveryId(Uuid::from_u128(key)),
+        ..log_row(key)
+    };
+    let ids = ["a".to_owned()];
+    let subject = Subject::Interaction("a");
+    committed!(store, |tx| erasures::begin(
+        &tx, "acme", subject, &ids, "ann"
+    ));
+    let again = LogRow {
+        delivery_id: DeliveryId(Uuid::from_u128(9)),
+        ..row(1, "acme", "a")
+    };
+    let rows = [
+        row(1, "acme", "a"),
+        row(2, "acme", "b"),
+        row(3, "other", "a"),
+        again,
+    ];
+    let brought = |by: u128, erased| Appended::Duplicate {
+        delivery_id: DeliveryId(Uuid::from_u128(by)),
+        erased,
+    };
+    assert_eq!(
+        committed!(store, |tx| event_log::append(&tx, &rows)),
+        [
+            Appended::NewErased,
+            Appended::New,
+            Appended::New,
+            brought(1, true)
+        ]
+    );
+    assert_eq!(
+        committed!(store, |tx| event_log::append(&tx, &rows)),
+        [
+            brought(1, true),
+            brought(2, false),
+            brought(3, false),
+            brought(1, true)
+        ]
+    );
+    let raws = raws(&store).await;
+    let sealed: Vec<bool> = raws
+        .iter()
+        .map(|raw| matches!(raw, Raw::Sealed { .. }))
+        .collect();
+    assert_eq!(raws[0], Raw::Gone(Gone::Erased));
+    assert_eq!(sealed, [false, true, true]);
+    let client = store.client().await.unwrap();
+    let keys = [("acme", "a"), ("acme", "b"), ("other", "a")];
+    let marked = erasures::marked(&client, &keys).await.unwrap();
+    let marked: Vec<_> = marked.into_iter().collect();
+    assert_eq!(marked, [("acme".to_owned(), "a".to_owned())]);
 }
 
 #[tokio::test]
@@ -220,6 +308,22 @@ async fn settled_items_expire_and_one_refused_once_more_has_its_bytes_again_but_
         1,
         "only the expired one is held again"
     );
+    // One that expired while the quarantine was looked through stays erased.
+    let expiring = [held(4)];
+    committed!(store, |tx| quarantine::insert(&tx, &expiring));
+    let four = quarantine::list(&client, &held_items(), 10).await.unwrap();
+    let four = four.last().unwrap().id;
+    let only = Filter {
+        numbers: Some(vec![four]),
+        ..Filter::default()
+    };
+    committed!(store, |tx| quarantine::discard_next(&tx, &only, 10));
+    committed!(store, |tx| quarantine::expire(&tx, later, 10));
+    assert_eq!(committed!(store, |tx| quarantine::erase(&tx, &[four])), 1);
+    assert_eq!(
+        committed!(store, |tx| quarantine::insert(&tx, &expiring)),
+        0
+    );
     let items = quarantine::list(&client, &held_items(), 10).await.unwrap();
     let found: Vec<(i64, &Raw)> = items.iter().map(|item| (item.id, &item.raw)).collect();
     let sealed = Raw::Sealed {
@@ -236,6 +340,7 @@ const LINKED: &str =
 async fn an_erasure_takes_the_key_from_interaction_and_facts_is_resumed_and_leaves_a_proof() {
     let (db, store) = db().await;
     let state = r#"{"v":1,"s":-3,"f":[{"k":"e:a","a":1,"x":{"ck":"key"},"b":{"st":"queued"}},{"k":"e:b","a":2,"b":{}},{"k":"e:c","a":3,"x":{"ck":"key","md":"voice"}}]}"#;
+    let of_other = state.replace("key", "other");
     let rows = [
         NewInteraction {
             customer_key: Some("key"),
@@ -244,7 +349,7 @@ async fn an_erasure_takes_the_key_from_interaction_and_facts_is_resumed_and_leav
         },
         NewInteraction {
             customer_key: Some("other"),
-            state_json: state,
+            state_json: &of_other,
             ..interaction("b")
         },
         NewInteraction {
@@ -336,6 +441,72 @@ async fn an_erasure_takes_the_key_from_interaction_and_facts_is_resumed_and_leav
         "ann"
     ));
     assert_ne!(next.id, begun.id);
+}
+
+#[tokio::test]
+async fn whoever_is_named_by_a_later_key_alone_is_found_and_others_keep_their_journey() {
+    let (db, store) = db().await;
+    let named = |key: &str| {
+        format!(
+            r#"{{"v":1,"f":[{{"k":"e:a","a":1,"x":{{"ck":"number"}},"b":{{}}}},{{"k":"e:b","a":2,"x":{{"ck":"{key}"}},"b":{{}}}}]}}"#
+        )
+    };
+    let (contact, other) = (named("contact"), named("contacts"));
+    let of = |id, state_json| NewInteraction {
+        customer_key: Some("number"),
+        state_json,
+        ..interaction(id)
+    };
+    let rows = [
+        of("a", contact.as_str()),
+        of("b", other.as_str()),
+        NewInteraction {
+            tenant: "other",
+            ..of("c", contact.as_str())
+        },
+    ];
+    committed!(store, |tx| interactions::insert_new(
+        &tx,
+        &rows,
+        &Evaluated::NEVER
+    ));
+    // More than one page of them, with nobody's in between.
+    db.client()
+        .await
+        .batch_execute(
+            "INSERT INTO interactions (tenant, interaction_id, partition_at, status, state, customer_key, facts) \
+             SELECT 'acme', 'n' || lpad(n::text, 5, '0'), '2024-05-01', 'open', '{\"v\":1}', \
+                    CASE WHEN n = 6000 THEN 'contact' END, 1 FROM generate_series(1, 6000) AS n",
+        )
+        .await
+        .unwrap();
+    let client = store.client().await.unwrap();
+    let of = async |key| {
+        erasures::interactions_of(&client, "acme", key)
+            .await
+            .unwrap()
+    };
+    assert_eq!(of("contact").await, ["a", "n06000"]);
+    assert_eq!(of("number").await, ["a", "b"]);
+    assert_eq!(of("nobody").await, Vec::<String>::new());
+
+    // The number's other contact is not erased: its journey stays, and nothing waits once the one that left was taken back.
+    committed!(store, |tx| erasures::unlink(&tx, "acme", &["a"]));
+    let left = [journeys::Left {
+        tenant: "acme",
+        customer_key: "number",
+        interaction_id: "a",
+    }];
+    committed!(store, |tx| journeys::left(&tx, &left));
+    let dropped = async || committed!(store, |tx| erasures::drop_journey(&tx, "acme", "number"));
+    assert!(!dropped().await);
+    db.client()
+        .await
+        .batch_execute("UPDATE journeys SET gone = '{}'")
+        .await
+        .unwrap();
+    assert!(dropped().await);
+    assert_eq!(number(&db, "SELECT count(*) FROM journeys").await, 1);
 }
 
 #[tokio::test]
