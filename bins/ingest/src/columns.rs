@@ -64,6 +64,14 @@ pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     }
 }
 
+/// `1 item`, `2 items`.
+pub(crate) fn counted(count: i64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
