@@ -91,4 +91,11 @@ mod tests {
         assert_eq!(cut("äöü", 2), "äö…");
         assert_eq!(cut("äöü", 3), "äöü");
     }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(counted(1, "item"), "1 item");
+        assert_eq!(counted(0, "group"), "0 groups");
+        assert_eq!(counted(2, "group"), "2 groups");
+    }
 }
