@@ -1,5 +1,6 @@
 //! Wires the roles of one process together.
 
+use crate::columns::counted;
 use crate::config::{Cli, Command, Config, MigrateArgs, broker_config, store_config};
 use crate::config::{NormaliseConfig, ReceiveConfig};
 use crate::normalise::housekeeping;
@@ -42,7 +43,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             let subscriptions = config
                 .receive
                 .map_or(0, |found| found.subscriptions.list.len());
-            println!("the configuration is good ({subscriptions} subscriptions)");
+            let subscriptions = counted(i64::try_from(subscriptions)?, "subscription");
+            println!("the configuration is good ({subscriptions})");
+            let unchecked = args.unchecked();
+            if !unchecked.is_empty() {
+                println!("not checked, because absent: {}", unchecked.join(", "));
+            }
             Ok(())
         }
         Some(Command::Try(args)) => crate::attempt::run(&args),
@@ -167,6 +173,11 @@ async fn start_normalise(
     if config.customer_secret.is_none() {
         tracing::info!(
             "no --customer-key: no customer is recognised, and KPIs of journeys have no values"
+        );
+    }
+    if config.history_workers == 0 {
+        tracing::warn!(
+            "--normalise-history-workers is 0: history, and bodies that came before (raw.suspect), wait for another replica that has one"
         );
     }
     let partitions = Partitions::new(store.clone());

@@ -31,6 +31,7 @@ pub fn run(args: &TryArgs) -> anyhow::Result<()> {
         other => other?,
     }
     match view.refused() {
+        _ if view.is_nothing => Ok(()),
         0 => Ok(()),
         refused => bail!("{refused} of {} items would be refused", view.lines.len()),
     }

@@ -64,6 +64,14 @@ pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     }
 }
 
+/// `1 item`, `2 items`.
+pub(crate) fn counted(count: i64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +90,12 @@ mod tests {
         assert_eq!(printed(&table), "A    LONGER\näöü  x y [2J\n-    z\n");
         assert_eq!(cut("äöü", 2), "äö…");
         assert_eq!(cut("äöü", 3), "äöü");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(counted(1, "item"), "1 item");
+        assert_eq!(counted(0, "group"), "0 groups");
+        assert_eq!(counted(2, "group"), "2 groups");
     }
 }

@@ -9,7 +9,7 @@ pub use privacy::{Privacy, PrivacyArgs};
 
 use self::replay::ReplayArgs;
 use crate::normalise::reload::Files;
-use crate::subscriptions::{Secrets, Subscriptions};
+use crate::subscriptions::{self, Secrets, Subscriptions};
 use crate::watchdog::Watch;
 use crate::{normalise, receive};
 use adapter::{Mapping, Mappings};
@@ -27,6 +27,8 @@ use store::StoreConfig;
 
 /// The platform gives up after this long; the answer must come before.
 const ANSWER_TIMEOUT_MAX: Duration = Duration::from_millis(4_800);
+const AMQP_URL: &str = "--amqp-url";
+const DATABASE_URL: &str = "--database-url";
 
 /// Takes webhook deliveries and turns them into logged, normalised facts.
 ///
@@ -130,9 +132,9 @@ pub struct NormaliseRoleArgs {
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Whose configuration to check
-    #[arg(long, value_enum, default_value = "both", value_name = "ROLE")]
-    role: Role,
+    /// Whose configuration to check. Without it that of both, and a URL of RabbitMQ or PostgreSQL that is absent is no problem
+    #[arg(long, value_enum, value_name = "ROLE")]
+    role: Option<Role>,
     #[command(flatten)]
     serve: ServeArgs,
 }
@@ -251,7 +253,8 @@ struct NormaliseArgs {
     )]
     normalise_workers: usize,
 
-    /// Transactions on backfilled history at a time; 0 leaves history to other replicas
+    /// Transactions on backfilled history at a time; 0 leaves history, and bodies that came before (`raw.suspect`), to other
+    /// replicas: at least one must have one
     #[arg(
         long,
         env = "KPILINE_NORMALISE_HISTORY_WORKERS",
@@ -410,7 +413,32 @@ impl NormaliseRoleArgs {
 impl CheckArgs {
     /// Checks everything and lists every problem at once.
     pub fn resolve(&self) -> anyhow::Result<Config> {
-        self.serve.resolve_role(self.role)
+        let mut serve = self.serve.clone();
+        let unchecked = self.unchecked();
+        // What stands in their place is good, so that all the rest is checked.
+        if unchecked.contains(&AMQP_URL) {
+            serve.amqp.amqp_url = Some(Secret::new("amqp://localhost"));
+        }
+        if unchecked.contains(&DATABASE_URL) {
+            serve.postgres.database_url = Some(Secret::new("postgres://localhost/kpiline"));
+        }
+        serve.resolve_role(self.role.unwrap_or(Role::Both))
+    }
+
+    /// The flags that are absent and not asked for.
+    pub(crate) fn unchecked(&self) -> Vec<&'static str> {
+        let ServeArgs { amqp, postgres, .. } = &self.serve;
+        let mut absent = Vec::new();
+        if amqp.amqp_url.is_none() && amqp.amqp_url_file.is_none() {
+            absent.push(AMQP_URL);
+        }
+        if postgres.database_url.is_none() && postgres.database_url_file.is_none() {
+            absent.push(DATABASE_URL);
+        }
+        if self.role.is_some() {
+            absent.clear();
+        }
+        absent
     }
 }
 
@@ -433,20 +461,9 @@ fn resolve(
     if file.is_none() && receive.is_some() {
         problems.push("--subscriptions (or KPILINE_SUBSCRIPTIONS): is missing");
     }
-    let (seen, read) = match file {
-        Some(file) => {
-            let (seen, read) = receive::reload::read(file, secrets, &[]);
-            (Some(seen), read)
-        }
-        None => (None, Ok(Subscriptions::default())),
-    };
-    let subscriptions = read.unwrap_or_else(|found| {
-        for problem in found {
-            problems.push(problem);
-        }
-        Subscriptions::default()
-    });
-    let mappings = mappings(&subscriptions, &mut problems);
+    // Looked at before they are read: what is written in between is a change.
+    let seen = file.map(|file| receive::reload::read(file, secrets, &[]).0);
+    let (subscriptions, mappings) = subscriptions_and_mappings(file, secrets, &mut problems);
     let files = file.map(|file| Files {
         subscriptions: file.clone(),
         mappings: subscriptions.mappings.values().cloned().collect(),
@@ -480,13 +497,40 @@ fn resolve(
     })
 }
 
+/// Reads the subscriptions file, if there is one, and the mapping files that it names, be the rest of it right or wrong. Without
+/// subscriptions where something is wrong with them.
+pub(crate) fn subscriptions_and_mappings(
+    file: Option<&PathBuf>,
+    secrets: Secrets,
+    problems: &mut Problems,
+) -> (Subscriptions, Mappings) {
+    let (mut found, wrong) = file.map_or_else(Default::default, |file| {
+        subscriptions::load_all(file, secrets)
+    });
+    let is_good = wrong.is_empty();
+    for problem in wrong {
+        problems.push(problem);
+    }
+    let mappings = mappings(&found, problems);
+    if !is_good {
+        found = Subscriptions::default();
+    }
+    (found, mappings)
+}
+
 /// Reads the mapping files; both roles check them, so that `receive` does not take what `normalise` cannot read.
-pub(crate) fn mappings(subscriptions: &Subscriptions, problems: &mut Problems) -> Mappings {
+fn mappings(subscriptions: &Subscriptions, problems: &mut Problems) -> Mappings {
     let mut mappings = Mappings::none();
     for (name, path) in &subscriptions.mappings {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Err(error) => problems.push(format!("{file}: cannot be read: {error}")),
+            Err(error) => {
+                let place = subscriptions.mapping_places.get(name);
+                let place = place.map_or("", String::as_str);
+                problems.push(format!(
+                    "{place}: the mapping file {file} cannot be read: {error}"
+                ));
+            }
             Ok(text) => match Mapping::parse(&file, &text) {
                 Ok(mapping) => mappings = mappings.with(name.as_str(), mapping),
                 Err(found) => {

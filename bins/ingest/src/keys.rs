@@ -1,10 +1,10 @@
 //! `ingest keys`: makes and rotates the file of keys that raw bytes are sealed under. No secret is ever shown.
 
 use crate::clock::now;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Subcommand;
 use runtime::args::RawKeyArgs;
-use runtime::seal::{SealKeys, generated, rotated};
+use runtime::seal::{NewKeyError, SealKeys, generated, rotated};
 use runtime::{Problems, Secret};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -52,14 +52,28 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
     match args.command {
         KeysCommand::Generate { file, id } => {
             let id = id.unwrap_or_else(today);
-            write_new(&file, &generated(&id)?)?;
+            let text = generated(&id)?;
+            if file.exists() {
+                let file = file.display();
+                bail!(
+                    "{file} is there already and stays as it is; add a key with `ingest keys rotate --raw-keys-file {file}`"
+                );
+            }
+            write_new(&file, &text)?;
             println!("{} has the key {id}", file.display());
         }
         KeysCommand::Rotate { keys, id } => {
             let (path, found) = read(&keys)?;
             let id = id.unwrap_or_else(today);
-            replace(&path, &rotated(&found, &id)?)?;
+            let text = rotated(&found, &id).map_err(|error| match error {
+                NewKeyError::Taken { .. } => anyhow!("{error}: give another with --id"),
+                error => error.into(),
+            })?;
+            replace(&path, &text)?;
             println!("{} seals with the key {id} now", path.display());
+            println!(
+                "bring it to quarantine, erase and backfill first, then start every normalise anew"
+            );
         }
         KeysCommand::List { keys } => {
             for id in read(&keys)?.1.ids() {
@@ -144,15 +158,24 @@ mod tests {
         };
         make("a").unwrap();
         let before = std::fs::read_to_string(&path).unwrap();
-        assert!(make("b").unwrap_err().to_string().contains("cannot make"));
+        let error = make("b").unwrap_err().to_string();
+        let advice = format!("ingest keys rotate --raw-keys-file {}", path.display());
+        assert!(
+            error.contains("is there already and stays as it is") && error.contains(&advice),
+            "{error}"
+        );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
-        run(KeysArgs {
-            command: KeysCommand::Rotate {
-                keys: args(&path),
-                id: Some("b".to_owned()),
-            },
-        })
-        .unwrap();
+        let rotate = || {
+            run(KeysArgs {
+                command: KeysCommand::Rotate {
+                    keys: args(&path),
+                    id: Some("b".to_owned()),
+                },
+            })
+        };
+        rotate().unwrap();
+        let error = rotate().unwrap_err().to_string();
+        assert!(error.contains("give another with --id"), "{error}");
         let keys = read(&args(&path)).unwrap().1;
         assert_eq!(keys.ids().collect::<Vec<_>>(), ["b", "a"]);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();

@@ -86,6 +86,8 @@ pub struct Subscriptions {
     pub list: Vec<Subscription>,
     /// The mapping files that formats name: name to path.
     pub mappings: BTreeMap<String, PathBuf>,
+    /// File and line that name each of them first.
+    pub mapping_places: BTreeMap<String, String>,
     /// The files that secrets and keys were read from.
     pub secret_files: Vec<PathBuf>,
     /// The keys that issuers of tokens publish, one each URL.
@@ -110,13 +112,31 @@ pub enum Secrets {
 
 /// Reads the file, or lists everything that is wrong with it.
 pub fn load(path: &Path, secrets: Secrets) -> Result<Subscriptions, Vec<String>> {
+    good(load_all(path, secrets))
+}
+
+/// Reads the file as far as it can be read, and lists everything that is wrong with it.
+pub fn load_all(path: &Path, secrets: Secrets) -> (Subscriptions, Vec<String>) {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![format!("{name}: cannot be read: {error}")])?;
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let problem = format!("{name}: cannot be read: {error}");
+            return (Subscriptions::default(), vec![problem]);
+        }
+    };
     let folder = path.parent().unwrap_or(Path::new("."));
-    parse(&name, &text, folder, secrets, &|variable| {
+    parse_all(&name, &text, folder, secrets, &|variable| {
         std::env::var(variable).ok()
     })
+}
+
+fn good((found, problems): (Subscriptions, Vec<String>)) -> Result<Subscriptions, Vec<String>> {
+    if problems.is_empty() {
+        Ok(found)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Reads the text of a file; `folder` is what relative file names start from, `variable` looks up environment variables.
@@ -127,8 +147,22 @@ pub fn parse(
     secrets: Secrets,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Subscriptions, Vec<String>> {
+    good(parse_all(name, text, folder, secrets, variable))
+}
+
+fn parse_all(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    secrets: Secrets,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> (Subscriptions, Vec<String>) {
     let mut file = TomlFile::new(name, text);
     let root = file.parse();
+    if file.has_problems() {
+        // What is missing behind a mistake in the syntax may well be there.
+        return (Subscriptions::default(), file.into_problems());
+    }
     let root = Section {
         table: root.get_ref(),
         at: 0,
@@ -143,12 +177,7 @@ pub fn parse(
         paths: BTreeSet::new(),
     };
     reader.root(root);
-    let problems = reader.file.into_problems();
-    if problems.is_empty() {
-        Ok(reader.found)
-    } else {
-        Err(problems)
-    }
+    (reader.found, reader.file.into_problems())
 }
 
 struct Reader<'a> {
@@ -381,6 +410,11 @@ impl Reader<'_> {
             return None;
         }
         self.found.mappings.insert(name.clone(), path);
+        let place = self.file.place(at);
+        self.found
+            .mapping_places
+            .entry(name.clone())
+            .or_insert(place);
         Some(BodyFormat::Mapped {
             mapping: name.as_str().into(),
         })

@@ -1,10 +1,14 @@
 //! What is said about a body or an item that could not be read.
 
 use crate::redact;
+use serde::de::IgnoredAny;
 use serde_json::error::Category;
 
 /// What stands for the value of a field that is not there.
 const NOTHING: &str = "nothing";
+
+/// What gzip begins with.
+const GZIP: &[u8] = b"\x1f\x8b";
 
 /// How much of an offending value is repeated, in characters.
 const VALUE_MAX: usize = 200;
@@ -13,7 +17,7 @@ const VALUE_MAX: usize = 200;
 ///
 /// Its text, which may be logged, repeats no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {} is not allowed here, expected {expected}", if .value == NOTHING { NOTHING } else { "what stands there" })]
+#[error("{field} is {}; expected {expected}", if .value == NOTHING { "missing" } else { "not what is allowed" })]
 pub struct ItemError {
     /// Where, as a dotted path (`data.metrics.talk_time_ms`), a column name, or `(item)` for the item as a whole.
     pub field: String,
@@ -86,6 +90,20 @@ pub enum BodyError {
         /// What stands there: one character; what follows may be personal.
         found: String,
     },
+    /// It ends too early.
+    #[error("the body ends at byte {at}, inside {inside}")]
+    Ends {
+        /// Its length.
+        at: usize,
+        /// What is not ended: `an object` or `an array`.
+        inside: &'static str,
+    },
+    /// It is JSON, but a text, a number, a truth value or null.
+    #[error("the body is JSON, but neither object nor array")]
+    Scalar,
+    /// It is compressed, and nobody said so.
+    #[error("the body is gzip, and no Content-Encoding says so")]
+    Gzip,
     /// It is JSON around a report, but the report does not stand in it.
     #[error(
         "the body names in {member} where the report is, and is not the report: fetch the file with the job's token and post it here"
@@ -121,6 +139,36 @@ pub enum BodyError {
 }
 
 impl BodyError {
+    /// A body in which at `start` neither an object nor an array begins.
+    pub(crate) fn neither(body: &[u8], start: usize) -> Self {
+        let rest = body.get(start..).unwrap_or_default();
+        if rest.starts_with(GZIP) {
+            return Self::Gzip;
+        }
+        match serde_json::from_slice::<IgnoredAny>(rest) {
+            Ok(_) => Self::Scalar,
+            Err(_) => Self::not_json(body, start),
+        }
+    }
+
+    /// A body whose object or array that begins at `start` does not end: says where it breaks.
+    pub(crate) fn unended(body: &[u8], start: usize) -> Self {
+        let rest = body.get(start..).unwrap_or_default();
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
+        match values.next() {
+            Some(Err(error)) if error.classify() == Category::Eof => Self::Ends {
+                at: body.len(),
+                inside: match rest.first() {
+                    Some(b'[') => "an array",
+                    _ => "an object",
+                },
+            },
+            Some(Err(error)) => Self::not_json(body, start + offset(rest, &error)),
+            // The parser found an end: it breaks behind that.
+            _ => Self::not_json(body, start + values.byte_offset()),
+        }
+    }
+
     pub(crate) fn not_json(body: &[u8], at: usize) -> Self {
         let rest = body.get(at..).unwrap_or_default();
         let found = String::from_utf8_lossy(&rest[..rest.len().min(4)])
@@ -129,6 +177,17 @@ impl BodyError {
             .collect();
         Self::NotJson { at, found }
     }
+}
+
+/// The offset of the byte that a parser's line and column name.
+fn offset(bytes: &[u8], error: &serde_json::Error) -> usize {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines
+        .take(error.line().saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
+    let at = before + error.column().saturating_sub(1);
+    at.min(bytes.len().saturating_sub(1))
 }
 
 fn shorten(value: &str) -> String {
@@ -163,11 +222,11 @@ mod tests {
         assert_eq!(error.value, "\"x\"");
         assert_eq!(
             error.to_string(),
-            "data.metrics.talk_time_ms: what stands there is not allowed here, expected a number"
+            "data.metrics.talk_time_ms is not what is allowed; expected a number"
         );
         assert_eq!(
             ItemError::missing("a.b", "an id").to_string(),
-            "a.b: nothing is not allowed here, expected an id"
+            "a.b is missing; expected an id"
         );
     }
 

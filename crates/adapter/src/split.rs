@@ -108,7 +108,7 @@ fn values(body: &[u8]) -> Result<Vec<Range<usize>>, BodyError> {
     match body.get(start) {
         None => return Err(BodyError::Empty),
         Some(b'{' | b'[') => {}
-        Some(_) => return Err(BodyError::not_json(body, start)),
+        Some(_) => return Err(BodyError::neither(body, start)),
     }
     let end = json::skip_value(body, start);
     if end.is_some_and(|end| json::skip_blank(body, end) == body.len()) {
@@ -124,7 +124,7 @@ fn opened(body: &[u8], start: usize) -> Result<Vec<Range<usize>>, BodyError> {
             .map(|(elements, _)| elements)
             .map_err(|at| BodyError::not_json(body, at));
     }
-    let end = json::skip_value(body, start).ok_or_else(|| BodyError::not_json(body, start))?;
+    let end = json::skip_value(body, start).ok_or_else(|| BodyError::unended(body, start))?;
     Ok(std::iter::once(start..end).collect())
 }
 
@@ -168,7 +168,7 @@ fn stream(body: &[u8], start: usize) -> Result<Vec<Range<usize>>, BodyError> {
         if !matches!(body[at], b'{' | b'[') {
             return Err(BodyError::not_json(body, at));
         }
-        let end = json::skip_value(body, at).ok_or_else(|| BodyError::not_json(body, at))?;
+        let end = json::skip_value(body, at).ok_or_else(|| BodyError::unended(body, at))?;
         found.extend(opened(&body[..end], at)?);
         at = json::skip_blank(body, end);
     }

@@ -117,17 +117,44 @@ fn what_has_no_items_to_tell_apart_is_unreadable_with_the_place() {
     for (body, at) in [
         (&b"this is no JSON at all"[..], 0),
         (b"  <xml/>", 2),
-        (b"{\"a\":", 0),
-        (b"[{\"a\":1}", 0),
+        (b"{\"a\" 1, {\"b\":", 5),
+        (b" [{\"a\":1},\n\n  {\"b\" oops", 19),
+        (b"{\"a\":1} {\"b\" 2, {", 13),
         (b"[{\"a\":1} {\"b\":2}]", 9),
         (b"\xff\xfe\0", 0),
-        (b"42", 0),
+        (b"42 43", 0),
     ] {
         match reason(body) {
             BodyError::NotJson { at: found, .. } => {
                 assert_eq!(found, at, "{}", String::from_utf8_lossy(body));
             }
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_body_that_ends_too_early_is_bare_or_compressed_is_said_to_be_so() {
+    for (body, said) in [
+        (&b"{\"a\":"[..], "the body ends at byte 5, inside an object"),
+        (b"[{\"a\":1}", "the body ends at byte 8, inside an array"),
+        (
+            b"\xef\xbb\xbf{\"a\":\"+1555",
+            "the body ends at byte 11, inside an object",
+        ),
+        (b"42", "the body is JSON, but neither object nor array"),
+        (
+            b" \"+15550100123\" ",
+            "the body is JSON, but neither object nor array",
+        ),
+        (
+            b"\x1f\x8b\x08",
+            "the body is gzip, and no Content-Encoding says so",
+        ),
+    ] {
+        match split(&BodyFormat::GenesysWebhook, body) {
+            Split::Unreadable { reason } => assert_eq!(reason.to_string(), said),
+            other @ Split::Items(_) => panic!("{other:?}"),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::{Health, Metrics, Shutdown, Tasks, chain, log, ops};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 /// How long the line `ready` waits for components that do not stand.
 const READY_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Whether this process is a service: its stderr is read by programs, that of a command by whoever typed it.
+static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// Signals, probes, metrics and supervision of one process.
 ///
@@ -51,6 +54,7 @@ impl Service {
         default_listen: SocketAddr,
         components: &[&'static str],
     ) -> anyhow::Result<Self> {
+        SERVES.store(true, Ordering::Relaxed);
         let shutdown = Shutdown::listen(args.shutdown_grace)?;
         let health = Health::new(shutdown.token(), components);
         let metrics = Metrics::new(binary, version);
@@ -98,7 +102,8 @@ impl Service {
     }
 }
 
-/// Runs a binary's future on all cores and turns its result into an exit code: 0, or 1 with the error as the last line.
+/// Runs a binary's future on all cores and turns its result into an exit code: 0, or 1 with the error as the last line: of a service in
+/// its log, of a command as text.
 ///
 /// Blocking work that does not end is left behind after one second.
 pub fn run<F>(main: F) -> ExitCode
@@ -120,8 +125,8 @@ where
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // A configuration problem may be found before logging is started: then the text goes to stderr as it is.
-            if tracing::dispatcher::has_been_set() {
+            // A configuration problem of a service is found before it starts, and read by whoever configures it.
+            if SERVES.load(Ordering::Relaxed) {
                 tracing::error!(error = %chain(error.as_ref()), "ended with an error");
             } else {
                 eprintln!("error: {}", chain(error.as_ref()));

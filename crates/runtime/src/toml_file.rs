@@ -84,6 +84,12 @@ impl<'a> TomlFile<'a> {
         format!("{}:{line}", self.name)
     }
 
+    /// Whether anything was found wrong so far.
+    #[must_use]
+    pub fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     /// The problems, in the order found.
     pub fn into_problems(self) -> Vec<String> {
         self.problems

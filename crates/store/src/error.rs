@@ -185,6 +185,12 @@ impl From<tokio_postgres::Error> for ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_db_error() {
+            Some(db) if *db.code() == SqlState::UNDEFINED_TABLE => write!(
+                f,
+                "{}: {}: the database has no schema yet, or an older one: run `ingest migrate` first",
+                db.severity(),
+                db.message()
+            ),
             Some(db) => write!(f, "{}: {}", db.severity(), db.message()),
             None => self.0.fmt(f),
         }

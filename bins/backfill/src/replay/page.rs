@@ -274,7 +274,7 @@ mod tests {
         assert_eq!((page.facts, page.ignored), (2, 1));
         assert_eq!(
             page.unmapped,
-            ["e2 of hook: data: nothing is not allowed here, expected an object"]
+            ["e2 of hook: data is missing; expected an object"]
         );
     }
 

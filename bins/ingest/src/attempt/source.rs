@@ -3,7 +3,8 @@
 use super::args::TryArgs;
 use crate::clock::now;
 use crate::normalise::message::{Lane, Message};
-use crate::subscriptions::{self, Secrets, Subscription};
+use crate::receive::content::is_nothing;
+use crate::subscriptions::{Secrets, Subscription};
 use adapter::{Mapping, Mappings};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -17,6 +18,11 @@ const NOBODY: &str = "(none)";
 /// The name of that mapping.
 const TRIED: &str = "tried";
 
+/// What gzip begins with; no body of ours does.
+const GZIP: &[u8] = b"\x1f\x8b";
+/// The most that a body may be inflated to: more than any subscription may take.
+const INFLATED_MAX: u64 = 64 << 20;
+
 /// A delivery as *normalise* would receive it.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -28,6 +34,13 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Whether *receive* would find nothing in the body.
+    pub(super) fn is_nothing(&self) -> bool {
+        let [message] = &self.messages;
+        let mut deliveries = message.deliveries.iter();
+        deliveries.all(|delivery| is_nothing(&delivery.body, &delivery.format))
+    }
+
     /// Reads the files, or says what is wrong with them.
     pub(super) fn open(args: &TryArgs) -> anyhow::Result<Self> {
         let (subscription, mappings, file) = match (&args.mapping, &args.second) {
@@ -78,13 +91,8 @@ fn configured(args: &TryArgs) -> anyhow::Result<(Subscription, Mappings)> {
         bail!("--subscriptions (or KPILINE_SUBSCRIPTIONS): is missing");
     };
     let mut problems = Problems::new();
-    let found = subscriptions::load(file, Secrets::NotNeeded).unwrap_or_else(|found| {
-        for problem in found {
-            problems.push(problem);
-        }
-        subscriptions::Subscriptions::default()
-    });
-    let mappings = crate::config::mappings(&found, &mut problems);
+    let (found, mappings) =
+        crate::config::subscriptions_and_mappings(Some(file), Secrets::NotNeeded, &mut problems);
     problems.into_result()?;
     if let Some(subscription) = found.named(&args.first) {
         return Ok((subscription.clone(), mappings));
@@ -125,5 +133,56 @@ fn body(file: &str) -> anyhow::Result<Bytes> {
     } else {
         bytes = std::fs::read(file).with_context(|| format!("{file}: cannot be read"))?;
     }
+    if bytes.starts_with(GZIP) {
+        bytes = inflated(&bytes).with_context(|| format!("{file}: decompress it first"))?;
+    }
     Ok(Bytes::from(bytes))
+}
+
+/// A body as it came over the wire, compressed.
+fn inflated(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(INFLATED_MAX + 1);
+    reader
+        .read_to_end(&mut plain)
+        .context("it is broken gzip")?;
+    if plain.len() as u64 > INFLATED_MAX {
+        bail!("it has more than {INFLATED_MAX} bytes inside, which no subscription takes");
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn packed(plain: &[u8]) -> Vec<u8> {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(plain).unwrap();
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn a_compressed_body_is_inflated_up_to_a_bound() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        std::fs::write(path, packed(b"[{}]")).unwrap();
+        assert_eq!(body(path).unwrap(), "[{}]");
+        let short = packed(b"[{}]");
+        std::fs::write(path, &short[..short.len() - 9]).unwrap();
+        assert!(
+            body(path)
+                .unwrap_err()
+                .to_string()
+                .contains("decompress it first")
+        );
+        let bomb = packed(&vec![b' '; usize::try_from(INFLATED_MAX).unwrap() + 1]);
+        assert!(
+            inflated(&bomb)
+                .unwrap_err()
+                .to_string()
+                .contains("no subscription takes")
+        );
+    }
 }

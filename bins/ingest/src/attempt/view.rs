@@ -1,8 +1,10 @@
 //! What became of each item, in the order of the body.
 
 use super::source::Source;
+use crate::format_words::words;
 use crate::normalise::plan::{Item, Plan, Refused, plan};
 use crate::subscriptions::Subscription;
+use schema::UtcMicros;
 use std::cmp::Reverse;
 use store::partitions::is_plausible;
 use timezone::Zone;
@@ -10,10 +12,12 @@ use timezone::Zone;
 /// A body after the steps that decide what becomes of it.
 pub(super) struct View<'a> {
     pub(super) subscription: Option<&'a Subscription>,
-    /// Its format, as the log keeps it.
+    /// Its format, as the file says it.
     pub(super) format: String,
     /// Its size.
     pub(super) bytes: usize,
+    /// Whether *receive* would answer that there is nothing in it, and store nothing.
+    pub(super) is_nothing: bool,
     pub(super) lines: Vec<Line<'a>>,
 }
 
@@ -33,6 +37,7 @@ pub(super) enum Fate<'a> {
 impl<'a> View<'a> {
     /// Does to the body what *normalise* would do, up to the first step that needs a server.
     pub(super) fn of(source: &'a Source) -> Self {
+        let is_nothing = source.subscription.is_some() && source.is_nothing();
         let Plan {
             origins,
             items,
@@ -53,12 +58,16 @@ impl<'a> View<'a> {
             fate: Fate::Ignored { kind: item.kind },
         });
         let mut lines: Vec<Line<'a>> = mapped.chain(refused).chain(ignored).collect();
+        if is_nothing {
+            lines.clear();
+        }
         lines.sort_by_key(|line| line.index);
         let origin = origins.first();
         Self {
             subscription: source.subscription.as_ref(),
-            format: origin.map_or_else(String::new, |origin| origin.format.to_string()),
+            format: origin.map_or_else(String::new, |origin| words(&origin.delivery.format)),
             bytes: origin.map_or(0, |origin| origin.delivery.body.len()),
+            is_nothing,
             lines,
         }
     }
@@ -102,4 +111,21 @@ impl<'a> View<'a> {
 /// The zone that a stated name leads to; `None` where nobody knows it.
 pub(super) fn zone_in_use(stated: &str) -> Option<&'static str> {
     Zone::parse(stated).ok().map(Zone::name)
+}
+
+/// Which of several statements holds; `None` where nobody asks, or where it is no instant but one counted down, so that the earliest holds.
+pub(super) fn revision(revision: Option<UtcMicros>) -> Option<String> {
+    revision.filter(|at| at.0 >= 0).map(|at| at.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_that_counts_down_is_no_instant() {
+        assert_eq!(revision(Some(UtcMicros(-1_715_783_600_000_000))), None);
+        let at = UtcMicros(1_715_783_600_000_000);
+        assert_eq!(revision(Some(at)), Some(at.to_string()));
+    }
 }

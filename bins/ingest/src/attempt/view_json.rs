@@ -1,6 +1,6 @@
 //! The view for other programs.
 
-use super::view::{Fate, Line, View, zone_in_use};
+use super::view::{Fate, Line, View, revision, zone_in_use};
 use adapter::Stated;
 use schema::{AgentFact, AgentRef, Details, Fact, Leg, SourceRank};
 use serde::Serialize;
@@ -19,6 +19,7 @@ pub(super) fn print(view: &View<'_>, personal: bool, out: &mut dyn Write) -> io:
         "tenant": view.subscription.map(|found| found.tenant.as_str()),
         "bytes": view.bytes,
         "too_large_for_receive": view.limit_exceeded().is_some(),
+        "nothing": view.is_nothing,
         "mapped": view.mapped(),
         "ignored": view.ignored(),
         "refused": view.refused(),
@@ -93,7 +94,7 @@ fn fact(fact: &Fact) -> Value {
     let mut shown = json!({
         "key": fact.key.as_str(),
         "at": fact.at.to_string(),
-        "revision": fact.revision.map(|at| at.to_string()),
+        "revision": revision(fact.revision),
         "rank": rank(fact.rank),
         "state": statement.state.as_ref().map(schema::State::name),
         "agent": statement.agent.as_ref().map(agent),
@@ -163,7 +164,7 @@ fn agent_fact(fact: &AgentFact) -> Value {
         "key": fact.key.as_str(),
         "at": fact.at.to_string(),
         "until": fact.until.map(|at| at.to_string()),
-        "revision": fact.revision.map(|at| at.to_string()),
+        "revision": revision(fact.revision),
         "presence": statement.presence.as_ref().map(schema::Presence::name),
         "routing": statement.routing.as_ref().map(schema::Routing::name),
         "scheduled": statement.scheduled.as_deref(),

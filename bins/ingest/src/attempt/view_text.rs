@@ -1,6 +1,6 @@
 //! The view for people: one block an item, aligned.
 
-use super::view::{Fate, Line, View, zone_in_use};
+use super::view::{Fate, Line, View, revision, zone_in_use};
 use crate::columns::plain;
 use crate::normalise::plan::{Item, Refused};
 use adapter::Stated;
@@ -25,6 +25,9 @@ pub(super) fn print(view: &View<'_>, personal: bool, out: &mut dyn Write) -> io:
             out,
             "note: the body has {bytes} bytes; receive takes at most {limit} and would answer 413"
         )?;
+    }
+    if view.is_nothing {
+        return writeln!(out, "\nnothing in it: answered 202 nothing");
     }
     for line in &view.lines {
         writeln!(out)?;
@@ -138,7 +141,7 @@ impl Block<'_> {
         self.value("fact", &format!("{} ({rank})", fact.key.as_str()))?;
         let statement = &fact.statement;
         self.value("  at", &fact.at.to_string())?;
-        self.some("  revision", fact.revision.map(|at| at.to_string()))?;
+        self.some("  revision", revision(fact.revision))?;
         if let Some(state) = &statement.state {
             let end = if state.is_terminal() {
                 " (terminal)"
@@ -209,7 +212,7 @@ impl Block<'_> {
         self.value("fact", fact.key.as_str())?;
         self.value("  from", &fact.at.to_string())?;
         self.some("  until", fact.until.map(|at| at.to_string()))?;
-        self.some("  revision", fact.revision.map(|at| at.to_string()))?;
+        self.some("  revision", revision(fact.revision))?;
         let statement = &fact.statement;
         let presence = statement.presence.as_ref().map(schema::Presence::name);
         self.some("  presence", presence)?;

@@ -101,6 +101,8 @@ fn every_problem_is_listed_at_once() {
     std::fs::write(&file, "version = 7\n").unwrap();
     let text = serve(&[
         "check",
+        "--role",
+        "both",
         "--subscriptions",
         &file,
         "--http-answer-timeout",
@@ -161,6 +163,58 @@ fn a_secret_for_customers_is_of_normalise_and_long_enough() {
 }
 
 #[test]
+fn files_alone_are_checked_where_no_server_is_named() {
+    let (_folder, file) = folder();
+    let config = serve(&["check", "--subscriptions", &file]).unwrap();
+    assert_eq!(config.receive.unwrap().subscriptions.list.len(), 1);
+    let unchecked = |rest: &[&str]| {
+        let arguments = [&["ingest", "check"][..], rest].concat();
+        match Cli::try_parse_from(arguments).unwrap().command {
+            Some(Command::Check(args)) => args.unchecked(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(unchecked(&[]), ["--amqp-url", "--database-url"]);
+    assert_eq!(unchecked(&["--amqp-url", "amqp://h"]), ["--database-url"]);
+    assert!(unchecked(&["--role", "both"]).is_empty());
+    let asked = serve(&["check", "--role", "normalise", "--subscriptions", &file]).unwrap_err();
+    assert!(asked.contains("--database-url"), "{asked}");
+}
+
+#[test]
+fn what_is_wrong_with_a_mapping_is_said_with_what_is_wrong_elsewhere_and_syntax_alone() {
+    let (folder, file) = folder();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mapped = text.replace(
+        "genesys-webhook\"",
+        "mapped\"\nmapping = \"m.toml\"\ncolour = 1",
+    );
+    std::fs::write(&file, &mapped).unwrap();
+    let check = || serve(&["check", "--subscriptions", &file]).unwrap_err();
+    let absent = check();
+    for part in [
+        "subscriptions.toml:7: the mapping file ",
+        "m.toml cannot be read",
+        "subscriptions.toml:8: unknown setting `colour`",
+    ] {
+        assert!(absent.contains(part), "{part} in {absent}");
+    }
+    std::fs::write(folder.path().join("m.toml"), "version = 2\n").unwrap();
+    let broken = check();
+    assert!(
+        broken.contains("m.toml:1: version") && broken.contains("`colour`"),
+        "{broken}"
+    );
+    std::fs::write(&file, "version = 1\n[[subscription]\n").unwrap();
+    let syntax = check();
+    assert!(syntax.contains("subscriptions.toml:2"), "{syntax}");
+    assert!(
+        !syntax.contains("is missing") && !syntax.contains("no [[subscription]]"),
+        "{syntax}"
+    );
+}
+
+#[test]
 fn mapping_files_are_checked_with_the_subscriptions() {
     let (folder, file) = folder();
     let text = std::fs::read_to_string(&file).unwrap().replace(
@@ -176,7 +230,7 @@ fn mapping_files_are_checked_with_the_subscriptions() {
         &file,
     ];
     let absent = serve(&arguments).unwrap_err();
-    assert!(absent.contains("m.toml: cannot be read"), "{absent}");
+    assert!(absent.contains("m.toml cannot be read"), "{absent}");
     std::fs::write(folder.path().join("m.toml"), "version = 1\n").unwrap();
     let bad = serve(&arguments).unwrap_err();
     assert!(bad.contains("m.toml:"), "{bad}");

@@ -8,6 +8,17 @@ use schema::{DeliveryId, UtcMicros};
 use store::quarantine::{Filter, Status};
 use uuid::Uuid;
 
+/// Where items fail.
+const STAGES: [&str; 7] = [
+    "envelope",
+    "redelivered",
+    "split",
+    "map",
+    "store",
+    "publish",
+    "compute",
+];
+
 /// Flags of `quarantine`.
 #[derive(Debug, clap::Args)]
 pub struct QuarantineArgs {
@@ -112,7 +123,7 @@ pub(super) struct MeantArgs {
         conflicts_with = "all_matching"
     )]
     numbers: Vec<i64>,
-    /// All items that fulfil the conditions, of which there must be at least one
+    /// All items that fulfil the conditions; needs at least one condition
     #[arg(long)]
     all_matching: bool,
     /// Say what would be done, and do nothing
@@ -135,8 +146,8 @@ pub(super) struct FilterArgs {
     /// Of this subscription
     #[arg(long, value_name = "NAME")]
     subscription: Option<String>,
-    /// That failed at this stage: envelope, redelivered, split, map, store, publish, compute
-    #[arg(long, value_name = "STAGE")]
+    /// That failed at this stage
+    #[arg(long, value_name = "STAGE", value_parser = STAGES)]
     stage: Option<String>,
     /// With this field at fault, as `list` shows it
     #[arg(long, value_name = "FIELD")]
@@ -217,6 +228,14 @@ impl MeantArgs {
             numbers: (!self.all_matching).then(|| self.numbers.clone()),
             ..self.filter.filter()
         }
+    }
+
+    /// The numbers that were given, each once; none where all that match are meant.
+    pub(super) fn numbers(&self) -> Vec<i64> {
+        let mut numbers = self.numbers.clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     /// How many items were named, where they were.

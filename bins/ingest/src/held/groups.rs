@@ -1,6 +1,6 @@
 //! How many items there are for each reason.
 
-use crate::columns::Columns;
+use crate::columns::{Columns, counted};
 use store::quarantine::Group;
 
 pub(super) fn print(groups: &[Group], as_json: bool) -> anyhow::Result<()> {
@@ -37,7 +37,11 @@ pub(super) fn print(groups: &[Group], as_json: bool) -> anyhow::Result<()> {
     }
     table.print(&mut std::io::stdout().lock())?;
     let items: i64 = groups.iter().map(|group| group.items).sum();
-    println!("{items} items in {} groups", groups.len());
+    println!(
+        "{} in {}",
+        counted(items, "item"),
+        counted(i64::try_from(groups.len())?, "group")
+    );
     Ok(())
 }
 

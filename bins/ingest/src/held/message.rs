@@ -1,6 +1,5 @@
 //! The message that brings an item back to where it failed.
 
-use crate::clock::now;
 use crate::normalise::message::Stage;
 use crate::raw_bytes::opened;
 use anyhow::Context as _;
@@ -57,7 +56,8 @@ pub(super) fn message(item: Held, keys: Option<&SealKeys>) -> anyhow::Result<Out
             tenant: item.tenant.as_str().into(),
             format,
             correlation: correlation.as_str().into(),
-            received_at: now(),
+            // It came when it came: no news of the sender, and what is plausible is judged against that.
+            received_at: item.received_at,
             job: item.job,
             body,
         }],
@@ -76,5 +76,43 @@ fn raw_queue(of_job: bool) -> Queue {
         Queue::RawHistory
     } else {
         Queue::Raw
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::UtcMicros;
+    use store::quarantine::Status;
+    use store::raw::Raw;
+
+    #[test]
+    fn what_is_released_was_received_when_it_came() {
+        let received_at = UtcMicros::from_millis(1_715_783_600_000);
+        let held = Held {
+            id: 1,
+            tenant: "acme".to_owned(),
+            subscription: "one".to_owned(),
+            delivery_id: DeliveryId::generate(),
+            item_index: 0,
+            stage: Stage::Map.as_str().to_owned(),
+            format: "\"genesys_webhook\"".to_owned(),
+            reason: "what".to_owned(),
+            field: None,
+            value: None,
+            expected: None,
+            raw: Raw::Plain(b"{}".to_vec()),
+            received_at,
+            correlation: "c".to_owned(),
+            job: None,
+            status: Status::Released,
+            held_at: received_at,
+            settled_at: None,
+        };
+        let delivery_id = held.delivery_id;
+        let outgoing = message(held, None).unwrap();
+        let sent = RawMessage::decode(&outgoing.body).unwrap();
+        assert_eq!(sent.deliveries[0].received_at, received_at);
+        assert_ne!(sent.deliveries[0].id, delivery_id);
     }
 }

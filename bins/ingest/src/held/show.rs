@@ -1,6 +1,7 @@
 //! `show`: one item whole.
 
 use super::args::ShowArgs;
+use crate::format_words::words_of_stored;
 use crate::raw_bytes::opened;
 use anyhow::bail;
 use runtime::seal::SealKeys;
@@ -48,7 +49,7 @@ pub(super) async fn run(
         ("delivery", item.delivery_id.to_string()),
         ("position", item.item_index.to_string()),
         ("stage", item.stage),
-        ("format", item.format),
+        ("format", words_of_stored(&item.format)),
         ("reason", item.reason),
         ("field", item.field.unwrap_or_default()),
         ("value", item.value.unwrap_or_default()),
@@ -94,7 +95,7 @@ pub(super) fn json(item: &Held) -> Value {
         "delivery": item.delivery_id.to_string(),
         "position": item.item_index,
         "stage": item.stage,
-        "format": item.format,
+        "format": words_of_stored(&item.format),
         "reason": item.reason,
         "field": item.field,
         "value": item.value,

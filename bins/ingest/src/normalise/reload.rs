@@ -2,7 +2,7 @@
 //! must be read here, and watched over. A file with problems changes nothing.
 
 use crate::config;
-use crate::subscriptions::{Secrets, Subscriptions, load};
+use crate::subscriptions::{Secrets, Subscriptions};
 use crate::watchdog::Watch;
 use adapter::Mappings;
 use runtime::Problems;
@@ -52,9 +52,10 @@ pub struct Files {
 impl Files {
     /// Reads all of them, or lists everything that is wrong with them.
     fn read(&self) -> Result<(Subscriptions, Mappings), Vec<String>> {
-        let read = load(&self.subscriptions, Secrets::NotNeeded)?;
         let mut problems = Problems::new();
-        let mappings = config::mappings(&read, &mut problems);
+        let file = Some(&self.subscriptions);
+        let (read, mappings) =
+            config::subscriptions_and_mappings(file, Secrets::NotNeeded, &mut problems);
         if problems.is_empty() {
             Ok((read, mappings.keeping(self.attributes.clone())))
         } else {

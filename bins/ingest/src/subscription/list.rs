@@ -5,6 +5,7 @@ use super::inspect::inspect;
 use super::open;
 use super::table::table;
 use crate::config::store_config;
+use crate::format_words::words;
 use crate::subscriptions::Subscription;
 use runtime::args::PostgresSettings;
 use serde_json::{Value, json};
@@ -103,15 +104,6 @@ async fn state(apis: &mut Apis, subscription: &Subscription, offline: bool) -> S
 }
 
 impl Line<'_> {
-    /// The format's name, without what belongs to it.
-    fn format(&self) -> String {
-        match serde_json::to_value(&self.subscription.format) {
-            Ok(Value::String(name)) => name,
-            Ok(Value::Object(members)) => members.keys().next().cloned().unwrap_or_default(),
-            _ => String::new(),
-        }
-    }
-
     fn authentication(&self) -> String {
         self.subscription
             .ways
@@ -125,7 +117,7 @@ impl Line<'_> {
             self.subscription.name.to_string(),
             self.subscription.tenant.to_string(),
             self.subscription.path.clone(),
-            self.format(),
+            words(&self.subscription.format),
             self.authentication(),
             self.kind.to_owned(),
             self.platform.clone(),
@@ -143,7 +135,7 @@ impl Line<'_> {
             "name": self.subscription.name.as_str(),
             "tenant": self.subscription.tenant.as_str(),
             "path": self.subscription.path,
-            "format": self.format(),
+            "format": words(&self.subscription.format),
             "authentication": self.subscription.ways,
             "kind": self.kind,
             "platform": self.platform,

@@ -150,6 +150,18 @@ async fn a_good_body_ends_well_and_one_that_is_none_is_refused_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_with_nothing_in_it_is_what_receive_makes_of_it() {
+    let desk = Desk::new();
+    for body in ["", " [ ] ", "{}"] {
+        let file = desk.write("nothing.json", body);
+        let (code, out, err) = desk.run(&["genesys", text(&file)]).await;
+        assert_eq!((code, err.as_str()), (0, ""), "{body}: {out}");
+        assert!(out.contains("format genesys-webhook"), "{out}");
+        assert!(out.contains("nothing in it: answered 202 nothing"), "{out}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mapping_is_tried_before_any_subscription_names_it() {
     let desk = Desk::new();
     let body = desk.write(

@@ -117,7 +117,7 @@ async fn what_a_mapping_could_not_read_is_released_once_it_is_mended() {
     assert_eq!(rest["items"].as_array().unwrap().len(), 2);
     assert_eq!(rest["next_after"], Value::Null);
     for conditions in [
-        &["--correlation", "two", "--reason", "what: "][..],
+        &["--correlation", "two", "--reason", "what is "][..],
         &["--field", "what", "--subscription", "two"],
         &[
             "--tenant",
@@ -260,10 +260,44 @@ async fn everything_at_once_needs_a_condition() {
     let (good, _, err) = quarantine(&line, &["list", "--since", "yesterday"]).await;
     assert!(!good && err.contains("how long ago it was"), "{err}");
     let (good, _, err) = quarantine(&line, &["show", "4711"]).await;
-    assert!(
-        !good && err.contains("no item has the number 4711"),
-        "{err}"
-    );
+    assert!(!good);
+    assert_eq!(err, "error: no item has the number 4711");
+    let (good, _, err) = quarantine(&line, &["list", "--stage", "mapp"]).await;
+    assert!(!good && err.contains("possible values: envelope"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_without_a_schema_is_said_to_need_one() {
+    let mut line = Line::new().await;
+    line.db = testkit::TestDb::empty().await;
+    let (good, _, err) = quarantine(&line, &["list"]).await;
+    assert!(!good && err.starts_with("error: "), "{err}");
+    assert!(err.contains("run `ingest migrate` first"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_of_no_held_item_is_named() {
+    let line = Line::new().await;
+    subscribe(&line);
+    let mut ingest = line.start(&[], &[]);
+    let http = ingest.wait_ready().await.http_address();
+    send(http, "one", &item("e1", "Fin")).await;
+    assert_eq!(line.counts_of(1).await.quarantined, 1);
+    let list = told(&line, &["list"]).await;
+    let number = list["items"][0]["number"].to_string();
+    assert_eq!(list["items"][0]["format"], "mapped (m)");
+    let (good, out, err) = quarantine(&line, &["discard", &number, "99999"]).await;
+    assert!(!good && out.contains("1 of 2 items discarded"), "{out}");
+    assert!(out.contains("99999: there is none"), "{out}");
+    assert!(err.starts_with("error: 99999 is no held item"), "{err}");
+    for verb in ["release", "discard"] {
+        let (good, out, err) = quarantine(&line, &[verb, &number]).await;
+        assert!(
+            !good && out.contains(&format!("{number}: discarded already")),
+            "{out}"
+        );
+        assert!(err.starts_with("error: "), "{err}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

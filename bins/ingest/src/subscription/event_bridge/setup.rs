@@ -33,6 +33,8 @@ pub(super) struct Setup<'s> {
     source_is_whole: bool,
     url: &'s str,
     header: String,
+    /// What the header holds, as far as it is no secret.
+    value: String,
     header_is_ours: bool,
     topics: &'s [String],
 }
@@ -62,6 +64,9 @@ impl<'s> Setup<'s> {
                 .as_ref()
                 .map_or("", |url| url.as_str()),
             header: constant.map_or(HEADER.to_owned(), |proof| proof.header.clone()),
+            value: constant.map_or(SECRET.to_owned(), |proof| {
+                format!("{}{SECRET}", proof.prefix)
+            }),
             header_is_ours: constant.is_some(),
             topics: &platform.topics,
         }
@@ -96,7 +101,7 @@ impl<'s> Setup<'s> {
         json!({
             "Name": self.name,
             "AuthorizationType": "API_KEY",
-            "AuthParameters": { "ApiKeyAuthParameters": { "ApiKeyName": self.header, "ApiKeyValue": SECRET } },
+            "AuthParameters": { "ApiKeyAuthParameters": { "ApiKeyName": self.header, "ApiKeyValue": self.value } },
         })
     }
 
@@ -164,8 +169,7 @@ impl<'s> Setup<'s> {
         let name = quoted(&self.name);
         let bus = quoted(&self.bus());
         let region = format!("--region {}", quoted(&self.region));
-        let key =
-            json!({ "ApiKeyAuthParameters": { "ApiKeyName": self.header, "ApiKeyValue": SECRET } });
+        let key = json!({ "ApiKeyAuthParameters": { "ApiKeyName": self.header, "ApiKeyValue": self.value } });
         let destination = self.destination();
         let arn = destination["ConnectionArn"].as_str().unwrap_or_default();
         vec![
@@ -218,7 +222,7 @@ impl<'s> Setup<'s> {
         ];
         if !self.header_is_ours {
             steps.push(format!(
-                "AWS adds a constant header and signs nothing: give the subscription one, such as [subscription.signature] with header = \"{}\" and scheme = \"static\"",
+                "AWS adds a constant header and signs nothing: give the subscription one, such as [[subscription.auth]] with way = \"header\", header = \"{}\" and secrets = [{{ file = … }}]",
                 self.header
             ));
         }
@@ -237,7 +241,47 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{Setup, quoted};
+    use crate::subscriptions::platform::{EventBridge, Platform};
+    use crate::subscriptions::{Secrets, parse};
+    use std::path::Path;
+
+    fn platform(auth: &str) -> Platform {
+        let text = format!(
+            "version = 1\n[[subscription]]\nname = \"a\"\npath = \"/a\"\ntenant = \"t\"\nformat = \"genesys-webhook\"\n{auth}\
+             [subscription.platform]\nkind = \"genesys-eventbridge\"\ndelivery_url = \"https://h.example/a\"\ntopics = [\"t\"]\n"
+        );
+        let read = parse(
+            "f.toml",
+            &text,
+            Path::new("conf"),
+            Secrets::NotNeeded,
+            &|_| None,
+        );
+        read.unwrap().list.remove(0).platform.unwrap()
+    }
+
+    #[test]
+    fn aws_adds_the_header_of_the_subscription_or_it_is_said_how_to_make_one() {
+        let header = "[[subscription.auth]]\nway = \"header\"\nheader = \"X-Line-Key\"\nprefix = \"Key \"\nsecrets = [\"it\"]\n";
+        let ours = platform(header);
+        let setup = Setup::new("a", &ours, &EventBridge::default());
+        let commands = setup.commands().join("\n");
+        assert!(
+            commands.contains(r#""ApiKeyName":"x-line-key","ApiKeyValue":"Key <the secret"#),
+            "{commands}"
+        );
+        assert!(!setup.steps().join("\n").contains("[[subscription.auth]]"));
+        let signed = platform("[subscription.signature]\nsecrets = [\"it\"]\n");
+        let steps = Setup::new("a", &signed, &EventBridge::default()).steps();
+        for part in [
+            "[[subscription.auth]]",
+            "way = \"header\"",
+            "header = \"x-api-key\"",
+        ] {
+            assert!(steps.join("\n").contains(part), "{part} in {steps:?}");
+        }
+    }
 
     #[test]
     fn a_quote_ends_no_word() {

@@ -116,7 +116,7 @@ impl Reader<'_, '_> {
         let quiet_when = self.quiet_when(table);
         let credentials = self.credentials(table, word, domain);
         let limit = self.limit(table);
-        let proof = self.proof(table, subscription);
+        let proof = self.proof(table, subscription, word);
         let has_api = KINDS.contains(&word) && !matches!(word, "none" | "cxone-digital");
         if credentials.is_some() && base_url.is_none() && !table.table.contains_key("base_url") {
             self.file.problem(
@@ -332,8 +332,14 @@ impl Reader<'_, '_> {
         limit
     }
 
-    /// How a probe proves itself: as it is said there, else as the subscription's signature has it.
-    fn proof(&mut self, table: Section<'_>, subscription: Section<'_>) -> Option<Proof> {
+    /// How a probe proves itself: as it is said there, else as the subscription's signature or the first of its other ways that a probe
+    /// can take has it. What AWS sends has a constant header and no signature: there such a header goes before.
+    fn proof(
+        &mut self,
+        table: Section<'_>,
+        subscription: Section<'_>,
+        kind: &str,
+    ) -> Option<Proof> {
         if let Some(probe) = self.file.section(table, "probe") {
             self.file
                 .only(probe, &["header", "scheme", "encoding", "prefix", "secret"]);
@@ -349,6 +355,63 @@ impl Reader<'_, '_> {
                 secret: Some(secret?),
             });
         }
+        let header = |reader: &Self| reader.proof_by_way(subscription, "header");
+        let first = match kind {
+            "genesys-eventbridge" => header(self),
+            _ => None,
+        };
+        first
+            .or_else(|| self.proof_by_signature(subscription))
+            .or_else(|| header(self))
+            .or_else(|| self.proof_by_way(subscription, "bearer"))
+            .or_else(|| self.proof_by_way(subscription, "hmac"))
+    }
+
+    /// By the first [[subscription.auth]] of this way, if a probe can take it. What is wrong there is said where the ways are read.
+    fn proof_by_way(&self, subscription: Section<'_>, way: &str) -> Option<Proof> {
+        let ways = subscription.table.get("auth")?.get_ref().as_array()?;
+        let mut ways = ways.iter().filter_map(|way| way.get_ref().as_table());
+        let members = ways.find(|members| {
+            let of = members
+                .get("way")
+                .and_then(|value| value.get_ref().as_str());
+            // A probe signs its body with HMAC-SHA256 and no more.
+            let simple = members
+                .get("algorithm")
+                .and_then(|value| value.get_ref().as_str());
+            let simple = simple.is_none_or(|name| name == "sha256")
+                && !["signed", "timestamp", "secrets_in"]
+                    .iter()
+                    .any(|key| members.contains_key(*key));
+            of == Some(way) && (way != "hmac" || simple)
+        })?;
+        let text = |key: &str| members.get(key).and_then(|value| value.get_ref().as_str());
+        let first = members.get("secrets")?.get_ref().as_array()?.iter().next();
+        let (header, prefix) = match way {
+            "bearer" => ("authorization", "Bearer "),
+            "hmac" => (
+                text("header").unwrap_or(SIGNATURE_HEADER),
+                text("prefix").unwrap_or_default(),
+            ),
+            _ => (text("header")?, text("prefix").unwrap_or_default()),
+        };
+        Some(Proof {
+            header: header.to_lowercase(),
+            scheme: match way {
+                "hmac" => ProofScheme::Hmac,
+                _ => ProofScheme::Static,
+            },
+            encoding: match text("encoding") {
+                None | Some("hex") => ProofEncoding::Hex,
+                Some("base64") => ProofEncoding::Base64,
+                Some(_) => return None,
+            },
+            prefix: prefix.to_owned(),
+            secret: first.and_then(|first| self.secret(first)),
+        })
+    }
+
+    fn proof_by_signature(&self, subscription: Section<'_>) -> Option<Proof> {
         // What is wrong there is said where the signature is read.
         let signature = subscription.table.get("signature")?;
         let members = signature.get_ref().as_table()?;
@@ -676,7 +739,7 @@ impl Reader<'_, '_> {
     }
 
     /// Where a secret is. What is none is nothing.
-    fn secret(&mut self, entry: &Spanned<DeValue<'_>>) -> Option<SecretRef> {
+    fn secret(&self, entry: &Spanned<DeValue<'_>>) -> Option<SecretRef> {
         let member = |key: &str| {
             entry
                 .get_ref()

@@ -99,6 +99,50 @@ fn the_proof_of_a_probe_is_that_of_the_signature_unless_it_has_its_own() {
 }
 
 #[test]
+fn without_a_signature_a_probe_takes_the_first_other_way_that_it_can() {
+    const HEADER: &str = "[[subscription.auth]]\nway = \"header\"\nheader = \"X-Api-Key\"\nsecrets = [\"it\", \"old\"]\n";
+    const BEARER: &str = "[[subscription.auth]]\nway = \"bearer\"\nsecrets = [\"token\"]\n";
+    const HMAC: &str = "[[subscription.auth]]\nway = \"hmac\"\nheader = \"X-Signed\"\nprefix = \"v1=\"\nsecrets = [\"key\"]\n";
+    const OTHER_HMAC: &str =
+        "[[subscription.auth]]\nway = \"hmac\"\nalgorithm = \"sha512\"\nsecrets = [\"key\"]\n";
+    let proof = |signature: &str, ways: &[&str], kind: &str| {
+        let text = format!(
+            "version = 1\n[[subscription]]\nname = \"a\"\npath = \"/a\"\ntenant = \"t\"\nformat = \"genesys-webhook\"\n\
+             {signature}{}[subscription.platform]\nkind = \"{kind}\"\ndelivery_url = \"https://h.example/a\"\ntopics = [\"t\"]\n",
+            ways.concat()
+        );
+        let read = parse(
+            "f.toml",
+            &text,
+            Path::new("conf"),
+            Secrets::NotNeeded,
+            &|_| None,
+        );
+        read.unwrap().list.remove(0).platform.unwrap().proof
+    };
+    let sent = |signature: &str, ways: &[&str], kind: &str| {
+        let (name, value) = proof(signature, ways, kind)
+            .unwrap()
+            .header(b"[]", &|_| None)
+            .unwrap();
+        (name, value.expose().to_owned())
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let key = pair("x-api-key", "it");
+    assert_eq!(sent("", &[HMAC, BEARER, HEADER], "none"), key);
+    let token = pair("authorization", "Bearer token");
+    assert_eq!(sent("", &[HMAC, BEARER], "none"), token);
+    let (name, value) = sent("", &[OTHER_HMAC, HMAC], "none");
+    assert_eq!(name, "x-signed");
+    assert!(value.starts_with("v1=8cf3d584"), "{value}");
+    assert!(proof("", &[OTHER_HMAC], "none").is_none());
+    // The signature goes before, but for AWS, which signs nothing.
+    let signature = "[subscription.signature]\nsecrets = [\"key\"]\n";
+    assert_eq!(sent(signature, &[HEADER], "none").0, "x-genesys-signature");
+    assert_eq!(sent(signature, &[HEADER], "genesys-eventbridge"), key);
+}
+
+#[test]
 fn a_registration_says_where_everything_is() {
     let platform = one(r#"
 [subscription.platform]
