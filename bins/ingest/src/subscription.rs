@@ -1,6 +1,6 @@
 //! `ingest subscription register | verify | list`: the platform's side of the subscriptions.
 //!
-//! One file a kind of platform ([`guide_webhook`], [`event_bridge`], [`process_automation`]); [`inspect`] looks, [`register`] sets up, [`probe`]
+//! One file a kind of platform (`guide_webhook`, `event_bridge`, `process_automation`); `inspect` looks, `register` sets up, `probe`
 //! posts to our own endpoint. The watchdog uses the same looks. Nothing here needs the secrets of receive, except a probe.
 
 pub mod apis;
