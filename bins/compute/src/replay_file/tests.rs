@@ -144,7 +144,7 @@ fn bad_lines_are_named_by_file_and_line_and_their_neighbours_count() {
     let described: Vec<&str> = remarks.lines().collect();
     assert!(described[0].contains("0.jsonl:1: "), "{remarks}");
     assert!(
-        described[1].contains("0.jsonl:9000: timestamp: "),
+        described[1].contains("0.jsonl:9000: timestamp is not what is allowed"),
         "{remarks}"
     );
     assert!(
@@ -191,7 +191,7 @@ fn the_platforms_own_events_are_read_beside_the_guides() {
     result.unwrap();
     assert_eq!(out, "talk_time: 1 interaction, 45.000 seconds\n");
     assert!(
-        remarks.contains("0.jsonl:3: eventBody.wrapupDurationMs: "),
+        remarks.contains("0.jsonl:3: eventBody.wrapupDurationMs is not what is allowed"),
         "{remarks}"
     );
 }
