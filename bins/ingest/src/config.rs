@@ -316,7 +316,7 @@ pub struct ReceiveConfig {
     /// What is in it.
     pub subscriptions: Subscriptions,
     /// What the file and those it names held before they were read.
-    pub seen: receive::reload::Fingerprint,
+    pub seen: crate::fingerprint::Fingerprint,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Limits.

@@ -21,6 +21,7 @@ pub mod clock;
 mod columns;
 pub mod config;
 pub mod erase;
+pub mod fingerprint;
 mod format_words;
 pub mod generations;
 pub mod held;

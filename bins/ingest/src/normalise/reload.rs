@@ -2,11 +2,11 @@
 //! must be read here, and watched over. A file with problems changes nothing.
 
 use crate::config;
+use crate::fingerprint::Fingerprint;
 use crate::subscriptions::{Secrets, Subscriptions};
 use crate::watchdog::Watch;
 use adapter::Mappings;
 use runtime::Problems;
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -63,19 +63,10 @@ impl Files {
         }
     }
 
-    /// Changes when a file changes, appears or goes.
-    fn fingerprint(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for path in std::iter::once(&self.subscriptions).chain(&self.mappings) {
-            match std::fs::read(path) {
-                Ok(bytes) => {
-                    hash.update((bytes.len() as u64).to_be_bytes());
-                    hash.update(&bytes);
-                }
-                Err(_) => hash.update(u64::MAX.to_be_bytes()),
-            }
-        }
-        hash.finalize().into()
+    /// Of all of them.
+    fn fingerprint(&self) -> Fingerprint {
+        let files = std::iter::once(&self.subscriptions).chain(&self.mappings);
+        Fingerprint::of(files.map(PathBuf::as_path))
     }
 }
 

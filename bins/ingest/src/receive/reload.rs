@@ -6,9 +6,9 @@ use super::Limits;
 use super::fit;
 use super::route::{LiveRoutes, Routes};
 use crate::auth::jwt;
+use crate::fingerprint::Fingerprint;
 use crate::subscriptions::{Secrets, Subscriptions, load};
 use runtime::chain;
-use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,10 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// What the file and those it names held before they were read, so that what is written during the reading is a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
 
 /// Reads the file, and looks at what there is before. `known` are the files of secrets that it named when it was read last.
 pub fn read(
@@ -109,22 +105,9 @@ pub async fn run(
     }
 }
 
-/// Changes when a file changes, appears or goes, and with the list of files.
+/// Of the file and of those that it named.
 fn fingerprint(file: &Path, secret_files: &[PathBuf]) -> Fingerprint {
-    let mut hash = Sha256::new();
-    for path in std::iter::once(file).chain(secret_files.iter().map(PathBuf::as_path)) {
-        let name = path.as_os_str().as_encoded_bytes();
-        hash.update((name.len() as u64).to_be_bytes());
-        hash.update(name);
-        match std::fs::read(path) {
-            Ok(bytes) => {
-                hash.update((bytes.len() as u64).to_be_bytes());
-                hash.update(&bytes);
-            }
-            Err(_) => hash.update(u64::MAX.to_be_bytes()),
-        }
-    }
-    Fingerprint(hash.finalize().into())
+    Fingerprint::of(std::iter::once(file).chain(secret_files.iter().map(PathBuf::as_path)))
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 //! The versions are 1.2 and 1.3, the cryptography is ring's, as everywhere in this product. A connection keeps the settings it began
 //! with; a file that cannot be read, or a key that is not the certificate's, changes nothing and is said in the log.
 
+use crate::fingerprint::Fingerprint;
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -91,21 +91,10 @@ impl Files {
     }
 
     /// Changes when a file changes, appears or goes.
-    pub fn fingerprint(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for path in [&self.certificate, &self.key]
-            .into_iter()
-            .chain(&self.client_ca)
-        {
-            match std::fs::read(path) {
-                Ok(bytes) => {
-                    hash.update((bytes.len() as u64).to_be_bytes());
-                    hash.update(&bytes);
-                }
-                Err(_) => hash.update(u64::MAX.to_be_bytes()),
-            }
-        }
-        hash.finalize().into()
+    pub fn fingerprint(&self) -> Fingerprint {
+        let files = [&self.certificate, &self.key];
+        let files = files.into_iter().chain(&self.client_ca);
+        Fingerprint::of(files.map(PathBuf::as_path))
     }
 }
 
@@ -113,7 +102,7 @@ impl Files {
 /// what is written in between is a change.
 pub async fn reload(
     files: Files,
-    mut seen: [u8; 32],
+    mut seen: Fingerprint,
     live: LiveTls,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
