@@ -160,12 +160,15 @@ pub struct Follow {
     pub settle: Duration,
     /// How far each stretch reaches back into the one before.
     pub overlap: Duration,
-    /// For how long after its end a stretch is read again, until its rows are final.
-    pub reread_for: Duration,
-    /// How often it is read again meanwhile.
-    pub reread_every: Duration,
+    /// Rows change until they are final: each stretch is read again when its end is this old, once for each age, ascending.
+    pub reread: Vec<Duration>,
+    /// The longest stretch asked for at a time while there is much to catch up with.
+    pub longest: Duration,
     /// Where it begins the first time: so long before now.
     pub since: Duration,
+    /// Hand-over: the live subscription whose deliveries make following needless. It is followed up to the first instant from which that one
+    /// delivers, and again from where it ended.
+    pub until_webhooks: Option<SubscriptionName>,
 }
 
 impl Default for Follow {
@@ -175,9 +178,14 @@ impl Default for Follow {
             every: Duration::from_secs(60),
             settle: Duration::from_secs(900),
             overlap: Duration::from_secs(120),
-            reread_for: Duration::from_secs(7200),
-            reread_every: Duration::from_secs(1800),
+            reread: vec![
+                Duration::from_secs(300),
+                Duration::from_secs(1800),
+                Duration::from_secs(4 * 3600),
+            ],
+            longest: Duration::from_secs(3600),
             since: Duration::from_secs(3600),
+            until_webhooks: None,
         }
     }
 }
@@ -187,14 +195,22 @@ impl Default for Follow {
 pub struct Settlement {
     /// What is fetched again.
     pub sources: Vec<Source>,
-    /// How many days after its end each UTC day is fetched again, ascending.
+    /// How many days after its end each day is fetched again, ascending.
     pub days: Vec<u16>,
-    /// How long after midnight (UTC).
-    pub after: Duration,
+    /// At what time of day, hours and minutes in `zone`.
+    pub at: (u8, u8),
+    /// Whose days and whose time.
+    pub zone: Zone,
     /// Whether interactions that ended without an event that says so are looked up.
     pub lookups: bool,
     /// How often it is looked whether there are such.
     pub lookup_every: Duration,
+    /// How long after it was asked for at the earliest: a record takes a while to be whole.
+    pub lookup_settle: Duration,
+    /// Whether stretches in which a live subscription delivered nothing are fetched.
+    pub gaps: bool,
+    /// How much more than the gap, at either end.
+    pub gap_margin: Duration,
 }
 
 impl Default for Settlement {
@@ -202,9 +218,13 @@ impl Default for Settlement {
         Self {
             sources: Vec::new(),
             days: vec![1, 4],
-            after: Duration::from_secs(3 * 3600),
+            at: (3, 30),
+            zone: Zone::UTC,
             lookups: true,
             lookup_every: Duration::from_secs(60),
+            lookup_settle: Duration::from_secs(900),
+            gaps: true,
+            gap_margin: Duration::from_secs(300),
         }
     }
 }

@@ -449,7 +449,7 @@ impl Reader<'_> {
             page_size: page_size.unwrap_or(usual.page_size),
             span: self.span(table, "span", SPAN_MAX, usual.span),
             report_span: self.span(table, "report_span", SPAN_MAX, usual.report_span),
-            report_zone: self.zone(table),
+            report_zone: self.zone(table, "report_zone"),
             lag: self.file.duration(table, "lag").unwrap_or(usual.lag),
             base,
         }
@@ -466,13 +466,12 @@ impl Reader<'_> {
         self.url(table, "discovery_url", true)
     }
 
-    fn zone(&mut self, table: Section<'_>) -> Option<Zone> {
-        let (text, at) = self.file.text(table, "report_zone")?;
+    fn zone(&mut self, table: Section<'_>, key: &str) -> Option<Zone> {
+        let (text, at) = self.file.text(table, key)?;
         match Zone::parse(text) {
             Ok(zone) => Some(zone),
             Err(error) => {
-                self.file
-                    .problem(at, format_args!("`report_zone`: {error}"));
+                self.file.problem(at, format_args!("`{key}`: {error}"));
                 None
             }
         }
@@ -517,9 +516,10 @@ impl Reader<'_> {
                 "every",
                 "settle",
                 "overlap",
-                "reread_for",
-                "reread_every",
+                "reread",
+                "longest",
                 "since",
+                "until_webhooks",
             ],
         );
         let usual = Follow::default();
@@ -530,6 +530,12 @@ impl Reader<'_> {
             None => usual.settle,
         };
         let sources = self.sources(table, vendor, None);
+        let reread = self.ages(table).unwrap_or(usual.reread);
+        let until_webhooks = if table.table.contains_key("until_webhooks") {
+            self.plain(table, "until_webhooks")
+        } else {
+            None
+        };
         let file = &mut self.file;
         let mut span = |key, usual| file.duration(table, key).unwrap_or(usual);
         let follow = Follow {
@@ -537,8 +543,9 @@ impl Reader<'_> {
             every: span("every", usual.every),
             settle: span("settle", settle),
             overlap: span("overlap", usual.overlap),
-            reread_for: span("reread_for", usual.reread_for),
-            reread_every: span("reread_every", usual.reread_every),
+            reread,
+            longest: span("longest", usual.longest),
+            until_webhooks: until_webhooks.as_deref().map(SubscriptionName::from),
             since: span("since", usual.since),
         };
         if follow.every < Duration::from_secs(1) {
@@ -554,7 +561,17 @@ impl Reader<'_> {
         let table = self.file.section(section, "settlement")?;
         self.file.only(
             table,
-            &["sources", "days", "after", "lookups", "lookup_every"],
+            &[
+                "sources",
+                "days",
+                "at",
+                "zone",
+                "lookups",
+                "lookup_every",
+                "lookup_settle",
+                "gaps",
+                "gap_margin",
+            ],
         );
         let usual = Settlement::default();
         let main = vendor.map(|vendor| match vendor {
@@ -563,20 +580,63 @@ impl Reader<'_> {
         });
         let sources = self.sources(table, vendor, main);
         let days = self.days(table).unwrap_or(usual.days);
-        let after = self.file.duration(table, "after").unwrap_or(usual.after);
-        if after >= DAY {
-            self.wrong(table, "after", format_args!("allowed is less than a day"));
-        }
+        let at = self.time_of_day(table).unwrap_or(usual.at);
+        let zone = self.zone(table, "zone").unwrap_or(usual.zone);
+        let file = &mut self.file;
+        let lookups = file.flag(table, "lookups").unwrap_or(usual.lookups);
+        let gaps = file.flag(table, "gaps").unwrap_or(usual.gaps);
+        let mut span = |key, usual| file.duration(table, key).unwrap_or(usual);
         Some(Settlement {
             sources,
             days,
-            after,
-            lookups: self.file.flag(table, "lookups").unwrap_or(usual.lookups),
-            lookup_every: self
-                .file
-                .duration(table, "lookup_every")
-                .unwrap_or(usual.lookup_every),
+            at,
+            zone,
+            lookups,
+            lookup_every: span("lookup_every", usual.lookup_every),
+            lookup_settle: span("lookup_settle", usual.lookup_settle),
+            gaps,
+            gap_margin: span("gap_margin", usual.gap_margin),
         })
+    }
+
+    fn time_of_day(&mut self, table: Section<'_>) -> Option<(u8, u8)> {
+        let (text, at) = self.file.text(table, "at")?;
+        let parsed = text.split_once(':').and_then(|(hour, minute)| {
+            let number = |text: &str, most| {
+                (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()))
+                    .then(|| text.parse::<u8>().ok().filter(|number| *number < most))
+                    .flatten()
+            };
+            Some((number(hour, 24)?, number(minute, 60)?))
+        });
+        if parsed.is_none() {
+            self.file.problem(
+                at,
+                format_args!("`at` is `{text}`; write a time of day such as 03:30"),
+            );
+        }
+        parsed
+    }
+
+    fn ages(&mut self, table: Section<'_>) -> Option<Vec<Duration>> {
+        let (entries, _) = self.file.array(table, "reread")?;
+        let mut ages = BTreeSet::new();
+        for entry in entries {
+            let text = entry.get_ref().as_str().unwrap_or_default();
+            match runtime::args::positive_duration(text) {
+                Ok(age) if age >= Duration::from_secs(60) => {
+                    ages.insert(age);
+                }
+                Ok(_) => self.file.problem(
+                    entry.span().start,
+                    "`reread`: an age of less than 1m is none",
+                ),
+                Err(error) => self
+                    .file
+                    .problem(entry.span().start, format_args!("`reread`: {error}")),
+            }
+        }
+        Some(ages.into_iter().collect())
     }
 
     /// Sources of this vendor that cover a stretch of time; `usual` where nothing is said.
