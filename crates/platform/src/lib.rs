@@ -17,4 +17,5 @@ pub mod push;
 pub mod retry;
 pub mod retry_after;
 pub mod secret;
+pub mod slots;
 pub mod token;
