@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod breaker;
+pub mod budget;
 pub mod client;
 pub mod instant;
 pub mod limit;
@@ -19,3 +20,4 @@ pub mod retry_after;
 pub mod secret;
 pub mod slots;
 pub mod token;
+pub mod watch;
