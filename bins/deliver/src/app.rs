@@ -59,13 +59,6 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         wake::run(config.broker(), news, reconnects, stop.clone()),
     );
     let credentials = credentials(&config.targets, &store)?;
-    for credential in credentials.values() {
-        let (credential, stop) = (credential.clone(), stop.clone());
-        tasks.spawn("lead", async move {
-            credential.keep(&stop).await;
-            Ok(())
-        });
-    }
     for pusher in pushers(&config, &credentials, &store, &service, &hears)? {
         tasks.spawn("pusher", pusher.run());
     }

@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod breaker;
+pub mod budget;
 pub mod client;
 pub mod instant;
 pub mod limit;
@@ -17,4 +18,6 @@ pub mod push;
 pub mod retry;
 pub mod retry_after;
 pub mod secret;
+pub mod slots;
 pub mod token;
+pub mod watch;
