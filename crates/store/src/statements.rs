@@ -7,6 +7,8 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
     [
         crate::agent_zones::STATEMENTS,
         crate::agents::STATEMENTS,
+        crate::arrivals::STATEMENTS,
+        crate::comparison::STATEMENTS,
         crate::counts::STATEMENTS,
         crate::deferred::STATEMENTS,
         crate::definitions::STATEMENTS,
@@ -23,6 +25,7 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::quarantine::STATEMENTS,
         crate::raw_messages::STATEMENTS,
         crate::raw_retention::STATEMENTS,
+        crate::standing::STATEMENTS,
         crate::status::STATEMENTS,
         crate::storm::STATEMENTS,
         crate::subscriptions::STATEMENTS,
