@@ -5,7 +5,8 @@
 use crate::chunks::{self, NewChunk};
 use crate::columns::no_nul;
 use crate::error::StoreError;
-use crate::jobs::State;
+use crate::jobs::{State, word};
+use crate::json::printable;
 use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 use crate::types::{Instant, Json, JsonText};
@@ -21,6 +22,8 @@ pub struct Standing {
     pub marks_json: Option<String>,
     /// Chunks that have not been fetched.
     pub open: i64,
+    /// The number of the next chunk.
+    pub next: i64,
 }
 
 /// How a standing job does.
@@ -37,7 +40,8 @@ pub struct Stands {
 // How many chunks wait is counted by the indexes of what is open.
 static LOCK: Sql = Sql {
     step: "lock a standing job",
-    text: "SELECT j.state, j.cursor, (SELECT count(*) FROM backfill_chunks c WHERE c.job_id = j.job_id AND c.state = 'open') \
+    text: "SELECT j.state, j.cursor, (SELECT count(*) FROM backfill_chunks c WHERE c.job_id = j.job_id AND c.state = 'open'), \
+                  coalesce(j.total, 0) \
            FROM backfill_jobs j WHERE j.job_id = $1 FOR UPDATE",
 };
 
@@ -70,10 +74,23 @@ static DROP_JOBS: Sql = Sql {
                   AND coalesce(finished_at, updated_at) < now() - $1 * interval '1 second' ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
 };
 
-static DROP_CHUNKS: Sql = Sql {
-    step: "delete old chunks of standing jobs",
-    text: "DELETE FROM backfill_chunks c USING backfill_jobs j \
-           WHERE j.standing AND c.job_id = j.job_id AND c.state IN ('done', 'failed') AND c.finished_at < now() - $1 * interval '1 second'",
+static REPORT: Sql = Sql {
+    step: "write a backfill job's report",
+    text: "UPDATE backfill_jobs SET report = $2 WHERE job_id = $1",
+};
+
+// What a record confirmed: whoever infers an end is not answered by it.
+static CONFIRMED: Sql = Sql {
+    step: "look which interactions have ended for certain",
+    text: "SELECT interaction_id FROM interactions \
+           WHERE tenant = $1 AND interaction_id = ANY ($2::text[]) AND status <> 'open' AND NOT end_inferred",
+};
+
+static POSTPONE: Sql = Sql {
+    step: "put look-ups off",
+    text: "UPDATE history_requests SET attempts = attempts + 1, last_error = $3, \
+                  due_at = now() + $4 * power(2, least(attempts, 6)) * interval '1 second' \
+           WHERE tenant = $1 AND interaction_id = ANY ($2::text[])",
 };
 
 static BEGUN: Sql = Sql {
@@ -98,16 +115,15 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &REQUESTED,
     &SETTLE_GAP,
     &DROP_JOBS,
-    &DROP_CHUNKS,
+    &REPORT,
+    &CONFIRMED,
+    &POSTPONE,
     &BEGUN,
     &WAITING,
 ];
 
 fn state(text: String) -> Result<State, StoreError> {
-    State::parse(&text).ok_or(StoreError::Unreadable {
-        column: "backfill_jobs.state",
-        value: text,
-    })
+    word("backfill_jobs.state", text, State::parse)
 }
 
 /// Locks a standing job until the transaction ends.
@@ -119,6 +135,7 @@ pub async fn lock(tx: &Transaction<'_>, job: JobId) -> Result<Option<Standing>, 
                 state: state(sql::get(row, &LOCK, 0)?)?,
                 marks_json: sql::get::<Option<JsonText>>(row, &LOCK, 1)?.map(|text| text.0),
                 open: sql::get(row, &LOCK, 2)?,
+                next: sql::get(row, &LOCK, 3)?,
             })
         })
         .transpose()
@@ -128,11 +145,14 @@ pub async fn lock(tx: &Transaction<'_>, job: JobId) -> Result<Option<Standing>, 
 pub async fn extend(
     tx: &Transaction<'_>,
     job: JobId,
+    standing: &Standing,
     chunks: &[NewChunk],
     marks_json: &str,
 ) -> Result<(), StoreError> {
-    if !chunks.is_empty() {
-        chunks::add(tx, job, chunks).await?;
+    if !chunks::add(tx, job, standing.next, chunks).await? {
+        return Err(StoreError::Vanished {
+            step: "add chunks to a standing job",
+        });
     }
     sql::execute(tx, &MARK, &[&job.0, &Json::new(marks_json)])
         .await
@@ -229,10 +249,43 @@ pub async fn drop_jobs(
     .await
 }
 
-/// Deletes chunks of standing jobs that ended so long ago. Returns how many.
-pub async fn drop_chunks(
+/// Writes a report beside how the job ended.
+pub async fn report(
     conn: &impl Connection,
-    older_than: Duration,
-) -> Result<u64, StoreError> {
-    sql::execute(conn, &DROP_CHUNKS, &[&older_than.as_secs_f64()]).await
+    job: JobId,
+    report_json: &str,
+) -> Result<(), StoreError> {
+    sql::execute(conn, &REPORT, &[&job.0, &Json::new(report_json)])
+        .await
+        .map(drop)
+}
+
+/// Those of these interactions that have ended, by a statement and not by inference.
+pub async fn confirmed(
+    conn: &impl Connection,
+    tenant: &str,
+    ids: &[String],
+) -> Result<Vec<String>, StoreError> {
+    no_nul("tenant", tenant)?;
+    let rows = sql::query(conn, &CONFIRMED, &[&tenant, &ids]).await?;
+    rows.iter()
+        .map(|row| sql::get(row, &CONFIRMED, 0))
+        .collect()
+}
+
+/// Notes that these were asked for in vain: they are due again after `first`, and after twice as long each further time.
+pub async fn postpone<I: AsRef<str>>(
+    conn: &impl Connection,
+    tenant: &str,
+    ids: &[I],
+    why: &str,
+    first: Duration,
+) -> Result<(), StoreError> {
+    no_nul("tenant", tenant)?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+    let params: sql::Params<'_> = &[&tenant, &ids, &printable(why), &first.as_secs_f64()];
+    sql::execute(conn, &POSTPONE, params).await.map(drop)
 }
