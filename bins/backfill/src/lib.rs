@@ -18,8 +18,10 @@ mod jobs;
 mod lease;
 mod line;
 mod outlet;
+pub mod platforms;
 mod progress;
 pub mod replay;
+pub mod source;
 mod summary;
 
 use config::{Cli, Command};
