@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod breaker;
+pub mod budget;
 pub mod client;
 pub mod instant;
 pub mod limit;
@@ -18,3 +19,4 @@ pub mod retry;
 pub mod retry_after;
 pub mod secret;
 pub mod token;
+pub mod watch;

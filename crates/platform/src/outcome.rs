@@ -45,6 +45,23 @@ impl Answer {
             .next()
     }
 
+    /// Whether the headers of a refusal say that the credential's whole quota is used up (Genesys: `inin-ratelimit-count` has reached
+    /// `inin-ratelimit-allowed`); else a limit of the route's own was met.
+    #[must_use]
+    pub fn is_quota_used_up(&self) -> bool {
+        let number = |name| {
+            self.header(name)
+                .find_map(|text| text.trim().parse::<u64>().ok())
+        };
+        match (
+            number("inin-ratelimit-count"),
+            number("inin-ratelimit-allowed"),
+        ) {
+            (Some(count), Some(allowed)) => count >= allowed,
+            _ => false,
+        }
+    }
+
     /// What the platform asked for, in whichever way it says it.
     pub(crate) fn hint(&self, body: Option<&Value>, now: UtcMicros) -> Option<Duration> {
         let date = self.header("date").next();

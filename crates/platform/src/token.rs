@@ -42,10 +42,26 @@ pub enum Grant {
 
 impl Grant {
     /// The token endpoint.
+    #[must_use]
     pub const fn url(&self) -> &Url {
         match self {
             Self::ClientCredentials { url, .. } | Self::AccessKey { url, .. } => url,
         }
+    }
+
+    /// The credential's name, the same in every process and every binary: what budgets, pauses and breakers are kept under. Client (or
+    /// key) and host of the token endpoint; nothing of it is secret.
+    #[must_use]
+    pub fn credential_name(&self) -> String {
+        let (url, id) = match self {
+            Self::ClientCredentials { url, client_id, .. } => (url, client_id),
+            Self::AccessKey { url, key_id, .. } => (url, key_id),
+        };
+        let host = url.host_str().unwrap_or_default();
+        url.port().map_or_else(
+            || format!("{id}@{host}"),
+            |port| format!("{id}@{host}:{port}"),
+        )
     }
 }
 
