@@ -18,6 +18,7 @@ mod jobs;
 mod lease;
 mod line;
 mod outlet;
+pub mod plan;
 pub mod platforms;
 mod progress;
 pub mod replay;
