@@ -1,6 +1,6 @@
 //! Gaps: stretches in which a subscription did not deliver are fetched, once each.
 
-use super::{follow, job, settling, usual};
+use super::{cut, follow, job, usual};
 use crate::finish::Finishing;
 use crate::platforms::{Platform, Settlement};
 use crate::source::Source;
@@ -53,7 +53,7 @@ async fn one(
         if state.is_some() {
             continue;
         }
-        let chunks = settling::cut(platform, source, from, to);
+        let chunks = cut::chunks(platform, source, from, to);
         let new = NewChunkedJob {
             from: Some(from),
             to: Some(to),

@@ -64,6 +64,9 @@ names! {
         DeliverRows "deliver_rows" ["fate"] "Rows settled, by fate"
         DeliverRequests "deliver_requests" ["target", "outcome"] "Push requests answered or failed, by target and outcome"
         BackfillItems "backfill_items" [] "Items published by backfill jobs"
+        BackfillChunksReopened "backfill_chunks_reopened" [] "Chunks fetched anew because records were missing"
+        BackfillRecordsMissing "backfill_records_missing" [] "Records that a platform counts and that did not arrive, however often they were fetched"
+        BackfillNotices "backfill_notices" ["outcome"] "Refresh notices: queued, posted, given_up"
         Quarantine "quarantine" ["stage"] "Items put into quarantine, by stage"
         StoreRetry "store_retry" ["class"] "Batches tried again because of the store, by class of error"
         BrokerReconnects "broker_reconnects" [] "Broker connections lost and opened again"
@@ -89,6 +92,7 @@ names! {
         SubscriptionState "subscription_state" ["subscription", "state"] "1 for the state that a subscription is in: unknown, ok, quiet, disabled or missing; 0 for the others"
         SubscriptionLastEventSeconds "subscription_last_event_seconds" ["subscription"] "Since the newest delivery of a subscription was received"
         BackfillJobsActive "backfill_jobs_active" [] "Backfill jobs this process works on"
+        BackfillFollowLagSeconds "backfill_follow_lag_seconds" ["platform", "source"] "How far behind now a followed source is fetched"
     }
 }
 
