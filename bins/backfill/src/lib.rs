@@ -12,6 +12,7 @@
 
 pub mod config;
 mod definitions;
+mod finish;
 mod followup;
 pub mod import;
 mod jobs;
@@ -23,6 +24,7 @@ pub mod platforms;
 mod progress;
 pub mod replay;
 pub mod source;
+mod standing;
 mod summary;
 
 use config::{Cli, Command};

@@ -4,6 +4,7 @@
 //! settings, the time and what stands in the rows, and every job has a request id or is made in the transaction that takes what it is for: so
 //! two processes that act at once, or one that dies half-way, make nothing twice and leave nothing out.
 
+mod cut;
 pub(crate) mod follow;
 mod following;
 mod gap;

@@ -62,11 +62,6 @@ static REQUESTED: Sql = Sql {
            ORDER BY request_id DESC LIMIT 1000",
 };
 
-static SETTLE_GAP: Sql = Sql {
-    step: "settle a gap of deliveries",
-    text: "UPDATE subscription_gaps SET settled_at = now() WHERE gap_id = $1 AND settled_at IS NULL",
-};
-
 static DROP_JOBS: Sql = Sql {
     step: "delete old backfill jobs",
     text: "DELETE FROM backfill_jobs WHERE job_id IN ( \
@@ -113,7 +108,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &MARK,
     &STANDS,
     &REQUESTED,
-    &SETTLE_GAP,
     &DROP_JOBS,
     &REPORT,
     &CONFIRMED,
@@ -188,11 +182,6 @@ pub async fn requested(
             ))
         })
         .collect()
-}
-
-/// Notes that a gap was fetched. `false`: it was settled already.
-pub async fn settle_gap(conn: &impl Connection, gap: i64) -> Result<bool, StoreError> {
-    Ok(sql::execute(conn, &SETTLE_GAP, &[&gap]).await? == 1)
 }
 
 /// Takes up to `limit` look-ups of an organisation that are due and were asked for at least `settle` ago, and puts them off by `again`: if

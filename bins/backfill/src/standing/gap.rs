@@ -1,12 +1,12 @@
 //! Gaps: stretches in which a subscription did not deliver are fetched, once each.
 
-use super::{follow, job, settling, usual};
+use super::{cut, follow, job, usual};
 use crate::finish::Finishing;
 use crate::platforms::{Platform, Settlement};
 use crate::source::Source;
 use schema::UtcMicros;
 use store::jobs::{self, Created, NewChunkedJob, Purpose, State};
-use store::subscriptions::{self, Gap};
+use store::subscription_gaps::{self, Gap};
 use store::{Client, standing};
 
 /// Looked at in one round.
@@ -14,7 +14,7 @@ const AT_ONCE: i64 = 200;
 
 pub(super) async fn all(finishing: &Finishing) -> anyhow::Result<()> {
     let client = finishing.store.client().await?;
-    for gap in subscriptions::open_gaps(&client, AT_ONCE).await? {
+    for gap in subscription_gaps::open(&client, AT_ONCE).await? {
         let of_tenant = |platform: &&Platform| platform.tenant.as_str() == gap.tenant;
         // Whose tenant has no platform here is for another installation of backfill, or for a person.
         let Some((platform, settings)) = finishing
@@ -53,7 +53,7 @@ async fn one(
         if state.is_some() {
             continue;
         }
-        let chunks = settling::cut(platform, source, from, to);
+        let chunks = cut::chunks(platform, source, from, to);
         let new = NewChunkedJob {
             from: Some(from),
             to: Some(to),
@@ -66,7 +66,7 @@ async fn one(
         }
     }
     // One that failed or was cancelled stays open for a person to see, and is not begun again by itself.
-    if done && standing::settle_gap(client, gap.id).await? {
+    if done && subscription_gaps::settle(client, &[gap.id]).await? > 0 {
         tracing::info!(gap = gap.id, subscription = gap.subscription, "a gap is settled");
     }
     Ok(())

@@ -1,11 +1,9 @@
 //! Settlement, carried out: each day that is due becomes an ordinary job.
 
 use super::settlement::{self, Schedule};
-use super::{job, usual};
+use super::{cut, job, usual};
 use crate::finish::Finishing;
-use crate::plan;
 use crate::platforms::{Platform, Settlement};
-use schema::UtcMicros;
 use store::jobs::{self, Created, NewChunkedJob, Purpose};
 use store::{standing, sweep};
 use timezone::NaiveTime;
@@ -39,7 +37,7 @@ pub(super) async fn all(
             if asked.iter().any(|(known, _)| *known == request) {
                 continue;
             }
-            let chunks = plan::again(platform, source, again.from, again.to);
+            let chunks = cut::chunks(platform, source, again.from, again.to);
             let new = NewChunkedJob {
                 from: Some(again.from),
                 to: Some(again.to),
@@ -54,14 +52,4 @@ pub(super) async fn all(
         }
     }
     Ok(())
-}
-
-/// A stretch of a gap or a look-up, cut as the platform needs it.
-pub(super) fn cut(
-    platform: &Platform,
-    source: crate::source::Source,
-    from: UtcMicros,
-    to: UtcMicros,
-) -> Vec<store::chunks::NewChunk> {
-    plan::again(platform, source, from, to)
 }

@@ -70,6 +70,9 @@ names! {
         BackfillBytes "backfill_bytes" ["source"] "Bytes of them"
         BackfillFailures "backfill_failures" ["source"] "Steps of chunks that failed and are tried again, by source"
         BackfillGivenBack "backfill_given_back" ["reason"] "Chunks given back because they had to wait, by what for"
+        BackfillChunksReopened "backfill_chunks_reopened" [] "Chunks fetched anew because records were missing"
+        BackfillRecordsMissing "backfill_records_missing" [] "Records that a platform counts and that did not arrive, however often they were fetched"
+        BackfillNotices "backfill_notices" ["outcome"] "Refresh notices: queued, posted, given_up"
         Quarantine "quarantine" ["stage"] "Items put into quarantine, by stage"
         StoreRetry "store_retry" ["class"] "Batches tried again because of the store, by class of error"
         BrokerReconnects "broker_reconnects" [] "Broker connections lost and opened again"
@@ -99,6 +102,7 @@ names! {
         BackfillLanesBusy "backfill_lanes_busy" [] "Lanes of this process that work on a chunk"
         BackfillWaiting "backfill_waiting" ["reason"] "1 while history waits for the line, by what for: history_queue, facts_queue, live_queue, live_facts, storm, freshness, broker or store"
         BackfillBreaker "backfill_breaker" ["platform", "state"] "1 for the state that a platform's breaker is in: closed, open or half_open; 0 for the others"
+        BackfillFollowLagSeconds "backfill_follow_lag_seconds" ["platform", "source"] "How far behind now a followed source is fetched"
     }
 }
 
