@@ -11,6 +11,7 @@ pub mod api;
 pub mod breaker;
 pub mod budget;
 pub mod client;
+pub mod history;
 pub mod instant;
 pub mod limit;
 pub mod outcome;

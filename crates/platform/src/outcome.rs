@@ -15,6 +15,9 @@ mod items;
 /// The longest text of a platform that is kept with a row.
 const WORDS_MAX: usize = 500;
 
+/// Bytes of an answer that only says something short.
+pub(crate) const SHORT_ANSWER: usize = 64 << 10;
+
 /// The wait after a 429 that names none (Genesys before 2021): the length of its window.
 pub const UNNAMED_WAIT: Duration = Duration::from_secs(60);
 

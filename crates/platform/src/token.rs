@@ -70,6 +70,8 @@ impl Grant {
 pub struct Bearer {
     /// What goes into the header.
     pub token: Secret,
+    /// Where the API is, if the token endpoint says so (CXone: `resource_server_base_uri`).
+    pub resource_server: Option<String>,
     /// Which token this is; names it when the platform refuses it.
     generation: u64,
 }
@@ -217,12 +219,17 @@ impl Tokens {
             }
         };
         match read(&answer) {
-            Reading::Token(token, life) => {
+            Reading::Token {
+                token,
+                life,
+                resource_server,
+            } => {
                 state.generation += 1;
                 state.failures = 0;
                 state.not_before = None;
                 let bearer = Bearer {
                     token,
+                    resource_server,
                     generation: state.generation,
                 };
                 state.held = Some(Held {
@@ -254,7 +261,11 @@ impl Tokens {
 }
 
 enum Reading {
-    Token(Secret, Duration),
+    Token {
+        token: Secret,
+        life: Duration,
+        resource_server: Option<String>,
+    },
     Refused(String),
     Later(Option<Duration>, String),
 }
@@ -264,6 +275,8 @@ struct Granted {
     access_token: String,
     #[serde(default)]
     expires_in: Option<Seconds>,
+    #[serde(default)]
+    resource_server_base_uri: Option<String>,
 }
 
 /// Seconds as a number or as text.
@@ -291,13 +304,14 @@ fn read(answer: &Answer) -> Reading {
     let status = answer.status;
     if (200..300).contains(&status) {
         return match serde_json::from_slice::<Granted>(&answer.body) {
-            Ok(granted) if !granted.access_token.is_empty() => Reading::Token(
-                Secret::new(granted.access_token),
-                granted
+            Ok(granted) if !granted.access_token.is_empty() => Reading::Token {
+                token: Secret::new(granted.access_token),
+                life: granted
                     .expires_in
                     .and_then(|seconds| seconds.duration())
                     .unwrap_or(UNSTATED_LIFE),
-            ),
+                resource_server: granted.resource_server_base_uri,
+            },
             _ => Reading::Later(None, format!("HTTP {status} without an access_token")),
         };
     }
