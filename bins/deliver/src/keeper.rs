@@ -65,7 +65,11 @@ impl Keeper for StoreKeeper {
     ) -> BoxFuture<'a, Result<(), KeeperError>> {
         Box::pin(async move {
             let client = self.store.client().await?;
-            budgets::pause(&client, &self.credential, route, wait, why).await?;
+            let paused = budgets::pause(&client, &self.credential, route, wait, why).await?;
+            if route.is_some() && paused.other_routes > 0 {
+                // Another process was refused elsewhere meanwhile: it is the quota after all.
+                budgets::pause(&client, &self.credential, None, wait, why).await?;
+            }
             Ok(())
         })
     }

@@ -24,6 +24,7 @@
 //! requests = 240
 //! period = "1m"
 //! lapse = "1s"                              # how late a request may arrive after its turn; the longer, the slower the pace
+//! # burst = 1                               # has no effect: all processes together go evenly
 //!
 //! [target.timeouts]                         # all optional
 //! connect = "5s"

@@ -59,7 +59,7 @@ impl Backfill {
                     credential: &credential,
                     route: "history",
                     class: Class::Backfill,
-                    refill: ours().refill(),
+                    refill: ours().refill().unwrap(),
                     want: 1,
                     horizon: Duration::from_millis(100),
                 };
@@ -244,7 +244,7 @@ async fn of_two_limits_for_one_credential_the_lower_one_holds() {
         credential: &grant(&Url::parse(&world.double.url()).unwrap()).credential_name(),
         route: "history",
         class: Class::Backfill,
-        refill: ours().refill() * 4,
+        refill: ours().refill().unwrap() * 4,
         want: 1,
         horizon: Duration::from_millis(100),
     };
@@ -365,7 +365,7 @@ async fn while_the_budget_cannot_be_asked_nothing_is_sent() {
     let mut process = world.spawn(&["--database-statement-timeout", "500ms"], world.db.url());
     process
         .wait_line("the budget cannot be asked", SOON, |line| {
-            line["message"] == "the store is in trouble"
+            line["message"] == "the budget cannot be asked: nothing is sent"
         })
         .await;
     assert_eq!(world.pushes().len(), 0);
