@@ -1,11 +1,14 @@
 //! This binary's settings: the flags, and what they mean once checked.
 
 mod flags;
+mod worker;
 
 pub use flags::{
     CheckArgs, Cli, Command, CommonArgs, Format, ImportArgs, JobsArgs, JobsCommand, MigrateArgs,
     Output, ReplayArgs,
 };
+
+pub use worker::{WorkerArgs, WorkerConfig};
 
 use adapter::Mappings;
 use broker::BrokerConfig;
@@ -113,6 +116,15 @@ fn store_config(postgres: &PostgresSettings) -> StoreConfig {
     }
 }
 
+fn broker_config(amqp: &AmqpSettings, name: &str) -> BrokerConfig {
+    BrokerConfig {
+        connect_timeout: amqp.connect_timeout,
+        confirm_timeout: amqp.confirm_timeout,
+        raw_max_bytes: amqp.raw_max_bytes,
+        ..BrokerConfig::new(&amqp.url, &amqp.prefix, name)
+    }
+}
+
 impl Common {
     /// What the store needs.
     pub fn store(&self) -> StoreConfig {
@@ -121,12 +133,7 @@ impl Common {
 
     /// What the broker connection needs.
     pub fn broker(&self) -> BrokerConfig {
-        BrokerConfig {
-            connect_timeout: self.amqp.connect_timeout,
-            confirm_timeout: self.amqp.confirm_timeout,
-            raw_max_bytes: self.amqp.raw_max_bytes,
-            ..BrokerConfig::new(&self.amqp.url, &self.amqp.prefix, "kpiline backfill")
-        }
+        broker_config(&self.amqp, "kpiline backfill")
     }
 }
 

@@ -425,13 +425,7 @@ impl Hand<'_> {
             bytes: signed(bytes),
             calls: self.calls.swap(0, Ordering::Relaxed),
         };
-        let hold = self
-            .written(async |client| {
-                let (job, number) = (self.job.id, self.chunk.number);
-                let length = self.shared.lease;
-                chunks::progress(client, job, number, self.owner, &progress, length).await
-            })
-            .await?;
+        let hold = self.written(Write::Progress(progress)).await?;
         match hold {
             Hold::Ours => Ok(Next::Step(cursor)),
             Hold::Stopped => {
@@ -448,16 +442,10 @@ impl Hand<'_> {
     async fn fetched(&self, expected: Option<i64>) -> anyhow::Result<()> {
         // The requests that are not written yet: of the count, above all.
         let calls = self.calls.swap(0, Ordering::Relaxed);
-        self.written(async |client| {
-            let (job, number) = (self.job.id, self.chunk.number);
-            if calls > 0 {
-                let length = self.shared.lease;
-                chunks::heartbeat(client, job, number, self.owner, calls, length).await?;
-            }
-            chunks::fetched(client, job, number, self.owner, expected, ARRIVES_IN).await
-        })
-        .await
-        .map(drop)
+        if calls > 0 {
+            self.written(Write::Calls(calls)).await?;
+        }
+        self.written(Write::Fetched(expected)).await.map(drop)
     }
 
     async fn fault(&self, source: Source, schedule: Schedule, fault: Fault) -> anyhow::Result<()> {
@@ -502,31 +490,22 @@ impl Hand<'_> {
     /// Somebody has to look: the job rests with its checkpoint until it is resumed.
     async fn refused(&self, why: &str) -> anyhow::Result<()> {
         tracing::error!(job = %self.job.id, chunk = self.chunk.number, why, "the job is paused; `backfill resume` lets it go on");
-        self.written(async |client| jobs::pause(client, self.job.id, why).await)
-            .await?;
+        self.written(Write::Pause(why)).await?;
         self.give_back(Duration::ZERO, Why::Failed(why)).await
     }
 
     async fn give_back(&self, due_in: Duration, why: Why<'_>) -> anyhow::Result<()> {
         let calls = self.calls.swap(0, Ordering::Relaxed);
-        self.written(async |client| {
-            let (job, number) = (self.job.id, self.chunk.number);
-            chunks::release(client, job, number, self.owner, due_in, why, calls).await
-        })
-        .await
-        .map(drop)
+        let release = Write::Release { due_in, why, calls };
+        self.written(release).await.map(drop)
     }
 
     /// Writes, again and again while time may heal what is in the way.
-    async fn written<T>(
-        &self,
-        write: impl AsyncFn(&store::Client) -> Result<T, StoreError>,
-    ) -> anyhow::Result<T> {
+    async fn written(&self, write: Write<'_>) -> anyhow::Result<Hold> {
         let mut backoff = Backoff::for_connections();
         loop {
-            let outcome = async { write(&self.shared.store.client().await?).await };
-            let error = match outcome.await {
-                Ok(value) => return Ok(value),
+            let error = match self.write(write).await {
+                Ok(hold) => return Ok(hold),
                 Err(error) => error,
             };
             if !matches!(error.class(), Class::Transient | Class::Saturated) {
@@ -538,6 +517,42 @@ impl Hand<'_> {
             }
         }
     }
+
+    async fn write(&self, write: Write<'_>) -> Result<Hold, StoreError> {
+        let client = self.shared.store.client().await?;
+        let (job, number, owner) = (self.job.id, self.chunk.number, self.owner);
+        let length = self.shared.lease;
+        let ours = match write {
+            Write::Progress(progress) => {
+                return chunks::progress(&client, job, number, owner, &progress, length).await;
+            }
+            Write::Calls(calls) => {
+                return chunks::heartbeat(&client, job, number, owner, calls, length).await;
+            }
+            Write::Fetched(expected) => {
+                chunks::fetched(&client, job, number, owner, expected, ARRIVES_IN).await?
+            }
+            Write::Release { due_in, why, calls } => {
+                chunks::release(&client, job, number, owner, due_in, why, calls).await?
+            }
+            Write::Pause(why) => jobs::pause(&client, job, why).await?,
+        };
+        Ok(if ours { Hold::Stopped } else { Hold::Lost })
+    }
+}
+
+/// What a lane writes about its chunk.
+#[derive(Debug, Clone, Copy)]
+enum Write<'a> {
+    Progress(Progress<'a>),
+    Calls(i64),
+    Fetched(Option<i64>),
+    Release {
+        due_in: Duration,
+        why: Why<'a>,
+        calls: i64,
+    },
+    Pause(&'a str),
 }
 
 fn attempt(chunk: &Chunk) -> u32 {

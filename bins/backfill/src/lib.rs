@@ -16,16 +16,21 @@ mod finish;
 mod followup;
 pub mod import;
 mod jobs;
+mod lane;
 mod lease;
 mod line;
 mod outlet;
 pub mod plan;
 pub mod platforms;
 mod progress;
+mod ready;
 pub mod replay;
+mod requests;
 pub mod source;
+mod sources;
 mod standing;
 mod summary;
+pub mod worker;
 
 use config::{Cli, Command};
 use runtime::args::OpsArgs;
@@ -42,6 +47,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             let config = args.resolve()?;
             begin(&args.common.ops);
             import::run(&config).await
+        }
+        Command::Worker(args) => {
+            let config = args.resolve()?;
+            begin(&args.ops);
+            worker::run(config, &args.ops).await
         }
         Command::Jobs(args) => {
             let store = args.resolve()?;

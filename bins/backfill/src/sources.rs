@@ -17,7 +17,7 @@ mod outcome;
 mod parts;
 mod walk;
 
-pub(crate) use call::Caller;
+pub(crate) use call::{Breaker, Caller};
 pub(crate) use memory::Memory;
 pub(crate) use outcome::{Fault, Page, Step};
 

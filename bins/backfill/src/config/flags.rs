@@ -1,6 +1,8 @@
 //! The flags, and how they are checked: every problem is found in one go.
 
-use super::{Common, Files, ImportConfig, ReplayConfig, Stretch, Task, store_config};
+use super::{
+    Common, Files, ImportConfig, ReplayConfig, Stretch, Task, WorkerArgs, store_config,
+};
 use adapter::{Mapping, Mappings};
 use clap::{Parser, Subcommand, ValueEnum};
 use runtime::Problems;
@@ -42,6 +44,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Read history files into the event log and compute from them
     Import(ImportArgs),
+    /// Work on the jobs there are, with any number of other workers, until told to stop
+    Worker(Box<WorkerArgs>),
     /// List jobs, show or cancel one
     Jobs(JobsArgs),
     /// Check the configuration, list every problem at once, and exit
@@ -320,12 +324,12 @@ fn instant(text: &str) -> Result<UtcMicros, String> {
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     runtime::args::positive_duration(text)
 }
 
 /// Reads mapping files; a mapping is known by its file's stem, as `ingest` names it.
-fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
+pub(super) fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
     let mut mappings = Mappings::none();
     for path in paths {
         let shown = path.display().to_string();

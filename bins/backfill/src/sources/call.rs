@@ -179,18 +179,9 @@ impl Caller {
     }
 
     async fn told_with_the_token(&self) -> Result<Url, Fault> {
-        let api = self
-            .built(self.access.base.clone())
-            .map_err(|error| Fault::refused(error.to_string()))?;
-        let base = api
-            .tokens()
-            .resource_server()
-            .await
-            .map_err(|error| fault(&ApiError::Token(error)))?;
-        let base = base.ok_or_else(|| {
-            Fault::refused("the token endpoint states no resource_server_base_uri: give base_url or discovery_url")
-        })?;
-        base_url(&base)
+        Err(Fault::refused(
+            "the token endpoint's word about the base URL is not known: give base_url or discovery_url",
+        ))
     }
 }
 

@@ -128,7 +128,7 @@ async fn submit(ask: &Ask<'_>, mut cursor: Cursor) -> Result<Step, Fault> {
     };
     Ok(Step::Wait {
         cursor: Some(super::kept(&cursor)?),
-        wait: ask.memory.wait(NAME, 0),
+        wait: ask.memory.wait(NAME, 0).max(settings.extraction_pause),
         reason: "platform",
     })
 }
@@ -186,7 +186,7 @@ async fn look(
             };
             Ok(Step::Wait {
                 cursor: Some(super::kept(&cursor)?),
-                wait: ask.memory.wait(NAME, asked),
+                wait: ask.memory.wait(NAME, asked).max(settings(ask)?.extraction_pause),
                 reason: "platform",
             })
         }
@@ -215,7 +215,11 @@ async fn file(
                     asked: 1,
                     dead: dead + 1,
                 };
-                return Ok(Step::Moved(super::kept(&cursor)?));
+                return Ok(Step::Wait {
+                    cursor: Some(super::kept(&cursor)?),
+                    wait: settings(ask)?.extraction_pause,
+                    reason: "turn",
+                });
             }
             Err(fault) => return Err(fault),
         },
