@@ -6,6 +6,8 @@
 mod rows;
 
 mod agents;
+mod budgets;
+mod chunks;
 mod counters;
 mod deadlocks;
 mod deferred;
@@ -20,6 +22,7 @@ mod metrics;
 mod migrations;
 mod months;
 mod plans;
+mod platforms;
 mod pool;
 mod privacy;
 mod quarantine;
