@@ -66,11 +66,16 @@ impl HistoryError {
         }
     }
 
-    pub(crate) fn shape(what: &'static str, problem: impl ToString) -> Self {
+    pub(crate) fn shape(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Shape {
             what,
-            problem: problem.to_string(),
+            problem: problem.into(),
         }
+    }
+
+    /// For what cannot be read.
+    pub(crate) fn unread(what: &'static str, problem: &impl ToString) -> Self {
+        Self::shape(what, problem.to_string())
     }
 
     /// A platform's refusal of a stretch of time, told apart from every other.
