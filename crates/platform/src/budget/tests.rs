@@ -43,7 +43,7 @@ async fn whoever_has_no_patience_is_told_how_long_it_takes() {
         .unwrap_err();
     assert_eq!(error.hold, Hold::Busy);
     assert!(error.wait > Duration::from_secs(9), "{error}");
-    limiter.throttled(refused("a", 42, false)).await;
+    Budget::throttled(&limiter, refused("a", 42, false)).await;
     let error = limiter
         .reserve("a", Duration::from_secs(1))
         .await
