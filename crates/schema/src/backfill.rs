@@ -6,11 +6,14 @@ use crate::message::MessageError;
 use crate::time::UtcMicros;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Ids that one request may name.
 pub const REQUEST_IDS_MAX: usize = 10_000;
 /// KPI names that one request may name.
 pub const REQUEST_KPIS_MAX: usize = 1000;
+/// Further settings that one request may have.
+pub const REQUEST_SETTINGS_MAX: usize = 20;
 /// Bytes of each text in a request.
 pub const REQUEST_TEXT_BYTES_MAX: usize = 512;
 
@@ -82,6 +85,9 @@ pub struct JobRequest {
     /// Interactions to look up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
+    /// What else the source wants to know, as `backfill start` names its flags: `report`, `entity` …
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// A request that says what none may say.
@@ -162,6 +168,17 @@ impl JobRequest {
                 return Err(RequestError::Text { member });
             }
         }
+        if self.settings.len() > REQUEST_SETTINGS_MAX {
+            return Err(RequestError::Many {
+                member: "settings",
+                found: self.settings.len(),
+                most: REQUEST_SETTINGS_MAX,
+            });
+        }
+        let mut settings = self.settings.iter().flat_map(|(key, value)| [key, value]);
+        if !settings.all(|text| sound(text)) {
+            return Err(RequestError::Text { member: "settings" });
+        }
         match (self.from, self.to) {
             (Some(from), Some(to)) if from >= to => {
                 return Err(RequestError::Backwards { from, to });
@@ -231,6 +248,7 @@ mod tests {
             metric_version: MetricVersion(2),
             promote: Promote::Auto,
             ids: Vec::new(),
+            settings: BTreeMap::from([("report".to_owned(), "524".to_owned())]),
         }
     }
 

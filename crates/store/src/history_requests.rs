@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 pub struct Request {
     /// The platform's id.
     pub interaction_id: String,
-    /// Why: `no_terminal_event`, `inferred_end` …
+    /// Why: `never ended`, or `inferred_end`.
     pub reason: String,
     /// When it was asked for first.
     pub requested_at: UtcMicros,

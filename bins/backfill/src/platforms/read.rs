@@ -136,7 +136,7 @@ impl Reader<'_> {
         else {
             return; // every missing part has been noted
         };
-        let credential = credential(&grant);
+        let credential = grant.credential_name();
         if *self.limits.entry(credential.clone()).or_insert(limit) != limit {
             self.file.problem(
                 section.at,
@@ -295,11 +295,12 @@ impl Reader<'_> {
 
     fn limit(&mut self, section: Section<'_>) -> Option<Limit> {
         let (rate, at) = self.file.rate(section).unwrap_or_default();
-        let limit = Limit {
-            requests: rate.requests.unwrap_or(LIMIT.0),
-            period: rate.period.unwrap_or(LIMIT.1),
-            burst: rate.burst.unwrap_or(1),
-        };
+        let mut limit = Limit::new(
+            rate.requests.unwrap_or(LIMIT.0),
+            rate.period.unwrap_or(LIMIT.1),
+            rate.burst.unwrap_or(1),
+        );
+        limit.lapse = rate.lapse.unwrap_or(limit.lapse);
         if let Err(error) = Limiter::new(limit) {
             self.file
                 .problem(at, format_args!("[platform.rate]: {error}"));
@@ -706,13 +707,5 @@ impl Reader<'_> {
             }
         }
         Some(days.into_iter().collect())
-    }
-}
-
-/// What a limit belongs to: token endpoint and client.
-fn credential(grant: &Grant) -> String {
-    match grant {
-        Grant::ClientCredentials { url, client_id, .. } => format!("{client_id}@{url}"),
-        Grant::AccessKey { url, key_id, .. } => format!("{key_id}@{url}"),
     }
 }

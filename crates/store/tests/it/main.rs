@@ -6,6 +6,7 @@
 mod rows;
 
 mod agents;
+mod budgets_shared;
 mod counters;
 mod deadlocks;
 mod deferred;
