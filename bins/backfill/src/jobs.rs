@@ -1,8 +1,6 @@
 //! What ran, what runs, and what an operator can do about it: `list`, `show`, `pause`, `resume`, `cancel`.
 
-use crate::config::{
-    CancelArgs, JobsCommand, ListArgs, Output, PauseArgs, ResumeArgs, ShowArgs,
-};
+use crate::config::{CancelArgs, JobsCommand, ListArgs, Output, PauseArgs, ResumeArgs, ShowArgs};
 use crate::table::table;
 use crate::view;
 use anyhow::Context as _;
@@ -16,7 +14,11 @@ use store::{Client, Store, StoreConfig};
 use uuid::Uuid;
 
 /// `backfill list`.
-pub(crate) async fn list(config: StoreConfig, output: Output, args: &ListArgs) -> anyhow::Result<()> {
+pub(crate) async fn list(
+    config: StoreConfig,
+    output: Output,
+    args: &ListArgs,
+) -> anyhow::Result<()> {
     let client = connected(config).await?;
     let found = jobs::list(&client, args.limit).await?;
     write_jobs(&client, &found, output).await
@@ -66,14 +68,17 @@ pub(crate) async fn totals(
 }
 
 /// `backfill show`.
-pub(crate) async fn show(config: StoreConfig, output: Output, args: &ShowArgs) -> anyhow::Result<()> {
+pub(crate) async fn show(
+    config: StoreConfig,
+    output: Output,
+    args: &ShowArgs,
+) -> anyhow::Result<()> {
     let client = connected(config).await?;
     let job = get(&client, args.job).await?;
-    let state = args.state.as_deref().and_then(|word| {
-        State::ALL
-            .into_iter()
-            .find(|state| state.as_str() == word)
-    });
+    let state = args
+        .state
+        .as_deref()
+        .and_then(|word| State::ALL.into_iter().find(|state| state.as_str() == word));
     let from = i32::try_from(args.from_chunk).unwrap_or(i32::MAX);
     let (totals, found) = if job.chunked {
         (
@@ -130,7 +135,8 @@ fn as_text(job: &Job, totals: Option<&Totals>, found: &[Chunk]) -> String {
         let now = view::now();
         let rows: Vec<_> = found.iter().map(|chunk| chunk_row(chunk, now)).collect();
         let head = [
-            "chunk", "from", "to", "state", "pages", "records", "calls", "expected", "arrived", "try", "note",
+            "chunk", "from", "to", "state", "pages", "records", "calls", "expected", "arrived",
+            "try", "note",
         ];
         text.push('\n');
         text.push_str(&table(&head, &rows));
@@ -139,7 +145,8 @@ fn as_text(job: &Job, totals: Option<&Totals>, found: &[Chunk]) -> String {
 }
 
 fn chunk_row(chunk: &Chunk, now: schema::UtcMicros) -> Vec<String> {
-    let count = |value: Option<i64>| value.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let count =
+        |value: Option<i64>| value.map_or_else(|| "-".to_owned(), |count| count.to_string());
     let note = match (&chunk.waiting_for, &chunk.last_error, &chunk.lease_owner) {
         (_, Some(error), _) if chunk.state == State::Failed => error.clone(),
         (Some(reason), ..) => format!("waits for {reason}, {}", view::until(chunk.due_at, now)),
@@ -166,7 +173,11 @@ fn chunk_row(chunk: &Chunk, now: schema::UtcMicros) -> Vec<String> {
 }
 
 /// `backfill pause`.
-pub(crate) async fn pause(config: StoreConfig, output: Output, args: &PauseArgs) -> anyhow::Result<()> {
+pub(crate) async fn pause(
+    config: StoreConfig,
+    output: Output,
+    args: &PauseArgs,
+) -> anyhow::Result<()> {
     let client = connected(config).await?;
     let job = get(&client, args.job).await?;
     if !jobs::pause(&client, job.id, &args.reason).await? {
@@ -176,7 +187,11 @@ pub(crate) async fn pause(config: StoreConfig, output: Output, args: &PauseArgs)
 }
 
 /// `backfill resume`.
-pub(crate) async fn resume(config: StoreConfig, output: Output, args: &ResumeArgs) -> anyhow::Result<()> {
+pub(crate) async fn resume(
+    config: StoreConfig,
+    output: Output,
+    args: &ResumeArgs,
+) -> anyhow::Result<()> {
     let client = connected(config).await?;
     let job = get(&client, args.job).await?;
     let opened = if args.retry_failed {
@@ -190,13 +205,20 @@ pub(crate) async fn resume(config: StoreConfig, output: Output, args: &ResumeArg
     let next = if job.chunked {
         format!("workers go on with it; {opened} chunks that were given up begin again")
     } else {
-        format!("go on with it by `backfill {} --resume {}`", job.kind, job.id)
+        format!(
+            "go on with it by `backfill {} --resume {}`",
+            job.kind, job.id
+        )
     };
     said(output, &job, "pending", &next)
 }
 
 /// `backfill cancel`.
-pub(crate) async fn cancel(config: StoreConfig, output: Output, args: &CancelArgs) -> anyhow::Result<()> {
+pub(crate) async fn cancel(
+    config: StoreConfig,
+    output: Output,
+    args: &CancelArgs,
+) -> anyhow::Result<()> {
     let client = connected(config).await?;
     let job = get(&client, args.job).await?;
     if !jobs::cancel(&client, job.id).await? {
@@ -258,7 +280,11 @@ async fn refuse(client: &Client, job: &Job, what: &str) -> anyhow::Result<()> {
 fn said(output: Output, job: &Job, state: &str, then: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match output {
-        Output::Json => writeln!(out, "{}", json!({"job": job.id.to_string(), "state": state}))?,
+        Output::Json => writeln!(
+            out,
+            "{}",
+            json!({"job": job.id.to_string(), "state": state})
+        )?,
         Output::Text => writeln!(out, "job {} is {state}; {then}", job.id)?,
     }
     out.flush()?;

@@ -155,7 +155,12 @@ async fn as_text(client: &Client, seen: &Seen) -> anyhow::Result<String> {
             ]
         })
         .collect();
-    part(&mut text, "pauses", &["credential", "route", "left", "reason"], &rows);
+    part(
+        &mut text,
+        "pauses",
+        &["credential", "route", "left", "reason"],
+        &rows,
+    );
     let rows: Vec<_> = seen
         .breakers
         .iter()

@@ -150,7 +150,11 @@ pub(crate) fn note(job: &Job, totals: Option<&Totals>) -> String {
             parts.push(format!("{count} {what}"));
         }
     }
-    if let Some(error) = totals.last_error.as_ref().filter(|_| !job.state.has_ended()) {
+    if let Some(error) = totals
+        .last_error
+        .as_ref()
+        .filter(|_| !job.state.has_ended())
+    {
         parts.push(format!("last error: {error}"));
     }
     parts.join(", ")
@@ -192,7 +196,10 @@ mod tests {
     #[test]
     fn instants_are_as_short_as_they_can_be() {
         assert_eq!(short(UtcMicros(1_709_251_200_000_000)), "2024-03-01");
-        assert_eq!(short(UtcMicros(1_709_251_201_500_000)), "2024-03-01T00:00:01Z");
+        assert_eq!(
+            short(UtcMicros(1_709_251_201_500_000)),
+            "2024-03-01T00:00:01Z"
+        );
         assert_eq!(until(UtcMicros(5), UtcMicros(7)), "now");
         assert_eq!(until(UtcMicros(61_000_000), UtcMicros(0)), "in 1 min 1 s");
     }

@@ -88,7 +88,9 @@ fn ending(job: &Job, totals: Option<&Totals>) -> anyhow::Result<()> {
         State::Cancelled => ExitWith::new(CANCELLED, format!("job {id} was cancelled")),
         _ if given_up > 0 => ExitWith::new(
             WITH_GAPS,
-            format!("job {id} is done with gaps: {given_up} chunks were given up, see `backfill show {id} --state failed`"),
+            format!(
+                "job {id} is done with gaps: {given_up} chunks were given up, see `backfill show {id} --state failed`"
+            ),
         ),
         _ => return Ok(()),
     };

@@ -343,12 +343,19 @@ client_secret = "secret"
             ..wish(Source::CxoneContacts, "c")
         };
         assert_eq!(said(&other), "the platform `c` has the history of acme");
-        assert_eq!(said(&wish(Source::CxoneReport, "c")), "cxone-report needs `report`");
+        assert_eq!(
+            said(&wish(Source::CxoneReport, "c")),
+            "cxone-report needs `report`"
+        );
         let report = Wish {
             settings: BTreeMap::from([("report".to_owned(), "524".to_owned())]),
             ..wish(Source::CxoneReport, "c")
         };
-        assert!(said(&report).contains("needs `report_zone`"), "{}", said(&report));
+        assert!(
+            said(&report).contains("needs `report_zone`"),
+            "{}",
+            said(&report)
+        );
         let settings = Wish {
             settings: BTreeMap::from([("report".to_owned(), "524".to_owned())]),
             ..wish(Source::CxoneContacts, "c")
@@ -366,8 +373,18 @@ client_secret = "secret"
     fn a_message_may_not_ask_for_files_or_unknown_sources() {
         let mut request = wish(Source::Replay, "g").request("r".to_owned());
         request.source = "files".to_owned();
-        assert!(Wish::of(request.clone()).unwrap_err().to_string().contains("where they are"));
+        assert!(
+            Wish::of(request.clone())
+                .unwrap_err()
+                .to_string()
+                .contains("where they are")
+        );
         request.source = "avaya".to_owned();
-        assert!(Wish::of(request).unwrap_err().to_string().contains("is not known"));
+        assert!(
+            Wish::of(request)
+                .unwrap_err()
+                .to_string()
+                .contains("is not known")
+        );
     }
 }

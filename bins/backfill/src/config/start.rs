@@ -1,6 +1,7 @@
 //! The flags of `start` and `request`.
 
-use super::{Output, PostgresArgs, instant, store_config};
+use super::flags::instant;
+use super::{Output, PostgresArgs, store_config};
 use crate::platforms::{self, Platforms};
 use crate::source::Source;
 use crate::wish::Wish;
@@ -49,7 +50,7 @@ pub enum StartSource {
 
 /// What every job is told.
 #[derive(Debug, Clone, clap::Args)]
-pub struct WantArgs {
+pub(super) struct WantArgs {
     /// The version the results carry; live rows of other versions stay as they are
     ///
     /// It means every KPI definition with this number that was activated. Where there is none, the job is refused; `compute kpi list`
@@ -72,7 +73,7 @@ pub struct WantArgs {
 
 /// How a command that starts a job goes on, and where the job is written.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ThenArgs {
+pub(super) struct ThenArgs {
     /// Show the chunks, and the estimated calls, records and time; write nothing
     #[arg(long, conflicts_with = "watch")]
     dry_run: bool,
@@ -93,7 +94,7 @@ pub struct ThenArgs {
 
 /// Which platform, and what is asked of it beforehand.
 #[derive(Debug, Clone, clap::Args)]
-pub struct PlatformArgs {
+pub(super) struct PlatformArgs {
     /// The platforms file: whose history can be fetched, from where, how fast and as whom
     #[arg(long, env = "KPILINE_PLATFORMS", value_name = "FILE")]
     platforms: PathBuf,
@@ -113,7 +114,7 @@ pub struct PlatformArgs {
 
 /// A stretch of time.
 #[derive(Debug, Clone, clap::Args)]
-pub struct SpanArgs {
+pub(super) struct SpanArgs {
     /// The first instant, with Z or an offset: 2024-03-01T00:00:00Z
     #[arg(long, value_parser = instant, value_name = "INSTANT")]
     from: UtcMicros,
@@ -284,8 +285,9 @@ impl<'a> Parts<'a> {
             Of::CxoneContacts(args) => Self::stretch(Source::CxoneContacts, args),
             Of::CxoneContactStates(args) => Self::stretch(Source::CxoneContactStates, args),
             Of::CxoneAgentStates(args) => Self::stretch(Source::CxoneAgentStates, args),
-            Of::CxoneReport(args) => Self::stretch(Source::CxoneReport, &args.stretch)
-                .with(&[("report", &args.report)]),
+            Of::CxoneReport(args) => {
+                Self::stretch(Source::CxoneReport, &args.stretch).with(&[("report", &args.report)])
+            }
             Of::CxoneExtraction(args) => Self::stretch(Source::CxoneExtraction, &args.stretch)
                 .with(&[
                     ("entity", &args.entity),
@@ -370,10 +372,7 @@ impl StartArgs {
 }
 
 /// Reads a platforms file, if one is named; what is wrong with it is noted.
-pub(crate) fn read_platforms(
-    file: Option<&std::path::Path>,
-    problems: &mut Problems,
-) -> Platforms {
+pub(crate) fn read_platforms(file: Option<&std::path::Path>, problems: &mut Problems) -> Platforms {
     let Some(file) = file else {
         return Platforms::default();
     };

@@ -254,6 +254,9 @@ impl WorkerConfig {
     }
 
     pub(crate) fn broker(&self) -> BrokerConfig {
-        broker_config(&self.amqp, "kpiline backfill worker")
+        BrokerConfig {
+            name: "kpiline backfill worker".to_owned(),
+            ..broker_config(&self.amqp)
+        }
     }
 }
