@@ -19,6 +19,7 @@ mod lease;
 mod line;
 mod outlet;
 mod progress;
+mod ready;
 pub mod replay;
 mod summary;
 
