@@ -99,6 +99,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use table::Table;
+pub use table::is_json;
 use time::Time;
 use unit::Unit;
 use wrapper::Wrapper;

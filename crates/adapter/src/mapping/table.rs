@@ -46,8 +46,8 @@ impl Table {
     }
 }
 
-/// Whether a body or an item is JSON and no row.
-pub(super) fn is_json(raw: &[u8]) -> bool {
+/// Whether a body or an item, or the beginning of a file, is JSON and no row.
+pub fn is_json(raw: &[u8]) -> bool {
     let first = without_mark(raw).trim_ascii_start().first();
     matches!(first, Some(b'{' | b'['))
 }
