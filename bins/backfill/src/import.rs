@@ -274,21 +274,3 @@ fn read(
     });
     Ok((receiver, meter))
 }
-
-/// Stands in until branch `files6` is merged.
-#[derive(Debug)]
-pub(crate) struct FileChunks;
-
-impl FileChunks {
-    pub(crate) fn new(_mappings: std::sync::Arc<adapter::Mappings>) -> Self {
-        Self
-    }
-
-    pub(crate) async fn page(
-        &mut self,
-        _job: &store::jobs::Job,
-        _cursor_json: Option<&str>,
-    ) -> Result<Option<crate::ready::Ready>, crate::ready::Unready> {
-        Ok(None)
-    }
-}

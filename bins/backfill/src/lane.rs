@@ -221,14 +221,22 @@ impl Lane {
             }
             let next = match source {
                 Source::Replay => {
-                    let stretch = (chunk.from, chunk.to);
                     let (store, reading) = (&self.shared.store, &self.shared.reading);
-                    let ready =
-                        replay::chunk_page(store, reading, job, stretch, cursor.as_deref()).await;
+                    let ready = replay::chunk_page(
+                        store,
+                        reading,
+                        (job.id, job.metric_version),
+                        job.tenant.as_deref(),
+                        chunk.from..chunk.to,
+                        cursor.as_deref(),
+                    )
+                    .await;
                     hand.ready(source, ready).await?
                 }
                 Source::Files => {
-                    let ready = self.files.page(job, cursor.as_deref()).await;
+                    let version = (job.id, job.metric_version);
+                    let cursor = cursor.as_deref().unwrap_or("{}");
+                    let ready = self.files.page(version, &job.params_json, cursor).await;
                     hand.ready(source, ready).await?
                 }
                 _ => hand.platform(source, cursor.as_deref()).await?,
@@ -354,9 +362,9 @@ impl Hand<'_> {
         platform: &Platform,
         page: Page,
     ) -> anyhow::Result<Next> {
-        let page_bytes = self.shared.page_bytes;
+        let (mappings, page_bytes) = (self.shared.mappings.clone(), self.shared.page_bytes);
         let work = move || {
-            let bodies = message::bodies(&page, page_bytes);
+            let bodies = message::bodies(&page, mappings, page_bytes);
             (page, bodies)
         };
         let (page, bodies) = tokio::task::spawn_blocking(work).await?;

@@ -360,22 +360,3 @@ async fn summary(
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
-
-/// Stands in until branch `files6` is merged.
-#[derive(Debug, Clone)]
-pub(crate) struct Reading {
-    pub(crate) mappings: adapter::Mappings,
-    pub(crate) customers: Option<runtime::Secret>,
-    pub(crate) keys: Option<runtime::seal::SealKeys>,
-    pub(crate) page_events: u32,
-}
-
-pub(crate) async fn chunk_page(
-    _store: &store::Store,
-    _reading: &std::sync::Arc<Reading>,
-    _job: &Job,
-    _stretch: (UtcMicros, UtcMicros),
-    _cursor_json: Option<&str>,
-) -> Result<Option<crate::ready::Ready>, crate::ready::Unready> {
-    Ok(None)
-}

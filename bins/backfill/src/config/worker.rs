@@ -1,9 +1,9 @@
 //! The flags of `worker`, and what they mean once checked.
 
 use super::flags::{duration, read_mappings};
-use super::{broker_config, store_config};
+use super::{broker_config, read_platforms, store_config};
 use crate::finish::Settings;
-use crate::platforms::{self, Platforms};
+use crate::platforms::Platforms;
 use crate::replay::Reading;
 use crate::worker::gate::Bounds;
 use adapter::Mappings;
@@ -14,6 +14,7 @@ use runtime::args::{
 };
 use runtime::{Problems, Secret};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use store::StoreConfig;
 use url::Url;
@@ -157,7 +158,8 @@ impl WorkerArgs {
     pub fn resolve(&self) -> anyhow::Result<WorkerConfig> {
         let mut problems = Problems::new();
         self.ops.resolve(&mut problems);
-        let platforms = self.read_platforms(&mut problems);
+        // Without a file there are no platforms: replays and files go all the same.
+        let platforms = read_platforms(self.platforms.as_deref(), &mut problems);
         if !(1..=LANES_MAX).contains(&self.lanes) {
             problems.push(format!(
                 "--lanes: is {}, allowed are 1 to {LANES_MAX}",
@@ -204,7 +206,7 @@ impl WorkerArgs {
             lanes: self.lanes,
             lease: self.lease,
             reading: Reading {
-                mappings: mappings.clone(),
+                mappings: Arc::new(mappings.clone()),
                 customers,
                 keys,
                 page_events: self.page_events,
@@ -225,22 +227,6 @@ impl WorkerArgs {
                 ..Settings::default()
             },
         })
-    }
-
-    /// Without a file there are no platforms: replays and files go all the same.
-    fn read_platforms(&self, problems: &mut Problems) -> Platforms {
-        let Some(path) = &self.platforms else {
-            return Platforms::default();
-        };
-        match platforms::load(path) {
-            Ok(platforms) => platforms,
-            Err(found) => {
-                found
-                    .into_iter()
-                    .for_each(|problem| problems.push(format!("--platforms: {problem}")));
-                Platforms::default()
-            }
-        }
     }
 }
 

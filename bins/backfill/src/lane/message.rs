@@ -2,13 +2,14 @@
 
 use crate::import::{Pages, ReadError};
 use crate::sources::Page;
-use adapter::stable_id;
+use adapter::{Mappings, stable_id};
 use broker::{Outgoing, Queue};
 use bytes::Bytes;
 use schema::{
     BodyFormat, CorrelationId, DeliveryId, ENVELOPE_VERSION, JobRef, MessageId, RawDelivery,
     RawMessage, SubscriptionName, TenantId, UtcMicros,
 };
+use std::sync::Arc;
 use store::chunks::Chunk;
 use store::jobs::{Job, Lane};
 
@@ -31,8 +32,12 @@ pub(super) struct Cut {
 }
 
 /// A page as bodies, each with its records.
-pub(super) fn bodies(page: &Page, page_bytes: usize) -> Result<Vec<(Vec<u8>, u32)>, ReadError> {
-    let mut pages = Pages::new(page.body.as_slice(), &page.format, page_bytes)?;
+pub(super) fn bodies(
+    page: &Page,
+    mappings: Arc<Mappings>,
+    page_bytes: usize,
+) -> Result<Vec<(Vec<u8>, u32)>, ReadError> {
+    let mut pages = Pages::new(page.body.as_slice(), &page.format, mappings, page_bytes)?;
     let mut bodies = Vec::new();
     while let Some(page) = pages.read()? {
         if page.records > 0 {

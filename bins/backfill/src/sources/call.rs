@@ -9,6 +9,7 @@ use crate::platforms::{Base, Kind, Platform};
 use platform::api::{Access, AccessError, Api, ApiError, Call, HISTORY_MAX, Remedy};
 use platform::budget::Budget;
 use platform::client::CallError;
+use platform::history::cxone::discovery::{Discovery, DiscoveryError, discover};
 use platform::outcome::Answer;
 use platform::watch::Watch;
 use serde::Deserialize;
@@ -179,9 +180,19 @@ impl Caller {
     }
 
     async fn told_with_the_token(&self) -> Result<Url, Fault> {
-        Err(Fault::refused(
-            "the token endpoint's word about the base URL is not known: give base_url or discovery_url",
-        ))
+        discover(
+            &Discovery::Token,
+            &self.access.grant,
+            self.access.timeouts,
+        )
+        .await
+        .map_err(|error| match error {
+            DiscoveryError::Token(error) => fault(&ApiError::Token(error)),
+            DiscoveryError::Call(error) => fault(&ApiError::Call(error)),
+            error @ DiscoveryError::Unsaid { .. } => {
+                Fault::refused(format!("{error}: give base_url or discovery_url"))
+            }
+        })
     }
 }
 
