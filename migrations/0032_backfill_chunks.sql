@@ -85,6 +85,7 @@ COMMENT ON COLUMN backfill_chunks.fetched_at IS 'When its last page was confirme
 CREATE TABLE rate_budgets (
     credential          text        COLLATE "C" PRIMARY KEY,
     refill_us           bigint      NOT NULL,
+    refill_at           timestamptz NOT NULL,
     next_at             timestamptz NOT NULL,
     history_next_at     timestamptz,
     history_wants_until timestamptz,
@@ -96,7 +97,8 @@ CREATE TABLE rate_budgets (
     CONSTRAINT rate_budgets_refill CHECK (refill_us > 0)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE rate_budgets IS 'The pace of requests with one credential, shared by all processes.';
-COMMENT ON COLUMN rate_budgets.refill_us IS 'Microseconds from one slot to the next.';
+COMMENT ON COLUMN rate_budgets.refill_us IS 'Microseconds from one slot to the next: the longest that was asked for in the last minutes.';
+COMMENT ON COLUMN rate_budgets.refill_at IS 'When so long a refill was last asked for.';
 COMMENT ON COLUMN rate_budgets.next_at IS 'The first slot that nobody has.';
 COMMENT ON COLUMN rate_budgets.history_next_at IS 'The earliest slot for backfill while deliver wants some: one in five.';
 COMMENT ON COLUMN rate_budgets.history_wants_until IS 'Until when backfill counts as waiting for a slot.';

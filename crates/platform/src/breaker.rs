@@ -39,6 +39,18 @@ pub enum State {
     HalfOpen,
 }
 
+impl State {
+    /// Its name, as it is stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
 /// When to open and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -91,6 +103,24 @@ impl Breaker {
             Inner::Closed { .. } => State::Closed,
             Inner::Open { .. } => State::Open,
             Inner::HalfOpen { .. } => State::HalfOpen,
+        }
+    }
+
+    /// How long nothing is to be sent; asking takes no probe.
+    #[must_use]
+    pub fn left(&self, now: Instant) -> Duration {
+        match self.inner {
+            Inner::Open { until, .. } => until.saturating_duration_since(now),
+            Inner::Closed { .. } | Inner::HalfOpen { .. } => Duration::ZERO,
+        }
+    }
+
+    /// Failures in a row, as far as they are counted: until it opens.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        match self.inner {
+            Inner::Closed { failures } => failures,
+            Inner::Open { .. } | Inner::HalfOpen { .. } => self.policy.failures,
         }
     }
 

@@ -9,7 +9,9 @@
 
 pub mod api;
 pub mod breaker;
+pub mod budget;
 pub mod client;
+pub mod history;
 pub mod instant;
 pub mod limit;
 pub mod outcome;
@@ -17,4 +19,6 @@ pub mod push;
 pub mod retry;
 pub mod retry_after;
 pub mod secret;
+pub mod slots;
 pub mod token;
+pub mod watch;

@@ -139,6 +139,11 @@ static SUCCEEDED: Sql = Sql {
            WHERE credential = $1 AND (state <> 'closed' OR failures > 0)",
 };
 
+static RELEASED: Sql = Sql {
+    step: "give the try of a platform's breaker back",
+    text: "UPDATE platform_breakers SET until = clock_timestamp(), updated_at = now() WHERE credential = $1 AND state = 'half_open'",
+};
+
 static LIST: Sql = Sql {
     step: "list the breakers of platforms",
     text: concat!(
@@ -148,7 +153,7 @@ static LIST: Sql = Sql {
     ),
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&ENTER, &FAILED, &SUCCEEDED, &LIST];
+pub(crate) static STATEMENTS: &[&Sql] = &[&ENTER, &FAILED, &SUCCEEDED, &RELEASED, &LIST];
 
 /// Whether to ask the platform now. Once its time is over, one that asks may try, for as long as `probe`; after that another one may.
 pub async fn enter(
@@ -197,6 +202,14 @@ pub async fn failed(
 pub async fn succeeded(conn: &impl Connection, credential: &str) -> Result<bool, StoreError> {
     no_nul("credential", credential)?;
     Ok(sql::execute(conn, &SUCCEEDED, &[&credential]).await? > 0)
+}
+
+/// Gives a try back that said nothing about the platform's health, such as 429: another one may try at once.
+pub async fn released(conn: &impl Connection, credential: &str) -> Result<(), StoreError> {
+    no_nul("credential", credential)?;
+    sql::execute(conn, &RELEASED, &[&credential])
+        .await
+        .map(drop)
 }
 
 /// All breakers that ever had a failure, by credential.

@@ -86,6 +86,7 @@ names! {
         MarksWaiting "marks_waiting" ["kind"] "Marks that wait to be computed, by kind: cell (a quarter hour of windows), group, agent or journey"
         MarksOldestSeconds "marks_oldest_seconds" ["kind"] "For how long the oldest mark of a kind has waited"
         DeliverPending "deliver_pending" [] "Rows waiting to be pushed"
+        DeliverBreaker "deliver_breaker" ["target", "state"] "1 for the state that the breaker of a target is in: closed, open or half_open; 0 for the others"
         SubscriptionState "subscription_state" ["subscription", "state"] "1 for the state that a subscription is in: unknown, ok, quiet, disabled or missing; 0 for the others"
         SubscriptionLastEventSeconds "subscription_last_event_seconds" ["subscription"] "Since the newest delivery of a subscription was received"
         BackfillJobsActive "backfill_jobs_active" [] "Backfill jobs this process works on"

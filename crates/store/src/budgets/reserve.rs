@@ -29,7 +29,8 @@ pub struct Ask<'a> {
     pub route: &'a str,
     /// Who asks.
     pub class: Class,
-    /// From one slot to the next.
+    /// From one slot to the next, as the one who asks has it configured. Where others have a longer one for the same credential, the
+    /// longest that was asked for in the last five minutes holds.
     pub refill: Duration,
     /// At most so many slots; at least one.
     pub want: u32,
@@ -46,7 +47,7 @@ pub enum Answer {
         first_in: Duration,
         /// How many they are, at least one.
         count: u32,
-        /// From one to the next.
+        /// From one to the next: longer than was asked for where another process has a lower limit configured.
         spacing: Duration,
     },
     /// None now.
@@ -88,8 +89,10 @@ impl Wait {
 }
 
 // One statement: whoever conflicts locks the row, and everything after that sees what the one before left. The clock is read once, under the
-// lock. `refill`, `horizon` are intervals.
+// lock. `refill`, `horizon` are intervals, `micros` is the refill in microseconds.
 //
+// - micros: the longest refill of those who asked lately, so that of two configured limits the lower one holds, and a limit that was raised
+//   everywhere holds five minutes later.
 // - now: the clock. paused: until when. deliver: whether deliver wants some, and it is not deliver that asks.
 // - slot: the first free one, never in the past. Nothing is given further ahead than a minute, so a later one is a clock that was set back.
 // - edge: up to where slots are given. While backfill waits for its fifth, deliver leaves one.
@@ -98,13 +101,14 @@ impl Wait {
 // A new row gives nothing yet: its first slot is one refill away, so that nobody gets more by asking under new names or after a clean-up.
 pub(super) static RESERVE: Sql = Sql {
     step: "ask for the slots of a platform's budget",
-    text: "INSERT INTO rate_budgets AS b (credential, refill_us, next_at, deliver_wants_until, slot_at, refused, updated_at) \
-           SELECT $1, $3::bigint, t.now + t.refill, CASE WHEN $4::bool THEN t.now + interval '2 seconds' END, \
+    text: "INSERT INTO rate_budgets AS b (credential, refill_us, refill_at, next_at, deliver_wants_until, slot_at, refused, updated_at) \
+           SELECT $1, $3::bigint, t.now, t.now + t.refill, CASE WHEN $4::bool THEN t.now + interval '2 seconds' END, \
                   greatest(t.now + t.refill - $6::bigint * interval '1 microsecond', t.now + interval '1 millisecond'), 'busy', t.now \
            FROM (SELECT clock_timestamp() AS now, $3::bigint * interval '1 microsecond' AS refill OFFSET 0) t \
            ON CONFLICT (credential) DO UPDATE \
-           SET (refill_us, next_at, history_next_at, history_wants_until, deliver_wants_until, granted, slot_at, refused, updated_at) = ( \
-               SELECT $3::bigint, \
+           SET (refill_us, refill_at, next_at, history_next_at, history_wants_until, deliver_wants_until, granted, slot_at, refused, updated_at) = ( \
+               SELECT g.micros, \
+                      CASE WHEN $3 >= g.micros THEN g.now ELSE b.refill_at END, \
                       g.slot + g.granted * g.refill, \
                       CASE WHEN NOT $4 AND g.granted > 0 THEN g.slot + (g.granted + 4) * g.refill ELSE b.history_next_at END, \
                       CASE WHEN $4 THEN b.history_wants_until \
@@ -119,7 +123,7 @@ pub(super) static RESERVE: Sql = Sql {
                       CASE WHEN g.granted > 0 THEN g.slot ELSE g.retry_at END, \
                       g.refused, \
                       g.now \
-               FROM (SELECT f.now, f.slot, f.refill, w.granted, w.refused, \
+               FROM (SELECT f.now, f.micros, f.slot, f.refill, w.granted, w.refused, \
                             greatest(f.now + interval '1 millisecond', \
                                      CASE w.refused WHEN 'paused' THEN f.paused \
                                                     WHEN 'busy' THEN f.slot - f.edge \
@@ -127,7 +131,7 @@ pub(super) static RESERVE: Sql = Sql {
                                                                                  greatest(b.history_next_at - f.horizon, f.now + f.refill)) END) \
                             AS retry_at \
                      FROM (SELECT e.*, CASE WHEN e.slot <= e.now + e.edge \
-                                            THEN least($5::bigint, 1 + floor(extract(epoch FROM e.now + e.edge - e.slot) * 1000000 / $3)::bigint) \
+                                            THEN least($5::bigint, 1 + floor(extract(epoch FROM e.now + e.edge - e.slot) * 1000000 / e.micros)::bigint) \
                                             ELSE 0 END AS fits, \
                                   NOT e.deliver OR coalesce(b.history_next_at <= e.slot, true) OR b.next_at + e.refill <= e.now AS turn \
                            FROM (SELECT s.*, CASE WHEN $4 AND coalesce(b.history_wants_until > s.now, false) \
@@ -140,13 +144,16 @@ pub(super) static RESERVE: Sql = Sql {
                                               NOT $4 AND coalesce(b.deliver_wants_until > t.now, false) AS deliver, \
                                               (SELECT max(p.until) FROM rate_pauses p \
                                                WHERE p.credential = b.credential AND p.route IN ('', $2) AND p.until > t.now) AS paused \
-                                       FROM (SELECT clock_timestamp() AS now, $3::bigint * interval '1 microsecond' AS refill, \
-                                                    $6::bigint * interval '1 microsecond' AS horizon OFFSET 0) t OFFSET 0) s OFFSET 0) e OFFSET 0) f \
+                                       FROM (SELECT l.now, l.micros, l.micros * interval '1 microsecond' AS refill, \
+                                                    $6::bigint * interval '1 microsecond' AS horizon \
+                                             FROM (SELECT c.now, greatest($3::bigint, CASE WHEN b.refill_at > c.now - interval '5 minutes' \
+                                                                                           THEN b.refill_us END) AS micros \
+                                                   FROM (SELECT clock_timestamp() AS now OFFSET 0) c OFFSET 0) l OFFSET 0) t OFFSET 0) s OFFSET 0) e OFFSET 0) f \
                      CROSS JOIN LATERAL (SELECT CASE WHEN f.paused IS NOT NULL OR NOT f.turn THEN 0 \
                                                      WHEN f.deliver THEN least(f.fits, 1) ELSE f.fits END::integer AS granted, \
                                                 CASE WHEN f.paused IS NOT NULL THEN 'paused' WHEN NOT f.turn THEN 'yields' \
                                                      WHEN f.fits = 0 THEN 'busy' END AS refused OFFSET 0) w OFFSET 0) g) \
-           RETURNING b.granted, b.refused, (extract(epoch FROM b.slot_at - b.updated_at) * 1000000)::bigint",
+           RETURNING b.granted, b.refused, (extract(epoch FROM b.slot_at - b.updated_at) * 1000000)::bigint, b.refill_us",
 };
 
 /// Asks for slots. Outside a transaction: whoever asks with the same credential waits until this one has committed.
@@ -171,7 +178,7 @@ pub async fn reserve(conn: &impl Connection, ask: &Ask<'_>) -> Result<Answer, St
         Ok(count) if count > 0 => Ok(Answer::Granted {
             first_in: after,
             count,
-            spacing: refill,
+            spacing: micros(sql::get(&row, &RESERVE, 3)?),
         }),
         _ => Ok(Answer::Wait {
             retry_in: after,

@@ -7,6 +7,7 @@ mod rows;
 
 mod agents;
 mod budgets;
+mod budgets_shared;
 mod chunks;
 mod counters;
 mod deadlocks;
