@@ -22,10 +22,9 @@ fn ask(class: Class) -> Ask<'static> {
 }
 
 /// Lets time go by for the rows.
-async fn pass(db: &TestDb, by: Duration) {
+async fn pass(outside: &tokio_postgres::Client, by: Duration) {
     let by = format!("interval '{} milliseconds'", by.as_millis());
-    db.client()
-        .await
+    outside
         .batch_execute(&format!(
             "UPDATE rate_budgets SET next_at = next_at - {by}, history_next_at = history_next_at - {by}, \
                     history_wants_until = history_wants_until - {by}, deliver_wants_until = deliver_wants_until - {by}, \
@@ -36,11 +35,21 @@ async fn pass(db: &TestDb, by: Duration) {
         .unwrap();
 }
 
+/// A connection for it, that waits for no disk.
+async fn outside(db: &TestDb) -> tokio_postgres::Client {
+    let client = db.client().await;
+    client
+        .batch_execute("SET synchronous_commit = off")
+        .await
+        .unwrap();
+    client
+}
+
 /// A budget whose first slot has come.
-async fn ready(db: &TestDb, client: &Client) {
+async fn ready(outside: &tokio_postgres::Client, client: &Client) {
     let first = reserve(client, &ask(Class::Backfill)).await.unwrap();
     assert!(matches!(first, Answer::Wait { .. }), "{first:?}");
-    pass(db, 10 * SECOND).await;
+    pass(outside, 10 * SECOND).await;
 }
 
 fn granted(answer: Answer) -> (Duration, u32) {
@@ -71,6 +80,7 @@ fn about(found: Duration, wanted: f64) {
 async fn a_new_row_starts_empty_and_idle_time_earns_nothing() {
     let (db, store) = db().await;
     let client = store.client().await.unwrap();
+    let outside = outside(&db).await;
     let no_horizon = Ask {
         want: 10,
         horizon: Duration::ZERO,
@@ -81,7 +91,7 @@ async fn a_new_row_starts_empty_and_idle_time_earns_nothing() {
     about(retry, 1.0);
     let (retry, _) = waits(reserve(&client, &no_horizon).await.unwrap());
     about(retry, 1.0);
-    pass(&db, 3600 * SECOND).await;
+    pass(&outside, 3600 * SECOND).await;
     assert_eq!(
         granted(reserve(&client, &no_horizon).await.unwrap()),
         (Duration::ZERO, 1)
@@ -90,7 +100,7 @@ async fn a_new_row_starts_empty_and_idle_time_earns_nothing() {
     assert_eq!(reason, Wait::Busy);
     about(retry, 1.0);
     // Further ahead: evenly spaced, and no further than the horizon.
-    pass(&db, 3600 * SECOND).await;
+    pass(&outside, 3600 * SECOND).await;
     let ahead = Ask {
         want: 100,
         ..ask(Class::Deliver)
@@ -107,7 +117,7 @@ async fn a_new_row_starts_empty_and_idle_time_earns_nothing() {
     let (retry, reason) = waits(reserve(&client, &ahead).await.unwrap());
     assert_eq!(reason, Wait::Busy);
     about(retry, 1.0);
-    pass(&db, retry).await;
+    pass(&outside, retry).await;
     let (first_in, count) = granted(reserve(&client, &ahead).await.unwrap());
     assert_eq!(count, 1);
     about(first_in, 10.0);
@@ -117,9 +127,9 @@ async fn a_new_row_starts_empty_and_idle_time_earns_nothing() {
 async fn a_clock_that_was_set_back_stops_nobody_for_long() {
     let (db, store) = db().await;
     let client = store.client().await.unwrap();
-    ready(&db, &client).await;
-    db.client()
-        .await
+    let outside = outside(&db).await;
+    ready(&outside, &client).await;
+    outside
         .batch_execute("UPDATE rate_budgets SET next_at = now() + interval '5 hours'")
         .await
         .unwrap();
@@ -146,7 +156,7 @@ async fn slots(client: &mut Client, ask: &Ask<'_>) -> Result<Vec<Slot>, Duration
             return Err(retry_in);
         }
     };
-    let first = budget_slot(&tx).await;
+    let first = slot_at(&tx).await;
     tx.commit().await.unwrap();
     let spacing = i64::try_from(spacing.as_micros()).unwrap();
     Ok((0..count)
@@ -157,10 +167,10 @@ async fn slots(client: &mut Client, ask: &Ask<'_>) -> Result<Vec<Slot>, Duration
         .collect())
 }
 
-async fn budget_slot(tx: &store::Transaction<'_>) -> i64 {
+/// The first slot of the last answer.
+async fn slot_at(conn: &impl store::Connection) -> i64 {
     use deadpool_postgres::GenericClient as _;
-    use store::Connection as _;
-    tx.client()
+    conn.client()
         .query_one(
             "SELECT (extract(epoch FROM slot_at) * 1000000)::bigint FROM rate_budgets",
             &[],
@@ -251,92 +261,115 @@ async fn however_many_ask_at_once_slots_keep_their_distance() {
     );
 }
 
-/// Both ask as often as they can; a step is a quarter of a slot.
-async fn contended(first: Class, horizon: Duration, want: u32) -> (f64, Vec<Slot>) {
+/// As [`slots`], where nobody else asks: without a transaction. The rows are of no worth after the test.
+async fn slots_alone(client: &Client, ask: &Ask<'_>) -> Vec<Slot> {
+    let Answer::Granted { count, spacing, .. } = reserve(client, ask).await.unwrap() else {
+        return Vec::new();
+    };
+    let first = slot_at(client).await;
+    let spacing = i64::try_from(spacing.as_micros()).unwrap();
+    (0..i64::from(count))
+        .map(|number| Slot {
+            at: first + number * spacing,
+            backfill: ask.class == Class::Backfill,
+        })
+        .collect()
+}
+
+const STEP: Duration = Duration::from_millis(500);
+
+/// Both ask twice in each slot, one always before the other. All slots, as if the steps had taken their time.
+async fn contended(first: Class, horizon: Duration, want: u32) {
     let (db, store) = db().await;
-    let mut client = store.client().await.unwrap();
-    ready(&db, &client).await;
+    let client = store.client().await.unwrap();
+    let outside = outside(&db).await;
+    ready(&outside, &client).await;
     let second = match first {
         Class::Deliver => Class::Backfill,
         Class::Backfill => Class::Deliver,
     };
     let mut all = Vec::new();
-    let step = SECOND / 4;
-    for number in 0..600_i64 {
+    for number in 0..240_i64 {
         for class in [first, second] {
             let ask = Ask {
                 horizon,
                 want,
                 ..ask(class)
             };
-            if let Ok(slots) = slots(&mut client, &ask).await {
-                all.extend(slots.into_iter().map(|slot| Slot {
-                    at: slot.at + number * i64::try_from(step.as_micros()).unwrap(),
-                    ..slot
-                }));
+            for slot in slots_alone(&client, &ask).await {
+                let at = slot.at + number * i64::try_from(STEP.as_micros()).unwrap();
+                all.push(Slot { at, ..slot });
             }
         }
-        pass(&db, step).await;
+        pass(&outside, STEP).await;
     }
     all.sort_unstable();
     keep_the_limit(&all, SECOND);
-    let backfill = all.iter().filter(|slot| slot.backfill).count();
-    #[allow(clippy::cast_precision_loss)]
-    let share = backfill as f64 / all.len() as f64;
-    (share, all)
+    assert!(all.len() >= 110, "{} of about 120", all.len());
+    let backfill: Vec<i64> = all
+        .iter()
+        .filter(|slot| slot.backfill)
+        .map(|slot| slot.at)
+        .collect();
+    let fifth = all.len() / 5;
+    assert!(
+        (fifth * 4 / 5..=fifth + 2).contains(&backfill.len()),
+        "backfill got {} of {}",
+        backfill.len(),
+        all.len()
+    );
+    // Never two of them closer than five slots, but for those from before deliver first asked.
+    let close = backfill
+        .windows(2)
+        .skip(usize::try_from(want).unwrap())
+        .filter(|pair| pair[1] - pair[0] < 5_000_000)
+        .count();
+    assert_eq!(close, 0);
 }
 
 #[tokio::test]
-async fn while_deliver_wants_slots_backfill_gets_its_fifth_and_no_more() {
-    for (first, horizon, want) in [
-        (Class::Deliver, 10 * SECOND, 3),
-        (Class::Backfill, 10 * SECOND, 3),
-        (Class::Deliver, SECOND / 4, 1),
-    ] {
-        let (share, all) = contended(first, horizon, want).await;
-        assert!(
-            (0.15..=0.21).contains(&share),
-            "{first:?} first, {horizon:?} ahead, {want} at once: backfill got {share} of {}",
-            all.len()
-        );
-        assert!(all.len() >= 140, "{} of about 150", all.len());
-        let backfill: Vec<i64> = all
-            .iter()
-            .filter(|slot| slot.backfill)
-            .map(|slot| slot.at)
-            .collect();
-        // Never two of them closer than five slots, but for those before deliver first asked.
-        let close = backfill
-            .windows(2)
-            .skip(usize::try_from(want).unwrap())
-            .filter(|pair| pair[1] - pair[0] < 5_000_000)
-            .count();
-        assert_eq!(close, 0);
-    }
+async fn deliver_that_is_always_first_leaves_backfill_its_fifth() {
+    contended(Class::Deliver, 10 * SECOND, 3).await;
+}
+
+#[tokio::test]
+async fn backfill_that_is_always_first_gets_no_more_than_its_fifth() {
+    contended(Class::Backfill, 10 * SECOND, 3).await;
+}
+
+#[tokio::test]
+async fn without_looking_ahead_backfill_gets_its_fifth_too() {
+    contended(Class::Deliver, STEP / 2, 1).await;
 }
 
 #[tokio::test]
 async fn what_deliver_lets_pass_is_not_lost() {
     let (db, store) = db().await;
-    let mut client = store.client().await.unwrap();
-    ready(&db, &client).await;
-    // Deliver asks once in three slots, backfill all the time.
-    let (mut deliver, mut backfill) = (0, 0);
+    let client = store.client().await.unwrap();
+    let outside = outside(&db).await;
+    ready(&outside, &client).await;
+    let near = |class| Ask {
+        horizon: STEP,
+        ..ask(class)
+    };
+    // Deliver wants one in three slots, backfill all there are. In half slots.
+    let (mut wanted, mut longest, mut waited, mut deliver, mut backfill) = (0, 0, 0, 0, 0);
     for number in 0..120 {
-        if number % 12 == 0 {
-            deliver += slots(&mut client, &ask(Class::Deliver))
-                .await
-                .map_or(0, |it| it.len());
+        wanted += usize::from(number % 6 == 0);
+        if deliver < wanted {
+            let got = slots_alone(&client, &near(Class::Deliver)).await.len();
+            deliver += got;
+            waited = if got == 0 { waited + 1 } else { 0 };
+            longest = longest.max(waited);
         }
-        backfill += slots(&mut client, &ask(Class::Backfill))
-            .await
-            .map_or(0, |it| it.len());
-        pass(&db, SECOND / 4).await;
+        backfill += slots_alone(&client, &near(Class::Backfill)).await.len();
+        pass(&outside, STEP).await;
     }
-    assert_eq!(deliver, 10, "deliver gets whatever it asks for");
-    assert!(backfill >= 9, "{backfill} of 20 that were left");
+    assert_eq!(deliver, wanted);
+    assert!(longest <= 2, "deliver waited for {longest} half slots");
+    assert!(backfill >= 15, "{backfill} of 40 that were left");
     // Nobody else asks any more: all of it is backfill's.
-    pass(&db, 20 * SECOND).await;
+    pass(&outside, 20 * SECOND).await;
     let all = Ask {
         want: 100,
         ..ask(Class::Backfill)
@@ -349,7 +382,7 @@ async fn what_deliver_lets_pass_is_not_lost() {
     let (retry, reason) = waits(reserve(&client, &ask(Class::Deliver)).await.unwrap());
     assert_eq!(reason, Wait::Busy);
     about(retry, 1.0);
-    pass(&db, 2 * SECOND).await;
+    pass(&outside, 2 * SECOND).await;
     let (_, reason) = waits(reserve(&client, &all).await.unwrap());
     assert_eq!(reason, Wait::Yields);
     granted(reserve(&client, &ask(Class::Deliver)).await.unwrap());
@@ -359,7 +392,8 @@ async fn what_deliver_lets_pass_is_not_lost() {
 async fn a_pause_stops_all_for_as_long_as_it_lasts_and_is_never_shortened() {
     let (db, store) = db().await;
     let client = store.client().await.unwrap();
-    ready(&db, &client).await;
+    let outside = outside(&db).await;
+    ready(&outside, &client).await;
     let other_route = Ask {
         route: "contacts",
         ..ask(Class::Deliver)
@@ -411,7 +445,7 @@ async fn a_pause_stops_all_for_as_long_as_it_lasts_and_is_never_shortened() {
         wanted.map(|(route, reason)| (route.map(str::to_owned), reason.to_owned()))
     );
     // Afterwards the pace is the old one; waiting has earned nothing.
-    pass(&db, 61 * SECOND).await;
+    pass(&outside, 61 * SECOND).await;
     assert_eq!(budgets::pauses(&client).await.unwrap(), []);
     let many = Ask {
         want: 50,

@@ -187,7 +187,7 @@ async fn many_workers_at_once_never_get_one_chunk_twice() {
 async fn a_chunk_waits_fails_is_fetched_compared_and_done() {
     let (_db, store) = db().await;
     let client = store.client().await.unwrap();
-    let id = create(&client, &job(&hours(0, 2))).await;
+    let id = create(&client, &job(&hours(0, 1))).await;
     let later = Duration::from_secs(600);
     taken(&client, "w", LEASE).await;
     assert!(
@@ -214,6 +214,7 @@ async fn a_chunk_waits_fails_is_fetched_compared_and_done() {
             .unwrap()
     );
     assert_eq!(one(&client, id, 0).await.attempt, 2);
+    assert!(chunks::add(&client, id, 1, &hours(1, 1)).await.unwrap());
     // Waiting is no failure; it is not due before its time, and the other one goes on.
     taken(&client, "w", LEASE).await;
     assert!(
