@@ -162,3 +162,6 @@ async fn put_off(finishing: &Finishing, job: &Job) {
         tracing::debug!(job = %job.id, error = %chain(&error), "the job was not given back");
     }
 }
+
+#[cfg(test)]
+mod tests;

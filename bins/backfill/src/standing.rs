@@ -16,7 +16,6 @@ mod settling;
 use crate::finish::Finishing;
 use crate::platforms::Platform;
 use crate::source::Source;
-use follow::Pace;
 use runtime::chain;
 use schema::{MetricVersion, UtcMicros};
 use std::collections::HashMap;
@@ -182,3 +181,6 @@ const fn usual(platform: &Platform) -> Source {
         crate::source::Vendor::Cxone => Source::CxoneContacts,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ pub(crate) struct Pace {
 pub(crate) struct Stretch {
     pub(crate) from: UtcMicros,
     pub(crate) to: UtcMicros,
+    /// The age that its rows have when they are read again; zero: they are read for the first time.
+    pub(crate) age: Duration,
 }
 
 /// How far the front is: kept with its job.
@@ -90,7 +92,7 @@ impl Front {
         if self.rests_since.is_some() || less(self.until, end, pace.every) {
             return Vec::new();
         }
-        cut(&mut self.until, end, pace, room)
+        cut(&mut self.until, end, Duration::ZERO, pace, room)
     }
 }
 
@@ -117,7 +119,13 @@ impl Trails {
             if less(*until, end, pace.step(*age)) {
                 continue;
             }
-            all.extend(cut(until, end, pace, room.saturating_sub(all.len())));
+            all.extend(cut(
+                until,
+                end,
+                *age,
+                pace,
+                room.saturating_sub(all.len()),
+            ));
         }
         all
     }
@@ -128,7 +136,13 @@ fn less(until: UtcMicros, end: UtcMicros, step: Duration) -> bool {
     end.0.saturating_sub(until.0) < micros(step).max(SECOND)
 }
 
-fn cut(until: &mut UtcMicros, end: UtcMicros, pace: &Pace, room: usize) -> Vec<Stretch> {
+fn cut(
+    until: &mut UtcMicros,
+    end: UtcMicros,
+    age: Duration,
+    pace: &Pace,
+    room: usize,
+) -> Vec<Stretch> {
     let longest = micros(pace.longest).max(SECOND);
     let mut all = Vec::new();
     while *until < end && all.len() < room {
@@ -136,6 +150,7 @@ fn cut(until: &mut UtcMicros, end: UtcMicros, pace: &Pace, room: usize) -> Vec<S
         all.push(Stretch {
             from: UtcMicros(until.0.saturating_sub(micros(pace.overlap))),
             to,
+            age,
         });
         *until = to;
     }
@@ -221,6 +236,7 @@ mod tests {
         Stretch {
             from: at(from),
             to: at(to),
+            age: Duration::ZERO,
         }
     }
 
