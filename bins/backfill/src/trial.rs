@@ -196,14 +196,16 @@ impl Trial {
     }
 
     /// A record that was logged under the platform's name and folded: a conversation that ended at noon plus so many seconds.
-    pub(crate) async fn record(&self, id: &str, second: i64) {
-        let at = UtcMicros(self.noon().await.0 + second * MICROS);
-        Partitions::new(self.store.clone())
-            .ensure(Table::EventLog, [at].into_iter())
-            .await
-            .unwrap();
+    pub(crate) async fn record(&self, id: &str, second: i32) {
+        let at = UtcMicros(self.noon().await.0 + i64::from(second) * MICROS);
+        for table in [Table::EventLog, Table::ComputedMetrics] {
+            Partitions::new(self.store.clone())
+                .ensure(table, [at].into_iter())
+                .await
+                .unwrap();
+        }
         let client = self.db.client().await;
-        let seconds = second as f64;
+        let seconds = f64::from(second);
         let noon = "(date_trunc('day', now() AT TIME ZONE 'UTC') - interval '2 days' + interval '12 hours') AT TIME ZONE 'UTC'";
         client
             .execute(
