@@ -86,8 +86,13 @@ pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
     let mut looked = Looked::default();
     for platform in finishing.platforms.iter() {
         for stated in stated(platform) {
-            tracing::info!(platform = platform.name, source = stated.source.name(), freshness_seconds = stated.freshness.as_secs(),
-                           stretches_a_day = stated.stretches_a_day, "follows");
+            tracing::info!(
+                platform = platform.name,
+                source = stated.source.name(),
+                freshness_seconds = stated.freshness.as_secs(),
+                stretches_a_day = stated.stretches_a_day,
+                "follows"
+            );
         }
     }
     while !finishing.stop.is_cancelled() {

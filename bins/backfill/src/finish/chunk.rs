@@ -45,8 +45,7 @@ pub(crate) async fn check_chunk(
         match (chunk.expected, of_whom(finishing, job)) {
             (Some(expected), Some((tenant, subscription))) => {
                 let (from, to) = (chunk.from, chunk.to);
-                let arrived =
-                    arrivals::records(&client, &tenant, &subscription, from, to).await?;
+                let arrived = arrivals::records(&client, &tenant, &subscription, from, to).await?;
                 (Some(expected), arrived)
             }
             _ => (None, 0),
@@ -93,12 +92,14 @@ async fn settle(
                 seen.expected.unwrap_or(0)
             );
             let why = Why::Waiting(&waiting);
-            let held =
-                chunks::release(&client, job.id, chunk.number, owner, pause, why, 0).await?;
+            let held = chunks::release(&client, job.id, chunk.number, owner, pause, why, 0).await?;
             (held, Checked::Later)
         }
         Verdict::Reopen(pause) => {
-            let reason = format!("{missing} of {} records are missing", seen.expected.unwrap_or(0));
+            let reason = format!(
+                "{missing} of {} records are missing",
+                seen.expected.unwrap_or(0)
+            );
             let cursor = afresh(chunk.cursor_json.as_deref());
             let reopen = Reopen {
                 arrived: compared,

@@ -61,10 +61,19 @@ async fn a_chunk_that_came_up_short_is_fetched_anew_and_then_stated() {
         (1, Some(2), State::Fetched)
     );
     assert_eq!(trial.check(&process, &again).await, Checked::Done);
-    assert!(process.metrics.encode().contains("kpiline_backfill_records_missing_total 1"));
+    assert!(
+        process
+            .metrics
+            .encode()
+            .contains("kpiline_backfill_records_missing_total 1")
+    );
     let report = finish(&trial, Trial::quick(), job).await;
     assert_eq!(
-        (&report["expected"], &report["arrived"], &report["chunks_reopened"]),
+        (
+            &report["expected"],
+            &report["arrived"],
+            &report["chunks_reopened"]
+        ),
         (&3.into(), &2.into(), &1.into())
     );
     assert_eq!(report["short"][0]["expected"], 3);
@@ -92,7 +101,9 @@ async fn a_chunk_is_done_when_what_was_on_the_way_has_arrived() {
         .await;
     assert_eq!(waits, 1);
     trial.record("b", 1).await;
-    trial.execute("UPDATE backfill_chunks SET due_at = now()").await;
+    trial
+        .execute("UPDATE backfill_chunks SET due_at = now()")
+        .await;
     let fetched = trial.leased().await;
     assert_eq!(trial.check(&process, &fetched).await, Checked::Done);
     assert_eq!(
@@ -105,7 +116,10 @@ async fn a_chunk_is_done_when_what_was_on_the_way_has_arrived() {
 /// Answers POSTs with these statuses in turn, the last one again and again, and keeps what was posted.
 async fn hook(statuses: &[u16]) -> (url::Url, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/refresh?token=hush", listener.local_addr().unwrap());
+    let url = format!(
+        "http://{}/refresh?token=hush",
+        listener.local_addr().unwrap()
+    );
     let posted = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&posted);
     let mut statuses: VecDeque<u16> = statuses.iter().copied().collect();
@@ -115,18 +129,30 @@ async fn hook(statuses: &[u16]) -> (url::Url, Arc<Mutex<Vec<String>>>) {
             loop {
                 let text = String::from_utf8_lossy(&request).into_owned();
                 let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-                    let length = head
-                        .lines()
-                        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
+                    let length = head.lines().find_map(|line| {
+                        line.to_lowercase()
+                            .strip_prefix("content-length: ")?
+                            .parse::<usize>()
+                            .ok()
+                    });
                     length.is_some_and(|length| body.len() >= length)
                 });
                 if whole || stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
                     break;
                 }
             }
-            kept.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
-            let status = if statuses.len() > 1 { statuses.pop_front() } else { statuses.front().copied() };
-            let answer = format!("HTTP/1.1 {} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status.unwrap_or(200));
+            kept.lock()
+                .unwrap()
+                .push(String::from_utf8_lossy(&request).into_owned());
+            let status = if statuses.len() > 1 {
+                statuses.pop_front()
+            } else {
+                statuses.front().copied()
+            };
+            let answer = format!(
+                "HTTP/1.1 {} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                status.unwrap_or(200)
+            );
             let _sent = stream.write_all(answer.as_bytes()).await;
         }
     });
@@ -134,7 +160,8 @@ async fn hook(statuses: &[u16]) -> (url::Url, Arc<Mutex<Vec<String>>>) {
 }
 
 #[tokio::test]
-async fn a_notice_goes_to_the_queue_and_signed_to_the_address_though_the_process_that_wrote_it_died() {
+async fn a_notice_goes_to_the_queue_and_signed_to_the_address_though_the_process_that_wrote_it_died()
+ {
     runtime::install_crypto();
     let trial = Trial::new().await;
     trial.candidate("talk_time", 2).await;
@@ -144,12 +171,20 @@ async fn a_notice_goes_to_the_queue_and_signed_to_the_address_though_the_process
     let dying = trial.process(Trial::quick());
     let mut outlet = Trial::outlet(&dying);
     let client = trial.store.client().await.unwrap();
-    let taken = jobs::to_settle(&client, &dying.owner, LONG).await.unwrap().unwrap();
+    let taken = jobs::to_settle(&client, &dying.owner, LONG)
+        .await
+        .unwrap()
+        .unwrap();
     drop(client);
-    super::settle::step(&dying, &mut outlet, &taken).await.unwrap();
+    super::settle::step(&dying, &mut outlet, &taken)
+        .await
+        .unwrap();
     outlet.close().await;
     assert_eq!(trial.broker.depth(Queue::BackfillNotices).await, 0);
-    assert_eq!(trial.number("SELECT count(*) FROM backfill_notices").await, 1);
+    assert_eq!(
+        trial.number("SELECT count(*) FROM backfill_notices").await,
+        1
+    );
     let (url, posted) = hook(&[500, 200]).await;
     let settings = Settings {
         notify: vec![url],
@@ -157,8 +192,13 @@ async fn a_notice_goes_to_the_queue_and_signed_to_the_address_though_the_process
         ..Trial::quick()
     };
     let report = finish(&trial, settings.clone(), job).await;
-    assert_eq!(report["promote"]["commands"][0], "compute kpi promote talk_time@2");
-    trial.execute("UPDATE backfill_notices SET due_at = now()").await;
+    assert_eq!(
+        report["promote"]["commands"][0],
+        "compute kpi promote talk_time@2"
+    );
+    trial
+        .execute("UPDATE backfill_notices SET due_at = now()")
+        .await;
     let process = trial.process(settings);
     let stop = process.stop.clone();
     let running = tokio::spawn(run(process));
@@ -174,20 +214,33 @@ async fn a_notice_goes_to_the_queue_and_signed_to_the_address_though_the_process
     .await;
     stop.cancel();
     running.await.unwrap().unwrap();
-    assert_eq!(trial.broker.depth(Queue::BackfillNotices).await, 1, "once in the queue");
+    assert_eq!(
+        trial.broker.depth(Queue::BackfillNotices).await,
+        1,
+        "once in the queue"
+    );
     let posted = posted.lock().unwrap().clone();
     assert_eq!(posted.len(), 2, "refused once, then taken");
     let (head, body) = posted[1].split_once("\r\n\r\n").unwrap();
     let header = |name: &str| {
-        let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
-        line.unwrap_or_else(|| panic!("{name} in {head}")).to_owned()
+        let line = head
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("{name} in {head}"))
+            .to_owned()
     };
     let at: i64 = header("x-kpiline-timestamp").parse().unwrap();
     let signed = super::signature::signature(&runtime::Secret::new("secret"), at, body.as_bytes());
     assert_eq!(Some(header("x-kpiline-signature")), signed);
     let notice: RefreshNotice = serde_json::from_str(body).unwrap();
-    assert_eq!((notice.job, notice.kpis), (job, vec!["talk_time".to_owned()]));
-    assert_eq!(serde_json::from_str::<Value>(body).unwrap()["event"], "computed");
+    assert_eq!(
+        (notice.job, notice.kpis),
+        (job, vec!["talk_time".to_owned()])
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(body).unwrap()["event"],
+        "computed"
+    );
     let errors = trial.db.client().await;
     let error: String = errors
         .query_one("SELECT last_error FROM backfill_notices", &[])
@@ -231,7 +284,10 @@ async fn a_version_is_promoted_when_it_was_asked_for_and_the_notice_says_so() {
     let job = trial.job(Promote::Auto).await;
     done(&trial).await;
     let report = finish(&trial, Trial::quick(), job).await;
-    assert_eq!(report["promote"]["outcomes"]["talk_time"]["outcome"], "promoted");
+    assert_eq!(
+        report["promote"]["outcomes"]["talk_time"]["outcome"],
+        "promoted"
+    );
     assert_eq!(report["promote"]["outcomes"]["talk_time"]["previous"], 1);
     assert_eq!(trial.status("talk_time", 2).await, Status::Current);
     assert_eq!(trial.status("talk_time", 1).await, Status::Candidate);
@@ -268,7 +324,11 @@ async fn a_promotion_that_is_refused_is_reported_with_the_reason_and_changes_not
     assert_eq!(trial.status("talk_time", 1).await, Status::Current);
     let comparison = &report["comparison"][0];
     assert_eq!(
-        (&comparison["kpi"], &comparison["only_old"], &comparison["old"]["mean"]),
+        (
+            &comparison["kpi"],
+            &comparison["only_old"],
+            &comparison["old"]["mean"]
+        ),
         (&"talk_time".into(), &1.into(), &60.0.into())
     );
 }
@@ -286,9 +346,17 @@ async fn a_job_whose_chunks_were_given_up_has_failed_and_reports_all_the_same() 
     let report = finish(&trial, Trial::quick(), job).await;
     let row = trial.read(job).await;
     assert_eq!(row.state, jobs::State::Failed);
-    assert!(row.error.unwrap().contains("1 of 1 chunks were given up; the first: 400 refused"));
+    assert!(
+        row.error
+            .unwrap()
+            .contains("1 of 1 chunks were given up; the first: 400 refused")
+    );
     assert_eq!(report["state"], "failed");
-    assert_eq!(trial.status("talk_time", 2).await, Status::Candidate, "nothing is promoted");
+    assert_eq!(
+        trial.status("talk_time", 2).await,
+        Status::Candidate,
+        "nothing is promoted"
+    );
     let events = trial
         .number("SELECT count(*) FROM backfill_notices WHERE body ->> 'event' = 'incomplete'")
         .await;

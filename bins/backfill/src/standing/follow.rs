@@ -78,7 +78,8 @@ impl Pace {
         let a_day = |step: Duration| {
             let step = step.max(Duration::from_secs(1));
             // A step longer than the longest stretch is cut.
-            DAY.as_secs().div_ceil(step.min(self.longest).as_secs().max(1))
+            DAY.as_secs()
+                .div_ceil(step.min(self.longest).as_secs().max(1))
         };
         let again = self.reread.iter().map(|age| a_day(self.step(*age)));
         a_day(self.every) + again.sum::<u64>()
@@ -119,13 +120,7 @@ impl Trails {
             if less(*until, end, pace.step(*age)) {
                 continue;
             }
-            all.extend(cut(
-                until,
-                end,
-                *age,
-                pace,
-                room.saturating_sub(all.len()),
-            ));
+            all.extend(cut(until, end, *age, pace, room.saturating_sub(all.len())));
         }
         all
     }
@@ -286,7 +281,10 @@ mod tests {
             last: None,
         };
         front.hand_over(&pace(), flows);
-        assert_eq!(front.rests_since, None, "not yet well behind their beginning");
+        assert_eq!(
+            front.rests_since, None,
+            "not yet well behind their beginning"
+        );
         front.until = at(1020);
         front.hand_over(&pace(), flows);
         assert_eq!(front.rests_since, Some(at(990)));

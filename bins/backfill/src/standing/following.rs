@@ -64,11 +64,16 @@ pub(super) async fn one(
         && !pace.reread.is_empty()
     {
         let (job, begin) = standing_job(&client, platform, source, &again, begin).await?;
-        extend(&mut client, platform, job, |stored: Option<Trails>, room| {
-            let mut trails = stored.unwrap_or_default();
-            let due = trails.advance(&pace, begin, front.until, now, room);
-            (trails, due)
-        })
+        extend(
+            &mut client,
+            platform,
+            job,
+            |stored: Option<Trails>, room| {
+                let mut trails = stored.unwrap_or_default();
+                let due = trails.advance(&pace, begin, front.until, now, room);
+                (trails, due)
+            },
+        )
         .await?;
     }
     let lag = lag(&client, front_job, front.as_ref(), pace.overlap, now).await?;

@@ -68,7 +68,11 @@ async fn one(
     }
     // One that failed or was cancelled stays open for a person to see, and is not begun again by itself.
     if done && subscription_gaps::settle(client, &[gap.id]).await? > 0 {
-        tracing::info!(gap = gap.id, subscription = gap.subscription, "a gap is settled");
+        tracing::info!(
+            gap = gap.id,
+            subscription = gap.subscription,
+            "a gap is settled"
+        );
     }
     Ok(())
 }

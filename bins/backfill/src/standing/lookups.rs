@@ -39,7 +39,11 @@ pub(super) async fn all(
         Kind::Cxone(_) => by_time(&tx, platform, &ids).await?,
     }
     tx.commit().await?;
-    tracing::info!(platform = platform.name, interactions = ids.len(), "records are asked for");
+    tracing::info!(
+        platform = platform.name,
+        interactions = ids.len(),
+        "records are asked for"
+    );
     Ok(())
 }
 

@@ -47,7 +47,10 @@ async fn following_takes_half_open_stretches_and_goes_on_without_a_gap_after_a_d
     // Another process, at the same time: nothing is made twice.
     follow(&trial.process(Trial::quick())).await;
     let front = of_request(&trial, FRONT).await;
-    assert_eq!((front.lane, front.purpose, front.standing), (Lane::Live, Purpose::Follow, true));
+    assert_eq!(
+        (front.lane, front.purpose, front.standing),
+        (Lane::Live, Purpose::Follow, true)
+    );
     let first = stretches(&trial, &front).await;
     assert_eq!(first.len(), 1);
     assert_eq!(first[0].1.0 - first[0].0.0, (600 - 120 + 30) * SECOND);
@@ -62,9 +65,16 @@ async fn following_takes_half_open_stretches_and_goes_on_without_a_gap_after_a_d
     follow(&process).await;
     let all = stretches(&trial, &front).await;
     // The seconds that have passed since may make one more.
-    assert!((4..=5).contains(&all.len()), "in stretches of an hour: {all:?}");
+    assert!(
+        (4..=5).contains(&all.len()),
+        "in stretches of an hour: {all:?}"
+    );
     for pair in all.windows(2) {
-        assert_eq!(pair[1].0.0, pair[0].1.0 - 30 * SECOND, "half-open, with the overlap and no gap");
+        assert_eq!(
+            pair[1].0.0,
+            pair[0].1.0 - 30 * SECOND,
+            "half-open, with the overlap and no gap"
+        );
     }
     let lag = process.metrics.encode();
     let lag = lag
@@ -165,9 +175,17 @@ async fn look_ups_become_one_job_are_removed_when_answered_and_rest_when_unknown
     look_up(&trial.process(Trial::quick())).await;
     assert_eq!(trial.number("SELECT count(*) FROM backfill_jobs").await, 1);
     let (job, chunk) = trial.leased().await;
-    assert_eq!((job.kind.as_str(), job.purpose), ("genesys-lookup", Purpose::Lookup));
+    assert_eq!(
+        (job.kind.as_str(), job.purpose),
+        ("genesys-lookup", Purpose::Lookup)
+    );
     let cursor: Value = serde_json::from_str(chunk.cursor_json.as_deref().unwrap()).unwrap();
-    let mut ids: Vec<&str> = cursor["ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let mut ids: Vec<&str> = cursor["ids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap())
+        .collect();
     ids.sort_unstable();
     assert_eq!(ids, ["ended", "unknown"]);
     // The platform has one of them, and its record was folded.
@@ -176,9 +194,18 @@ async fn look_ups_become_one_job_are_removed_when_answered_and_rest_when_unknown
         cursor_json: Some(r#"{"ids":["ended","unknown"],"unknown":["unknown"]}"#),
         ..chunks::Progress::default()
     };
-    let held = chunks::progress(&client, job.id, chunk.number, "lane", &said, LONG).await.unwrap();
+    let held = chunks::progress(&client, job.id, chunk.number, "lane", &said, LONG)
+        .await
+        .unwrap();
     assert!(held.goes_on());
-    let fetched = chunks::fetched(&client, job.id, chunk.number, "lane", None, std::time::Duration::ZERO);
+    let fetched = chunks::fetched(
+        &client,
+        job.id,
+        chunk.number,
+        "lane",
+        None,
+        std::time::Duration::ZERO,
+    );
     assert!(fetched.await.unwrap());
     drop(client);
     trial.record("ended", 0).await;
@@ -186,9 +213,16 @@ async fn look_ups_become_one_job_are_removed_when_answered_and_rest_when_unknown
     assert_eq!(trial.check(&process, &fetched).await, Checked::Done);
     let left = "SELECT count(*) FROM history_requests WHERE tenant = 'acme' AND interaction_id ";
     assert_eq!(trial.number(&format!("{left} = 'ended'")).await, 0);
-    let rests = format!("{left} = 'unknown' AND attempts = 1 AND due_at > now() AND last_error LIKE '%does not know%'");
+    let rests = format!(
+        "{left} = 'unknown' AND attempts = 1 AND due_at > now() AND last_error LIKE '%does not know%'"
+    );
     assert_eq!(trial.number(&rests).await, 1);
-    assert_eq!(trial.number(&format!("{left} IN ('young', 'given-up')")).await, 2);
+    assert_eq!(
+        trial
+            .number(&format!("{left} IN ('young', 'given-up')"))
+            .await,
+        2
+    );
 }
 
 #[tokio::test]
@@ -238,10 +272,14 @@ async fn a_gap_is_fetched_once_and_settled_when_its_job_is_done() {
         .await;
     assert_eq!(jobs, 1);
     let settled = "SELECT count(*) FROM subscription_gaps WHERE settled_at IS NOT NULL";
-    trial.execute("UPDATE backfill_jobs SET state = 'failed'").await;
+    trial
+        .execute("UPDATE backfill_jobs SET state = 'failed'")
+        .await;
     gap::all(&process).await.unwrap();
     assert_eq!(trial.number(settled).await, 0, "one that failed stays open");
-    trial.execute("UPDATE backfill_jobs SET state = 'done'").await;
+    trial
+        .execute("UPDATE backfill_jobs SET state = 'done'")
+        .await;
     gap::all(&process).await.unwrap();
     gap::all(&process).await.unwrap();
     assert_eq!(trial.number(settled).await, 1);
@@ -263,7 +301,10 @@ async fn old_jobs_go_and_standing_ones_stay() {
         )
         .await;
     super::retention(&process).await.unwrap();
-    assert_eq!(trial.number("SELECT count(*) FROM backfill_jobs").await, kept + 1);
+    assert_eq!(
+        trial.number("SELECT count(*) FROM backfill_jobs").await,
+        kept + 1
+    );
 }
 
 #[tokio::test]
@@ -273,7 +314,10 @@ async fn one_process_at_a_time_acts_and_the_next_one_when_it_is_gone() {
     let (stop_one, stop_other) = (one.stop.clone(), other.stop.clone());
     let first = tokio::spawn(run(one));
     eventually(LONG, "it follows", async || {
-        trial.number("SELECT count(*) FROM backfill_jobs WHERE standing").await >= 1
+        trial
+            .number("SELECT count(*) FROM backfill_jobs WHERE standing")
+            .await
+            >= 1
     })
     .await;
     let second = tokio::spawn(run(other));
@@ -281,7 +325,10 @@ async fn one_process_at_a_time_acts_and_the_next_one_when_it_is_gone() {
     first.await.unwrap().unwrap();
     trial.execute("DELETE FROM backfill_jobs").await;
     eventually(LONG, "the next one follows", async || {
-        trial.number("SELECT count(*) FROM backfill_jobs WHERE standing").await >= 1
+        trial
+            .number("SELECT count(*) FROM backfill_jobs WHERE standing")
+            .await
+            >= 1
     })
     .await;
     stop_other.cancel();
@@ -299,6 +346,9 @@ async fn a_cancelled_follow_job_is_not_begun_again_by_itself() {
     drop(client);
     let before = trial.number("SELECT count(*) FROM backfill_jobs").await;
     round(&process, &mut Looked::default()).await;
-    assert_eq!(trial.number("SELECT count(*) FROM backfill_jobs").await, before);
+    assert_eq!(
+        trial.number("SELECT count(*) FROM backfill_jobs").await,
+        before
+    );
     assert_eq!(trial.read(front.id).await.state, State::Cancelled);
 }

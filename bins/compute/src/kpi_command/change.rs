@@ -185,7 +185,10 @@ pub(super) async fn promote(args: &PromoteArgs, out: &mut dyn Write) -> anyhow::
         // It was a candidate of the catalogue that was read; where somebody has changed it since, the switch refuses.
         Verdict::Current | Verdict::Ready { .. } => {}
         Verdict::Refused(Refusal::Incomplete { current, coverage }) => {
-            bail!("{}", past::refused(&client, exact, current, &coverage).await);
+            bail!(
+                "{}",
+                past::refused(&client, exact, current, &coverage).await
+            );
         }
         Verdict::Refused(Refusal::WindowsBehind(waiting)) => {
             bail!("{}", windows::behind(&waiting));

@@ -4,9 +4,9 @@ use super::args::{Output, WindowsArgs};
 use super::database;
 use super::table::{Cell, Table};
 use std::io::Write;
+use store::Store;
 use store::marks::{self, Kind};
 use store::window_rebuild::{self, Groups};
-use store::Store;
 
 pub(super) async fn run(args: &WindowsArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     if let (Some(from), Some(to)) = (args.from, args.to)
