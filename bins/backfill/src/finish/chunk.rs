@@ -39,7 +39,8 @@ pub(crate) async fn check_chunk(
 ) -> anyhow::Result<Checked> {
     let client = finishing.store.client().await?;
     let now = sweep::now(&client).await?;
-    let (expected, arrived) = if job.purpose == Purpose::Lookup {
+    let looks_up = lookup::is_one(job);
+    let (expected, arrived) = if looks_up {
         lookup::answered(&client, job, chunk).await?
     } else {
         match (chunk.expected, of_whom(finishing, job)) {
@@ -66,7 +67,7 @@ pub(crate) async fn check_chunk(
         since_moved: moved(finishing, chunk, arrived),
     };
     let mut policy = finishing.settings.arrival;
-    if job.purpose == Purpose::Lookup {
+    if looks_up {
         // What the platform does not know by asking for it is asked for later, not at once again.
         policy.reopen_max = 0;
     }
@@ -118,7 +119,7 @@ async fn settle(
             (held, Checked::Reopened)
         }
         Verdict::Whole | Verdict::Short => {
-            if job.purpose == Purpose::Lookup {
+            if lookup::is_one(job) {
                 lookup::close(&client, job, chunk).await?;
             }
             let held = chunks::done(&client, job.id, chunk.number, owner, compared).await?;

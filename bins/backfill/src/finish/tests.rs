@@ -45,7 +45,7 @@ async fn done(trial: &Trial) -> JobId {
 }
 
 #[tokio::test]
-async fn a_chunk_that_came_up_short_is_fetched_anew_and_then_stated() {
+async fn pitfall_5_a_chunk_that_came_up_short_is_fetched_anew_and_then_stated() {
     let trial = Trial::new().await;
     let process = trial.process(Trial::quick());
     let job = trial.job(Promote::Never).await;

@@ -77,14 +77,28 @@ pub(super) async fn one(
         .await?;
     }
     let lag = lag(&client, front_job, front.as_ref(), pace.overlap, now).await?;
+    behind(finishing, platform, source, lag);
+    Ok(())
+}
+
+/// Says nothing of how far anything is behind: another process does.
+pub(super) fn silent(finishing: &Finishing) {
+    for platform in finishing.platforms.iter() {
+        for source in platform.follow.iter().flat_map(|follow| &follow.sources) {
+            behind(finishing, platform, *source, 0);
+        }
+    }
+}
+
+fn behind(finishing: &Finishing, platform: &Platform, source: Source, seconds: i64) {
+    let labels = [
+        ("platform", platform.name.as_str()),
+        ("source", source.name()),
+    ];
     finishing
         .metrics
-        .gauge(
-            Gauge::BackfillFollowLagSeconds,
-            &[("platform", &platform.name), ("source", source.name())],
-        )
-        .set(lag);
-    Ok(())
+        .gauge(Gauge::BackfillFollowLagSeconds, &labels)
+        .set(seconds);
 }
 
 /// The job of this request, and where it began.

@@ -40,7 +40,8 @@ async fn stretches(trial: &Trial, job: &Job) -> Vec<(UtcMicros, UtcMicros)> {
 const FRONT: &str = "follow/main/genesys-conversations";
 
 #[tokio::test]
-async fn following_takes_half_open_stretches_and_goes_on_without_a_gap_after_a_downtime() {
+async fn pitfall_2_following_takes_half_open_stretches_with_an_overlap_and_no_gap_after_a_downtime()
+{
     let trial = Trial::new().await;
     let process = trial.process(Trial::quick());
     follow(&process).await;
@@ -157,7 +158,7 @@ async fn look_up(process: &Finishing) {
 }
 
 #[tokio::test]
-async fn look_ups_become_one_job_are_removed_when_answered_and_rest_when_unknown() {
+async fn pitfall_19_look_ups_become_one_job_are_removed_when_answered_and_rest_when_unknown() {
     let trial = Trial::new().await;
     let process = trial.process(Trial::quick());
     trial

@@ -24,6 +24,7 @@ mod plans;
 mod pool;
 mod privacy;
 mod quarantine;
+mod standing;
 mod storm;
 mod subscriptions;
 mod sweep;
