@@ -127,7 +127,8 @@ pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
     while !finishing.stop.is_cancelled() {
         match next(&finishing).await {
             Ok(Some(job)) => {
-                if let Err(error) = settle::step(&finishing, &mut outlet, &job).await {
+                let step = settle::step(&finishing, &mut outlet, &job);
+                if let Err(error) = held(&finishing, &job, step).await {
                     tracing::warn!(job = %job.id, error = %chain(error.as_ref()), "the job could not be settled, trying again");
                     put_off(&finishing, &job).await;
                 }
@@ -151,6 +152,25 @@ async fn next(finishing: &Finishing) -> Result<Option<Job>, StoreError> {
     jobs::to_settle(&client, &finishing.owner, finishing.lease).await
 }
 
+/// Does the work while the job's lease is extended: a comparison of large versions takes minutes.
+async fn held<T>(finishing: &Finishing, job: &Job, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            outcome = &mut work => return outcome,
+            () = tokio::time::sleep(finishing.lease / 3) => {}
+        }
+        let alive = async {
+            let client = finishing.store.client().await?;
+            jobs::heartbeat(&client, job.id, &finishing.owner, finishing.lease).await
+        };
+        // The next write of the work tells whether it is still ours.
+        if let Err(error) = alive.await {
+            tracing::warn!(job = %job.id, error = %chain(&error), "no sign of life could be written");
+        }
+    }
+}
+
 /// Failing that, its lease runs out.
 async fn put_off(finishing: &Finishing, job: &Job) {
     let later = async {
@@ -162,3 +182,6 @@ async fn put_off(finishing: &Finishing, job: &Job) {
         tracing::debug!(job = %job.id, error = %chain(&error), "the job was not given back");
     }
 }
+
+#[cfg(test)]
+mod tests;

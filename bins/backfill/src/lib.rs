@@ -37,6 +37,8 @@ mod start;
 mod status;
 mod summary;
 mod table;
+#[cfg(test)]
+mod trial;
 mod view;
 mod watch;
 pub mod wish;

@@ -16,12 +16,11 @@ mod settling;
 use crate::finish::Finishing;
 use crate::platforms::Platform;
 use crate::source::Source;
-use follow::Pace;
 use runtime::chain;
 use schema::{MetricVersion, UtcMicros};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use store::jobs::{Lane, NewChunkedJob, Promote, Purpose};
+use store::jobs::{self, Lane, NewChunkedJob, Promote, Purpose};
 use store::leader::{Contender, Standing};
 use store::{chunks, standing, sweep};
 
@@ -33,6 +32,8 @@ const TICK: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(30);
 /// How often it is looked what is old enough to go.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
+/// How often chunks of standing jobs that were given up are tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(900);
 /// The most that goes at a time.
 const RETENTION_AT_ONCE: u32 = 1000;
 /// The version that standing jobs name: what is new is computed under everything that is switched on.
@@ -85,16 +86,30 @@ pub(crate) fn stated(platform: &Platform) -> Vec<Stated> {
 pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
     let mut contender = Contender::new(finishing.store.clone(), LEAD);
     let mut looked = Looked::default();
+    let mut led = false;
     for platform in finishing.platforms.iter() {
         for stated in stated(platform) {
-            tracing::info!(platform = platform.name, source = stated.source.name(), freshness_seconds = stated.freshness.as_secs(),
-                           stretches_a_day = stated.stretches_a_day, "follows");
+            tracing::info!(
+                platform = platform.name,
+                source = stated.source.name(),
+                freshness_seconds = stated.freshness.as_secs(),
+                stretches_a_day = stated.stretches_a_day,
+                "follows"
+            );
         }
     }
     while !finishing.stop.is_cancelled() {
         match contender.standing().await {
-            Ok(Standing::Follows) => {}
-            Ok(Standing::TookOver | Standing::Leads) => round(&finishing, &mut looked).await,
+            Ok(Standing::Follows) => {
+                if std::mem::take(&mut led) {
+                    // Whoever leads now says how it is.
+                    following::silent(&finishing);
+                }
+            }
+            Ok(Standing::TookOver | Standing::Leads) => {
+                led = true;
+                round(&finishing, &mut looked).await;
+            }
             Err(error) => {
                 tracing::debug!(error = %chain(&error), "could not ask who keeps standing jobs going");
             }
@@ -128,6 +143,9 @@ async fn round(finishing: &Finishing, looked: &mut Looked) {
             said(&platform.name, "look-ups", outcome);
         }
     }
+    if looked.is_due("failed", RETRY_EVERY) {
+        said("", "failed chunks", retry(finishing).await);
+    }
     if looked.is_due("gaps", SELDOM) {
         said("", "gaps", gap::all(finishing).await);
     }
@@ -140,6 +158,18 @@ fn said(platform: &str, what: &'static str, outcome: anyhow::Result<()>) {
     if let Err(error) = outcome {
         tracing::warn!(platform, what, error = %chain(error.as_ref()), "could not keep a standing job going, trying again");
     }
+}
+
+/// A standing job has no end at which it could fail, and what it gave up would be a hole.
+async fn retry(finishing: &Finishing) -> anyhow::Result<()> {
+    let client = finishing.store.client().await?;
+    for job in jobs::standing(&client).await? {
+        let retried = chunks::retry_failed(&client, job.id).await?;
+        if retried > 0 {
+            tracing::warn!(job = %job.id, chunks = retried, "chunks of a standing job that were given up are tried again");
+        }
+    }
+    Ok(())
 }
 
 async fn retention(finishing: &Finishing) -> anyhow::Result<()> {
@@ -182,3 +212,6 @@ const fn usual(platform: &Platform) -> Source {
         crate::source::Vendor::Cxone => Source::CxoneContacts,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,11 @@ mod tests {
                 span: None,
             },
         };
-        assert!(incomplete.to_string().starts_with("3 of 10 rows of version 1 "));
+        assert!(
+            incomplete
+                .to_string()
+                .starts_with("3 of 10 rows of version 1 ")
+        );
         let behind = Refusal::WindowsBehind(vec![(Kind::Cell, 2), (Kind::Group, 1)]);
         assert!(
             behind

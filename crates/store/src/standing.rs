@@ -104,16 +104,7 @@ static WAITING: Sql = Sql {
 };
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
-    &LOCK,
-    &MARK,
-    &STANDS,
-    &REQUESTED,
-    &DROP_JOBS,
-    &REPORT,
-    &CONFIRMED,
-    &POSTPONE,
-    &BEGUN,
-    &WAITING,
+    &LOCK, &MARK, &STANDS, &REQUESTED, &DROP_JOBS, &REPORT, &CONFIRMED, &POSTPONE, &BEGUN, &WAITING,
 ];
 
 fn state(text: String) -> Result<State, StoreError> {

@@ -39,14 +39,14 @@ pub(crate) async fn check_chunk(
 ) -> anyhow::Result<Checked> {
     let client = finishing.store.client().await?;
     let now = sweep::now(&client).await?;
-    let (expected, arrived) = if job.purpose == Purpose::Lookup {
+    let looks_up = lookup::is_one(job);
+    let (expected, arrived) = if looks_up {
         lookup::answered(&client, job, chunk).await?
     } else {
         match (chunk.expected, of_whom(finishing, job)) {
             (Some(expected), Some((tenant, subscription))) => {
                 let (from, to) = (chunk.from, chunk.to);
-                let arrived =
-                    arrivals::records(&client, &tenant, &subscription, from, to).await?;
+                let arrived = arrivals::records(&client, &tenant, &subscription, from, to).await?;
                 (Some(expected), arrived)
             }
             _ => (None, 0),
@@ -67,7 +67,7 @@ pub(crate) async fn check_chunk(
         since_moved: moved(finishing, chunk, arrived),
     };
     let mut policy = finishing.settings.arrival;
-    if job.purpose == Purpose::Lookup {
+    if looks_up {
         // What the platform does not know by asking for it is asked for later, not at once again.
         policy.reopen_max = 0;
     }
@@ -93,12 +93,14 @@ async fn settle(
                 seen.expected.unwrap_or(0)
             );
             let why = Why::Waiting(&waiting);
-            let held =
-                chunks::release(&client, job.id, chunk.number, owner, pause, why, 0).await?;
+            let held = chunks::release(&client, job.id, chunk.number, owner, pause, why, 0).await?;
             (held, Checked::Later)
         }
         Verdict::Reopen(pause) => {
-            let reason = format!("{missing} of {} records are missing", seen.expected.unwrap_or(0));
+            let reason = format!(
+                "{missing} of {} records are missing",
+                seen.expected.unwrap_or(0)
+            );
             let cursor = afresh(chunk.cursor_json.as_deref());
             let reopen = Reopen {
                 arrived: compared,
@@ -117,7 +119,7 @@ async fn settle(
             (held, Checked::Reopened)
         }
         Verdict::Whole | Verdict::Short => {
-            if job.purpose == Purpose::Lookup {
+            if lookup::is_one(job) {
                 lookup::close(&client, job, chunk).await?;
             }
             let held = chunks::done(&client, job.id, chunk.number, owner, compared).await?;

@@ -1,10 +1,11 @@
 //! Look-ups that were fetched: which requests are answered, and which are to be asked once more.
 
+use crate::source::Source;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::time::Duration;
 use store::chunks::Chunk;
-use store::jobs::Job;
+use store::jobs::{Job, Purpose};
 use store::{Client, StoreError, history_requests, standing};
 
 /// When to ask once more the first time, doubled each further time: a record may be late by a day.
@@ -46,7 +47,13 @@ impl Ids {
     }
 }
 
-/// How many answers are to be expected, and how many interactions show that theirs came: they have ended, and a record says so.
+/// Whether a job asks about ids, for the requests that wait or because somebody wants them.
+pub(super) fn is_one(job: &Job) -> bool {
+    job.purpose == Purpose::Lookup || job.kind == Source::GenesysLookup.name()
+}
+
+/// How many answers are to be expected, and how many interactions show that theirs came: of what was requested those that have ended, and a
+/// record says so; of what somebody wants those that there are.
 pub(super) async fn answered(
     client: &Client,
     job: &Job,
@@ -55,9 +62,13 @@ pub(super) async fn answered(
     let (Some(tenant), known) = (&job.tenant, Ids::of(job, chunk).known()) else {
         return Ok((None, 0));
     };
-    let ended = standing::confirmed(client, tenant, &known).await?;
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    Ok((Some(count(known.len())), count(ended.len())))
+    let arrived = if job.purpose == Purpose::Lookup {
+        standing::confirmed(client, tenant, &known).await?.len()
+    } else {
+        standing::begun(client, tenant, &known).await?.len()
+    };
+    Ok((Some(count(known.len())), count(arrived)))
 }
 
 /// Removes the requests that were answered, and puts the others off: the platform does not know them yet, or they go on.

@@ -3,8 +3,8 @@
 //!
 //! Sent at least once: whoever dies between a sending and its note sends it again, under the same id.
 
-use super::signature::{SIGNATURE, TIMESTAMP, signature};
 use super::Finishing;
+use super::signature::{SIGNATURE, TIMESTAMP, signature};
 use crate::outlet::{Done, Outlet};
 use broker::{Outgoing, Queue};
 use platform::client::{Client, Timeouts};
@@ -184,7 +184,9 @@ fn count(finishing: &Finishing, outcome: &'static str) {
 
 /// Doubles with each attempt in vain.
 fn pause(attempts: i32) -> Duration {
-    let doubled = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(16);
+    let doubled = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or(0)
+        .min(16);
     (FIRST_PAUSE * 2_u32.saturating_pow(doubled)).min(PAUSE_MAX)
 }
 

@@ -4,6 +4,7 @@ use super::settle::Left;
 use crate::source::Source;
 use schema::{MetricVersion, UtcMicros};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use std::time::Instant;
 use store::arrivals::{self, Computed, Stretch, Touched};
 use store::chunks::{self, Chunk, State, Totals};
@@ -11,7 +12,6 @@ use store::comparison::{self, Comparison, Side};
 use store::definitions::{self, Status, StoredDefinition};
 use store::jobs::{Job, Purpose};
 use store::{Client, StoreError};
-use std::time::Duration;
 
 /// Chunks that came up short or failed are named up to this number; all are counted.
 const NAMED_MAX: u32 = 20;
@@ -57,11 +57,17 @@ pub(super) async fn report(
     report.insert("computed".to_owned(), computed(&left.computed, left.marked));
     let began = job.started_at.unwrap_or(job.created_at);
     let touched = arrivals::touched(client, &stretch, began, job.metric_version).await?;
-    report.insert("other_versions".to_owned(), touched.iter().map(other).collect());
+    report.insert(
+        "other_versions".to_owned(),
+        touched.iter().map(other).collect(),
+    );
     let all = definitions::list(client).await?;
     let definitions: Vec<String> = of_job(&all, job).map(named).collect();
     report.insert("definitions".to_owned(), definitions.into());
-    report.insert("comparison".to_owned(), compare(client, job, &all, &stretch).await?);
+    report.insert(
+        "comparison".to_owned(),
+        compare(client, job, &all, &stretch).await?,
+    );
     Ok(report)
 }
 
@@ -212,5 +218,9 @@ fn not_compared(row: &StoredDefinition, old: MetricVersion, why: &str) -> Value 
 /// Whether a job of this kind brings what KPIs are computed from.
 pub(super) fn is_noticed(job: &Job) -> bool {
     let known = Source::parse(&job.kind).is_some();
-    known && matches!(job.purpose, Purpose::Job | Purpose::Gap | Purpose::Settlement)
+    known
+        && matches!(
+            job.purpose,
+            Purpose::Job | Purpose::Gap | Purpose::Settlement
+        )
 }

@@ -162,8 +162,7 @@ pub(super) async fn step(
     if job.promote == Promote::Auto && !failed(&report) {
         let since = super::chunk::since(stands.reported_at.unwrap_or(now), now);
         let may_wait = since < finishing.settings.promote_for;
-        let waits =
-            promote::all(&mut client, job, &mut stands.promoted, may_wait).await?;
+        let waits = promote::all(&mut client, job, &mut stands.promoted, may_wait).await?;
         if waits {
             let pause = (since / 4).clamp(LOOK_MIN, LOOK_MAX);
             later(&client, finishing, job, &stands, pause).await?;
@@ -220,8 +219,7 @@ async fn later(
     pause: Duration,
 ) -> anyhow::Result<()> {
     let cursor = stands.json()?;
-    let ours =
-        jobs::settle_later(client, job.id, &finishing.owner, pause, Some(&cursor)).await?;
+    let ours = jobs::settle_later(client, job.id, &finishing.owner, pause, Some(&cursor)).await?;
     if !ours {
         tracing::info!(job = %job.id, "the job was paused, cancelled or taken over while it was looked at");
     }
@@ -247,7 +245,13 @@ async fn told(
     }
     let notice = if report::is_noticed(job) {
         let all = definitions::list(&*client).await?;
-        Some(notice::body(job, notice::Event::of(&report), &report, &all, now)?)
+        Some(notice::body(
+            job,
+            notice::Event::of(&report),
+            &report,
+            &all,
+            now,
+        )?)
     } else {
         None
     };
@@ -256,14 +260,8 @@ async fn told(
     let cursor = stands.json()?;
     let tx = client.transaction().await?;
     // First the job's row: only its owner goes on.
-    let ours = jobs::settle_later(
-        &tx,
-        job.id,
-        &finishing.owner,
-        Duration::ZERO,
-        Some(&cursor),
-    )
-    .await?;
+    let ours =
+        jobs::settle_later(&tx, job.id, &finishing.owner, Duration::ZERO, Some(&cursor)).await?;
     if !ours {
         return Ok(tx.rollback().await?);
     }

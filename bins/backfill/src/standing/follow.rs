@@ -32,6 +32,8 @@ pub(crate) struct Pace {
 pub(crate) struct Stretch {
     pub(crate) from: UtcMicros,
     pub(crate) to: UtcMicros,
+    /// The age that its rows have when they are read again; zero: they are read for the first time.
+    pub(crate) age: Duration,
 }
 
 /// How far the front is: kept with its job.
@@ -76,7 +78,8 @@ impl Pace {
         let a_day = |step: Duration| {
             let step = step.max(Duration::from_secs(1));
             // A step longer than the longest stretch is cut.
-            DAY.as_secs().div_ceil(step.min(self.longest).as_secs().max(1))
+            DAY.as_secs()
+                .div_ceil(step.min(self.longest).as_secs().max(1))
         };
         let again = self.reread.iter().map(|age| a_day(self.step(*age)));
         a_day(self.every) + again.sum::<u64>()
@@ -90,7 +93,7 @@ impl Front {
         if self.rests_since.is_some() || less(self.until, end, pace.every) {
             return Vec::new();
         }
-        cut(&mut self.until, end, pace, room)
+        cut(&mut self.until, end, Duration::ZERO, pace, room)
     }
 }
 
@@ -117,7 +120,7 @@ impl Trails {
             if less(*until, end, pace.step(*age)) {
                 continue;
             }
-            all.extend(cut(until, end, pace, room.saturating_sub(all.len())));
+            all.extend(cut(until, end, *age, pace, room.saturating_sub(all.len())));
         }
         all
     }
@@ -128,7 +131,13 @@ fn less(until: UtcMicros, end: UtcMicros, step: Duration) -> bool {
     end.0.saturating_sub(until.0) < micros(step).max(SECOND)
 }
 
-fn cut(until: &mut UtcMicros, end: UtcMicros, pace: &Pace, room: usize) -> Vec<Stretch> {
+fn cut(
+    until: &mut UtcMicros,
+    end: UtcMicros,
+    age: Duration,
+    pace: &Pace,
+    room: usize,
+) -> Vec<Stretch> {
     let longest = micros(pace.longest).max(SECOND);
     let mut all = Vec::new();
     while *until < end && all.len() < room {
@@ -136,6 +145,7 @@ fn cut(until: &mut UtcMicros, end: UtcMicros, pace: &Pace, room: usize) -> Vec<S
         all.push(Stretch {
             from: UtcMicros(until.0.saturating_sub(micros(pace.overlap))),
             to,
+            age,
         });
         *until = to;
     }
@@ -221,6 +231,7 @@ mod tests {
         Stretch {
             from: at(from),
             to: at(to),
+            age: Duration::ZERO,
         }
     }
 
@@ -270,7 +281,10 @@ mod tests {
             last: None,
         };
         front.hand_over(&pace(), flows);
-        assert_eq!(front.rests_since, None, "not yet well behind their beginning");
+        assert_eq!(
+            front.rests_since, None,
+            "not yet well behind their beginning"
+        );
         front.until = at(1020);
         front.hand_over(&pace(), flows);
         assert_eq!(front.rests_since, Some(at(990)));
@@ -317,7 +331,7 @@ mod tests {
             let mut front = Front { until: begin, rests_since: None };
             let mut trails = Trails::default();
             let mut fronts: Vec<Stretch> = Vec::new();
-            let mut again: Vec<(UtcMicros, Stretch)> = Vec::new();
+            let mut asked: Vec<(UtcMicros, Stretch)> = Vec::new();
             let mut last = 0;
             // At the end it catches up.
             let caught_up = std::iter::repeat_n((1, 1000), 2);
@@ -325,10 +339,11 @@ mod tests {
                 now.0 += i64::try_from(pause).unwrap() * SECOND;
                 let found = front.advance(&pace, now, room);
                 prop_assert!(found.len() <= room);
+                asked.extend(found.iter().map(|stretch| (now, *stretch)));
                 fronts.extend(found);
                 let found = trails.advance(&pace, begin, front.until, now, room);
                 prop_assert!(found.len() <= room);
-                again.extend(found.into_iter().map(|stretch| (now, stretch)));
+                asked.extend(found.into_iter().map(|stretch| (now, stretch)));
                 last = room;
             }
             prop_assert_eq!(last, 1000);
@@ -342,16 +357,15 @@ mod tests {
             prop_assert_eq!(until, front.until);
             prop_assert!(less(until, pace.ends(now, Duration::ZERO), pace.every));
             for age in &pace.reread {
-                // Every instant that is old enough, but for less than a step, lies in a stretch that was asked for when it was that old.
+                // Every instant that is old enough, but for less than a step, was asked for when it was that old.
                 let end = pace.ends(now, *age).min(front.until).0 - micros(pace.step(*age));
                 let mut covered = begin.0;
-                for (asked, stretch) in &again {
-                    let old_enough = stretch.to.0 <= asked.0 - micros(pace.settle) - micros(*age);
-                    if old_enough && stretch.from.0 <= covered {
-                        covered = covered.max(stretch.to.0);
+                for (asked, stretch) in &asked {
+                    let old_enough = asked.0 - micros(pace.settle) - micros(*age);
+                    if stretch.from.0 <= covered {
+                        covered = covered.max(stretch.to.0.min(old_enough));
                     }
                 }
-                // One that was only ever looked for when it was due from the start on covers from there.
                 prop_assert!(covered > end, "{covered} {end} {age:?}");
             }
         }

@@ -1,7 +1,7 @@
 //! Following, carried out: two standing jobs a source, one for the front and one for its trails.
 
 use super::follow::{self, Deliveries, Front, Pace, Stretch, Trails};
-use super::job;
+use super::{cut, job};
 use crate::finish::Finishing;
 use crate::platforms::{Follow, Platform};
 use crate::source::Source;
@@ -42,7 +42,7 @@ pub(super) async fn one(
     let request = format!("follow/{}/{source}", platform.name);
     let begin = follow::begins(follow.since, follow.overlap, deliveries, now);
     let (front_job, begin) = standing_job(&client, platform, source, &request, begin).await?;
-    let front = extend(&mut client, front_job, |stored: Option<Front>, room| {
+    let front = extend(&mut client, platform, front_job, |stored: Option<Front>, room| {
         let mut front = stored.unwrap_or(Front {
             until: begin,
             rests_since: None,
@@ -64,22 +64,41 @@ pub(super) async fn one(
         && !pace.reread.is_empty()
     {
         let (job, begin) = standing_job(&client, platform, source, &again, begin).await?;
-        extend(&mut client, job, |stored: Option<Trails>, room| {
-            let mut trails = stored.unwrap_or_default();
-            let due = trails.advance(&pace, begin, front.until, now, room);
-            (trails, due)
-        })
+        extend(
+            &mut client,
+            platform,
+            job,
+            |stored: Option<Trails>, room| {
+                let mut trails = stored.unwrap_or_default();
+                let due = trails.advance(&pace, begin, front.until, now, room);
+                (trails, due)
+            },
+        )
         .await?;
     }
     let lag = lag(&client, front_job, front.as_ref(), pace.overlap, now).await?;
+    behind(finishing, platform, source, lag);
+    Ok(())
+}
+
+/// Says nothing of how far anything is behind: another process does.
+pub(super) fn silent(finishing: &Finishing) {
+    for platform in finishing.platforms.iter() {
+        for source in platform.follow.iter().flat_map(|follow| &follow.sources) {
+            behind(finishing, platform, *source, 0);
+        }
+    }
+}
+
+fn behind(finishing: &Finishing, platform: &Platform, source: Source, seconds: i64) {
+    let labels = [
+        ("platform", platform.name.as_str()),
+        ("source", source.name()),
+    ];
     finishing
         .metrics
-        .gauge(
-            Gauge::BackfillFollowLagSeconds,
-            &[("platform", &platform.name), ("source", source.name())],
-        )
-        .set(lag);
-    Ok(())
+        .gauge(Gauge::BackfillFollowLagSeconds, &labels)
+        .set(seconds);
 }
 
 /// The job of this request, and where it began.
@@ -111,6 +130,7 @@ async fn standing_job(
 /// paused or over, and nothing is added.
 async fn extend<M: Serialize + DeserializeOwned + PartialEq + Clone>(
     client: &mut Client,
+    platform: &Platform,
     job: JobId,
     decide: impl FnOnce(Option<M>, usize) -> (M, Vec<Stretch>),
 ) -> anyhow::Result<Option<M>> {
@@ -136,7 +156,7 @@ async fn extend<M: Serialize + DeserializeOwned + PartialEq + Clone>(
             from: stretch.from,
             to: stretch.to,
             due_in: Duration::ZERO,
-            cursor_json: None,
+            cursor_json: cut::way(platform, stretch.age),
         })
         .collect();
     standing::extend(&tx, job, &held, &chunks, &serde_json::to_string(&marks)?).await?;

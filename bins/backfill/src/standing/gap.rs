@@ -7,7 +7,7 @@ use crate::source::Source;
 use schema::UtcMicros;
 use store::jobs::{self, Created, NewChunkedJob, Purpose, State};
 use store::subscription_gaps::{self, Gap};
-use store::{Client, standing};
+use store::{Client, standing, sweep};
 
 /// Looked at in one round.
 const AT_ONCE: i64 = 200;
@@ -42,6 +42,7 @@ async fn one(
     let to = UtcMicros(gap.to.0.saturating_add(margin));
     let prefix = format!("gap/{}/", gap.id);
     let asked = standing::requested(client, &prefix).await?;
+    let now = sweep::now(client).await?;
     let mut done = true;
     for source in sources(platform, settings) {
         let request = format!("{prefix}{source}");
@@ -53,7 +54,7 @@ async fn one(
         if state.is_some() {
             continue;
         }
-        let chunks = cut::chunks(platform, source, from, to);
+        let chunks = cut::chunks(platform, source, (from, to), now, &[])?;
         let new = NewChunkedJob {
             from: Some(from),
             to: Some(to),
@@ -67,7 +68,11 @@ async fn one(
     }
     // One that failed or was cancelled stays open for a person to see, and is not begun again by itself.
     if done && subscription_gaps::settle(client, &[gap.id]).await? > 0 {
-        tracing::info!(gap = gap.id, subscription = gap.subscription, "a gap is settled");
+        tracing::info!(
+            gap = gap.id,
+            subscription = gap.subscription,
+            "a gap is settled"
+        );
     }
     Ok(())
 }

@@ -25,11 +25,6 @@ impl Default for Policy {
     }
 }
 
-/// Ids in bounded handfuls: one request of the platform each.
-pub(crate) fn handfuls(ids: &[String], most: usize) -> impl Iterator<Item = &[String]> {
-    ids.chunks(most.max(1))
-}
-
 /// The stretches in which these instants lie, for a platform that is asked about time and not about ids: whole hours, neighbours joined, none
 /// longer than a day.
 pub(crate) fn stretches(begun: &[UtcMicros]) -> Vec<(UtcMicros, UtcMicros)> {
@@ -54,14 +49,6 @@ pub(crate) fn stretches(begun: &[UtcMicros]) -> Vec<(UtcMicros, UtcMicros)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn ids_come_in_handfuls() {
-        let ids: Vec<String> = (0..5).map(|n| n.to_string()).collect();
-        let sizes: Vec<usize> = handfuls(&ids, 2).map(<[String]>::len).collect();
-        assert_eq!(sizes, [2, 2, 1]);
-        assert_eq!(handfuls(&ids, 0).count(), 5);
-    }
 
     proptest! {
         #[test]

@@ -1,7 +1,7 @@
 //! Look-ups, carried out: requests that are due become jobs, by id where the platform can be asked so, else by the time they lie in.
 
 use super::lookup::{self, Policy};
-use super::job;
+use super::{cut, job};
 use crate::finish::Finishing;
 use crate::platforms::{Kind, Platform, Settlement};
 use crate::source::Source;
@@ -35,30 +35,21 @@ pub(super) async fn all(
         return Ok(());
     }
     match &platform.kind {
-        Kind::Genesys(genesys) => by_id(&tx, platform, &ids, genesys.lookup_ids).await?,
+        Kind::Genesys(_) => by_id(&tx, platform, &ids).await?,
         Kind::Cxone(_) => by_time(&tx, platform, &ids).await?,
     }
     tx.commit().await?;
-    tracing::info!(platform = platform.name, interactions = ids.len(), "records are asked for");
+    tracing::info!(
+        platform = platform.name,
+        interactions = ids.len(),
+        "records are asked for"
+    );
     Ok(())
 }
 
-async fn by_id(
-    tx: &Transaction<'_>,
-    platform: &Platform,
-    ids: &[String],
-    most: u32,
-) -> anyhow::Result<()> {
+async fn by_id(tx: &Transaction<'_>, platform: &Platform, ids: &[String]) -> anyhow::Result<()> {
     let now = sweep::now(tx).await?;
-    let chunks: Vec<NewChunk> =
-        lookup::handfuls(ids, usize::try_from(most).unwrap_or(usize::MAX))
-            .map(|ids| NewChunk {
-                from: now,
-                to: now,
-                due_in: Duration::ZERO,
-                cursor_json: Some(json!({"ids": ids}).to_string()),
-            })
-            .collect();
+    let chunks = cut::chunks(platform, Source::GenesysLookup, (now, now), now, ids)?;
     let params = json!({"ids": ids}).to_string();
     let new = NewChunkedJob {
         params_json: &params,

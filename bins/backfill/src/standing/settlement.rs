@@ -29,12 +29,7 @@ pub(crate) struct Again {
 impl Again {
     /// What makes it one job however often and by whomever it is asked for.
     pub(crate) fn request(&self, platform: &str, source: &str) -> String {
-        format!(
-            "{}{}+{}",
-            prefix(platform, source),
-            self.day,
-            self.offset
-        )
+        format!("{}{}+{}", prefix(platform, source), self.day, self.offset)
     }
 }
 
@@ -68,9 +63,11 @@ impl Schedule {
         let newest = self.newest(now);
         let first = match last {
             // The last one, too: it may have been interrupted.
-            Some(last) => last
-                .min(newest)
-                .max(newest.checked_sub_days(Days::new(MISSED_MAX)).unwrap_or(newest)),
+            Some(last) => last.min(newest).max(
+                newest
+                    .checked_sub_days(Days::new(MISSED_MAX))
+                    .unwrap_or(newest),
+            ),
             None => newest,
         };
         first

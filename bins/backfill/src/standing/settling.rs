@@ -37,7 +37,7 @@ pub(super) async fn all(
             if asked.iter().any(|(known, _)| *known == request) {
                 continue;
             }
-            let chunks = cut::chunks(platform, source, again.from, again.to);
+            let chunks = cut::chunks(platform, source, (again.from, again.to), now, &[])?;
             let new = NewChunkedJob {
                 from: Some(again.from),
                 to: Some(again.to),

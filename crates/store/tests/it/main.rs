@@ -27,6 +27,7 @@ mod platforms;
 mod pool;
 mod privacy;
 mod quarantine;
+mod standing;
 mod storm;
 mod subscriptions;
 mod sweep;
