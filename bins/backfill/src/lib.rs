@@ -19,6 +19,7 @@ mod definitions;
 mod followup;
 pub mod import;
 mod jobs;
+mod keeper;
 mod lease;
 mod line;
 mod outlet;

@@ -4,6 +4,9 @@
 
 mod agents;
 mod jobs;
+mod operate;
+mod platform;
+mod requests;
 mod sealed;
 mod waiting;
 mod world;
