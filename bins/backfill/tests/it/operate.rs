@@ -45,7 +45,7 @@ async fn a_dry_run_shows_chunks_and_cost_and_writes_nothing() {
     let records = estimate["records"].as_u64().unwrap();
     // The platform counts those that go on into the stretch, too.
     assert!(
-        (CONVERSATIONS as u64 / 2..CONVERSATIONS as u64 * 2).contains(&records),
+        (CONVERSATIONS / 2..CONVERSATIONS * 2).contains(&records),
         "{records}"
     );
     // A job, questions and a page or more for each of three days.

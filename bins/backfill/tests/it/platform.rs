@@ -11,7 +11,7 @@ pub(crate) const FROM: &str = "2025-01-06T00:00:00Z";
 /// The end of it.
 pub(crate) const TO: &str = "2025-01-09T00:00:00Z";
 /// Conversations in these three days.
-pub(crate) const CONVERSATIONS: usize = 300;
+pub(crate) const CONVERSATIONS: u64 = 300;
 
 pub(crate) struct Past {
     pub(crate) world: World,
