@@ -21,6 +21,7 @@ mod followup;
 pub mod import;
 mod jobs;
 mod lane;
+mod keeper;
 mod lease;
 mod line;
 mod outlet;

@@ -281,6 +281,15 @@ impl Platforms {
     }
 }
 
+impl<'p> IntoIterator for &'p Platforms {
+    type Item = &'p Platform;
+    type IntoIter = std::slice::Iter<'p, Platform>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 /// Reads the file, or lists everything that is wrong with it.
 pub fn load(path: &Path) -> Result<Platforms, Vec<String>> {
     let name = path.display().to_string();

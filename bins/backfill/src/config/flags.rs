@@ -371,6 +371,8 @@ pub struct CheckArgs {
 /// What was checked, and what is to be asked of platforms.
 #[derive(Debug, Clone)]
 pub struct Checked {
+    /// PostgreSQL, where it is named: questions are then within the budgets that all processes share.
+    pub store: Option<StoreConfig>,
     /// The platforms file.
     pub platforms: Platforms,
     /// Whether they are asked.
@@ -619,8 +621,9 @@ impl CheckArgs {
     pub fn resolve(&self) -> anyhow::Result<Checked> {
         let mut problems = Problems::new();
         let platforms = read_platforms(self.platforms.as_deref(), &mut problems);
+        let mut store = None;
         if self.platforms.is_none() || self.names_servers() {
-            self.postgres.resolve(&mut problems);
+            store = Some(store_config(&self.postgres.resolve(&mut problems)));
             self.amqp.resolve(&mut problems);
         }
         self.ops.resolve(&mut problems);
@@ -629,6 +632,7 @@ impl CheckArgs {
         read_mappings(&self.mappings, &mut problems);
         problems.into_result()?;
         Ok(Checked {
+            store,
             platforms,
             online: self.online,
             sources: self.sources.clone(),

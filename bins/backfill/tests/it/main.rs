@@ -5,6 +5,9 @@
 mod agents;
 mod files;
 mod jobs;
+mod operate;
+mod platform;
+mod requests;
 mod sealed;
 mod waiting;
 mod world;
