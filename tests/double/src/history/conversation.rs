@@ -202,11 +202,6 @@ impl Draw {
         late > 0 && (self.chosen(number, 0x17, late) || self.plan.day_of(number).1 == 1)
     }
 
-    /// Whether it never ends or ends late.
-    pub(crate) fn is_kept(&self, number: u64) -> bool {
-        self.is_nth(number, self.history.open_every) || self.is_nth(number, self.history.long_every)
-    }
-
     /// The next number after this one (or this one) that never ends or ends late.
     pub(crate) fn next_kept(&self, number: u64) -> u64 {
         let next = |every: u64| {

@@ -341,7 +341,6 @@ fn prepare(
         query: url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect(),
-        raw_query: query,
         body,
         url,
         fresh_id: format!(
