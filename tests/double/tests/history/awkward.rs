@@ -183,7 +183,7 @@ async fn calls_are_stalled_and_reset() {
 async fn a_token_that_dies_early_makes_one_call_again() {
     let config = Config {
         token: Token {
-            honoured_ms: Some(400),
+            honoured_ms: Some(1_500),
             ..Token::default()
         },
         ..Config::default()

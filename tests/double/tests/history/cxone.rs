@@ -3,7 +3,7 @@
 use super::{Answer, Session, small};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use double::config::{Admin, Clock, Extraction, History, Pages};
+use double::config::{Admin, Clock, Contacts, Extraction, History, Pages};
 use double::history::{Moment, Platform, Totals, Truth, truth};
 use double::{Config, Kind};
 use serde_json::{Value, json};
@@ -148,6 +148,10 @@ async fn after_call_work_comes_later_than_its_contact() {
         clock: Clock {
             now: Moment::parse("2025-01-07T18:00:00Z"),
             ..Clock::default()
+        },
+        contacts: Contacts {
+            wrap_after_ms: 1_800_000,
+            ..Contacts::default()
         },
         ..small()
     };
