@@ -78,18 +78,22 @@ pub(super) fn tell(args: &TruthArgs) -> anyhow::Result<()> {
 /// Prints records.
 pub(super) fn write(args: &RecordsArgs) -> anyhow::Result<()> {
     let history = of(args.history.as_deref())?;
-    let end = args
-        .count
-        .map_or(history.conversations, |count| args.first.saturating_add(count));
+    let end = args.count.map_or(history.conversations, |count| {
+        args.first.saturating_add(count)
+    });
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());
-    genesys_records(&history, args.first..end.min(history.conversations), |record| {
-        if written.is_ok() {
-            written = out
-                .write_all(record.as_bytes())
-                .and_then(|()| out.write_all(b"\n"));
-        }
-    });
+    genesys_records(
+        &history,
+        args.first..end.min(history.conversations),
+        |record| {
+            if written.is_ok() {
+                written = out
+                    .write_all(record.as_bytes())
+                    .and_then(|()| out.write_all(b"\n"));
+            }
+        },
+    );
     super::unless_left(written.and_then(|()| out.flush()))
 }
 

@@ -56,8 +56,14 @@ async fn late_conversations_appear_when_it_is_time() {
     let hits = session.post(QUERY, query()).await;
     let first = &hits.body["conversations"][0];
     let second = &hits.body["conversations"][1];
-    assert_eq!(first["conversationStart"].as_str().map(|it| &it[..19]), Some("2025-01-07T00:00:00"));
-    assert_eq!(second["conversationStart"].as_str().map(|it| &it[..19]), Some("2025-01-07T00:00:00"));
+    assert_eq!(
+        first["conversationStart"].as_str().map(|it| &it[..19]),
+        Some("2025-01-07T00:00:00")
+    );
+    assert_eq!(
+        second["conversationStart"].as_str().map(|it| &it[..19]),
+        Some("2025-01-07T00:00:00")
+    );
     let second = second["conversationId"].as_str().unwrap().to_owned();
     assert!(!before.contains(&second) && after.contains(&second));
 }
@@ -69,7 +75,11 @@ async fn late_conversations_can_appear_by_themselves() {
         after_ms: Some(200),
     };
     let session = Session::with(History { late, ..small() }).await;
-    let hits = async || session.post(QUERY, query()).await.body["totalHits"].as_u64().unwrap();
+    let hits = async || {
+        session.post(QUERY, query()).await.body["totalHits"]
+            .as_u64()
+            .unwrap()
+    };
     while hits().await < 300 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -85,7 +95,9 @@ async fn a_revised_conversation_is_told_otherwise_the_next_time() {
     let records = async || {
         let answer = session.post(QUERY, query()).await;
         let list = answer.body["conversations"].as_array().unwrap().clone();
-        let by_id = list.into_iter().map(|it| (it["conversationId"].to_string(), it));
+        let by_id = list
+            .into_iter()
+            .map(|it| (it["conversationId"].to_string(), it));
         by_id.collect::<BTreeMap<String, Value>>()
     };
     let before = records().await;
@@ -154,9 +166,13 @@ async fn a_scripted_429_binds_its_route_or_the_whole_credential() {
 
 #[tokio::test]
 async fn another_routes_calls_pass_a_phase_by() {
-    let config = faulty([Phase::requests(1, status(503, None, false)).on_routes(&["details-job-s"])]);
+    let config =
+        faulty([Phase::requests(1, status(503, None, false)).on_routes(&["details-job-s"])]);
     let session = Session::under(config, small()).await;
-    assert_eq!(session.get(&format!("{JOBS}/availability")).await.status, 200);
+    assert_eq!(
+        session.get(&format!("{JOBS}/availability")).await.status,
+        200
+    );
     let refused = session.post(JOBS, json!({ "interval": day(0) })).await;
     assert_eq!(refused.status, 503);
     session.submit(&day(0)).await;
@@ -166,12 +182,23 @@ async fn another_routes_calls_pass_a_phase_by() {
 async fn calls_are_stalled_and_reset() {
     let config = faulty([
         Phase::requests(1, Fault::Reset { store: false }).at(Place::History),
-        Phase::requests(1, Fault::Stall { millis: 3_600_000, store: false }).at(Place::History),
+        Phase::requests(
+            1,
+            Fault::Stall {
+                millis: 3_600_000,
+                store: false,
+            },
+        )
+        .at(Place::History),
     ]);
     let session = Session::under(config, small()).await;
     let send = || session.send(Method::POST, QUERY, query().to_string());
     assert!(send().await.is_none());
-    assert!(tokio::time::timeout(Duration::from_millis(300), send()).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), send())
+            .await
+            .is_err()
+    );
     assert_eq!(send().await.unwrap().status, 200);
     let account = session.double.history_account().unwrap();
     let client = account.client().unwrap();

@@ -34,7 +34,11 @@ async fn pages_that_were_handed_out_twice_are_named_and_needed_once() {
         .map(|it| (it.set == job, it.page.is_empty(), it.delivered, it.records))
         .collect();
     assert_eq!(repeated, [(true, true, 2, 100), (true, false, 2, 100)]);
-    let jobs: Vec<_> = account.jobs.iter().map(|it| (&*it.interval, it.submitted)).collect();
+    let jobs: Vec<_> = account
+        .jobs
+        .iter()
+        .map(|it| (&*it.interval, it.submitted))
+        .collect();
     assert_eq!(jobs, [(&*day(0), 2)]);
 }
 
@@ -106,7 +110,12 @@ async fn everything_can_be_asked_over_http() {
     let account = serde_json::to_value(session.double.history_account().unwrap()).unwrap();
     assert_eq!(told, account);
     let calls = session.get("/control/history/calls").await.body;
-    let routes: Vec<&Value> = calls.as_array().unwrap().iter().map(|it| &it["route"]).collect();
+    let routes: Vec<&Value> = calls
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["route"])
+        .collect();
     assert_eq!(routes, ["details-job-submit", "details-job-results"]);
     assert!(calls[0]["at_unix_ms"].as_u64().unwrap() > 0);
     let change = json!({ "now": "2025-01-06T12:00:00Z", "late": true });

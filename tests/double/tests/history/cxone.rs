@@ -15,7 +15,9 @@ const EXTRACTIONS: &str = "/data-extraction/v1/jobs";
 const ALL: &str = "startDate=2025-01-06T00:00:00Z&endDate=2025-01-10T00:00:00Z";
 
 async fn completed(session: &Session, query: &str) -> Answer {
-    session.get(&format!("{BASE}/contacts/completed?{query}")).await
+    session
+        .get(&format!("{BASE}/contacts/completed?{query}"))
+        .await
 }
 
 async fn all(session: &Session) -> Vec<Value> {
@@ -47,7 +49,12 @@ async fn contacts_add_up_to_the_truth() {
     let mut contacts = BTreeSet::new();
     for row in &rows {
         assert!(contacts.insert(row["contactId"].as_i64().unwrap()), "{row}");
-        let parts = ["preQueueSeconds", "inQueueSeconds", "agentSeconds", "postQueueSeconds"];
+        let parts = [
+            "preQueueSeconds",
+            "inQueueSeconds",
+            "agentSeconds",
+            "postQueueSeconds",
+        ];
         let parts: i64 = parts.iter().map(|name| of(row, name)).sum();
         assert_eq!(of(row, "totalDurationSeconds"), parts, "{row}");
         assert!(of(row, "holdSeconds") <= of(row, "agentSeconds"));
@@ -67,19 +74,32 @@ async fn contacts_add_up_to_the_truth() {
         assert_eq!(it.hold_ms.unwrap_or(0), sum("holdSeconds"));
         assert_eq!(it.wrap_ms.unwrap_or(0), sum("acwSeconds"));
         assert_eq!(it.wait_ms.unwrap_or(0), sum("inQueueSeconds"));
-        assert_eq!(it.outcome == "abandoned", rows.iter().any(|row| row["abandoned"] == true));
+        assert_eq!(
+            it.outcome == "abandoned",
+            rows.iter().any(|row| row["abandoned"] == true)
+        );
     }
     assert!(rows.iter().any(|row| row["isRefused"] == true));
-    assert!(rows.iter().any(|row| row["transferIndicatorName"] == "Consult"));
+    assert!(
+        rows.iter()
+            .any(|row| row["transferIndicatorName"] == "Consult")
+    );
 }
 
 #[tokio::test]
 async fn pages_have_totals_and_links_and_nothing_is_204() {
     let session = Session::with(small()).await;
-    let first = completed(&session, &format!("{ALL}&skip=0&top=100")).await.body;
+    let first = completed(&session, &format!("{ALL}&skip=0&top=100"))
+        .await
+        .body;
     let total = first["totalRecords"].as_u64().unwrap();
     assert!((900..1_100).contains(&total), "{total}");
-    assert!(first["_links"]["next"].as_str().unwrap().starts_with(&session.double.url()));
+    assert!(
+        first["_links"]["next"]
+            .as_str()
+            .unwrap()
+            .starts_with(&session.double.url())
+    );
     assert!(first["lastPollTime"].as_str().unwrap().ends_with('Z'));
     let beyond = completed(&session, &format!("{ALL}&skip=5000&top=100")).await;
     assert_eq!((beyond.status, beyond.text.as_str()), (204, ""));
@@ -103,7 +123,9 @@ async fn a_row_at_the_end_belongs_to_both_ranges() {
     let ids = async |from: &str, until: &str| -> BTreeSet<i64> {
         let rows = completed(&session, &format!("startDate={from}&endDate={until}")).await;
         let rows = rows.body["completedContacts"].as_array().unwrap().clone();
-        rows.iter().map(|row| row["contactId"].as_i64().unwrap()).collect()
+        rows.iter()
+            .map(|row| row["contactId"].as_i64().unwrap())
+            .collect()
     };
     let first = ids("2025-01-06T00:00:00Z", "2025-01-07T00:00:00Z").await;
     let second = ids("2025-01-07T00:00:00Z", "2025-01-08T00:00:00Z").await;
@@ -158,7 +180,10 @@ async fn after_call_work_comes_later_than_its_contact() {
     let session = Session::with(history).await;
     let pending = |rows: &[Value]| -> Vec<Value> {
         let of_agents = rows.iter().filter(|row| row["agentId"] != 0);
-        of_agents.filter(|row| row["dateACWWarehoused"].is_null()).cloned().collect()
+        of_agents
+            .filter(|row| row["dateACWWarehoused"].is_null())
+            .cloned()
+            .collect()
     };
     let rows = all(&session).await;
     let waiting = pending(&rows);
@@ -184,10 +209,16 @@ async fn states_of_contacts_and_agents_follow_each_other() {
         .find(|row| row["transferIndicatorName"] == "ReSkill")
         .unwrap();
     let id = &transferred["contactId"];
-    let family = session.get(&format!("{BASE}/contacts/{id}/hierarchy")).await.body;
+    let family = session
+        .get(&format!("{BASE}/contacts/{id}/hierarchy"))
+        .await
+        .body;
     assert_eq!(&family["masterContactId"], id);
     assert_eq!(family["childContacts"].as_array().unwrap().len(), 1);
-    let states = session.get(&format!("{BASE}/contacts/{id}/state-history")).await.body;
+    let states = session
+        .get(&format!("{BASE}/contacts/{id}/state-history"))
+        .await
+        .body;
     let names: Vec<&str> = states["contactStateHistory"]
         .as_array()
         .unwrap()
@@ -196,28 +227,52 @@ async fn states_of_contacts_and_agents_follow_each_other() {
         .collect();
     assert_eq!(names[..3], ["PreQueue", "InQueue", "Inbound"]);
     assert_eq!(names.last(), Some(&"EndContact"));
-    let range = session.get(&format!("{BASE}/contacts/state-history?{ALL}")).await.body;
+    let range = session
+        .get(&format!("{BASE}/contacts/state-history?{ALL}"))
+        .await
+        .body;
     let known = range["contactStateHistory"].as_array().unwrap();
     let of_one = known.iter().filter(|it| it["contactId"] == id.to_string());
     assert_eq!(of_one.count(), names.len());
-    let states = session.get(&format!("{BASE}/agents/state-history?{ALL}")).await.body;
+    let states = session
+        .get(&format!("{BASE}/agents/state-history?{ALL}"))
+        .await
+        .body;
     let states = states["agentStateHistory"].as_array().unwrap();
     let keys: BTreeSet<(i64, i64)> = states
         .iter()
-        .map(|it| (it["agentSessionId"].as_i64().unwrap(), it["stateIndex"].as_i64().unwrap()))
+        .map(|it| {
+            (
+                it["agentSessionId"].as_i64().unwrap(),
+                it["stateIndex"].as_i64().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(keys.len(), states.len());
     let words: BTreeSet<&str> = states
         .iter()
         .map(|it| it["agentStateName"].as_str().unwrap())
         .collect();
-    assert_eq!(words, BTreeSet::from(["Available", "Unavailable", "Working"]));
-    assert!(states.iter().all(|it| it["duration"].as_str().unwrap().starts_with("PT")));
+    assert_eq!(
+        words,
+        BTreeSet::from(["Available", "Unavailable", "Working"])
+    );
+    assert!(
+        states
+            .iter()
+            .all(|it| it["duration"].as_str().unwrap().starts_with("PT"))
+    );
     let agent = &states[0]["agentId"];
-    let own = session.get(&format!("{BASE}/agents/{agent}/state-history?{ALL}")).await.body;
+    let own = session
+        .get(&format!("{BASE}/agents/{agent}/state-history?{ALL}"))
+        .await
+        .body;
     let own = own["totalRecords"].as_u64().unwrap();
     assert!(own > 5 && own < states.len() as u64);
-    let descriptions = session.get(&format!("{BASE}/contact-state-descriptions")).await.body;
+    let descriptions = session
+        .get(&format!("{BASE}/contact-state-descriptions"))
+        .await
+        .body;
     assert!(descriptions.to_string().contains("EndContact"));
 }
 
@@ -225,10 +280,14 @@ async fn states_of_contacts_and_agents_follow_each_other() {
 async fn reports_are_csv_in_base64_and_local_time() {
     let session = Session::with(small()).await;
     let report = async |id: u32| {
-        let path = format!("{BASE}/report-jobs/datadownload/{id}?{ALL}&saveAsFile=false&includeHeaders=true");
+        let path = format!(
+            "{BASE}/report-jobs/datadownload/{id}?{ALL}&saveAsFile=false&includeHeaders=true"
+        );
         let answer = session.post(&path, json!({})).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
-        let file = STANDARD.decode(answer.body["file"].as_str().unwrap()).unwrap();
+        let file = STANDARD
+            .decode(answer.body["file"].as_str().unwrap())
+            .unwrap();
         String::from_utf8(file).unwrap()
     };
     let calls = report(524).await;
@@ -251,7 +310,11 @@ async fn extractions_come_one_by_one_and_their_links_die() {
         link_ms: 400,
         ..Extraction::default()
     };
-    let session = Session::with(History { extraction, ..small() }).await;
+    let session = Session::with(History {
+        extraction,
+        ..small()
+    })
+    .await;
     let body = json!({
         "entityName": "recording-interaction-metadata", "version": "1",
         "startDate": "2025-01-06", "endDate": "2025-01-09",
@@ -265,7 +328,10 @@ async fn extractions_come_one_by_one_and_their_links_die() {
     let link = async || {
         let status = session.get(&format!("{EXTRACTIONS}/{id}")).await.body;
         assert_eq!(status["jobStatus"]["status"], "SUCCEEDED");
-        status["jobStatus"]["result"]["url"].as_str().unwrap().to_owned()
+        status["jobStatus"]["result"]["url"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let url = link().await;
     let file = session.get(&url).await;
@@ -294,7 +360,10 @@ async fn a_tenants_api_is_found_and_a_missing_right_is_said_in_a_header() {
     assert_eq!((refused.status, refused.text.as_str()), (403, ""));
     assert!(refused.header("icstatusdescription").contains("permission"));
     session.token.clear();
-    let found = session.get("/.well-known/cxone-configuration?tenantId=t").await.body;
+    let found = session
+        .get("/.well-known/cxone-configuration?tenantId=t")
+        .await
+        .body;
     assert_eq!(found["api_endpoint"], session.double.url());
     assert_eq!(completed(&session, ALL).await.status, 401);
 }
@@ -302,9 +371,17 @@ async fn a_tenants_api_is_found_and_a_missing_right_is_said_in_a_header() {
 #[tokio::test]
 async fn an_instant_without_zone_is_the_accounts() {
     let session = Session::with(small()).await;
-    let local = completed(&session, "startDate=2025-01-06T00:00:00&endDate=2025-01-07T00:00:00").await;
+    let local = completed(
+        &session,
+        "startDate=2025-01-06T00:00:00&endDate=2025-01-07T00:00:00",
+    )
+    .await;
     let starts = local.body["completedContacts"].as_array().unwrap().clone();
     let five = Moment::parse("2025-01-06T05:00:00Z").unwrap();
-    assert!(starts.iter().all(|row| super::millis(&row["contactStartDate"]) >= five.0));
+    assert!(
+        starts
+            .iter()
+            .all(|row| super::millis(&row["contactStartDate"]) >= five.0)
+    );
     assert_eq!(session.kinds(), [Kind::NoZone, Kind::NoZone]);
 }

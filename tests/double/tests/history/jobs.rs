@@ -77,7 +77,11 @@ async fn a_job_is_queued_then_pending_then_fulfilled_and_its_results_wait_for_th
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(states.last().unwrap(), "FULFILLED");
-    assert!(states.iter().any(|state| state == "QUEUED" || state == "PENDING"));
+    assert!(
+        states
+            .iter()
+            .any(|state| state == "QUEUED" || state == "PENDING")
+    );
     assert_eq!(session.page(&job, 100, None).await.status, 200);
 }
 
@@ -103,7 +107,11 @@ async fn jobs_fail_and_expire_by_their_number() {
     assert_eq!(state(&expiring).await.body["state"], "EXPIRED");
     assert_eq!(session.page(&expiring, 10, Some(cursor)).await.status, 404);
     let account = session.double.history_account().unwrap();
-    let jobs: Vec<_> = account.jobs.iter().map(|it| (it.submitted, it.lost)).collect();
+    let jobs: Vec<_> = account
+        .jobs
+        .iter()
+        .map(|it| (it.submitted, it.lost))
+        .collect();
     assert_eq!(jobs, [(1, 0), (2, 2)]);
 }
 
@@ -145,7 +153,10 @@ async fn an_empty_page_has_no_list_and_wrong_questions_are_refused() {
     assert_eq!(session.page("no-such-job", 100, None).await.status, 404);
     let backwards = json!({ "interval": "2025-01-07T00:00:00Z/2025-01-06T00:00:00Z" });
     assert_eq!(session.post(JOBS, backwards).await.status, 400);
-    let bad = session.send(Method::POST, JOBS, "{".to_owned()).await.unwrap();
+    let bad = session
+        .send(Method::POST, JOBS, "{".to_owned())
+        .await
+        .unwrap();
     assert_eq!(bad.status, 400);
     assert_eq!(bad.body["code"], "bad.request");
 }
@@ -166,7 +177,10 @@ async fn pages_repeat_the_last_records_and_the_last_cursor() {
     }
     let ids: BTreeSet<String> = pages.iter().flat_map(super::Answer::ids).collect();
     let (from, until) = (&day(1)[..20], &day(1)[21..]);
-    assert_eq!(ids, overlapping(&small(), from, until).into_iter().collect());
+    assert_eq!(
+        ids,
+        overlapping(&small(), from, until).into_iter().collect()
+    );
     // The last page hands out the cursor that it was asked with.
     let last = pages.last().unwrap();
     let before = &pages[pages.len() - 2];
@@ -203,7 +217,10 @@ async fn what_is_newer_than_the_data_is_cut_off_or_refused_and_remembered() {
             .pages(answer.body["jobId"].as_str().unwrap(), 1_000)
             .await;
         let list = pages[0].body["conversations"].as_array().unwrap();
-        assert!(list.iter().all(|it| millis(&it["conversationStart"]) <= available));
+        assert!(
+            list.iter()
+                .all(|it| millis(&it["conversationStart"]) <= available)
+        );
         // Who was on the line at that moment is still on the line.
         let open = list.iter().filter(|it| it.get("conversationEnd").is_none());
         assert!((1..40).contains(&open.count()));

@@ -177,5 +177,9 @@ fn millis(text: &Value) -> i64 {
 
 /// The `nth` day of the small history, as an interval.
 fn day(nth: u32) -> String {
-    format!("2025-01-0{}T00:00:00Z/2025-01-0{}T00:00:00Z", 6 + nth, 7 + nth)
+    format!(
+        "2025-01-0{}T00:00:00Z/2025-01-0{}T00:00:00Z",
+        6 + nth,
+        7 + nth
+    )
 }

@@ -1,10 +1,10 @@
 //! Genesys' synchronous questions.
 
 use super::{Session, day, millis, small};
+use double::Config;
 use double::Kind;
 use double::config::{Admin, Clock, History, Pages, Query};
 use double::history::{Change, Moment, Platform, Totals, truth};
-use double::Config;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -100,7 +100,10 @@ async fn single_records_are_found_by_their_ids() {
     assert!(some.body.get("totalHits").is_none());
     let unknown = "00000000-0000-4000-8000-000000000000";
     let none = session.get(&format!("{base}/{unknown}/details")).await;
-    assert_eq!((none.status, &none.body["code"]), (404, &json!("not found")));
+    assert_eq!(
+        (none.status, &none.body["code"]),
+        (404, &json!("not found"))
+    );
     let empty = session.get(&format!("{base}/details?id={unknown}")).await;
     assert_eq!(empty.text, "{}");
 }
@@ -167,7 +170,10 @@ async fn aggregates_count_what_became_known_in_the_interval_and_filter() {
     assert!(handled(&chat) > 0);
     assert_eq!(handled(&both), handled(&voice) + handled(&chat));
     let nothing = session
-        .post(AGGREGATES, json!({ "interval": "2024-01-01T00:00:00Z/2024-01-02T00:00:00Z" }))
+        .post(
+            AGGREGATES,
+            json!({ "interval": "2024-01-01T00:00:00Z/2024-01-02T00:00:00Z" }),
+        )
         .await;
     assert_eq!(nothing.text, "{}");
 }
@@ -176,7 +182,10 @@ async fn aggregates_count_what_became_known_in_the_interval_and_filter() {
 async fn an_instant_without_zone_is_the_accounts_and_remembered() {
     let session = Session::with(small()).await;
     let answer = session
-        .post(QUERY, paged("2025-01-07T00:00:00/2025-01-08T00:00:00", 100, 1))
+        .post(
+            QUERY,
+            paged("2025-01-07T00:00:00/2025-01-08T00:00:00", 100, 1),
+        )
         .await;
     assert_eq!(answer.status, 200);
     assert_eq!(session.kinds(), [Kind::NoZone, Kind::NoZone]);
@@ -197,8 +206,14 @@ async fn what_a_client_may_not_do_is_403_in_genesys_words() {
     let answer = session.post(QUERY, paged(&day(0), 100, 1)).await;
     assert_eq!(answer.status, 403);
     let words = answer.body["message"].as_str().unwrap();
-    assert!(words.contains("missing the following permission(s)"), "{words}");
-    assert!(words.contains("analytics:conversationDetail:view"), "{words}");
+    assert!(
+        words.contains("missing the following permission(s)"),
+        "{words}"
+    );
+    assert!(
+        words.contains("analytics:conversationDetail:view"),
+        "{words}"
+    );
     let users = json!({ "interval": day(0), "paging": { "pageSize": 10, "pageNumber": 1 } });
     let users = session
         .post("/api/v2/analytics/users/details/query", users)

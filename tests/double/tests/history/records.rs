@@ -38,10 +38,7 @@ fn sum(session: &Value, name: &str) -> i64 {
 }
 
 fn histories() -> impl Iterator<Item = History> {
-    (1..=4).map(|seed| History {
-        seed,
-        ..small()
-    })
+    (1..=4).map(|seed| History { seed, ..small() })
 }
 
 #[test]
@@ -52,13 +49,30 @@ fn handle_time_is_its_parts_and_parts_add_up() {
                 if !["agent", "user"].contains(&purpose) {
                     continue;
                 }
-                let parts = ["tContacting", "tDialing", "tTalkComplete", "tHeldComplete", "tAcw"];
+                let parts = [
+                    "tContacting",
+                    "tDialing",
+                    "tTalkComplete",
+                    "tHeldComplete",
+                    "tAcw",
+                ];
                 let parts: i64 = parts.iter().map(|name| sum(session, name)).sum();
                 assert_eq!(sum(session, "tHandle"), parts, "{session}");
-                assert_eq!(sum(session, "tTalk"), sum(session, "tTalkComplete"), "{session}");
-                assert_eq!(sum(session, "tHeld"), sum(session, "tHeldComplete"), "{session}");
+                assert_eq!(
+                    sum(session, "tTalk"),
+                    sum(session, "tTalkComplete"),
+                    "{session}"
+                );
+                assert_eq!(
+                    sum(session, "tHeld"),
+                    sum(session, "tHeldComplete"),
+                    "{session}"
+                );
                 let missed = !values(session, "tNotResponding").is_empty();
-                assert!(!missed || values(session, "tAnswered").is_empty(), "{session}");
+                assert!(
+                    !missed || values(session, "tAnswered").is_empty(),
+                    "{session}"
+                );
             }
         }
     }
@@ -154,7 +168,13 @@ fn the_truth_is_what_the_records_add_up_to() {
             let record: Value =
                 serde_json::from_str(&genesys_record(&history, number, revised)).unwrap();
             assert_eq!(record["conversationId"], row.id);
-            let stated = [row.handle_ms, row.talk_ms, row.hold_ms, row.wrap_ms, row.wait_ms];
+            let stated = [
+                row.handle_ms,
+                row.talk_ms,
+                row.hold_ms,
+                row.wrap_ms,
+                row.wait_ms,
+            ];
             assert_eq!(stated, added_up(&record), "{record}");
             assert_eq!(millis(&record["conversationStart"]), row.start.0);
             let end = record.get("conversationEnd").map(millis);
@@ -162,7 +182,10 @@ fn the_truth_is_what_the_records_add_up_to() {
             *outcomes.entry(row.outcome).or_default() += 1;
         }
         for outcome in ["answered", "abandoned", "ivr", "outbound", "open"] {
-            assert!(outcomes.get(outcome).is_some_and(|count| *count > 2), "{outcomes:?}");
+            assert!(
+                outcomes.get(outcome).is_some_and(|count| *count > 2),
+                "{outcomes:?}"
+            );
         }
     }
 }
@@ -174,7 +197,10 @@ fn a_revision_makes_the_wrap_up_longer_and_nothing_else_but_the_end() {
     let of = |revised| truth(&history, Platform::Genesys, revised, None).collect::<Vec<_>>();
     let mut changed = 0;
     for (before, after) in of(false).into_iter().zip(of(true)) {
-        assert_eq!((before.talk_ms, before.wait_ms), (after.talk_ms, after.wait_ms));
+        assert_eq!(
+            (before.talk_ms, before.wait_ms),
+            (after.talk_ms, after.wait_ms)
+        );
         let more = before.wrap_ms.map(|wrap| wrap + 8_500);
         assert_eq!(after.wrap_ms, more);
         changed += usize::from(before.wrap_ms.is_some());
@@ -217,7 +243,10 @@ fn ids_are_all_different_and_every_kind_of_awkward_record_is_there() {
     let count: usize = records.iter().map(|it| sessions(it).len()).sum();
     assert_eq!(all_sessions.len(), count);
     let some = |what: &str| {
-        let found = records.iter().filter(|it| it.to_string().contains(what)).count();
+        let found = records
+            .iter()
+            .filter(|it| it.to_string().contains(what))
+            .count();
         assert!(found > 0, "no {what}");
     };
     for what in [
@@ -291,5 +320,8 @@ fn the_command_line_says_the_same() {
     assert_eq!(said, serde_json::to_value(totals).unwrap());
     let records = run(&["history-records", "--first", "5", "--count", "3"]);
     assert_eq!(records.lines().count(), 3);
-    assert_eq!(records.lines().next(), Some(genesys_record(&small(), 5, false).as_str()));
+    assert_eq!(
+        records.lines().next(),
+        Some(genesys_record(&small(), 5, false).as_str())
+    );
 }
