@@ -98,7 +98,7 @@ impl Lane {
         let stop = self.shared.stop.clone();
         let mut backoff = Backoff::for_connections();
         while !stop.is_cancelled() {
-            match self.take().await {
+            match self.shared.take(&self.owner).await {
                 Ok(Some((job, chunk))) => {
                     backoff.reset();
                     self.shared.meters.busy.inc();
@@ -130,34 +130,6 @@ impl Lane {
         }
         self.outlet.close().await;
         Ok(())
-    }
-
-    /// A chunk that is due. While the line has no room, one that goes another way, or one that is only to be looked at.
-    async fn take(&self) -> Result<Option<(Job, Chunk)>, StoreError> {
-        let any = Filter {
-            platforms: Some(&self.shared.names),
-            ..Filter::default()
-        };
-        if self.shared.gate.closed_for().await.is_none() {
-            return self.lease(&any).await;
-        }
-        let live = Filter {
-            lane: Some(jobs::Lane::Live),
-            ..any
-        };
-        if let Some(found) = self.lease(&live).await? {
-            return Ok(Some(found));
-        }
-        let fetched = Filter {
-            state: Some(State::Fetched),
-            ..any
-        };
-        self.lease(&fetched).await
-    }
-
-    async fn lease(&self, filter: &Filter<'_>) -> Result<Option<(Job, Chunk)>, StoreError> {
-        let client = self.shared.store.client().await?;
-        chunks::lease(&client, &self.owner, self.shared.lease, filter).await
     }
 
     /// Works on a chunk and shows signs of life meanwhile; stops at once when it is no longer ours.
@@ -246,6 +218,40 @@ impl Lane {
                 Next::Left => return Ok(()),
             }
         }
+    }
+}
+
+impl Shared {
+    /// A chunk that is due. While the line has no room, one that goes another way, or one that is only to be looked at.
+    async fn take(&self, owner: &str) -> Result<Option<(Job, Chunk)>, StoreError> {
+        let any = Filter {
+            platforms: Some(&self.names),
+            ..Filter::default()
+        };
+        if self.gate.closed_for().await.is_none() {
+            return self.leased(owner, &any).await;
+        }
+        let live = Filter {
+            lane: Some(jobs::Lane::Live),
+            ..any
+        };
+        if let Some(found) = self.leased(owner, &live).await? {
+            return Ok(Some(found));
+        }
+        let fetched = Filter {
+            state: Some(State::Fetched),
+            ..any
+        };
+        self.leased(owner, &fetched).await
+    }
+
+    async fn leased(
+        &self,
+        owner: &str,
+        filter: &Filter<'_>,
+    ) -> Result<Option<(Job, Chunk)>, StoreError> {
+        let client = self.store.client().await?;
+        chunks::lease(&client, owner, self.lease, filter).await
     }
 }
 

@@ -11,6 +11,7 @@ mod quota;
 
 use crate::config::WorkerConfig;
 use crate::finish::{self, Finishing};
+use crate::keeper::StoreKeeper;
 use crate::lane::{Lane, Reached, Shared};
 use crate::platforms::{Platform, Platforms};
 use crate::sources::{Breaker, Caller, Memory};
@@ -19,7 +20,7 @@ use gate::Gate;
 use meters::{Calls, Meters};
 use outlets::Outlets;
 use platform::budget::Budget;
-use quota::{StoreKeeper, Timed};
+use quota::Timed;
 use runtime::args::OpsArgs;
 use runtime::{Backoff, Health, Service, chain};
 use schema::JobId;

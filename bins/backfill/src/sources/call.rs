@@ -9,7 +9,7 @@ use crate::platforms::{Base, Kind, Platform};
 use platform::api::{Access, AccessError, Api, ApiError, Call, HISTORY_MAX, Remedy};
 use platform::budget::Budget;
 use platform::client::CallError;
-use platform::history::cxone::discovery::{Discovery, DiscoveryError, discover};
+use platform::history::cxone::{Discovery, DiscoveryError, discover};
 use platform::outcome::Answer;
 use platform::watch::Watch;
 use serde::Deserialize;

@@ -66,11 +66,6 @@ pub(super) fn until(at: UtcMicros, now: UtcMicros) -> Option<Duration> {
         .map(Duration::from_micros)
 }
 
-/// So much before an instant.
-pub(super) fn before(at: UtcMicros, by: Duration) -> UtcMicros {
-    UtcMicros(at.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
-}
-
 /// So much after an instant.
 pub(super) fn after(at: UtcMicros, by: Duration) -> UtcMicros {
     UtcMicros(at.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
