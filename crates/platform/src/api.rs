@@ -1,25 +1,45 @@
-//! A platform's REST API as one credential sees it: token, quota and patience in one place, for whoever asks a platform about itself
-//! (subscriptions, integrations, triggers) or sets something up there.
+//! A platform's REST API as one credential sees it: token, quota, breaker and patience in one place, for whoever asks a platform about
+//! itself, sets something up there, or fetches history.
 //!
-//! Reads are repeated where that may help. What creates or changes something is repeated only when it is certain that nothing happened:
-//! the caller looks again before it creates once more.
+//! [`Api::call`] repeats reads where that may help. What creates or changes something is repeated only when it is certain that nothing
+//! happened: the caller looks again before it creates once more. [`Api::fetch`] sends one request and hands over the answer as it came,
+//! for a caller that has other work to do meanwhile: it never waits longer than its patience, and says how long it takes instead.
 
-use crate::client::{CallError, Client, Method, Timeouts};
-use crate::limit::{Limit, LimitError, Limiter};
+use crate::breaker::{Policy, Signal, State};
+use crate::budget::{Budget, Hold, Throttle};
+use crate::client::{Client, Method, Timeouts};
+use crate::limit::{Limit, Limiter};
 use crate::outcome::{Answer, UNNAMED_WAIT};
 use crate::retry::{Cause, Schedule};
-use crate::token::{Grant, TokenError, Tokens};
+use crate::token::{Bearer, Grant, Tokens};
+use crate::watch::{Called, Unwatched, Watch};
+use health::Health;
 use schema::UtcMicros;
 use serde_json::Value;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use url::Url;
 
-/// How often one request is sent in all, a renewed token not counted.
+mod call;
+mod error;
+mod health;
+
+pub use call::{Call, HISTORY_MAX};
+pub use error::{AccessError, ApiError, Remedy};
+
+/// How often [`Api::call`] sends one request in all, a renewed token not counted.
 const ATTEMPTS: u32 = 3;
 /// A platform that wants a longer pause is left alone until the caller comes again.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that an answer may take which is known to take long.
+const SLOW: Duration = Duration::from_secs(900);
 /// Pages of one list. A list that goes on is a link that leads in a circle.
 const PAGES_MAX: usize = 500;
+/// Slots asked for before one is used in time. More than two in a row mean that this process has no time for anything.
+const SLOTS_MAX: u32 = 10;
+/// After a 403 that a fresh token did not help against, so long no 403 of the route is blamed on the token.
+const FORBIDDEN_KEEPS: Duration = Duration::from_secs(600);
 
 /// What an API needs.
 #[derive(Debug, Clone)]
@@ -40,147 +60,170 @@ pub struct Access {
 #[derive(Debug)]
 pub struct Api {
     client: Client,
+    /// For answers that take their time.
+    slow: Client,
     tokens: Tokens,
-    limiter: Limiter,
+    budget: Arc<dyn Budget>,
+    watch: Arc<dyn Watch>,
+    health: Health,
     base: Url,
     schedule: Schedule,
-}
-
-/// An API that cannot be used as configured.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    /// No HTTP client.
-    #[error(transparent)]
-    Client(#[from] CallError),
-    /// The quota cannot be kept.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-}
-
-/// A request had no good answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// No token.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// No answer at all.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// 401, with a fresh token too.
-    #[error("the platform does not know the token: {why}")]
-    Unauthorised {
-        /// The platform's words.
-        why: String,
-    },
-    /// 403: a permission is missing.
-    #[error("the platform does not permit it: {why}")]
-    Forbidden {
-        /// The platform's words.
-        why: String,
-    },
-    /// 404.
-    #[error("the platform does not have {path}: {why}")]
-    NotFound {
-        /// What was asked for.
-        path: String,
-        /// The platform's words.
-        why: String,
-    },
-    /// 429: the quota is used up, by whomever.
-    #[error("the platform wants nothing for another {wait:?}: {why}")]
-    Throttled {
-        /// For how long.
-        wait: Duration,
-        /// The platform's words.
-        why: String,
-    },
-    /// The platform is in trouble.
-    #[error("the platform failed: {why}")]
-    Failed {
-        /// The platform's words.
-        why: String,
-    },
-    /// The platform refuses the request.
-    #[error("the platform refuses {path}: {why}")]
-    Refused {
-        /// What was asked for.
-        path: String,
-        /// The status.
-        status: u16,
-        /// The platform's words.
-        why: String,
-    },
-    /// The answer is not what this API answers.
-    #[error("the answer of {path} {problem}")]
-    Answer {
-        /// What was asked for.
-        path: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-}
-
-impl ApiError {
-    /// Whether somebody has to look at the credential or its roles; waiting does not help.
-    #[must_use]
-    pub const fn is_refused_credential(&self) -> bool {
-        matches!(
-            self,
-            Self::Token(TokenError::Refused { .. })
-                | Self::Unauthorised { .. }
-                | Self::Forbidden { .. }
-        )
-    }
-
-    /// Whether another request like it may be sent: nothing can have happened, or nothing could be changed by it.
-    fn again(&self, method: Method) -> bool {
-        match self {
-            Self::Throttled { wait, .. } => *wait <= PATIENCE,
-            Self::Call(error) => method == Method::Get || error.nothing_happened(),
-            Self::Failed { .. } => method == Method::Get,
-            _ => false,
-        }
-    }
+    patience: Duration,
+    /// Routes whose 403 is the platform's last word, with the instant until when.
+    forbidden: Mutex<HashMap<String, Instant>>,
 }
 
 impl Api {
-    /// An API. A process-wide TLS provider must have been installed.
+    /// An API with a budget of its own. A process-wide TLS provider must have been installed.
     pub fn new(access: Access) -> Result<Self, AccessError> {
+        let limiter = Limiter::new(access.limit)?;
+        Self::with_budget(access, Arc::new(limiter))
+    }
+
+    /// An API whose requests are counted elsewhere; the access's own limit is not used.
+    pub fn with_budget(access: Access, budget: Arc<dyn Budget>) -> Result<Self, AccessError> {
         let timeouts = access.timeouts;
         Ok(Self {
             client: Client::new(&access.base, timeouts)?,
+            slow: Client::new(&access.base, patient(timeouts))?,
             tokens: Tokens::new(Client::new(access.grant.url(), timeouts)?, access.grant),
-            limiter: Limiter::new(access.limit)?,
+            budget,
+            watch: Arc::new(Unwatched),
+            health: Health::new(Policy::default()),
             base: access.base,
             schedule: access.schedule,
+            patience: PATIENCE,
+            forbidden: Mutex::new(HashMap::new()),
         })
     }
 
-    /// Sends one request, repeated where that may help, and gives the answer's JSON (null where there is no body).
+    /// The same, watched.
+    #[must_use]
+    pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// The same with another breaker.
+    #[must_use]
+    pub fn with_breaker(mut self, policy: Policy) -> Self {
+        self.health = Health::new(policy);
+        self
+    }
+
+    /// The same, for callers that wait no longer than this for leave to send something.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The same with another schedule.
+    #[must_use]
+    pub const fn with_schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// The breaker's state.
+    #[must_use]
+    pub fn breaker(&self) -> State {
+        self.health.state()
+    }
+
+    /// The base URL.
+    #[must_use]
+    pub const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The credential's tokens.
+    #[must_use]
+    pub const fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Sends one request, repeated where that may help, and gives the answer's JSON (null where there is no body). Its route is what
+    /// the path says without ids.
     pub async fn call(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, ApiError> {
-        let url = self.url(path)?;
+        let route = call::route_of(path);
+        self.repeated(Call::new(&route, method, path, body)).await
+    }
+
+    /// Sends one request, repeated where that may help, and gives the answer's JSON (null where there is no body).
+    pub async fn repeated(&self, call: Call<'_>) -> Result<Value, ApiError> {
         let mut attempt = 0;
         loop {
-            let error = match self.once(method, &url, path, body).await {
-                Ok(value) => return Ok(value),
+            let error = match self.fetch(call).await {
+                Ok(answer) => return json(&answer, call.path),
                 Err(error) => error,
             };
             attempt += 1;
-            if attempt >= ATTEMPTS || !error.again(method) {
+            if attempt >= ATTEMPTS || !error.again(call.method, self.patience) {
                 return Err(error);
             }
-            // A 429 has set the limiter's pause; the rest waits here.
+            // A 429 has told the budget to pause; the rest waits here.
             if !matches!(error, ApiError::Throttled { .. }) {
                 let next = self
                     .schedule
                     .next(attempt - 1, Cause::Failed, None, rand::random());
                 tokio::time::sleep(next.delay).await;
             }
+        }
+    }
+
+    /// Sends one request, a second one with a fresh token where the first was refused, and gives the good answer (2xx) as it came.
+    ///
+    /// It waits for its turn, but never longer than the API's patience: then it says how long that takes.
+    pub async fn fetch(&self, call: Call<'_>) -> Result<Answer, ApiError> {
+        let url = self.url(call.path)?;
+        let mut renewed = false;
+        loop {
+            let (bearer, answer) = self.once(&call, &url).await?;
+            let refused = match answer.status {
+                401 => true,
+                403 => self.may_be_the_token(&call, &answer),
+                _ => false,
+            };
+            if refused && !renewed {
+                self.tokens.refused(&bearer).await;
+                renewed = true;
+                continue;
+            }
+            if answer.status == 403 && renewed {
+                self.remember_forbidden(call.route);
+            }
+            return self.read(answer, &call).await;
+        }
+    }
+
+    /// Gets a link of another host that carries its own permission (a report in a store): no token, no quota, no breaker.
+    pub async fn fetch_link(&self, link: &Url, longest: usize) -> Result<Answer, ApiError> {
+        let answer = self.slow.get_open(link, longest).await?;
+        let why = || answer.words(None);
+        // The link itself is a secret while it lives, so it is not in the words.
+        let path = || "the link".to_owned();
+        match answer.status {
+            200..300 => Ok(answer),
+            403 => Err(ApiError::Forbidden { why: why() }),
+            404 | 410 => Err(ApiError::NotFound {
+                path: path(),
+                why: why(),
+            }),
+            408 | 425 | 429 | 500.. => Err(ApiError::Failed {
+                hint: answer.hint(None, now()),
+                why: why(),
+            }),
+            status => Err(ApiError::Refused {
+                path: path(),
+                status,
+                why: why(),
+            }),
         }
     }
 
@@ -248,63 +291,190 @@ impl Api {
         Ok(url)
     }
 
-    /// One request, and a second one with a fresh token where the first was refused.
-    async fn once(
-        &self,
-        method: Method,
-        url: &Url,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, ApiError> {
-        let mut renewed = false;
+    /// One request, when it may be sent.
+    async fn once(&self, call: &Call<'_>, url: &Url) -> Result<(Bearer, Answer), ApiError> {
+        let asked = Instant::now();
+        let mut slots = 0;
         loop {
-            // The token first: a grant of the limiter lapses while one is fetched.
+            self.healthy(asked).await?;
+            // The token first: a slot lapses while one is fetched.
             let bearer = self.tokens.bearer().await?;
-            self.limiter.granted().await;
-            let answer = self.client.send(method, url, &bearer.token, body).await?;
-            if answer.status == 401 && !renewed {
-                self.tokens.refused(&bearer).await;
-                renewed = true;
+            let slot = self.budget.reserve(call.route, self.patience).await?;
+            slots += 1;
+            if Instant::now() > slot.void_after && slots < SLOTS_MAX {
                 continue;
             }
-            return self.read(&answer, path);
+            let Ok(permitted) = self.health.permit(self.watch.as_ref()) else {
+                // Somebody else's probe has begun meanwhile.
+                continue;
+            };
+            let began = Instant::now();
+            let client = if call.slow { &self.slow } else { &self.client };
+            let answer = client
+                .fetch(call.method, url, &bearer.token, call.body, call.longest)
+                .await;
+            let (signal, why) = match &answer {
+                Ok(answer) => (health_of(answer.status), format!("HTTP {}", answer.status)),
+                Err(error) if error.is_trouble() => (Signal::Failure, error.to_string()),
+                Err(error) => (Signal::Neutral, error.to_string()),
+            };
+            permitted.record(signal, &why);
+            self.watch.called(&Called {
+                route: call.route,
+                method: call.method,
+                status: answer.as_ref().ok().map(|answer| answer.status),
+                outcome: match &answer {
+                    Ok(answer) => outcome_of(answer.status),
+                    Err(error) => error.outcome(),
+                },
+                took: began.elapsed(),
+                bytes: answer.as_ref().map_or(0, |answer| answer.body.len()),
+            });
+            return Ok((bearer, answer?));
         }
     }
 
-    fn read(&self, answer: &Answer, path: &str) -> Result<Value, ApiError> {
-        let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        let path = || path.to_owned();
-        let why = || answer.words(json.as_ref());
-        match answer.status {
-            200..300 => {
-                self.limiter.calm();
-                if answer.body.trim_ascii().is_empty() {
-                    return Ok(Value::Null);
-                }
-                json.ok_or_else(|| ApiError::Answer {
-                    path: path(),
-                    problem: "is no JSON",
-                })
+    /// Waits for the breaker, as far as the patience goes.
+    async fn healthy(&self, asked: Instant) -> Result<(), ApiError> {
+        loop {
+            let left = self.health.left();
+            if left.is_zero() {
+                return Ok(());
             }
-            401 => Err(ApiError::Unauthorised { why: why() }),
-            403 => Err(ApiError::Forbidden { why: why() }),
-            404 => Err(ApiError::NotFound {
-                path: path(),
-                why: why(),
-            }),
-            429 => {
-                let wait = answer.hint(json.as_ref(), now()).unwrap_or(UNNAMED_WAIT);
-                self.limiter.throttled(wait);
-                Err(ApiError::Throttled { wait, why: why() })
+            if asked.elapsed().saturating_add(left) > self.patience {
+                return Err(broken(left));
             }
-            408 | 425 | 500.. => Err(ApiError::Failed { why: why() }),
-            status => Err(ApiError::Refused {
-                path: path(),
-                status,
-                why: why(),
-            }),
+            tokio::time::sleep(left).await;
         }
     }
+
+    /// Whether this 403 may mean that the token has died, as CXone now and then says it.
+    fn may_be_the_token(&self, call: &Call<'_>, answer: &Answer) -> bool {
+        if call.forbidden_is_final || names_a_permission(answer) {
+            return false;
+        }
+        let mut forbidden = self
+            .forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        forbidden.retain(|_, until| *until > now);
+        !forbidden.contains_key(call.route)
+    }
+
+    fn remember_forbidden(&self, route: &str) {
+        self.forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(route.to_owned(), Instant::now() + FORBIDDEN_KEEPS);
+    }
+
+    async fn read(&self, answer: Answer, call: &Call<'_>) -> Result<Answer, ApiError> {
+        if (200..500).contains(&answer.status) && answer.status != 429 {
+            self.budget.calm(call.route);
+        }
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
+        }
+        let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let path = || call.path.to_owned();
+        let why = answer.words(json.as_ref());
+        Err(match answer.status {
+            401 => {
+                self.watch.refused(call.route, 401, &why);
+                ApiError::Unauthorised { why }
+            }
+            403 => {
+                self.watch.refused(call.route, 403, &why);
+                ApiError::Forbidden { why }
+            }
+            404 => ApiError::NotFound { path: path(), why },
+            429 => {
+                // Who says "later" and 0 in one breath is not asked again at once.
+                let wait = answer
+                    .hint(json.as_ref(), now())
+                    .unwrap_or(UNNAMED_WAIT)
+                    .max(self.schedule.first);
+                self.budget
+                    .throttled(Throttle {
+                        route: call.route,
+                        wait,
+                        whole: answer.is_quota_used_up(),
+                        why: &why,
+                    })
+                    .await;
+                ApiError::Throttled { wait, why }
+            }
+            408 | 425 | 500.. => ApiError::Failed {
+                hint: answer.hint(json.as_ref(), now()),
+                why,
+            },
+            status => ApiError::Refused {
+                path: path(),
+                status,
+                why,
+            },
+        })
+    }
+}
+
+/// Time-outs of an answer that the platform works on before it begins to send it (reports of a month have taken 277 seconds), or that
+/// takes long to send.
+fn patient(timeouts: Timeouts) -> Timeouts {
+    Timeouts {
+        read: timeouts.read.max(SLOW / 2),
+        total: timeouts.total.max(SLOW),
+        ..timeouts
+    }
+}
+
+/// The JSON of a good answer; null where there is no body.
+fn json(answer: &Answer, path: &str) -> Result<Value, ApiError> {
+    if answer.body.trim_ascii().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&answer.body).map_err(|_| ApiError::Answer {
+        path: path.to_owned(),
+        problem: "is no JSON",
+    })
+}
+
+fn broken(wait: Duration) -> ApiError {
+    ApiError::Later {
+        wait,
+        hold: Hold::Breaker,
+        why: "the platform failed again and again and is left alone".to_owned(),
+    }
+}
+
+/// What a status says about the platform's health: 5xx and the time-outs count, what is about our request, our pace or our credential
+/// does not.
+const fn health_of(status: u16) -> Signal {
+    match status {
+        200..400 => Signal::Success,
+        408 | 500.. => Signal::Failure,
+        _ => Signal::Neutral,
+    }
+}
+
+/// One word for a status, for counters.
+const fn outcome_of(status: u16) -> &'static str {
+    match status {
+        200..300 => "ok",
+        401 => "unauthorised",
+        403 => "forbidden",
+        429 => "throttled",
+        408 | 425 | 500.. => "failed",
+        _ => "refused",
+    }
+}
+
+/// Whether a 403 says that a permission is missing, so that no token helps (Genesys: `missing.permissions`, `missing.any.permissions`,
+/// `missing.division.permission`).
+fn names_a_permission(answer: &Answer) -> bool {
+    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let words = answer.words(body.as_ref()).to_ascii_lowercase();
+    words.contains("permission") && !words.contains("expired")
 }
 
 fn now() -> UtcMicros {
@@ -329,11 +499,7 @@ mod tests {
                 client_id: "c".to_owned(),
                 client_secret: Secret::new("s"),
             },
-            limit: Limit {
-                requests: 60,
-                period: Duration::from_secs(60),
-                burst: 1,
-            },
+            limit: Limit::new(60, Duration::from_secs(60), 1),
             timeouts: Timeouts::default(),
             schedule: Schedule::default(),
         })
@@ -357,46 +523,78 @@ mod tests {
 
     #[test]
     fn what_may_have_been_done_is_not_sent_again() {
-        let failed = ApiError::Failed { why: String::new() };
-        assert!(failed.again(Method::Get) && !failed.again(Method::Post));
+        let failed = ApiError::Failed {
+            hint: None,
+            why: String::new(),
+        };
+        let again = |error: &ApiError, method| error.again(method, PATIENCE);
+        assert!(again(&failed, Method::Get) && !again(&failed, Method::Post));
         let throttled = |seconds| ApiError::Throttled {
             wait: Duration::from_secs(seconds),
             why: String::new(),
         };
-        assert!(throttled(5).again(Method::Post) && !throttled(600).again(Method::Get));
+        assert!(again(&throttled(5), Method::Post) && !again(&throttled(600), Method::Get));
     }
 
-    #[test]
-    fn an_answer_says_whose_fault_it_was() {
-        let api = api("http://api.example.com");
-        let read = |status, body: &str| {
-            let answer = Answer {
-                status,
-                headers: Vec::new(),
-                body: body.as_bytes().to_vec(),
-            };
-            api.read(&answer, "/x")
+    async fn read(api: &Api, status: u16, body: &str) -> Result<Value, ApiError> {
+        let answer = Answer {
+            status,
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
         };
-        assert_eq!(read(204, "").unwrap(), Value::Null);
+        let answer = api.read(answer, &Call::get("x", "/x")).await?;
+        json(&answer, "/x")
+    }
+
+    #[tokio::test]
+    async fn an_answer_says_whose_fault_it_was() {
+        let api = api("http://api.example.com");
+        assert_eq!(read(&api, 204, "").await.unwrap(), Value::Null);
         let words =
             r#"{"code":"missing.permissions","message":"you lack processautomation:trigger:add"}"#;
-        let error = read(403, words).unwrap_err();
-        assert!(error.is_refused_credential());
+        let error = read(&api, 403, words).await.unwrap_err();
+        assert_eq!(error.remedy(), Remedy::Credential);
         assert!(error.to_string().contains("processautomation:trigger:add"));
         assert!(matches!(
-            read(401, "{}"),
+            read(&api, 401, "{}").await,
             Err(ApiError::Unauthorised { .. })
         ));
-        assert!(matches!(read(404, "{}"), Err(ApiError::NotFound { .. })));
-        assert!(matches!(read(503, "{}"), Err(ApiError::Failed { .. })));
         assert!(matches!(
-            read(422, "{}"),
+            read(&api, 404, "{}").await,
+            Err(ApiError::NotFound { .. })
+        ));
+        assert!(matches!(
+            read(&api, 503, "{}").await,
+            Err(ApiError::Failed { .. })
+        ));
+        assert!(matches!(
+            read(&api, 422, "{}").await,
             Err(ApiError::Refused { status: 422, .. })
         ));
         let late = r#"{"message":"Retry the request in [7] seconds"}"#;
-        let Err(ApiError::Throttled { wait, .. }) = read(429, late) else {
-            panic!("throttled")
+        let Err(ApiError::Throttled { wait, .. }) = read(&api, 429, late).await else {
+            panic!("throttled");
         };
         assert_eq!(wait, Duration::from_secs(7));
+    }
+
+    /// Pitfall 103: three kinds of answers, not two.
+    #[test]
+    fn pitfall_103_what_counts_for_the_breaker() {
+        for (status, signal) in [
+            (200, Signal::Success),
+            (204, Signal::Success),
+            (400, Signal::Neutral),
+            (401, Signal::Neutral),
+            (403, Signal::Neutral),
+            (404, Signal::Neutral),
+            (422, Signal::Neutral),
+            (429, Signal::Neutral),
+            (408, Signal::Failure),
+            (500, Signal::Failure),
+            (504, Signal::Failure),
+        ] {
+            assert_eq!(health_of(status), signal, "{status}");
+        }
     }
 }

@@ -6,6 +6,9 @@
 
 use std::time::{Duration, Instant};
 
+/// How long to wait for somebody else's probe before asking again.
+const PROBED_FOR: Duration = Duration::from_millis(100);
+
 /// What one request said about the platform's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -37,6 +40,18 @@ pub enum State {
     Open,
     /// One request at a time.
     HalfOpen,
+}
+
+impl State {
+    /// Its name, as it is stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
 }
 
 /// When to open and for how long.
@@ -94,6 +109,25 @@ impl Breaker {
         }
     }
 
+    /// How long nothing is to be sent; asking takes no probe.
+    #[must_use]
+    pub fn left(&self, now: Instant) -> Duration {
+        match self.inner {
+            Inner::Open { until, .. } => until.saturating_duration_since(now),
+            Inner::HalfOpen { probing: true, .. } => PROBED_FOR,
+            Inner::Closed { .. } | Inner::HalfOpen { probing: false, .. } => Duration::ZERO,
+        }
+    }
+
+    /// Failures in a row, as far as they are counted: until it opens.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        match self.inner {
+            Inner::Closed { failures } => failures,
+            Inner::Open { .. } | Inner::HalfOpen { .. } => self.policy.failures,
+        }
+    }
+
     /// Asks for leave to send one request. A [`Permit::Probe`] must be answered by [`Breaker::record`].
     pub fn permit(&mut self, now: Instant) -> Permit {
         match self.inner {
@@ -110,7 +144,7 @@ impl Breaker {
                     Permit::Wait(left)
                 }
             }
-            Inner::HalfOpen { probing: true, .. } => Permit::Wait(Duration::from_millis(100)),
+            Inner::HalfOpen { probing: true, .. } => Permit::Wait(PROBED_FOR),
             Inner::HalfOpen {
                 probing: false,
                 cool_down,

@@ -2,7 +2,9 @@
 
 use crate::outcome::Answer;
 use crate::secret::Secret;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use flate2::read::MultiGzDecoder;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use std::io::Read as _;
 use std::time::Duration;
 use url::Url;
 
@@ -38,10 +40,12 @@ pub enum Method {
     Put,
     /// Changes in part.
     Patch,
+    /// Removes.
+    Delete,
 }
 
 impl Method {
-    /// The method of this name, in capitals.
+    /// The method of this name, in capitals; of those that create or change something or read it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -61,6 +65,7 @@ impl Method {
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -72,6 +77,7 @@ impl From<Method> for reqwest::Method {
             Method::Post => Self::POST,
             Method::Put => Self::PUT,
             Method::Patch => Self::PATCH,
+            Method::Delete => Self::DELETE,
         }
     }
 }
@@ -119,10 +125,20 @@ pub enum CallError {
         source: reqwest::Error,
     },
     /// The answer is longer than any answer to such a request.
-    #[error("the answer of {host} is longer than {ANSWER_MAX} bytes")]
+    #[error("the answer of {host} is longer than {longest} bytes")]
     TooLong {
         /// The host.
         host: String,
+        /// The bound.
+        longest: usize,
+    },
+    /// The answer is compressed and cannot be unpacked; the platform may have done what was asked.
+    #[error("the answer of {host} cannot be unpacked: {problem}")]
+    Packed {
+        /// The host.
+        host: String,
+        /// Why not.
+        problem: String,
     },
 }
 
@@ -132,7 +148,31 @@ impl CallError {
     pub const fn nothing_happened(&self) -> bool {
         match self {
             Self::Build(_) | Self::Request { .. } | Self::Connect { .. } => true,
-            Self::TimedOut { .. } | Self::Broken { .. } | Self::TooLong { .. } => false,
+            Self::TimedOut { .. }
+            | Self::Broken { .. }
+            | Self::TooLong { .. }
+            | Self::Packed { .. } => false,
+        }
+    }
+
+    /// Whether the platform, or the way there, is in trouble; else it is we who are.
+    #[must_use]
+    pub const fn is_trouble(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::TimedOut { .. } | Self::Broken { .. }
+        )
+    }
+
+    /// One word for it, for counters.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Build(_) | Self::Request { .. } => "not_sent",
+            Self::Connect { .. } => "no_connection",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Broken { .. } | Self::Packed { .. } => "broken",
+            Self::TooLong { .. } => "too_long",
         }
     }
 }
@@ -183,7 +223,7 @@ impl Client {
             .header(ACCEPT, "application/json")
             .header("x-request-id", id)
             .body(body);
-        answer(request, url).await
+        answer(request, url, ANSWER_MAX).await
     }
 
     /// Sends a request of a REST API, with a bearer token and perhaps a JSON body.
@@ -203,7 +243,35 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        answer(request, url).await
+        answer(request, url, ANSWER_MAX).await
+    }
+
+    /// The same for an answer that may be long: up to `longest` bytes, which the platform may send compressed.
+    pub async fn fetch(
+        &self,
+        method: Method,
+        url: &Url,
+        token: &Secret,
+        body: Option<&serde_json::Value>,
+        longest: usize,
+    ) -> Result<Answer, CallError> {
+        let authorization = sensitive(format!("Bearer {}", token.expose()), "the token")?;
+        let mut request = self
+            .http
+            .request(method.into(), url.clone())
+            .header(AUTHORIZATION, authorization)
+            .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "gzip");
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        unpack(answer(request, url, longest).await?, url, longest)
+    }
+
+    /// Gets a link that carries its own permission: no token goes along.
+    pub async fn get_open(&self, url: &Url, longest: usize) -> Result<Answer, CallError> {
+        let request = self.http.get(url.clone()).header(ACCEPT_ENCODING, "gzip");
+        unpack(answer(request, url, longest).await?, url, longest)
     }
 
     /// Posts a body of any kind with headers of the caller's. Their values are kept out of every text.
@@ -222,7 +290,7 @@ impl Client {
             let value = sensitive(value.expose().to_owned(), "a header")?;
             request = request.header(name, value);
         }
-        answer(request.body(body), url).await
+        answer(request.body(body), url, ANSWER_MAX).await
     }
 
     /// Posts a form with Basic authentication.
@@ -239,7 +307,7 @@ impl Client {
             .basic_auth(user, Some(password.expose()))
             .header(ACCEPT, "application/json")
             .form(form);
-        answer(request, url).await
+        answer(request, url, ANSWER_MAX).await
     }
 
     /// Posts JSON without authentication.
@@ -253,7 +321,7 @@ impl Client {
             .post(url.clone())
             .header(ACCEPT, "application/json")
             .json(body);
-        answer(request, url).await
+        answer(request, url, ANSWER_MAX).await
     }
 }
 
@@ -263,7 +331,11 @@ fn sensitive(text: String, what: &'static str) -> Result<HeaderValue, CallError>
     Ok(value)
 }
 
-async fn answer(request: reqwest::RequestBuilder, url: &Url) -> Result<Answer, CallError> {
+async fn answer(
+    request: reqwest::RequestBuilder,
+    url: &Url,
+    longest: usize,
+) -> Result<Answer, CallError> {
     let mut response = request.send().await.map_err(|error| classify(error, url))?;
     let mut answer = Answer {
         status: response.status().as_u16(),
@@ -282,11 +354,43 @@ async fn answer(request: reqwest::RequestBuilder, url: &Url) -> Result<Answer, C
         .await
         .map_err(|error| classify(error, url))?
     {
-        if answer.body.len() + chunk.len() > ANSWER_MAX {
-            return Err(CallError::TooLong { host: host(url) });
+        if answer.body.len() + chunk.len() > longest {
+            return Err(CallError::TooLong {
+                host: host(url),
+                longest,
+            });
         }
         answer.body.extend_from_slice(&chunk);
     }
+    Ok(answer)
+}
+
+/// The answer with its body as it was before compression. The bound holds for that too: a small body may unpack to a huge one.
+fn unpack(mut answer: Answer, url: &Url, longest: usize) -> Result<Answer, CallError> {
+    let packed = answer
+        .headers
+        .iter()
+        .any(|(name, value)| name == "content-encoding" && value.eq_ignore_ascii_case("gzip"));
+    // 204 and the like have nothing to unpack.
+    if !packed || answer.body.is_empty() {
+        return Ok(answer);
+    }
+    let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
+    let mut body = Vec::with_capacity(answer.body.len().saturating_mul(4).min(longest));
+    MultiGzDecoder::new(answer.body.as_slice())
+        .take(most)
+        .read_to_end(&mut body)
+        .map_err(|problem| CallError::Packed {
+            host: host(url),
+            problem: problem.to_string(),
+        })?;
+    if body.len() > longest {
+        return Err(CallError::TooLong {
+            host: host(url),
+            longest,
+        });
+    }
+    answer.body = body;
     Ok(answer)
 }
 

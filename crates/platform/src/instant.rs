@@ -133,6 +133,63 @@ pub fn http_date(text: &str, now: UtcMicros) -> Option<UtcMicros> {
     }
 }
 
+/// An instant as platforms write it in JSON: any number of fraction digits or none (beyond microseconds they are cut off), `Z` or an
+/// offset. Without either it is no instant: whose clock it was would be a guess.
+#[must_use]
+pub fn parse(text: &str) -> Option<UtcMicros> {
+    let text = text.trim();
+    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let mut parts = date.split('-');
+    let year = parts.next().filter(|year| year.len() == 4)?;
+    let (month, day) = (parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let at = rest.find(['Z', 'z', '+', '-'])?;
+    let (time, zone) = rest.split_at(at);
+    let (time, fraction) = time.split_once(['.', ',']).unwrap_or((time, "0"));
+    let midnight = instant(digits(year, 4)?, digits(month, 2)?, digits(day, 2)?, 0)?;
+    let seconds = time_of_day(time)? - offset(zone)?;
+    Some(UtcMicros(
+        midnight.0 + seconds * 1_000_000 + micros(fraction)?,
+    ))
+}
+
+/// Digits after the point as microseconds.
+fn micros(fraction: &str) -> Option<i64> {
+    if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let kept = fraction.get(..6).unwrap_or(fraction);
+    digits(&format!("{kept:0<6}"), 6)
+}
+
+/// `Z`, `+02`, `+0200` or `+02:00` as seconds.
+fn offset(zone: &str) -> Option<i64> {
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let sign = if zone.starts_with('-') { -1 } else { 1 };
+    let rest: String = zone.get(1..)?.split(':').collect();
+    let (hours, minutes) = match rest.len() {
+        2 => (digits(&rest, 2)?, 0),
+        4 => (digits(rest.get(..2)?, 2)?, digits(rest.get(2..)?, 2)?),
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// A half-open stretch of time as Genesys wants it, `from/to`. A fraction of a millisecond makes it longer, never shorter.
+#[must_use]
+pub fn interval(from: UtcMicros, to: UtcMicros) -> String {
+    format!("{}/{}", rfc3339_millis(from), rfc3339_millis(up(to)))
+}
+
+/// The next whole millisecond.
+pub(crate) const fn up(at: UtcMicros) -> UtcMicros {
+    UtcMicros::from_millis(UtcMicros(at.0.saturating_add(999)).millis())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +239,58 @@ mod tests {
         );
     }
 
+    /// Pitfall 8: the platform trims fractions, and writes its own.
+    #[test]
+    fn pitfall_8_every_way_of_writing_an_instant_is_read() {
+        let base = 1_715_783_530_000_000;
+        for (text, micros) in [
+            ("2024-05-15T14:32:10Z", base),
+            ("2024-05-15T14:32:10.4Z", base + 400_000),
+            ("2024-05-15T14:32:10.451Z", base + 451_000),
+            ("2024-05-15T14:32:10.451123456Z", base + 451_123),
+            ("2024-05-15T16:32:10+02:00", base),
+            ("2024-05-15T09:02:10-0530", base),
+            ("2024-05-15 16:32:10+02", base),
+        ] {
+            assert_eq!(parse(text), Some(UtcMicros(micros)), "{text}");
+        }
+    }
+
+    /// Pitfall 7: what has no zone is no instant, and what goes out has one.
+    #[test]
+    fn pitfall_7_no_instant_without_a_zone() {
+        for text in [
+            "2024-05-15T14:32:10",
+            "2024-05-15",
+            "2024-05-15T14:32:10.Z",
+            "2024-05-15T14:32:10+25:00",
+            "2024-02-30T14:32:10Z",
+            "",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+        let stretch = interval(
+            UtcMicros(1_715_783_530_000_900),
+            UtcMicros(1_715_783_590_000_001),
+        );
+        assert_eq!(
+            stretch, "2024-05-15T14:32:10.000Z/2024-05-15T14:33:10.001Z",
+            "and it covers at least what was asked for"
+        );
+    }
+
     proptest! {
+        #[test]
+        fn what_is_written_is_read_as_the_same(millis in -62_000_000_000_000_i64..250_000_000_000_000) {
+            let at = UtcMicros::from_millis(millis);
+            prop_assert_eq!(parse(&rfc3339_millis(at)), Some(at));
+        }
+
+        #[test]
+        fn reading_an_instant_never_panics(text in "\\PC*") {
+            prop_assert!(parse(&text).is_none() || text.contains(':'));
+        }
+
         #[test]
         fn days_and_dates_are_two_ways_of_writing_one_thing(days in -1_000_000i64..4_000_000) {
             let (year, month, day) = civil_from_days(days);

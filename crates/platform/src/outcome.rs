@@ -15,6 +15,9 @@ mod items;
 /// The longest text of a platform that is kept with a row.
 const WORDS_MAX: usize = 500;
 
+/// Bytes of an answer that only says something short.
+pub(crate) const SHORT_ANSWER: usize = 64 << 10;
+
 /// The wait after a 429 that names none (Genesys before 2021): the length of its window.
 pub const UNNAMED_WAIT: Duration = Duration::from_secs(60);
 
@@ -43,6 +46,23 @@ impl Answer {
         self.header("inin-correlation-id")
             .chain(self.header("x-request-id"))
             .next()
+    }
+
+    /// Whether the headers of a refusal say that the credential's whole quota is used up (Genesys: `inin-ratelimit-count` has reached
+    /// `inin-ratelimit-allowed`); else a limit of the route's own was met.
+    #[must_use]
+    pub fn is_quota_used_up(&self) -> bool {
+        let number = |name| {
+            self.header(name)
+                .find_map(|text| text.trim().parse::<u64>().ok())
+        };
+        match (
+            number("inin-ratelimit-count"),
+            number("inin-ratelimit-allowed"),
+        ) {
+            (Some(count), Some(allowed)) => count >= allowed,
+            _ => false,
+        }
     }
 
     /// What the platform asked for, in whichever way it says it.

@@ -42,10 +42,26 @@ pub enum Grant {
 
 impl Grant {
     /// The token endpoint.
+    #[must_use]
     pub const fn url(&self) -> &Url {
         match self {
             Self::ClientCredentials { url, .. } | Self::AccessKey { url, .. } => url,
         }
+    }
+
+    /// The credential's name, the same in every process and every binary: what budgets, pauses and breakers are kept under. Client (or
+    /// key) and host of the token endpoint; nothing of it is secret.
+    #[must_use]
+    pub fn credential_name(&self) -> String {
+        let (url, id) = match self {
+            Self::ClientCredentials { url, client_id, .. } => (url, client_id),
+            Self::AccessKey { url, key_id, .. } => (url, key_id),
+        };
+        let host = url.host_str().unwrap_or_default();
+        url.port().map_or_else(
+            || format!("{id}@{host}"),
+            |port| format!("{id}@{host}:{port}"),
+        )
     }
 }
 
@@ -54,6 +70,8 @@ impl Grant {
 pub struct Bearer {
     /// What goes into the header.
     pub token: Secret,
+    /// Where the API is, if the token endpoint says so (CXone: `resource_server_base_uri`).
+    pub resource_server: Option<String>,
     /// Which token this is; names it when the platform refuses it.
     generation: u64,
 }
@@ -151,6 +169,11 @@ impl Tokens {
         }
     }
 
+    /// Where the API is, as the token endpoint says it (CXone: `resource_server_base_uri`); a token is fetched if none is held.
+    pub async fn resource_server(&self) -> Result<Option<String>, TokenError> {
+        Ok(self.bearer().await?.resource_server)
+    }
+
     /// The platform refused this token with a 401: it is not handed out again. A newer one that somebody fetched meanwhile stays.
     pub async fn refused(&self, bearer: &Bearer) {
         let mut state = self.state.lock().await;
@@ -201,12 +224,17 @@ impl Tokens {
             }
         };
         match read(&answer) {
-            Reading::Token(token, life) => {
+            Reading::Token {
+                token,
+                life,
+                resource_server,
+            } => {
                 state.generation += 1;
                 state.failures = 0;
                 state.not_before = None;
                 let bearer = Bearer {
                     token,
+                    resource_server,
                     generation: state.generation,
                 };
                 state.held = Some(Held {
@@ -238,7 +266,11 @@ impl Tokens {
 }
 
 enum Reading {
-    Token(Secret, Duration),
+    Token {
+        token: Secret,
+        life: Duration,
+        resource_server: Option<String>,
+    },
     Refused(String),
     Later(Option<Duration>, String),
 }
@@ -248,6 +280,8 @@ struct Granted {
     access_token: String,
     #[serde(default)]
     expires_in: Option<Seconds>,
+    #[serde(default)]
+    resource_server_base_uri: Option<String>,
 }
 
 /// Seconds as a number or as text.
@@ -275,13 +309,14 @@ fn read(answer: &Answer) -> Reading {
     let status = answer.status;
     if (200..300).contains(&status) {
         return match serde_json::from_slice::<Granted>(&answer.body) {
-            Ok(granted) if !granted.access_token.is_empty() => Reading::Token(
-                Secret::new(granted.access_token),
-                granted
+            Ok(granted) if !granted.access_token.is_empty() => Reading::Token {
+                token: Secret::new(granted.access_token),
+                life: granted
                     .expires_in
                     .and_then(|seconds| seconds.duration())
                     .unwrap_or(UNSTATED_LIFE),
-            ),
+                resource_server: granted.resource_server_base_uri,
+            },
             _ => Reading::Later(None, format!("HTTP {status} without an access_token")),
         };
     }

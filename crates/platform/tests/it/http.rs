@@ -1,116 +1,13 @@
 //! The client and the tokens against a small server that answers from a script: what is certain, what is unknown, who fetches when.
 
-#![allow(clippy::unwrap_used, clippy::let_underscore_must_use)] // a helper that fails, fails the test; a peer may hang up
-
-use platform::client::{CallError, Client, Timeouts};
+use crate::server::{Act, Server, client};
+use platform::client::CallError;
 use platform::secret::Secret;
 use platform::token::{Grant, TokenError, Tokens};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
-
-/// What the server does with the n-th request.
-#[derive(Clone)]
-enum Act {
-    Answer(&'static str, String),
-    Stall,
-    Reset,
-    Cut,
-}
-
-struct Server {
-    url: Url,
-    requests: Arc<AtomicUsize>,
-    seen: Arc<std::sync::Mutex<Vec<String>>>,
-}
-
-impl Server {
-    /// Answers the n-th request as the script says, the last act again and again.
-    async fn start(script: Vec<Act>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
-        let requests = Arc::new(AtomicUsize::new(0));
-        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let (counter, log) = (requests.clone(), seen.clone());
-        tokio::spawn(async move {
-            loop {
-                let Ok((mut socket, _)) = listener.accept().await else {
-                    return;
-                };
-                let (script, counter, log) = (script.clone(), counter.clone(), log.clone());
-                tokio::spawn(async move {
-                    let mut buffer = Vec::new();
-                    while !complete(&buffer) {
-                        let mut chunk = [0; 4096];
-                        match socket.read(&mut chunk).await {
-                            Ok(n) if n > 0 => buffer.extend_from_slice(&chunk[..n]),
-                            _ => return,
-                        }
-                    }
-                    let index = counter.fetch_add(1, Ordering::SeqCst);
-                    log.lock()
-                        .unwrap()
-                        .push(String::from_utf8_lossy(&buffer).into_owned());
-                    match script.get(index).or(script.last()).unwrap() {
-                        Act::Answer(head, body) => {
-                            let text = format!(
-                                "HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                                body.len()
-                            );
-                            let _ = socket.write_all(text.as_bytes()).await;
-                        }
-                        Act::Stall => std::future::pending().await,
-                        Act::Reset => {}
-                        Act::Cut => {
-                            let _ = socket
-                                .write_all(
-                                    b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"half\":",
-                                )
-                                .await;
-                        }
-                    }
-                });
-            }
-        });
-        Self {
-            url,
-            requests,
-            seen,
-        }
-    }
-
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-}
-
-/// Whether head and body have arrived (the body's length is stated by every request of ours).
-fn complete(buffer: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(buffer).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return false;
-    };
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:"))
-        .and_then(|length| length.trim().parse().ok())
-        .unwrap_or(0);
-    body.len() >= length
-}
-
-fn client(url: &Url) -> Client {
-    // Another test of this process may have installed it already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let timeouts = Timeouts {
-        connect: Duration::from_secs(2),
-        read: Duration::from_millis(300),
-        total: Duration::from_millis(500),
-    };
-    Client::new(url, timeouts).unwrap()
-}
 
 async fn post(server: &Server) -> Result<platform::outcome::Answer, CallError> {
     client(&server.url)
@@ -125,9 +22,9 @@ async fn post(server: &Server) -> Result<platform::outcome::Answer, CallError> {
 
 #[tokio::test]
 async fn an_answer_is_handed_over_as_it_is() {
-    let server = Server::start(vec![Act::Answer(
+    let server = Server::start(vec![Act::answer(
         "429 Too Many\r\nRetry-After: 7\r\nRetry-After: 9",
-        "{}".to_owned(),
+        "{}",
     )])
     .await;
     let answer = post(&server).await.unwrap();
@@ -139,7 +36,7 @@ async fn an_answer_is_handed_over_as_it_is() {
         .map(|(_, value)| value.as_str())
         .collect();
     assert_eq!(waits, ["7", "9"], "both headers");
-    let seen = server.seen.lock().unwrap()[0].to_ascii_lowercase();
+    let seen = server.seen(0).to_ascii_lowercase();
     assert!(seen.contains("authorization: bearer t0ken"), "{seen}");
     assert!(seen.contains("x-request-id: key-1"), "{seen}");
 }
@@ -178,9 +75,9 @@ fn tokens(server: &Server) -> Tokens {
 }
 
 fn granted(token: &str, seconds: &str) -> Act {
-    Act::Answer(
+    Act::answer(
         "200 OK",
-        format!(
+        &format!(
             "{{\"access_token\":\"{token}\",\"token_type\":\"bearer\",\"expires_in\":{seconds}}}"
         ),
     )
@@ -200,7 +97,7 @@ async fn many_who_ask_share_one_request() {
         assert_eq!(one.await.unwrap(), Secret::new("a"));
     }
     assert_eq!(server.requests(), 1);
-    let seen = server.seen.lock().unwrap()[0].clone();
+    let seen = server.seen(0);
     assert!(
         seen.contains("Basic aWQ6czNjcmV0") && seen.contains("grant_type=client_credentials"),
         "{seen}"
@@ -225,7 +122,7 @@ async fn a_refused_token_is_replaced_once_and_by_whom_it_may_concern() {
 async fn a_token_is_renewed_ahead_and_the_old_one_used_while_that_fails() {
     let server = Server::start(vec![
         granted("a", "2"),
-        Act::Answer("500 Oops", String::new()),
+        Act::answer("500 Oops", ""),
         granted("b", "86399"),
     ])
     .await;
@@ -252,14 +149,10 @@ async fn a_token_is_renewed_ahead_and_the_old_one_used_while_that_fails() {
     );
 }
 
-/// A token endpoint that says 429 is left alone.
+/// Pitfall 12: a token endpoint that says 429 is left alone.
 #[tokio::test]
-async fn a_throttled_token_endpoint_is_not_asked_again() {
-    let server = Server::start(vec![Act::Answer(
-        "429 Too Many\r\nRetry-After: 30",
-        String::new(),
-    )])
-    .await;
+async fn pitfall_12_a_throttled_token_endpoint_is_not_asked_again() {
+    let server = Server::start(vec![Act::answer("429 Too Many\r\nRetry-After: 30", "")]).await;
     let tokens = tokens(&server);
     for _ in 0..5 {
         let error = tokens.bearer().await.unwrap_err();
@@ -271,9 +164,9 @@ async fn a_throttled_token_endpoint_is_not_asked_again() {
 
 #[tokio::test]
 async fn a_wrong_secret_is_refused_in_the_platforms_words() {
-    let server = Server::start(vec![Act::Answer(
+    let server = Server::start(vec![Act::answer(
         "401 Unauthorized",
-        "{\"error\":\"invalid_client\"}".to_owned(),
+        "{\"error\":\"invalid_client\"}",
     )])
     .await;
     let error = tokens(&server).bearer().await.unwrap_err();
@@ -291,7 +184,7 @@ async fn an_access_key_is_asked_for_in_json() {
     };
     let tokens = Tokens::new(client(&server.url), grant);
     assert_eq!(tokens.bearer().await.unwrap().token, Secret::new("x"));
-    let seen = server.seen.lock().unwrap()[0].clone();
+    let seen = server.seen(0);
     assert!(seen.contains("\"accessKeyId\":\"key\""), "{seen}");
     assert!(!format!("{tokens:?}").contains("s3cret"));
 }

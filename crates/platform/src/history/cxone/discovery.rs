@@ -1,0 +1,133 @@
+//! Where a tenant's API is: never a host in a file, tenants are moved.
+
+use crate::client::{CallError, Client, Timeouts};
+use crate::outcome::SHORT_ANSWER;
+use crate::token::{Grant, TokenError, Tokens};
+use serde::Deserialize;
+use url::Url;
+
+/// Who is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Discovery {
+    /// The tenant's published configuration: `GET {host}/.well-known/cxone-configuration?tenantId=` → `api_endpoint` [notes 6].
+    Configuration {
+        /// The host that publishes it (`https://cxone.niceincontact.com`).
+        host: Url,
+        /// The tenant's id.
+        tenant_id: String,
+    },
+    /// The token endpoint: its answer to an access key says `resource_server_base_uri` [notes 6].
+    Token,
+}
+
+/// It cannot be found out now.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// No token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// No answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// An answer without it.
+    #[error("{asked} does not say where the API is: {why}")]
+    Unsaid {
+        /// Who was asked.
+        asked: String,
+        /// What it says.
+        why: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    api_endpoint: String,
+}
+
+/// The base URL of a tenant's API. Keep it for a while, and ask again after a connection failed or a 404 came.
+pub async fn discover(
+    discovery: &Discovery,
+    grant: &Grant,
+    timeouts: Timeouts,
+) -> Result<Url, DiscoveryError> {
+    match discovery {
+        Discovery::Configuration { host, tenant_id } => {
+            let mut url = host.clone();
+            url.set_path("/.well-known/cxone-configuration");
+            url.query_pairs_mut()
+                .clear()
+                .append_pair("tenantId", tenant_id);
+            let answer = Client::new(host, timeouts)?
+                .get_open(&url, SHORT_ANSWER)
+                .await?;
+            let unsaid = |why: String| DiscoveryError::Unsaid {
+                asked: url.to_string(),
+                why,
+            };
+            if answer.status != 200 {
+                return Err(unsaid(answer.words(None)));
+            }
+            let found: Configuration = serde_json::from_slice(&answer.body)
+                .map_err(|problem| unsaid(problem.to_string()))?;
+            base(&found.api_endpoint).ok_or_else(|| unsaid(found.api_endpoint.clone()))
+        }
+        Discovery::Token => {
+            let tokens = Tokens::new(Client::new(grant.url(), timeouts)?, grant.clone());
+            of_token(&tokens, grant).await
+        }
+    }
+}
+
+/// The base URL that came with the token.
+async fn of_token(tokens: &Tokens, grant: &Grant) -> Result<Url, DiscoveryError> {
+    let said = tokens.resource_server().await?.unwrap_or_default();
+    base(&said).ok_or_else(|| DiscoveryError::Unsaid {
+        asked: grant.url().to_string(),
+        why: if said.is_empty() {
+            "the token came without resource_server_base_uri".to_owned()
+        } else {
+            said
+        },
+    })
+}
+
+/// The host alone: what paths stand behind it differs by kind of call.
+fn base(text: &str) -> Option<Url> {
+    let mut url = Url::parse(text).ok()?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return None;
+    }
+    // Of a token it may be the reporting API itself.
+    let path = url.path().to_ascii_lowercase();
+    let kept = path
+        .find("/incontactapi")
+        .map_or(path.trim_end_matches('/').len(), |at| at);
+    let kept = url.path().get(..kept).unwrap_or_default().to_owned();
+    url.set_path(&kept);
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_is_what_all_calls_have_in_common() {
+        let at = |text: &str| base(text).map(String::from);
+        let host = Some("https://api-na1.example.com/".to_owned());
+        assert_eq!(at("https://api-na1.example.com"), host);
+        assert_eq!(at("https://api-na1.example.com/inContactAPI/"), host);
+        assert_eq!(
+            at("https://api-na1.example.com/incontactapi/services/v27.0"),
+            host
+        );
+        assert_eq!(
+            at("https://gateway.example.com/cx/"),
+            Some("https://gateway.example.com/cx".to_owned())
+        );
+        assert_eq!(at("ftp://x.example.com"), None);
+        assert_eq!(at(""), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! Details at once: what is too recent for a job, and single conversations.
+
+use super::{Genesys, escaped};
+use crate::api::{ApiError, Call};
+use crate::history::{HistoryError, Kind, Page};
+use crate::instant::interval;
+use schema::UtcMicros;
+use serde_json::{Value, json};
+
+/// Records of one page of a query [notes 2.1: in every connector seen].
+pub const QUERY_PAGE_MAX: u32 = 100;
+/// Conversations that one query pages through; beyond it answers 400 [notes 2.1].
+pub const CONVERSATIONS_MAX: u64 = 100_000;
+/// Days that one query without a filter looks at [notes 2.1].
+pub const DAYS_MAX: u32 = 7;
+/// Ids of one multi-get. The platform's own maximum is not known; an URL with so many is still short enough for every proxy.
+pub const IDS_MAX: usize = 100;
+
+/// One page of a details query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Query<'a> {
+    /// From, inclusive.
+    pub from: UtcMicros,
+    /// To, exclusive.
+    pub to: UtcMicros,
+    /// From 1.
+    pub page: u32,
+    /// At most [`QUERY_PAGE_MAX`]; a larger one is cut down to it.
+    pub page_size: u32,
+    /// More members of the body as they are (`conversationFilters`, `segmentFilters` …).
+    pub filters: Option<&'a Value>,
+}
+
+impl Genesys {
+    /// One page of the conversations of a stretch of time, in the order of their beginning.
+    ///
+    /// `POST /api/v2/analytics/conversations/details/query` [notes 2.1]. It finds conversations that began on a UTC day which the
+    /// interval touches, so there may be some from outside it. [`Page::next`] is never set; a page shorter than asked for is the last
+    /// one, an absent list too. [`HistoryError::TooMany`] and [`HistoryError::TooLong`] mean: halve the stretch.
+    pub async fn query_conversations(&self, query: Query<'_>) -> Result<Page, HistoryError> {
+        let mut body = paged(&query);
+        body["order"] = json!("asc");
+        body["orderBy"] = json!("conversationStart");
+        add(&mut body, query.filters);
+        let path = "/api/v2/analytics/conversations/details/query";
+        let call = Call::post("details-query", path, &body).of_history();
+        let answer = self.api.fetch(call).await;
+        Page::of(
+            answer.map_err(HistoryError::of_stretch)?,
+            Kind::Conversations,
+            "a details query",
+        )
+    }
+
+    /// One page of users' presence and routing status. `POST /api/v2/analytics/users/details/query` [notes 7]; the same rules.
+    pub async fn query_users(&self, query: Query<'_>) -> Result<Page, HistoryError> {
+        let mut body = paged(&query);
+        body["order"] = json!("asc");
+        add(&mut body, query.filters);
+        let path = "/api/v2/analytics/users/details/query";
+        let call = Call::post("users-query", path, &body).of_history();
+        let answer = self.api.fetch(call).await;
+        Page::of(
+            answer.map_err(HistoryError::of_stretch)?,
+            Kind::Users,
+            "a users' details query",
+        )
+    }
+
+    /// One conversation as it is now; `None` where the platform does not have it.
+    /// `GET /api/v2/analytics/conversations/{id}/details` [notes 2.3]: the record alone, not a list of one.
+    pub async fn conversation(&self, id: &str) -> Result<Option<Page>, HistoryError> {
+        let path = format!("/api/v2/analytics/conversations/{}/details", escaped(id));
+        match self
+            .api
+            .fetch(Call::get("details-get", &path).of_history())
+            .await
+        {
+            Ok(answer) => Ok(Some(Page::of_one(answer, "a conversation's details")?)),
+            Err(ApiError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Several conversations as they are now (at most [`IDS_MAX`]); those that the platform does not have are missing from the page.
+    /// `GET /api/v2/analytics/conversations/details?id=a,b` [notes 2.3].
+    pub async fn conversations(&self, ids: &[&str]) -> Result<Page, HistoryError> {
+        if ids.is_empty() {
+            return Ok(Page::default());
+        }
+        let ids: Vec<String> = ids.iter().map(|id| escaped(id)).collect();
+        let path = format!(
+            "/api/v2/analytics/conversations/details?id={}",
+            ids.join(",")
+        );
+        match self
+            .api
+            .fetch(Call::get("details-multi-get", &path).of_history())
+            .await
+        {
+            Ok(answer) => Page::of(
+                answer,
+                Kind::Conversations,
+                "several conversations' details",
+            ),
+            // None of them.
+            Err(ApiError::NotFound { .. }) => Ok(Page::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many conversations a stretch of time has, as the platform has it (`totalHits`; it calls the number approximate). The cheapest
+    /// of all queries: one record.
+    pub async fn conversations_total(
+        &self,
+        from: UtcMicros,
+        to: UtcMicros,
+    ) -> Result<u64, HistoryError> {
+        let page = self
+            .query_conversations(Query {
+                from,
+                to,
+                page: 1,
+                page_size: 1,
+                filters: None,
+            })
+            .await?;
+        let seen = u64::try_from(page.records).unwrap_or(u64::MAX);
+        Ok(page.total.unwrap_or(seen))
+    }
+}
+
+fn paged(query: &Query<'_>) -> Value {
+    json!({
+        "interval": interval(query.from, query.to),
+        "paging": {
+            "pageSize": query.page_size.clamp(1, QUERY_PAGE_MAX),
+            "pageNumber": query.page.max(1),
+        },
+    })
+}
+
+/// Adds the members of an object to a body; what the body says itself stands.
+pub(super) fn add(body: &mut Value, more: Option<&Value>) {
+    let (Some(body), Some(Value::Object(more))) = (body.as_object_mut(), more) else {
+        return;
+    };
+    for (name, value) in more {
+        if !body.contains_key(name) {
+            body.insert(name.clone(), value.clone());
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! CXone's history: what is sent, and what is made of the answers.
+
+use crate::server::{Act, Asked, Server};
+use platform::api::{ApiError, Remedy};
+use platform::client::Timeouts;
+use platform::history::HistoryError;
+use platform::history::cxone::{
+    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, discover,
+};
+use platform::secret::Secret;
+use platform::token::Grant;
+use schema::UtcMicros;
+use std::sync::Arc;
+
+/// 2025-01-06T00:00:00Z and an hour later.
+const FROM: UtcMicros = UtcMicros(1_736_121_600_000_000);
+const TO: UtcMicros = UtcMicros(1_736_125_200_000_000);
+const HOUR: &str = "startDate=2025-01-06T00:00:00.000Z&endDate=2025-01-06T01:00:00.000Z";
+
+async fn platform(
+    answers: impl Fn(usize, &Asked) -> Act + Send + Sync + 'static,
+) -> (Server, Cxone) {
+    let server = Server::platform(answers).await;
+    let api = Arc::new(server.api());
+    (server, Cxone::new(api, 27))
+}
+
+fn contacts() -> ContactQuery<'static> {
+    ContactQuery {
+        which: Contacts::Begun { from: FROM, to: TO },
+        skip: 0,
+        top: 10_000,
+        order_by: Some("contactId"),
+    }
+}
+
+/// Pitfall 7: a literal Z in every instant, as CXone refuses or misreads everything else.
+#[tokio::test]
+async fn pitfall_7_contacts_are_asked_for_in_utc_with_a_z() {
+    let (server, cxone) = platform(|_, _| {
+        Act::ok(r#"{"totalRecords":3,"lastPollTime":"2025-01-06T02:00:00Z","completedContacts":[{"contactId":1},{"contactId":2}]}"#)
+    })
+    .await;
+    let page = cxone
+        .contacts(ContactQuery {
+            top: 50_000,
+            ..contacts()
+        })
+        .await
+        .unwrap();
+    assert_eq!((page.records, page.total, page.next), (2, Some(3), None));
+    assert!(page.polled_at.is_some());
+    assert_eq!(
+        server.asked()[0].line(),
+        format!(
+            "GET /incontactapi/services/v27.0/contacts/completed?{HOUR}&skip=0&top=10000&orderBy=contactId"
+        )
+    );
+    let updated = ContactQuery {
+        which: Contacts::Updated { since: FROM },
+        ..contacts()
+    };
+    cxone.contacts(updated).await.unwrap();
+    let asked = server.asked()[1].path().to_owned();
+    assert!(asked.contains("updatedSince=2025-01-06T00:00:00.000Z&"));
+}
+
+/// Pitfall 1: links are followed as they are, on the API's own host only, and one that leads in a circle is the end.
+#[tokio::test]
+async fn pitfall_1_links_are_followed_until_one_leads_in_a_circle() {
+    let own = Arc::new(std::sync::OnceLock::<String>::new());
+    let base = own.clone();
+    let (server, cxone) = platform(move |index, _| {
+        let base = base.get().unwrap();
+        let skip = if index == 0 { 2 } else { 4 };
+        let next =
+            format!("{base}incontactapi/services/v27.0/contacts/completed?skip={skip}");
+        Act::ok(&format!(
+            r#"{{"totalRecords":"6","_links":{{"self":"","next":"{next}"}},"completedContacts":[{{}},{{}}]}}"#
+        ))
+    })
+    .await;
+    own.set(server.url.to_string()).unwrap();
+    let mut page = cxone.contacts(contacts()).await.unwrap();
+    let mut records = page.records;
+    while let Some(link) = page.next {
+        page = cxone.next_contacts(&link).await.unwrap();
+        records += page.records;
+        assert!(server.asked().len() < 10, "without an end");
+    }
+    assert_eq!((records, server.asked().len()), (6, 3));
+    let elsewhere = cxone
+        .next_contacts("https://elsewhere.example.com/x")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(elsewhere, HistoryError::Api(ApiError::Answer { .. })),
+        "{elsewhere}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_at_all_is_an_empty_page() {
+    let (_server, cxone) = platform(|_, _| Act::empty()).await;
+    let page = cxone.contacts(contacts()).await.unwrap();
+    assert_eq!((page.records, page.next), (0, None));
+    assert!(page.body.is_empty());
+    assert_eq!(cxone.contacts_total(FROM, TO).await.unwrap(), 0);
+    assert_eq!(cxone.contact("7").await.unwrap(), None);
+    assert_eq!(
+        cxone.agent_states(FROM, TO, 0, 10).await.unwrap().records,
+        0
+    );
+    assert!(cxone.skills_summary(FROM, TO).await.unwrap().is_empty());
+    assert_eq!(cxone.report(524, FROM, TO).await.unwrap(), Report::Empty);
+}
+
+#[tokio::test]
+async fn an_error_speaks_in_the_header() {
+    let (_server, cxone) = platform(|_, _| {
+        Act::answer(
+            "400 Bad Request\r\nicStatusDescription: The date range exceeds 31 days",
+            "",
+        )
+    })
+    .await;
+    let error = cxone.contacts(contacts()).await.unwrap_err();
+    assert!(error.to_string().contains("The date range exceeds 31 days"));
+    assert!(matches!(error, HistoryError::TooLong { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn states_and_single_contacts_have_their_own_paths() {
+    let (server, cxone) = platform(|_, asked| {
+        let path = asked.path();
+        if path.contains("contacts/state-history") {
+            Act::ok(r#"{"contactStateHistory":[{},{}]}"#)
+        } else if path.contains("agents/state-history") {
+            Act::ok(r#"{"agentStateHistory":{"entries":[{}]}}"#)
+        } else if path.ends_with("contacts/7/state-history") {
+            Act::ok(r#"{"contactStateHistory":[{}]}"#)
+        } else if path.ends_with("contacts/7") {
+            Act::ok(r#"{"contactId":7}"#)
+        } else {
+            Act::answer("404 Not Found", "")
+        }
+    })
+    .await;
+    assert_eq!(
+        cxone.contact_states(FROM, TO, 4, 9).await.unwrap().records,
+        2
+    );
+    assert!(
+        server.asked()[0]
+            .path()
+            .ends_with(&format!("?{HOUR}&skip=4&top=9"))
+    );
+    assert_eq!(cxone.agent_states(FROM, TO, 0, 9).await.unwrap().records, 1);
+    let one = cxone.states_of_contact("7").await.unwrap().unwrap();
+    assert_eq!(one.records, 1);
+    assert_eq!(cxone.contact("7").await.unwrap().unwrap().records, 1);
+    assert_eq!(cxone.contact("8").await.unwrap(), None);
+    assert_eq!(cxone.states_of_agent("8", FROM, TO).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_report_is_unpacked_or_fetched_by_its_link() {
+    let own = Arc::new(std::sync::OnceLock::<String>::new());
+    let base = own.clone();
+    let (server, cxone) = platform(move |index, asked| {
+        if asked.path().starts_with("/files") {
+            return Act::ok("a,b\r\n");
+        }
+        match index {
+            0 => Act::ok(r#"{"fileName":"r.csv","file":"YSxiDQo="}"#),
+            _ => Act::ok(&format!(
+                r#"{{"resultFileURL":"{}files/1"}}"#,
+                base.get().unwrap()
+            )),
+        }
+    })
+    .await;
+    own.set(server.url.to_string()).unwrap();
+    let csv = b"a,b\r\n".to_vec();
+    let found = cxone.report(524, FROM, TO).await.unwrap();
+    assert_eq!(found, Report::Csv(csv.clone()));
+    assert_eq!(
+        server.asked()[0].line(),
+        format!(
+            "POST /incontactapi/services/v27.0/report-jobs/datadownload/524?{HOUR}&saveAsFile=false&includeHeaders=true"
+        )
+    );
+    let Report::Link(link) = cxone.report(544, FROM, TO).await.unwrap() else {
+        panic!("a link");
+    };
+    assert_eq!(cxone.report_file(&link).await.unwrap(), csv);
+}
+
+#[tokio::test]
+async fn an_extraction_is_asked_for_at_its_own_pace() {
+    let own = Arc::new(std::sync::OnceLock::<String>::new());
+    let base = own.clone();
+    let (server, cxone) = platform(move |index, asked| match index {
+        0 => Act::answer("202 Accepted", r#"{"jobId":"x-1"}"#),
+        1 => Act::answer(
+            "403 Forbidden\r\nicStatusDescription: One call per 30 seconds",
+            "",
+        ),
+        2 => Act::ok(r#"{"jobStatus":{"status":"RUNNING"}}"#),
+        3 => Act::ok(&format!(
+            r#"{{"jobStatus":{{"status":"SUCCEEDED","result":{{"url":"{}files/1"}}}}}}"#,
+            base.get().unwrap()
+        )),
+        4 => Act::answer("403 Forbidden", "link expired"),
+        5 if asked.path() == "/files/1" => Act::ok("id,x\n"),
+        _ => Act::answer("404 Not Found", ""),
+    })
+    .await;
+    own.set(server.url.to_string()).unwrap();
+    let asked = Extraction {
+        entity: "qm-workflows",
+        version: "1",
+        from: FROM,
+        to: TO,
+    };
+    let id = cxone.submit_extraction(asked).await.unwrap();
+    let first = server.asked()[0].clone();
+    assert_eq!(first.line(), "POST /data-extraction/v1/jobs");
+    assert!(
+        first
+            .body()
+            .contains("\"startDate\":\"2025-01-06T00:00:00.000Z\"")
+    );
+    let soon = cxone.extraction(&id).await.unwrap_err();
+    assert!(matches!(soon, HistoryError::TooSoon { .. }), "{soon}");
+    assert!(matches!(soon.remedy(), Remedy::Wait(_)));
+    assert_eq!(server.grants(), 1, "the token is not to blame");
+    assert_eq!(
+        cxone.extraction(&id).await.unwrap(),
+        ExtractionState::Running
+    );
+    let ExtractionState::Ready(link) = cxone.extraction(&id).await.unwrap() else {
+        panic!("a link");
+    };
+    let dead = cxone.extraction_file(&link).await.unwrap_err();
+    assert!(matches!(dead, HistoryError::Gone { .. }), "{dead}");
+    assert_eq!(cxone.extraction_file(&link).await.unwrap(), b"id,x\n");
+    let gone = cxone.extraction("y").await.unwrap_err();
+    assert!(matches!(gone, HistoryError::Gone { .. }), "{gone}");
+}
+
+#[tokio::test]
+async fn where_the_api_is_is_found_out_in_both_ways() {
+    let server = Server::start(vec![
+        Act::ok(r#"{"api_endpoint":"https://api-na1.example.com","auth_endpoint":"x","area":"na1","domain":"d"}"#),
+        Act::ok(r#"{"access_token":"t","token_type":"Bearer","expires_in":3600,"refresh_token":"r","resource_server_base_uri":"https://api-c42.example.com/inContactAPI/"}"#),
+        Act::ok(r#"{"access_token":"t","id_token":"i","expires_in":3600}"#),
+        Act::answer("404 Not Found", "no such tenant"),
+    ])
+    .await;
+    let grant = Grant::AccessKey {
+        url: server
+            .url
+            .join("/authentication/v1/token/access-key")
+            .unwrap(),
+        key_id: "key".to_owned(),
+        key_secret: Secret::new("s"),
+    };
+    let _api = server.api();
+    let configuration = Discovery::Configuration {
+        host: server.url.clone(),
+        tenant_id: "11 22".to_owned(),
+    };
+    let times = Timeouts::default();
+    let found = discover(&configuration, &grant, times).await.unwrap();
+    assert_eq!(found.as_str(), "https://api-na1.example.com/");
+    let asked = server.seen(0);
+    assert!(asked.starts_with("GET /.well-known/cxone-configuration?tenantId=11+22 "));
+    assert!(!asked.to_ascii_lowercase().contains("authorization"));
+    let found = discover(&Discovery::Token, &grant, times).await.unwrap();
+    assert_eq!(found.as_str(), "https://api-c42.example.com/");
+    let unsaid = discover(&Discovery::Token, &grant, times)
+        .await
+        .unwrap_err();
+    assert!(
+        unsaid.to_string().contains("resource_server_base_uri"),
+        "{unsaid}"
+    );
+    let unknown = discover(&configuration, &grant, times).await.unwrap_err();
+    assert!(unknown.to_string().contains("no such tenant"), "{unknown}");
+}

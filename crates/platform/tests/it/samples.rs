@@ -1,0 +1,190 @@
+//! The platforms' own answers, as far as they are public.
+
+use crate::server::{Act, Server};
+use platform::api::{ApiError, Call};
+use platform::history::cxone::{ContactQuery, Contacts, Cxone};
+use platform::history::genesys::{Aggregates, Genesys, Query, Subject};
+use platform::history::{Kind, heads};
+use schema::UtcMicros;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const FROM: UtcMicros = UtcMicros(1_736_121_600_000_000);
+const TO: UtcMicros = UtcMicros(1_736_125_200_000_000);
+
+/// The samples of a platform; nothing, and loudly so, where they are not there.
+fn samples(platform: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let shared = std::env::var_os("KPILINE_SHARED").map_or(beside, PathBuf::from);
+    let folder = shared.join("platforms").join(platform).join("samples");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!(
+        "SKIPPED: shared samples absent (no ../shared beside the workspace, and KPILINE_SHARED names no folder)"
+    );
+    None
+}
+
+fn text(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// A platform that answers everything with this.
+async fn saying(body: String) -> Server {
+    Server::platform(move |_, _| Act::ok(&body)).await
+}
+
+#[tokio::test]
+async fn genesys_pages_of_conversations_and_users() {
+    let Some(folder) = samples("genesys") else {
+        return;
+    };
+    let body = text(&folder, "details_job_results_page.json");
+    let server = saying(body.clone()).await;
+    let page = Genesys::new(Arc::new(server.api()))
+        .job_page(Subject::Conversations, "j", None, 1000)
+        .await
+        .unwrap();
+    assert_eq!(page.records, 2);
+    assert!(page.next.is_some() && page.available_to.is_some());
+    assert_eq!(page.body, body.as_bytes(), "untouched");
+    let found = heads(Kind::Conversations, &page.body).unwrap();
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|head| head.start.is_some()));
+
+    let query = Query {
+        from: FROM,
+        to: TO,
+        page: 1,
+        page_size: 100,
+        filters: None,
+    };
+    let name = "details_query_response_voice_direct_routing_acw_skipped.json";
+    let server = saying(text(&folder, name)).await;
+    let genesys = Genesys::new(Arc::new(server.api()));
+    let page = genesys.query_conversations(query).await.unwrap();
+    assert!(page.records > 0);
+    assert_eq!(
+        heads(Kind::Conversations, &page.body).unwrap().len(),
+        page.records
+    );
+
+    let server = saying(text(&folder, "users_details_query_response.json")).await;
+    let genesys = Genesys::new(Arc::new(server.api()));
+    let page = genesys.query_users(query).await.unwrap();
+    assert!(page.records >= 2);
+    assert_eq!(heads(Kind::Users, &page.body).unwrap().len(), page.records);
+}
+
+#[tokio::test]
+async fn genesys_sums() {
+    let Some(folder) = samples("genesys") else {
+        return;
+    };
+    let asked = Aggregates {
+        from: FROM,
+        to: TO,
+        granularity: None,
+        zone: None,
+        group_by: &["queueId"],
+        metrics: &[],
+        filter: None,
+    };
+    for (name, metric, count) in [
+        ("aggregates_conversations_queue_week.json", "nOffered", 5.0),
+        (
+            "aggregates_conversations_service_level_week.json",
+            "nOffered",
+            877.0,
+        ),
+    ] {
+        let server = saying(text(&folder, name)).await;
+        let found = Genesys::new(Arc::new(server.api()))
+            .aggregates(asked)
+            .await
+            .unwrap();
+        let offered = found.iter().find(|one| one.metric == metric).unwrap();
+        assert_eq!(offered.stats.count, Some(count), "{name}");
+        assert!(offered.from < offered.to);
+    }
+    let server = saying(text(&folder, "aggregates_users_presence_response.json")).await;
+    let found = Genesys::new(Arc::new(server.api()))
+        .user_aggregates(asked)
+        .await
+        .unwrap();
+    assert!(found.iter().any(|one| {
+        one.qualifier.as_deref() == Some("OFFLINE") && one.stats.sum == Some(259_199_999.0)
+    }));
+}
+
+#[tokio::test]
+async fn genesys_errors_are_told_apart() {
+    let Some(folder) = samples("genesys") else {
+        return;
+    };
+    let errors: Vec<Value> = serde_json::from_str(&text(&folder, "error_responses.json")).unwrap();
+    assert!(errors.len() >= 7);
+    for sample in errors {
+        let status = sample["httpStatus"].as_u64().unwrap();
+        let mut head = format!("{status} Some Words");
+        for (name, value) in sample["headers"].as_object().into_iter().flatten() {
+            head.extend(["\r\n", name, ": ", value.as_str().unwrap()]);
+        }
+        let body = sample["body"].to_string();
+        let server = Server::platform(move |_, _| Act::answer(&head, &body)).await;
+        let error = server.api().fetch(Call::get("x", "/x")).await.unwrap_err();
+        let good = match status {
+            401 => matches!(error, ApiError::Unauthorised { .. }),
+            404 => matches!(error, ApiError::NotFound { .. }),
+            429 => matches!(&error, ApiError::Throttled { wait, .. } if wait.as_secs() == 42),
+            500.. => matches!(error, ApiError::Failed { .. }),
+            _ => matches!(error, ApiError::Refused { .. }),
+        };
+        assert!(good, "{sample}: {error}");
+        let message = sample["body"]["message"].as_str().unwrap();
+        assert!(error.to_string().contains(message), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn cxone_contacts_and_sums() {
+    let Some(folder) = samples("cxone") else {
+        return;
+    };
+    let server = saying(text(&folder, "contacts_completed_legacy_2016.json")).await;
+    let page = Cxone::new(Arc::new(server.api()), 3)
+        .contacts(ContactQuery {
+            which: Contacts::Begun { from: FROM, to: TO },
+            skip: 0,
+            top: 100,
+            order_by: None,
+        })
+        .await
+        .unwrap();
+    let found = heads(Kind::Contacts, &page.body).unwrap();
+    assert!(page.records >= 2 && found.len() == page.records);
+    assert!(found.iter().all(|head| head.start.is_some()));
+
+    let server = saying(text(&folder, "contact_single_legacy_2016.json")).await;
+    let one = Cxone::new(Arc::new(server.api()), 3)
+        .contact("2789879875")
+        .await
+        .unwrap()
+        .unwrap();
+    let found = heads(Kind::Contacts, &one.body).unwrap();
+    assert_eq!(found[0].id, "2789879875");
+
+    let server = saying(text(&folder, "skills_summary_raw_2021.json")).await;
+    let sums = Cxone::new(Arc::new(server.api()), 21)
+        .skills_summary(FROM, TO)
+        .await
+        .unwrap();
+    let first = sums.first().unwrap();
+    assert_eq!(first.skill, "8408918");
+    assert_eq!(
+        (first.offered, first.handled, first.abandoned),
+        (Some(2089.0), Some(2089.0), Some(0.0))
+    );
+}
