@@ -199,6 +199,10 @@ BEGIN
                 EXECUTE format('GRANT INSERT, UPDATE, DELETE ON backfill_chunks, rate_budgets, rate_pauses, platform_breakers, '
                                'platform_counts, backfill_notices, backfill_leases TO %I', who);
                 EXECUTE format('GRANT UPDATE (attempts, due_at, last_error) ON history_requests TO %I', who);
+                -- A job that was told to promotes its version once it is complete.
+                EXECUTE format('GRANT UPDATE ON catalogue_generation TO %I', who);
+                EXECUTE format('GRANT UPDATE (status, activated_at, activated_generation, activation_id) ON kpi_definitions TO %I', who);
+                EXECUTE format('GRANT INSERT ON kpi_promotions TO %I', who);
             WHEN 'kpiline_deliver', 'kpiline_ingest' THEN
                 -- They ask platforms with the same credentials, and so take part in their limits.
                 EXECUTE format('GRANT INSERT, UPDATE ON rate_budgets, rate_pauses, platform_breakers TO %I', who);

@@ -646,3 +646,38 @@ async fn chunks_of_jobs_that_ended_cost_nothing() {
         assert!(!plan.contains("Seq Scan on backfill_chunks"), "{plan}");
     }
 }
+
+#[tokio::test]
+async fn health_says_what_waits_what_failed_and_what_rests() {
+    let (db, store) = db().await;
+    ended_jobs(&db).await;
+    let client = store.client().await.unwrap();
+    let id = create(&client, &job(&hours(0, 3))).await;
+    taken(&client, "w", LEASE).await;
+    chunks::failed(&client, id, 0, "w", "410").await.unwrap();
+    taken(&client, "w", LEASE).await;
+    let health = async || {
+        seen(
+            &db,
+            "SELECT measure, scope, value FROM pipeline_health WHERE measure LIKE 'backfill%' ORDER BY 1, 2",
+        )
+        .await
+    };
+    let kind = "genesys-conversations";
+    let chunks_of = [
+        format!("backfill_chunks_failed|{kind}|1"),
+        format!("backfill_chunks_waiting|{kind}|1"),
+    ];
+    let open = [&chunks_of[..], &[format!("backfill_open|{kind}|1")]].concat();
+    assert_eq!(health().await, open);
+    jobs::pause(&client, id, "x").await.unwrap();
+    let paused = [&chunks_of[..], &[format!("backfill_paused|{kind}|1")]].concat();
+    assert_eq!(health().await, paused);
+    jobs::cancel(&client, id).await.unwrap();
+    assert!(health().await.is_empty());
+    store::budgets::pause(&client, "c", Some("r"), LEASE, "429")
+        .await
+        .unwrap();
+    let paused = "SELECT scope || ' ' || (value > 50)::text FROM pipeline_health WHERE measure = 'rate_paused_seconds'";
+    assert_eq!(seen(&db, paused).await, ["c/r true"]);
+}

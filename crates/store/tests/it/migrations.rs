@@ -493,3 +493,102 @@ async fn only_computes_role_changes_the_catalogue() {
     ];
     assert_eq!(may, wanted.map(|(name, rights)| (name, rights.to_owned())));
 }
+
+/// What each binary's role may run of the statements about backfill: all that it needs, and no more.
+#[tokio::test]
+async fn roles_run_what_they_need_of_backfill() {
+    let db = TestDb::new().await;
+    let client = db.client().await;
+    let names = ["ingest", "compute", "backfill", "deliver", "read"];
+    let of_test = |name: &str| format!("kpiline_test_chunks_{name}_{}", std::process::id());
+    for name in names {
+        client
+            .batch_execute(&format!("CREATE ROLE {}", of_test(name)))
+            .await
+            .unwrap();
+    }
+    for file in FILES {
+        let grants = "DO $$\nDECLARE\n    kpiline text[]";
+        let Some(from) = file.text.find(grants) else {
+            continue;
+        };
+        let mut sql = file.text[from..].to_owned();
+        for name in names {
+            sql = sql.replace(&format!("kpiline_{name}"), &of_test(name));
+        }
+        client.batch_execute(&sql).await.unwrap();
+    }
+    let shared = ["rate_budgets", "rate_pauses", "platform_breakers"];
+    let others = [
+        "backfill_chunks",
+        "platform_counts",
+        "backfill_notices",
+        "backfill_leases",
+    ];
+    let promotion = [
+        "raise the catalogue's generation",
+        "lock the versions of a KPI definition",
+        "set the status of a KPI definition",
+        "note a promotion",
+    ];
+    let mentions = |sql: &store::statements::Sql, tables: &[&str]| {
+        tables.iter().any(|table| sql.text.contains(table))
+    };
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for sql in store::statements::all() {
+        let promotes = promotion.contains(&sql.step);
+        if !promotes && !mentions(sql, &shared) && !mentions(sql, &others) {
+            continue;
+        }
+        looked_at += 1;
+        let prepared = client.prepare(sql.text).await.unwrap();
+        let values = vec!["NULL"; prepared.params().len()].join(", ");
+        let values = if values.is_empty() {
+            values
+        } else {
+            format!("({values})")
+        };
+        let writes = ["INSERT", "UPDATE", "DELETE"]
+            .iter()
+            .any(|word| sql.text.contains(word));
+        for name in names {
+            // A plan is made with the rights looked at, and nothing is done.
+            let types: Vec<String> = prepared.params().iter().map(ToString::to_string).collect();
+            let types = if types.is_empty() {
+                String::new()
+            } else {
+                format!("({})", types.join(", "))
+            };
+            let done = client
+                .batch_execute(&format!(
+                    "SET ROLE {}; PREPARE p {types} AS {}; EXPLAIN EXECUTE p {values}",
+                    of_test(name),
+                    sql.text
+                ))
+                .await;
+            client
+                .batch_execute("RESET ROLE; DEALLOCATE PREPARE ALL")
+                .await
+                .unwrap();
+            let wanted = match name {
+                "backfill" => true,
+                "compute" => !writes || promotes,
+                "deliver" | "ingest" => !writes || !promotes && !mentions(sql, &others),
+                _ => !writes,
+            };
+            if done.is_ok() != wanted {
+                wrong.push(format!("{name}: {}: {done:?}", sql.step));
+            }
+        }
+    }
+    for name in names {
+        let role = of_test(name);
+        client
+            .batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+            .await
+            .unwrap();
+    }
+    assert!(looked_at > 30, "only {looked_at} statements were looked at");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
