@@ -1,16 +1,27 @@
 //! This binary's settings: the flags, and what they mean once checked.
 
 mod flags;
+mod operate;
+mod start;
+mod worker;
 
 pub use flags::{
-    CheckArgs, Cli, Command, CommonArgs, Format, ImportArgs, JobsArgs, JobsCommand, MigrateArgs,
-    Output, ReplayArgs,
+    CheckArgs, Checked, Cli, Command, CommonArgs, Format, ImportArgs, JobsArgs, JobsCommand,
+    MigrateArgs, Output, ReplayArgs,
 };
+pub use operate::{
+    CancelArgs, ListArgs, PauseArgs, ResumeArgs, ShowArgs, StatusArgs, ViewArgs, WatchArgs,
+};
+pub use start::{RequestArgs, RequestConfig, StartArgs, StartConfig, StartSource};
+
+pub(crate) use start::read_platforms;
+
+pub use worker::{WorkerArgs, WorkerConfig};
 
 use adapter::Mappings;
 use broker::BrokerConfig;
 use runtime::Secret;
-use runtime::args::{AmqpSettings, PostgresSettings};
+use runtime::args::{AmqpSettings, PostgresArgs, PostgresSettings};
 use runtime::seal::SealKeys;
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::net::SocketAddr;
@@ -113,6 +124,15 @@ fn store_config(postgres: &PostgresSettings) -> StoreConfig {
     }
 }
 
+fn broker_config(amqp: &AmqpSettings) -> BrokerConfig {
+    BrokerConfig {
+        connect_timeout: amqp.connect_timeout,
+        confirm_timeout: amqp.confirm_timeout,
+        raw_max_bytes: amqp.raw_max_bytes,
+        ..BrokerConfig::new(&amqp.url, &amqp.prefix, "kpiline backfill")
+    }
+}
+
 impl Common {
     /// What the store needs.
     pub fn store(&self) -> StoreConfig {
@@ -121,12 +141,7 @@ impl Common {
 
     /// What the broker connection needs.
     pub fn broker(&self) -> BrokerConfig {
-        BrokerConfig {
-            connect_timeout: self.amqp.connect_timeout,
-            confirm_timeout: self.amqp.confirm_timeout,
-            raw_max_bytes: self.amqp.raw_max_bytes,
-            ..BrokerConfig::new(&self.amqp.url, &self.amqp.prefix, "kpiline backfill")
-        }
+        broker_config(&self.amqp)
     }
 }
 

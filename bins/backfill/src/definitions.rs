@@ -6,6 +6,7 @@ use crate::line::Line;
 use schema::MetricVersion;
 use std::collections::BTreeMap;
 use store::definitions::{self, Status, StoredDefinition};
+use store::{Client, StoreError};
 
 /// The definitions that a job of this version is for, as `name@version`. None is an error that lists what there is.
 pub(crate) async fn of_version(line: &Line, version: MetricVersion) -> anyhow::Result<Vec<String>> {
@@ -15,6 +16,39 @@ pub(crate) async fn of_version(line: &Line, version: MetricVersion) -> anyhow::R
     })
     .await?;
     computed(&all, version).map_err(|reason| anyhow::anyhow!(reason))
+}
+
+/// The same for a job that may be about some KPIs only; `Err` says why there can be none.
+pub(crate) async fn of_kpis(
+    client: &Client,
+    version: MetricVersion,
+    kpis: &[String],
+) -> Result<Result<Vec<String>, String>, StoreError> {
+    let all = definitions::list(client).await?;
+    Ok(computed(&all, version).and_then(|found| chosen(found, version, kpis)))
+}
+
+/// Those of the definitions that are asked for; all where none is.
+fn chosen(
+    found: Vec<String>,
+    version: MetricVersion,
+    kpis: &[String],
+) -> Result<Vec<String>, String> {
+    let wanted: Vec<String> = kpis.iter().map(|kpi| format!("{kpi}@{version}")).collect();
+    let missing: Vec<&str> = wanted
+        .iter()
+        .filter(|name| !found.contains(name))
+        .map(String::as_str)
+        .collect();
+    match (missing.is_empty(), wanted.is_empty()) {
+        (true, true) => Ok(found),
+        (true, false) => Ok(wanted),
+        (false, _) => Err(format!(
+            "--kpi: {} is not activated; of this version there is {}",
+            missing.join(", "),
+            found.join(", ")
+        )),
+    }
 }
 
 fn computed(all: &[StoredDefinition], version: MetricVersion) -> Result<Vec<String>, String> {
@@ -95,6 +129,21 @@ mod tests {
         assert_eq!(
             computed(&all, MetricVersion(2)).unwrap(),
             ["aht@2", "talk@2", "wait@2"]
+        );
+    }
+
+    #[test]
+    fn a_job_may_be_about_some_kpis_only_if_they_are_there() {
+        let found = || vec!["aht@2".to_owned(), "talk@2".to_owned()];
+        let asked = |kpis: &[&str]| {
+            let kpis: Vec<String> = kpis.iter().map(|kpi| (*kpi).to_owned()).collect();
+            chosen(found(), MetricVersion(2), &kpis)
+        };
+        assert_eq!(asked(&[]).unwrap(), found());
+        assert_eq!(asked(&["talk"]).unwrap(), ["talk@2"]);
+        assert_eq!(
+            asked(&["talk", "wait"]).unwrap_err(),
+            "--kpi: wait@2 is not activated; of this version there is aht@2, talk@2"
         );
     }
 

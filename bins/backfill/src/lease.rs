@@ -48,9 +48,19 @@ impl Lease {
                     job.kind
                 );
             }
+            if job.chunked {
+                anyhow::bail!("job {id} is done by `backfill worker`, chunk by chunk");
+            }
             match job.state {
                 jobs::State::Pending | jobs::State::Running => {}
-                jobs::State::Done | jobs::State::Failed | jobs::State::Cancelled => {
+                jobs::State::Paused => anyhow::bail!(
+                    "job {id} is paused ({}); `backfill resume {id}` first",
+                    job.paused_for.as_deref().unwrap_or("no reason was noted")
+                ),
+                jobs::State::Settling
+                | jobs::State::Done
+                | jobs::State::Failed
+                | jobs::State::Cancelled => {
                     anyhow::bail!(
                         "job {id} is {}, there is nothing to go on with",
                         job.state.as_str()

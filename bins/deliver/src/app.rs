@@ -5,7 +5,7 @@ use crate::credential::Credential;
 use crate::meters::Meters;
 use crate::pusher::{Parts, Pusher};
 use crate::send::Sender;
-use crate::status::Line;
+use crate::status::{Breaker, Line, Pause};
 use crate::targets::Target;
 use crate::wake;
 use anyhow::{Context as _, bail};
@@ -17,7 +17,8 @@ use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use store::{Class, Client, Store, StoreError, migrate, sync, targets};
+use store::budgets::pauses;
+use store::{Class, Client, Store, StoreError, breakers, migrate, sync, targets};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -59,13 +60,6 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         wake::run(config.broker(), news, reconnects, stop.clone()),
     );
     let credentials = credentials(&config.targets, &store)?;
-    for credential in credentials.values() {
-        let (credential, stop) = (credential.clone(), stop.clone());
-        tasks.spawn("lead", async move {
-            credential.keep(&stop).await;
-            Ok(())
-        });
-    }
     for pusher in pushers(&config, &credentials, &store, &service, &hears)? {
         tasks.spawn("pusher", pusher.run());
     }
@@ -270,7 +264,11 @@ pub async fn status(args: &StoreArgs) -> anyhow::Result<()> {
         let counts = sync::pending_counts(&client, &target.name).await?;
         lines.push(Line::new(target, counts, now));
     }
-    let answer = serde_json::json!({ "targets": lines });
+    let pauses: Vec<Pause> = pauses(&client).await?.into_iter().map(Pause::new).collect();
+    let breakers = breakers::list(&client).await?;
+    let breakers: Vec<Breaker> = breakers.into_iter().map(Breaker::new).collect();
+    let answer =
+        serde_json::json!({ "targets": lines, "pauses": pauses, "breakers": breakers });
     println!(
         "{}",
         serde_json::to_string_pretty(&answer).context("the answer cannot be written")?

@@ -20,8 +20,8 @@ const LOG_RETENTION_MIN: Duration = Duration::from_secs(24 * 3600);
 /// the newest value of each in batches, reads from the answer what became of every single row, and writes each attempt to
 /// metric_sync_log. Rows that a platform refuses are parked with its words; rows of unknown fate are sent again under the same
 /// idempotency key; nothing is ever given up because of elapsed time. A target is slowed down by 429, left alone for a while after
-/// repeated trouble, and paused when it refuses the credential. Of several replicas, one at a time pushes for a credential:
-/// the limit belongs to it.
+/// repeated trouble, and paused when it refuses the credential. Any number of replicas push: the limit belongs to the credential, and
+/// all processes that use it, backfill's too, take from one budget in PostgreSQL, deliver first.
 #[derive(Debug, Parser)]
 #[command(name = "deliver", version, about, long_about)]
 pub struct Cli {
@@ -43,7 +43,7 @@ pub enum Command {
     Check(ServeArgs),
     /// Apply the numbered migrations under a lock, and exit.
     Migrate(StoreArgs),
-    /// Print what waits for each target as JSON, and exit.
+    /// Print what waits for each target as JSON, with the pauses and breakers of the platforms, and exit.
     Status(StoreArgs),
     /// Queue all current values for one target again, and exit; the platform ends with what kpiline has now.
     Resync(TargetArgs),

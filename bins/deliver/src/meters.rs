@@ -3,8 +3,9 @@
 use crate::fate::Settlement;
 use platform::outcome::Verdict;
 use runtime::Metrics;
-use runtime::metrics::{Counter, Histogram};
+use runtime::metrics::{Counter, Gauge, Histogram};
 use std::time::Duration;
+use store::breakers::State;
 use store::sync::{Fate, LogFate};
 
 /// Counters of one target.
@@ -32,6 +33,16 @@ impl Meters {
         self.metrics
             .histogram(Histogram::DeliverPush, &[])
             .observe(took.as_secs_f64());
+    }
+
+    /// How the breaker stands, as this process last saw it.
+    pub fn breaker(&self, state: State) {
+        for each in State::ALL {
+            let labels = [("target", self.target.as_str()), ("state", each.as_str())];
+            self.metrics
+                .gauge(Gauge::DeliverBreaker, &labels)
+                .set(i64::from(each == state));
+        }
     }
 
     /// The rows of one request, by fate.

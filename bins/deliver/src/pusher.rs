@@ -3,14 +3,16 @@
 use crate::batch::{Bounds, Prepared, plan};
 use crate::credential::Credential;
 use crate::fate::{self, Next, Settlement};
+use crate::health::Health;
 use crate::meters::Meters;
 use crate::rest::Rest;
 use crate::send::{Answered, Sender};
 use crate::settle::Books;
 use crate::targets::Target;
-use platform::breaker::{Breaker, Permit, Signal, State};
-use platform::limit::LAPSE;
+use platform::breaker::Permit;
+use platform::budget::{Budget as _, Hold, Throttle};
 use platform::outcome::Verdict;
+use platform::slots::Slot;
 use platform::token::{Bearer, TokenError};
 use runtime::metrics::CounterHandle;
 use runtime::{Backoff, chain};
@@ -22,8 +24,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How soon a replica without the lead asks for it again.
-const LEAD_AGAIN: Duration = Duration::from_secs(1);
+/// The shortest wait for a slot before rows are given back.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One target's loop and what it remembers between rounds.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub struct Pusher {
     bounds: Bounds,
     lease: Duration,
     lease_margin: Duration,
-    breaker: Breaker,
+    health: Health,
     rest: Rest,
 }
 
@@ -84,7 +86,7 @@ struct Job {
     rows: Vec<Prepared>,
     /// The token was renewed for this very request.
     renewed: bool,
-    /// Under this id the log has it as sent already, but its grant lapsed before it was.
+    /// Under this id the log has it as sent already, but its slot lapsed before it was.
     noted: Option<Uuid>,
 }
 
@@ -108,14 +110,14 @@ impl Pusher {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let target = parts.target;
-        let refill = parts.credential.limiter.refill();
+        let refill = parts.credential.quota.refill();
         let full = Bounds::of(target.adapter, target.batch_max);
         Self {
             full,
             bounds: full,
             lease: target.timeouts.total + refill * 2 + parts.lease_margin,
             lease_margin: parts.lease_margin,
-            breaker: Breaker::new(target.breaker),
+            health: Health::new(&target, parts.store.clone(), parts.meters.clone()),
             rest: Rest::default(),
             books: Books::new(parts.store.clone(), target.name.clone()),
             credential: parts.credential,
@@ -145,8 +147,6 @@ impl Pusher {
                 Err(error) if error.class() == Class::Fatal => return Err(error.into()),
                 Err(error) => {
                     self.store_retries.inc();
-                    // Whatever was under way is over; a probe among it is given back.
-                    self.breaker.record(Signal::Neutral, Instant::now());
                     tracing::warn!(target_name = self.target.name, error = %chain(&error), "the store is in trouble");
                     backoff.pause(&self.stop).await;
                 }
@@ -172,17 +172,17 @@ impl Pusher {
 
     async fn round(&mut self) -> Result<Round, StoreError> {
         let now = Instant::now();
-        let rest = self.rest.left(now).max(self.credential.limiter.paused());
+        let rest = self.rest.left(now).max(self.paused());
         if !rest.is_zero() {
             return Ok(Round::Idle(rest));
         }
-        let permit = self.breaker.permit(now);
+        let permit = self.health.permit().await?;
         if let Permit::Wait(wait) = permit {
             return Ok(Round::Idle(wait));
         }
         let claimed = self.claim().await;
         match claimed {
-            Ok(Some(claimed)) if !claimed.rows.is_empty() => {
+            Ok(claimed) if !claimed.rows.is_empty() => {
                 let lease = Lease {
                     id: claimed.lease,
                     ends: now + self.lease,
@@ -191,25 +191,17 @@ impl Pusher {
                 worked.map(|()| Round::Worked)
             }
             other => {
-                self.breaker.record(Signal::Neutral, now);
-                Ok(Round::Idle(match other? {
-                    Some(_) => self.poll,
-                    None => self.poll.min(LEAD_AGAIN),
-                }))
+                self.health.unused(permit).await;
+                other.map(|_| Round::Idle(self.poll))
             }
         }
     }
 
-    /// Due rows, enough for one request; `None` while another replica leads.
-    async fn claim(&self) -> Result<Option<Claimed>, StoreError> {
-        if !self.credential.leads().await? {
-            return Ok(None);
-        }
+    /// Due rows, enough for one request.
+    async fn claim(&self) -> Result<Claimed, StoreError> {
         let client = self.store.client().await?;
         let limit = u32::try_from(self.bounds.rows).unwrap_or(u32::MAX);
-        sync::claim(&client, &self.target.name, limit, self.lease)
-            .await
-            .map(Some)
+        sync::claim(&client, &self.target.name, limit, self.lease).await
     }
 
     async fn work(
@@ -221,9 +213,8 @@ impl Pusher {
         let mut permit = Some(permit);
         let keys: Vec<MetricKey> = due.iter().map(|row| row.key.clone()).collect();
         let worked = self.work_through(lease, due, &mut permit).await;
-        if permit.is_some() {
-            // Nothing was sent: the probe is given back.
-            self.breaker.record(Signal::Neutral, Instant::now());
+        if let Some(permit) = permit {
+            self.health.unused(permit).await;
         }
         if worked.is_err() {
             self.books.abandon(lease.id, lease.ends, &keys).await;
@@ -265,13 +256,11 @@ impl Pusher {
         while let Some(job) = jobs.pop() {
             let first = permit.take();
             let goes_on = match self.gate(lease, first).await? {
-                Gate::Open { bearer, granted } => {
-                    self.send(lease, job, &bearer, granted, &mut jobs).await?
-                }
+                Gate::Open(leave) => self.send(lease, job, &leave, &mut jobs).await?,
                 Gate::Shut(unused) => {
                     *permit = unused;
                     if let Some(request) = job.noted {
-                        let why = "not sent: writing it down took too long";
+                        let why = "not sent: its turn was over, or nothing was to be sent, when it had been written down";
                         self.books.passed(request, &job.rows, None, why).await?;
                     }
                     jobs.push(job);
@@ -287,13 +276,13 @@ impl Pusher {
         Ok(())
     }
 
-    /// Everything that must be in hand before a request: time, breaker, token, quota, lead; in this order, the quota last but one
-    /// because a grant does not keep.
+    /// Everything that must be in hand before a request: time, breaker, token, quota; in this order, the quota last because a slot
+    /// does not keep.
     async fn gate(&mut self, lease: &Lease, permit: Option<Permit>) -> Result<Gate, StoreError> {
         let now = Instant::now();
         let permit = match permit {
             Some(permit) => permit,
-            None => self.breaker.permit(now),
+            None => self.health.permit().await?,
         };
         if let Permit::Wait(_) = permit {
             return Ok(Gate::Shut(None));
@@ -314,17 +303,25 @@ impl Pusher {
         if self.rests() || self.stop.is_cancelled() {
             return shut();
         }
-        tokio::select! {
+        let granted = tokio::select! {
             biased;
             () = self.stop.cancelled() => return shut(),
             () = tokio::time::sleep_until(latest.into()) => return shut(),
-            () = self.credential.limiter.granted() => {}
+            granted = self.credential.quota.slot(self.route(), self.patience()) => granted,
+        };
+        match granted {
+            Ok(slot) => Ok(Gate::Open(Leave {
+                bearer,
+                slot,
+                permit,
+            })),
+            Err(later) => {
+                if later.hold == Hold::Unreachable {
+                    self.rest.wait(Instant::now(), later.wait);
+                }
+                shut()
+            }
         }
-        let granted = Instant::now();
-        if !self.credential.leads().await? {
-            return shut();
-        }
-        Ok(Gate::Open { bearer, granted })
     }
 
     fn no_token(&mut self, error: &TokenError) {
@@ -349,8 +346,7 @@ impl Pusher {
         &mut self,
         lease: &Lease,
         job: Job,
-        bearer: &Bearer,
-        granted: Instant,
+        leave: &Leave,
         jobs: &mut Vec<Job>,
     ) -> Result<bool, StoreError> {
         let request = if let Some(noted) = job.noted {
@@ -360,17 +356,28 @@ impl Pusher {
             self.books.sent(request, &job.rows).await?;
             request
         };
-        if granted.elapsed() > LAPSE {
-            // Writing, or asking for the lead, took longer than a grant keeps. Through the gate once more; the log has it by then.
-            self.breaker.record(Signal::Neutral, Instant::now());
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep_until(leave.slot.not_before().into()) => {}
+        }
+        let paused = !self.paused().is_zero();
+        if paused || self.stop.is_cancelled() || self.rests() || leave.slot.is_void(Instant::now()) {
+            // Writing took longer than a slot keeps, or nothing is to be sent any more. Through the gate once more; the log has it by
+            // then.
+            self.health.unused(leave.permit).await;
             let noted = Some(request);
             jobs.push(Job { noted, ..job });
             return Ok(true);
         }
         let began = Instant::now();
-        let Answered { verdict, status } = self.sender.send(request, &job.rows, bearer).await;
+        let Answered {
+            verdict,
+            status,
+            used_up,
+        } = self.sender.send(request, &job.rows, &leave.bearer).await;
         self.meters.request(&verdict, began.elapsed());
-        self.record(&verdict, job.renewed).await;
+        self.record(&verdict, leave.permit, used_up, job.renewed)
+            .await;
         let next = fate::decide(
             verdict,
             &job.rows,
@@ -396,7 +403,7 @@ impl Pusher {
                 jobs.extend([second, first].map(|rows| Job::new(rows, job.renewed)));
             }
             Next::NewToken(why) => {
-                self.credential.tokens.refused(bearer).await;
+                self.credential.tokens.refused(&leave.bearer).await;
                 self.books
                     .passed(
                         request,
@@ -411,33 +418,50 @@ impl Pusher {
         Ok(!self.rests())
     }
 
+    /// What is asked of the platform, in the words of the budget.
+    fn route(&self) -> &'static str {
+        self.target.adapter.name()
+    }
+
+    /// How long to wait for a slot with rows in hand: for those who came before, and not for a platform that wants nothing.
+    fn patience(&self) -> Duration {
+        (self.credential.quota.refill() * 2).max(PATIENCE)
+    }
+
+    /// How long the platform wants nothing more.
+    fn paused(&self) -> Duration {
+        self.credential.quota.paused(self.route())
+    }
+
     /// Whether nothing is to be sent for longer than the steady pace takes.
     fn rests(&self) -> bool {
         let rest = self
             .rest
             .left(Instant::now())
-            .max(self.credential.limiter.paused());
-        rest > self.credential.limiter.refill()
+            .max(self.paused());
+        rest > self.credential.quota.refill()
     }
 
     /// What a verdict means for breaker, quota and rest.
-    async fn record(&mut self, verdict: &Verdict, renewed: bool) {
+    async fn record(&mut self, verdict: &Verdict, permit: Permit, used_up: bool, renewed: bool) {
         let now = Instant::now();
-        let before = self.breaker.state();
-        self.breaker.record(verdict.signal(), now);
-        if self.breaker.state() == State::Open && before != State::Open {
-            tracing::error!(
-                target_name = self.target.name,
-                "the breaker is open: the platform is in trouble"
-            );
-        }
+        let why = match verdict {
+            Verdict::Broken { why, .. } | Verdict::Unknown { why, .. } => why.as_str(),
+            _ => "",
+        };
+        self.health.record(permit, verdict.signal(), why).await;
         match verdict {
             Verdict::Rows(_) => {
                 self.rest.accepted();
-                self.credential.limiter.calm();
             }
             Verdict::Slow { wait, why } => {
-                self.credential.throttled(*wait).await;
+                let throttle = Throttle {
+                    route: self.route(),
+                    wait: *wait,
+                    whole: used_up,
+                    why,
+                };
+                self.credential.quota.throttled(throttle).await;
                 tracing::warn!(
                     target_name = self.target.name,
                     wait_seconds = wait.as_secs_f64(),
@@ -464,9 +488,8 @@ impl Pusher {
             Verdict::Broken { why, .. } | Verdict::Unknown { why, .. } => {
                 tracing::warn!(target_name = self.target.name, why, "a push failed");
             }
-            // Refused, but not for its pace.
-            Verdict::Halve { .. } => self.credential.limiter.calm(),
-            Verdict::Unauthorised { .. } => {}
+            // Refused, but not for its pace; or about to go again with another token.
+            Verdict::Halve { .. } | Verdict::Unauthorised { .. } => {}
         }
     }
 
@@ -501,10 +524,17 @@ impl Pusher {
     }
 }
 
+/// What a request goes with.
+struct Leave {
+    bearer: Bearer,
+    slot: Slot,
+    permit: Permit,
+}
+
 /// Whether a request may go now.
 enum Gate {
-    /// With this token.
-    Open { bearer: Bearer, granted: Instant },
+    /// It may.
+    Open(Leave),
     /// Not now. An unused permit is handed back.
     Shut(Option<Permit>),
 }

@@ -31,6 +31,8 @@ pub struct Answered {
     pub verdict: Verdict,
     /// The status, where there was an answer.
     pub status: Option<u16>,
+    /// A refusal says that the credential's whole quota is used up, not that of this route.
+    pub used_up: bool,
 }
 
 impl Sender {
@@ -56,6 +58,7 @@ impl Sender {
             () = self.grace_nearly_over() => return Answered {
                 verdict: Verdict::Unknown { hint: None, why: "the process was told to stop before the answer came".to_owned() },
                 status: None,
+                used_up: false,
             },
         };
         match answer {
@@ -64,11 +67,13 @@ impl Sender {
                 Answered {
                     verdict: outcome::read(&sent, &answer, now()),
                     status: Some(answer.status),
+                    used_up: answer.is_quota_used_up(),
                 }
             }
             Err(error) => Answered {
                 verdict: without_answer(&error),
                 status: None,
+                used_up: false,
             },
         }
     }

@@ -1,6 +1,8 @@
-//! What waits for each target, for people and scripts.
+//! What waits for each target, and what holds it back, for people and scripts.
 
 use serde::Serialize;
+use store::budgets;
+use store::breakers;
 use store::sync::Pending;
 use store::targets::Target;
 
@@ -35,6 +37,62 @@ impl Line {
             rejected: counts.rejected,
             oldest: counts.oldest.map(platform::instant::rfc3339_millis),
             oldest_age_seconds: counts.oldest.map(|at| (now - at.seconds()).max(0)),
+        }
+    }
+}
+
+/// A platform wants nothing for a while.
+#[derive(Debug, Serialize)]
+pub struct Pause {
+    credential: String,
+    /// Absent: nothing at all.
+    route: Option<String>,
+    /// RFC 3339.
+    until: String,
+    left_seconds: u64,
+    reason: String,
+}
+
+impl Pause {
+    /// From the store's.
+    #[must_use]
+    pub fn new(pause: budgets::Pause) -> Self {
+        Self {
+            credential: pause.credential,
+            route: pause.route,
+            until: platform::instant::rfc3339_millis(pause.until),
+            left_seconds: pause.left.as_secs(),
+            reason: pause.reason,
+        }
+    }
+}
+
+/// How a platform is doing: those that had trouble ever.
+#[derive(Debug, Serialize)]
+pub struct Breaker {
+    /// The credential, and what is asked with it.
+    name: String,
+    state: &'static str,
+    /// Failures in a row.
+    failures: i32,
+    /// RFC 3339.
+    since: String,
+    /// When one may try, RFC 3339.
+    until: Option<String>,
+    reason: String,
+}
+
+impl Breaker {
+    /// From the store's.
+    #[must_use]
+    pub fn new(breaker: breakers::Breaker) -> Self {
+        Self {
+            name: breaker.credential,
+            state: breaker.state.as_str(),
+            failures: breaker.failures,
+            since: platform::instant::rfc3339_millis(breaker.since),
+            until: breaker.until.map(platform::instant::rfc3339_millis),
+            reason: breaker.reason,
         }
     }
 }

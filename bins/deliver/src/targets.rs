@@ -20,10 +20,11 @@
 //! client_id = { env = "GENESYS_CLIENT_ID" } # a text, { value = … }, { env = … } or { file = … }
 //! client_secret = { file = "genesys-secret" }
 //!
-//! [target.rate]                             # all optional; shared by all targets with these credentials
+//! [target.rate]                             # all optional; what these credentials may use, all processes together
 //! requests = 240
 //! period = "1m"
-//! burst = 1
+//! lapse = "1s"                              # how late a request may arrive after its turn; the longer, the slower the pace
+//! # burst = 1                               # has no effect: all processes together go evenly
 //!
 //! [target.timeouts]                         # all optional
 //! connect = "5s"
@@ -81,13 +82,10 @@ pub struct Target {
 }
 
 impl Target {
-    /// What its limit belongs to: token endpoint and client.
+    /// What its limit belongs to: client and token endpoint.
     #[must_use]
     pub fn credential(&self) -> String {
-        match &self.grant {
-            Grant::ClientCredentials { url, client_id, .. } => format!("{client_id}@{url}"),
-            Grant::AccessKey { url, key_id, .. } => format!("{key_id}@{url}"),
-        }
+        self.grant.credential_name()
     }
 }
 

@@ -17,7 +17,7 @@ mod table;
 mod topics;
 mod verify;
 
-use crate::config::SubscriptionsArgs;
+use crate::config::{SubscriptionsArgs, store_config};
 use crate::subscriptions::platform::{Kind, Platform};
 use crate::subscriptions::{self, Secrets, Subscription};
 use anyhow::{Context as _, bail};
@@ -30,6 +30,7 @@ use runtime::args::{OpsArgs, PostgresArgs};
 use runtime::{Problems, log};
 use std::io::Write as _;
 use std::sync::Arc;
+use store::Store;
 
 /// Flags of `subscription`.
 #[derive(Debug, clap::Args)]
@@ -67,8 +68,6 @@ enum SubscriptionCommand {
         /// Ask no platform
         #[arg(long)]
         offline: bool,
-        #[command(flatten)]
-        postgres: PostgresArgs,
     },
 }
 
@@ -82,8 +81,18 @@ struct CommonArgs {
     json: bool,
     /// Only these subscriptions, by name
     names: Vec<String>,
+    /// With a database the platforms are asked within the limits that all processes share, else within a fifth of
+    /// [subscription.platform.rate]: what the others send is not known then
+    #[command(flatten)]
+    postgres: PostgresArgs,
     #[command(flatten)]
     ops: OpsArgs,
+}
+
+/// The subscriptions that are meant, and the store, where there is one.
+struct Chosen {
+    subscriptions: Vec<Subscription>,
+    store: Option<Store>,
 }
 
 /// Does what the command line says.
@@ -94,35 +103,31 @@ pub async fn run(args: SubscriptionArgs) -> anyhow::Result<()> {
             dry_run,
             replace_secret,
         } => {
-            let chosen = common.open(Problems::new())?;
+            let chosen = common.open().await?;
             let pushed = if replace_secret {
                 Pushed::Always
             } else {
                 Pushed::WithChanges
             };
-            registering(&chosen, common.json, dry_run, pushed).await
+            registering(chosen, common.json, dry_run, pushed).await
         }
         SubscriptionCommand::Verify { common, probe } => {
-            let chosen = common.open(Problems::new())?;
-            verify::run(&chosen, common.json, probe).await
+            let chosen = common.open().await?;
+            verify::run(chosen, common.json, probe).await
         }
-        SubscriptionCommand::List {
-            common,
-            offline,
-            postgres,
-        } => {
-            let mut problems = Problems::new();
-            let wanted = postgres.database_url.is_some() || postgres.database_url_file.is_some();
-            let postgres = wanted.then(|| postgres.resolve(&mut problems));
-            let chosen = common.open(problems)?;
-            list::run(&chosen, common.json, offline, postgres).await
+        SubscriptionCommand::List { common, offline } => {
+            let chosen = common.open().await?;
+            list::run(chosen, common.json, offline).await
         }
     }
 }
 
 impl CommonArgs {
-    /// The subscriptions that are meant.
-    fn open(&self, mut problems: Problems) -> anyhow::Result<Vec<Subscription>> {
+    async fn open(&self) -> anyhow::Result<Chosen> {
+        let mut problems = Problems::new();
+        let postgres = &self.postgres;
+        let wanted = postgres.database_url.is_some() || postgres.database_url_file.is_some();
+        let postgres = wanted.then(|| postgres.resolve(&mut problems));
         self.ops.resolve(&mut problems);
         let mut list = match &self.subscriptions.subscriptions {
             None => {
@@ -149,7 +154,17 @@ impl CommonArgs {
         if !self.names.is_empty() {
             list.retain(|found| self.names.iter().any(|name| found.name.as_str() == name));
         }
-        Ok(list)
+        let store = match postgres {
+            Some(postgres) => {
+                let config = store_config(&postgres, "kpiline ingest subscription");
+                Some(Store::connect(config).await?)
+            }
+            None => None,
+        };
+        Ok(Chosen {
+            subscriptions: list,
+            store,
+        })
     }
 }
 
@@ -169,18 +184,18 @@ fn open(
 }
 
 async fn registering(
-    chosen: &[Subscription],
+    chosen: Chosen,
     json: bool,
     dry_run: bool,
     pushed: Pushed,
 ) -> anyhow::Result<()> {
-    if pushed == Pushed::Always && !chosen.iter().any(registers_a_secret) {
+    if pushed == Pushed::Always && !chosen.subscriptions.iter().any(registers_a_secret) {
         bail!(
             "--replace-secret: no subscription that is meant has a secret in [subscription.platform.registration]"
         );
     }
-    let (mut apis, mut all) = (Apis::default(), Vec::new());
-    for subscription in chosen {
+    let (mut apis, mut all) = (Apis::new(chosen.store), Vec::new());
+    for subscription in &chosen.subscriptions {
         let Some(platform) = &subscription.platform else {
             continue;
         };

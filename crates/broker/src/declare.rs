@@ -12,6 +12,8 @@ use lapin::types::{AMQPValue, FieldTable};
 
 /// A hint that waits behind so many others says nothing new: the oldest are dropped.
 const WAKE_MAX_MESSAGES: i64 = 1000;
+/// Nobody has to read notices: the oldest are dropped. Each is a job that an operator started or that comes once a day.
+const NOTICES_MAX_MESSAGES: i64 = 1000;
 
 /// Declares the queues, each on a channel of its own: a refusal closes the channel.
 pub(crate) async fn all(shared: &Shared, queues: &[Queue]) -> Result<(), BrokerError> {
@@ -75,14 +77,17 @@ fn arguments(queue: Queue, version: Option<ServerVersion>, raw_max: Option<u64>)
             table.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(bytes));
             table.insert("x-overflow".into(), text("reject-publish"));
         }
-        (Queue::DeliverWake, _) => {
-            let most = AMQPValue::LongLongInt(WAKE_MAX_MESSAGES);
-            table.insert("x-max-length".into(), most);
-            table.insert("x-overflow".into(), text("drop-head"));
-        }
+        (Queue::DeliverWake, _) => keep_newest(&mut table, WAKE_MAX_MESSAGES),
+        (Queue::BackfillNotices, _) => keep_newest(&mut table, NOTICES_MAX_MESSAGES),
         _ => {}
     }
     table
+}
+
+fn keep_newest(table: &mut FieldTable, messages: i64) {
+    table.insert("x-max-length".into(), AMQPValue::LongLongInt(messages));
+    let overflow = AMQPValue::LongString("drop-head".into());
+    table.insert("x-overflow".into(), overflow);
 }
 
 /// The broker's words when a queue exists with other arguments.
@@ -138,12 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn only_hints_may_be_dropped() {
+    fn only_hints_and_notices_may_be_dropped() {
         for queue in Queue::ALL {
             let table = arguments(queue, OLD, Some(10));
             let drops =
                 table.inner().get("x-overflow") == Some(&AMQPValue::LongString("drop-head".into()));
-            assert_eq!(drops, queue == Queue::DeliverWake, "{queue}");
+            let may = matches!(queue, Queue::DeliverWake | Queue::BackfillNotices);
+            assert_eq!(drops, may, "{queue}");
         }
     }
 

@@ -17,15 +17,17 @@ pub enum Queue {
     EventsProgress,
     /// Facts on the history lane.
     EventsHistory,
-    /// Backfill jobs to look at.
+    /// Backfill jobs that somebody wants.
     BackfillJobs,
+    /// Notices that backfill jobs have ended, for whoever shows numbers. Nobody has to read them.
+    BackfillNotices,
     /// Hints that rows are due.
     DeliverWake,
 }
 
 impl Queue {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Raw,
         Self::RawSuspect,
         Self::RawHistory,
@@ -33,6 +35,7 @@ impl Queue {
         Self::EventsProgress,
         Self::EventsHistory,
         Self::BackfillJobs,
+        Self::BackfillNotices,
         Self::DeliverWake,
     ];
 
@@ -47,6 +50,7 @@ impl Queue {
             Self::EventsProgress => "events.progress",
             Self::EventsHistory => "events.history",
             Self::BackfillJobs => "backfill.jobs",
+            Self::BackfillNotices => "backfill.notices",
             Self::DeliverWake => "deliver.wake",
         }
     }

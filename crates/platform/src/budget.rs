@@ -1,6 +1,8 @@
 //! Who may send the next request of a credential. A limit belongs to the credential, not to a process: what keeps it may live in this
 //! process ([`Limiter`]) or be shared by all that use the credential. [`crate::api::Api`] only knows this trait.
 
+pub mod shared;
+
 use crate::limit::Limiter;
 use std::collections::HashMap;
 use std::fmt;

@@ -21,5 +21,6 @@ pub mod push;
 pub mod retry;
 pub mod retry_after;
 pub mod secret;
+pub mod slots;
 pub mod token;
 pub mod watch;

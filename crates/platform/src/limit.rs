@@ -109,7 +109,7 @@ pub enum LimitError {
 
 /// What else slows a limiter down besides its quota: for the credential, or for one route of it.
 #[derive(Debug)]
-struct Pace<I> {
+pub(crate) struct Pace<I> {
     paused: Option<(I, Duration)>,
     last: Option<I>,
     halvings: u32,
@@ -132,7 +132,7 @@ impl<I> Default for Pace<I> {
 
 impl<I: Reference> Pace<I> {
     /// What is left of the pause.
-    fn left(&self, now: I) -> Duration {
+    pub(crate) fn left(&self, now: I) -> Duration {
         self.paused.map_or(Duration::ZERO, |(since, wait)| {
             let passed: Duration = now.duration_since(since).into();
             wait.saturating_sub(passed)
@@ -140,7 +140,7 @@ impl<I: Reference> Pace<I> {
     }
 
     /// How long nothing may go, and what for.
-    fn wait(&self, now: I, refill: Duration) -> Option<(Duration, Hold)> {
+    pub(crate) fn wait(&self, now: I, refill: Duration) -> Option<(Duration, Hold)> {
         let left = self.left(now);
         if !left.is_zero() {
             return Some((left, Hold::Paused));
@@ -153,7 +153,7 @@ impl<I: Reference> Pace<I> {
         (passed < gap).then(|| (gap.saturating_sub(passed), Hold::Busy))
     }
 
-    fn granted(&mut self, now: I) {
+    pub(crate) fn granted(&mut self, now: I) {
         self.paused = None;
         self.last = Some(now);
         self.since_pause = match self.since_pause {
@@ -162,7 +162,7 @@ impl<I: Reference> Pace<I> {
         };
     }
 
-    fn throttled(&mut self, now: I, wait: Duration) {
+    pub(crate) fn throttled(&mut self, now: I, wait: Duration) {
         // What comes back during a pause was on its way before it and says nothing new.
         if self.left(now).is_zero() {
             if self.since_pause.is_some_and(|count| count > 0) {
@@ -174,13 +174,13 @@ impl<I: Reference> Pace<I> {
         self.pause(now, wait);
     }
 
-    fn pause(&mut self, now: I, wait: Duration) {
+    pub(crate) fn pause(&mut self, now: I, wait: Duration) {
         if wait > self.left(now) {
             self.paused = Some((now, wait));
         }
     }
 
-    fn calm(&mut self) {
+    pub(crate) fn calm(&mut self) {
         self.calm += 1;
         if self.calm >= RECOVERY {
             self.calm = 0;

@@ -24,6 +24,6 @@ pub use metrics::Metrics;
 pub use problems::Problems;
 pub use retry::Backoff;
 pub use secret::Secret;
-pub use service::{Service, install_crypto, run};
+pub use service::{ExitWith, Service, install_crypto, run};
 pub use shutdown::Shutdown;
 pub use tasks::Tasks;

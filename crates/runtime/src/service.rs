@@ -2,6 +2,7 @@
 
 use crate::args::OpsArgs;
 use crate::{Health, Metrics, Shutdown, Tasks, chain, log, ops};
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -102,8 +103,34 @@ impl Service {
     }
 }
 
-/// Runs a binary's future on all cores and turns its result into an exit code: 0, or 1 with the error as the last line: of a service in
-/// its log, of a command as text.
+/// An error that ends a command with an exit code of its own, for scripts that tell endings apart.
+#[derive(Debug)]
+pub struct ExitWith {
+    code: u8,
+    text: String,
+}
+
+impl ExitWith {
+    /// Not 0, which means success, 1, which means any error, or 2, which means wrong arguments.
+    #[must_use]
+    pub fn new(code: u8, text: impl Into<String>) -> Self {
+        Self {
+            code: code.max(3),
+            text: text.into(),
+        }
+    }
+}
+
+impl fmt::Display for ExitWith {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for ExitWith {}
+
+/// Runs a binary's future on all cores and turns its result into an exit code: 0, or 1 (or that of an [`ExitWith`]) with the error as the
+/// last line: of a service in its log, of a command as text.
 ///
 /// Blocking work that does not end is left behind after one second.
 pub fn run<F>(main: F) -> ExitCode
@@ -131,7 +158,9 @@ where
             } else {
                 eprintln!("error: {}", chain(error.as_ref()));
             }
-            ExitCode::FAILURE
+            error
+                .downcast_ref::<ExitWith>()
+                .map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
         }
     }
 }

@@ -23,6 +23,7 @@
 //! );
 //! ```
 
+pub mod access;
 #[cfg(test)]
 mod tests;
 

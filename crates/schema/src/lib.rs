@@ -1,12 +1,14 @@
 //! The words of kpiline: ids, instants, durations, facts and the messages between stages.
 //!
 //! Nothing here decides anything and nothing here does I/O. Read in this order: [`id`] (who is who), [`time`] (units),
-//! [`fact`] (one statement about an interaction), [`agent_state`] (one about an agent's time), [`message`] (what travels through the broker).
+//! [`fact`] (one statement about an interaction), [`agent_state`] (one about an agent's time), [`message`] (what travels through the broker),
+//! [`backfill`] (what is asked of and said about its jobs).
 //!
 //! The vocabulary is the field's own: *interaction* (what the customer had with the centre), *leg* (one participant's part of
 //! it), *fact* (one statement about an interaction at an instant), *delivery* (one HTTP body or one history page).
 
 pub mod agent_state;
+pub mod backfill;
 pub mod fact;
 pub mod id;
 pub mod message;

@@ -11,6 +11,7 @@ use crate::id::{
 use crate::time::UtcMicros;
 use bytes::Bytes;
 use compact_str::CompactString;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -187,34 +188,47 @@ pub struct WakeMessage {
     pub queued: u64,
 }
 
+/// Encodes an envelope.
+pub(crate) fn encode(message: &impl Serialize) -> Result<Bytes, MessageError> {
+    rmp_serde::to_vec_named(message)
+        .map(Bytes::from)
+        .map_err(MessageError::Encode)
+}
+
+/// Decodes an envelope of this or an earlier version.
+pub(crate) fn decode<M: DeserializeOwned>(
+    bytes: &[u8],
+    version: impl Fn(&M) -> u16,
+) -> Result<M, MessageError> {
+    /// The one member that every version has.
+    #[derive(Deserialize)]
+    struct Versioned {
+        v: u16,
+    }
+    match rmp_serde::from_slice::<M>(bytes) {
+        Ok(message) if version(&message) <= ENVELOPE_VERSION => Ok(message),
+        Ok(message) => Err(MessageError::Version {
+            found: version(&message),
+        }),
+        // A later version may not even have this shape: say so instead of a shape error.
+        Err(error) => match rmp_serde::from_slice::<Versioned>(bytes) {
+            Ok(Versioned { v }) if v > ENVELOPE_VERSION => Err(MessageError::Version { found: v }),
+            _ => Err(MessageError::Decode(DecodeError::of(&error))),
+        },
+    }
+}
+
 macro_rules! envelope {
     ($name:ident) => {
         impl $name {
             /// Encodes the envelope.
             pub fn encode(&self) -> Result<Bytes, MessageError> {
-                rmp_serde::to_vec_named(self)
-                    .map(Bytes::from)
-                    .map_err(MessageError::Encode)
+                encode(self)
             }
 
             /// Decodes an envelope of this or an earlier version.
             pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-                /// The one member that every version has.
-                #[derive(Deserialize)]
-                struct Versioned {
-                    v: u16,
-                }
-                match rmp_serde::from_slice::<Self>(bytes) {
-                    Ok(message) if message.v <= ENVELOPE_VERSION => Ok(message),
-                    Ok(message) => Err(MessageError::Version { found: message.v }),
-                    // A later version may not even have this shape: say so instead of a shape error.
-                    Err(error) => match rmp_serde::from_slice::<Versioned>(bytes) {
-                        Ok(Versioned { v }) if v > ENVELOPE_VERSION => {
-                            Err(MessageError::Version { found: v })
-                        }
-                        _ => Err(MessageError::Decode(DecodeError::of(&error))),
-                    },
-                }
+                decode(bytes, |message: &Self| message.v)
             }
         }
     };
@@ -226,9 +240,7 @@ envelope!(EventsMessage);
 impl WakeMessage {
     /// Encodes the hint.
     pub fn encode(&self) -> Result<Bytes, MessageError> {
-        rmp_serde::to_vec_named(self)
-            .map(Bytes::from)
-            .map_err(MessageError::Encode)
+        encode(self)
     }
 }
 

@@ -1,10 +1,17 @@
 //! Operator jobs: created by a command, worked on under a lease, visible until they end.
 //!
+//! A job is worked on by one command in the foreground, with its lease and cursor in its own row ([`create`], [`lease_one`]), or by any number
+//! of workers that share its [`chunks`](crate::chunks) ([`create_chunked`]). When all its chunks have ended, one worker takes the job itself
+//! and does what follows from them ([`to_settle`]), with the same lease as a foreground job.
+//!
 //! Every write of a worker names the lease's owner and says whether it still is: a worker that was taken over must stop.
 
+mod create;
 mod row;
 
-pub use row::{Finish, Job, NewJob, State};
+pub use create::create_chunked;
+pub(crate) use row::word;
+pub use row::{Created, Finish, Job, Lane, NewChunkedJob, NewJob, Promote, Purpose, State};
 
 use crate::error::StoreError;
 use crate::pool::Connection;
@@ -13,12 +20,15 @@ use crate::types::Json;
 use schema::JobId;
 use std::time::Duration;
 
+/// What [`Job`] is read from, of `backfill_jobs j`.
 macro_rules! job {
     () => {
-        "job_id, kind, tenant, metric_version, params, state, lease_owner, cursor, done, total, report, error, created_at, \
-         started_at, finished_at"
+        "j.job_id, j.kind, j.tenant, j.metric_version, j.params, j.state, j.lease_owner, j.cursor, j.done, j.total, j.report, j.error, \
+         j.created_at, j.started_at, j.finished_at, j.platform, j.from_at, j.to_at, j.kpis, j.purpose, j.lane, j.promote, j.chunked, \
+         j.standing, j.request_id, j.paused_for, j.updated_at"
     };
 }
+pub(crate) use job;
 
 static CREATE: Sql = Sql {
     step: "create a backfill job",
@@ -29,9 +39,9 @@ static CREATE: Sql = Sql {
 static LEASE: Sql = Sql {
     step: "lease a backfill job",
     text: concat!(
-        "UPDATE backfill_jobs SET state = 'running', lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second', \
+        "UPDATE backfill_jobs j SET state = 'running', lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second', \
                 started_at = coalesce(started_at, now()), updated_at = now() \
-         WHERE job_id = $3 AND (state = 'pending' OR state = 'running' AND lease_until <= clock_timestamp()) \
+         WHERE job_id = $3 AND NOT chunked AND (state = 'pending' OR state = 'running' AND lease_until <= clock_timestamp()) \
          RETURNING ",
         job!()
     ),
@@ -40,32 +50,78 @@ static LEASE: Sql = Sql {
 static HEARTBEAT: Sql = Sql {
     step: "extend a backfill job's lease",
     text: "UPDATE backfill_jobs SET lease_until = clock_timestamp() + $3 * interval '1 second', updated_at = now() \
-           WHERE job_id = $1 AND lease_owner = $2 AND state = 'running'",
+           WHERE job_id = $1 AND lease_owner = $2 AND state IN ('running', 'settling')",
 };
 
 static PROGRESS: Sql = Sql {
     step: "write a backfill job's progress",
     text: "UPDATE backfill_jobs SET done = $3, total = coalesce($4, total), cursor = coalesce($5, cursor), \
                   lease_until = clock_timestamp() + $6 * interval '1 second', updated_at = now() \
-           WHERE job_id = $1 AND lease_owner = $2 AND state = 'running'",
+           WHERE job_id = $1 AND lease_owner = $2 AND state IN ('running', 'settling')",
 };
 
+// One that settles later goes on settling; when, its lease says.
 static FINISH: Sql = Sql {
     step: "finish a backfill job",
-    text: "UPDATE backfill_jobs SET state = $3, report = coalesce($4, report), error = $5, lease_owner = NULL, lease_until = NULL, \
+    text: "UPDATE backfill_jobs SET state = CASE WHEN $3 = 'pending' AND chunked THEN state ELSE $3 END, \
+                  report = coalesce($4, report), error = $5, lease_owner = NULL, lease_until = NULL, \
                   finished_at = CASE WHEN $3 IN ('done', 'failed') THEN now() END, updated_at = now() \
-           WHERE job_id = $1 AND lease_owner = $2 AND state = 'running'",
+           WHERE job_id = $1 AND lease_owner = $2 AND state IN ('running', 'settling')",
 };
 
 static CANCEL: Sql = Sql {
     step: "cancel a backfill job",
     text: "UPDATE backfill_jobs SET state = 'cancelled', finished_at = now(), updated_at = now() \
-           WHERE job_id = $1 AND state IN ('pending', 'running')",
+           WHERE job_id = $1 AND state IN ('pending', 'running', 'paused', 'settling')",
+};
+
+static PAUSE: Sql = Sql {
+    step: "pause a backfill job",
+    text: "UPDATE backfill_jobs SET state = 'paused', paused_for = $2, lease_owner = NULL, lease_until = NULL, updated_at = now() \
+           WHERE job_id = $1 AND state IN ('pending', 'running', 'settling')",
+};
+
+static RESUME: Sql = Sql {
+    step: "resume a backfill job",
+    text: "UPDATE backfill_jobs SET state = 'pending', paused_for = NULL, updated_at = now() WHERE job_id = $1 AND state = 'paused'",
+};
+
+// The oldest first. Chunks that are not over are at most a few probes of two indexes away; a standing job never settles.
+static TO_SETTLE: Sql = Sql {
+    step: "take a backfill job to settle",
+    text: concat!(
+        "WITH ready AS ( \
+             SELECT j.job_id FROM backfill_jobs j \
+             WHERE j.chunked AND NOT j.standing AND j.state IN ('pending', 'running', 'settling') \
+               AND (j.lease_until IS NULL OR j.lease_until <= statement_timestamp()) \
+               AND NOT EXISTS (SELECT FROM backfill_chunks c \
+                               WHERE c.job_id = j.job_id AND c.state IN ('open', 'fetched') AND c.started_at IS NOT NULL) \
+               AND NOT EXISTS (SELECT FROM backfill_chunks c \
+                               WHERE c.job_id = j.job_id AND c.state IN ('open', 'fetched') AND c.started_at IS NULL) \
+             ORDER BY j.created_at, j.job_id LIMIT 1 FOR NO KEY UPDATE OF j SKIP LOCKED \
+         ) \
+         UPDATE backfill_jobs j SET state = 'settling', lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second', \
+                started_at = coalesce(j.started_at, now()), updated_at = now() \
+         FROM ready WHERE j.job_id = ready.job_id \
+         RETURNING ",
+        job!()
+    ),
+};
+
+static SETTLE_LATER: Sql = Sql {
+    step: "put off settling a backfill job",
+    text: "UPDATE backfill_jobs SET lease_owner = NULL, lease_until = clock_timestamp() + $3 * interval '1 second', \
+                  cursor = coalesce($4, cursor), updated_at = now() \
+           WHERE job_id = $1 AND lease_owner = $2 AND state = 'settling'",
 };
 
 static GET: Sql = Sql {
     step: "read a backfill job",
-    text: concat!("SELECT ", job!(), " FROM backfill_jobs WHERE job_id = $1"),
+    text: concat!(
+        "SELECT ",
+        job!(),
+        " FROM backfill_jobs j WHERE j.job_id = $1"
+    ),
 };
 
 static LIST: Sql = Sql {
@@ -73,12 +129,44 @@ static LIST: Sql = Sql {
     text: concat!(
         "SELECT ",
         job!(),
-        " FROM backfill_jobs ORDER BY created_at DESC, job_id DESC LIMIT $1"
+        " FROM backfill_jobs j ORDER BY j.created_at DESC, j.job_id DESC LIMIT $1"
+    ),
+};
+
+static STANDING: Sql = Sql {
+    step: "list standing backfill jobs",
+    text: concat!(
+        "SELECT ",
+        job!(),
+        " FROM backfill_jobs j WHERE j.standing AND j.state IN ('pending', 'running', 'paused') ORDER BY j.created_at, j.job_id"
+    ),
+};
+
+static BY_REQUEST: Sql = Sql {
+    step: "look for the backfill job of a request",
+    text: concat!(
+        "SELECT ",
+        job!(),
+        " FROM backfill_jobs j WHERE j.request_id = $1"
     ),
 };
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
-    &CREATE, &LEASE, &HEARTBEAT, &PROGRESS, &FINISH, &CANCEL, &GET, &LIST,
+    &CREATE,
+    &LEASE,
+    &HEARTBEAT,
+    &PROGRESS,
+    &FINISH,
+    &CANCEL,
+    &PAUSE,
+    &RESUME,
+    &TO_SETTLE,
+    &SETTLE_LATER,
+    &GET,
+    &LIST,
+    &STANDING,
+    &BY_REQUEST,
+    &create::CHUNKED,
 ];
 
 /// Creates a job that waits for a worker.
@@ -165,6 +253,48 @@ pub async fn cancel(conn: &impl Connection, job: JobId) -> Result<bool, StoreErr
     Ok(sql::execute(conn, &CANCEL, &[&job.0]).await? == 1)
 }
 
+/// Pauses a job that has not ended, and says why. `false`: it had ended, or was paused already.
+///
+/// Its workers learn of it at their next write and stop; chunks stay where they are.
+pub async fn pause(conn: &impl Connection, job: JobId, reason: &str) -> Result<bool, StoreError> {
+    let reason = crate::json::printable(reason);
+    Ok(sql::execute(conn, &PAUSE, &[&job.0, &reason]).await? == 1)
+}
+
+/// Lets a paused job go on from where it is. `false`: it was not paused.
+pub async fn resume(conn: &impl Connection, job: JobId) -> Result<bool, StoreError> {
+    Ok(sql::execute(conn, &RESUME, &[&job.0]).await? == 1)
+}
+
+/// Takes the oldest job whose chunks have all ended, to do what follows from them. It is `settling` from then on.
+///
+/// Keep it with [`heartbeat`] or [`progress`], end it with [`finish`], put it off with [`settle_later`].
+pub async fn to_settle(
+    conn: &impl Connection,
+    owner: &str,
+    length: Duration,
+) -> Result<Option<Job>, StoreError> {
+    let rows = sql::query(conn, &TO_SETTLE, &[&owner, &length.as_secs_f64()]).await?;
+    rows.first()
+        .map(|row| Job::read(row, &TO_SETTLE))
+        .transpose()
+}
+
+/// Gives a settling job back, for [`to_settle`] to find after `wait`. `false`: it was no longer ours.
+///
+/// The cursor is kept as it was where none is given.
+pub async fn settle_later(
+    conn: &impl Connection,
+    job: JobId,
+    owner: &str,
+    wait: Duration,
+    cursor_json: Option<&str>,
+) -> Result<bool, StoreError> {
+    let cursor = cursor_json.map(Json::new);
+    let params: sql::Params<'_> = &[&job.0, &owner, &wait.as_secs_f64(), &cursor];
+    Ok(sql::execute(conn, &SETTLE_LATER, params).await? == 1)
+}
+
 /// Reads one job.
 pub async fn get(conn: &impl Connection, job: JobId) -> Result<Option<Job>, StoreError> {
     let rows = sql::query(conn, &GET, &[&job.0]).await?;
@@ -175,4 +305,22 @@ pub async fn get(conn: &impl Connection, job: JobId) -> Result<Option<Job>, Stor
 pub async fn list(conn: &impl Connection, limit: u32) -> Result<Vec<Job>, StoreError> {
     let rows = sql::query(conn, &LIST, &[&i64::from(limit)]).await?;
     rows.iter().map(|row| Job::read(row, &LIST)).collect()
+}
+
+/// Standing jobs that were not cancelled, paused ones included, oldest first.
+pub async fn standing(conn: &impl Connection) -> Result<Vec<Job>, StoreError> {
+    let rows = sql::query(conn, &STANDING, &[]).await?;
+    rows.iter().map(|row| Job::read(row, &STANDING)).collect()
+}
+
+/// The job that a request made, if it made one.
+pub async fn of_request(
+    conn: &impl Connection,
+    request_id: &str,
+) -> Result<Option<Job>, StoreError> {
+    crate::columns::no_nul("request_id", request_id)?;
+    let rows = sql::query(conn, &BY_REQUEST, &[&request_id]).await?;
+    rows.first()
+        .map(|row| Job::read(row, &BY_REQUEST))
+        .transpose()
 }

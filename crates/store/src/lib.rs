@@ -8,7 +8,8 @@
 //! environment, log.
 //!
 //! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]; [`definitions`] for what is
-//! evaluated; [`marks`], [`window_items`], [`window_cells`] and [`window_metrics`] for windows, in the order in which they are made.
+//! evaluated; [`marks`], [`window_items`], [`window_cells`] and [`window_metrics`] for windows, in the order in which they are made; [`jobs`] and
+//! [`chunks`] for backfill, [`budgets`] and [`breakers`] for what all processes that call a platform agree on.
 //! Errors are [`StoreError`] with a [`Class`].
 //!
 //! # U+0000
@@ -27,12 +28,18 @@ mod types;
 
 pub mod agent_zones;
 pub mod agents;
+pub mod breakers;
+pub mod budgets;
+pub mod chunks;
+pub mod arrivals;
+pub mod comparison;
 pub mod counts;
 pub mod deferred;
 pub mod definitions;
 pub mod documents;
 pub mod erasures;
 pub mod event_log;
+pub mod history_requests;
 pub mod interactions;
 pub mod jobs;
 pub mod journeys;
@@ -41,14 +48,20 @@ pub mod live;
 pub mod marks;
 pub mod metrics;
 pub mod migrate;
+pub mod named_leases;
+pub mod notices;
 pub mod partitions;
+pub mod platform_counts;
+pub mod promotion;
 pub mod quarantine;
 pub mod raw;
 pub mod raw_messages;
 pub mod raw_retention;
+pub mod standing;
 pub mod statements;
 pub mod status;
 pub mod storm;
+pub mod subscription_gaps;
 pub mod subscriptions;
 pub mod sweep;
 pub mod sync;

@@ -46,7 +46,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "backfill",
-        &["schema", "adapter", "broker", "runtime", "store"],
+        &[
+            "schema", "adapter", "timezone", "platform", "broker", "runtime", "store",
+        ],
     ),
     (
         "deliver",

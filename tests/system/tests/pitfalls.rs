@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The numbers of the pitfalls about data pipelines, webhooks, the broker and PostgreSQL, in the collection they are from. It has gaps.
+/// The numbers of the pitfalls about data pipelines, webhooks, the broker, PostgreSQL and limits, in the collection they are from. It has
+/// gaps.
 const NUMBERS: &[u32] = &[
     1, 2, 5, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 24, 26, 29, 30, 31, 32, 33, 34,
     36, 39, 42, 43, 44, 45, 46, 47, 48, 50, 51, 52, 53, 54, 55, 57, 60, 62, 65, 66, 68, 69, 70, 72,
-    73, 74, 77, 80, 81, 82,
+    73, 74, 77, 80, 81, 82, 101, 103, 105, 107, 108, 109, 110, 111, 113, 116,
 ];
 
 /// What the line begins with that lists those which have no row here.

@@ -1,6 +1,12 @@
 //! The flags, and how they are checked: every problem is found in one go.
 
-use super::{Common, Files, ImportConfig, ReplayConfig, Stretch, Task, store_config};
+use super::{
+    CancelArgs, Common, Files, ImportConfig, ListArgs, PauseArgs, ReplayConfig, RequestArgs,
+    ResumeArgs, ShowArgs, StartArgs, StatusArgs, Stretch, Task, WatchArgs, WorkerArgs,
+    read_platforms, store_config,
+};
+use crate::platforms::Platforms;
+use crate::source::Source;
 use adapter::{Mapping, Mappings};
 use clap::{Parser, Subcommand, ValueEnum};
 use runtime::Problems;
@@ -8,6 +14,7 @@ use runtime::args::{
     AmqpArgs, AttributeArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings, RawKeyArgs,
 };
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 use store::StoreConfig;
@@ -20,13 +27,18 @@ Examples:
   backfill import report-524.csv --format cxone-call-detail --zone America/Denver --tenant acme
   backfill import contacts.json --format cxone-contacts --tenant acme
   backfill import users.json --format genesys-user-details --tenant acme
+  backfill import calls.csv.gz --format mapped --mapping calls.toml --tenant acme
   backfill import report-544.csv --format cxone-agent-state-log --zone America/Denver --tenant acme
-  backfill jobs list";
+  backfill start genesys-conversations --platforms platforms.toml --platform genesys-main \\
+      --from 2024-03-01T00:00:00Z --to 2024-06-01T00:00:00Z --metric-version 2 --dry-run
+  backfill status";
 
-/// Puts the past through the same path as the present: replays the event log under another metric version, imports files.
+/// Puts the past through the same path as the present: fetches a platform's history, replays the event log under another metric version,
+/// imports files.
 ///
-/// Everything goes over the history lane, behind live work, and pauses while that lane is full. A job that is interrupted, by a
-/// signal or otherwise, goes on at its cursor with --resume. Doing a thing twice changes no result.
+/// Everything goes over the history lane, behind live work, and pauses while that lane is full. `start` writes a job that any number of
+/// `worker` processes share; `replay` and `import` are jobs of this one process, and go on at their cursor with --resume when it was
+/// interrupted. Doing a thing twice changes no result.
 #[derive(Debug, Parser)]
 #[command(name = "backfill", version, about, long_about, after_help = EXAMPLES)]
 pub struct Cli {
@@ -42,7 +54,28 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Read history files into the event log and compute from them
     Import(ImportArgs),
-    /// List jobs, show or cancel one
+    /// Work on the jobs there are, with any number of other workers, until told to stop
+    Worker(Box<WorkerArgs>),
+    /// Begin a job that workers do: plan, check, write, watch
+    Start(StartArgs),
+    /// Ask for a job by a message on `backfill.jobs`, for a worker to begin
+    Request(RequestArgs),
+    /// What is under way, waits or stands in the way: jobs, budgets, pauses, breakers, look-ups
+    Status(StatusArgs),
+    /// The newest jobs
+    List(ListArgs),
+    /// One job with its chunks
+    Show(ShowArgs),
+    /// Show how a job goes until it ends
+    Watch(WatchArgs),
+    /// Have nobody work on a job until it is resumed
+    Pause(PauseArgs),
+    /// Let a paused job go on
+    Resume(ResumeArgs),
+    /// End a job; what it fetched stays
+    Cancel(CancelArgs),
+    /// The same as `list`, `show` and `cancel`, as they were called before
+    #[command(hide = true)]
     Jobs(JobsArgs),
     /// Check the configuration, list every problem at once, and exit
     Check(CheckArgs),
@@ -105,6 +138,19 @@ pub enum Output {
     Json,
 }
 
+impl Output {
+    /// As asked for; else text on a terminal, JSON for programs.
+    pub(super) fn or_usual(asked: Option<Self>) -> Self {
+        asked.unwrap_or_else(|| {
+            if std::io::stdout().is_terminal() {
+                Self::Text
+            } else {
+                Self::Json
+            }
+        })
+    }
+}
+
 /// Flags of `replay`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ReplayArgs {
@@ -137,11 +183,11 @@ pub struct ReplayArgs {
     )]
     depth_max: u32,
 
-    /// Events read from the log at a time
+    /// The most events read from the log at a time; fewer where they are large. In each page an interaction is computed once
     #[arg(
         long,
         env = "KPILINE_BACKFILL_PAGE_EVENTS",
-        default_value_t = 2000,
+        default_value_t = 20_000,
         value_name = "COUNT"
     )]
     page_events: u32,
@@ -160,7 +206,7 @@ pub struct ReplayArgs {
 /// Flags of `import`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ImportArgs {
-    /// The files, of any size
+    /// The files, of any size: JSON (a value, a list, an answer around a list, or one a line) or CSV, plain or gzip; - is standard input
     #[arg(
         required_unless_present = "resume",
         conflicts_with = "resume",
@@ -244,6 +290,9 @@ pub enum Format {
     CxoneAgentStateLog,
     /// The guide's webhook events: one object, an array, or one a line.
     GenesysWebhook,
+    /// Any JSON, or any CSV with a header, read through the file that --mapping names. `ingest normalise` must have a subscription with
+    /// the same file, or all of it goes to quarantine.
+    Mapped,
 }
 
 /// Flags of `jobs`.
@@ -291,6 +340,22 @@ pub struct CheckArgs {
     )]
     mappings: Vec<PathBuf>,
 
+    /// The platforms file
+    #[arg(long, env = "KPILINE_PLATFORMS", value_name = "FILE")]
+    platforms: Option<PathBuf>,
+
+    /// Ask each platform whether the credential has the rights that history needs; missing ones are listed and are an error
+    #[arg(long, requires = "platforms")]
+    online: bool,
+
+    /// With --online: only the rights that this source needs; several
+    #[arg(long = "source", value_delimiter = ',', value_parser = source, requires = "online", value_name = "SOURCE")]
+    sources: Vec<Source>,
+
+    /// How the rights are written to stdout; without it text on a terminal, else JSON
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    output: Option<Output>,
+
     #[command(flatten)]
     customers: CustomerArgs,
     #[command(flatten)]
@@ -300,7 +365,22 @@ pub struct CheckArgs {
     #[command(flatten)]
     amqp: AmqpArgs,
     #[command(flatten)]
-    ops: OpsArgs,
+    pub(crate) ops: OpsArgs,
+}
+
+/// What was checked, and what is to be asked of platforms.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// PostgreSQL, where it is named: questions are then within the budgets that all processes share.
+    pub store: Option<StoreConfig>,
+    /// The platforms file.
+    pub platforms: Platforms,
+    /// Whether they are asked.
+    pub online: bool,
+    /// For which sources; empty: all.
+    pub sources: Vec<Source>,
+    /// How the answers are written.
+    pub output: Output,
 }
 
 /// Flags of `migrate`.
@@ -313,19 +393,19 @@ pub struct MigrateArgs {
 }
 
 /// An instant that carries its zone; one without would have to be guessed.
-fn instant(text: &str) -> Result<UtcMicros, String> {
+pub(super) fn instant(text: &str) -> Result<UtcMicros, String> {
     adapter::instant::parse(text).ok_or_else(|| {
         "not an instant with a zone; write 2024-03-01T00:00:00Z or 2024-03-01T00:00:00-05:00"
             .to_owned()
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     runtime::args::positive_duration(text)
 }
 
 /// Reads mapping files; a mapping is known by its file's stem, as `ingest` names it.
-fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
+pub(super) fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
     let mut mappings = Mappings::none();
     for path in paths {
         let shown = path.display().to_string();
@@ -425,7 +505,11 @@ impl ImportArgs {
                 None
             }
             (None, Some(format)) => {
-                for path in &self.files {
+                let once = |path: &&PathBuf| crate::import::is_standard_input(path);
+                if self.files.iter().filter(once).count() > 1 {
+                    problems.push("-: standard input can be read once");
+                }
+                for path in self.files.iter().filter(|path| !once(path)) {
                     if let Err(error) = std::fs::File::open(path) {
                         problems.push(format!("{} cannot be read: {error}", path.display()));
                     }
@@ -440,7 +524,7 @@ impl ImportArgs {
                 }
                 Some(Task::New(Files {
                     paths: self.files.clone(),
-                    format: self.body_format(format, &mut problems),
+                    format: self.body_format(format, &common.mappings, &mut problems),
                     tenant: TenantId::new(&self.tenant),
                     subscription: SubscriptionName::new(&self.subscription),
                     version: MetricVersion(self.metric_version),
@@ -462,8 +546,30 @@ impl ImportArgs {
         })
     }
 
-    fn body_format(&self, format: Format, problems: &mut Problems) -> BodyFormat {
+    fn body_format(
+        &self,
+        format: Format,
+        mappings: &Mappings,
+        problems: &mut Problems,
+    ) -> BodyFormat {
         match (format, &self.zone) {
+            (Format::Mapped, _) => {
+                let mut names = mappings.names();
+                let name = match (names.next(), names.next()) {
+                    (Some(name), None) => name,
+                    (None, _) => {
+                        problems.push("--mapping: is needed by --format mapped");
+                        ""
+                    }
+                    (Some(_), Some(_)) => {
+                        problems.push("--mapping: --format mapped reads through one file, and several are given");
+                        ""
+                    }
+                };
+                BodyFormat::Mapped {
+                    mapping: name.into(),
+                }
+            }
             (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
             (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
             (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
@@ -502,17 +608,43 @@ impl JobsArgs {
     }
 }
 
+fn source(name: &str) -> Result<Source, String> {
+    let asks = |source: &Source| source.vendor().is_some();
+    Source::parse(name).filter(asks).ok_or_else(|| {
+        let known = Source::names(|source| asks(&source));
+        format!("known are {known}")
+    })
+}
+
 impl CheckArgs {
-    /// Checks everything and lists every problem at once.
-    pub fn resolve(&self) -> anyhow::Result<()> {
+    /// Checks everything and lists every problem at once. Of a platforms file no server need be named.
+    pub fn resolve(&self) -> anyhow::Result<Checked> {
         let mut problems = Problems::new();
-        self.postgres.resolve(&mut problems);
-        self.amqp.resolve(&mut problems);
+        let platforms = read_platforms(self.platforms.as_deref(), &mut problems);
+        let mut store = None;
+        if self.platforms.is_none() || self.names_servers() {
+            store = Some(store_config(&self.postgres.resolve(&mut problems)));
+            self.amqp.resolve(&mut problems);
+        }
         self.ops.resolve(&mut problems);
         self.customers.resolve(&mut problems);
         self.raw_keys.resolve(&mut problems);
         read_mappings(&self.mappings, &mut problems);
-        problems.into_result()
+        problems.into_result()?;
+        Ok(Checked {
+            store,
+            platforms,
+            online: self.online,
+            sources: self.sources.clone(),
+            output: Output::or_usual(self.output),
+        })
+    }
+
+    const fn names_servers(&self) -> bool {
+        self.postgres.database_url.is_some()
+            || self.postgres.database_url_file.is_some()
+            || self.amqp.amqp_url.is_some()
+            || self.amqp.amqp_url_file.is_some()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Target;
 use platform::breaker;
 use platform::client::Timeouts;
-use platform::limit::{Limit, Limiter};
+use platform::limit::Limit;
 use platform::push::Adapter;
 use platform::retry::Schedule;
 use platform::secret::Secret;
@@ -361,15 +361,16 @@ impl Reader<'_> {
     }
 
     fn limit(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Limit> {
-        let usual = Limit {
-            requests: adapter?.default_requests_per_minute(),
-            period: Duration::from_secs(60),
-            burst: 1,
-        };
+        let usual = Limit::new(
+            adapter?.default_requests_per_minute(),
+            Duration::from_secs(60),
+            1,
+        );
         let Some(rate) = self.file.section(section, "rate") else {
             return (!section.table.contains_key("rate")).then_some(usual);
         };
-        self.file.only(rate, &["requests", "period", "burst"]);
+        self.file
+            .only(rate, &["requests", "period", "burst", "lapse"]);
         let mut count = |key: &str, usual: u32| {
             self.file
                 .number(rate, key, 1..u64::from(u32::MAX))
@@ -379,12 +380,11 @@ impl Reader<'_> {
         let requests = count("requests", usual.requests);
         let burst = count("burst", usual.burst);
         let period = self.file.duration(rate, "period").unwrap_or(usual.period);
-        let limit = Limit {
-            requests,
-            period,
-            burst,
-        };
-        if let Err(error) = Limiter::new(limit) {
+        let mut limit = Limit::new(requests, period, burst);
+        if let Some(lapse) = self.file.duration(rate, "lapse") {
+            limit.lapse = lapse;
+        }
+        if let Err(error) = limit.refill() {
             self.file
                 .problem(rate.at, format_args!("[target.rate]: {error}"));
             return None;

@@ -191,13 +191,13 @@ async fn a_successor_that_cannot_read_of_the_pause_waits_until_it_can() {
     process.kill9();
     let client = world.db.client().await;
     client
-        .batch_execute("BEGIN; LOCK TABLE pipeline_status IN ACCESS EXCLUSIVE MODE")
+        .batch_execute("BEGIN; LOCK TABLE rate_pauses IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
     let mut process = world.spawn(&["--database-statement-timeout", "500ms"], world.db.url());
     process
         .wait_line("the pause cannot be read", SOON, |line| {
-            line["message"] == "the store is in trouble"
+            line["message"] == "the budget cannot be asked: nothing is sent"
         })
         .await;
     client.batch_execute("COMMIT").await.unwrap();

@@ -202,16 +202,73 @@ async fn an_outage_is_waited_out() {
     };
     let config = faulty([Phase::lasting(Duration::from_secs(4), down)]);
     let mut world = World::genesys(config, QUICK).await;
-    let process = world.deliver().await;
+    let mut process = world.deliver().await;
+    let ops = process.wait_ready().await.ops_address();
+    let replica = world.deliver().await;
     world.write_many(0, 1000, 0.0).await;
+    process
+        .wait_line("the breaker opens", SOON, |line| {
+            line["message"] == "the breaker is open: the platform is in trouble"
+        })
+        .await;
+    // Seen by all: the tables, the metrics and the command say the same.
+    let open = "kpiline_deliver_breaker{target=\"main\",state=\"open\"}";
+    let half = "kpiline_deliver_breaker{target=\"main\",state=\"half_open\"}";
+    let metric = async |series: &str| testkit::http::metric(ops, series).await.unwrap();
+    assert!(metric(open).await + metric(half).await > 0.5);
+    let (code, stdout, stderr) = world.run(&["status"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let breaker = &answer["breakers"][0];
+    assert!(
+        breaker["state"] != "closed" && breaker["failures"].as_i64() >= Some(5),
+        "{answer}"
+    );
     world.drained(SOON).await;
     world.platform_has_everything_but(&[]);
+    let closed = "SELECT count(*) FROM platform_breakers WHERE state = 'closed' AND failures = 0";
+    assert_eq!(world.query_count(closed).await, 1);
+    drop(replica);
     let failed = world
         .pushes()
         .iter()
         .filter(|push| push.status == 503)
         .count();
     assert!(failed < 30, "the breaker keeps requests away: {failed}");
+    drop(process);
+}
+
+/// Pitfall 103: a 429 in answer to the probe says nothing about the platform's health. It neither closes the breaker nor keeps the probe:
+/// the next one goes as soon as the pause is over.
+#[tokio::test]
+async fn pitfall_103_a_throttled_probe_is_given_back() {
+    let status = |status, retry_after| Fault::Status {
+        status,
+        retry_after,
+        as_date: false,
+        store: false,
+    };
+    let config = faulty([
+        Phase::requests(5, status(503, None)),
+        Phase::requests(1, status(429, Some(1))),
+    ]);
+    let mut world = World::genesys(config, QUICK).await;
+    let process = world.deliver().await;
+    world.write_many(0, 50, 0.0).await;
+    eventually(SOON, "the probe is throttled", async || {
+        world.pushes().iter().any(|push| push.status == 429)
+    })
+    .await;
+    let closed = "SELECT count(*) FROM platform_breakers WHERE state = 'closed'";
+    assert_eq!(world.query_count(closed).await, 0, "nor is it closed by it");
+    world.drained(SOON).await;
+    world.platform_has_everything_but(&[]);
+    let pushes = world.pushes();
+    let statuses: Vec<u16> = pushes.iter().map(|push| push.status).collect();
+    assert_eq!(statuses, [503, 503, 503, 503, 503, 429, 200]);
+    let after = pushes[6].at.duration_since(pushes[5].at);
+    assert!(after < Duration::from_secs(4), "{after:?}");
+    assert_eq!(world.query_count(closed).await, 1);
     drop(process);
 }
 

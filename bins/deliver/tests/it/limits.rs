@@ -9,7 +9,7 @@ const LIMIT: usize = 20;
 
 /// The pace our side keeps: the same limit over the same window.
 const PACED: &str = r#"
-rate = { requests = 20, period = "2s", burst = 2 }
+rate = { requests = 20, period = "2s", lapse = "200ms" }
 timeouts = { connect = "1s", read = "1s", total = "1s" }
 retry = { first = "50ms", longest = "500ms", breaker_failures = 3, breaker_cool_down = "200ms" }
 "#;
@@ -136,8 +136,7 @@ retry = { first = "50ms", longest = "500ms" }
     drop(process);
 }
 
-/// Two replicas, one credential: the sum stays within the limit, no row is held by both, and when the one that leads is killed the
-/// other goes on.
+/// Two replicas, one credential: the sum stays within the limit, no row is held by both, and when one is killed the other goes on.
 #[tokio::test]
 async fn two_replicas_share_one_limit_and_never_a_row() {
     let mut world = World::genesys(limited(LIMIT, WINDOW), PACED)
@@ -152,7 +151,6 @@ async fn two_replicas_share_one_limit_and_never_a_row() {
         async || world.pushes().len() >= 20,
     )
     .await;
-    // Between two requests of the first: what it leads is taken over.
     first.kill9();
     world.drained(Duration::from_secs(60)).await;
 

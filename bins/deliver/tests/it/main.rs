@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests: what fails there fails the test
 
+mod budget;
 mod commands;
 mod crash;
 mod faults;

@@ -2,16 +2,14 @@
 
 use super::apis::Apis;
 use super::inspect::inspect;
-use super::open;
+use super::{Chosen, open};
 use super::table::table;
-use crate::config::store_config;
 use crate::format_words::words;
 use crate::subscriptions::Subscription;
-use runtime::args::PostgresSettings;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use store::subscriptions::{Gap, Standing};
-use store::{Store, subscriptions};
+use store::subscriptions;
 
 /// Gaps that are shown.
 const GAPS_MAX: i64 = 1_000;
@@ -27,20 +25,18 @@ struct Line<'l> {
 
 /// Prints the list.
 pub(super) async fn run(
-    chosen: &[Subscription],
+    chosen: Chosen,
     json: bool,
     offline: bool,
-    postgres: Option<PostgresSettings>,
 ) -> anyhow::Result<()> {
     let (mut standings, mut gaps) = (Vec::new(), Vec::new());
-    if let Some(postgres) = postgres {
-        let store = Store::connect(store_config(&postgres, "kpiline ingest subscription")).await?;
+    if let Some(store) = &chosen.store {
         let client = store.client().await?;
         standings = subscriptions::list(&client).await?;
         gaps = subscriptions::open_gaps(&client, GAPS_MAX).await?;
     }
-    let (mut apis, mut lines) = (Apis::default(), Vec::new());
-    for subscription in chosen {
+    let (mut apis, mut lines) = (Apis::new(chosen.store), Vec::new());
+    for subscription in &chosen.subscriptions {
         let ours = |name: &str, tenant: &str| {
             name == subscription.name.as_str() && tenant == subscription.tenant.as_str()
         };

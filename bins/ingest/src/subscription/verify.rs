@@ -3,7 +3,7 @@
 use super::apis::Apis;
 use super::finding::{Finding, Inspection};
 use super::inspect::inspect;
-use super::{open, probe, variable};
+use super::{Chosen, open, probe, variable};
 use crate::subscriptions::Subscription;
 use crate::subscriptions::platform::Platform;
 use anyhow::bail;
@@ -11,9 +11,9 @@ use serde_json::json;
 use std::io::Write as _;
 
 /// Looks at each, prints everything that is found, and fails where something is.
-pub(super) async fn run(chosen: &[Subscription], json: bool, probing: bool) -> anyhow::Result<()> {
-    let (mut apis, mut all) = (Apis::default(), Vec::new());
-    for subscription in chosen {
+pub(super) async fn run(chosen: Chosen, json: bool, probing: bool) -> anyhow::Result<()> {
+    let (mut apis, mut all) = (Apis::new(chosen.store), Vec::new());
+    for subscription in &chosen.subscriptions {
         if let Some(platform) = &subscription.platform {
             let seen = look(&mut apis, subscription, platform, probing).await;
             all.push((subscription, platform, seen));

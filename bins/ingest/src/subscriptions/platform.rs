@@ -17,7 +17,7 @@
 //! [subscription.platform.rate]           # all optional; what this client may use
 //! requests = 60
 //! period = "1m"
-//! burst = 1
+//! lapse = "1s"                           # how late a request may arrive after its turn
 //! ```
 
 mod kinds;
@@ -30,11 +30,15 @@ pub use secret::{Credentials, Proof, ProofEncoding, ProofScheme, SecretRef};
 
 pub(super) use read::{platform, ways};
 
+use crate::keeper::StoreKeeper;
 use ::platform::api::{Access, AccessError, Api};
+use ::platform::budget::shared::Shared;
 use ::platform::client::Timeouts;
 use ::platform::limit::Limit;
 use ::platform::retry::Schedule;
+use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use url::Url;
 
 /// Shorter silences say nothing: deliveries are noted every few seconds, and the platforms batch.
@@ -108,24 +112,57 @@ impl Platform {
         )))
     }
 
-    /// The API, or `None` where there is none or nobody to ask it. Secrets are read here and not before.
+    /// The API, or `None` where there is none or nobody to ask it. Secrets are read here and not before. Where there is a store, the
+    /// quota is the one that all processes share.
     pub fn open(
         &self,
         variable: &dyn Fn(&str) -> Option<String>,
+        store: Option<&Store>,
     ) -> Result<Option<Api>, OpenError> {
         let (true, Some(credentials), Some(base)) =
             (self.kind.has_api(), &self.credentials, &self.base_url)
         else {
             return Ok(None);
         };
-        let api = Api::new(Access {
+        let grant = credentials.grant(variable).map_err(OpenError::Secret)?;
+        let name = grant.credential_name();
+        let mut access = Access {
             base: base.clone(),
-            grant: credentials.grant(variable).map_err(OpenError::Secret)?,
+            grant,
             limit: self.limit,
             timeouts: Timeouts::default(),
             schedule: Schedule::default(),
-        })?;
+        };
+        let api = match store {
+            Some(store) => {
+                let keeper = StoreKeeper::new(store.clone(), name.clone());
+                let budget =
+                    Shared::new(keeper, name, self.limit).map_err(AccessError::Limit)?;
+                Api::with_budget(access, Arc::new(budget))?
+            }
+            None => {
+                access.limit = alone(self.limit);
+                tracing::info!(
+                    credential = name,
+                    requests = access.limit.requests,
+                    period_seconds = self.limit.period.as_secs_f64(),
+                    "without --database-url it is not known what other processes send with this credential: \
+                     a fifth of [subscription.platform.rate] is used"
+                );
+                Api::new(access)?
+            }
+        };
         Ok(Some(api))
+    }
+}
+
+/// What a process may use that cannot know what others with the same credential send: a fifth, as much as deliver leaves the others.
+fn alone(limit: Limit) -> Limit {
+    let requests = (limit.requests / 5).max(1);
+    Limit {
+        requests,
+        burst: limit.burst.min(requests),
+        ..limit
     }
 }
 

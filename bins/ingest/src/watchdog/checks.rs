@@ -10,6 +10,7 @@ use platform::retry::{Cause, Schedule};
 use schema::{Millis, UtcMicros};
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use tokio::task::JoinSet;
 
 /// The first wait after a question that had no answer.
@@ -47,17 +48,20 @@ type Answer = (usize, Option<Arc<Api>>, Inspection);
 pub struct Checks {
     every: Duration,
     apis: Apis,
+    store: Store,
     variable: fn(&str) -> Option<String>,
     targets: Vec<Target>,
     running: JoinSet<Answer>,
 }
 
 impl Checks {
-    /// Of those subscriptions whose platforms can be asked. The function looks up environment variables.
+    /// Of those subscriptions whose platforms can be asked, within the budgets that the store keeps. The function looks up environment
+    /// variables.
     pub fn new(
         subscriptions: &[Subscription],
         every: Duration,
         variable: fn(&str) -> Option<String>,
+        store: Store,
     ) -> Self {
         let targets = subscriptions
             .iter()
@@ -77,7 +81,8 @@ impl Checks {
             .collect();
         Self {
             every,
-            apis: Apis::default(),
+            apis: Apis::new(Some(store.clone())),
+            store,
             variable,
             targets,
             running: JoinSet::new(),
@@ -86,7 +91,7 @@ impl Checks {
 
     /// Those of other subscriptions; nothing is known of them yet.
     pub fn replace(&mut self, subscriptions: &[Subscription], every: Duration) {
-        *self = Self::new(subscriptions, every, self.variable);
+        *self = Self::new(subscriptions, every, self.variable, self.store.clone());
     }
 
     /// What the platform last said of the subscription with this index; `None`: it is not asked.

@@ -63,7 +63,12 @@ impl Round {
     ) -> Self {
         Self {
             watched: watched(watch),
-            checks: Checks::new(&watch.subscriptions, watch.check_every, variable),
+            checks: Checks::new(
+                &watch.subscriptions,
+                watch.check_every,
+                variable,
+                store.clone(),
+            ),
             contender: Contender::new(store.clone(), LEAD),
             store,
             traffic,

@@ -26,11 +26,7 @@ async fn world() -> (Double, Arc<Api>) {
             client_id: client.id,
             client_secret: Secret::new(client.secret),
         },
-        limit: Limit {
-            requests: 60_000,
-            period: Duration::from_secs(60),
-            burst: 100,
-        },
+        limit: Limit::new(60_000, Duration::from_secs(60), 100),
         timeouts: Timeouts::default(),
         schedule: Schedule {
             first: Duration::from_millis(10),

@@ -70,6 +70,9 @@ files! {
     29 "storm" "0029",
     30 "inferred_ends" "0030",
     31 "pipeline_health" "0031",
+    32 "backfill_chunks" "0032",
+    33 "pipeline_health" "0033",
+    34 "interactions_begun" "0034",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -6,6 +6,9 @@
 mod rows;
 
 mod agents;
+mod budgets_shared;
+mod budgets;
+mod chunks;
 mod counters;
 mod deadlocks;
 mod deferred;
@@ -20,9 +23,11 @@ mod metrics;
 mod migrations;
 mod months;
 mod plans;
+mod platforms;
 mod pool;
 mod privacy;
 mod quarantine;
+mod standing;
 mod storm;
 mod subscriptions;
 mod sweep;

@@ -4,7 +4,7 @@ use super::kinds::{EventBridge, Fields, Kind, Registration, Trigger};
 use super::secret::{Credentials, GrantKind, Proof, ProofEncoding, ProofScheme, SecretRef, Source};
 use super::{Platform, QUIET_AFTER_MIN, QuietWhen, region};
 use ::platform::client::Method;
-use ::platform::limit::{Limit, Limiter};
+use ::platform::limit::Limit;
 use ::platform::secret::Secret;
 use hyper::header::HeaderName;
 use runtime::toml_file::{Section, TomlFile};
@@ -26,11 +26,7 @@ const KINDS: [&str; 5] = [
 /// The shortest that Genesys takes.
 const EVENT_TTL_MIN: Duration = Duration::from_secs(10);
 /// What a client may use where nothing is configured: little, since others may share it.
-const LIMIT: Limit = Limit {
-    requests: 60,
-    period: Duration::from_secs(60),
-    burst: 1,
-};
+const LIMIT: Limit = Limit::new(60, Duration::from_secs(60), 1);
 const SIGNATURE_HEADER: &str = "x-genesys-signature";
 /// What the guide calls the channel.
 const GUIDE_TOPIC: &str = "analytics:events:publish";
@@ -311,19 +307,24 @@ impl Reader<'_, '_> {
         let Some(rate) = self.file.section(table, "rate") else {
             return LIMIT;
         };
-        self.file.only(rate, &["requests", "period", "burst"]);
+        self.file
+            .only(rate, &["requests", "period", "burst", "lapse"]);
         let mut count = |key: &str, usual: u32| {
             self.file
                 .number(rate, key, 1..u64::from(u32::MAX))
                 .and_then(|number| u32::try_from(number).ok())
                 .unwrap_or(usual)
         };
-        let limit = Limit {
-            requests: count("requests", LIMIT.requests),
-            burst: count("burst", LIMIT.burst),
-            period: self.file.duration(rate, "period").unwrap_or(LIMIT.period),
-        };
-        if let Err(error) = Limiter::new(limit) {
+        let (requests, burst) = (
+            count("requests", LIMIT.requests),
+            count("burst", LIMIT.burst),
+        );
+        let period = self.file.duration(rate, "period").unwrap_or(LIMIT.period);
+        let mut limit = Limit::new(requests, period, burst);
+        if let Some(lapse) = self.file.duration(rate, "lapse") {
+            limit.lapse = lapse;
+        }
+        if let Err(error) = limit.refill() {
             self.file.problem(
                 rate.at,
                 format_args!("[subscription.platform.rate]: {error}"),

@@ -1,0 +1,202 @@
+//! What a command asks a platform before a job begins: whether the credential has the rights, up to when there are data, and how much there is.
+//! A few small requests; the history itself is fetched by workers.
+
+use crate::keeper::StoreKeeper;
+use crate::platforms::{Base, Kind, Platform};
+use crate::source::{Source, Vendor};
+use anyhow::Context as _;
+use platform::api::Api;
+use platform::budget::shared::Shared;
+use platform::history::HistoryError;
+use platform::history::cxone::{self, Cxone, Discovery};
+use platform::history::genesys::{Genesys, Subject};
+use platform::history::permissions::{self, Need, Right};
+use schema::UtcMicros;
+use std::sync::Arc;
+use store::Store;
+
+/// What is sampled of a long stretch to guess how much the whole of it holds: the platforms do not count more in one answer.
+const SAMPLE: i64 = 30 * 86_400_000_000;
+
+/// One platform, to be asked.
+pub(crate) enum Asker {
+    Genesys(Genesys),
+    Cxone(Cxone),
+}
+
+/// What a platform of this kind can be asked for at all.
+pub(crate) const fn needs_of(vendor: Vendor) -> &'static [Need] {
+    match vendor {
+        Vendor::Genesys => &[
+            Need::Conversations,
+            Need::ConversationAggregates,
+            Need::UserDetails,
+            Need::Users,
+        ],
+        Vendor::Cxone => &[
+            Need::Contacts,
+            Need::ContactStates,
+            Need::AgentStates,
+            Need::Reports,
+            Need::Extraction,
+        ],
+    }
+}
+
+/// What a source cannot do without.
+pub(crate) const fn needs(source: Source) -> &'static [Need] {
+    match source {
+        Source::GenesysConversations => &[Need::Conversations, Need::ConversationAggregates],
+        Source::GenesysUsers => &[Need::UserDetails],
+        Source::GenesysLookup => &[Need::Conversations],
+        Source::CxoneContacts => &[Need::Contacts],
+        Source::CxoneContactStates => &[Need::ContactStates],
+        Source::CxoneAgentStates => &[Need::AgentStates],
+        Source::CxoneReport => &[Need::Reports],
+        Source::CxoneExtraction => &[Need::Extraction],
+        Source::Replay | Source::Files => &[],
+    }
+}
+
+impl Asker {
+    /// Nothing is sent yet, but where the base URL has to be found out. With a store its questions are within the budget that all processes
+    /// share, without one within the credential's limit by itself.
+    pub(crate) async fn of(platform: &Platform, store: Option<&Store>) -> anyhow::Result<Self> {
+        let mut access = platform.access.clone();
+        if let Kind::Cxone(settings) = &platform.kind
+            && let Some(discovery) = discovery(&settings.base)
+        {
+            access.base = cxone::discover(&discovery, &access.grant, access.timeouts)
+                .await
+                .with_context(|| format!("find out where the API of {} is", platform.name))?;
+        }
+        let api = match store {
+            None => Api::new(access),
+            Some(store) => {
+                let keeper = StoreKeeper::new(store.clone(), platform.credential.clone());
+                let budget = Shared::new(keeper, &platform.credential, access.limit)?;
+                Api::with_budget(access, Arc::new(budget))
+            }
+        };
+        let api = Arc::new(api.context("the platform's API")?);
+        Ok(match &platform.kind {
+            Kind::Genesys(_) => Self::Genesys(Genesys::new(api)),
+            Kind::Cxone(settings) => Self::Cxone(Cxone::new(api, settings.api_version)),
+        })
+    }
+
+    /// Whether the credential may do this.
+    pub(crate) async fn right(&self, need: Need, now: UtcMicros) -> Right {
+        match self {
+            Self::Genesys(genesys) => permissions::genesys(genesys, need, now).await,
+            Self::Cxone(cxone) => permissions::cxone(cxone, need, now).await,
+        }
+    }
+
+    /// Up to when asynchronous jobs have data; `None` where the source has no such date.
+    pub(crate) async fn available_to(
+        &self,
+        source: Source,
+    ) -> Result<Option<UtcMicros>, HistoryError> {
+        let subject = match source {
+            Source::GenesysConversations => Subject::Conversations,
+            Source::GenesysUsers => Subject::Users,
+            _ => return Ok(None),
+        };
+        match self {
+            Self::Genesys(genesys) => genesys.jobs_available_to(subject).await.map(Some),
+            Self::Cxone(_) => Ok(None),
+        }
+    }
+
+    /// How many records the platform counts in a stretch, or guesses by its last month; `None` where it does not count them.
+    pub(crate) async fn records(
+        &self,
+        source: Source,
+        (from, to): (UtcMicros, UtcMicros),
+        now: UtcMicros,
+    ) -> Result<Option<u64>, HistoryError> {
+        // What lies ahead holds nothing yet: what is there says how much there will be.
+        let end = to.min(now);
+        let begin = from.max(UtcMicros(end.0.saturating_sub(SAMPLE)));
+        if begin >= end {
+            return Ok(None);
+        }
+        let counted = match (self, source) {
+            (Self::Genesys(genesys), Source::GenesysConversations) => {
+                genesys.conversations_counted(begin, end).await?
+            }
+            (Self::Cxone(cxone), Source::CxoneContacts) => cxone.contacts_total(begin, end).await?,
+            _ => return Ok(None),
+        };
+        Ok(Some(scaled(counted, (begin, end), (from, to))))
+    }
+}
+
+/// As much in the whole as in the part.
+fn scaled(counted: u64, part: (UtcMicros, UtcMicros), whole: (UtcMicros, UtcMicros)) -> u64 {
+    let length = |(from, to): (UtcMicros, UtcMicros)| u128::from(to.0.abs_diff(from.0)).max(1);
+    let product = u128::from(counted) * length(whole);
+    u64::try_from(product.div_ceil(length(part))).unwrap_or(u64::MAX)
+}
+
+/// Who says where the API is; `None` where the file does.
+fn discovery(base: &Base) -> Option<Discovery> {
+    match base {
+        Base::Stated => None,
+        Base::Token => Some(Discovery::Token),
+        Base::Discovery(document) => {
+            let tenant_id = document
+                .query_pairs()
+                .find(|(name, _)| name == "tenantId")
+                .map(|(_, value)| value.into_owned())
+                .unwrap_or_default();
+            let mut host = document.clone();
+            host.set_path("/");
+            host.set_query(None);
+            Some(Discovery::Configuration { host, tenant_id })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_need_of_a_source_is_one_that_its_platform_is_asked_for() {
+        for source in Source::ALL {
+            let Some(vendor) = source.vendor() else {
+                assert!(needs(source).is_empty());
+                continue;
+            };
+            assert!(!needs(source).is_empty());
+            assert!(
+                needs(source)
+                    .iter()
+                    .all(|need| needs_of(vendor).contains(need))
+            );
+        }
+    }
+
+    #[test]
+    fn a_part_stands_for_the_whole() {
+        let at = |day: i64| UtcMicros(day * 86_400_000_000);
+        assert_eq!(scaled(300, (at(60), at(90)), (at(0), at(90))), 900);
+        assert_eq!(scaled(7, (at(0), at(1)), (at(0), at(1))), 7);
+    }
+
+    #[test]
+    fn a_discovery_is_asked_at_its_host_for_its_tenant() {
+        let document = "https://cxone.example.com/.well-known/cxone-configuration?tenantId=7";
+        let base = Base::Discovery(document.parse().unwrap());
+        let Some(Discovery::Configuration { host, tenant_id }) = discovery(&base) else {
+            panic!("no discovery")
+        };
+        assert_eq!(
+            (host.as_str(), tenant_id.as_str()),
+            ("https://cxone.example.com/", "7")
+        );
+        assert_eq!(discovery(&Base::Stated), None);
+    }
+}

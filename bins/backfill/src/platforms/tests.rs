@@ -1,0 +1,143 @@
+use super::*;
+use std::path::PathBuf;
+
+const SOUND: &str = r#"
+version = 1
+[[platform]]
+name = "g"
+tenant = "acme"
+platform = "genesys"
+base_url = "https://api.example.com"
+[platform.credentials]
+token_url = "https://login.example.com/oauth/token"
+client_id = "id"
+client_secret = { env = "SECRET" }
+"#;
+
+fn read(text: &str) -> Result<Platforms, Vec<String>> {
+    parse("p.toml", text, Path::new("."), &|name| {
+        (name == "SECRET").then(|| "hush".to_owned())
+    })
+}
+
+fn one(text: &str) -> Platform {
+    let found = read(text).unwrap();
+    assert_eq!(found.iter().len(), 1);
+    found.iter().next().unwrap().clone()
+}
+
+fn problems(more: &str) -> Vec<String> {
+    read(&format!("{SOUND}{more}")).unwrap_err()
+}
+
+#[test]
+fn what_is_not_said_is_as_usual() {
+    let found = one(SOUND);
+    assert_eq!(found.kind, Kind::Genesys(GenesysSettings::default()));
+    assert_eq!(found.subscription.as_str(), "backfill-g");
+    assert_eq!(found.access.limit.requests, 240);
+    assert_eq!(found.follow, None);
+    assert_eq!(found.settlement, None);
+    assert!(found.has(Source::GenesysUsers) && !found.has(Source::CxoneContacts));
+    assert!(!format!("{found:?}").contains("hush"));
+}
+
+#[test]
+fn a_platform_of_cxone_may_leave_its_base_to_the_token_or_a_discovery() {
+    let text = SOUND
+        .replace("\"genesys\"", "\"cxone\"")
+        .replace("base_url = \"https://api.example.com\"\n", "");
+    let found = one(&text);
+    let Kind::Cxone(settings) = &found.kind else {
+        panic!("{found:?}")
+    };
+    assert_eq!(settings.base, Base::Token);
+    assert!(matches!(
+        found.access.grant,
+        platform::token::Grant::AccessKey { .. }
+    ));
+    let found = one(&format!(
+        "{text}[platform.cxone]\nreport_zone = 'America/Denver'\ndiscovery_url = 'https://example.com/d?tenantId=7'\n"
+    ));
+    let Kind::Cxone(settings) = &found.kind else {
+        panic!("{found:?}")
+    };
+    assert!(matches!(&settings.base, Base::Discovery(url) if url.query() == Some("tenantId=7")));
+    assert_eq!(
+        settings.report_zone.map(|zone| zone.to_string()).as_deref(),
+        Some("America/Denver")
+    );
+}
+
+#[test]
+fn settlement_and_follow_have_usual_values_of_their_own() {
+    let found = one(&format!(
+        "{SOUND}[platform.follow]\nsources = ['genesys-conversations']\nevery = '5m'\n[platform.settlement]\ndays = [4, 1]\n"
+    ));
+    let follow = found.follow.unwrap();
+    assert_eq!(follow.every, Duration::from_secs(300));
+    assert_eq!(follow.settle, GenesysSettings::default().query_lag);
+    let settlement = found.settlement.unwrap();
+    assert_eq!(settlement.sources, [Source::GenesysConversations]);
+    assert_eq!(settlement.days, [1, 4]);
+}
+
+#[test]
+fn every_problem_is_listed_with_its_line() {
+    let found = problems(
+        "[platform.rate]\nrequests = 0\n[platform.genesys]\nquery_page_size = 101\njob_span = '1s'\n[platform.cxone]\n\
+         [platform.follow]\nsources = ['cxone-contacts', 'genesys-lookup']\n[platform.settlement]\ndays = [0]\n\
+         [[platform]]\nname = 'g'\ntenant = 'x '\nplatform = 'avaya'\n",
+    );
+    for said in [
+        "p.toml:13: `requests` is 0; allowed are 1 to 4294967294",
+        "p.toml:15: `query_page_size` is 101; allowed are 1 to 100",
+        "p.toml:16: `job_span`: allowed are whole seconds, 1m to 15 days",
+        "p.toml:17: [platform.cxone] has a meaning only with platform = \"cxone\"",
+        "p.toml:19: the source `cxone-contacts` is not known here; known are genesys-conversations, genesys-users",
+        "p.toml:19: the source `genesys-lookup` is not known here; known are genesys-conversations, genesys-users",
+        "p.toml:21: a day is a whole number from 1 to 62",
+        "p.toml:23: the name `g` is taken by another",
+        "p.toml:25: `platform` is `avaya`; known are genesys, cxone",
+        "p.toml:22: [platform.credentials] is missing",
+    ] {
+        assert!(
+            found.iter().any(|problem| problem == said),
+            "{said}: {found:#?}"
+        );
+    }
+    assert!(
+        found
+            .iter()
+            .any(|problem| problem.starts_with("p.toml:24: `tenant` is \"x \""))
+    );
+}
+
+#[test]
+fn a_limit_belongs_to_the_credential() {
+    let second = SOUND
+        .replace("version = 1\n", "")
+        .replace("\"g\"", "\"other\"");
+    let found = problems(&format!("{second}[platform.rate]\nrequests = 100\n"));
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].contains("the limit belongs to the credential"),
+        "{found:?}"
+    );
+    assert!(read(&format!("{SOUND}{second}")).is_ok());
+}
+
+#[test]
+fn the_example_is_sound() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config/platforms.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["genesys-client-secret", "cxone-access-key-secret"] {
+        std::fs::write(folder.path().join(name), "secret").unwrap();
+    }
+    let found = parse("platforms.toml", &text, folder.path(), &|_| {
+        Some("set".to_owned())
+    })
+    .unwrap();
+    assert_eq!(found.names(), ["genesys-main", "cxone-main"]);
+}

@@ -1,0 +1,76 @@
+//! The budget of a credential as PostgreSQL keeps it for all processes: deliver goes before backfill.
+
+use platform::budget::shared::{Ask, Keeper, KeeperError, Reply};
+use platform::budget::{BoxFuture, Hold};
+use std::time::Duration;
+use store::budgets::{self, Answer, Class, Wait};
+use store::{Store, StoreError};
+
+/// Asks the store.
+#[derive(Debug)]
+pub struct StoreKeeper {
+    store: Store,
+    credential: String,
+}
+
+impl StoreKeeper {
+    /// Of this credential.
+    #[must_use]
+    pub const fn new(store: Store, credential: String) -> Self {
+        Self { store, credential }
+    }
+
+    async fn take(&self, ask: Ask<'_>) -> Result<Reply, StoreError> {
+        let client = self.store.client().await?;
+        let ask = budgets::Ask {
+            credential: &self.credential,
+            route: ask.route,
+            class: Class::Deliver,
+            refill: ask.refill,
+            want: ask.want,
+            horizon: ask.horizon,
+        };
+        Ok(match budgets::reserve(&client, &ask).await? {
+            Answer::Granted {
+                first_in,
+                count,
+                spacing,
+            } => Reply::Granted {
+                first_in,
+                count,
+                spacing,
+            },
+            Answer::Wait { retry_in, reason } => Reply::Wait {
+                retry_in,
+                hold: match reason {
+                    Wait::Paused => Hold::Paused,
+                    Wait::Busy => Hold::Busy,
+                    Wait::Yields => Hold::Yields,
+                },
+            },
+        })
+    }
+}
+
+impl Keeper for StoreKeeper {
+    fn reserve<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Reply, KeeperError>> {
+        Box::pin(async move { Ok(self.take(ask).await?) })
+    }
+
+    fn pause<'a>(
+        &'a self,
+        route: Option<&'a str>,
+        wait: Duration,
+        why: &'a str,
+    ) -> BoxFuture<'a, Result<(), KeeperError>> {
+        Box::pin(async move {
+            let client = self.store.client().await?;
+            let paused = budgets::pause(&client, &self.credential, route, wait, why).await?;
+            if route.is_some() && paused.other_routes > 0 {
+                // Another process was refused elsewhere meanwhile: it is the quota after all.
+                budgets::pause(&client, &self.credential, None, wait, why).await?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,175 @@
+use super::*;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Answers from a list, and remembers what it was told.
+#[derive(Debug, Clone, Default)]
+struct Script(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    replies: VecDeque<Option<Reply>>,
+    wanted: Vec<u32>,
+    pauses: Vec<(Option<String>, Duration)>,
+}
+
+impl Script {
+    fn of(replies: impl IntoIterator<Item = Option<Reply>>) -> Self {
+        let script = Self::default();
+        script.told().replies.extend(replies);
+        script
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Keeper for Script {
+    fn reserve<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Reply, KeeperError>> {
+        Box::pin(async move {
+            let mut told = self.told();
+            told.wanted.push(ask.want);
+            match told.replies.pop_front() {
+                Some(Some(reply)) => Ok(reply),
+                _ => Err("away".into()),
+            }
+        })
+    }
+
+    fn pause<'a>(
+        &'a self,
+        route: Option<&'a str>,
+        wait: Duration,
+        _why: &'a str,
+    ) -> BoxFuture<'a, Result<(), KeeperError>> {
+        Box::pin(async move {
+            self.told().pauses.push((route.map(str::to_owned), wait));
+            Ok(())
+        })
+    }
+}
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const PATIENT: Duration = Duration::from_secs(5);
+
+fn granted(count: u32) -> Option<Reply> {
+    Some(Reply::Granted {
+        first_in: Duration::ZERO,
+        count,
+        spacing: MS(10),
+    })
+}
+
+fn waits(ms: u64, hold: Hold) -> Option<Reply> {
+    Some(Reply::Wait {
+        retry_in: MS(ms),
+        hold,
+    })
+}
+
+fn shared(script: &Script) -> Shared<Script> {
+    let limit = Limit {
+        lapse: Duration::from_secs(1),
+        ..Limit::new(1000, Duration::from_secs(10), 5)
+    };
+    Shared::new(script.clone(), "client@login", limit).unwrap()
+}
+
+fn refused(route: &str, ms: u64) -> Throttle<'_> {
+    Throttle {
+        route,
+        wait: MS(ms),
+        whole: false,
+        why: "slow down",
+    }
+}
+
+#[test]
+fn no_burst_is_reckoned_with_where_all_go_evenly() {
+    let refill = shared(&Script::default()).refill();
+    assert!(refill > MS(11) && refill < MS(12), "{refill:?}");
+}
+
+#[tokio::test]
+async fn more_are_taken_at_once_by_whoever_uses_them() {
+    let script = Script::of([granted(1), granted(2), granted(4), granted(8)]);
+    let budget = shared(&script);
+    for _ in 0..8 {
+        budget.reserve("a", PATIENT).await.unwrap();
+    }
+    assert_eq!(script.told().wanted, [1, 2, 4, 8]);
+}
+
+#[tokio::test]
+async fn the_keepers_wait_is_kept_and_one_beyond_the_patience_is_told_at_once() {
+    let script = Script::of([waits(30, Hold::Busy), granted(1), waits(900, Hold::Yields)]);
+    let budget = shared(&script);
+    let begun = Instant::now();
+    budget.reserve("a", PATIENT).await.unwrap();
+    assert!(begun.elapsed() >= MS(30));
+    let error = budget.reserve("a", MS(100)).await.unwrap_err();
+    assert_eq!((error.wait, error.hold), (MS(900), Hold::Yields));
+}
+
+#[tokio::test]
+async fn without_the_keeper_nothing_is_sent() {
+    let script = Script::of([None, granted(1)]);
+    let budget = shared(&script);
+    let error = budget.reserve("a", MS(100)).await.unwrap_err();
+    assert_eq!(error.hold, Hold::Unreachable);
+    budget.reserve("a", MS(100)).await.unwrap();
+}
+
+/// Pitfall 13: the route that was refused waits, by the keeper's rows also in other processes; the others go on.
+#[tokio::test]
+async fn pitfall_13_a_refused_route_waits_everywhere_and_the_others_go_on() {
+    let script = Script::of([granted(1), granted(2), granted(1)]);
+    let budget = shared(&script);
+    budget.reserve("a", PATIENT).await.unwrap();
+    // Two are in hand, one of them is used; the other must not go in the pause.
+    budget.reserve("a", PATIENT).await.unwrap();
+    budget.throttled(refused("a", 12_000)).await;
+    assert!(budget.paused("a") > MS(11_000) && budget.paused("b").is_zero());
+    let error = budget.reserve("a", MS(10)).await.unwrap_err();
+    assert_eq!(error.hold, Hold::Paused);
+    budget.reserve("b", PATIENT).await.unwrap();
+    budget.throttled(refused("b", 5_000)).await;
+    assert!(budget.paused("c") > MS(4_000), "it is the quota after all");
+    let told = script.told();
+    assert_eq!(
+        told.pauses,
+        [(Some("a".to_owned()), MS(12_000)), (None, MS(5_000))]
+    );
+}
+
+#[tokio::test]
+async fn a_pause_that_another_process_was_told_is_known_from_then_on() {
+    let script = Script::of([waits(60_000, Hold::Paused)]);
+    let budget = shared(&script);
+    for _ in 0..3 {
+        let error = budget.reserve("a", MS(10)).await.unwrap_err();
+        assert_eq!(error.hold, Hold::Paused);
+    }
+    assert_eq!(script.told().wanted.len(), 1, "it was asked once");
+}
+
+#[tokio::test]
+async fn refused_again_at_once_goes_on_at_half_the_pace() {
+    let script = Script::of([granted(9)]);
+    let budget = shared(&script);
+    let twice = async || {
+        budget.throttled(refused("a", 20)).await;
+        script.told().replies.extend([granted(9)]);
+        budget.reserve("a", PATIENT).await.unwrap();
+    };
+    budget.reserve("a", PATIENT).await.unwrap();
+    twice().await;
+    let last = Instant::now();
+    budget.reserve("a", PATIENT).await.unwrap();
+    assert!(last.elapsed() < budget.refill() * 2, "the full pace");
+    twice().await;
+    let last = Instant::now();
+    budget.reserve("a", PATIENT).await.unwrap();
+    assert!(last.elapsed() >= budget.refill() * 2 - MS(5));
+}

@@ -1,0 +1,236 @@
+//! Whether a platform is asked at all, for all processes: after failures in a row nobody asks it for a while, then one tries.
+
+use crate::budgets::pauses::seconds;
+use crate::columns::no_nul;
+use crate::error::StoreError;
+use crate::jobs::word;
+use crate::json::printable;
+use crate::pool::Connection;
+use crate::sql::{self, Sql};
+use crate::types::Instant;
+use schema::UtcMicros;
+use std::time::Duration;
+use tokio_postgres::Row;
+
+/// How a breaker stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// The platform is asked.
+    Closed,
+    /// Nobody asks it.
+    Open,
+    /// One tries.
+    HalfOpen,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    /// As it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A breaker as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breaker {
+    /// The credential.
+    pub credential: String,
+    /// How it stands.
+    pub state: State,
+    /// Failures in a row, by all processes.
+    pub failures: i32,
+    /// How often it opened since it was last closed.
+    pub opened: i32,
+    /// Since when it stands so.
+    pub since: UtcMicros,
+    /// Open: when one may try. Half open: when another may, because the one that tries said nothing.
+    pub until: Option<UtcMicros>,
+    /// How long that is from now.
+    pub left: Duration,
+    /// What failed last.
+    pub reason: String,
+}
+
+/// When a breaker opens, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// After so many failures in a row, at least one.
+    pub failures: i32,
+    /// For so long the first time, and twice as long each time it opens again at once.
+    pub pause: Duration,
+    /// But never longer than this.
+    pub longest: Duration,
+}
+
+/// Whether to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Yes.
+    Closed,
+    /// Yes, and nobody else does before it is known how it went: one request, then [`succeeded`] or [`failed`].
+    Probe,
+    /// No.
+    Open {
+        /// How long from now to ask again; more than nothing.
+        retry_in: Duration,
+        /// What failed last.
+        reason: String,
+    },
+}
+
+macro_rules! breaker {
+    () => {
+        "b.credential, b.state, b.failures, b.opened, b.since, b.until, \
+         coalesce(extract(epoch FROM b.until - clock_timestamp()), 0)::float8, b.reason"
+    };
+}
+
+// Nothing is written while it is closed, which is nearly always. Of two that find the time come, one waits for the other's row and then no
+// longer finds it so.
+static ENTER: Sql = Sql {
+    step: "look at a platform's breaker",
+    text: "WITH tries AS ( \
+               UPDATE platform_breakers \
+               SET state = 'half_open', until = clock_timestamp() + $2 * interval '1 second', updated_at = now(), \
+                   since = CASE WHEN state = 'half_open' THEN since ELSE now() END \
+               WHERE credential = $1 AND state IN ('open', 'half_open') AND until <= clock_timestamp() RETURNING credential \
+           ) \
+           SELECT b.state <> 'closed', EXISTS (SELECT FROM tries), \
+                  coalesce(extract(epoch FROM b.until - clock_timestamp()), 0)::float8, b.reason \
+           FROM platform_breakers b WHERE b.credential = $1",
+};
+
+// While it is open, those that were under way fail late: they change nothing but the count.
+static FAILED: Sql = Sql {
+    step: "note a failure in a platform's breaker",
+    text: concat!(
+        "INSERT INTO platform_breakers AS b (credential, state, failures, opened, until, reason) \
+         SELECT $1, CASE WHEN $3 <= 1 THEN 'open' ELSE 'closed' END, 1, CASE WHEN $3 <= 1 THEN 1 ELSE 0 END, \
+                CASE WHEN $3 <= 1 THEN clock_timestamp() + $4 * interval '1 second' END, $2 \
+         ON CONFLICT (credential) DO UPDATE \
+         SET (state, failures, opened, since, until, reason, updated_at) = ( \
+             SELECT CASE WHEN opens THEN 'open' ELSE b.state END, b.failures + 1, b.opened + opens::integer, \
+                    CASE WHEN opens THEN now() ELSE b.since END, \
+                    CASE WHEN opens THEN clock_timestamp() + least($4 * 2 ^ least(b.opened, 30), $5) * interval '1 second' ELSE b.until END, \
+                    $2, now() \
+             FROM (SELECT b.state = 'half_open' OR b.state = 'closed' AND b.failures + 1 >= $3 AS opens) o) \
+         RETURNING ",
+        breaker!()
+    ),
+};
+
+// One that was already under way when it opened may succeed late: the platform answers, so it is asked again.
+static SUCCEEDED: Sql = Sql {
+    step: "note a success in a platform's breaker",
+    text: "UPDATE platform_breakers \
+           SET since = CASE WHEN state = 'closed' THEN since ELSE now() END, state = 'closed', failures = 0, opened = 0, until = NULL, \
+               updated_at = now() \
+           WHERE credential = $1 AND (state <> 'closed' OR failures > 0)",
+};
+
+static RELEASED: Sql = Sql {
+    step: "give the try of a platform's breaker back",
+    text: "UPDATE platform_breakers SET until = clock_timestamp(), updated_at = now() WHERE credential = $1 AND state = 'half_open'",
+};
+
+static LIST: Sql = Sql {
+    step: "list the breakers of platforms",
+    text: concat!(
+        "SELECT ",
+        breaker!(),
+        " FROM platform_breakers b ORDER BY b.credential"
+    ),
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&ENTER, &FAILED, &SUCCEEDED, &RELEASED, &LIST];
+
+/// Whether to ask the platform now. Once its time is over, one that asks may try, for as long as `probe`; after that another one may.
+pub async fn enter(
+    conn: &impl Connection,
+    credential: &str,
+    probe: Duration,
+) -> Result<Entry, StoreError> {
+    no_nul("credential", credential)?;
+    let rows = sql::query(conn, &ENTER, &[&credential, &probe.as_secs_f64()]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(Entry::Closed);
+    };
+    if !sql::get::<bool>(row, &ENTER, 0)? {
+        return Ok(Entry::Closed);
+    }
+    if sql::get(row, &ENTER, 1)? {
+        return Ok(Entry::Probe);
+    }
+    Ok(Entry::Open {
+        // Another took the try a moment ago: it will not be long.
+        retry_in: seconds(sql::get(row, &ENTER, 2)?).max(Duration::from_millis(100)),
+        reason: sql::get(row, &ENTER, 3)?,
+    })
+}
+
+/// Notes that a request failed in a way that speaks against the platform as a whole: no answer, or 5xx.
+pub async fn failed(
+    conn: &impl Connection,
+    credential: &str,
+    reason: &str,
+    policy: &Policy,
+) -> Result<Breaker, StoreError> {
+    no_nul("credential", credential)?;
+    let params: sql::Params<'_> = &[
+        &credential,
+        &printable(reason),
+        &policy.failures,
+        &policy.pause.as_secs_f64(),
+        &policy.longest.as_secs_f64(),
+    ];
+    let row = sql::query_one(conn, &FAILED, params).await?;
+    read(&row, &FAILED)
+}
+
+/// Notes that the platform answered. `true`: that closed the breaker, or ended a row of failures. Writes nothing otherwise.
+pub async fn succeeded(conn: &impl Connection, credential: &str) -> Result<bool, StoreError> {
+    no_nul("credential", credential)?;
+    Ok(sql::execute(conn, &SUCCEEDED, &[&credential]).await? > 0)
+}
+
+/// Gives a try back that said nothing about the platform's health, such as 429: another one may try at once.
+pub async fn released(conn: &impl Connection, credential: &str) -> Result<(), StoreError> {
+    no_nul("credential", credential)?;
+    sql::execute(conn, &RELEASED, &[&credential])
+        .await
+        .map(drop)
+}
+
+/// All breakers that ever had a failure, by credential.
+pub async fn list(conn: &impl Connection) -> Result<Vec<Breaker>, StoreError> {
+    let rows = sql::query(conn, &LIST, &[]).await?;
+    rows.iter().map(|row| read(row, &LIST)).collect()
+}
+
+fn read(row: &Row, sql: &Sql) -> Result<Breaker, StoreError> {
+    Ok(Breaker {
+        credential: sql::get(row, sql, 0)?,
+        state: word(
+            "platform_breakers.state",
+            sql::get(row, sql, 1)?,
+            State::parse,
+        )?,
+        failures: sql::get(row, sql, 2)?,
+        opened: sql::get(row, sql, 3)?,
+        since: sql::get::<Instant>(row, sql, 4)?.0,
+        until: sql::get::<Option<Instant>>(row, sql, 5)?.map(|at| at.0),
+        left: seconds(sql::get(row, sql, 6)?),
+        reason: sql::get(row, sql, 7)?,
+    })
+}

@@ -1,0 +1,129 @@
+//! What platforms count themselves, to compare with what arrived.
+
+use crate::columns::{column, last_per_key, no_nul};
+use crate::error::StoreError;
+use crate::pool::Connection;
+use crate::sql::{self, Sql};
+use crate::types::Instant;
+use schema::UtcMicros;
+
+/// Whose count of what, and of which stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stretch<'a> {
+    /// The organisation.
+    pub tenant: &'a str,
+    /// The entry of the platforms file.
+    pub platform: &'a str,
+    /// What is counted: `conversations`, `talk_seconds` …
+    pub measure: &'a str,
+    /// From when.
+    pub from: UtcMicros,
+    /// Until when, exclusive.
+    pub to: UtcMicros,
+}
+
+/// A count of one scope.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Count {
+    /// A queue, a media type …; empty: all.
+    pub scope: String,
+    /// How many, or how much.
+    pub value: f64,
+}
+
+static PUT: Sql = Sql {
+    step: "write what a platform counts",
+    text: "INSERT INTO platform_counts (tenant, platform, measure, from_at, to_at, scope, value) \
+           SELECT $1, $2, $3, $4, $5, u.scope, u.value FROM unnest($6::text[], $7::float8[]) AS u (scope, value) \
+           ON CONFLICT (tenant, platform, measure, from_at, to_at, scope) DO UPDATE SET value = EXCLUDED.value, fetched_at = now()",
+};
+
+static GET: Sql = Sql {
+    step: "read what a platform counts",
+    text: "SELECT scope, value FROM platform_counts \
+           WHERE tenant = $1 AND platform = $2 AND measure = $3 AND from_at = $4 AND to_at = $5 ORDER BY scope",
+};
+
+static SUM: Sql = Sql {
+    step: "sum what a platform counts",
+    text: "SELECT sum(value) FROM platform_counts \
+           WHERE tenant = $1 AND platform = $2 AND measure = $3 AND from_at >= $4 AND to_at <= $5 AND scope = $6",
+};
+
+static PRUNE: Sql = Sql {
+    step: "delete old counts of platforms",
+    text: "DELETE FROM platform_counts WHERE fetched_at < $1",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &GET, &SUM, &PRUNE];
+
+/// Writes counts of one stretch, over what was counted there before. Of two of one scope the later one holds.
+pub async fn put(
+    conn: &impl Connection,
+    of: &Stretch<'_>,
+    counts: &[Count],
+) -> Result<(), StoreError> {
+    check(of)?;
+    for count in counts {
+        no_nul("scope", &count.scope)?;
+    }
+    let sorted = last_per_key(counts, |count| count.scope.as_str());
+    if sorted.is_empty() {
+        return Ok(());
+    }
+    let scopes = column(&sorted, |count| count.scope.as_str());
+    let values = column(&sorted, |count| count.value);
+    let (from, to) = (Instant(of.from), Instant(of.to));
+    let params: sql::Params<'_> = &[
+        &of.tenant,
+        &of.platform,
+        &of.measure,
+        &from,
+        &to,
+        &scopes,
+        &values,
+    ];
+    sql::execute(conn, &PUT, params).await.map(drop)
+}
+
+/// The counts of exactly this stretch, by scope.
+pub async fn get(conn: &impl Connection, of: &Stretch<'_>) -> Result<Vec<Count>, StoreError> {
+    check(of)?;
+    let (from, to) = (Instant(of.from), Instant(of.to));
+    let params: sql::Params<'_> = &[&of.tenant, &of.platform, &of.measure, &from, &to];
+    sql::query(conn, &GET, params)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Count {
+                scope: sql::get(row, &GET, 0)?,
+                value: sql::get(row, &GET, 1)?,
+            })
+        })
+        .collect()
+}
+
+/// The sum over all counted stretches that lie within this one. They must not overlap. `None`: nothing was counted there.
+pub async fn sum(
+    conn: &impl Connection,
+    of: &Stretch<'_>,
+    scope: &str,
+) -> Result<Option<f64>, StoreError> {
+    check(of)?;
+    no_nul("scope", scope)?;
+    let (from, to) = (Instant(of.from), Instant(of.to));
+    let params: sql::Params<'_> = &[&of.tenant, &of.platform, &of.measure, &from, &to, &scope];
+    let row = sql::query_one(conn, &SUM, params).await?;
+    sql::get(&row, &SUM, 0)
+}
+
+/// Deletes what was fetched before an instant. Returns how many went.
+pub async fn prune(conn: &impl Connection, before: UtcMicros) -> Result<u64, StoreError> {
+    sql::execute(conn, &PRUNE, &[&Instant(before)]).await
+}
+
+fn check(of: &Stretch<'_>) -> Result<(), StoreError> {
+    no_nul("tenant", of.tenant)?;
+    no_nul("platform", of.platform)?;
+    no_nul("measure", of.measure)
+}
