@@ -204,6 +204,12 @@ impl Api {
 
     /// Gets a link of another host that carries its own permission (a report in a store): no token, no quota, no breaker.
     pub async fn fetch_link(&self, link: &Url, longest: usize) -> Result<Answer, ApiError> {
+        if !may_be_followed(&self.base, link) {
+            return Err(ApiError::Answer {
+                path: "the link".to_owned(),
+                problem: "leads out of TLS",
+            });
+        }
         let answer = self.slow.get_open(link, longest).await?;
         let why = || answer.words(None);
         // The link itself is a secret while it lives, so it is not in the words.
@@ -418,6 +424,11 @@ impl Api {
     }
 }
 
+/// What a platform hands out over TLS is not fetched without.
+fn may_be_followed(base: &Url, link: &Url) -> bool {
+    link.scheme() == "https" || (link.scheme() == "http" && base.scheme() == "http")
+}
+
 /// Time-outs of an answer that the platform works on before it begins to send it (reports of a month have taken 277 seconds), or that
 /// takes long to send.
 fn patient(timeouts: Timeouts) -> Timeouts {
@@ -519,6 +530,16 @@ mod tests {
             at("//elsewhere.example.com/x").as_deref(),
             Some("http://api.example.com/platform/elsewhere.example.com/x")
         );
+    }
+
+    #[test]
+    fn a_link_does_not_lead_out_of_tls() {
+        let url = |text| Url::parse(text).unwrap();
+        let (plain, safe) = (url("http://a.example.com"), url("https://a.example.com"));
+        assert!(may_be_followed(&safe, &url("https://files.example.com/1")));
+        assert!(!may_be_followed(&safe, &url("http://files.example.com/1")));
+        assert!(may_be_followed(&plain, &url("http://files.example.com/1")));
+        assert!(!may_be_followed(&plain, &url("file:///etc/passwd")));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod cxone;
 pub mod error;
 pub mod genesys;
 pub mod heads;
+mod outline;
 pub mod page;
 pub mod permissions;
 

@@ -1,6 +1,7 @@
 //! Why a page of history could not be had.
 
 use crate::api::{ApiError, Remedy};
+use crate::client::CallError;
 use crate::retry_after;
 use std::time::Duration;
 
@@ -49,10 +50,15 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
-    /// Whether a shorter stretch of time would be answered.
+    /// Whether a shorter stretch of time (or a smaller page) would be answered.
     #[must_use]
     pub const fn splits(&self) -> bool {
-        matches!(self, Self::TooMany { .. } | Self::TooLong { .. })
+        matches!(
+            self,
+            Self::TooMany { .. }
+                | Self::TooLong { .. }
+                | Self::Api(ApiError::Call(CallError::TooLong { .. }))
+        )
     }
 
     /// What there is to do about it.
@@ -156,5 +162,10 @@ mod tests {
         assert!(!wrong.splits());
         assert_eq!(wrong.remedy(), Remedy::Never);
         assert!(!refused(409, "the interval exceeds").splits());
+        let long = CallError::TooLong {
+            host: "h".to_owned(),
+            longest: 1,
+        };
+        assert!(HistoryError::Api(long.into()).splits());
     }
 }

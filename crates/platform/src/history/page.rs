@@ -1,13 +1,10 @@
 //! One page of history, looked over without taking it apart: rows are counted and passed over, a few members beside them are read.
 
-use crate::instant;
+use super::HistoryError;
+use super::outline::{self, without_mark};
 use crate::outcome::Answer;
 use schema::UtcMicros;
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::fmt;
-
-use super::HistoryError;
+use serde::de::IgnoredAny;
 
 /// What a page consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,15 +69,8 @@ impl Page {
         if answer.status == 204 || answer.body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        let mut outline = Outline::default();
-        let mut reader = serde_json::Deserializer::from_slice(without_mark(&answer.body));
-        Within {
-            members: kind.members(),
-            outline: &mut outline,
-        }
-        .deserialize(&mut reader)
-        .and_then(|()| reader.end())
-        .map_err(|problem| HistoryError::unread(what, &problem))?;
+        let outline = outline::of(kind, &answer.body, false)
+            .map_err(|problem| HistoryError::unread(what, &problem))?;
         Ok(Self {
             body: answer.body,
             records: outline.records,
@@ -116,150 +106,6 @@ impl Page {
             self.next = None;
         }
         self
-    }
-}
-
-/// Without the byte order mark that some writers put before JSON.
-pub(super) fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
-}
-
-#[derive(Debug, Default)]
-struct Outline {
-    records: usize,
-    cursor: Option<String>,
-    link: Option<String>,
-    total: Option<u64>,
-    available_to: Option<UtcMicros>,
-    polled_at: Option<UtcMicros>,
-}
-
-/// The object around the rows.
-struct Within<'a> {
-    members: &'static [&'static str],
-    outline: &'a mut Outline,
-}
-
-impl<'de> DeserializeSeed<'de> for Within<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Within<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with {}", self.members.join(" or "))
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<String>()? {
-            match name.as_str() {
-                name if self.members.contains(&name) => {
-                    self.outline.records += map.next_value_seed(Rows)?;
-                }
-                // CXone before v18.
-                "resultSet" => map.next_value_seed(Within {
-                    members: self.members,
-                    outline: self.outline,
-                })?,
-                "cursor" => self.outline.cursor = map.next_value()?,
-                "_links" => {
-                    self.outline.link = map
-                        .next_value::<Option<Links>>()?
-                        .and_then(|links| links.next);
-                }
-                "totalHits" | "totalRecords" => {
-                    self.outline.total = map.next_value::<Option<Number>>()?.and_then(Number::get);
-                }
-                "dataAvailabilityDate" => self.outline.available_to = moment(&mut map)?,
-                "lastPollTime" => self.outline.polled_at = moment(&mut map)?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// An instant that is none is none: the page is good all the same.
-fn moment<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<UtcMicros>, A::Error> {
-    let text = map.next_value::<Option<String>>()?;
-    Ok(text.as_deref().and_then(instant::parse))
-}
-
-#[derive(serde::Deserialize)]
-struct Links {
-    next: Option<String>,
-}
-
-/// A number, or a number in quotes (CXone before v21).
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-pub(super) enum Number {
-    Whole(u64),
-    Text(String),
-    Other(IgnoredAny),
-}
-
-impl Number {
-    pub(super) fn get(self) -> Option<u64> {
-        match self {
-            Self::Whole(number) => Some(number),
-            Self::Text(text) => text.trim().parse().ok(),
-            Self::Other(_) => None,
-        }
-    }
-}
-
-/// Counts the elements of a list; of an object around the list (`entries`, CXone v3), those within.
-struct Rows;
-
-impl<'de> DeserializeSeed<'de> for Rows {
-    type Value = usize;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Rows {
-    type Value = usize;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of records")
-    }
-
-    fn visit_unit<E>(self) -> Result<usize, E> {
-        Ok(0)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<usize, A::Error> {
-        let mut count = 0;
-        while rows.next_element::<IgnoredAny>()?.is_some() {
-            count += 1;
-        }
-        Ok(count)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
-        let mut count = 0;
-        while let Some(name) = map.next_key::<String>()? {
-            if name == "entries" {
-                count += map.next_value_seed(Rows)?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(count)
     }
 }
 

@@ -404,17 +404,23 @@ async fn pitfall_111_never_more_than_the_limit_in_any_window() {
 /// Pitfall 116: 45 calls, then 429: every item is fetched once and none skipped, by four who come again as long as they are told to wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn pitfall_116_none_is_skipped_and_the_limit_is_met_a_few_times_only() {
-    let window = Mutex::new((Instant::now(), 0));
+    /// How many went through since the last penalty, and when the one that runs began.
+    #[derive(Default)]
+    struct Gate {
+        through: usize,
+        closed: Option<Instant>,
+    }
+    let gate = Mutex::new(Gate::default());
     let server = Server::platform(move |_, _| {
-        let mut window = window.lock().unwrap();
-        let now = Instant::now();
-        if now - window.0 > Duration::from_secs(1) {
-            *window = (now, 0);
+        let mut gate = gate.lock().unwrap();
+        if gate.through == 45 {
+            let closed = *gate.closed.get_or_insert_with(Instant::now);
+            if closed.elapsed() < Duration::from_secs(1) {
+                return throttled("Retry-After: 1");
+            }
+            *gate = Gate::default();
         }
-        window.1 += 1;
-        if window.1 > 45 {
-            return throttled("Retry-After: 1");
-        }
+        gate.through += 1;
         Act::ok("{}")
     })
     .await;
@@ -442,7 +448,8 @@ async fn pitfall_116_none_is_skipped_and_the_limit_is_met_a_few_times_only() {
     }
     assert_eq!(times.len(), 120, "none is skipped");
     let refused = times.values().sum::<usize>() - 120;
-    assert!((1..=20).contains(&refused), "{refused} met the limit");
+    // Twice in 120 items, with at most four on their way.
+    assert!((2..=8).contains(&refused), "{refused} met the limit");
 }
 
 /// Many wait for one probe, as long as they have patience: they are not sent away to come again at once.
