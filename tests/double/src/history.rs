@@ -38,7 +38,7 @@ pub(crate) use past::Past;
 pub fn genesys_record(history: &crate::config::History, number: u64, revised: bool) -> String {
     let past = Past::new(history);
     let mut text = String::with_capacity(4_096);
-    let view = past.finally(revised);
+    let view = Past::finally(revised);
     past.telling(&view)
         .write(&past.draw(number, &view), &mut text);
     text
@@ -51,7 +51,7 @@ pub fn genesys_records(
     mut sink: impl FnMut(&str),
 ) {
     let past = Past::new(history);
-    let view = past.finally(false);
+    let view = Past::finally(false);
     let mut text = String::with_capacity(8_192);
     for number in numbers {
         text.clear();
