@@ -27,7 +27,9 @@ mod story;
 mod truth;
 mod write;
 
-pub use books::{Account, ClientAccount, Delivered, IntervalAccount, PageCount, RouteAccount};
+pub use books::{
+    Account, Call, ClientAccount, Delivered, IntervalAccount, PageCount, RouteAccount,
+};
 pub use moment::Moment;
 pub use state::Change;
 pub use truth::{Platform, Totals, Truth, truth};
