@@ -27,7 +27,9 @@ mod story;
 mod truth;
 mod write;
 
-pub use books::{Account, ClientAccount, Delivered, IntervalAccount, PageCount, RouteAccount};
+pub use books::{
+    Account, Call, ClientAccount, Delivered, IntervalAccount, PageCount, RouteAccount,
+};
 pub use moment::Moment;
 pub use state::Change;
 pub use truth::{Platform, Totals, Truth, truth};
@@ -38,7 +40,7 @@ pub(crate) use past::Past;
 pub fn genesys_record(history: &crate::config::History, number: u64, revised: bool) -> String {
     let past = Past::new(history);
     let mut text = String::with_capacity(4_096);
-    let view = past.finally(revised);
+    let view = Past::finally(revised);
     past.telling(&view)
         .write(&past.draw(number, &view), &mut text);
     text
@@ -51,7 +53,7 @@ pub fn genesys_records(
     mut sink: impl FnMut(&str),
 ) {
     let past = Past::new(history);
-    let view = past.finally(false);
+    let view = Past::finally(false);
     let mut text = String::with_capacity(8_192);
     for number in numbers {
         text.clear();

@@ -7,7 +7,7 @@ mod history;
 mod route;
 
 use crate::config::{Admin, Config, Limit, Script};
-use crate::history::{Account, Change};
+use crate::history::{Account, Call, Change};
 use crate::ledger::{Cell, Key, Kind, Ledger, Request, Snapshot, Violation};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -131,6 +131,13 @@ impl Double {
     /// The books of the history calls; `None` where there is no history.
     pub fn history_account(&self) -> Option<Account> {
         self.shared.ledger().history_account()
+    }
+
+    /// Every call of a history API so far, in order of arrival.
+    pub fn history_calls(&self) -> Vec<Call> {
+        let ledger = self.shared.ledger();
+        let books = ledger.history.as_ref().map(|history| &history.books);
+        books.map_or_else(Vec::new, |books| books.calls.clone())
     }
 
     /// Changes what the platforms tell of the past from now on.

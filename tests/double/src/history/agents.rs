@@ -101,7 +101,7 @@ fn idle(from: i64, until: i64) -> Stretch {
 fn busy(past: &Past, agent: u32, day: u64, revised: bool, login: i64) -> Vec<Stretch> {
     let (first, end) = (past.plan().first_of(day), past.plan().first_of(day + 1));
     let (offset, every) = past.drawing().turns_of(agent);
-    let view = past.finally(revised);
+    let view = Past::finally(revised);
     let mut found = Vec::new();
     let numbers = (first + offset..end).step_by(usize::try_from(every).unwrap_or(1));
     for number in numbers {

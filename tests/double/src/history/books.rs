@@ -28,20 +28,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// One call of a history API.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    pub(crate) at: Instant,
-    pub(crate) at_unix_ms: u64,
-    pub(crate) client: Option<String>,
-    pub(crate) route: &'static str,
+#[derive(Debug, Clone, Serialize)]
+pub struct Call {
+    /// When it arrived, by the clock that windows are measured with.
+    #[serde(skip)]
+    pub at: Instant,
+    /// When it arrived, milliseconds since 1970.
+    pub at_unix_ms: u64,
+    /// Whose token it carried, also one that was no longer good.
+    pub client: Option<String>,
+    /// The route, by its short name.
+    pub route: &'static str,
     /// The fault it met, by name; empty for none.
-    pub(crate) fault: &'static str,
+    pub fault: &'static str,
     /// 0 for a reset connection or a client that left.
-    pub(crate) status: u16,
+    pub status: u16,
     /// It came before the time that the client had been told to keep was over.
-    pub(crate) early: bool,
-    /// What it asks for, so that calls for the same can be known.
-    pub(crate) asks: String,
+    pub early: bool,
+    /// What it asks for, as a digest, so that calls for the same can be known.
+    pub asks: String,
 }
 
 /// A time that a client was told to keep.

@@ -206,13 +206,12 @@ pub(crate) fn rows(past: &Past, it: &Conversation) -> Vec<Row> {
             .turns
             .iter()
             .enumerate()
-            .map(|(nth, turn)| match nth {
-                0 => served(0, it.start, wait_of(turn), turn),
-                _ => {
-                    let wait = wait_of(turn);
-                    let start = wait.map_or(it.start, |wait| wait.from - 30);
-                    served(1, start, wait, turn)
+            .map(|(nth, turn)| {
+                let wait = wait_of(turn);
+                if nth == 0 {
+                    return served(0, it.start, wait, turn);
                 }
+                served(1, wait.map_or(it.start, |wait| wait.from - 30), wait, turn)
             })
             .collect(),
     }

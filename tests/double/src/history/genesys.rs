@@ -86,12 +86,12 @@ fn jobs_route(
 ) -> Option<Route> {
     let rest = rest.strip_prefix("/jobs")?;
     let id = rest.trim_start_matches('/');
-    let name = match method {
-        &Method::POST if id.is_empty() => submit,
-        &Method::GET if id == "availability" => availability,
-        &Method::GET if id.ends_with("/results") => results,
-        &Method::GET if !id.is_empty() && !id.contains('/') => status,
-        &Method::DELETE if !id.is_empty() && !id.contains('/') => delete,
+    let name = match *method {
+        Method::POST if id.is_empty() => submit,
+        Method::GET if id == "availability" => availability,
+        Method::GET if id.ends_with("/results") => results,
+        Method::GET if !id.is_empty() && !id.contains('/') => status,
+        Method::DELETE if !id.is_empty() && !id.contains('/') => delete,
         _ => return None,
     };
     Some(Route::new(name, permission).of(id.trim_end_matches("/results")))

@@ -72,14 +72,14 @@ pub(crate) struct Submission {
 }
 
 impl Job {
-    fn ready_after(&self, knobs: &Jobs) -> Duration {
+    fn ready_after(knobs: &Jobs) -> Duration {
         Duration::from_millis(knobs.queued_ms + knobs.pending_ms)
     }
 
     /// Its state at an instant, in the platform's word.
     pub(crate) fn state(&self, at: Instant, knobs: &Jobs) -> &'static str {
         let lasted = at.saturating_duration_since(self.submitted);
-        let ready = self.ready_after(knobs);
+        let ready = Self::ready_after(knobs);
         if self.deleted {
             "CANCELLED"
         } else if lasted < Duration::from_millis(knobs.queued_ms) {
@@ -105,7 +105,7 @@ impl Job {
     pub(crate) fn status(&self, at: Instant, knobs: &Jobs) -> serde_json::Value {
         let state = self.state(at, knobs);
         let mut status = serde_json::json!({ "state": state, "submissionDate": self.submitted_at });
-        let ready = i64::try_from(self.ready_after(knobs).as_millis()).unwrap_or(0);
+        let ready = i64::try_from(Self::ready_after(knobs).as_millis()).unwrap_or(0);
         let kept = i64::try_from(knobs.kept_ms).unwrap_or(0);
         if matches!(state, "FULFILLED" | "EXPIRED" | "FAILED") {
             status["completionDate"] = serde_json::json!(self.submitted_at.plus(ready));
@@ -135,7 +135,7 @@ impl Board {
         if knobs.at_once.is_some_and(|most| under_way.len() >= most) {
             let ready = under_way
                 .iter()
-                .map(|job| job.submitted + job.ready_after(knobs));
+                .map(|job| job.submitted + Job::ready_after(knobs));
             return Err(ready.min().map_or(Duration::from_secs(1), |ready| {
                 ready.saturating_duration_since(at)
             }));

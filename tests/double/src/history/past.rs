@@ -73,7 +73,7 @@ impl Past {
     }
 
     /// What is known when everything is.
-    pub(crate) fn finally(&self, revised: bool) -> View {
+    pub(crate) const fn finally(revised: bool) -> View {
         View {
             as_of: i64::MAX - 1,
             late: true,
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_span_has_exactly_those_whose_life_overlaps() {
         let past = past();
-        let view = past.finally(false);
+        let view = Past::finally(false);
         let start = past.history.from.0;
         for (from, until) in [
             (0, 24),
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn some_live_on_past_midnight_and_belong_to_both_days() {
         let past = past();
-        let view = past.finally(false);
+        let view = Past::finally(false);
         let midnight = past.plan().day_start(1);
         let day = |from: i64| past.span(from, from + DAY, Matching::Overlap, view);
         let first: Vec<u64> = past.walk(day(midnight - DAY), Matching::Overlap).collect();
@@ -243,7 +243,7 @@ mod tests {
         let mut history = past().history;
         history.late.per_mille = 50;
         let past = Past::new(&history);
-        let mut view = past.finally(false);
+        let mut view = Past::finally(false);
         let count = |view: View| {
             let span = past.span(i64::MIN, i64::MAX, Matching::Start, view);
             past.walk(span, Matching::Start).count()

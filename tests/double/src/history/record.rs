@@ -30,7 +30,6 @@ pub(crate) struct Segment {
 /// What a session went through in a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flow {
-    pub(crate) kind: &'static str,
     /// Where it led to; `None`: the customer was done in it.
     pub(crate) to: Option<u32>,
 }
@@ -184,7 +183,6 @@ fn customer(it: &Conversation) -> Participant {
 
 fn through_ivr(it: &Conversation, (from, until): (i64, i64)) -> Participant {
     let to = it.waits.first().map(|wait| wait.queue);
-    let system = from - 10;
     let last = if to.is_some() {
         "tFlowExit"
     } else {
@@ -200,10 +198,7 @@ fn through_ivr(it: &Conversation, (from, until): (i64, i64)) -> Participant {
             media: "voice",
             direction: "inbound",
             peer: Some(CUSTOMER),
-            flow: Some(Flow {
-                kind: "INBOUNDCALL",
-                to,
-            }),
+            flow: Some(Flow { to }),
             wrap_skipped: false,
             metrics: vec![
                 metric("nFlow", 1, from),
@@ -211,10 +206,11 @@ fn through_ivr(it: &Conversation, (from, until): (i64, i64)) -> Participant {
                 metric("tFlow", until - from, until),
                 metric(last, until - from, until),
             ],
-            segments: vec![
-                segment("system", system, from),
-                segment("ivr", from, until).left(if to.is_some() { "transfer" } else { "peer" }),
-            ],
+            segments: vec![segment("ivr", from, until).left(if to.is_some() {
+                "transfer"
+            } else {
+                "peer"
+            })],
         }],
     }
 }
@@ -251,10 +247,7 @@ fn stay(it: &Conversation, nth: u64, wait: &Wait) -> Session {
             Media::Callback => CUSTOMER_CALLBACK,
             Media::Voice | Media::Chat => CUSTOMER,
         }),
-        flow: (it.media == Media::Voice).then_some(Flow {
-            kind: "INQUEUECALL",
-            to: None,
-        }),
+        flow: None,
         wrap_skipped: false,
         metrics,
         segments: vec![

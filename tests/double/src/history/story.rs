@@ -86,7 +86,7 @@ impl Draw {
         if every == 0 { None } else { Some(every / 2) }
     }
 
-    fn is_nth(&self, number: u64, every: u64) -> bool {
+    fn is_nth(number: u64, every: u64) -> bool {
         Self::nth(every).is_some_and(|nth| number % every == nth)
     }
 
@@ -136,9 +136,9 @@ impl Draw {
                 *until += self.history.revised.by_ms;
             }
         }
-        if self.is_nth(number, self.history.open_every) {
+        if Self::is_nth(number, self.history.open_every) {
             conversation.kept_open = Some(i64::MAX);
-        } else if self.is_nth(number, self.history.long_every) {
+        } else if Self::is_nth(number, self.history.long_every) {
             let more = i64::try_from(self.history.long_ms).unwrap_or(i64::MAX / 4);
             conversation.kept_open = Some(conversation.customer_left + more);
         }

@@ -143,7 +143,7 @@ pub fn truth(
     let as_of = as_of.unwrap_or_else(|| past.first_now().plus(-history.clock.lag_ms));
     let view = View {
         as_of: as_of.0,
-        ..past.finally(revised)
+        ..Past::finally(revised)
     };
     let count = past.plan().first_from(as_of.0.saturating_add(1));
     (0..count).filter_map(move |number| {

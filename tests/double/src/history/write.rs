@@ -156,9 +156,7 @@ impl Writer<'_> {
                 "\"ani\":\"tel:+1555",
                 1_000_000 + i64::try_from(self.number / 3 % 9_000_000).unwrap_or(0),
             );
-            self.text("\",\"dnis\":\"tel:+15550100002\",\"sessionDnis\":\"tel:+15550100002\",\"provider\":\"Edge\",\"protocolCallId\":\"call-");
-            self.number("", i64::try_from(self.number * 100 + it.part).unwrap_or(0));
-            self.text("@192.0.2.10\"");
+            self.text("\",\"dnis\":\"tel:+15550100002\",\"provider\":\"Edge\"");
         } else if it.media == "chat" {
             self.text("\"provider\":\"PureCloud Chat\",\"remoteNameDisplayable\":\"A customer\"");
         } else {
@@ -177,7 +175,7 @@ impl Writer<'_> {
             self.flow(flow);
         }
         if it.segments.iter().any(|segment| segment.queue.is_some()) {
-            self.text(",\"requestedRoutings\":[\"Standard\"],\"usedRouting\":\"Standard\"");
+            self.text(",\"requestedRoutings\":[\"Standard\"]");
         }
         let known: Vec<&Metric> = it.metrics.iter().filter(|it| self.knows(it.at)).collect();
         self.list(",\"metrics\":", known.into_iter(), Self::metric);
@@ -192,22 +190,17 @@ impl Writer<'_> {
 
     fn flow(&mut self, flow: Flow) {
         self.id(",\"flow\":{\"flowId\":", Of::Flow, 1);
-        self.text(",\"flowName\":\"Flow 1\",\"flowType\":\"");
-        self.text(flow.kind);
-        self.text("\",\"flowVersion\":\"3.0\",\"startingLanguage\":\"en-us\"");
-        if flow.kind == "INBOUNDCALL" {
-            self.text(",\"endingLanguage\":\"en-us\",\"entryReason\":\"tel:+15550100002\",\"entryType\":\"dnis\"");
-            if let Some(queue) = flow.to {
-                self.id(
-                    ",\"exitReason\":\"TRANSFER\",\"transferType\":\"ACD\",\"transferTargetAddress\":",
-                    Of::Queue,
-                    u64::from(queue),
-                );
-                self.number(",\"transferTargetName\":\"Queue ", i64::from(queue) + 1);
-                self.text("\"");
-            } else {
-                self.text(",\"exitReason\":\"DISCONNECT\"");
-            }
+        self.text(",\"flowName\":\"Flow 1\",\"flowType\":\"INBOUNDCALL\",\"flowVersion\":\"3.0\",\"entryType\":\"dnis\"");
+        if let Some(queue) = flow.to {
+            self.id(
+                ",\"exitReason\":\"TRANSFER\",\"transferType\":\"ACD\",\"transferTargetAddress\":",
+                Of::Queue,
+                u64::from(queue),
+            );
+            self.number(",\"transferTargetName\":\"Queue ", i64::from(queue) + 1);
+            self.text("\"");
+        } else {
+            self.text(",\"exitReason\":\"DISCONNECT\"");
         }
         self.text("}");
     }
@@ -221,7 +214,13 @@ impl Writer<'_> {
     }
 
     fn segment(&mut self, it: &Segment) {
-        self.text("{\"conference\":false");
+        self.at("{\"segmentStart\":", it.from);
+        self.text(",\"segmentType\":\"");
+        self.text(it.kind);
+        self.text("\"");
+        if let Some(queue) = it.queue {
+            self.id(",\"queueId\":", Of::Queue, u64::from(queue));
+        }
         if self.knows(it.until) {
             if !it.how.is_empty() {
                 self.text(",\"disconnectType\":\"");
@@ -235,13 +234,7 @@ impl Writer<'_> {
             }
             self.at(",\"segmentEnd\":", it.until);
         }
-        if let Some(queue) = it.queue {
-            self.id(",\"queueId\":", Of::Queue, u64::from(queue));
-        }
-        self.at(",\"segmentStart\":", it.from);
-        self.text(",\"segmentType\":\"");
-        self.text(it.kind);
-        self.text("\"}");
+        self.text("}");
     }
 }
 

@@ -41,17 +41,10 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Answe
         (&Method::GET, "/control/history") => json(200, &shared.ledger().history_account()),
         (&Method::GET, "/control/history/calls") => {
             let ledger = shared.ledger();
-            let calls = ledger
+            let calls: Vec<_> = ledger
                 .history
                 .iter()
-                .flat_map(|history| &history.books.calls);
-            let calls: Vec<_> = calls
-                .map(|call| {
-                    json!({
-                        "at_unix_ms": call.at_unix_ms, "client": call.client, "route": call.route, "status": call.status,
-                        "fault": call.fault, "early": call.early,
-                    })
-                })
+                .flat_map(|history| &history.books.calls)
                 .collect();
             json(200, &calls)
         }

@@ -117,6 +117,10 @@ async fn everything_can_be_asked_over_http() {
         .map(|it| &it["route"])
         .collect();
     assert_eq!(routes, ["details-job-submit", "details-job-results"]);
+    let arrivals = session.double.history_calls();
+    assert_eq!(arrivals.len(), 2);
+    assert!(arrivals[0].at < arrivals[1].at);
+    assert_eq!(arrivals[1].client.as_deref(), Some("double-client"));
     assert!(calls[0]["at_unix_ms"].as_u64().unwrap() > 0);
     let change = json!({ "now": "2025-01-06T12:00:00Z", "late": true });
     assert_eq!(session.post("/control/history", change).await.status, 204);

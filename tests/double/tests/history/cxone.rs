@@ -232,7 +232,8 @@ async fn states_of_contacts_and_agents_follow_each_other() {
         .await
         .body;
     let known = range["contactStateHistory"].as_array().unwrap();
-    let of_one = known.iter().filter(|it| it["contactId"] == id.to_string());
+    let text = id.to_string();
+    let of_one = known.iter().filter(|it| it["contactId"] == text.as_str());
     assert_eq!(of_one.count(), names.len());
     let states = session
         .get(&format!("{BASE}/agents/state-history?{ALL}"))

@@ -92,7 +92,7 @@ impl Session {
             client.id, client.secret
         );
         let granted = self.send(Method::POST, "/oauth/token", form).await.unwrap();
-        self.token = granted.body["access_token"].as_str().unwrap().to_owned();
+        self.token = String::from(granted.body["access_token"].as_str().unwrap());
     }
 
     async fn send(&self, method: Method, path: &str, body: String) -> Option<Answer> {

@@ -97,6 +97,7 @@ pub(super) fn status(asked: &Asked<'_>, state: &mut State) -> Reply {
     .asking(format!("extraction-status {}", extraction.id))
 }
 
+#[allow(clippy::format_push_string)] // a file for a few tests
 pub(super) fn file(asked: &Asked<'_>, state: &State) -> Reply {
     let found = state.extractions.iter().find_map(|it| {
         let (_, until) = it.links.iter().find(|(name, _)| *name == asked.route.id)?;

@@ -87,6 +87,7 @@ pub(super) fn in_range(past: &Past, range: &Range) -> Vec<Row> {
 }
 
 /// The rest of a page: how many there are in all, and where it goes on.
+#[allow(clippy::format_push_string)] // once a page
 fn ending(asked: &Links, range: &Range, total: usize, body: &mut String) {
     let next = range.skip + range.top;
     let link = |skip: usize| asked.with_skip(skip, range.top);

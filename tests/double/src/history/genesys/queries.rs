@@ -118,6 +118,7 @@ pub(super) fn query(asked: &Asked<'_>, state: &mut State) -> Reply {
 }
 
 /// Records one after the other; the list's member is absent when there are none.
+#[allow(clippy::format_push_string)] // once a page
 fn list(past: &Past, view: &View, numbers: impl Iterator<Item = u64>, hits: usize) -> Made {
     let telling = past.telling(view);
     let mut body = String::from("{");
