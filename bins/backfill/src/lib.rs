@@ -26,6 +26,7 @@ mod outlet;
 pub mod plan;
 pub mod platforms;
 mod progress;
+mod ready;
 pub mod replay;
 pub mod requests;
 pub mod source;

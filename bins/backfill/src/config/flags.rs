@@ -27,6 +27,7 @@ Examples:
   backfill import report-524.csv --format cxone-call-detail --zone America/Denver --tenant acme
   backfill import contacts.json --format cxone-contacts --tenant acme
   backfill import users.json --format genesys-user-details --tenant acme
+  backfill import calls.csv.gz --format mapped --mapping calls.toml --tenant acme
   backfill import report-544.csv --format cxone-agent-state-log --zone America/Denver --tenant acme
   backfill start genesys-conversations --platforms platforms.toml --platform genesys-main \\
       --from 2024-03-01T00:00:00Z --to 2024-06-01T00:00:00Z --metric-version 2 --dry-run
@@ -180,11 +181,11 @@ pub struct ReplayArgs {
     )]
     depth_max: u32,
 
-    /// Events read from the log at a time
+    /// The most events read from the log at a time; fewer where they are large. In each page an interaction is computed once
     #[arg(
         long,
         env = "KPILINE_BACKFILL_PAGE_EVENTS",
-        default_value_t = 2000,
+        default_value_t = 20_000,
         value_name = "COUNT"
     )]
     page_events: u32,
@@ -203,7 +204,7 @@ pub struct ReplayArgs {
 /// Flags of `import`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ImportArgs {
-    /// The files, of any size
+    /// The files, of any size: JSON (a value, a list, an answer around a list, or one a line) or CSV, plain or gzip; - is standard input
     #[arg(
         required_unless_present = "resume",
         conflicts_with = "resume",
@@ -287,6 +288,9 @@ pub enum Format {
     CxoneAgentStateLog,
     /// The guide's webhook events: one object, an array, or one a line.
     GenesysWebhook,
+    /// Any JSON, or any CSV with a header, read through the file that --mapping names. `ingest normalise` must have a subscription with
+    /// the same file, or all of it goes to quarantine.
+    Mapped,
 }
 
 /// Flags of `jobs`.
@@ -399,7 +403,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads mapping files; a mapping is known by its file's stem, as `ingest` names it.
-fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
+pub(super) fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
     let mut mappings = Mappings::none();
     for path in paths {
         let shown = path.display().to_string();
@@ -499,22 +503,16 @@ impl ImportArgs {
                 None
             }
             (None, Some(format)) => {
-                for path in &self.files {
-                    if let Err(error) = std::fs::File::open(path) {
-                        problems.push(format!("{} cannot be read: {error}", path.display()));
-                    }
-                }
-                for (flag, name) in [
-                    ("--tenant", &self.tenant),
-                    ("--subscription", &self.subscription),
-                ] {
-                    if name.is_empty() || name.contains('\0') {
-                        problems.push(format!("{flag}: is empty or holds U+0000"));
-                    }
-                }
+                readable(&self.files, &mut problems);
+                named(&self.tenant, &self.subscription, &mut problems);
                 Some(Task::New(Files {
                     paths: self.files.clone(),
-                    format: self.body_format(format, &mut problems),
+                    format: body_format(
+                        format,
+                        self.zone.as_deref(),
+                        &common.mappings,
+                        &mut problems,
+                    ),
                     tenant: TenantId::new(&self.tenant),
                     subscription: SubscriptionName::new(&self.subscription),
                     version: MetricVersion(self.metric_version),
@@ -535,24 +533,71 @@ impl ImportArgs {
             page_bytes: self.page_bytes,
         })
     }
+}
 
-    fn body_format(&self, format: Format, problems: &mut Problems) -> BodyFormat {
-        match (format, &self.zone) {
-            (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
-            (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
-            (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
-            (Format::GenesysUserDetails, _) => BodyFormat::GenesysUserDetails,
-            (Format::GenesysSchedules, _) => BodyFormat::GenesysSchedules,
-            (Format::CxoneContactStates, _) => BodyFormat::CxoneContactStates,
-            (Format::CxoneDigital, _) => BodyFormat::CxoneDigital,
-            (Format::CxoneAgentStates, _) => BodyFormat::CxoneAgentStates,
-            (Format::CxoneCallDetail, zone) => BodyFormat::CxoneCallDetail {
-                zone: checked(zone.as_deref(), problems).into(),
-            },
-            (Format::CxoneAgentStateLog, zone) => BodyFormat::CxoneAgentStateLog {
-                zone: checked(zone.as_deref(), problems).into(),
-            },
+/// Files that can be opened, standard input at most once.
+pub(super) fn readable(files: &[PathBuf], problems: &mut Problems) {
+    let once = |path: &&PathBuf| crate::import::is_standard_input(path);
+    if files.iter().filter(once).count() > 1 {
+        problems.push("-: standard input can be read once");
+    }
+    for path in files.iter().filter(|path| !once(path)) {
+        if let Err(error) = std::fs::File::open(path) {
+            problems.push(format!("{} cannot be read: {error}", path.display()));
         }
+    }
+}
+
+/// Names that the store takes.
+pub(super) fn named(tenant: &str, subscription: &str, problems: &mut Problems) {
+    for (flag, name) in [("--tenant", tenant), ("--subscription", subscription)] {
+        if name.is_empty() || name.contains('\0') {
+            problems.push(format!("{flag}: is empty or holds U+0000"));
+        }
+    }
+}
+
+/// How files of this format are read.
+pub(super) fn body_format(
+    format: Format,
+    zone: Option<&str>,
+    mappings: &Mappings,
+    problems: &mut Problems,
+) -> BodyFormat {
+    match (format, zone) {
+        (Format::Mapped, _) => {
+            let mut names = mappings.names();
+            let name = match (names.next(), names.next()) {
+                (Some(name), None) => name,
+                (None, _) => {
+                    problems.push("--mapping: is needed by --format mapped");
+                    ""
+                }
+                (Some(_), Some(_)) => {
+                    problems.push(
+                        "--mapping: --format mapped reads through one file, and several are given",
+                    );
+                    ""
+                }
+            };
+            BodyFormat::Mapped {
+                mapping: name.into(),
+            }
+        }
+        (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
+        (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
+        (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
+        (Format::GenesysUserDetails, _) => BodyFormat::GenesysUserDetails,
+        (Format::GenesysSchedules, _) => BodyFormat::GenesysSchedules,
+        (Format::CxoneContactStates, _) => BodyFormat::CxoneContactStates,
+        (Format::CxoneDigital, _) => BodyFormat::CxoneDigital,
+        (Format::CxoneAgentStates, _) => BodyFormat::CxoneAgentStates,
+        (Format::CxoneCallDetail, zone) => BodyFormat::CxoneCallDetail {
+            zone: checked(zone, problems).into(),
+        },
+        (Format::CxoneAgentStateLog, zone) => BodyFormat::CxoneAgentStateLog {
+            zone: checked(zone, problems).into(),
+        },
     }
 }
 
