@@ -699,7 +699,10 @@ fn pitfalls_8_9_and_29_no_record_of_a_file_is_lost_or_takes_others_with_it() {
             }
         }
         assert_eq!(read, forms.len());
-        assert_eq!(refused, ["timestamp", "data", "data.interaction_id", "(item)"]);
+        assert_eq!(
+            refused,
+            ["timestamp", "data", "data.interaction_id", "(item)"]
+        );
     }
 }
 
