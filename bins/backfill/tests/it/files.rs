@@ -114,6 +114,7 @@ async fn a_packed_file_is_gone_on_with_where_it_was() {
     let file = file(&packed(&lines(0..300)));
     let mut arguments = import(file.path());
     *arguments.last_mut().unwrap() = "3";
+    arguments.extend(["--lease", "2s"]);
     let mut process = world.spawn(&arguments);
     let line = process
         .wait_line("importing", LONG, |line| line["message"] == "importing")

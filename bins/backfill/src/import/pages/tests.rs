@@ -575,7 +575,7 @@ fn what_a_mapping_says_is_around_the_items_is_read_a_little_at_a_time() {
         let answer = format!("{before}{}{after}", many.join(" , "));
         for text in [answer.clone(), format!("{answer}\n{answer}")] {
             let pages = through(text.as_bytes(), &format, &mappings, 100);
-            assert!(pages.len() > 10, "{text}");
+            assert!(pages.len() >= 10, "{text}");
             let bodies: Vec<String> = pages
                 .iter()
                 .map(|page| String::from_utf8_lossy(&page.body).into_owned())
@@ -675,7 +675,7 @@ fn pitfalls_8_9_and_29_no_record_of_a_file_is_lost_or_takes_others_with_it() {
         .enumerate()
         .map(|(n, at)| event(n, at))
         .collect();
-    // Without a zone; a list where an object is expected; another name's case; not whole.
+    // Without a zone; a list where an object is expected; names of another case, and nothing in them; not whole.
     lines.insert(1, event(7, "2024-05-15T14:32:10"));
     lines.insert(
         3,
@@ -699,7 +699,10 @@ fn pitfalls_8_9_and_29_no_record_of_a_file_is_lost_or_takes_others_with_it() {
             }
         }
         assert_eq!(read, forms.len());
-        assert_eq!(refused, ["timestamp", "data", "data", "(item)"]);
+        assert_eq!(
+            refused,
+            ["timestamp", "data", "data.interaction_id", "(item)"]
+        );
     }
 }
 
