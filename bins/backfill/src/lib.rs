@@ -16,9 +16,11 @@ mod ask;
 mod check;
 pub mod config;
 mod definitions;
+mod finish;
 mod followup;
 pub mod import;
 mod jobs;
+mod lane;
 mod keeper;
 mod lease;
 mod line;
@@ -30,13 +32,18 @@ mod ready;
 pub mod replay;
 pub mod requests;
 pub mod source;
+mod sources;
+mod standing;
 mod start;
 mod status;
 mod summary;
 mod table;
+#[cfg(test)]
+mod trial;
 mod view;
 mod watch;
 pub mod wish;
+pub mod worker;
 
 use config::{Cli, Command, Output, ViewArgs};
 use runtime::args::OpsArgs;
@@ -55,6 +62,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             let config = args.resolve()?;
             begin(&args.common.ops);
             import::run(&config).await
+        }
+        Command::Worker(args) => {
+            let config = args.resolve()?;
+            begin(&args.ops);
+            worker::run(config, &args.ops).await
         }
         Command::Start(args) => {
             let config = args.resolve()?;

@@ -5,8 +5,12 @@ use broker::{Broker, BrokerConfig, Class, Outgoing, Publisher, Queue};
 use runtime::{Backoff, chain};
 use tokio_util::sync::CancellationToken;
 
-/// The queues of the history lane; nothing else is declared here.
-const QUEUES: [Queue; 2] = [Queue::RawHistory, Queue::EventsHistory];
+/// The queues of the history lane, and the one for notices; nothing else is declared here.
+const QUEUES: [Queue; 3] = [
+    Queue::RawHistory,
+    Queue::EventsHistory,
+    Queue::BackfillNotices,
+];
 
 /// Publishes to the history lane.
 pub(crate) struct Outlet {

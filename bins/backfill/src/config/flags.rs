@@ -2,8 +2,8 @@
 
 use super::{
     CancelArgs, Common, Files, ImportConfig, ListArgs, PauseArgs, ReplayConfig, RequestArgs,
-    ResumeArgs, ShowArgs, StartArgs, StatusArgs, Stretch, Task, WatchArgs, read_platforms,
-    store_config,
+    ResumeArgs, ShowArgs, StartArgs, StatusArgs, Stretch, Task, WatchArgs, WorkerArgs,
+    read_platforms, store_config,
 };
 use crate::platforms::Platforms;
 use crate::source::Source;
@@ -54,6 +54,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Read history files into the event log and compute from them
     Import(ImportArgs),
+    /// Work on the jobs there are, with any number of other workers, until told to stop
+    Worker(Box<WorkerArgs>),
     /// Begin a job that workers do: plan, check, write, watch
     Start(StartArgs),
     /// Ask for a job by a message on `backfill.jobs`, for a worker to begin
@@ -398,7 +400,7 @@ pub(super) fn instant(text: &str) -> Result<UtcMicros, String> {
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     runtime::args::positive_duration(text)
 }
 

@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use store::definitions::{self, Status};
+use store::promotion::{self, Refusal, Verdict};
 use store::{Client, Transaction, targets};
 
 pub(super) async fn activate(args: &ActivateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -179,15 +180,20 @@ pub(super) async fn promote(args: &PromoteArgs, out: &mut dyn Write) -> anyhow::
         ),
     }
     refuse_unlike(entry, &shelf)?;
-    let current = shelf.current(&exact.name).map(|entry| entry.version);
-    if let Some(refusal) = past::incomplete(&client, exact, current).await? {
-        bail!("{refusal}");
-    }
-    let definition = entry.definition()?;
-    if definition.windows().is_some()
-        && let Some(refusal) = windows::behind(&client).await?
-    {
-        bail!("{refusal}");
+    let windows = entry.definition()?.windows().is_some();
+    match promotion::look(&client, &exact.name, exact.version, windows).await? {
+        // It was a candidate of the catalogue that was read; where somebody has changed it since, the switch refuses.
+        Verdict::Current | Verdict::Ready { .. } => {}
+        Verdict::Refused(Refusal::Incomplete { current, coverage }) => {
+            bail!(
+                "{}",
+                past::refused(&client, exact, current, &coverage).await
+            );
+        }
+        Verdict::Refused(Refusal::WindowsBehind(waiting)) => {
+            bail!("{}", windows::behind(&waiting));
+        }
+        Verdict::Refused(other) => bail!("{exact}: {other}"),
     }
     let after = Some(exact.version);
     let before = switch(&args.postgres, generation, &exact.name, after).await?;
@@ -202,16 +208,21 @@ async fn switch(
     name: &str,
     after: Option<MetricVersion>,
 ) -> anyhow::Result<Option<MetricVersion>> {
+    const CHANGED: &str =
+        "the catalogue was changed by somebody else meanwhile; look at it and try again";
     let store = database::open_to_change(args).await?;
     let mut client = store.client().await?;
+    if let Some(version) = after {
+        return match promotion::switch(&mut client, generation, name, version).await? {
+            Ok(promoted) => Ok(promoted.previous),
+            Err(_) => bail!(CHANGED),
+        };
+    }
     let tx = client.transaction().await?;
     if definitions::change(&tx).await? != generation + 1 {
-        bail!("the catalogue was changed by somebody else meanwhile; look at it and try again");
+        bail!(CHANGED);
     }
-    let before = match after {
-        Some(version) => definitions::promote(&tx, name, version).await?.previous,
-        None => definitions::withdraw(&tx, name).await?,
-    };
+    let before = definitions::withdraw(&tx, name).await?;
     tx.commit().await?;
     Ok(before)
 }

@@ -4,12 +4,9 @@ use super::args::{Output, WindowsArgs};
 use super::database;
 use super::table::{Cell, Table};
 use std::io::Write;
+use store::Store;
 use store::marks::{self, Kind};
 use store::window_rebuild::{self, Groups};
-use store::{Client, Store};
-
-/// What is marked of a time before so many seconds ago is no news under way.
-const PAST_SECONDS: u32 = 3600;
 
 pub(super) async fn run(args: &WindowsArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     if let (Some(from), Some(to)) = (args.from, args.to)
@@ -62,17 +59,14 @@ pub(super) async fn rebuild(store: &Store, groups: &Groups<'_>) -> anyhow::Resul
     ))
 }
 
-/// Why windows of the past are not to be relied on yet; `None`: nothing waits but news under way.
-pub(super) async fn behind(client: &Client) -> anyhow::Result<Option<String>> {
-    let waiting = marks::of_the_past(client, PAST_SECONDS).await?;
+/// What to say while windows of the past are not to be relied on yet.
+pub(super) fn behind(waiting: &[(Kind, i64)]) -> String {
     let words: Vec<String> = waiting
         .iter()
         .map(|(kind, marks)| format!("{marks} marks of {}", named(*kind)))
         .collect();
-    Ok((!words.is_empty()).then(|| {
-        format!(
-            "windows of the past are not computed yet: {} wait; try again when `compute kpi windows` says that nothing does",
-            words.join(", ")
-        )
-    }))
+    format!(
+        "windows of the past are not computed yet: {} wait; try again when `compute kpi windows` says that nothing does",
+        words.join(", ")
+    )
 }

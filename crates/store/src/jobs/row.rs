@@ -58,7 +58,7 @@ impl State {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [
             Self::Pending,
             Self::Running,

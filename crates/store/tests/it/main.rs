@@ -6,8 +6,8 @@
 mod rows;
 
 mod agents;
-mod budgets;
 mod budgets_shared;
+mod budgets;
 mod chunks;
 mod counters;
 mod deadlocks;
@@ -27,6 +27,7 @@ mod platforms;
 mod pool;
 mod privacy;
 mod quarantine;
+mod standing;
 mod storm;
 mod subscriptions;
 mod sweep;

@@ -61,11 +61,21 @@ pub(super) async fn incomplete(
     if coverage.missing == 0 {
         return Ok(None);
     }
+    Ok(Some(refused(client, exact, current, &coverage).await))
+}
+
+/// What to say of a candidate that is incomplete.
+pub(super) async fn refused(
+    client: &Client,
+    exact: &Exact,
+    current: Option<MetricVersion>,
+    coverage: &Coverage,
+) -> String {
     let mappings = match coverage.span {
         Some((first, last)) => mappings(client, days_around(first, last)).await,
         None => None,
     };
-    Ok(Some(refusal(exact, current, &coverage, mappings.as_ref())))
+    refusal(exact, current, coverage, mappings.as_ref())
 }
 
 /// The mappings by which the events of a stretch of the log are read; `None` where nobody could tell.

@@ -1,0 +1,226 @@
+//! What a job says of itself at its end: what came, what is computed of it, and the old version against the new.
+
+use super::settle::Left;
+use crate::source::Source;
+use schema::{MetricVersion, UtcMicros};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use std::time::Instant;
+use store::arrivals::{self, Computed, Stretch, Touched};
+use store::chunks::{self, Chunk, State, Totals};
+use store::comparison::{self, Comparison, Side};
+use store::definitions::{self, Status, StoredDefinition};
+use store::jobs::{Job, Purpose};
+use store::{Client, StoreError};
+
+/// Chunks that came up short or failed are named up to this number; all are counted.
+const NAMED_MAX: u32 = 20;
+/// KPIs are compared for so long; those that are left say so.
+const COMPARED_FOR: Duration = Duration::from_secs(120);
+
+/// The job's definitions: those with its number that were ever activated, and of the names it asks for.
+pub(super) fn of_job<'d>(
+    all: &'d [StoredDefinition],
+    job: &Job,
+) -> impl Iterator<Item = &'d StoredDefinition> {
+    let (version, kpis) = (job.metric_version, job.kpis.clone());
+    all.iter().filter(move |row| {
+        row.version == version
+            && row.activated_at.is_some()
+            && (kpis.is_empty() || kpis.contains(&row.name))
+    })
+}
+
+/// Everything but the outcome of the promotion, which comes later.
+pub(super) async fn report(
+    client: &Client,
+    job: &Job,
+    tenants: &[String],
+    left: &Left,
+    now: UtcMicros,
+) -> Result<Map<String, Value>, StoreError> {
+    let totals = chunks::totals(client, job.id).await?;
+    let mut report = Map::new();
+    head(&mut report, job, &totals, now);
+    let short = short(client, job).await?;
+    let failed = chunks::page(client, job.id, 0, Some(State::Failed), NAMED_MAX).await?;
+    report.insert("short".to_owned(), short.iter().map(shown).collect());
+    report.insert("failed".to_owned(), failed.iter().map(shown).collect());
+    let (Some(from), Some(to)) = (job.from, job.to) else {
+        return Ok(report);
+    };
+    // What single look-ups bring is seen in each interaction; nothing is compared for it.
+    if job.purpose == Purpose::Lookup {
+        return Ok(report);
+    }
+    let stretch = Stretch { tenants, from, to };
+    report.insert("computed".to_owned(), computed(&left.computed, left.marked));
+    let began = job.started_at.unwrap_or(job.created_at);
+    let touched = arrivals::touched(client, &stretch, began, job.metric_version).await?;
+    report.insert(
+        "other_versions".to_owned(),
+        touched.iter().map(other).collect(),
+    );
+    let all = definitions::list(client).await?;
+    let definitions: Vec<String> = of_job(&all, job).map(named).collect();
+    report.insert("definitions".to_owned(), definitions.into());
+    report.insert(
+        "comparison".to_owned(),
+        compare(client, job, &all, &stretch).await?,
+    );
+    Ok(report)
+}
+
+fn head(report: &mut Map<String, Value>, job: &Job, totals: &Totals, now: UtcMicros) {
+    let began = job.started_at.unwrap_or(job.created_at);
+    let members = json!({
+        "job": job.id.to_string(),
+        "kind": job.kind,
+        "purpose": job.purpose.as_str(),
+        "platform": job.platform,
+        "tenant": job.tenant,
+        "from": job.from.map(|at| at.to_string()),
+        "to": job.to.map(|at| at.to_string()),
+        "metric_version": job.metric_version.0,
+        "kpis": job.kpis,
+        "seconds": now.since(began).0 / 1000,
+        "chunks": totals.chunks,
+        "chunks_failed": totals.failed,
+        "chunks_reopened": totals.reopened,
+        "pages": totals.pages,
+        "records": totals.records,
+        "bytes": totals.bytes,
+        "calls": totals.calls,
+        "expected": totals.expected,
+        "arrived": totals.arrived,
+    });
+    if let Value::Object(members) = members {
+        report.extend(members);
+    }
+}
+
+async fn short(client: &Client, job: &Job) -> Result<Vec<Chunk>, StoreError> {
+    let mut short = Vec::new();
+    let mut next = 0;
+    // In pages: a job may have thousands of chunks.
+    loop {
+        let page = chunks::page(client, job.id, next, Some(State::Done), 500).await?;
+        let Some(last) = page.last() else {
+            return Ok(short);
+        };
+        next = last.number.saturating_add(1);
+        short.extend(page.into_iter().filter(is_short));
+        if short.len() >= usize::try_from(NAMED_MAX).unwrap_or(usize::MAX) {
+            short.truncate(usize::try_from(NAMED_MAX).unwrap_or(usize::MAX));
+            return Ok(short);
+        }
+    }
+}
+
+fn is_short(chunk: &Chunk) -> bool {
+    chunk
+        .expected
+        .zip(chunk.arrived)
+        .is_some_and(|(expected, arrived)| arrived < expected)
+}
+
+fn shown(chunk: &Chunk) -> Value {
+    json!({
+        "chunk": chunk.number,
+        "from": chunk.from.to_string(),
+        "to": chunk.to.to_string(),
+        "expected": chunk.expected,
+        "arrived": chunk.arrived,
+        "error": chunk.last_error,
+    })
+}
+
+fn computed(computed: &Computed, marked: i64) -> Value {
+    json!({
+        "interactions": computed.interactions,
+        "not_evaluated": computed.missing,
+        "owed": computed.owed,
+        "marks_waiting": marked,
+    })
+}
+
+/// New facts revise every version that is switched on. Live traffic about the same time counts, too.
+fn other(touched: &Touched) -> Value {
+    json!({
+        "kpi": touched.name,
+        "version": touched.version.0,
+        "new_rows": touched.new,
+        "revised_rows": touched.revised,
+    })
+}
+
+fn named(row: &StoredDefinition) -> String {
+    format!("{}@{}", row.name, row.version)
+}
+
+async fn compare(
+    client: &Client,
+    job: &Job,
+    all: &[StoredDefinition],
+    stretch: &Stretch<'_>,
+) -> Result<Value, StoreError> {
+    let began = Instant::now();
+    let mut compared = Vec::new();
+    for row in of_job(all, job) {
+        let current = all
+            .iter()
+            .find(|other| other.name == row.name && other.status == Status::Current)
+            .map(|current| current.version);
+        // The job's version is what dashboards see: there is nothing to compare it with.
+        let Some(old) = current.filter(|old| *old != job.metric_version) else {
+            continue;
+        };
+        if began.elapsed() >= COMPARED_FOR {
+            compared.push(not_compared(row, old, "there was no time left"));
+            continue;
+        }
+        match comparison::compare(client, &row.name, old, row.version, stretch).await {
+            Ok(found) => compared.push(against(&row.name, old, row.version, &found)),
+            // Cancelled by its time limit; the others may be smaller.
+            Err(error) if error.sqlstate() == Some("57014") => {
+                compared.push(not_compared(row, old, "it took too long"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Value::Array(compared))
+}
+
+fn against(name: &str, old: MetricVersion, new: MetricVersion, found: &Comparison) -> Value {
+    let side = |version: MetricVersion, side: &Side| {
+        json!({
+            "version": version.0,
+            "rows": side.rows,
+            "values": side.values,
+            "sum": side.sum,
+            "mean": side.mean(),
+        })
+    };
+    json!({
+        "kpi": name,
+        "old": side(old, &found.old),
+        "new": side(new, &found.new),
+        "changed": found.changed,
+        "only_old": found.only_old,
+        "only_new": found.only_new,
+    })
+}
+
+fn not_compared(row: &StoredDefinition, old: MetricVersion, why: &str) -> Value {
+    json!({"kpi": row.name, "old": {"version": old.0}, "new": {"version": row.version.0}, "not_compared": why})
+}
+
+/// Whether a job of this kind brings what KPIs are computed from.
+pub(super) fn is_noticed(job: &Job) -> bool {
+    let known = Source::parse(&job.kind).is_some();
+    known
+        && matches!(
+            job.purpose,
+            Purpose::Job | Purpose::Gap | Purpose::Settlement
+        )
+}

@@ -1,0 +1,426 @@
+//! One step of a settling job: look whether the line has computed what it brought; then report and notify; then promote; then end.
+
+use super::{Finishing, notice, promote, report};
+use crate::outlet::{Done, Outlet};
+use broker::Queue;
+use schema::UtcMicros;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::arrivals::{self, Computed, Stretch};
+use store::jobs::{self, Finish, Job, Promote, Purpose};
+use store::{Client, definitions, standing, sweep};
+
+/// Looks become rarer, within these.
+const LOOK_MIN: Duration = Duration::from_millis(500);
+const LOOK_MAX: Duration = Duration::from_secs(30);
+/// Others may feed the history lane without end. When all else was computed for so many times the quiet, this job's share has passed.
+const FED_BY_OTHERS: u32 = 30;
+
+/// What is not computed yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) computed: Computed,
+    /// Marks about the stretch that wait.
+    pub(super) marked: i64,
+    /// Messages in the history lane.
+    pub(super) depth: u32,
+}
+
+impl Left {
+    fn is_evaluated(&self) -> bool {
+        self.computed.missing == 0 && self.computed.owed == 0
+    }
+
+    /// What moves while the line works.
+    const fn moves(&self) -> (i64, i64, i64) {
+        (self.computed.missing, self.computed.owed, self.marked)
+    }
+}
+
+/// Where a settling job stands, as its row keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Stands {
+    /// When the last chunk had ended.
+    ended_at: UtcMicros,
+    /// When something last moved.
+    moved_at: UtcMicros,
+    last: (i64, i64, i64),
+    /// Since when everything is evaluated: marks written later are others' news.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evaluated_at: Option<UtcMicros>,
+    /// Since when nothing is left, but perhaps messages of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clear_since: Option<UtcMicros>,
+    /// The report, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    report: Option<Map<String, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reported_at: Option<UtcMicros>,
+    /// What became of each promotion.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    promoted: BTreeMap<String, promote::Outcome>,
+}
+
+/// How long to wait where nothing tells for certain.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    quiet: Duration,
+    patience: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Wait(Duration),
+    GoOn,
+}
+
+impl Stands {
+    fn of(job: &Job, now: UtcMicros) -> Self {
+        let stored = job.cursor_json.as_deref();
+        // A cursor of something else is from before it settled.
+        stored
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or(Self {
+                ended_at: now,
+                moved_at: now,
+                last: (-1, -1, -1),
+                evaluated_at: None,
+                clear_since: None,
+                report: None,
+                reported_at: None,
+                promoted: BTreeMap::new(),
+            })
+    }
+
+    fn verdict(&mut self, left: &Left, now: UtcMicros, waits: Waits) -> Verdict {
+        if left.moves() != self.last {
+            self.last = left.moves();
+            self.moved_at = now;
+        }
+        if left.is_evaluated() {
+            self.evaluated_at.get_or_insert(now);
+        } else {
+            self.evaluated_at = None;
+        }
+        let since = |at: UtcMicros| super::chunk::since(at, now);
+        if left.is_evaluated() && left.marked == 0 {
+            let clear = since(*self.clear_since.get_or_insert(now));
+            let enough = if left.depth == 0 {
+                waits.quiet
+            } else {
+                waits.quiet * FED_BY_OTHERS
+            };
+            if clear >= enough {
+                return Verdict::GoOn;
+            }
+        } else {
+            self.clear_since = None;
+            // While messages wait their facts may be what is missing.
+            if left.depth == 0 && since(self.moved_at) >= waits.patience {
+                return Verdict::GoOn;
+            }
+        }
+        Verdict::Wait((since(self.ended_at) / 4).clamp(LOOK_MIN, LOOK_MAX))
+    }
+
+    fn json(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string(self)?)
+    }
+}
+
+/// Takes one step, and gives the job's lease back.
+pub(super) async fn step(
+    finishing: &Finishing,
+    outlet: &mut Outlet,
+    job: &Job,
+) -> anyhow::Result<()> {
+    let depth = match depth(outlet).await? {
+        Done::Yes(depth) => depth,
+        Done::Stopped => return Ok(()),
+    };
+    let mut client = finishing.store.client().await?;
+    let now = sweep::now(&client).await?;
+    let mut stands = Stands::of(job, now);
+    let Some(report) = stands.report.clone() else {
+        let tenants = match &job.tenant {
+            Some(tenant) => vec![tenant.clone()],
+            None => arrivals::tenants(&client).await?,
+        };
+        let left = look(&client, job, &tenants, &stands, now, depth).await?;
+        let waits = Waits {
+            quiet: finishing.settings.quiet,
+            patience: finishing.settings.patience,
+        };
+        if let Verdict::Wait(pause) = stands.verdict(&left, now, waits) {
+            later(&client, finishing, job, &stands, pause).await?;
+            return Ok(());
+        }
+        return told(&mut client, finishing, job, &tenants, &left, stands, now).await;
+    };
+    if job.promote == Promote::Auto && !failed(&report) {
+        let since = super::chunk::since(stands.reported_at.unwrap_or(now), now);
+        let may_wait = since < finishing.settings.promote_for;
+        let waits = promote::all(&mut client, job, &mut stands.promoted, may_wait).await?;
+        if waits {
+            let pause = (since / 4).clamp(LOOK_MIN, LOOK_MAX);
+            later(&client, finishing, job, &stands, pause).await?;
+            return Ok(());
+        }
+    }
+    end(&mut client, finishing, job, &stands, report).await
+}
+
+async fn depth(outlet: &mut Outlet) -> anyhow::Result<Done<u32>> {
+    let mut sum = 0_u32;
+    for queue in [Queue::RawHistory, Queue::EventsHistory] {
+        match outlet.depth(queue).await? {
+            Done::Yes(depth) => sum = sum.saturating_add(depth),
+            Done::Stopped => return Ok(Done::Stopped),
+        }
+    }
+    Ok(Done::Yes(sum))
+}
+
+async fn look(
+    client: &Client,
+    job: &Job,
+    tenants: &[String],
+    stands: &Stands,
+    now: UtcMicros,
+    depth: u32,
+) -> anyhow::Result<Left> {
+    let (Some(from), Some(to)) = (job.from, job.to) else {
+        return Ok(Left {
+            depth,
+            ..Left::default()
+        });
+    };
+    // What single look-ups brought was awaited chunk by chunk, and lies anywhere.
+    if job.purpose == Purpose::Lookup {
+        return Ok(Left::default());
+    }
+    let stretch = Stretch { tenants, from, to };
+    let computed = arrivals::computed(client, &stretch, job.metric_version, &job.kpis).await?;
+    let before = stands.evaluated_at.unwrap_or(now);
+    Ok(Left {
+        computed,
+        marked: arrivals::marked(client, &stretch, before).await?,
+        depth,
+    })
+}
+
+async fn later(
+    client: &Client,
+    finishing: &Finishing,
+    job: &Job,
+    stands: &Stands,
+    pause: Duration,
+) -> anyhow::Result<()> {
+    let cursor = stands.json()?;
+    let ours = jobs::settle_later(client, job.id, &finishing.owner, pause, Some(&cursor)).await?;
+    if !ours {
+        tracing::info!(job = %job.id, "the job was paused, cancelled or taken over while it was looked at");
+    }
+    Ok(())
+}
+
+/// Writes the report and the notice, together or not at all: whoever dies in between leaves neither, and nobody writes the notice twice.
+async fn told(
+    client: &mut Client,
+    finishing: &Finishing,
+    job: &Job,
+    tenants: &[String],
+    left: &Left,
+    mut stands: Stands,
+    now: UtcMicros,
+) -> anyhow::Result<()> {
+    let mut report = report::report(client, job, tenants, left, now).await?;
+    let offer = promote::offer(client, job).await?;
+    report.insert("promote".to_owned(), offer);
+    if left.computed.missing + left.computed.owed + left.marked > 0 {
+        tracing::warn!(job = %job.id, not_evaluated = left.computed.missing, owed = left.computed.owed, marks = left.marked,
+                       "nothing has moved for long, the job is reported with what is not computed");
+    }
+    let notice = if report::is_noticed(job) {
+        let all = definitions::list(&*client).await?;
+        Some(notice::body(
+            job,
+            notice::Event::of(&report),
+            &report,
+            &all,
+            now,
+        )?)
+    } else {
+        None
+    };
+    stands.report = Some(report);
+    stands.reported_at = Some(now);
+    let cursor = stands.json()?;
+    let tx = client.transaction().await?;
+    // First the job's row: only its owner goes on.
+    let ours =
+        jobs::settle_later(&tx, job.id, &finishing.owner, Duration::ZERO, Some(&cursor)).await?;
+    if !ours {
+        return Ok(tx.rollback().await?);
+    }
+    if let Some(notice) = notice {
+        notice::put(&tx, job, &notice).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ends the job: as failed, with its report, when chunks were given up.
+async fn end(
+    client: &mut Client,
+    finishing: &Finishing,
+    job: &Job,
+    stands: &Stands,
+    mut report: Map<String, Value>,
+) -> anyhow::Result<()> {
+    if !stands.promoted.is_empty() {
+        let outcomes = serde_json::to_value(&stands.promoted)?;
+        let shown = json!({"mode": job.promote.as_str(), "outcomes": outcomes});
+        report.insert("promote".to_owned(), shown);
+    }
+    let error = failed(&report).then(|| error(&report));
+    let state = if error.is_some() { "failed" } else { "done" };
+    report.insert("state".to_owned(), state.into());
+    let text = Value::Object(report.clone()).to_string();
+    let finish = match &error {
+        None => Finish::Done {
+            report_json: Some(&text),
+        },
+        Some(error) => Finish::Failed { error },
+    };
+    let tx = client.transaction().await?;
+    if !jobs::finish(&tx, job.id, &finishing.owner, finish).await? {
+        return Ok(tx.rollback().await?);
+    }
+    if error.is_some() {
+        standing::report(&tx, job.id, &text).await?;
+    }
+    let any = stands.promoted.values().any(promote::Outcome::is_promoted);
+    if any && report::is_noticed(job) {
+        let now = sweep::now(&tx).await?;
+        let all = definitions::list(&tx).await?;
+        let body = notice::body(job, notice::Event::Promoted, &report, &all, now)?;
+        notice::put(&tx, job, &body).await?;
+    }
+    tx.commit().await?;
+    tracing::info!(job = %job.id, state, "the job has ended");
+    Ok(())
+}
+
+/// Whether chunks were given up.
+fn failed(report: &Map<String, Value>) -> bool {
+    count(report, "chunks_failed") > 0
+}
+
+fn count(report: &Map<String, Value>, name: &str) -> i64 {
+    report.get(name).and_then(Value::as_i64).unwrap_or(0)
+}
+
+fn error(report: &Map<String, Value>) -> String {
+    let first = report
+        .get("failed")
+        .and_then(|chunks| chunks.get(0)?.get("error")?.as_str())
+        .unwrap_or("no reason was noted");
+    format!(
+        "{} of {} chunks were given up; the first: {first}",
+        count(report, "chunks_failed"),
+        count(report, "chunks")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    fn fresh() -> Stands {
+        Stands {
+            ended_at: UtcMicros(0),
+            moved_at: UtcMicros(0),
+            last: (-1, -1, -1),
+            evaluated_at: None,
+            clear_since: None,
+            report: None,
+            reported_at: None,
+            promoted: BTreeMap::new(),
+        }
+    }
+
+    fn left(missing: i64, marked: i64, depth: u32) -> Left {
+        Left {
+            computed: Computed {
+                interactions: 100,
+                missing,
+                owed: 0,
+            },
+            marked,
+            depth,
+        }
+    }
+
+    fn verdict(stands: &mut Stands, left: Left, second: i64) -> Verdict {
+        let waits = Waits {
+            quiet: Duration::from_secs(10),
+            patience: Duration::from_secs(300),
+        };
+        stands.verdict(&left, UtcMicros(second * SECOND), waits)
+    }
+
+    fn waits(verdict: Verdict) -> bool {
+        matches!(verdict, Verdict::Wait(_))
+    }
+
+    #[test]
+    fn it_goes_on_when_nothing_has_been_left_for_a_while() {
+        let mut stands = fresh();
+        assert!(waits(verdict(&mut stands, left(0, 0, 3), 0)));
+        assert!(waits(verdict(&mut stands, left(0, 4, 0), 5)), "marks wait");
+        assert!(waits(verdict(&mut stands, left(0, 0, 0), 20)));
+        assert!(waits(verdict(&mut stands, left(0, 0, 0), 29)));
+        assert_eq!(verdict(&mut stands, left(0, 0, 0), 30), Verdict::GoOn);
+    }
+
+    #[test]
+    fn what_moves_is_waited_for_and_what_never_comes_is_not() {
+        let mut stands = fresh();
+        for second in 0..20 {
+            let left = left(100 - second, 0, 0);
+            assert!(waits(verdict(&mut stands, left, second * 299)));
+        }
+        let last = 19 * 299;
+        assert!(waits(verdict(&mut stands, left(81, 0, 0), last + 299)));
+        assert!(
+            waits(verdict(&mut stands, left(81, 0, 9), last + 300)),
+            "messages wait"
+        );
+        assert_eq!(
+            verdict(&mut stands, left(81, 0, 0), last + 301),
+            Verdict::GoOn
+        );
+    }
+
+    #[test]
+    fn a_lane_that_others_feed_is_not_waited_for_for_ever() {
+        let mut stands = fresh();
+        assert!(waits(verdict(&mut stands, left(0, 0, 9), 0)));
+        assert!(waits(verdict(&mut stands, left(0, 0, 9), 299)));
+        assert_eq!(verdict(&mut stands, left(0, 0, 9), 300), Verdict::GoOn);
+    }
+
+    #[test]
+    fn where_it_stands_survives_the_process() {
+        let mut stands = fresh();
+        stands.report = Some(Map::from_iter([("records".to_owned(), 7.into())]));
+        let text = stands.json().unwrap();
+        assert_eq!(serde_json::from_str::<Stands>(&text).unwrap(), stands);
+        assert!(serde_json::from_str::<Stands>("{\"after\":null}").is_err());
+    }
+}

@@ -1,0 +1,217 @@
+//! What keeps going by itself: following, settlement, look-ups, gaps, and the retention of what is over.
+//!
+//! One process at a time acts, by a lock in PostgreSQL; when it dies the next one does. What is due is decided by pure functions from the
+//! settings, the time and what stands in the rows, and every job has a request id or is made in the transaction that takes what it is for: so
+//! two processes that act at once, or one that dies half-way, make nothing twice and leave nothing out.
+
+mod cut;
+pub(crate) mod follow;
+mod following;
+mod gap;
+pub(crate) mod lookup;
+mod lookups;
+mod settlement;
+mod settling;
+
+use crate::finish::Finishing;
+use crate::platforms::Platform;
+use crate::source::Source;
+use runtime::chain;
+use schema::{MetricVersion, UtcMicros};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use store::jobs::{self, Lane, NewChunkedJob, Promote, Purpose};
+use store::leader::{Contender, Standing};
+use store::{chunks, standing, sweep};
+
+/// Who acts.
+const LEAD: &str = "backfill standing";
+/// Often enough to keep the lead, and to follow by the second.
+const TICK: Duration = Duration::from_secs(1);
+/// How often it is looked for gaps and settlement days.
+const SELDOM: Duration = Duration::from_secs(30);
+/// How often it is looked what is old enough to go.
+const RETENTION_EVERY: Duration = Duration::from_secs(600);
+/// How often chunks of standing jobs that were given up are tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(900);
+/// The most that goes at a time.
+const RETENTION_AT_ONCE: u32 = 1000;
+/// The version that standing jobs name: what is new is computed under everything that is switched on.
+const VERSION: MetricVersion = MetricVersion(1);
+/// Chunks of standing jobs that are done are kept for so long at most: there are thousands a day.
+const CHUNKS_KEPT: Duration = Duration::from_secs(2 * 86_400);
+
+/// When each thing was last looked at, in this process.
+#[derive(Debug, Default)]
+struct Looked(HashMap<String, Instant>);
+
+impl Looked {
+    fn is_due(&mut self, what: &str, every: Duration) -> bool {
+        let due = self.0.get(what).is_none_or(|at| at.elapsed() >= every);
+        if due {
+            self.0.insert(what.to_owned(), Instant::now());
+        }
+        due
+    }
+}
+
+/// How fresh a followed source is and what that costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stated {
+    pub(crate) source: Source,
+    /// How old news are at most when they are fetched.
+    pub(crate) freshness: Duration,
+    /// Each is one request at least, and as many more as there are further pages.
+    pub(crate) stretches_a_day: u64,
+}
+
+/// What following costs and brings, by the settings alone.
+pub(crate) fn stated(platform: &Platform) -> Vec<Stated> {
+    let Some(follow) = &platform.follow else {
+        return Vec::new();
+    };
+    let pace = following::pace(follow);
+    follow
+        .sources
+        .iter()
+        .map(|source| Stated {
+            source: *source,
+            freshness: pace.freshness(),
+            stretches_a_day: pace.stretches_a_day(),
+        })
+        .collect()
+}
+
+/// Acts, or waits for its turn to, until the process is to stop.
+pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
+    let mut contender = Contender::new(finishing.store.clone(), LEAD);
+    let mut looked = Looked::default();
+    let mut led = false;
+    for platform in finishing.platforms.iter() {
+        for stated in stated(platform) {
+            tracing::info!(
+                platform = platform.name,
+                source = stated.source.name(),
+                freshness_seconds = stated.freshness.as_secs(),
+                stretches_a_day = stated.stretches_a_day,
+                "follows"
+            );
+        }
+    }
+    while !finishing.stop.is_cancelled() {
+        match contender.standing().await {
+            Ok(Standing::Follows) => {
+                if std::mem::take(&mut led) {
+                    // Whoever leads now says how it is.
+                    following::silent(&finishing);
+                }
+            }
+            Ok(Standing::TookOver | Standing::Leads) => {
+                led = true;
+                round(&finishing, &mut looked).await;
+            }
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "could not ask who keeps standing jobs going");
+            }
+        }
+        if !finishing.pause(TICK).await {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One look at everything. What goes wrong with one thing keeps no other.
+async fn round(finishing: &Finishing, looked: &mut Looked) {
+    for platform in finishing.platforms.iter() {
+        if let Some(follow) = &platform.follow {
+            for source in &follow.sources {
+                let outcome = following::one(finishing, platform, follow, *source).await;
+                said(&platform.name, "follow", outcome);
+            }
+        }
+        let Some(settlement) = &platform.settlement else {
+            continue;
+        };
+        if looked.is_due(&format!("settlement/{}", platform.name), SELDOM) {
+            let outcome = settling::all(finishing, platform, settlement).await;
+            said(&platform.name, "settlement", outcome);
+        }
+        let lookups = format!("lookups/{}", platform.name);
+        if settlement.lookups && looked.is_due(&lookups, settlement.lookup_every) {
+            let outcome = lookups::all(finishing, platform, settlement).await;
+            said(&platform.name, "look-ups", outcome);
+        }
+    }
+    if looked.is_due("failed", RETRY_EVERY) {
+        said("", "failed chunks", retry(finishing).await);
+    }
+    if looked.is_due("gaps", SELDOM) {
+        said("", "gaps", gap::all(finishing).await);
+    }
+    if looked.is_due("retention", RETENTION_EVERY) {
+        said("", "retention", retention(finishing).await);
+    }
+}
+
+fn said(platform: &str, what: &'static str, outcome: anyhow::Result<()>) {
+    if let Err(error) = outcome {
+        tracing::warn!(platform, what, error = %chain(error.as_ref()), "could not keep a standing job going, trying again");
+    }
+}
+
+/// A standing job has no end at which it could fail, and what it gave up would be a hole.
+async fn retry(finishing: &Finishing) -> anyhow::Result<()> {
+    let client = finishing.store.client().await?;
+    for job in jobs::standing(&client).await? {
+        let retried = chunks::retry_failed(&client, job.id).await?;
+        if retried > 0 {
+            tracing::warn!(job = %job.id, chunks = retried, "chunks of a standing job that were given up are tried again");
+        }
+    }
+    Ok(())
+}
+
+async fn retention(finishing: &Finishing) -> anyhow::Result<()> {
+    let keep = finishing.settings.keep;
+    let client = finishing.store.client().await?;
+    let now = sweep::now(&client).await?;
+    let before = UtcMicros(now.0.saturating_sub(follow::micros(keep.min(CHUNKS_KEPT))));
+    let chunks = chunks::prune(&client, before, RETENTION_AT_ONCE * 10).await?;
+    let jobs = standing::drop_jobs(&client, keep, RETENTION_AT_ONCE).await?;
+    if chunks + jobs > 0 {
+        tracing::info!(jobs, chunks, "old jobs and chunks are deleted");
+    }
+    Ok(())
+}
+
+/// A job that nobody asked for by hand; the caller says the rest.
+fn job<'a>(platform: &'a Platform, kind: &'static str, purpose: Purpose) -> NewChunkedJob<'a> {
+    NewChunkedJob {
+        kind,
+        tenant: Some(platform.tenant.as_str()),
+        platform: Some(&platform.name),
+        metric_version: VERSION,
+        params_json: "{}",
+        from: None,
+        to: None,
+        kpis: &[],
+        purpose,
+        lane: Lane::History,
+        promote: Promote::Never,
+        standing: false,
+        request_id: None,
+        chunks: &[],
+    }
+}
+
+/// What is fetched of a platform when nobody says what: that which interactions are made of.
+const fn usual(platform: &Platform) -> Source {
+    match platform.vendor() {
+        crate::source::Vendor::Genesys => Source::GenesysConversations,
+        crate::source::Vendor::Cxone => Source::CxoneContacts,
+    }
+}
+
+#[cfg(test)]
+mod tests;

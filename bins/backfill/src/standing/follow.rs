@@ -1,0 +1,373 @@
+//! Following: which stretches are to be fetched next, given how far it is and what time it is. Pure.
+//!
+//! The *front* takes half-open stretches that end `settle` behind now, each reaching back `overlap` into the one before. Behind it one
+//! *trail* an age takes the same time once more when its rows are that old, in steps of the age, until they are final. Front and trails each
+//! move one mark, from which the next stretch begins, so that nothing is left out however long nobody acted.
+
+use schema::UtcMicros;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const SECOND: i64 = 1_000_000;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How a source is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// How often the front moves.
+    pub(crate) every: Duration,
+    /// How far behind now it ends.
+    pub(crate) settle: Duration,
+    /// How far a stretch reaches back into the one before.
+    pub(crate) overlap: Duration,
+    /// The ages at which rows are read again.
+    pub(crate) reread: Vec<Duration>,
+    /// The longest stretch, without its overlap: what is caught up with is cut into these.
+    pub(crate) longest: Duration,
+}
+
+/// A stretch to fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) from: UtcMicros,
+    pub(crate) to: UtcMicros,
+    /// The age that its rows have when they are read again; zero: they are read for the first time.
+    pub(crate) age: Duration,
+}
+
+/// How far the front is: kept with its job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Front {
+    /// Everything from the beginning to here is asked for.
+    pub(crate) until: UtcMicros,
+    /// Why nothing is added: deliveries came instead, from this instant on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rests_since: Option<UtcMicros>,
+}
+
+/// How far the trails are, by age in seconds: kept with their job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trails {
+    pub(crate) until: BTreeMap<u64, UtcMicros>,
+}
+
+impl Pace {
+    fn ends(&self, now: UtcMicros, age: Duration) -> UtcMicros {
+        let behind = micros(self.settle).saturating_add(micros(age));
+        // Platforms take whole seconds everywhere.
+        UtcMicros(
+            now.0
+                .saturating_sub(behind)
+                .div_euclid(SECOND)
+                .saturating_mul(SECOND),
+        )
+    }
+
+    fn step(&self, age: Duration) -> Duration {
+        age.max(self.every)
+    }
+
+    /// How old news are at most when they are fetched, if nothing is in the way.
+    pub(crate) fn freshness(&self) -> Duration {
+        self.settle + self.every
+    }
+
+    /// How many stretches a day begin: each is at least one call, and as many more as it has further pages.
+    pub(crate) fn stretches_a_day(&self) -> u64 {
+        let a_day = |step: Duration| {
+            let step = step.max(Duration::from_secs(1));
+            // A step longer than the longest stretch is cut.
+            DAY.as_secs()
+                .div_ceil(step.min(self.longest).as_secs().max(1))
+        };
+        let again = self.reread.iter().map(|age| a_day(self.step(*age)));
+        a_day(self.every) + again.sum::<u64>()
+    }
+}
+
+impl Front {
+    /// The next stretches, at most `room` of them, the oldest first; the front moves behind them.
+    pub(crate) fn advance(&mut self, pace: &Pace, now: UtcMicros, room: usize) -> Vec<Stretch> {
+        let end = pace.ends(now, Duration::ZERO);
+        if self.rests_since.is_some() || less(self.until, end, pace.every) {
+            return Vec::new();
+        }
+        cut(&mut self.until, end, Duration::ZERO, pace, room)
+    }
+}
+
+impl Trails {
+    /// The next stretches to read again, at most `room` of them; never of what the front has not asked for.
+    pub(crate) fn advance(
+        &mut self,
+        pace: &Pace,
+        begin: UtcMicros,
+        front: UtcMicros,
+        now: UtcMicros,
+        room: usize,
+    ) -> Vec<Stretch> {
+        self.until
+            .retain(|age, _| pace.reread.iter().any(|kept| kept.as_secs() == *age));
+        let mut all = Vec::new();
+        for age in &pace.reread {
+            let end = pace.ends(now, *age).min(front);
+            // An age that is new begins with what has just become so old.
+            let until = self
+                .until
+                .entry(age.as_secs())
+                .or_insert_with(|| end.max(begin));
+            if less(*until, end, pace.step(*age)) {
+                continue;
+            }
+            all.extend(cut(until, end, *age, pace, room.saturating_sub(all.len())));
+        }
+        all
+    }
+}
+
+/// Whether there is less than a step to take.
+fn less(until: UtcMicros, end: UtcMicros, step: Duration) -> bool {
+    end.0.saturating_sub(until.0) < micros(step).max(SECOND)
+}
+
+fn cut(
+    until: &mut UtcMicros,
+    end: UtcMicros,
+    age: Duration,
+    pace: &Pace,
+    room: usize,
+) -> Vec<Stretch> {
+    let longest = micros(pace.longest).max(SECOND);
+    let mut all = Vec::new();
+    while *until < end && all.len() < room {
+        let to = UtcMicros(until.0.saturating_add(longest).min(end.0));
+        all.push(Stretch {
+            from: UtcMicros(until.0.saturating_sub(micros(pace.overlap))),
+            to,
+            age,
+        });
+        *until = to;
+    }
+    all
+}
+
+pub(crate) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// What is known of a subscription that delivers the same news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Deliveries {
+    /// Since when it delivers without a silence; none: it does not.
+    pub(crate) flow_since: Option<UtcMicros>,
+    /// The last delivery before the silence under way, or the last one at all.
+    pub(crate) last: Option<UtcMicros>,
+}
+
+/// Where following begins the first time: at the last delivery, if there was one, else so long before now.
+pub(crate) fn begins(
+    since: Duration,
+    overlap: Duration,
+    deliveries: Option<Deliveries>,
+    now: UtcMicros,
+) -> UtcMicros {
+    let back = |at: UtcMicros, by: Duration| UtcMicros(at.0.saturating_sub(micros(by)));
+    let at = match deliveries.and_then(|known| known.last) {
+        Some(last) => back(last, overlap),
+        None => back(now, since),
+    };
+    UtcMicros(at.0.div_euclid(SECOND).saturating_mul(SECOND))
+}
+
+impl Front {
+    /// Hands over to deliveries once they flow and the front has reached well behind their beginning, and takes over from them where
+    /// they fell silent. Both leave an overlap, in which facts come twice and count once.
+    pub(crate) fn hand_over(&mut self, pace: &Pace, deliveries: Deliveries) {
+        match (self.rests_since, deliveries.flow_since) {
+            (None, Some(since)) => {
+                if self.until.0 >= since.0.saturating_add(micros(pace.overlap)) {
+                    self.rests_since = Some(since);
+                }
+            }
+            (Some(_), None) => {
+                self.rests_since = None;
+                if let Some(last) = deliveries.last {
+                    // What lies between was delivered.
+                    let from = last.0.saturating_sub(micros(pace.overlap));
+                    let from = from.div_euclid(SECOND).saturating_mul(SECOND);
+                    self.until = self.until.max(UtcMicros(from));
+                }
+            }
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    fn at(second: i64) -> UtcMicros {
+        UtcMicros(second * SECOND)
+    }
+
+    fn pace() -> Pace {
+        Pace {
+            every: seconds(60),
+            settle: seconds(120),
+            overlap: seconds(30),
+            reread: vec![seconds(300), seconds(1800), seconds(14_400)],
+            longest: seconds(3600),
+        }
+    }
+
+    fn stretch(from: i64, to: i64) -> Stretch {
+        Stretch {
+            from: at(from),
+            to: at(to),
+            age: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn the_front_ends_behind_now_and_reaches_back() {
+        let mut front = Front {
+            until: at(10_000),
+            rests_since: None,
+        };
+        assert_eq!(front.advance(&pace(), at(10_179), 9), []);
+        assert_eq!(
+            front.advance(&pace(), UtcMicros(10_180 * SECOND + 999_999), 9),
+            [stretch(9_970, 10_060)]
+        );
+        assert_eq!(front.advance(&pace(), at(10_181), 9), []);
+    }
+
+    #[test]
+    fn after_a_downtime_the_oldest_comes_first_in_bounded_stretches_and_numbers() {
+        let mut front = Front {
+            until: at(0),
+            rests_since: None,
+        };
+        let now = at(10_120);
+        assert_eq!(
+            front.advance(&pace(), now, 2),
+            [stretch(-30, 3600), stretch(3570, 7200)]
+        );
+        assert_eq!(front.advance(&pace(), now, 2), [stretch(7170, 10_000)]);
+    }
+
+    #[test]
+    fn what_it_costs_and_how_fresh_it_is_follow_from_the_settings() {
+        // A minute, five, thirty, and four hours in four stretches of one.
+        assert_eq!(pace().stretches_a_day(), 1440 + 288 + 48 + 24);
+        assert_eq!(pace().freshness(), seconds(180));
+    }
+
+    #[test]
+    fn deliveries_take_over_with_an_overlap_and_give_back_where_they_fell_silent() {
+        let mut front = Front {
+            until: at(1000),
+            rests_since: None,
+        };
+        let flows = Deliveries {
+            flow_since: Some(at(990)),
+            last: None,
+        };
+        front.hand_over(&pace(), flows);
+        assert_eq!(
+            front.rests_since, None,
+            "not yet well behind their beginning"
+        );
+        front.until = at(1020);
+        front.hand_over(&pace(), flows);
+        assert_eq!(front.rests_since, Some(at(990)));
+        assert_eq!(front.advance(&pace(), at(9000), 9), []);
+        let silent = Deliveries {
+            flow_since: None,
+            last: Some(at(5000)),
+        };
+        front.hand_over(&pace(), silent);
+        assert_eq!((front.rests_since, front.until), (None, at(4970)));
+        assert_eq!(
+            front.advance(&pace(), at(5210), 9),
+            [stretch(4940, 5090)],
+            "from before the last delivery on"
+        );
+    }
+
+    #[test]
+    fn it_begins_where_deliveries_ended_or_a_while_ago() {
+        let last = Some(Deliveries {
+            flow_since: None,
+            last: Some(UtcMicros(5_000_400_000)),
+        });
+        let (since, overlap) = (seconds(3600), seconds(30));
+        assert_eq!(begins(since, overlap, last, at(9000)), at(4970));
+        assert_eq!(begins(since, overlap, None, at(9000)), at(5400));
+    }
+
+    proptest! {
+        /// Whenever it is asked, and however long nobody asked: no gap, no more overlap than configured, nothing too new or too long;
+        /// and all of it is read again at each age.
+        #[test]
+        fn nothing_is_left_out(
+            every in 1_u64..400, settle in 0_u64..1000, overlap in 0_u64..100, longest in 60_u64..5000,
+            ages in proptest::collection::btree_set(1_u64..4000, 0..4),
+            pauses in proptest::collection::vec((0_u64..9000, 0_usize..6), 1..60),
+        ) {
+            let pace = Pace {
+                every: seconds(every), settle: seconds(settle), overlap: seconds(overlap), longest: seconds(longest),
+                reread: ages.iter().copied().map(seconds).collect(),
+            };
+            let begin = at(1_000_000);
+            let mut now = begin;
+            let mut front = Front { until: begin, rests_since: None };
+            let mut trails = Trails::default();
+            let mut fronts: Vec<Stretch> = Vec::new();
+            let mut asked: Vec<(UtcMicros, Stretch)> = Vec::new();
+            let mut last = 0;
+            // At the end it catches up.
+            let caught_up = std::iter::repeat_n((1, 1000), 2);
+            for (pause, room) in pauses.into_iter().chain(caught_up) {
+                now.0 += i64::try_from(pause).unwrap() * SECOND;
+                let found = front.advance(&pace, now, room);
+                prop_assert!(found.len() <= room);
+                asked.extend(found.iter().map(|stretch| (now, *stretch)));
+                fronts.extend(found);
+                let found = trails.advance(&pace, begin, front.until, now, room);
+                prop_assert!(found.len() <= room);
+                asked.extend(found.into_iter().map(|stretch| (now, stretch)));
+                last = room;
+            }
+            prop_assert_eq!(last, 1000);
+            let mut until = begin;
+            for stretch in &fronts {
+                prop_assert_eq!(stretch.from.0, until.0 - micros(pace.overlap));
+                prop_assert!(stretch.to > until && stretch.to.0 - until.0 <= micros(pace.longest).max(SECOND));
+                prop_assert!(stretch.to.0 <= now.0 - micros(pace.settle));
+                until = stretch.to;
+            }
+            prop_assert_eq!(until, front.until);
+            prop_assert!(less(until, pace.ends(now, Duration::ZERO), pace.every));
+            for age in &pace.reread {
+                // Every instant that is old enough, but for less than a step, was asked for when it was that old.
+                let end = pace.ends(now, *age).min(front.until).0 - micros(pace.step(*age));
+                let mut covered = begin.0;
+                for (asked, stretch) in &asked {
+                    let old_enough = asked.0 - micros(pace.settle) - micros(*age);
+                    if stretch.from.0 <= covered {
+                        covered = covered.max(stretch.to.0.min(old_enough));
+                    }
+                }
+                prop_assert!(covered > end, "{covered} {end} {age:?}");
+            }
+        }
+    }
+}

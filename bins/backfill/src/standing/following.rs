@@ -1,0 +1,222 @@
+//! Following, carried out: two standing jobs a source, one for the front and one for its trails.
+
+use super::follow::{self, Deliveries, Front, Pace, Stretch, Trails};
+use super::{cut, job};
+use crate::finish::Finishing;
+use crate::platforms::{Follow, Platform};
+use crate::source::Source;
+use runtime::metrics::Gauge;
+use schema::{JobId, UtcMicros};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use store::chunks::NewChunk;
+use store::jobs::{self, Lane, NewChunkedJob, Purpose, State};
+use store::standing::{self, Standing};
+use store::{Client, subscriptions, sweep};
+
+/// Chunks of one job that may wait to be fetched. What is further behind is added when these are.
+const OPEN_MAX: i64 = 48;
+
+pub(super) fn pace(follow: &Follow) -> Pace {
+    Pace {
+        every: follow.every,
+        settle: follow.settle,
+        overlap: follow.overlap,
+        reread: follow.reread.clone(),
+        longest: follow.longest,
+    }
+}
+
+/// Adds what is due of one source.
+pub(super) async fn one(
+    finishing: &Finishing,
+    platform: &Platform,
+    follow: &Follow,
+    source: Source,
+) -> anyhow::Result<()> {
+    let mut client = finishing.store.client().await?;
+    let now = sweep::now(&client).await?;
+    let pace = pace(follow);
+    let deliveries = deliveries(&client, platform, follow).await?;
+    let request = format!("follow/{}/{source}", platform.name);
+    let begin = follow::begins(follow.since, follow.overlap, deliveries, now);
+    let (front_job, begin) = standing_job(&client, platform, source, &request, begin).await?;
+    let front = extend(&mut client, platform, front_job, |stored: Option<Front>, room| {
+        let mut front = stored.unwrap_or(Front {
+            until: begin,
+            rests_since: None,
+        });
+        let rested = front.rests_since;
+        if let Some(deliveries) = deliveries {
+            front.hand_over(&pace, deliveries);
+        }
+        if rested != front.rests_since {
+            tracing::info!(platform = platform.name, source = source.name(), until = %front.until, rests = front.rests_since.is_some(),
+                           "following hands over");
+        }
+        let due = front.advance(&pace, now, room);
+        (front, due)
+    })
+    .await?;
+    let again = format!("{request}/again");
+    if let Some(front) = &front
+        && !pace.reread.is_empty()
+    {
+        let (job, begin) = standing_job(&client, platform, source, &again, begin).await?;
+        extend(
+            &mut client,
+            platform,
+            job,
+            |stored: Option<Trails>, room| {
+                let mut trails = stored.unwrap_or_default();
+                let due = trails.advance(&pace, begin, front.until, now, room);
+                (trails, due)
+            },
+        )
+        .await?;
+    }
+    let lag = lag(&client, front_job, front.as_ref(), pace.overlap, now).await?;
+    behind(finishing, platform, source, lag);
+    Ok(())
+}
+
+/// Says nothing of how far anything is behind: another process does.
+pub(super) fn silent(finishing: &Finishing) {
+    for platform in finishing.platforms.iter() {
+        for source in platform.follow.iter().flat_map(|follow| &follow.sources) {
+            behind(finishing, platform, *source, 0);
+        }
+    }
+}
+
+fn behind(finishing: &Finishing, platform: &Platform, source: Source, seconds: i64) {
+    let labels = [
+        ("platform", platform.name.as_str()),
+        ("source", source.name()),
+    ];
+    finishing
+        .metrics
+        .gauge(Gauge::BackfillFollowLagSeconds, &labels)
+        .set(seconds);
+}
+
+/// The job of this request, and where it began.
+async fn standing_job(
+    client: &Client,
+    platform: &Platform,
+    source: Source,
+    request: &str,
+    begin: UtcMicros,
+) -> anyhow::Result<(JobId, UtcMicros)> {
+    if let Some(found) = jobs::of_request(client, request).await? {
+        return Ok((found.id, found.from.unwrap_or(begin)));
+    }
+    let new = NewChunkedJob {
+        from: Some(begin),
+        lane: Lane::Live,
+        standing: true,
+        request_id: Some(request),
+        ..job(platform, source.name(), Purpose::Follow)
+    };
+    let created = jobs::create_chunked(client, &new).await?;
+    let found = jobs::get(client, created.id()).await?;
+    let begin = found.and_then(|found| found.from).unwrap_or(begin);
+    tracing::info!(platform = platform.name, source = source.name(), job = %created.id(), from = %begin, "following begins");
+    Ok((created.id(), begin))
+}
+
+/// Adds the chunks that `decide` finds due, and the marks that it leaves, in one transaction under the job's lock. `None`: the job is
+/// paused or over, and nothing is added.
+async fn extend<M: Serialize + DeserializeOwned + PartialEq + Clone>(
+    client: &mut Client,
+    platform: &Platform,
+    job: JobId,
+    decide: impl FnOnce(Option<M>, usize) -> (M, Vec<Stretch>),
+) -> anyhow::Result<Option<M>> {
+    let tx = client.transaction().await?;
+    let Some(held) = standing::lock(&tx, job).await?.filter(goes_on) else {
+        tx.rollback().await?;
+        return Ok(None);
+    };
+    let stored: Option<M> = held
+        .marks_json
+        .as_deref()
+        .map(serde_json::from_str)
+        .transpose()?;
+    let room = usize::try_from(OPEN_MAX - held.open).unwrap_or(0);
+    let (marks, due) = decide(stored.clone(), room);
+    if stored.as_ref() == Some(&marks) {
+        tx.rollback().await?;
+        return Ok(Some(marks));
+    }
+    let chunks: Vec<NewChunk> = due
+        .into_iter()
+        .map(|stretch| NewChunk {
+            from: stretch.from,
+            to: stretch.to,
+            due_in: Duration::ZERO,
+            cursor_json: cut::way(platform, stretch.age),
+        })
+        .collect();
+    standing::extend(&tx, job, &held, &chunks, &serde_json::to_string(&marks)?).await?;
+    tx.commit().await?;
+    Ok(Some(marks))
+}
+
+fn goes_on(held: &Standing) -> bool {
+    matches!(held.state, State::Pending | State::Running)
+}
+
+/// Seconds from the newest instant before which everything is fetched to now.
+async fn lag(
+    client: &Client,
+    job: JobId,
+    front: Option<&Front>,
+    overlap: Duration,
+    now: UtcMicros,
+) -> anyhow::Result<i64> {
+    let Some(stands) = standing::stands(client, job).await? else {
+        return Ok(0);
+    };
+    let read = || {
+        stands
+            .marks_json
+            .as_deref()
+            .and_then(|text| serde_json::from_str::<Front>(text).ok())
+    };
+    let Some(front) = front.cloned().or_else(read) else {
+        return Ok(0);
+    };
+    // While deliveries come instead, nothing is behind.
+    if front.rests_since.is_some() {
+        return Ok(0);
+    }
+    let open = stands
+        .earliest_open
+        .map(|from| UtcMicros(from.0.saturating_add(follow::micros(overlap))));
+    let fetched = open.map_or(front.until, |open| open.min(front.until));
+    Ok(now.since(fetched).0.div_euclid(1000))
+}
+
+/// How the subscription does that following hands over to, if there is one.
+async fn deliveries(
+    client: &Client,
+    platform: &Platform,
+    follow: &Follow,
+) -> anyhow::Result<Option<Deliveries>> {
+    let Some(subscription) = &follow.until_webhooks else {
+        return Ok(None);
+    };
+    let all = subscriptions::list(client).await?;
+    let found = all.into_iter().find(|row| {
+        row.subscription == subscription.as_str() && row.tenant == platform.tenant.as_str()
+    });
+    Ok(found.map(|row| {
+        let flows = row.state == subscriptions::State::Ok && row.last_received_at.is_some();
+        Deliveries {
+            flow_since: flows.then_some(row.since),
+            last: row.silent_from.or(row.last_received_at),
+        }
+    }))
+}

@@ -1,0 +1,271 @@
+//! What keeps itself going: jobs that are given further chunks, what is asked for at due times, and what is old enough to go.
+//!
+//! Whoever decides locks the job's row first ([`lock`]), so that of several processes that decide at once one acts and the others see it.
+
+use crate::chunks::{self, NewChunk};
+use crate::columns::no_nul;
+use crate::error::StoreError;
+use crate::jobs::{State, word};
+use crate::json::printable;
+use crate::pool::{Connection, Transaction};
+use crate::sql::{self, Sql};
+use crate::types::{Instant, Json, JsonText};
+use schema::{JobId, UtcMicros};
+use std::time::Duration;
+
+/// A standing job, locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Where it stands; paused or ended, nothing is added.
+    pub state: State,
+    /// How far chunks were added, as its kind of decision writes it.
+    pub marks_json: Option<String>,
+    /// Chunks that have not been fetched.
+    pub open: i64,
+    /// The number of the next chunk.
+    pub next: i64,
+}
+
+/// How a standing job does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stands {
+    /// Where it stands.
+    pub state: State,
+    /// How far chunks were added.
+    pub marks_json: Option<String>,
+    /// The beginning of the earliest chunk that was not fetched.
+    pub earliest_open: Option<UtcMicros>,
+}
+
+// How many chunks wait is counted by the indexes of what is open.
+static LOCK: Sql = Sql {
+    step: "lock a standing job",
+    text: "SELECT j.state, j.cursor, (SELECT count(*) FROM backfill_chunks c WHERE c.job_id = j.job_id AND c.state = 'open'), \
+                  coalesce(j.total, 0) \
+           FROM backfill_jobs j WHERE j.job_id = $1 FOR UPDATE",
+};
+
+static MARK: Sql = Sql {
+    step: "note how far a standing job was given chunks",
+    text: "UPDATE backfill_jobs SET cursor = $2, updated_at = now() WHERE job_id = $1",
+};
+
+static STANDS: Sql = Sql {
+    step: "read how a standing job does",
+    text: "SELECT j.state, j.cursor, (SELECT min(c.from_at) FROM backfill_chunks c WHERE c.job_id = j.job_id AND c.state = 'open') \
+           FROM backfill_jobs j WHERE j.job_id = $1",
+};
+
+static REQUESTED: Sql = Sql {
+    step: "list what was asked for",
+    text: "SELECT request_id, state FROM backfill_jobs WHERE request_id >= $1::text AND request_id < $1::text || U&'\\FFFD' \
+           ORDER BY request_id DESC LIMIT 1000",
+};
+
+static DROP_JOBS: Sql = Sql {
+    step: "delete old backfill jobs",
+    text: "DELETE FROM backfill_jobs WHERE job_id IN ( \
+               SELECT job_id FROM backfill_jobs WHERE state IN ('done', 'failed', 'cancelled') \
+                  AND coalesce(finished_at, updated_at) < now() - $1 * interval '1 second' ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+};
+
+static REPORT: Sql = Sql {
+    step: "write a backfill job's report",
+    text: "UPDATE backfill_jobs SET report = $2 WHERE job_id = $1",
+};
+
+// What a record confirmed: whoever infers an end is not answered by it.
+static CONFIRMED: Sql = Sql {
+    step: "look which interactions have ended for certain",
+    text: "SELECT interaction_id FROM interactions \
+           WHERE tenant = $1 AND interaction_id = ANY ($2::text[]) AND status <> 'open' AND NOT end_inferred",
+};
+
+static POSTPONE: Sql = Sql {
+    step: "put look-ups off",
+    text: "UPDATE history_requests SET attempts = attempts + 1, last_error = $3, \
+                  due_at = now() + $4 * power(2, least(attempts, 6)) * interval '1 second' \
+           WHERE tenant = $1 AND interaction_id = ANY ($2::text[])",
+};
+
+static BEGUN: Sql = Sql {
+    step: "read when interactions were first seen",
+    text: "SELECT i.interaction_id, coalesce(i.started_at, i.partition_at) FROM interactions i \
+           WHERE i.tenant = $1 AND i.interaction_id = ANY ($2::text[])",
+};
+
+static WAITING: Sql = Sql {
+    step: "take look-ups that are due",
+    text: "WITH due AS (SELECT tenant, interaction_id FROM history_requests \
+                        WHERE tenant = $1 AND due_at <= now() AND requested_at <= now() - $2 * interval '1 second' AND attempts < $3 \
+                        ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) \
+           UPDATE history_requests r SET due_at = now() + $5 * interval '1 second' FROM due d \
+           WHERE r.tenant = d.tenant AND r.interaction_id = d.interaction_id RETURNING r.interaction_id",
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &LOCK, &MARK, &STANDS, &REQUESTED, &DROP_JOBS, &REPORT, &CONFIRMED, &POSTPONE, &BEGUN, &WAITING,
+];
+
+fn state(text: String) -> Result<State, StoreError> {
+    word("backfill_jobs.state", text, State::parse)
+}
+
+/// Locks a standing job until the transaction ends.
+pub async fn lock(tx: &Transaction<'_>, job: JobId) -> Result<Option<Standing>, StoreError> {
+    let rows = sql::query(tx, &LOCK, &[&job.0]).await?;
+    rows.first()
+        .map(|row| {
+            Ok(Standing {
+                state: state(sql::get(row, &LOCK, 0)?)?,
+                marks_json: sql::get::<Option<JsonText>>(row, &LOCK, 1)?.map(|text| text.0),
+                open: sql::get(row, &LOCK, 2)?,
+                next: sql::get(row, &LOCK, 3)?,
+            })
+        })
+        .transpose()
+}
+
+/// Adds chunks to a locked job and notes how far they reach, together or not at all.
+pub async fn extend(
+    tx: &Transaction<'_>,
+    job: JobId,
+    standing: &Standing,
+    chunks: &[NewChunk],
+    marks_json: &str,
+) -> Result<(), StoreError> {
+    if !chunks::add(tx, job, standing.next, chunks).await? {
+        return Err(StoreError::Vanished {
+            step: "add chunks to a standing job",
+        });
+    }
+    sql::execute(tx, &MARK, &[&job.0, &Json::new(marks_json)])
+        .await
+        .map(drop)
+}
+
+/// How a standing job does, without locking it.
+pub async fn stands(conn: &impl Connection, job: JobId) -> Result<Option<Stands>, StoreError> {
+    let rows = sql::query(conn, &STANDS, &[&job.0]).await?;
+    rows.first()
+        .map(|row| {
+            Ok(Stands {
+                state: state(sql::get(row, &STANDS, 0)?)?,
+                marks_json: sql::get::<Option<JsonText>>(row, &STANDS, 1)?.map(|text| text.0),
+                earliest_open: sql::get::<Option<Instant>>(row, &STANDS, 2)?.map(|at| at.0),
+            })
+        })
+        .transpose()
+}
+
+/// Requests that begin with this text, and how their jobs stand; the last thousand by name.
+pub async fn requested(
+    conn: &impl Connection,
+    prefix: &str,
+) -> Result<Vec<(String, State)>, StoreError> {
+    no_nul("request_id", prefix)?;
+    let rows = sql::query(conn, &REQUESTED, &[&prefix]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                sql::get(row, &REQUESTED, 0)?,
+                state(sql::get(row, &REQUESTED, 1)?)?,
+            ))
+        })
+        .collect()
+}
+
+/// Takes up to `limit` look-ups of an organisation that are due and were asked for at least `settle` ago, and puts them off by `again`: if
+/// whoever took them never answers, they are due once more then. Those asked for in vain `attempts` times rest.
+pub async fn take_requests(
+    tx: &Transaction<'_>,
+    tenant: &str,
+    settle: Duration,
+    attempts: i32,
+    limit: u32,
+    again: Duration,
+) -> Result<Vec<String>, StoreError> {
+    no_nul("tenant", tenant)?;
+    let params: sql::Params<'_> = &[
+        &tenant,
+        &settle.as_secs_f64(),
+        &attempts,
+        &i64::from(limit),
+        &again.as_secs_f64(),
+    ];
+    let rows = sql::query(tx, &WAITING, params).await?;
+    rows.iter().map(|row| sql::get(row, &WAITING, 0)).collect()
+}
+
+/// When interactions began, as far as is known: where a platform is to be asked about a stretch and not about an id.
+pub async fn begun(
+    conn: &impl Connection,
+    tenant: &str,
+    ids: &[String],
+) -> Result<Vec<(String, UtcMicros)>, StoreError> {
+    no_nul("tenant", tenant)?;
+    let rows = sql::query(conn, &BEGUN, &[&tenant, &ids]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                sql::get(row, &BEGUN, 0)?,
+                sql::get::<Instant>(row, &BEGUN, 1)?.0,
+            ))
+        })
+        .collect()
+}
+
+/// Deletes up to `limit` jobs that ended so long ago, with their chunks and notices. Returns how many.
+pub async fn drop_jobs(
+    conn: &impl Connection,
+    older_than: Duration,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    sql::execute(
+        conn,
+        &DROP_JOBS,
+        &[&older_than.as_secs_f64(), &i64::from(limit)],
+    )
+    .await
+}
+
+/// Writes a report beside how the job ended.
+pub async fn report(
+    conn: &impl Connection,
+    job: JobId,
+    report_json: &str,
+) -> Result<(), StoreError> {
+    sql::execute(conn, &REPORT, &[&job.0, &Json::new(report_json)])
+        .await
+        .map(drop)
+}
+
+/// Those of these interactions that have ended, by a statement and not by inference.
+pub async fn confirmed(
+    conn: &impl Connection,
+    tenant: &str,
+    ids: &[String],
+) -> Result<Vec<String>, StoreError> {
+    no_nul("tenant", tenant)?;
+    let rows = sql::query(conn, &CONFIRMED, &[&tenant, &ids]).await?;
+    rows.iter()
+        .map(|row| sql::get(row, &CONFIRMED, 0))
+        .collect()
+}
+
+/// Notes that these were asked for in vain: they are due again after `first`, and after twice as long each further time.
+pub async fn postpone<I: AsRef<str>>(
+    conn: &impl Connection,
+    tenant: &str,
+    ids: &[I],
+    why: &str,
+    first: Duration,
+) -> Result<(), StoreError> {
+    no_nul("tenant", tenant)?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+    let params: sql::Params<'_> = &[&tenant, &ids, &printable(why), &first.as_secs_f64()];
+    sql::execute(conn, &POSTPONE, params).await.map(drop)
+}
