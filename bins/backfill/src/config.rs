@@ -12,7 +12,7 @@ pub use flags::{
 pub use operate::{
     CancelArgs, ListArgs, PauseArgs, ResumeArgs, ShowArgs, StatusArgs, ViewArgs, WatchArgs,
 };
-pub use start::{RequestArgs, RequestConfig, StartArgs, StartConfig, StartSource};
+pub use start::{FilesJob, RequestArgs, RequestConfig, StartArgs, StartConfig, StartSource};
 
 pub(crate) use start::read_platforms;
 

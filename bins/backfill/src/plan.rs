@@ -53,6 +53,8 @@ pub enum Way {
     Query,
     /// These interactions by their ids.
     Ids(Vec<String>),
+    /// From this cursor on, which the source made itself.
+    Cursor(String),
 }
 
 /// A chunk to be.
@@ -106,6 +108,7 @@ impl Piece {
             Way::Usual => None,
             Way::Query => Some(json!({"way": "query"}).to_string()),
             Way::Ids(ids) => Some(json!({"ids": ids}).to_string()),
+            Way::Cursor(cursor) => Some(cursor.clone()),
         }
     }
 

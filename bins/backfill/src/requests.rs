@@ -120,7 +120,7 @@ async fn granted(
         .map_err(Failed::Refused)?;
     let now = view::now();
     let planned = if wish.source == Source::Replay {
-        replay_planned(&client, &wish).await??.0
+        replay_planned(store, &wish).await??.0
     } else {
         // No platform is asked: whoever fetches a chunk finds out what there is.
         let known = Known {

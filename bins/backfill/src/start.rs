@@ -5,11 +5,11 @@ mod outline;
 
 use crate::ask::{Asker, needs};
 use crate::config::StartConfig;
-use crate::plan::{Estimate, Known};
+use crate::plan::{Estimate, Known, Piece, Way};
 use crate::platforms::Platform;
 use crate::source::Source;
 use crate::wish::{Planned, Refused, Wish};
-use crate::{definitions, view, watch};
+use crate::{definitions, import, replay, view, watch};
 use anyhow::Context as _;
 use outline::Outline;
 use platform::history::permissions::Right;
@@ -22,6 +22,8 @@ use store::{Client, Store, StoreError};
 
 /// How often a watched job is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Events of the log in one chunk of a replay: some minutes of one worker.
+const SLICE_EVENTS: u32 = 200_000;
 
 /// Runs the command.
 pub(crate) async fn run(config: &StartConfig) -> anyhow::Result<()> {
@@ -33,7 +35,8 @@ pub(crate) async fn run(config: &StartConfig) -> anyhow::Result<()> {
         .map_err(|reason| anyhow::anyhow!(reason))?;
     let now = view::now();
     let found = match wish.source {
-        Source::Replay => replay(&client, wish).await?,
+        Source::Replay => from_log(&store, wish).await?,
+        Source::Files => from_files(config)?,
         _ => platform(&store, &client, config, now).await?,
     };
     let outline = Outline {
@@ -64,6 +67,25 @@ struct Found {
     available_to: Option<UtcMicros>,
     /// Who says how many records there are.
     guessed_by: &'static str,
+}
+
+impl Found {
+    /// Of a source that asks no platform.
+    fn here(planned: Planned, records: Option<u64>, guessed_by: &'static str) -> Self {
+        Self {
+            estimate: Estimate {
+                chunks: planned.pieces.len() as u64,
+                calls: 0,
+                pages: None,
+                records,
+                time: Duration::ZERO,
+                last_due: None,
+            },
+            planned,
+            available_to: None,
+            guessed_by,
+        }
+    }
 }
 
 async fn platform(
@@ -160,26 +182,37 @@ async fn rights(
 }
 
 /// The log is in the database: it says exactly how much there is.
-async fn replay(client: &Client, wish: &Wish) -> anyhow::Result<Found> {
-    let (planned, events) = replay_planned(client, wish).await??;
-    Ok(Found {
-        estimate: Estimate {
-            chunks: planned.pieces.len() as u64,
-            calls: 0,
-            pages: None,
-            records: Some(events),
-            time: Duration::ZERO,
-            last_due: None,
-        },
-        planned,
-        available_to: None,
-        guessed_by: "the event log",
-    })
+async fn from_log(store: &Store, wish: &Wish) -> anyhow::Result<Found> {
+    let (planned, events) = replay_planned(store, wish).await??;
+    Ok(Found::here(planned, Some(events), "the event log"))
+}
+
+/// Each file is opened, so that what can never be read is refused before a job begins.
+fn from_files(config: &StartConfig) -> anyhow::Result<Found> {
+    let job = config.files.as_ref().context("no files")?;
+    let plan = import::plan(&job.files, job.page_bytes, &job.mappings)?;
+    // Files have no stretch of time: chunks are told apart by their number.
+    let pieces = plan
+        .chunks
+        .into_iter()
+        .zip(0_i64..)
+        .map(|(cursor, n)| Piece {
+            from: UtcMicros(n),
+            to: UtcMicros(n + 1),
+            due_at: UtcMicros(n),
+            way: Way::Cursor(cursor),
+        });
+    let planned = Planned {
+        tenant: Some(job.files.tenant.as_str().to_owned()),
+        params_json: plan.params_json,
+        pieces: pieces.collect(),
+    };
+    Ok(Found::here(planned, None, ""))
 }
 
 /// A replay's chunks and the number of its events.
 pub(crate) async fn replay_planned(
-    client: &Client,
+    store: &Store,
     wish: &Wish,
 ) -> Result<Result<(Planned, u64), Refused>, StoreError> {
     let (from, to) = match wish.from.zip(wish.to) {
@@ -187,13 +220,20 @@ pub(crate) async fn replay_planned(
         Some((from, to)) => return Ok(Err(RequestError::Backwards { from, to }.into())),
         None => return Ok(Err(RequestError::HalfOpen.into())),
     };
-    let (pieces, events) = estimate::log_pieces(client, wish, from, to).await?;
+    let slices = replay::slices(store, from..to, wish.tenant.as_deref(), SLICE_EVENTS).await?;
+    let events = slices.iter().map(|slice| slice.events).sum::<i64>();
+    let pieces = slices.into_iter().map(|slice| Piece {
+        from: slice.range.start,
+        to: slice.range.end,
+        due_at: slice.range.start,
+        way: Way::Usual,
+    });
     let planned = Planned {
         tenant: wish.tenant.clone(),
         params_json: serde_json::json!({"from": from, "to": to}).to_string(),
-        pieces,
+        pieces: pieces.collect(),
     };
-    Ok(Ok((planned, events)))
+    Ok(Ok((planned, u64::try_from(events).unwrap_or(0))))
 }
 
 /// What became of the wish.

@@ -114,6 +114,39 @@ fn a_row_is_read_by_the_names_of_its_columns() {
     assert_eq!(details.attributes.get("brand").unwrap(), "Nord");
 }
 
+/// The example that ships, with the rows that its head shows.
+#[test]
+fn the_shipped_mapping_reads_a_list_of_calls() {
+    const SHIPPED: &str = include_str!("../../../deploy/mappings/calls-export.toml");
+    let mappings = Mappings::none().with("calls", Mapping::parse("calls.toml", SHIPPED).unwrap());
+    let shown: Vec<&str> = SHIPPED
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .collect();
+    let found = items(&shown.join("\n"), &mappings)
+        .iter()
+        .map(|item| mapped(item, &mappings))
+        .collect::<Vec<_>>();
+    let [call] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(call.stated.subject(), "20260504-0017");
+    assert_eq!(
+        call.at,
+        adapter::instant::parse("2026-05-04T06:05:40Z").unwrap()
+    );
+    let statement = &call.stated.facts()[0].statement;
+    assert_eq!(statement.agent.as_ref().unwrap().id.as_str(), "4711");
+    assert_eq!(
+        DurationKind::ALL
+            .into_iter()
+            .filter_map(|kind| statement.durations.get(kind))
+            .map(|length| length.0)
+            .sum::<i64>(),
+        8_000 + 271_000 + 20_000 + 29_000
+    );
+}
+
 #[test]
 fn the_same_row_written_otherwise_is_the_same_event() {
     let mappings = mappings(CALLS);

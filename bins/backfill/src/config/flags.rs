@@ -505,26 +505,16 @@ impl ImportArgs {
                 None
             }
             (None, Some(format)) => {
-                let once = |path: &&PathBuf| crate::import::is_standard_input(path);
-                if self.files.iter().filter(once).count() > 1 {
-                    problems.push("-: standard input can be read once");
-                }
-                for path in self.files.iter().filter(|path| !once(path)) {
-                    if let Err(error) = std::fs::File::open(path) {
-                        problems.push(format!("{} cannot be read: {error}", path.display()));
-                    }
-                }
-                for (flag, name) in [
-                    ("--tenant", &self.tenant),
-                    ("--subscription", &self.subscription),
-                ] {
-                    if name.is_empty() || name.contains('\0') {
-                        problems.push(format!("{flag}: is empty or holds U+0000"));
-                    }
-                }
+                readable(&self.files, &mut problems);
+                named(&self.tenant, &self.subscription, &mut problems);
                 Some(Task::New(Files {
                     paths: self.files.clone(),
-                    format: self.body_format(format, &common.mappings, &mut problems),
+                    format: body_format(
+                        format,
+                        self.zone.as_deref(),
+                        &common.mappings,
+                        &mut problems,
+                    ),
                     tenant: TenantId::new(&self.tenant),
                     subscription: SubscriptionName::new(&self.subscription),
                     version: MetricVersion(self.metric_version),
@@ -545,46 +535,71 @@ impl ImportArgs {
             page_bytes: self.page_bytes,
         })
     }
+}
 
-    fn body_format(
-        &self,
-        format: Format,
-        mappings: &Mappings,
-        problems: &mut Problems,
-    ) -> BodyFormat {
-        match (format, &self.zone) {
-            (Format::Mapped, _) => {
-                let mut names = mappings.names();
-                let name = match (names.next(), names.next()) {
-                    (Some(name), None) => name,
-                    (None, _) => {
-                        problems.push("--mapping: is needed by --format mapped");
-                        ""
-                    }
-                    (Some(_), Some(_)) => {
-                        problems.push("--mapping: --format mapped reads through one file, and several are given");
-                        ""
-                    }
-                };
-                BodyFormat::Mapped {
-                    mapping: name.into(),
-                }
-            }
-            (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
-            (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
-            (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
-            (Format::GenesysUserDetails, _) => BodyFormat::GenesysUserDetails,
-            (Format::GenesysSchedules, _) => BodyFormat::GenesysSchedules,
-            (Format::CxoneContactStates, _) => BodyFormat::CxoneContactStates,
-            (Format::CxoneDigital, _) => BodyFormat::CxoneDigital,
-            (Format::CxoneAgentStates, _) => BodyFormat::CxoneAgentStates,
-            (Format::CxoneCallDetail, zone) => BodyFormat::CxoneCallDetail {
-                zone: checked(zone.as_deref(), problems).into(),
-            },
-            (Format::CxoneAgentStateLog, zone) => BodyFormat::CxoneAgentStateLog {
-                zone: checked(zone.as_deref(), problems).into(),
-            },
+/// Files that can be opened, standard input at most once.
+pub(super) fn readable(files: &[PathBuf], problems: &mut Problems) {
+    let once = |path: &&PathBuf| crate::import::is_standard_input(path);
+    if files.iter().filter(once).count() > 1 {
+        problems.push("-: standard input can be read once");
+    }
+    for path in files.iter().filter(|path| !once(path)) {
+        if let Err(error) = std::fs::File::open(path) {
+            problems.push(format!("{} cannot be read: {error}", path.display()));
         }
+    }
+}
+
+/// Names that the store takes.
+pub(super) fn named(tenant: &str, subscription: &str, problems: &mut Problems) {
+    for (flag, name) in [("--tenant", tenant), ("--subscription", subscription)] {
+        if name.is_empty() || name.contains('\0') {
+            problems.push(format!("{flag}: is empty or holds U+0000"));
+        }
+    }
+}
+
+/// How files of this format are read.
+pub(super) fn body_format(
+    format: Format,
+    zone: Option<&str>,
+    mappings: &Mappings,
+    problems: &mut Problems,
+) -> BodyFormat {
+    match (format, zone) {
+        (Format::Mapped, _) => {
+            let mut names = mappings.names();
+            let name = match (names.next(), names.next()) {
+                (Some(name), None) => name,
+                (None, _) => {
+                    problems.push("--mapping: is needed by --format mapped");
+                    ""
+                }
+                (Some(_), Some(_)) => {
+                    problems.push(
+                        "--mapping: --format mapped reads through one file, and several are given",
+                    );
+                    ""
+                }
+            };
+            BodyFormat::Mapped {
+                mapping: name.into(),
+            }
+        }
+        (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
+        (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
+        (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
+        (Format::GenesysUserDetails, _) => BodyFormat::GenesysUserDetails,
+        (Format::GenesysSchedules, _) => BodyFormat::GenesysSchedules,
+        (Format::CxoneContactStates, _) => BodyFormat::CxoneContactStates,
+        (Format::CxoneDigital, _) => BodyFormat::CxoneDigital,
+        (Format::CxoneAgentStates, _) => BodyFormat::CxoneAgentStates,
+        (Format::CxoneCallDetail, zone) => BodyFormat::CxoneCallDetail {
+            zone: checked(zone, problems).into(),
+        },
+        (Format::CxoneAgentStateLog, zone) => BodyFormat::CxoneAgentStateLog {
+            zone: checked(zone, problems).into(),
+        },
     }
 }
 

@@ -1,17 +1,19 @@
 //! The flags of `start` and `request`.
 
-use super::flags::instant;
-use super::{Output, PostgresArgs, store_config};
+use super::flags::{body_format, instant, named, read_mappings, readable};
+use super::{Files, Format, Output, PostgresArgs, store_config};
 use crate::platforms::{self, Platforms};
 use crate::source::Source;
 use crate::wish::Wish;
+use adapter::Mappings;
 use clap::{Subcommand, ValueEnum};
 use runtime::Problems;
 use runtime::args::{AmqpArgs, OpsArgs};
 use schema::backfill::Promote;
-use schema::{MetricVersion, UtcMicros};
+use schema::{MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use store::StoreConfig;
 
@@ -46,6 +48,8 @@ pub enum StartSource {
     CxoneExtraction(ExtractionArgs),
     /// The event log: compute a stretch of it again under another version
     Replay(ReplayJobArgs),
+    /// Export files that every worker can open under the same path; one chunk a file
+    Files(FilesJobArgs),
 }
 
 /// What every job is told.
@@ -199,6 +203,93 @@ pub struct ReplayJobArgs {
     then: ThenArgs,
 }
 
+/// Flags of an import by workers.
+#[derive(Debug, Clone, clap::Args)]
+pub struct FilesJobArgs {
+    /// The files, of any size, plain or gzip
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// What is in them
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Format,
+
+    /// The business unit's IANA zone; the times in a CXone report are local to it
+    #[arg(
+        long,
+        required_if_eq_any([("format", "cxone-call-detail"), ("format", "cxone-agent-state-log")]),
+        value_name = "ZONE"
+    )]
+    zone: Option<String>,
+
+    /// The mapping file of --format mapped; the workers need it, too
+    #[arg(
+        long = "mapping",
+        env = "KPILINE_MAPPINGS",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
+    mappings: Vec<PathBuf>,
+
+    /// The organisation the files belong to
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    tenant: String,
+
+    /// The source the log files them under. Events are recognised as already logged only under the same name
+    #[arg(long, default_value = "import", value_name = "NAME")]
+    subscription: String,
+
+    /// The most bytes in a page; a larger single record is a page of its own
+    #[arg(long, env = "KPILINE_BACKFILL_PAGE_BYTES", default_value_t = 512 * 1024, value_name = "BYTES")]
+    page_bytes: usize,
+
+    #[command(flatten)]
+    want: WantArgs,
+    #[command(flatten)]
+    then: ThenArgs,
+}
+
+impl FilesJobArgs {
+    fn resolve(&self, problems: &mut Problems) -> FilesJob {
+        readable(&self.files, problems);
+        named(&self.tenant, &self.subscription, problems);
+        if !(1024..=4 * 1024 * 1024).contains(&self.page_bytes) {
+            problems.push(format!(
+                "--page-bytes: is {}, allowed are 1024 to 4194304",
+                self.page_bytes
+            ));
+        }
+        let mappings = read_mappings(&self.mappings, problems);
+        FilesJob {
+            files: Files {
+                // A worker has another working directory.
+                paths: self
+                    .files
+                    .iter()
+                    .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+                    .collect(),
+                format: body_format(self.format, self.zone.as_deref(), &mappings, problems),
+                tenant: TenantId::new(&self.tenant),
+                subscription: SubscriptionName::new(&self.subscription),
+                version: MetricVersion(self.want.metric_version),
+            },
+            page_bytes: self.page_bytes,
+            mappings: Arc::new(mappings),
+        }
+    }
+}
+
+/// Files that workers are to import.
+#[derive(Debug, Clone)]
+pub struct FilesJob {
+    /// Which, and how they are read.
+    pub files: Files,
+    /// The most bytes in a page.
+    pub page_bytes: usize,
+    /// The mapping files.
+    pub mappings: Arc<Mappings>,
+}
+
 /// What becomes of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PromoteWord {
@@ -227,6 +318,8 @@ pub struct StartConfig {
     pub store: StoreConfig,
     /// The job.
     pub wish: Wish,
+    /// The files, where the source is files.
+    pub files: Option<FilesJob>,
     /// The platforms file, where one is asked.
     pub platforms: Platforms,
     /// Whether the platform is asked for the credential's rights first.
@@ -304,6 +397,16 @@ impl<'a> Parts<'a> {
                 ids: args.ids.clone(),
                 settings: BTreeMap::new(),
             },
+            Of::Files(args) => Self {
+                source: Source::Files,
+                span: None,
+                platform: None,
+                want: &args.want,
+                then: &args.then,
+                tenant: Some(args.tenant.clone()),
+                ids: Vec::new(),
+                settings: BTreeMap::new(),
+            },
             Of::Replay(args) => Self {
                 source: Source::Replay,
                 span: Some(&args.span),
@@ -345,6 +448,10 @@ impl StartArgs {
             settings: parts.settings,
         };
         sound(&wish, &mut problems);
+        let files = match &self.source {
+            StartSource::Files(args) => Some(args.resolve(&mut problems)),
+            _ => None,
+        };
         let platforms = match parts.platform {
             None => Platforms::default(),
             Some(args) => read_platforms(Some(&args.platforms), &mut problems),
@@ -359,6 +466,7 @@ impl StartArgs {
         Ok(StartConfig {
             store: store_config(&postgres),
             wish,
+            files,
             platforms,
             check: parts
                 .platform

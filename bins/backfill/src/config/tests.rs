@@ -71,6 +71,7 @@ fn the_help_of_every_command_teaches() {
                 "cxone-report",
                 "cxone-extraction",
                 "replay",
+                "files",
             ],
         ),
         (

@@ -157,8 +157,7 @@ mod tests {
         let text: String = lines.map(|n| format!("{{\"n\":{n}}}\n")).collect();
         let mut file = NamedTempFile::new().unwrap();
         if packed {
-            let mut encoder =
-                flate2::write::GzEncoder::new(&mut file, flate2::Compression::fast());
+            let mut encoder = flate2::write::GzEncoder::new(&mut file, flate2::Compression::fast());
             encoder.write_all(text.as_bytes()).unwrap();
             encoder.finish().unwrap();
         } else {
@@ -193,10 +192,7 @@ mod tests {
         assert_eq!(plan.chunks.len(), 2);
         for (cursor, lines) in plan.chunks.iter().zip([0..300, 300..700]) {
             // Two workers in turns, so that each has another chunk's file open or none: one keeps going, the other takes over.
-            let mut workers = [
-                FileChunks::new(none.clone()),
-                FileChunks::new(none.clone()),
-            ];
+            let mut workers = [FileChunks::new(none.clone()), FileChunks::new(none.clone())];
             let (mut cursor, mut found, mut ids) = (cursor.clone(), String::new(), Vec::new());
             let mut records = 0;
             for turn in [0, 0, 1, 1, 0, 1].into_iter().cycle() {
@@ -233,7 +229,8 @@ mod tests {
         let error = worker.page(JOB, &plan.params_json, &plan.chunks[0]).await;
         let error = error.unwrap_err();
         assert!(
-            matches!(&error, Unready::Refused(_)) && error.to_string().contains("when the job began"),
+            matches!(&error, Unready::Refused(_))
+                && error.to_string().contains("when the job began"),
             "{error}"
         );
         drop(file);

@@ -290,13 +290,11 @@ impl<R: Read> Pages<R> {
     }
 
     fn take(&mut self) -> Result<Option<Record>, ReadError> {
-        match self.held.take() {
-            Some(held) => held.map(Some),
-            None => {
-                self.before = self.records.mark();
-                self.records.read()
-            }
+        if let Some(held) = self.held.take() {
+            return held.map(Some);
         }
+        self.before = self.records.mark();
+        self.records.read()
     }
 }
 

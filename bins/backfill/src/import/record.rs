@@ -38,6 +38,7 @@ pub(super) enum Place {
 }
 
 impl Place {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it so
     fn is_top(&self) -> bool {
         *self == Self::Top
     }

@@ -90,7 +90,9 @@ async fn next(
             Class::Rejected | Class::Fatal => return Err(error).context(doing),
         }
     };
-    batch(rows, reading, job).await.map_err(|error| match error {
-        Unready::Later(error) | Unready::Refused(error) => error,
-    })
+    batch(rows, reading, job)
+        .await
+        .map_err(|error| match error {
+            Unready::Later(error) | Unready::Refused(error) => error,
+        })
 }

@@ -178,20 +178,34 @@ mod tests {
         let found = slices(at(-5)..at(300), None, 100).await.unwrap();
         assert_eq!(found.first().unwrap().range.start, at(-5));
         assert_eq!(found.last().unwrap().range.end, at(300));
-        let joined = found.windows(2).all(|two| two[0].range.end == two[1].range.start);
+        let joined = found
+            .windows(2)
+            .all(|two| two[0].range.end == two[1].range.start);
         assert!(joined, "{found:?}");
         assert_eq!(found.iter().map(|slice| slice.events).sum::<i64>(), 600);
         let (last, others) = found.split_last().unwrap();
-        assert!(others.iter().all(|slice| (98..=102).contains(&slice.events)), "{found:?}");
+        assert!(
+            others
+                .iter()
+                .all(|slice| (98..=102).contains(&slice.events)),
+            "{found:?}"
+        );
         assert!(last.events <= 102);
         // Those of one instant stay together, however many they are.
         let found = slices(at(0)..at(3), None, 1).await.unwrap();
         let counts: Vec<i64> = found.iter().map(|slice| slice.events).collect();
-        assert!(counts.iter().all(|count| [0, 3].contains(count)) && counts.iter().sum::<i64>() == 9, "{found:?}");
+        assert!(
+            counts.iter().all(|count| [0, 3].contains(count)) && counts.iter().sum::<i64>() == 9,
+            "{found:?}"
+        );
         let found = slices(at(0)..at(200), Some("acme"), 1000).await.unwrap();
         assert_eq!((found.len(), found[0].events), (1, 300));
         let found = slices(at(500)..at(600), None, 10).await.unwrap();
-        assert_eq!((found.len(), found[0].events), (1, 0), "what may come is somebody's");
+        assert_eq!(
+            (found.len(), found[0].events),
+            (1, 0),
+            "what may come is somebody's"
+        );
     }
 
     #[tokio::test]
@@ -212,9 +226,17 @@ mod tests {
             while let Some(ready) = page(cursor.as_deref()).await {
                 let again = page(cursor.as_deref()).await.unwrap();
                 let ids = |ready: &Ready| -> Vec<Uuid> {
-                    ready.messages.iter().map(|message| message.message_id).collect()
+                    ready
+                        .messages
+                        .iter()
+                        .map(|message| message.message_id)
+                        .collect()
                 };
-                assert_eq!(ids(&again), ids(&ready), "a page that is published twice is the same");
+                assert_eq!(
+                    ids(&again),
+                    ids(&ready),
+                    "a page that is published twice is the same"
+                );
                 assert!(ready.records <= 100 && ready.bytes() > 0);
                 for message in &ready.messages {
                     let message = EventsMessage::decode(&message.body).unwrap();

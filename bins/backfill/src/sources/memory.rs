@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The wait for the first job of all, of which nothing is known.
-const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The wait for the first job of all, of which nothing is known; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// No wait is shorter or longer.
-const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(120));
+const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(120));
 /// So many of the last jobs are looked at.
 const JOBS: usize = 8;
 /// How long it is believed that all places are taken: only a process of its own tells at once that one is free.
@@ -56,14 +56,14 @@ impl Memory {
             .get(kind)
             .and_then(|jobs| jobs.took.iter().max().copied());
         let (shortest, longest) = WAITS;
-        let wait = match (slowest, asked) {
-            (None, 0) => FIRST_WAIT,
-            (Some(slowest), 0) => slowest + slowest / 20,
-            (slowest, asked) => {
-                let step = slowest.unwrap_or(FIRST_WAIT) / 4;
-                step.max(shortest)
-                    .saturating_mul(1_u32.checked_shl(asked.min(10)).unwrap_or(1))
-            }
+        let doubled = |wait: Duration| {
+            let times = 1_u32.checked_shl(asked.min(10)).unwrap_or(1);
+            wait.saturating_mul(times)
+        };
+        let wait = match slowest {
+            None => doubled(FIRST_WAIT),
+            Some(slowest) if asked == 0 => slowest + slowest / 20,
+            Some(slowest) => doubled((slowest / 4).max(shortest)),
         };
         wait.clamp(shortest, longest)
     }
@@ -111,6 +111,7 @@ mod tests {
     fn the_first_question_comes_when_the_slowest_of_late_was_done() {
         let memory = Memory::default();
         assert_eq!(memory.wait("jobs", 0), FIRST_WAIT);
+        assert_eq!(memory.wait("jobs", 2), FIRST_WAIT * 4);
         memory.took("jobs", Duration::from_secs(20));
         for _ in 0..3 {
             memory.took("jobs", Duration::from_secs(10));

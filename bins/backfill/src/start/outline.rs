@@ -186,5 +186,6 @@ const fn way(piece: &Piece) -> &'static str {
         Way::Usual => "usual",
         Way::Query => "query",
         Way::Ids(_) => "ids",
+        Way::Cursor(_) => "file",
     }
 }

@@ -28,7 +28,8 @@ fn file(bytes: &[u8]) -> NamedTempFile {
 fn lines(range: std::ops::Range<u32>) -> Vec<u8> {
     let line = |n| {
         // Nothing that packs well, so that a part of the file is a part of the text.
-        let pad = Uuid::from_u128(u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+        let pad =
+            Uuid::from_u128(u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
         format!("{{\"data\":{{\"event_id\":\"e{n}\",\"pad\":\"{pad}\"}}}}\n")
     };
     range.map(line).collect::<String>().into_bytes()
@@ -87,11 +88,20 @@ async fn a_packed_file_that_breaks_off_sends_what_it_has_and_says_where_and_how_
     let (status, _, stderr) = world.run(&import(file.path())).await;
     assert!(!status.success());
     let sent = bodies(&world.deliveries().await);
-    let records: usize = sent.iter().map(|(_, body)| body.matches("event_id").count()).sum();
+    let records: usize = sent
+        .iter()
+        .map(|(_, body)| body.matches("event_id").count())
+        .sum();
     assert!((500..2000).contains(&records), "{records}");
     for part in [
-        format!("the gzip breaks off at about byte {} of the file", whole.len() / 2),
-        format!("{} pages of it were sent before ({records} records", sent.len()),
+        format!(
+            "the gzip breaks off at about byte {} of the file",
+            whole.len() / 2
+        ),
+        format!(
+            "{} pages of it were sent before ({records} records",
+            sent.len()
+        ),
         "has failed".to_owned(),
     ] {
         assert!(stderr.contains(&part), "{part} in {stderr}");
@@ -104,6 +114,7 @@ async fn a_packed_file_is_gone_on_with_where_it_was() {
     let file = file(&packed(&lines(0..300)));
     let mut arguments = import(file.path());
     *arguments.last_mut().unwrap() = "3";
+    arguments.extend(["--lease", "2s"]);
     let mut process = world.spawn(&arguments);
     let line = process
         .wait_line("importing", LONG, |line| line["message"] == "importing")
@@ -117,14 +128,30 @@ async fn a_packed_file_is_gone_on_with_where_it_was() {
     let before = bodies(&world.deliveries().await);
     assert_eq!(before.len(), 4);
     // The job's lease must run out first.
-    let resume = ["import", "--resume", line["job"].as_str().unwrap(), "--lease", "2s", "--depth-max", "100000"];
+    let resume = [
+        "import",
+        "--resume",
+        line["job"].as_str().unwrap(),
+        "--lease",
+        "2s",
+        "--depth-max",
+        "100000",
+    ];
     let summary = world.summary(&resume).await;
     assert_eq!(summary["records"], 300);
     let after = bodies(&world.deliveries().await);
     let again = after.iter().filter(|page| before.contains(page)).count();
     assert!(again <= 1, "{again} pages came twice");
-    let all: String = before.iter().chain(&after).map(|(_, body)| body.as_str()).collect();
-    let distinct: BTreeSet<&str> = all.split("\"event_id\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let all: String = before
+        .iter()
+        .chain(&after)
+        .map(|(_, body)| body.as_str())
+        .collect();
+    let distinct: BTreeSet<&str> = all
+        .split("\"event_id\":\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
     assert_eq!(distinct.len(), 300);
 }
 
@@ -140,12 +167,18 @@ async fn standard_input_is_read_once() {
     let mut process = Proc::spawn_path(Path::new("/bin/sh"), &["-c", &run], &world.env());
     assert!(process.wait(LONG).await.success(), "{}", process.stderr());
     let found = bodies(&world.deliveries().await);
-    let records: usize = found.iter().map(|(_, body)| body.matches("event_id").count()).sum();
+    let records: usize = found
+        .iter()
+        .map(|(_, body)| body.matches("event_id").count())
+        .sum();
     assert_eq!(records, 200);
     let (status, _, stderr) = world
         .run(&["import", "-", "-", "--format", "genesys-webhook"])
         .await;
-    assert!(!status.success() && stderr.contains("can be read once"), "{stderr}");
+    assert!(
+        !status.success() && stderr.contains("can be read once"),
+        "{stderr}"
+    );
 }
 
 const CALLS: &str = "version = 1\n[csv]\nseparator = \";\"\n[event]\ninteraction = \"Contact ID\"\nat = \"Ended\"\n\
@@ -165,7 +198,11 @@ async fn pitfall_9_rows_of_any_csv_are_imported_through_a_mapping_file() {
     let world = World::new().await;
     let (_folder, toml) = mapping();
     let row = |n: usize| {
-        let at = if n % 3 == 0 { "2025-08-15T16:42:42.922+0200" } else { "2025-08-15T14:42:42Z" };
+        let at = if n % 3 == 0 {
+            "2025-08-15T16:42:42.922+0200"
+        } else {
+            "2025-08-15T14:42:42Z"
+        };
         format!("{n};{at};Answered;0:{n:02};\"note;\n {n}\"\r\n")
     };
     let rows: String = (1..=10).map(row).collect();
@@ -212,18 +249,30 @@ async fn pitfall_9_rows_of_any_csv_are_imported_through_a_mapping_file() {
 async fn a_mapped_import_needs_its_one_mapping_file_also_when_it_is_gone_on_with() {
     let world = World::new().await;
     let (folder, toml) = mapping();
-    let rows: String = (0..400).map(|n| format!("{n};2025-08-15T14:42:42Z;Answered;0:05\n")).collect();
+    let rows: String = (0..400)
+        .map(|n| format!("{n};2025-08-15T14:42:42Z;Answered;0:05\n"))
+        .collect();
     let table = file(format!("Contact ID;Ended;Result;Talk\n{rows}").as_bytes());
     let path = table.path().to_str().unwrap();
     let begin = ["import", path, "--format", "mapped"];
     let (_, _, stderr) = world.run(&begin).await;
-    assert!(stderr.contains("--mapping: is needed by --format mapped"), "{stderr}");
+    assert!(
+        stderr.contains("--mapping: is needed by --format mapped"),
+        "{stderr}"
+    );
     let second = folder.path().join("second.toml");
     std::fs::write(&second, CALLS).unwrap();
     let both = ["--mapping", &toml, "--mapping", second.to_str().unwrap()];
     let (_, _, stderr) = world.run(&[&begin[..], &both].concat()).await;
     assert!(stderr.contains("through one file"), "{stderr}");
-    let small = ["--mapping", &toml, "--page-bytes", "1024", "--depth-max", "2"];
+    let small = [
+        "--mapping",
+        &toml,
+        "--page-bytes",
+        "1024",
+        "--depth-max",
+        "2",
+    ];
     let mut process = world.spawn(&[&begin[..], &small].concat());
     let line = process
         .wait_line("importing", LONG, |line| line["message"] == "importing")
@@ -234,9 +283,20 @@ async fn a_mapped_import_needs_its_one_mapping_file_also_when_it_is_gone_on_with
         })
         .await;
     assert!(!process.term(LONG).await.success());
-    let resume = ["import", "--resume", line["job"].as_str().unwrap(), "--depth-max", "1000"];
+    let resume = [
+        "import",
+        "--resume",
+        line["job"].as_str().unwrap(),
+        "--depth-max",
+        "1000",
+    ];
     let (status, _, stderr) = world.run(&resume).await;
-    assert!(!status.success() && stderr.contains("--mapping calls.toml"), "{stderr}");
-    let summary = world.summary(&[&resume[..], &["--mapping", &toml]].concat()).await;
+    assert!(
+        !status.success() && stderr.contains("--mapping calls.toml"),
+        "{stderr}"
+    );
+    let summary = world
+        .summary(&[&resume[..], &["--mapping", &toml]].concat())
+        .await;
     assert_eq!(summary["records"], 400);
 }

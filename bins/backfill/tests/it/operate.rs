@@ -14,6 +14,8 @@ async fn shown(world: &World, job: &str) -> Value {
     serde_json::from_str(&stdout).unwrap()
 }
 
+const DAY: i64 = 86_400_000_000;
+
 async fn ok(world: &World, arguments: &[&str]) -> String {
     let (status, stdout, stderr) = world.run(arguments).await;
     assert!(status.success(), "{stderr}");
@@ -294,4 +296,130 @@ async fn a_job_in_the_foreground_is_paused_and_goes_on_when_it_is_resumed() {
     world.drain(broker::Queue::EventsHistory).await;
     ok(&world, &["replay", "--resume", &job]).await;
     assert_eq!(shown(&world, &job).await["state"], "done");
+}
+
+#[tokio::test]
+async fn files_that_workers_import_are_a_chunk_each() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "{\"conversationId\":\"c1\"}\n").unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (one, two) = (file("one.json"), file("two.json"));
+    let start = [
+        "start",
+        "files",
+        &one,
+        &two,
+        "--format",
+        "genesys-details",
+        "--tenant",
+        "acme",
+        "--metric-version",
+        "2",
+    ];
+    let started: Value = serde_json::from_str(&ok(&world, &start).await).unwrap();
+    let job = shown(&world, started["job"].as_str().unwrap()).await;
+    assert_eq!(
+        (&job["kind"], &job["tenant"]),
+        (&Value::from("files"), &Value::from("acme"))
+    );
+    let listed = job["chunk_list"].as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    assert!(
+        listed.iter().all(|chunk| chunk["cursor"].is_object()),
+        "{listed:#?}"
+    );
+    let nowhere = refused(
+        &world,
+        &[&start[..2], &["nowhere.json"], &start[4..]].concat(),
+    )
+    .await;
+    assert!(nowhere.contains("nowhere.json cannot be read"), "{nowhere}");
+}
+
+#[tokio::test]
+async fn conversations_are_looked_up_by_id() {
+    let past = Past::new(None).await;
+    let file = past.file();
+    let start = [
+        "start",
+        "genesys-lookup",
+        "--id",
+        "c1,c2",
+        "--platforms",
+        &file,
+        "--platform",
+        "g",
+        "--metric-version",
+        "2",
+    ];
+    let started: Value = serde_json::from_str(&ok(&past.world, &start).await).unwrap();
+    assert_eq!(started["estimate"]["calls"], 1);
+    let job = shown(&past.world, started["job"].as_str().unwrap()).await;
+    assert_eq!(
+        job["chunk_list"][0]["cursor"],
+        serde_json::json!({"ids": ["c1", "c2"]})
+    );
+}
+
+/// What lies ahead is part of the job and due when it has settled.
+#[tokio::test]
+async fn a_stretch_may_end_in_the_future() {
+    let past = Past::new(None).await;
+    let file = past.file();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let now = i64::try_from(now.as_micros()).unwrap();
+    let from = schema::UtcMicros(now - 2 * DAY).to_string();
+    let to = schema::UtcMicros(now + DAY).to_string();
+    let start = [
+        "start",
+        "cxone-contacts",
+        "--platforms",
+        &file,
+        "--platform",
+        "c",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--metric-version",
+        "2",
+        "--offline",
+    ];
+    let started: Value = serde_json::from_str(&ok(&past.world, &start).await).unwrap();
+    assert!(
+        started["estimate"]["not_over_before"].is_string(),
+        "{started}"
+    );
+    let job = shown(&past.world, started["job"].as_str().unwrap()).await;
+    let listed = job["chunk_list"].as_array().unwrap();
+    let due = |chunk: &Value| chunk["due_at"].as_str().unwrap().to_owned();
+    let last = listed.last().unwrap();
+    assert!(due(last) > to, "{last}");
+    assert!(due(&listed[0]) < to, "{}", listed[0]);
+    let text = ok(
+        &past.world,
+        &["show", job["job"].as_str().unwrap(), "--output", "text"],
+    )
+    .await;
+    assert!(text.contains("due in 1 d"), "{text}");
+}
+
+/// The commands as they were called before still work.
+#[tokio::test]
+async fn former_names_lead_to_the_same() {
+    let past = Past::new(None).await;
+    let started = past.started("genesys-users", "g", &[]).await;
+    let job = started["job"].as_str().unwrap();
+    let listed: Value = serde_json::from_str(&ok(&past.world, &["jobs", "list"]).await).unwrap();
+    assert_eq!(listed["job"], job);
+    ok(&past.world, &["jobs", "cancel", job]).await;
+    let shown: Value =
+        serde_json::from_str(&ok(&past.world, &["jobs", "show", job]).await).unwrap();
+    assert_eq!(shown["state"], "cancelled");
 }

@@ -8,13 +8,12 @@ use platform::push::Adapter;
 use platform::retry::Schedule;
 use platform::secret::Secret;
 use platform::token::Grant;
+use runtime::toml_file::access::Secrets;
 use runtime::toml_file::{Section, TomlFile};
 use schema::{MetricVersion, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
-use toml::Spanned;
-use toml::de::DeValue;
 use url::Url;
 
 /// The version of the file this release reads.
@@ -37,8 +36,7 @@ pub(super) fn targets(
     };
     let mut reader = Reader {
         file,
-        folder,
-        variable,
+        secrets: Secrets { folder, variable },
         names: BTreeSet::new(),
         limits: BTreeMap::new(),
         found: Vec::new(),
@@ -54,8 +52,7 @@ pub(super) fn targets(
 
 struct Reader<'a> {
     file: TomlFile<'a>,
-    folder: &'a Path,
-    variable: &'a dyn Fn(&str) -> Option<String>,
+    secrets: Secrets<'a>,
     names: BTreeSet<String>,
     limits: BTreeMap<String, Limit>,
     found: Vec<Target>,
@@ -329,8 +326,8 @@ impl Reader<'_> {
             &["grant", "token_url", "client_id", "client_secret"],
         );
         let url = self.http_url(credentials, "token_url");
-        let id = self.secret(credentials, "client_id");
-        let secret = self.secret(credentials, "client_secret").map(Secret::new);
+        let id = self.file.secret(credentials, "client_id", self.secrets);
+        let secret = self.file.secret(credentials, "client_secret", self.secrets);
         let kind = match self.file.text(credentials, "grant") {
             Some((kind @ ("client-credentials" | "access-key"), _)) => Some(kind),
             Some((other, at)) => {
@@ -345,7 +342,8 @@ impl Reader<'_> {
                 Adapter::CxoneImport => "access-key",
             }),
         };
-        let (url, id, secret) = (url?, id?, secret?);
+        let (url, id, secret) = (url?, id?.expose().to_owned(), secret?);
+        let secret = Secret::new(secret.expose());
         Some(match kind? {
             "access-key" => Grant::AccessKey {
                 url,
@@ -366,128 +364,54 @@ impl Reader<'_> {
             Duration::from_secs(60),
             1,
         );
-        let Some(rate) = self.file.section(section, "rate") else {
+        let Some((rate, at)) = self.file.rate(section) else {
             return (!section.table.contains_key("rate")).then_some(usual);
         };
-        self.file
-            .only(rate, &["requests", "period", "burst", "lapse"]);
-        let mut count = |key: &str, usual: u32| {
-            self.file
-                .number(rate, key, 1..u64::from(u32::MAX))
-                .and_then(|number| u32::try_from(number).ok())
-                .unwrap_or(usual)
-        };
-        let requests = count("requests", usual.requests);
-        let burst = count("burst", usual.burst);
-        let period = self.file.duration(rate, "period").unwrap_or(usual.period);
-        let mut limit = Limit::new(requests, period, burst);
-        if let Some(lapse) = self.file.duration(rate, "lapse") {
-            limit.lapse = lapse;
-        }
+        let mut limit = Limit::new(
+            rate.requests.unwrap_or(usual.requests),
+            rate.period.unwrap_or(usual.period),
+            rate.burst.unwrap_or(usual.burst),
+        );
+        limit.lapse = rate.lapse.unwrap_or(limit.lapse);
         if let Err(error) = limit.refill() {
             self.file
-                .problem(rate.at, format_args!("[target.rate]: {error}"));
+                .problem(at, format_args!("[target.rate]: {error}"));
             return None;
         }
         Some(limit)
     }
 
     fn timeouts(&mut self, section: Section<'_>) -> Timeouts {
-        let mut timeouts = Timeouts::default();
-        let Some(table) = self.file.section(section, "timeouts") else {
-            return timeouts;
+        let usual = Timeouts::default();
+        let Some((said, at)) = self.file.timeouts(section) else {
+            return usual;
         };
-        self.file.only(table, &["connect", "read", "total"]);
-        for (key, slot) in [
-            ("connect", &mut timeouts.connect),
-            ("read", &mut timeouts.read),
-            ("total", &mut timeouts.total),
-        ] {
-            if let Some(duration) = self.file.duration(table, key) {
-                *slot = duration;
-            }
-        }
+        let timeouts = Timeouts {
+            connect: said.connect.unwrap_or(usual.connect),
+            read: said.read.unwrap_or(usual.read),
+            total: said.total.unwrap_or(usual.total),
+        };
         if timeouts.total < timeouts.connect {
-            self.file
-                .problem(table.at, "`total` is shorter than `connect`");
+            self.file.problem(at, "`total` is shorter than `connect`");
         }
         timeouts
     }
 
     fn retry(&mut self, section: Section<'_>) -> (Schedule, breaker::Policy) {
         let (mut schedule, mut policy) = (Schedule::default(), breaker::Policy::default());
-        let Some(table) = self.file.section(section, "retry") else {
+        let Some((said, at)) = self.file.retry(section) else {
             return (schedule, policy);
         };
-        self.file.only(
-            table,
-            &["first", "longest", "breaker_failures", "breaker_cool_down"],
-        );
-        if let Some(first) = self.file.duration(table, "first") {
-            schedule.first = first;
-        }
-        if let Some(longest) = self.file.duration(table, "longest") {
-            schedule.longest = longest;
-        }
+        schedule.first = said.first.unwrap_or(schedule.first);
+        schedule.longest = said.longest.unwrap_or(schedule.longest);
         if schedule.longest < schedule.first {
-            self.file
-                .problem(table.at, "`longest` is shorter than `first`");
+            self.file.problem(at, "`longest` is shorter than `first`");
         }
-        if let Some(failures) = self
-            .file
-            .number(table, "breaker_failures", 1..1001)
-            .and_then(|failures| u32::try_from(failures).ok())
-        {
-            policy.failures = failures;
-        }
-        if let Some(cool_down) = self.file.duration(table, "breaker_cool_down") {
+        policy.failures = said.breaker_failures.unwrap_or(policy.failures);
+        if let Some(cool_down) = said.breaker_cool_down {
             policy.cool_down = cool_down;
             policy.longest = policy.longest.max(cool_down);
         }
         (schedule, policy)
-    }
-
-    /// A text, `{ value = … }`, `{ env = … }` or `{ file = … }`; surrounding blanks are no part of it.
-    fn secret(&mut self, section: Section<'_>, key: &str) -> Option<String> {
-        let Some(entry) = section.table.get(key) else {
-            self.file
-                .problem(section.at, format_args!("`{key}` is missing"));
-            return None;
-        };
-        let at = entry.span().start;
-        match self.resolve(entry) {
-            Ok(secret) if secret.trim().is_empty() => {
-                self.file.problem(at, format_args!("`{key}` is empty"));
-                None
-            }
-            Ok(secret) => Some(secret.trim().to_owned()),
-            Err(text) => {
-                self.file.problem(at, format_args!("`{key}`: {text}"));
-                None
-            }
-        }
-    }
-
-    fn resolve(&self, entry: &Spanned<DeValue<'_>>) -> Result<String, String> {
-        let member = |key: &str| {
-            entry
-                .get_ref()
-                .as_table()
-                .filter(|table| table.len() == 1)
-                .and_then(|table| table.get(key))
-                .and_then(|value| value.get_ref().as_str())
-        };
-        if let Some(value) = entry.get_ref().as_str().or_else(|| member("value")) {
-            Ok(value.to_owned())
-        } else if let Some(variable) = member("env") {
-            (self.variable)(variable)
-                .ok_or_else(|| format!("the environment variable {variable} is not set"))
-        } else if let Some(file) = member("file") {
-            let path = self.folder.join(file);
-            std::fs::read_to_string(&path)
-                .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))
-        } else {
-            Err("write a text, { value = … }, { env = … } or { file = … }".to_owned())
-        }
     }
 }
