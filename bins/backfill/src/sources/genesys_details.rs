@@ -89,6 +89,9 @@ struct Piece {
     #[serde(flatten)]
     part: Part,
     how: How,
+    /// How many hits the stretch had that this is a half of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of_hits: Option<u64>,
 }
 
 /// What is under way with the first piece.
@@ -143,24 +146,45 @@ impl Cursor {
         }
     }
 
-    /// The first piece is too large; `false`: it cannot be smaller.
-    fn halve(&mut self) -> bool {
+    /// The first piece is too large; `false`: it cannot be smaller, or would be no smaller for that. A query may match whole UTC days
+    /// however short it is.
+    fn halve(&mut self, hits: Option<u64>) -> bool {
         let Some(pieces) = &mut self.pieces else {
             return false;
         };
-        let Some(halves) = pieces.first().and_then(|piece| piece.part.halves()) else {
+        let Some(first) = pieces.first() else {
             return false;
         };
-        let how = pieces[0].how;
-        pieces.splice(0..1, halves.map(|part| Piece { part, how }));
+        let helps = match (hits, first.of_hits) {
+            (Some(hits), Some(before)) => hits < before,
+            _ => true,
+        };
+        let Some(halves) = first.part.halves().filter(|_| helps) else {
+            return false;
+        };
+        let how = first.how;
+        let half = |part| Piece {
+            part,
+            how,
+            of_hits: hits,
+        };
+        pieces.splice(0..1, halves.map(half));
         self.at = At::Begin;
         true
+    }
+
+    /// How many hits the first piece has, if that is known.
+    const fn hits(&self) -> Option<u64> {
+        match &self.at {
+            At::Querying(walk) => walk.total,
+            _ => None,
+        }
     }
 
     /// What a refusal of a stretch comes to: two smaller ones, as long as that may be the reason.
     fn refused(mut self, fault: Fault) -> Result<Step, Fault> {
         match fault {
-            Fault::Unfit { why } if is_about_size(&why) && self.halve() => {
+            Fault::Unfit { why } if is_about_size(&why) && self.halve(self.hits()) => {
                 tracing::info!(why, "the platform refuses the stretch, halving it");
                 Ok(Step::Moved(self.kept()?))
             }
@@ -233,6 +257,7 @@ async fn begin(
         pieces.push(Piece {
             part: Part { to: cut, ..whole },
             how: How::Job,
+            of_hits: None,
         });
     }
     if cut < whole.to {
@@ -249,6 +274,7 @@ async fn begin(
         let part = |part| Piece {
             part,
             how: How::Query,
+            of_hits: None,
         };
         pieces.extend(rest.pieces(settings.query_span).into_iter().map(part));
     }
@@ -362,6 +388,7 @@ mod tests {
                 pieces: Some(vec![Piece {
                     part,
                     how: How::Job,
+                    of_hits: None,
                 }]),
                 at,
                 failed: 1,
@@ -369,6 +396,26 @@ mod tests {
             let again: Cursor = serde_json::from_str(&cursor.kept().unwrap()).unwrap();
             assert_eq!(again, cursor);
         }
+    }
+
+    /// A platform that matches whole days finds as many in half a day.
+    #[test]
+    fn a_stretch_is_not_halved_when_its_half_has_as_many_hits() {
+        let part = Part {
+            from: UtcMicros(0),
+            to: UtcMicros(86_400_000_000),
+        };
+        let mut cursor = Cursor {
+            pieces: Some(vec![Piece {
+                part,
+                how: How::Query,
+                of_hits: None,
+            }]),
+            ..Cursor::default()
+        };
+        assert!(cursor.halve(Some(20_000)));
+        assert!(cursor.clone().halve(Some(11_000)), "it helped");
+        assert!(!cursor.halve(Some(20_000)), "it did not");
     }
 
     #[test]
@@ -381,6 +428,7 @@ mod tests {
             pieces: Some(vec![Piece {
                 part,
                 how: How::Query,
+                of_hits: None,
             }]),
             ..Cursor::default()
         };

@@ -48,7 +48,7 @@ pub(super) async fn page(
     if read
         .total_hits
         .is_some_and(|total| total > RECORDS_MAX as u64)
-        && cursor.halve()
+        && cursor.halve(read.total_hits)
     {
         return Ok(Step::Moved(cursor.kept()?));
     }
