@@ -197,9 +197,17 @@ impl Cursor {
 /// Whether a refusal may mean that too much was asked for at once.
 pub(super) fn is_about_size(why: &str) -> bool {
     let why = why.to_ascii_lowercase();
-    ["may not exceed", "too large", "too long", "too many", "interval", "range", "maximum"]
-        .iter()
-        .any(|word| why.contains(word))
+    [
+        "may not exceed",
+        "too large",
+        "too long",
+        "too many",
+        "interval",
+        "range",
+        "maximum",
+    ]
+    .iter()
+    .any(|word| why.contains(word))
 }
 
 /// One step.
@@ -219,10 +227,11 @@ pub(super) async fn step(
     let part = first.part;
     match (&cursor.at, first.how) {
         (At::Begin, How::Job) => job::submit(details, ask, settings, cursor, part).await,
-        (At::Begin, How::Query) => query::page(details, ask, settings, cursor, part).await,
+        (At::Begin, How::Query) | (At::Querying(_), _) => {
+            query::page(details, ask, settings, cursor, part).await
+        }
         (At::Submitted { .. }, _) => job::look(details, ask, cursor).await,
         (At::Reading { .. }, _) => job::page(details, ask, settings, cursor).await,
-        (At::Querying(_), _) => query::page(details, ask, settings, cursor, part).await,
     }
 }
 
@@ -319,7 +328,10 @@ impl<'a> Answer<'a> {
             });
         }
         serde_json::from_slice(body).map_err(|error| {
-            Fault::failed(format!("an answer with {} cannot be read: {error}", details.list))
+            Fault::failed(format!(
+                "an answer with {} cannot be read: {error}",
+                details.list
+            ))
         })
     }
 

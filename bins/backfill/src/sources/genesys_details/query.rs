@@ -36,9 +36,7 @@ pub(super) async fn page(
         body["order"] = json!("asc");
         body["orderBy"] = json!("conversationStart");
     }
-    let answer = ask
-        .post(details.query, details.query_path, &body)
-        .await;
+    let answer = ask.post(details.query, details.query_path, &body).await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(fault) => return cursor.refused(fault),
