@@ -339,9 +339,7 @@ impl Hand<'_> {
                 if !self.published(&ready.messages).await? {
                     return Ok(Next::Left);
                 }
-                self.shared
-                    .meters
-                    .page(source.name(), ready.records, bytes);
+                self.shared.meters.page(source.name(), ready.records, bytes);
                 self.moved(ready.cursor_json, 1, ready.records, bytes).await
             }
             Ok(None) => {
@@ -362,12 +360,7 @@ impl Hand<'_> {
         }
     }
 
-    async fn page(
-        &self,
-        source: Source,
-        platform: &Platform,
-        page: Page,
-    ) -> anyhow::Result<Next> {
+    async fn page(&self, source: Source, platform: &Platform, page: Page) -> anyhow::Result<Next> {
         let (mappings, page_bytes) = (self.shared.mappings.clone(), self.shared.page_bytes);
         let work = move || {
             let bodies = message::bodies(&page, mappings, page_bytes);

@@ -99,7 +99,7 @@ impl Default for GenesysSettings {
             lookup_ids: 50,
             jobs_at_once: 4,
             job_span: Duration::from_secs(86_400),
-            query_span: Duration::from_secs(3600),
+            query_span: Duration::from_secs(86_400),
             query_lag: Duration::from_secs(300),
         }
     }

@@ -96,8 +96,9 @@ fn read<C: DeserializeOwned + Default>(cursor: Option<&str>) -> Result<C, Fault>
     cursor.map_or_else(
         || Ok(C::default()),
         |text| {
-            serde_json::from_str(text)
-                .map_err(|error| Fault::refused(format!("the chunk's cursor cannot be read: {error}")))
+            serde_json::from_str(text).map_err(|error| {
+                Fault::refused(format!("the chunk's cursor cannot be read: {error}"))
+            })
         },
     )
 }

@@ -139,24 +139,19 @@ fn reached(
 ) -> anyhow::Result<BTreeMap<String, Reached>> {
     let mut budgets: BTreeMap<String, Arc<dyn Budget>> = BTreeMap::new();
     let mut all = BTreeMap::new();
-    for platform in platforms.iter() {
-        let budget = match budgets.get(&platform.credential) {
-            Some(budget) => budget.clone(),
-            None => {
-                let budget = budget(platform, store, meters)?;
-                budgets.insert(platform.credential.clone(), budget.clone());
-                budget
-            }
+    for platform in platforms {
+        let budget = if let Some(budget) = budgets.get(&platform.credential) {
+            budget.clone()
+        } else {
+            let budget = budget(platform, store, meters)?;
+            budgets.insert(platform.credential.clone(), budget.clone());
+            budget
         };
         let watch = Arc::new(Calls {
             meters: meters.clone(),
             platform: platform.name.clone(),
         });
-        let breaker = Breaker::new(
-            store.clone(),
-            platform.credential.clone(),
-            platform.breaker,
-        );
+        let breaker = Breaker::new(store.clone(), platform.credential.clone(), platform.breaker);
         let reached = Reached {
             platform: platform.clone(),
             caller: Caller::new(platform, budget, watch, breaker),
@@ -167,15 +162,10 @@ fn reached(
     Ok(all)
 }
 
-fn budget(
-    platform: &Platform,
-    store: &Store,
-    meters: &Meters,
-) -> anyhow::Result<Arc<dyn Budget>> {
+fn budget(platform: &Platform, store: &Store, meters: &Meters) -> anyhow::Result<Arc<dyn Budget>> {
     let credential = platform.credential.clone();
     let keeper = StoreKeeper::new(store.clone(), credential.clone());
-    let inner =
-        platform::budget::shared::Shared::new(keeper, credential, platform.access.limit)?;
+    let inner = platform::budget::shared::Shared::new(keeper, credential, platform.access.limit)?;
     Ok(Arc::new(Timed {
         inner,
         meters: meters.clone(),
@@ -184,11 +174,7 @@ fn budget(
 }
 
 /// Keeps an eye on the breakers, which other processes turn too, and on what readiness means.
-async fn watch(
-    shared: Arc<Shared>,
-    health: Health,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+async fn watch(shared: Arc<Shared>, health: Health, stop: CancellationToken) -> anyhow::Result<()> {
     loop {
         match look(&shared).await {
             Ok(()) => health.set_ready("store", true),

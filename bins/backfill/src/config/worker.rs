@@ -30,12 +30,7 @@ pub struct WorkerArgs {
     platforms: Option<PathBuf>,
 
     /// Chunks worked on at a time. The platforms' limits are shared by all processes, so more lanes only help where answers are slow
-    #[arg(
-        long,
-        env = "KPILINE_LANES",
-        default_value_t = 2,
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "KPILINE_LANES", default_value_t = 2, value_name = "COUNT")]
     lanes: usize,
 
     /// How long a chunk stays taken without a sign of life; after a crash another lane goes on with it then

@@ -139,7 +139,10 @@ impl Caller {
         };
         let api = match before {
             Some(api) if *api.base() == base => api,
-            _ => Arc::new(self.built(base).map_err(|error| Fault::refused(error.to_string()))?),
+            _ => Arc::new(
+                self.built(base)
+                    .map_err(|error| Fault::refused(error.to_string()))?,
+            ),
         };
         *known = Some(Known {
             api: api.clone(),
@@ -180,25 +183,23 @@ impl Caller {
     }
 
     async fn told_with_the_token(&self) -> Result<Url, Fault> {
-        discover(
-            &Discovery::Token,
-            &self.access.grant,
-            self.access.timeouts,
-        )
-        .await
-        .map_err(|error| match error {
-            DiscoveryError::Token(error) => fault(&ApiError::Token(error)),
-            DiscoveryError::Call(error) => fault(&ApiError::Call(error)),
-            error @ DiscoveryError::Unsaid { .. } => {
-                Fault::refused(format!("{error}: give base_url or discovery_url"))
-            }
-        })
+        discover(&Discovery::Token, &self.access.grant, self.access.timeouts)
+            .await
+            .map_err(|error| match error {
+                DiscoveryError::Token(error) => fault(&ApiError::Token(error)),
+                DiscoveryError::Call(error) => fault(&ApiError::Call(error)),
+                error @ DiscoveryError::Unsaid { .. } => {
+                    Fault::refused(format!("{error}: give base_url or discovery_url"))
+                }
+            })
     }
 }
 
 fn base_url(text: &str) -> Result<Url, Fault> {
     Url::parse(text).map_err(|error| {
-        Fault::refused(format!("the platform states {text:?} as its base URL: {error}"))
+        Fault::refused(format!(
+            "the platform states {text:?} as its base URL: {error}"
+        ))
     })
 }
 
@@ -226,7 +227,6 @@ fn fault(error: &ApiError) -> Fault {
             reason: "pause",
         },
         (_, Remedy::Again(hint)) => Fault::Failed { why, hint },
-        (_, Remedy::Credential) => Fault::Refused { why },
         (ApiError::NotFound { .. }, Remedy::Never) => Fault::Gone { why },
         (
             ApiError::Refused {
@@ -238,6 +238,6 @@ fn fault(error: &ApiError) -> Fault {
         (ApiError::Call(CallError::TooLong { .. }), Remedy::Never) => Fault::Unfit {
             why: format!("too much at once: {why}"),
         },
-        (_, Remedy::Never) => Fault::Refused { why },
+        (_, Remedy::Credential | Remedy::Never) => Fault::Refused { why },
     }
 }

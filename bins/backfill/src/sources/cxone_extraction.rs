@@ -63,7 +63,8 @@ struct Looked {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
-    status: String,
+    #[serde(rename = "status")]
+    word: String,
     result: Option<Outcome>,
     error: Option<serde_json::Value>,
 }
@@ -160,7 +161,7 @@ async fn look(
         .map_err(|error| Fault::failed(format!("an extraction's state cannot be read: {error}")))?
         .job_status
         .unwrap_or_default();
-    match status.status.as_str() {
+    match status.word.as_str() {
         "SUCCEEDED" => {
             if asked == 0 {
                 let took = until(ask.now, since).unwrap_or_default();
@@ -173,7 +174,7 @@ async fn look(
             let words = status
                 .error
                 .map_or_else(String::new, |error| format!(": {error}"));
-            let why = format!("the platform's extraction {job} is {}{words}", status.status);
+            let why = format!("the platform's extraction {job} is {}{words}", status.word);
             again(ask, cursor, why).await
         }
         _ => {
@@ -186,7 +187,10 @@ async fn look(
             };
             Ok(Step::Wait {
                 cursor: Some(super::kept(&cursor)?),
-                wait: ask.memory.wait(NAME, asked).max(settings(ask)?.extraction_pause),
+                wait: ask
+                    .memory
+                    .wait(NAME, asked)
+                    .max(settings(ask)?.extraction_pause),
                 reason: "platform",
             })
         }
@@ -302,7 +306,8 @@ async fn taken(ask: &Ask<'_>) -> Result<Option<Duration>, Fault> {
         Taken::No { retry_in } => {
             // Our own: whoever had the chunk before died between taking it and saying so.
             let ours = named_leases::keep(&client, &name, &holder, OURS_FOR, pause).await;
-            Ok((!ours.map_err(Fault::store)?).then_some(retry_in.min(pause.max(Duration::from_secs(1)))))
+            Ok((!ours.map_err(Fault::store)?)
+                .then_some(retry_in.min(pause.max(Duration::from_secs(1)))))
         }
     }
 }

@@ -38,7 +38,9 @@ pub(super) async fn step(ask: &Ask<'_>, cursor: Option<&str>) -> Result<Step, Fa
     let settings = settings(ask)?;
     let report: u32 = super::parameter(ask.job, "report")?.unwrap_or(CALL_DETAIL);
     let zone = settings.report_zone.as_ref().ok_or_else(|| {
-        Fault::refused("reports are in the business unit's time: [platform.cxone] report_zone is missing")
+        Fault::refused(
+            "reports are in the business unit's time: [platform.cxone] report_zone is missing",
+        )
     })?;
     let zone = zone.name().into();
     let format = match report {
@@ -119,9 +121,8 @@ fn file(body: &[u8]) -> Result<File, Fault> {
     }
     let answer: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| Fault::failed(format!("the report's answer cannot be read: {error}")))?;
-    found(&answer, DEPTH_MAX)?.ok_or_else(|| {
-        Fault::failed("the report's answer has neither a file nor a link to one")
-    })
+    found(&answer, DEPTH_MAX)?
+        .ok_or_else(|| Fault::failed("the report's answer has neither a file nor a link to one"))
 }
 
 fn found(answer: &Map<String, Value>, depth: u8) -> Result<Option<File>, Fault> {
@@ -141,7 +142,9 @@ fn found(answer: &Map<String, Value>, depth: u8) -> Result<Option<File>, Fault> 
             return STANDARD
                 .decode(bytes)
                 .map(|file| Some(File::Here(file)))
-                .map_err(|error| Fault::failed(format!("the report's file is no base64: {error}")));
+                .map_err(|error| {
+                    Fault::failed(format!("the report's file is no base64: {error}"))
+                });
         }
         _ => {}
     }

@@ -115,7 +115,11 @@ pub(super) async fn step(
         }
         cursor.parts = Some(whole.pieces(settings.span));
     }
-    let Some(part) = cursor.parts.as_ref().and_then(|parts| parts.first().copied()) else {
+    let Some(part) = cursor
+        .parts
+        .as_ref()
+        .and_then(|parts| parts.first().copied())
+    else {
         return Ok(Step::Done {
             expected: rows.counted.then_some(cursor.expected),
         });
@@ -141,10 +145,12 @@ pub(super) async fn step(
         After::More => {}
         After::Whole => {
             let outside = (cursor.walk.offset).saturating_sub(cursor.walk.begun);
-            let begun = total.or(cursor.walk.total).map_or(cursor.walk.begun, |total| {
-                // Rows at the very end, or from before, that the platform counts as well.
-                total.saturating_sub(outside).max(cursor.walk.begun)
-            });
+            let begun = total
+                .or(cursor.walk.total)
+                .map_or(cursor.walk.begun, |total| {
+                    // Rows at the very end, or from before, that the platform counts as well.
+                    total.saturating_sub(outside).max(cursor.walk.begun)
+                });
             cursor.expected += i64::try_from(begun).unwrap_or(i64::MAX);
             cursor.walk = Walk::default();
             if let Some(parts) = &mut cursor.parts {
@@ -179,10 +185,7 @@ pub(super) fn settings<'a>(ask: &Ask<'a>) -> Result<&'a CxoneSettings, Fault> {
 
 /// The path of the reporting API in the version that is configured.
 pub(super) fn services(settings: &CxoneSettings, path: &str) -> String {
-    format!(
-        "/incontactapi/services/v{}.0/{path}",
-        settings.api_version
-    )
+    format!("/incontactapi/services/v{}.0/{path}", settings.api_version)
 }
 
 fn path(rows: &Rows, settings: &CxoneSettings, part: Part, skip: u64) -> String {
@@ -270,7 +273,10 @@ mod tests {
         let (met, total) = read(&CONTACTS, new, PART).unwrap();
         assert_eq!(total, Some(2));
         assert_eq!(met[0].id, "900719925474010002");
-        assert_eq!(met.iter().map(|met| met.begun).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(
+            met.iter().map(|met| met.begun).collect::<Vec<_>>(),
+            [true, false]
+        );
         let old = br#"{"resultSet":{"TotalRecords":"1","completedContacts":[{"ContactId":"7","contactStart":"2024-05-15T10:00:00Z"}]}}"#;
         let (met, total) = read(&CONTACTS, old, PART).unwrap();
         assert_eq!((met.len(), total), (1, Some(1)));

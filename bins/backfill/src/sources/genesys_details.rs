@@ -89,6 +89,9 @@ struct Piece {
     #[serde(flatten)]
     part: Part,
     how: How,
+    /// How many hits the stretch had that this is a half of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of_hits: Option<u64>,
 }
 
 /// What is under way with the first piece.
@@ -143,24 +146,45 @@ impl Cursor {
         }
     }
 
-    /// The first piece is too large; `false`: it cannot be smaller.
-    fn halve(&mut self) -> bool {
+    /// The first piece is too large; `false`: it cannot be smaller, or would be no smaller for that. A query may match whole UTC days
+    /// however short it is.
+    fn halve(&mut self, hits: Option<u64>) -> bool {
         let Some(pieces) = &mut self.pieces else {
             return false;
         };
-        let Some(halves) = pieces.first().and_then(|piece| piece.part.halves()) else {
+        let Some(first) = pieces.first() else {
             return false;
         };
-        let how = pieces[0].how;
-        pieces.splice(0..1, halves.map(|part| Piece { part, how }));
+        let helps = match (hits, first.of_hits) {
+            (Some(hits), Some(before)) => hits < before,
+            _ => true,
+        };
+        let Some(halves) = first.part.halves().filter(|_| helps) else {
+            return false;
+        };
+        let how = first.how;
+        let half = |part| Piece {
+            part,
+            how,
+            of_hits: hits,
+        };
+        pieces.splice(0..1, halves.map(half));
         self.at = At::Begin;
         true
+    }
+
+    /// How many hits the first piece has, if that is known.
+    const fn hits(&self) -> Option<u64> {
+        match &self.at {
+            At::Querying(walk) => walk.total,
+            _ => None,
+        }
     }
 
     /// What a refusal of a stretch comes to: two smaller ones, as long as that may be the reason.
     fn refused(mut self, fault: Fault) -> Result<Step, Fault> {
         match fault {
-            Fault::Unfit { why } if is_about_size(&why) && self.halve() => {
+            Fault::Unfit { why } if is_about_size(&why) && self.halve(self.hits()) => {
                 tracing::info!(why, "the platform refuses the stretch, halving it");
                 Ok(Step::Moved(self.kept()?))
             }
@@ -173,9 +197,17 @@ impl Cursor {
 /// Whether a refusal may mean that too much was asked for at once.
 pub(super) fn is_about_size(why: &str) -> bool {
     let why = why.to_ascii_lowercase();
-    ["may not exceed", "too large", "too long", "too many", "interval", "range", "maximum"]
-        .iter()
-        .any(|word| why.contains(word))
+    [
+        "may not exceed",
+        "too large",
+        "too long",
+        "too many",
+        "interval",
+        "range",
+        "maximum",
+    ]
+    .iter()
+    .any(|word| why.contains(word))
 }
 
 /// One step.
@@ -195,10 +227,11 @@ pub(super) async fn step(
     let part = first.part;
     match (&cursor.at, first.how) {
         (At::Begin, How::Job) => job::submit(details, ask, settings, cursor, part).await,
-        (At::Begin, How::Query) => query::page(details, ask, settings, cursor, part).await,
+        (At::Begin, How::Query) | (At::Querying(_), _) => {
+            query::page(details, ask, settings, cursor, part).await
+        }
         (At::Submitted { .. }, _) => job::look(details, ask, cursor).await,
         (At::Reading { .. }, _) => job::page(details, ask, settings, cursor).await,
-        (At::Querying(_), _) => query::page(details, ask, settings, cursor, part).await,
     }
 }
 
@@ -233,6 +266,7 @@ async fn begin(
         pieces.push(Piece {
             part: Part { to: cut, ..whole },
             how: How::Job,
+            of_hits: None,
         });
     }
     if cut < whole.to {
@@ -249,6 +283,7 @@ async fn begin(
         let part = |part| Piece {
             part,
             how: How::Query,
+            of_hits: None,
         };
         pieces.extend(rest.pieces(settings.query_span).into_iter().map(part));
     }
@@ -293,7 +328,10 @@ impl<'a> Answer<'a> {
             });
         }
         serde_json::from_slice(body).map_err(|error| {
-            Fault::failed(format!("an answer with {} cannot be read: {error}", details.list))
+            Fault::failed(format!(
+                "an answer with {} cannot be read: {error}",
+                details.list
+            ))
         })
     }
 
@@ -362,6 +400,7 @@ mod tests {
                 pieces: Some(vec![Piece {
                     part,
                     how: How::Job,
+                    of_hits: None,
                 }]),
                 at,
                 failed: 1,
@@ -369,6 +408,26 @@ mod tests {
             let again: Cursor = serde_json::from_str(&cursor.kept().unwrap()).unwrap();
             assert_eq!(again, cursor);
         }
+    }
+
+    /// A platform that matches whole days finds as many in half a day.
+    #[test]
+    fn a_stretch_is_not_halved_when_its_half_has_as_many_hits() {
+        let part = Part {
+            from: UtcMicros(0),
+            to: UtcMicros(86_400_000_000),
+        };
+        let mut cursor = Cursor {
+            pieces: Some(vec![Piece {
+                part,
+                how: How::Query,
+                of_hits: None,
+            }]),
+            ..Cursor::default()
+        };
+        assert!(cursor.halve(Some(20_000)));
+        assert!(cursor.clone().halve(Some(11_000)), "it helped");
+        assert!(!cursor.halve(Some(20_000)), "it did not");
     }
 
     #[test]
@@ -381,6 +440,7 @@ mod tests {
             pieces: Some(vec![Piece {
                 part,
                 how: How::Query,
+                of_hits: None,
             }]),
             ..Cursor::default()
         };

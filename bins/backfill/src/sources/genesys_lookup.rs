@@ -129,7 +129,11 @@ fn found(body: &[u8], one: bool) -> Result<BTreeSet<String>, Fault> {
     let records = answer.conversations.unwrap_or_default();
     Ok(records
         .into_iter()
-        .filter_map(|raw| serde_json::from_str::<Record>(raw.get()).ok()?.conversation_id)
+        .filter_map(|raw| {
+            serde_json::from_str::<Record>(raw.get())
+                .ok()?
+                .conversation_id
+        })
         .collect())
 }
 

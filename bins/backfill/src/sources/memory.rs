@@ -123,6 +123,8 @@ mod tests {
             memory.took("jobs", Duration::from_millis(10));
         }
         assert_eq!(memory.wait("jobs", 0), WAITS.0);
+        assert_eq!(memory.wait("jobs", 40), WAITS.0 * 1024);
+        memory.took("jobs", Duration::from_secs(60));
         assert_eq!(memory.wait("jobs", 40), WAITS.1);
     }
 

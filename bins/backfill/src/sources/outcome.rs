@@ -95,6 +95,7 @@ impl Fault {
     }
 
     /// The store is away or busy.
+    #[allow(clippy::needless_pass_by_value)] // for `map_err`
     pub(crate) fn store(error: StoreError) -> Self {
         tracing::warn!(error = %runtime::chain(&error), "the store is away or busy, trying again");
         Self::Later {

@@ -78,9 +78,10 @@ impl Gate {
         let reason = self.look().await;
         let before = seen.and_then(|(_, reason)| reason);
         if before != reason {
-            match reason {
-                Some(reason) => tracing::info!(reason, "history waits until the line has caught up"),
-                None => tracing::info!("history goes on"),
+            if let Some(reason) = reason {
+                tracing::info!(reason, "history waits until the line has caught up");
+            } else {
+                tracing::info!("history goes on");
             }
         }
         for one in REASONS {
@@ -190,7 +191,10 @@ mod tests {
         let fresh = Duration::from_secs(2);
         assert_eq!(behind(&weather(Mode::Calm, 1, 0.5), fresh), None);
         assert_eq!(behind(&weather(Mode::Storm, 1, 0.5), fresh), Some("storm"));
-        assert_eq!(behind(&weather(Mode::Calm, 1, 2.5), fresh), Some("freshness"));
+        assert_eq!(
+            behind(&weather(Mode::Calm, 1, 2.5), fresh),
+            Some("freshness")
+        );
         // Nobody has measured for a while: compute is not running, and nothing is late for it.
         assert_eq!(behind(&weather(Mode::Storm, 60, 9.0), fresh), None);
         let order = |mode, until| Order {
@@ -202,6 +206,10 @@ mod tests {
         ordered.order = Some(order(Mode::Calm, None));
         assert_eq!(behind(&ordered, fresh), None);
         ordered.order = Some(order(Mode::Calm, Some(UtcMicros(1))));
-        assert_eq!(behind(&ordered, fresh), Some("storm"), "an order that ended");
+        assert_eq!(
+            behind(&ordered, fresh),
+            Some("storm"),
+            "an order that ended"
+        );
     }
 }

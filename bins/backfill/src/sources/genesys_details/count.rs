@@ -85,7 +85,11 @@ async fn expected(ask: &Ask<'_>) -> Result<Option<i64>, Fault> {
         Ok(answer) => answer,
         // The records are here; that nobody counts them is no reason not to have them.
         Err(Fault::Refused { why } | Fault::Unfit { why } | Fault::Gone { why }) => {
-            tracing::warn!(platform = ask.platform.name, why, "the platform does not count, so nothing is compared with what arrives");
+            tracing::warn!(
+                platform = ask.platform.name,
+                why,
+                "the platform does not count, so nothing is compared with what arrives"
+            );
             return Ok(None);
         }
         Err(fault) => return Err(fault),
@@ -192,8 +196,26 @@ mod tests {
             to: day(4),
         };
         let wide = |end| widened(chunk, day(end));
-        assert_eq!(wide(90), (Part { to: day(33), ..chunk }, Some("P1D")));
-        assert_eq!(wide(5), (Part { to: day(5), ..chunk }, Some("P1D")));
+        assert_eq!(
+            wide(90),
+            (
+                Part {
+                    to: day(33),
+                    ..chunk
+                },
+                Some("P1D")
+            )
+        );
+        assert_eq!(
+            wide(5),
+            (
+                Part {
+                    to: day(5),
+                    ..chunk
+                },
+                Some("P1D")
+            )
+        );
         assert_eq!(wide(4), (chunk, Some("P1D")));
         let odd = Part {
             from: UtcMicros(1),

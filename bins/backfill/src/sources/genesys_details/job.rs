@@ -81,9 +81,7 @@ pub(super) async fn submit(
         body["order"] = json!("asc");
         body["orderBy"] = json!("conversationStart");
     }
-    let answer = ask
-        .post(details.submit, details.jobs_path, &body)
-        .await;
+    let answer = ask.post(details.submit, details.jobs_path, &body).await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(fault) => {
@@ -209,23 +207,20 @@ pub(super) async fn page(
     }
     let nothing = read.records().is_empty();
     // The cursor that was just used, once more, would lead in a circle (pitfall 1).
-    match read.cursor.filter(|next| Some(next) != used.as_ref()) {
-        Some(next) => {
-            if pages % SLOT_PAGES == SLOT_PAGES - 1 {
-                keep_slot(details, ask, slot).await?;
-            }
-            cursor.failed = 0;
-            cursor.at = At::Reading {
-                job,
-                slot,
-                pages: pages + 1,
-                cursor: Some(next),
-            };
+    if let Some(next) = read.cursor.filter(|next| Some(next) != used.as_ref()) {
+        if pages % SLOT_PAGES == SLOT_PAGES - 1 {
+            keep_slot(details, ask, slot).await?;
         }
-        None => {
-            give_slot(details, ask, slot).await;
-            cursor.next();
-        }
+        cursor.failed = 0;
+        cursor.at = At::Reading {
+            job,
+            slot,
+            pages: pages + 1,
+            cursor: Some(next),
+        };
+    } else {
+        give_slot(details, ask, slot).await;
+        cursor.next();
     }
     let kept = cursor.kept()?;
     if nothing {
@@ -277,11 +272,7 @@ fn slot_name(details: &Details, ask: &Ask<'_>, slot: u32) -> String {
     format!("{}/{}/{slot}", details.name, ask.platform.credential)
 }
 
-async fn take_slot(
-    details: &Details,
-    ask: &Ask<'_>,
-    slots: u32,
-) -> Result<Option<u32>, Fault> {
+async fn take_slot(details: &Details, ask: &Ask<'_>, slots: u32) -> Result<Option<u32>, Fault> {
     if ask.memory.is_full(details.name) {
         return Ok(None);
     }

@@ -36,9 +36,7 @@ pub(super) async fn page(
         body["order"] = json!("asc");
         body["orderBy"] = json!("conversationStart");
     }
-    let answer = ask
-        .post(details.query, details.query_path, &body)
-        .await;
+    let answer = ask.post(details.query, details.query_path, &body).await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(fault) => return cursor.refused(fault),
@@ -48,7 +46,7 @@ pub(super) async fn page(
     if read
         .total_hits
         .is_some_and(|total| total > RECORDS_MAX as u64)
-        && cursor.halve()
+        && cursor.halve(read.total_hits)
     {
         return Ok(Step::Moved(cursor.kept()?));
     }
