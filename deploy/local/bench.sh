@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How fast it is on this machine, with release builds. The sender, both servers and the programs share its cores.
 #
-#   deploy/local/bench.sh [engine|http|windows|month|storm|all] [--interactions N]
+#   deploy/local/bench.sh [engine|http|windows|month|storm|replay|all] [--interactions N]
 #
 #   engine            a file of events to metrics, no services: `compute replay-file`, five runs of 100000 interactions, with one rule and
 #                     with the whole catalogue, whose times may be one to three; then what an evaluation costs, of one's own too
@@ -10,6 +10,8 @@
 #                     the rate, and whether four writers are in each other's way
 #   month             every window of a month of 1000000 interactions and 2000 agents beside one SQL statement
 #   storm             everything ten times more, in other bodies and orders, with fresh events among it (19000 interactions and 500 fresh ones)
+#   replay            a log of 1000000 events computed once more under another version, beside signed webhooks to metric rows, one event a
+#                     POST (20000 interactions) and 100 a POST (the same 1000000); KPILINE_BENCH_REPLAY_INTERACTIONS makes it smaller
 #   --interactions N  other sizes than these
 #
 # The events come from the peers' generator where python3 and ../shared (or $KPILINE_SHARED) are, else from the platform double.
@@ -34,11 +36,13 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/windows.sh"
 # shellcheck source=lib/storm.sh
 . "$LIB/storm.sh"
+# shellcheck source=lib/replay.sh
+. "$LIB/replay.sh"
 
 WHAT=all INTERACTIONS=''
 while [ $# -gt 0 ]; do
     case $1 in
-    engine | http | windows | month | storm | all) WHAT=$1 ;;
+    engine | http | windows | month | storm | replay | all) WHAT=$1 ;;
     --interactions)
         INTERACTIONS=${2:-}
         [[ $INTERACTIONS =~ ^[1-9][0-9]{0,6}$ ]] || die "--interactions takes a number"
@@ -238,21 +242,37 @@ storm() {
     truths
 }
 
+replay() {
+    local interactions=${INTERACTIONS:-${KPILINE_BENCH_REPLAY_INTERACTIONS:-188500}} one_rate
+    step "Replay, $interactions interactions"
+    servers
+    events $((interactions < 20000 ? interactions : 20000))
+    http_run 1 64
+    one_rate=$HTTP_RATE
+    replay_run "$interactions"
+    awk -v replay="$REPLAY_RATE" -v one="$one_rate" -v hundred="$REPLAY_HTTP_RATE" 'BEGIN {
+        printf "events/s to a metric row: %d by HTTP with one event a POST, %d with 100, %d by replay: %.1f and %.1f times, %s\n",
+            one, hundred, replay, replay / one, replay / hundred, replay > one && replay > hundred ? "faster than either" : "NOT FASTER THAN BOTH" }'
+    truths
+}
+
 step "Tools and build (release)"
 ensure_cargo
 ensure_tools cc ca postgres rabbitmq
-cargo build --locked --profile release --bin ingest --bin compute --bin platform-double
+cargo build --locked --profile release --bin ingest --bin compute --bin backfill --bin platform-double
 case $WHAT in
 engine) engine ;;
 http) http ;;
 windows) windows ;;
 month) month ;;
 storm) storm ;;
+replay) replay ;;
 all)
     engine
     http
     windows
     month
     storm
+    replay
     ;;
 esac

@@ -1,16 +1,19 @@
 //! What a command asks a platform before a job begins: whether the credential has the rights, up to when there are data, and how much there is.
 //! A few small requests; the history itself is fetched by workers.
 
+use crate::keeper::StoreKeeper;
 use crate::platforms::{Base, Kind, Platform};
 use crate::source::{Source, Vendor};
 use anyhow::Context as _;
 use platform::api::Api;
+use platform::budget::shared::Shared;
 use platform::history::HistoryError;
 use platform::history::cxone::{self, Cxone, Discovery};
 use platform::history::genesys::{Genesys, Subject};
 use platform::history::permissions::{self, Need, Right};
 use schema::UtcMicros;
 use std::sync::Arc;
+use store::Store;
 
 /// What is sampled of a long stretch to guess how much the whole of it holds: the platforms do not count more in one answer.
 const SAMPLE: i64 = 30 * 86_400_000_000;
@@ -56,8 +59,9 @@ pub(crate) const fn needs(source: Source) -> &'static [Need] {
 }
 
 impl Asker {
-    /// Nothing is sent yet, but where the base URL has to be found out.
-    pub(crate) async fn of(platform: &Platform) -> anyhow::Result<Self> {
+    /// Nothing is sent yet, but where the base URL has to be found out. With a store its questions are within the budget that all processes
+    /// share, without one within the credential's limit by itself.
+    pub(crate) async fn of(platform: &Platform, store: Option<&Store>) -> anyhow::Result<Self> {
         let mut access = platform.access.clone();
         if let Kind::Cxone(settings) = &platform.kind
             && let Some(discovery) = discovery(&settings.base)
@@ -66,7 +70,15 @@ impl Asker {
                 .await
                 .with_context(|| format!("find out where the API of {} is", platform.name))?;
         }
-        let api = Arc::new(Api::new(access).context("the platform's API")?);
+        let api = match store {
+            None => Api::new(access),
+            Some(store) => {
+                let keeper = StoreKeeper::new(store.clone(), platform.credential.clone());
+                let budget = Shared::new(keeper, &platform.credential, access.limit)?;
+                Api::with_budget(access, Arc::new(budget))
+            }
+        };
+        let api = Arc::new(api.context("the platform's API")?);
         Ok(match &platform.kind {
             Kind::Genesys(_) => Self::Genesys(Genesys::new(api)),
             Kind::Cxone(settings) => Self::Cxone(Cxone::new(api, settings.api_version)),

@@ -11,6 +11,7 @@ use platform::history::permissions::{Need, Right};
 use runtime::chain;
 use serde_json::json;
 use std::io::Write as _;
+use store::Store;
 
 /// One right of one platform.
 struct Found {
@@ -28,9 +29,13 @@ pub(crate) async fn run(checked: &Checked) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+    let store = match &checked.store {
+        Some(config) => Some(Store::connect(config.clone()).await?),
+        None => None,
+    };
     let mut found = Vec::new();
     for platform in checked.platforms.iter() {
-        ask(platform, &checked.sources, &mut found).await;
+        ask(platform, store.as_ref(), &checked.sources, &mut found).await;
     }
     write(&found, checked.output)?;
     let missing = found
@@ -44,11 +49,16 @@ pub(crate) async fn run(checked: &Checked) -> anyhow::Result<()> {
     }
 }
 
-async fn ask(platform: &Platform, sources: &[Source], found: &mut Vec<Found>) {
+async fn ask(
+    platform: &Platform,
+    store: Option<&Store>,
+    sources: &[Source],
+    found: &mut Vec<Found>,
+) {
     let wanted = needs_of(platform.vendor()).iter().copied().filter(|need| {
         sources.is_empty() || sources.iter().any(|source| needs(*source).contains(need))
     });
-    let asker = Asker::of(platform).await;
+    let asker = Asker::of(platform, store).await;
     for need in wanted {
         let right = match &asker {
             Ok(asker) => asker.right(need, view::now()).await,

@@ -3,6 +3,7 @@
 mod flags;
 mod operate;
 mod start;
+mod worker;
 
 pub use flags::{
     CheckArgs, Checked, Cli, Command, CommonArgs, Format, ImportArgs, JobsArgs, JobsCommand,
@@ -14,6 +15,8 @@ pub use operate::{
 pub use start::{RequestArgs, RequestConfig, StartArgs, StartConfig, StartSource};
 
 pub(crate) use start::read_platforms;
+
+pub use worker::{WorkerArgs, WorkerConfig};
 
 use adapter::Mappings;
 use broker::BrokerConfig;

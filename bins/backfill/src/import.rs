@@ -3,14 +3,23 @@
 //! A file is cut into pages of whole records; each page is a delivery of `raw.history`, so that normalise logs, maps and quarantines
 //! as it does with live deliveries. A page's delivery id is made of its content, so an import that is repeated brings the same
 //! deliveries, and the log knows the events. The cursor moves behind a page only when the broker has confirmed it.
+//!
+//! Files are JSON (a value, an array, a page around a list, or any of these one a line) or CSV, each of them plain or gzip. A record that is
+//! broken goes to quarantine by itself where records can be told apart behind it: on lines, in rows, between the brackets of an array.
 
+mod chunk;
+mod file;
 mod json;
 mod pages;
 mod record;
 mod rows;
+mod source;
 
+pub(crate) use chunk::{FileChunks, FilesPlan, plan};
+pub(crate) use file::is_standard_input;
 pub use pages::{Page, Pages};
-pub use record::ReadError;
+pub use record::{Mark, ReadError};
+pub use source::GzipError;
 
 use crate::config::{Files, ImportConfig, Task};
 use crate::definitions;
@@ -20,18 +29,14 @@ use crate::line::Line;
 use crate::outlet::Done;
 use crate::progress;
 use crate::summary::Summary;
+use adapter::Mappings;
 use anyhow::Context as _;
-use broker::{Outgoing, Queue};
-use bytes::Bytes;
+use broker::Queue;
+use file::{Cursor, FileRef, Params, message, open};
 use indicatif::ProgressBar;
-use schema::{
-    BodyFormat, CorrelationId, DeliveryId, ENVELOPE_VERSION, JobRef, MessageId, RawDelivery,
-    RawMessage, SubscriptionName, TenantId, UtcMicros,
-};
-use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::path::PathBuf;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use source::Meter;
+use std::sync::Arc;
+use std::time::Instant;
 use store::jobs::{Finish, NewJob};
 use tokio::sync::mpsc;
 
@@ -41,35 +46,6 @@ const AHEAD: usize = 4;
 /// Facts waiting for compute beyond which an import pauses too: normalise would only move the pile.
 const EVENTS_DEPTH_MAX: u32 = 400;
 
-/// What an import job is to do, as its row keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Params {
-    files: Vec<FileRef>,
-    format: BodyFormat,
-    subscription: SubscriptionName,
-    tenant: TenantId,
-    page_bytes: usize,
-}
-
-/// A file, and its size when the job began: a job is only gone on with if it is unchanged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct FileRef {
-    path: PathBuf,
-    bytes: u64,
-}
-
-/// How far a job is, as its row keeps it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Cursor {
-    /// The file being read, from 0.
-    file: usize,
-    /// How many of its pages are done.
-    pages: u64,
-    /// Counted over all files.
-    records: u64,
-    deliveries: u64,
-}
-
 /// Runs an import to its end.
 pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
     let started = Instant::now();
@@ -77,6 +53,14 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
     let mut lease = take(&line, config).await?;
     let params: Params =
         serde_json::from_str(&lease.job.params_json).context("read the job's parameters")?;
+    let once = params
+        .files
+        .iter()
+        .any(|file| is_standard_input(&file.path));
+    if once && lease.job.cursor_json.is_some() {
+        let error = anyhow::anyhow!("standard input cannot be read again from where it was");
+        return Err(lease.leave(error, true).await);
+    }
     let definitions = match definitions::of_version(&line, lease.job.metric_version).await {
         Ok(definitions) => definitions,
         Err(error) => return Err(lease.leave(error, false).await),
@@ -93,6 +77,12 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
     line.active(false);
     let cursor = match outcome {
         Ok(Done::Yes(cursor)) => cursor,
+        Ok(Done::Stopped) if once => {
+            let error = anyhow::anyhow!(
+                "stopped; standard input cannot be gone on with, but what was sent changes nothing when it comes again"
+            );
+            return Err(lease.leave(error, true).await);
+        }
         Ok(Done::Stopped) => {
             lease.finish(Finish::Later).await?;
             anyhow::bail!(
@@ -101,9 +91,8 @@ pub async fn run(config: &ImportConfig) -> anyhow::Result<()> {
             );
         }
         Err(error) => {
-            let for_good = error
-                .downcast_ref::<ReadError>()
-                .is_some_and(ReadError::is_for_good);
+            let of_file = error.downcast_ref::<ReadError>();
+            let for_good = once || of_file.is_some_and(ReadError::is_for_good);
             return Err(lease.leave(error, for_good).await);
         }
     };
@@ -184,18 +173,11 @@ async fn take(line: &Line, config: &ImportConfig) -> anyhow::Result<Lease> {
 }
 
 fn params(files: &Files, page_bytes: usize) -> anyhow::Result<Params> {
-    let named = |path: &PathBuf| {
-        let shown = || format!("{}", path.display());
-        // Absolute, so that the job can be gone on with from any folder.
-        let path = path.canonicalize().with_context(shown)?;
-        let bytes = path.metadata().with_context(shown)?.len();
-        Ok(FileRef { path, bytes })
-    };
     Ok(Params {
         files: files
             .paths
             .iter()
-            .map(named)
+            .map(|path| FileRef::of(path))
             .collect::<anyhow::Result<_>>()?,
         format: files.format.clone(),
         subscription: files.subscription.clone(),
@@ -222,43 +204,41 @@ async fn files(
         (Queue::RawHistory, config.common.depth_max),
         (Queue::EventsHistory, EVENTS_DEPTH_MAX),
     ];
+    let mappings = Arc::new(config.common.mappings.clone());
     while let Some(file) = params.files.get(cursor.file) {
-        let shown = file.path.display().to_string();
         let before: u64 = params
             .files
             .iter()
             .take(cursor.file)
             .map(|file| file.bytes)
             .sum();
-        let mut pages = read(file, params, cursor.pages)?;
+        let (mut pages, meter) = read(file, params, &mappings, &cursor)?;
         while let Some(page) = pages.recv().await {
-            let page = page.with_context(|| shown.clone())?;
+            let page = page.with_context(|| cursor.broke_off(file))?;
             if line.room(lease, &bounds, bar).await? == Done::Stopped {
                 return Ok(Done::Stopped);
             }
-            let position = page.position;
-            let records = page.records;
+            let (records, next) = (page.records, page.next);
             if std::mem::take(&mut doubtful) {
                 published.doubtful = u64::from(records);
             }
             if config.common.wait.is_some() {
                 let (tenant, source) = (params.tenant.as_str(), &params.subscription);
-                let told = followup::told_by(&page.body, &params.format, tenant, source);
+                let told =
+                    followup::told_by(&page.body, (&params.format, &mappings), tenant, source);
                 published.note(line, told).await?;
             }
-            let message = message(lease, params, &cursor, page)?;
+            let job = (lease.job.id, lease.job.metric_version);
+            let message = message(job, params, &cursor, page)?;
             if line.outlet.publish(&[message]).await? == Done::Stopped {
                 return Ok(Done::Stopped);
             }
             line.published(u64::from(records));
-            cursor.pages += 1;
-            cursor.deliveries += 1;
-            cursor.records += u64::from(records);
+            cursor.passed(records, next);
             moved(lease, &cursor).await?;
-            bar.set_position(before + position);
+            bar.set_position(before + meter.bytes());
         }
-        cursor.file += 1;
-        cursor.pages = 0;
+        cursor.next_file();
         moved(lease, &cursor).await?;
     }
     Ok(Done::Yes(cursor))
@@ -269,33 +249,19 @@ async fn moved(lease: &mut Lease, cursor: &Cursor) -> anyhow::Result<()> {
     lease.progress(signed(cursor.records), None, &text).await
 }
 
-/// Reads a file on a thread of its own, a few pages ahead, without the first `skip` pages.
+/// Reads a file on a thread of its own, a few pages ahead, from where the cursor stands.
 fn read(
     file: &FileRef,
     params: &Params,
-    skip: u64,
-) -> anyhow::Result<mpsc::Receiver<Result<Page, ReadError>>> {
-    let shown = || format!("{}", file.path.display());
-    let source = File::open(&file.path).with_context(shown)?;
-    let bytes = source.metadata().with_context(shown)?.len();
-    if bytes != file.bytes {
-        anyhow::bail!(
-            "{} has {bytes} bytes, but {} when the job began: begin a new job",
-            shown(),
-            file.bytes
-        );
-    }
-    let mut pages = Pages::new(source, &params.format, params.page_bytes).with_context(shown)?;
+    mappings: &Arc<Mappings>,
+    cursor: &Cursor,
+) -> anyhow::Result<(mpsc::Receiver<Result<Page, ReadError>>, Meter)> {
+    let (mut pages, meter) = open(file, params, mappings, cursor)?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let mut skipped = 0;
         loop {
             let page = match pages.read() {
                 Ok(None) => return,
-                Ok(Some(_)) if skipped < skip => {
-                    skipped += 1;
-                    continue;
-                }
                 Ok(Some(page)) => Ok(page),
                 Err(error) => Err(error),
             };
@@ -306,57 +272,5 @@ fn read(
             }
         }
     });
-    Ok(receiver)
-}
-
-fn message(
-    lease: &Lease,
-    params: &Params,
-    cursor: &Cursor,
-    page: Page,
-) -> anyhow::Result<Outgoing> {
-    let correlation = format!("job-{}", lease.job.id);
-    let format = serde_json::to_vec(&params.format)?;
-    let delivery = DeliveryId(adapter::stable_id(&[
-        params.tenant.as_str().as_bytes(),
-        params.subscription.as_str().as_bytes(),
-        &format,
-        &page.body,
-    ]));
-    // The same message again when the job is gone on with after a crash: counted once.
-    let id = MessageId(adapter::stable_id(&[
-        lease.job.id.0.as_bytes(),
-        &(cursor.file as u64).to_be_bytes(),
-        &cursor.pages.to_be_bytes(),
-    ]));
-    let message = RawMessage {
-        v: ENVELOPE_VERSION,
-        id,
-        deliveries: vec![RawDelivery {
-            id: delivery,
-            subscription: params.subscription.clone(),
-            tenant: params.tenant.clone(),
-            format: params.format.clone(),
-            correlation: CorrelationId::new(&correlation),
-            received_at: now(),
-            job: Some(JobRef {
-                id: lease.job.id,
-                version: lease.job.metric_version,
-            }),
-            body: Bytes::from(page.body),
-        }],
-    };
-    Ok(Outgoing {
-        queue: Queue::RawHistory,
-        body: message.encode()?,
-        message_id: id.0,
-        correlation,
-    })
-}
-
-fn now() -> UtcMicros {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    Ok((receiver, meter))
 }

@@ -20,15 +20,19 @@ mod finish;
 mod followup;
 pub mod import;
 mod jobs;
+mod lane;
+mod keeper;
 mod lease;
 mod line;
 mod outlet;
 pub mod plan;
 pub mod platforms;
 mod progress;
+mod ready;
 pub mod replay;
 pub mod requests;
 pub mod source;
+mod sources;
 mod standing;
 mod start;
 mod status;
@@ -39,6 +43,7 @@ mod trial;
 mod view;
 mod watch;
 pub mod wish;
+pub mod worker;
 
 use config::{Cli, Command, Output, ViewArgs};
 use runtime::args::OpsArgs;
@@ -57,6 +62,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             let config = args.resolve()?;
             begin(&args.common.ops);
             import::run(&config).await
+        }
+        Command::Worker(args) => {
+            let config = args.resolve()?;
+            begin(&args.ops);
+            worker::run(config, &args.ops).await
         }
         Command::Start(args) => {
             let config = args.resolve()?;

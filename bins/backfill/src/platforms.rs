@@ -120,6 +120,8 @@ pub struct CxoneSettings {
     pub report_zone: Option<Zone>,
     /// How far behind now is asked: the warehouse is filled every five minutes, and is whole after about fifteen.
     pub lag: Duration,
+    /// The time between two calls of the Data Extraction API, which the platform insists on.
+    pub extraction_pause: Duration,
     /// How the base URL is known.
     pub base: Base,
 }
@@ -144,6 +146,7 @@ impl Default for CxoneSettings {
             report_span: Duration::from_secs(86_400),
             report_zone: None,
             lag: Duration::from_secs(900),
+            extraction_pause: Duration::from_secs(30),
             base: Base::Stated,
         }
     }
@@ -275,6 +278,15 @@ impl Platforms {
             .iter()
             .map(|platform| platform.name.clone())
             .collect()
+    }
+}
+
+impl<'p> IntoIterator for &'p Platforms {
+    type Item = &'p Platform;
+    type IntoIter = std::slice::Iter<'p, Platform>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

@@ -4,11 +4,16 @@
 //! crash anywhere repeats at most one page, which changes nothing. Versions are isolated by compute; this only says which
 //! one the job is for.
 
+mod ahead;
+mod batch;
 mod bytes;
+mod chunk;
 mod page;
 mod survey;
 
+pub(crate) use batch::Reading;
 pub use bytes::{SealedError, WithoutBytes};
+pub(crate) use chunk::{Slice, Totals, chunk_page, slices, totals};
 pub use page::{FormatError, Page, PageError, page};
 
 use crate::config::{ReplayConfig, Stretch, Task};
@@ -19,11 +24,14 @@ use crate::line::Line;
 use crate::outlet::Done;
 use crate::progress;
 use crate::summary::Summary;
+use ahead::Ahead;
 use anyhow::Context as _;
-use broker::{Outgoing, Queue};
+use batch::Scope;
+use broker::Queue;
 use indicatif::ProgressBar;
 use schema::{JobId, JobRef, MetricVersion, UtcMicros};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Instant;
 use store::event_log;
 use store::jobs::{self, Finish, Job, NewJob};
@@ -60,6 +68,9 @@ impl Params {
 struct Cursor {
     /// The last event that is done.
     after: Option<(UtcMicros, Uuid)>,
+    /// How many events the next page of a chunk is to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events: Option<u32>,
     #[serde(flatten)]
     counts: Counts,
 }
@@ -225,68 +236,42 @@ async fn pages(
         id: lease.job.id,
         version: stretch.version,
     };
+    let reading = Reading {
+        mappings: Arc::new(config.common.mappings.clone()),
+        customers: config.customer_secret.clone(),
+        keys: config.raw_keys.clone(),
+        page_events: config.page_events,
+    };
+    let scope = Scope {
+        range: stretch.from..stretch.to,
+        tenant: stretch.tenant.clone(),
+    };
+    let (store, stop) = (line.store.clone(), line.stop.clone());
+    let mut ahead = Ahead::begin(store, stop, Arc::new(reading), scope, cursor.after, job);
     loop {
         let bound = [(Queue::EventsHistory, config.common.depth_max)];
         if line.room(lease, &bound, bar).await? == Done::Stopped {
             return Ok(Done::Stopped);
         }
-        let rows = retried(&line.stop, "read the event log", async || {
-            let client = line.store.client().await?;
-            let tenant = stretch.tenant.as_deref();
-            event_log::scan(
-                &client,
-                stretch.from,
-                stretch.to,
-                cursor.after,
-                tenant,
-                config.page_events,
-            )
-            .await
-        })
-        .await?;
-        let Some(last) = rows.last() else {
+        let Some(batch) = ahead.next(lease).await? else {
             return Ok(Done::Yes(cursor.counts));
         };
-        let after = (last.occurred_at, last.log_key);
-        let customers = config.customer_secret.as_ref();
-        let keys = config.raw_keys.as_ref();
-        let page =
-            page(&rows, &config.common.mappings, customers, keys, job).map_err(
-                |error| match error {
-                    PageError::Format(error) => anyhow::Error::new(error),
-                    PageError::Sealed(error) => anyhow::Error::new(error),
-                },
-            )?;
         if config.common.wait.is_some() {
-            published.note(line, Told::again(&page.messages)).await?;
+            let told = Told::again(&batch.page.messages);
+            published.note(line, told).await?;
         }
-        let messages = outgoing(&page)?;
-        if line.outlet.publish(&messages).await? == Done::Stopped {
+        if line.outlet.publish(&batch.outgoing).await? == Done::Stopped {
             return Ok(Done::Stopped);
         }
-        line.published(page.facts);
-        cursor.after = Some(after);
-        cursor.counts.add(rows.len(), page);
+        line.published(batch.page.facts);
+        cursor.after = Some(batch.after);
+        cursor.counts.add(batch.read, batch.page);
         let text = serde_json::to_string(&cursor)?;
         lease
             .progress(signed(cursor.counts.read), None, &text)
             .await?;
         bar.set_position(cursor.counts.read);
     }
-}
-
-fn outgoing(page: &Page) -> anyhow::Result<Vec<Outgoing>> {
-    page.messages
-        .iter()
-        .map(|message| {
-            Ok(Outgoing {
-                queue: Queue::EventsHistory,
-                body: message.encode()?,
-                message_id: message.id.0,
-                correlation: message.correlation.to_string(),
-            })
-        })
-        .collect()
 }
 
 impl Counts {
@@ -309,8 +294,23 @@ impl Counts {
         self.unmapped += page.unmapped.len() as u64;
         self.expired += page.without_bytes.expired;
         self.erased += page.without_bytes.erased;
+        self.name(page.unmapped);
+    }
+
+    fn name(&mut self, examples: Vec<String>) {
         let room = EXAMPLES_MAX.saturating_sub(self.examples.len());
-        self.examples.extend(page.unmapped.into_iter().take(room));
+        self.examples.extend(examples.into_iter().take(room));
+    }
+
+    /// Adds those of another part.
+    fn join(&mut self, other: Self) {
+        self.read += other.read;
+        self.facts += other.facts;
+        self.ignored += other.ignored;
+        self.unmapped += other.unmapped;
+        self.expired += other.expired;
+        self.erased += other.erased;
+        self.name(other.examples);
     }
 }
 

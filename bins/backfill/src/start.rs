@@ -34,7 +34,7 @@ pub(crate) async fn run(config: &StartConfig) -> anyhow::Result<()> {
     let now = view::now();
     let found = match wish.source {
         Source::Replay => replay(&client, wish).await?,
-        _ => platform(&client, config, now).await?,
+        _ => platform(&store, &client, config, now).await?,
     };
     let outline = Outline {
         wish,
@@ -66,13 +66,18 @@ struct Found {
     guessed_by: &'static str,
 }
 
-async fn platform(client: &Client, config: &StartConfig, now: UtcMicros) -> anyhow::Result<Found> {
+async fn platform(
+    store: &Store,
+    client: &Client,
+    config: &StartConfig,
+    now: UtcMicros,
+) -> anyhow::Result<Found> {
     let wish = &config.wish;
     let platform = wish.platform(&config.platforms)?;
     let asker = if config.offline {
         None
     } else {
-        Some(Asker::of(platform).await?)
+        Some(Asker::of(platform, Some(store)).await?)
     };
     if config.check
         && let Some(asker) = &asker

@@ -4,6 +4,8 @@
 //! character, what follows the closing one is plain text. So a stray quote in the middle of a cell is a character and no more. One at
 //! the start of a cell would swallow the lines behind it; its line stands alone instead, and the reading goes on at the next.
 
+/// What stands between the cells of a report.
+pub const COMMA: u8 = b',';
 /// A row over several lines that is larger than this is none: a quote was not closed.
 pub const ROW_MAX: usize = 1024 * 1024;
 /// The same for its line ends. This also bounds how often a byte is looked at, whatever the text is made of.
@@ -46,7 +48,8 @@ enum Place {
 /// Finds the first row, which may be blank. `ended`: there is no more text behind this.
 ///
 /// With `columns` a row over several lines must have so many cells; with other than that, its quotes are not what they seem.
-pub fn cut(text: &[u8], columns: Option<usize>, ended: bool) -> Cut {
+/// `separator` stands between the cells of a row.
+pub fn cut(text: &[u8], separator: u8, columns: Option<usize>, ended: bool) -> Cut {
     let mut place = Place::RowStart;
     let mut cells = 1;
     let mut first_line = None;
@@ -78,7 +81,7 @@ pub fn cut(text: &[u8], columns: Option<usize>, ended: bool) -> Cut {
                     },
                 };
             }
-            (_, b',') => {
+            (_, byte) if *byte == separator => {
                 cells += 1;
                 Place::CellStart
             }
@@ -102,6 +105,14 @@ pub fn cut(text: &[u8], columns: Option<usize>, ended: bool) -> Cut {
     }
 }
 
+/// A row without the white space around it, of which a separator is none: what stands at its ends may be empty cells.
+pub fn trimmed(row: &[u8], separator: u8) -> &[u8] {
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() && *byte != separator;
+    let start = row.iter().take_while(|byte| is_blank(byte)).count();
+    let end = row.iter().rev().take_while(|byte| is_blank(byte)).count();
+    row.get(start..row.len() - end).unwrap_or_default()
+}
+
 const fn unclosed(line: usize) -> Cut {
     Cut::Unclosed {
         end: line,
@@ -116,18 +127,18 @@ pub(crate) struct Span<'a> {
 }
 
 /// The rows of a whole text that are not blank. The first is the header, and says how many cells the others have.
-pub(crate) fn spans(text: &[u8]) -> Vec<Span<'_>> {
+pub(crate) fn spans(text: &[u8], separator: u8) -> Vec<Span<'_>> {
     let mut found = Vec::new();
     let mut columns = None;
     let mut rest = text;
     while !rest.is_empty() {
-        let (end, next, cells) = match cut(rest, columns, true) {
+        let (end, next, cells) = match cut(rest, separator, columns, true) {
             Cut::Row { end, next, cells } => (end, next, Some(cells)),
             Cut::Unclosed { end, next } => (end, next, None),
             // Not of a text that has ended.
             Cut::Undecided => break,
         };
-        let raw = rest[..end].trim_ascii();
+        let raw = trimmed(&rest[..end], separator);
         rest = &rest[next..];
         if raw.is_empty() {
             continue;

@@ -57,11 +57,26 @@
 //! [`schema::Presence`] and [`schema::Routing`]. In a file with both tables an item that states something by `[agent_state]` is about an
 //! agent, and all others are about interactions; so is `other = "ignore"` meant there: this word says nothing about an agent.
 //!
+//! And a file may say that bodies are CSV with a header line. Then a column's name is a path, an empty cell is one that is not there, and
+//! numbers are read out of the texts:
+//!
+//! ```toml
+//! version = 1
+//! [csv]
+//! separator = ";"                    # "," without it; or "|", "\t"
+//! [event]
+//! interaction = "Contact ID"
+//! agent = '"Agent No."'              # a name that holds a dot or a bracket stands in quotes, in JSON as well
+//! at = { path = "Started", form = "local", zone = "Europe/Berlin" }
+//! state = { default = "completed" }
+//! ```
+//!
 //! [`Mapping::parse`] lists every problem with its line.
 
 mod agent_state;
 mod file;
 mod path;
+mod table;
 mod time;
 mod unit;
 mod wrapper;
@@ -83,6 +98,8 @@ use schema::{
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use table::Table;
+pub use table::is_json;
 use time::Time;
 use unit::Unit;
 use wrapper::Wrapper;
@@ -92,6 +109,8 @@ use wrapper::Wrapper;
 pub struct Mapping {
     /// What may be around the items; the first that fits.
     wrappers: Vec<Wrapper>,
+    /// How rows are written, where bodies are CSV.
+    table: Option<Table>,
     /// How events about interactions are read; absent in a file that is about agents only.
     event: Option<Event>,
     agent_state: Option<AgentStates>,
@@ -199,8 +218,13 @@ impl Mappings {
         self.files.contains_key(name)
     }
 
+    /// The one with this name.
+    pub fn named(&self, name: &str) -> Option<&Mapping> {
+        self.files.get(name)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Result<&Mapping, ItemError> {
-        self.files.get(name).ok_or_else(|| {
+        self.named(name).ok_or_else(|| {
             // The name is ours: it stands in the subscription.
             ItemError::described("(mapping)", name, "the name of a configured mapping file")
         })
@@ -228,18 +252,39 @@ impl Mapping {
         }
     }
 
+    /// What stands between the cells of its files, where they are CSV.
+    pub fn separator(&self) -> Option<u8> {
+        self.table.map(|table| table.separator)
+    }
+
+    /// The names that lead to the items of a body, from the outermost on: one list for each of the wrappers that may be around them.
+    pub fn wrappers(&self) -> impl Iterator<Item = &[String]> {
+        self.wrappers.iter().map(|wrapper| &wrapper.0[..])
+    }
+
     pub(crate) fn map(&self, raw: &[u8]) -> Result<Outcome, ItemError> {
-        let value = tree(raw)?;
+        let row = match self.table {
+            Some(table) if !table::is_json(raw) => Some(table.row(raw)?),
+            _ => None,
+        };
+        let value = match &row {
+            Some(row) => table::object(row),
+            None => tree(raw)?,
+        };
         if !value.is_object() {
             return Err(ItemError::item(raw, "a JSON object"));
         }
+        let content = match &row {
+            Some(row) => Content::Row(row),
+            None => Content::Json(raw),
+        };
         if let Some(states) = &self.agent_state
-            && let Some(mapped) = states.map(&value, raw)?
+            && let Some(mapped) = states.map(&value, content)?
         {
             return Ok(Outcome::Mapped(mapped));
         }
         match &self.event {
-            Some(event) => event.map(&value, raw),
+            Some(event) => event.map(&value, content),
             None => Ok(Outcome::Ignored {
                 kind: "no state of an agent".to_owned(),
             }),
@@ -247,20 +292,40 @@ impl Mapping {
     }
 }
 
-/// As [`crate::split()`], and opens what a mapping file says is around the items of its bodies.
+/// As [`crate::split()`], and opens what a mapping file says is around the items of its bodies; of a file that says so, rows are items.
 pub fn split_with<'a>(format: &BodyFormat, body: &'a [u8], mappings: &Mappings) -> Split<'a> {
-    let found = match (crate::split(format, body), format) {
-        (Split::Items(items), BodyFormat::Mapped { mapping }) => (items, mappings.get(mapping)),
-        (other, _) => return other,
+    let mapping = match format {
+        BodyFormat::Mapped { mapping } => mappings.named(mapping),
+        _ => None,
     };
-    let (items, Ok(mapping)) = found else {
-        // Each item says that there is no such mapping.
-        return Split::Items(found.0);
+    // Of a name that nobody has, each item says so.
+    let Some(mapping) = mapping else {
+        return crate::split(format, body);
     };
-    if mapping.wrappers.is_empty() {
-        return Split::Items(items);
+    if let Some(table) = mapping.table
+        && !table::is_json(body)
+    {
+        let missing = |columns: &[Cow<'_, str>]| {
+            table::missing(
+                mapping.event.as_ref(),
+                mapping.agent_state.as_ref(),
+                columns,
+            )
+        };
+        return match table.split(body, missing) {
+            Ok(rows) => numbered(rows.into_iter().map(Cow::Owned)),
+            Err(reason) => Split::Unreadable { reason },
+        };
     }
-    let raws = items.into_iter().flat_map(|item| mapping.open(item));
+    match crate::split(format, body) {
+        Split::Items(items) if !mapping.wrappers.is_empty() => {
+            numbered(items.into_iter().flat_map(|item| mapping.open(item)))
+        }
+        other => other,
+    }
+}
+
+fn numbered<'a>(raws: impl Iterator<Item = Cow<'a, [u8]>>) -> Split<'a> {
     Split::Items(
         raws.enumerate()
             .map(|(index, raw)| Item { index, raw })
@@ -268,8 +333,31 @@ pub fn split_with<'a>(format: &BodyFormat, body: &'a [u8], mappings: &Mappings) 
     )
 }
 
+/// An item as it came, for the digest of its content.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Json(&'a [u8]),
+    Row(&'a crate::report::Row),
+}
+
+impl Content<'_> {
+    /// The digest of an item without what a re-send renews.
+    fn digest(self, per_delivery: &[String]) -> [u8; 16] {
+        match self {
+            Self::Json(raw) => json::digest_of(raw, |name| {
+                !per_delivery
+                    .iter()
+                    .any(|renewed| renewed.as_bytes() == name)
+            }),
+            Self::Row(row) => {
+                row.digest_of(|column| !per_delivery.iter().any(|renewed| renewed == column))
+            }
+        }
+    }
+}
+
 impl Event {
-    fn map(&self, value: &Value, raw: &[u8]) -> Result<Outcome, ItemError> {
+    fn map(&self, value: &Value, content: Content<'_>) -> Result<Outcome, ItemError> {
         let word = self.state.source.needed(value, "the name of a state")?;
         let state = match (self.state.values.get(&word), self.state.other) {
             (Some(state), _) => State::from_name(state),
@@ -340,7 +428,7 @@ impl Event {
         Ok(Outcome::Mapped(Mapped {
             event_id: EventId::new(event_id),
             at,
-            digest: content(raw, &self.per_delivery),
+            digest: content.digest(&self.per_delivery),
             stated: Stated::Interaction {
                 interaction: InteractionId::new(interaction),
                 facts: vec![fact],
@@ -378,15 +466,6 @@ impl Event {
         }
         Ok(durations)
     }
-}
-
-/// The digest of an item without what a re-send renews.
-fn content(raw: &[u8], per_delivery: &[String]) -> [u8; 16] {
-    json::digest_of(raw, |name| {
-        !per_delivery
-            .iter()
-            .any(|renewed| renewed.as_bytes() == name)
-    })
 }
 
 fn read(source: Option<&Source>, value: &Value) -> Result<Option<String>, ItemError> {

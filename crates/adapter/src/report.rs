@@ -1,6 +1,6 @@
 //! Data-download reports of CXone: CSV with a header line, local dates and times, ids as numbers.
 
-use crate::csv_rows::{Span, spans};
+use crate::csv_rows::{COMMA, Span, spans};
 use crate::cxone_report_file;
 use crate::duration;
 use crate::error::{BodyError, ItemError};
@@ -20,25 +20,45 @@ pub(crate) fn split(body: &[u8], required: &[&str]) -> Result<Vec<Vec<u8>>, Body
     let Some(csv) = cxone_report_file::open(body)? else {
         return Ok(Vec::new());
     };
-    let rows = spans(without_mark(&csv));
+    let missing = |columns: &[Cow<'_, str>]| {
+        let has = |name: &str| {
+            columns
+                .iter()
+                .any(|column| column.eq_ignore_ascii_case(name))
+        };
+        let missing = required.iter().find(|name| !has(name));
+        missing.map(|name| (*name).to_owned())
+    };
+    rows(&csv, COMMA, body.len(), missing)
+}
+
+/// The rows of a CSV, each with the header line before it. `missing` names a column that the header lacks; `body_bytes` is the size of
+/// the body that it came in.
+pub(crate) fn rows(
+    csv: &[u8],
+    separator: u8,
+    body_bytes: usize,
+    missing: impl FnOnce(&[Cow<'_, str>]) -> Option<String>,
+) -> Result<Vec<Vec<u8>>, BodyError> {
+    let rows = spans(without_mark(csv), separator);
     let Some((header, rows)) = rows.split_first() else {
         return Err(BodyError::Empty);
     };
     let header = header.raw;
     let mut columns = ByteRecord::new();
     // Reading bytes cannot fail: records may have any number of fields.
-    let found = reader(header)
-        .read_byte_record(&mut columns)
-        .unwrap_or(false);
-    let missing = required
-        .iter()
-        .find(|name| !found || position(&columns, name).is_none());
-    if let Some(missing) = missing {
-        return Err(BodyError::Header {
-            missing: (*missing).to_owned(),
-        });
+    let read = reader(header, separator).read_byte_record(&mut columns);
+    if !read.unwrap_or(false) {
+        return Err(BodyError::Empty);
     }
-    Allowance::of(body.len()).take(rows.len(), header.len())?;
+    let names: Vec<Cow<'_, str>> = columns
+        .iter()
+        .map(|column| String::from_utf8_lossy(column.trim_ascii()))
+        .collect();
+    if let Some(missing) = missing(&names) {
+        return Err(BodyError::Header { missing });
+    }
+    Allowance::of(body_bytes).take(rows.len(), header.len())?;
     Ok(rows
         .iter()
         .map(|Span { raw, .. }| {
@@ -52,10 +72,11 @@ pub(crate) fn split(body: &[u8], required: &[&str]) -> Result<Vec<Vec<u8>>, Body
         .collect())
 }
 
-fn reader(line: &[u8]) -> csv::Reader<&[u8]> {
+fn reader(line: &[u8], separator: u8) -> csv::Reader<&[u8]> {
     ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
+        .delimiter(separator)
         .from_reader(line)
 }
 
@@ -74,8 +95,13 @@ pub(crate) struct Row {
 impl Row {
     /// Reads an item of [`split`].
     pub(crate) fn read(raw: &[u8]) -> Result<Self, ItemError> {
-        let expected = "a header line and a row of the report";
-        let lines = spans(raw);
+        Self::separated(raw, COMMA)
+    }
+
+    /// Reads an item of [`rows`].
+    pub(crate) fn separated(raw: &[u8], separator: u8) -> Result<Self, ItemError> {
+        let expected = "a header line and a row below it";
+        let lines = spans(raw, separator);
         let [header, row] = &lines[..] else {
             return Err(ItemError::item(raw, expected));
         };
@@ -89,7 +115,7 @@ impl Row {
         let mut columns = ByteRecord::new();
         let mut cells = ByteRecord::new();
         let read = |line: &[u8], record: &mut ByteRecord| {
-            reader(line)
+            reader(line, separator)
                 .read_byte_record(record)
                 .map_err(|_| ItemError::item(raw, expected))
         };
@@ -103,6 +129,19 @@ impl Row {
             ));
         }
         Ok(Self { columns, cells })
+    }
+
+    /// The columns' names and the texts of their cells, of those that are not empty.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let filled = |(column, cell): (&'_ [u8], &'_ [u8])| {
+            !column.trim_ascii().is_empty() && !cell.trim_ascii().is_empty()
+        };
+        let named = |bytes| String::from_utf8_lossy(<[u8]>::trim_ascii(bytes));
+        self.columns
+            .iter()
+            .zip(&self.cells)
+            .filter(move |pair| filled(*pair))
+            .map(move |(column, cell)| (named(column), named(cell)))
     }
 
     /// The text of a cell; `None` when it is empty or the column is not there.
@@ -160,6 +199,18 @@ impl Row {
             Ok(millis) if millis.is_finite() => Ok(Some(Millis(rounded(millis)))),
             _ => Err(ItemError::new(column, &text, DURATION)),
         }
+    }
+
+    /// The digest of the cells that are not empty and whose column counts, by column.
+    pub(crate) fn digest_of(&self, counts: impl Fn(&str) -> bool) -> [u8; 16] {
+        let mut pairs: Vec<_> = self.texts().filter(|(column, _)| counts(column)).collect();
+        pairs.sort();
+        let mut bytes = Vec::new();
+        for part in pairs.iter().flat_map(|(column, cell)| [column, cell]) {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        json::hash(&bytes)
     }
 
     /// The digest of the cells by column: the same whatever the order of columns, the quoting and the line ends.

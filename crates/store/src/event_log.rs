@@ -3,10 +3,12 @@
 mod formats;
 mod gone;
 mod scan;
+mod step;
 
 pub use formats::formats;
 pub use gone::{Found, Place, clear, find_of_interactions, find_old};
 pub use scan::{StoredEvent, count, scan};
+pub use step::{Step, step};
 
 use crate::columns::no_nul;
 use crate::error::StoreError;
@@ -113,6 +115,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &scan::SCAN,
     &scan::COUNT,
     &formats::FORMATS,
+    &step::STEP,
     &gone::OLD,
     &gone::OF_INTERACTIONS,
     &gone::CLEAR,

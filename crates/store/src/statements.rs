@@ -7,11 +7,11 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
     [
         crate::agent_zones::STATEMENTS,
         crate::agents::STATEMENTS,
-        crate::arrivals::STATEMENTS,
-        crate::comparison::STATEMENTS,
         crate::breakers::STATEMENTS,
         crate::budgets::STATEMENTS,
         crate::chunks::STATEMENTS,
+        crate::arrivals::STATEMENTS,
+        crate::comparison::STATEMENTS,
         crate::counts::STATEMENTS,
         crate::deferred::STATEMENTS,
         crate::definitions::STATEMENTS,

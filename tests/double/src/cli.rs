@@ -1,5 +1,6 @@
 //! The command line: five subcommands over the library.
 
+mod history;
 mod sink;
 
 use anyhow::Context;
@@ -39,7 +40,8 @@ enum Command {
     /// Listen as both platforms: OAuth, access keys, custom reports, external metrics, data import.
     ///
     /// Prints one JSON line {"ready":true,"url":…} when it listens, and runs until it is ended. Steer it over HTTP:
-    /// GET /control/state, table, requests, violations; POST /control/faults, limit, poison, revoke, reset.
+    /// GET /control/state, table, requests, violations, history, history/calls; POST /control/faults, limit, poison, revoke,
+    /// reset, history.
     Serve(Serve),
     /// Write a workload of awkward calls, one event a line, in order of arrival. Equal arguments give equal events.
     Generate {
@@ -56,6 +58,10 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Say what must come of a history that `serve --history` plays: a line of CSV a conversation, or the sums.
+    HistoryTruth(history::TruthArgs),
+    /// Write a history's Genesys records, one a line, as an export file has them.
+    HistoryRecords(history::RecordsArgs),
     /// Send a file of events as signed webhooks, and print one JSON line of what came of it (with --redeliver, two).
     ///
     /// Ends with 1 when a body was not accepted.
@@ -100,6 +106,10 @@ struct Serve {
     /// A JSON file of everything it can be told; `{}` is a well-behaved platform with the documented limits.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// A JSON file of what the platforms remember of the past, which the history calls then tell; `{}` is half a million
+    /// conversations in ninety days. Overrides the config's `history`.
+    #[arg(long)]
+    history: Option<PathBuf>,
     /// Requests a client may make in any --window.
     #[arg(long)]
     limit: Option<usize>,
@@ -211,6 +221,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
                 Format::Csv => write_out(truth.csv().as_bytes()),
             }
         }
+        Command::HistoryTruth(args) => history::tell(&args),
+        Command::HistoryRecords(args) => history::write(&args),
         Command::Emit(args) => send(*args).await,
         Command::Sink { listen } => sink::serve(listen).await,
         Command::Bad {
@@ -233,6 +245,9 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
             .with_context(|| format!("{} is no configuration", path.display()))?,
         None => Config::default(),
     };
+    if let Some(path) = &args.history {
+        config.history = Some(history::read(path)?);
+    }
     config.listen = args.listen.unwrap_or(config.listen);
     if let Some(requests) = args.limit {
         config.limit = Some(Limit {
@@ -362,7 +377,11 @@ fn print_line(line: &impl serde::Serialize) -> anyhow::Result<()> {
 
 fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(bytes).and_then(|()| out.flush());
+    unless_left(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// That nobody reads any more is no failure.
+fn unless_left(written: std::io::Result<()>) -> anyhow::Result<()> {
     match written {
         // Whoever reads has read enough, as `head` does.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

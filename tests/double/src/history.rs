@@ -2,13 +2,13 @@
 //! history calls tell them, and the truth about them.
 //!
 //! Nothing of it is kept. A conversation is made up from the seed and its number whenever somebody asks (`plan`, when it begins;
-//! `conversation`, what happened), and told in a platform's words (`record` and `write`; `contacts`, `states`, `report`).
+//! `story`, what happened), and told in a platform's words (`record` and `write`; `contacts`, `states`, `report`).
 //! `genesys` and `cxone` answer the calls, `books` remembers who called when and which pages were handed out, and says how fast
 //! it could have been done.
 
 mod agents;
-pub(crate) mod call;
 pub(crate) mod books;
+pub(crate) mod call;
 mod contacts;
 mod conversation;
 pub(crate) mod cxone;
@@ -21,8 +21,9 @@ mod past;
 mod plan;
 mod record;
 mod report;
-mod states;
 pub(crate) mod state;
+mod states;
+mod story;
 mod truth;
 mod write;
 
@@ -38,7 +39,8 @@ pub fn genesys_record(history: &crate::config::History, number: u64, revised: bo
     let past = Past::new(history);
     let mut text = String::with_capacity(4_096);
     let view = past.finally(revised);
-    past.telling(&view).write(&past.draw(number, &view), &mut text);
+    past.telling(&view)
+        .write(&past.draw(number, &view), &mut text);
     text
 }
 
@@ -53,7 +55,8 @@ pub fn genesys_records(
     let mut text = String::with_capacity(8_192);
     for number in numbers {
         text.clear();
-        past.telling(&view).write(&past.draw(number, &view), &mut text);
+        past.telling(&view)
+            .write(&past.draw(number, &view), &mut text);
         sink(&text);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     CancelArgs, Common, Files, ImportConfig, ListArgs, PauseArgs, ReplayConfig, RequestArgs,
-    ResumeArgs, ShowArgs, StartArgs, StatusArgs, Stretch, Task, WatchArgs, read_platforms,
-    store_config,
+    ResumeArgs, ShowArgs, StartArgs, StatusArgs, Stretch, Task, WatchArgs, WorkerArgs,
+    read_platforms, store_config,
 };
 use crate::platforms::Platforms;
 use crate::source::Source;
@@ -27,6 +27,7 @@ Examples:
   backfill import report-524.csv --format cxone-call-detail --zone America/Denver --tenant acme
   backfill import contacts.json --format cxone-contacts --tenant acme
   backfill import users.json --format genesys-user-details --tenant acme
+  backfill import calls.csv.gz --format mapped --mapping calls.toml --tenant acme
   backfill import report-544.csv --format cxone-agent-state-log --zone America/Denver --tenant acme
   backfill start genesys-conversations --platforms platforms.toml --platform genesys-main \\
       --from 2024-03-01T00:00:00Z --to 2024-06-01T00:00:00Z --metric-version 2 --dry-run
@@ -53,6 +54,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Read history files into the event log and compute from them
     Import(ImportArgs),
+    /// Work on the jobs there are, with any number of other workers, until told to stop
+    Worker(Box<WorkerArgs>),
     /// Begin a job that workers do: plan, check, write, watch
     Start(StartArgs),
     /// Ask for a job by a message on `backfill.jobs`, for a worker to begin
@@ -180,11 +183,11 @@ pub struct ReplayArgs {
     )]
     depth_max: u32,
 
-    /// Events read from the log at a time
+    /// The most events read from the log at a time; fewer where they are large. In each page an interaction is computed once
     #[arg(
         long,
         env = "KPILINE_BACKFILL_PAGE_EVENTS",
-        default_value_t = 2000,
+        default_value_t = 20_000,
         value_name = "COUNT"
     )]
     page_events: u32,
@@ -203,7 +206,7 @@ pub struct ReplayArgs {
 /// Flags of `import`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ImportArgs {
-    /// The files, of any size
+    /// The files, of any size: JSON (a value, a list, an answer around a list, or one a line) or CSV, plain or gzip; - is standard input
     #[arg(
         required_unless_present = "resume",
         conflicts_with = "resume",
@@ -287,6 +290,9 @@ pub enum Format {
     CxoneAgentStateLog,
     /// The guide's webhook events: one object, an array, or one a line.
     GenesysWebhook,
+    /// Any JSON, or any CSV with a header, read through the file that --mapping names. `ingest normalise` must have a subscription with
+    /// the same file, or all of it goes to quarantine.
+    Mapped,
 }
 
 /// Flags of `jobs`.
@@ -365,6 +371,8 @@ pub struct CheckArgs {
 /// What was checked, and what is to be asked of platforms.
 #[derive(Debug, Clone)]
 pub struct Checked {
+    /// PostgreSQL, where it is named: questions are then within the budgets that all processes share.
+    pub store: Option<StoreConfig>,
     /// The platforms file.
     pub platforms: Platforms,
     /// Whether they are asked.
@@ -392,12 +400,12 @@ pub(super) fn instant(text: &str) -> Result<UtcMicros, String> {
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     runtime::args::positive_duration(text)
 }
 
 /// Reads mapping files; a mapping is known by its file's stem, as `ingest` names it.
-fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
+pub(super) fn read_mappings(paths: &[PathBuf], problems: &mut Problems) -> Mappings {
     let mut mappings = Mappings::none();
     for path in paths {
         let shown = path.display().to_string();
@@ -497,7 +505,11 @@ impl ImportArgs {
                 None
             }
             (None, Some(format)) => {
-                for path in &self.files {
+                let once = |path: &&PathBuf| crate::import::is_standard_input(path);
+                if self.files.iter().filter(once).count() > 1 {
+                    problems.push("-: standard input can be read once");
+                }
+                for path in self.files.iter().filter(|path| !once(path)) {
                     if let Err(error) = std::fs::File::open(path) {
                         problems.push(format!("{} cannot be read: {error}", path.display()));
                     }
@@ -512,7 +524,7 @@ impl ImportArgs {
                 }
                 Some(Task::New(Files {
                     paths: self.files.clone(),
-                    format: self.body_format(format, &mut problems),
+                    format: self.body_format(format, &common.mappings, &mut problems),
                     tenant: TenantId::new(&self.tenant),
                     subscription: SubscriptionName::new(&self.subscription),
                     version: MetricVersion(self.metric_version),
@@ -534,8 +546,30 @@ impl ImportArgs {
         })
     }
 
-    fn body_format(&self, format: Format, problems: &mut Problems) -> BodyFormat {
+    fn body_format(
+        &self,
+        format: Format,
+        mappings: &Mappings,
+        problems: &mut Problems,
+    ) -> BodyFormat {
         match (format, &self.zone) {
+            (Format::Mapped, _) => {
+                let mut names = mappings.names();
+                let name = match (names.next(), names.next()) {
+                    (Some(name), None) => name,
+                    (None, _) => {
+                        problems.push("--mapping: is needed by --format mapped");
+                        ""
+                    }
+                    (Some(_), Some(_)) => {
+                        problems.push("--mapping: --format mapped reads through one file, and several are given");
+                        ""
+                    }
+                };
+                BodyFormat::Mapped {
+                    mapping: name.into(),
+                }
+            }
             (Format::GenesysDetails, _) => BodyFormat::GenesysDetails,
             (Format::GenesysWebhook, _) => BodyFormat::GenesysWebhook,
             (Format::CxoneContacts, _) => BodyFormat::CxoneContacts,
@@ -587,8 +621,9 @@ impl CheckArgs {
     pub fn resolve(&self) -> anyhow::Result<Checked> {
         let mut problems = Problems::new();
         let platforms = read_platforms(self.platforms.as_deref(), &mut problems);
+        let mut store = None;
         if self.platforms.is_none() || self.names_servers() {
-            self.postgres.resolve(&mut problems);
+            store = Some(store_config(&self.postgres.resolve(&mut problems)));
             self.amqp.resolve(&mut problems);
         }
         self.ops.resolve(&mut problems);
@@ -597,6 +632,7 @@ impl CheckArgs {
         read_mappings(&self.mappings, &mut problems);
         problems.into_result()?;
         Ok(Checked {
+            store,
             platforms,
             online: self.online,
             sources: self.sources.clone(),

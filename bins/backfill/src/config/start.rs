@@ -377,7 +377,9 @@ pub(crate) fn read_platforms(file: Option<&std::path::Path>, problems: &mut Prob
         return Platforms::default();
     };
     platforms::load(file).unwrap_or_else(|found| {
-        found.into_iter().for_each(|problem| problems.push(problem));
+        for problem in found {
+            problems.push(problem);
+        }
         Platforms::default()
     })
 }

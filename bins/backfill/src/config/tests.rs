@@ -59,7 +59,35 @@ fn the_help_of_every_command_teaches() {
                 "--tenant",
             ],
         ),
-        ("jobs", &["list", "show", "cancel"]),
+        (
+            "start",
+            &[
+                "genesys-conversations",
+                "genesys-users",
+                "genesys-lookup",
+                "cxone-contacts",
+                "cxone-contact-states",
+                "cxone-agent-states",
+                "cxone-report",
+                "cxone-extraction",
+                "replay",
+            ],
+        ),
+        (
+            "request",
+            &["SOURCE", "--last", "--request-id", "--metric-version"],
+        ),
+        ("status", &["--output", "budgets"]),
+        ("list", &["--limit"]),
+        ("show", &["JOB", "--state"]),
+        ("watch", &["JOB", "--every"]),
+        ("pause", &["JOB", "--reason"]),
+        ("resume", &["JOB", "--retry-failed"]),
+        ("cancel", &["JOB"]),
+        (
+            "check",
+            &["--platforms", "KPILINE_PLATFORMS", "--online", "--source"],
+        ),
     ] {
         let mut command = Cli::command();
         let help = command
@@ -264,4 +292,128 @@ fn a_cxone_report_needs_a_zone_that_exists() {
         (files.tenant.as_str(), files.subscription.as_str()),
         ("default", "import")
     );
+}
+
+const PLATFORMS: &str = r#"
+version = 1
+[[platform]]
+name = "g"
+tenant = "acme"
+platform = "genesys"
+base_url = "https://api.example.com"
+credentials = { token_url = "https://login.example.com/t", client_id = "id", client_secret = "secret" }
+"#;
+
+fn platforms_file(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("platforms.toml");
+    std::fs::write(&file, text).unwrap();
+    let name = file.to_str().unwrap().to_owned();
+    (folder, name)
+}
+
+fn start(arguments: &[&str]) -> anyhow::Result<StartConfig> {
+    match parse(&[&["start"], arguments, &SERVERS[..2]].concat())?.command {
+        Command::Start(args) => args.resolve(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_start_says_everything_that_is_wrong_with_it_and_its_file() {
+    let (_folder, file) = platforms_file(PLATFORMS);
+    let of = |platform, from| {
+        let arguments = [
+            "genesys-conversations",
+            "--platforms",
+            &file,
+            "--platform",
+            platform,
+            "--from",
+            from,
+            "--to",
+            "2024-03-01T00:00:00Z",
+            "--metric-version",
+            "2",
+        ];
+        start(&arguments)
+    };
+    let found = of("g", "2024-02-01T00:00:00Z").unwrap();
+    assert!(found.check && !found.offline && !found.dry_run && !found.watch);
+    assert_eq!(found.wish.platform.as_deref(), Some("g"));
+    let text = of("h", "2024-04-01T00:00:00Z").unwrap_err().to_string();
+    assert!(text.contains("the platform `h` is not known"), "{text}");
+    assert!(text.contains("is not before `to`"), "{text}");
+    assert!(
+        of("g", "2024-02-01T00:00:00").is_err(),
+        "an instant without a zone"
+    );
+    let (_folder, bad) = platforms_file("version = 1\n[[platform]]\nname = \"g\"\n");
+    let text = start(&[
+        "cxone-report",
+        "--report",
+        "524",
+        "--platforms",
+        &bad,
+        "--platform",
+        "g",
+        "--from",
+        "2024-02-01T00:00:00Z",
+        "--to",
+        "2024-03-01T00:00:00Z",
+        "--metric-version",
+        "2",
+    ])
+    .unwrap_err()
+    .to_string();
+    for problem in [
+        "`tenant` is missing",
+        "`platform` is missing",
+        "[platform.credentials] is missing",
+    ] {
+        assert!(text.contains(problem), "{problem}: {text}");
+    }
+}
+
+#[test]
+fn a_platforms_file_is_checked_without_a_server_and_servers_when_they_are_named() {
+    let (_folder, file) = platforms_file(PLATFORMS);
+    let check = |arguments: &[&str]| match parse(&[&["check"], arguments].concat()) {
+        Ok(Cli {
+            command: Command::Check(args),
+        }) => args.resolve().map_err(|error| error.to_string()),
+        other => panic!("{other:?}"),
+    };
+    let found = check(&["--platforms", &file]).unwrap();
+    assert_eq!(found.platforms.names(), ["g"]);
+    assert!(found.store.is_none());
+    let text = check(&["--platforms", &file, "--database-url", "mysql://h"]).unwrap_err();
+    assert!(
+        text.contains("--database-url") && text.contains("--amqp-url"),
+        "{text}"
+    );
+    assert!(check(&[]).unwrap_err().contains("--amqp-url"));
+}
+
+#[test]
+fn the_last_days_are_whole_days() {
+    let arguments = [
+        "request",
+        "replay",
+        "--last",
+        "2days",
+        "--metric-version",
+        "1",
+    ];
+    let Command::Request(args) = parse(&[&arguments[..], &SERVERS[2..]].concat())
+        .unwrap()
+        .command
+    else {
+        panic!("no request")
+    };
+    // 2024-03-03T15:00:00Z.
+    let wish = args.resolve(UtcMicros(1_709_478_000_000_000)).unwrap().wish;
+    let shown = |at: Option<UtcMicros>| at.unwrap().to_string();
+    assert_eq!(shown(wish.from), "2024-03-01T00:00:00.000Z");
+    assert_eq!(shown(wish.to), "2024-03-03T00:00:00.000Z");
 }

@@ -70,16 +70,16 @@ impl Told {
 /// The facts that normalise will find in a body, as far as it accepts them.
 pub(crate) fn told_by(
     body: &[u8],
-    format: &BodyFormat,
+    (format, mappings): (&BodyFormat, &Mappings),
     tenant: &str,
     subscription: &SubscriptionName,
 ) -> Told {
     let mut told = Told::default();
-    let Split::Items(items) = adapter::split(format, body) else {
+    let Split::Items(items) = adapter::split_with(format, body, mappings) else {
         return told;
     };
     for item in items {
-        let Ok(Outcome::Mapped(mapped)) = adapter::map(format, &item.raw, &Mappings::none()) else {
+        let Ok(Outcome::Mapped(mapped)) = adapter::map(format, &item.raw, mappings) else {
             continue;
         };
         if let Some((_, facts)) = mapped.stated.agent() {

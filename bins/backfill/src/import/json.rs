@@ -5,33 +5,60 @@
 //! broken is given out as it stands, so that it ends in quarantine and not in nothing: in a text with one value a line that is the
 //! line, else the rest of the text.
 
-use super::record::{ReadError, Record};
+use super::record::{Mark, Place, ReadError, Record};
 use std::io::Read;
 
 /// A record larger than this is refused: it would not fit into a broker message.
 pub(super) const RECORD_MAX: usize = 8 * 1024 * 1024;
 const CHUNK: usize = 256 * 1024;
 
-/// Where the reader stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Between values.
-    Top,
-    /// In an array. `within` counts the objects of the page around it, whose other members follow; 0: it is no page's list.
-    Array { within: u8 },
-    /// Behind the list of a page, in so many objects.
-    Rest { within: u8 },
-}
-
-/// How the pages of a format are made. Names are matched whatever their case, as the adapter does.
-#[derive(Debug, Clone, Copy)]
+/// How the pages of a format are made.
+#[derive(Debug, Clone)]
 pub(super) struct PageShape {
     /// What only a record has: an object that begins with it is none.
-    pub(super) record: &'static str,
-    /// The names that the list of records may have.
-    pub(super) lists: &'static [&'static str],
-    /// An object that may be around the list.
-    pub(super) wrapper: Option<&'static str>,
+    pub(super) record: Option<&'static str>,
+    /// The names that lead to the list of records, from the outermost on; the first that is met holds.
+    pub(super) paths: Vec<Vec<String>>,
+    /// Whether a name's case matters; to the platforms' own formats it does not, as in the adapter.
+    pub(super) exact: bool,
+}
+
+impl PageShape {
+    fn is(&self, name: &[u8], wanted: &str) -> bool {
+        if self.exact {
+            name == wanted.as_bytes()
+        } else {
+            name.eq_ignore_ascii_case(wanted.as_bytes())
+        }
+    }
+
+    /// How a name goes on that was found in the objects of a trail: whether it may have the list, and whether it may be around it.
+    fn meaning(&self, trail: &[String], name: &[u8]) -> (bool, bool) {
+        let fits = |path: &&Vec<String>| {
+            path.starts_with(trail)
+                && path
+                    .get(trail.len())
+                    .is_some_and(|next| self.is(name, next))
+        };
+        let depth = trail.len() + 1;
+        let mut found = (false, false);
+        for path in self.paths.iter().filter(fits) {
+            found.0 |= path.len() == depth;
+            found.1 |= path.len() > depth;
+        }
+        found
+    }
+
+    /// The name as the paths have it.
+    fn spelled(&self, trail: &[String], name: &[u8]) -> Option<String> {
+        let next = |path: &&Vec<String>| path.starts_with(trail) && path.len() > trail.len() + 1;
+        let mut names = self
+            .paths
+            .iter()
+            .filter(next)
+            .map(|path| &path[trail.len()]);
+        names.find(|next| self.is(name, next)).cloned()
+    }
 }
 
 /// Reads records one by one.
@@ -48,6 +75,8 @@ pub(super) struct JsonRecords<R> {
     pages: Option<PageShape>,
     /// Whether each line is a value; known after the first value.
     lines: Option<bool>,
+    /// Where a record of an array began that did not end.
+    unended: Option<u64>,
 }
 
 /// How a scan ended.
@@ -60,18 +89,50 @@ enum End {
     Text,
 }
 
+/// Which line end is the end of a value that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Never,
+    /// One in a text, where JSON has none.
+    Quoted,
+    /// Any: each line is a value.
+    Line,
+}
+
 impl<R: Read> JsonRecords<R> {
-    /// `pages`: which objects are not a record but a page of them.
-    pub(super) fn new(source: R, pages: Option<PageShape>) -> Self {
+    /// `head`: what was read of the source before; `pages`: which objects are not a record but a page of them.
+    pub(super) fn new(source: R, head: Vec<u8>, pages: Option<PageShape>) -> Self {
         Self {
             source,
-            buffer: Vec::new(),
+            buffer: head,
             start: 0,
             offset: 0,
             ended: false,
             place: Place::Top,
             pages,
             lines: None,
+            unended: None,
+        }
+    }
+
+    /// Reads on from a source that begins at the mark.
+    pub(super) fn resume(&mut self, source: R, mark: Mark) {
+        self.source = source;
+        self.buffer.clear();
+        self.start = 0;
+        self.offset = mark.offset;
+        self.ended = false;
+        self.place = mark.place;
+        self.lines = mark.lines;
+        self.unended = None;
+    }
+
+    /// Where it stands; meant between records.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            offset: self.position(),
+            place: self.place,
+            lines: self.lines,
         }
     }
 
@@ -114,7 +175,13 @@ impl<R: Read> JsonRecords<R> {
                 (Place::Array { .. }, Some(_)) => return self.element().map(Some),
                 // The array does not end, but all of its records are out.
                 (Place::Array { .. } | Place::Rest { .. }, None) => {
-                    return Err(self.error("the array does not end"));
+                    return Err(match self.unended {
+                        None => self.error("the array does not end"),
+                        Some(offset) => ReadError::Structure {
+                            offset,
+                            what: "a record of the array begins that does not end; what follows it was not read",
+                        },
+                    });
                 }
                 (Place::Rest { within }, Some(_)) => self.rest(within)?,
             }
@@ -123,22 +190,38 @@ impl<R: Read> JsonRecords<R> {
 
     /// An element of an array.
     fn element(&mut self) -> Result<Record, ReadError> {
-        match self.value(self.start, false)? {
+        match self.value(self.start, Stop::Never)? {
             End::At(end) if end > self.start => Ok(self.give(end, false)),
             End::At(_) => Err(self.error("a bracket closes what was not opened")),
-            End::Line(_) | End::Text => Ok(self.give(self.buffer.len(), true)),
+            End::Line(_) | End::Text => {
+                self.unended = Some(self.position());
+                Ok(self.give(self.buffer.len(), true))
+            }
         }
     }
 
     /// An object between values: a record, or a page, which is entered.
     fn object(&mut self) -> Result<Option<Record>, ReadError> {
-        let lines = self.lines == Some(true);
-        if let Some(shape) = self.pages
-            && self.enter_page(shape, lines)?
-        {
-            return Ok(None);
+        let stop = match self.lines {
+            Some(true) => Stop::Line,
+            Some(false) => Stop::Never,
+            None => Stop::Quoted,
+        };
+        if let Some(shape) = self.pages.take() {
+            let entered = self.enter_page(&shape, stop);
+            self.pages = Some(shape);
+            match entered {
+                Ok(true) => return Ok(None),
+                // Without an end it is no page, and may be a line that is broken.
+                Ok(false) | Err(ReadError::Structure { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        match self.value(self.start, lines)? {
+        let mut end = self.value(self.start, stop);
+        if self.lines.is_none() {
+            end = self.first(end);
+        }
+        match end? {
             End::At(end) => {
                 if self.lines.is_none() {
                     let one_line = !self.buffer[self.start..end].contains(&b'\n');
@@ -151,15 +234,38 @@ impl<R: Read> JsonRecords<R> {
         }
     }
 
+    /// How the first value of all ends. One that does not may be a line among lines; the others are none the worse for it.
+    fn first(&mut self, end: Result<End, ReadError>) -> Result<End, ReadError> {
+        let line = match end {
+            Ok(End::At(_)) | Err(ReadError::Io(_) | ReadError::Gzip(_) | ReadError::Format(_)) => {
+                return end;
+            }
+            Ok(End::Line(line)) => Some(line),
+            Ok(End::Text) | Err(ReadError::Structure { .. }) => {
+                memchr::memchr(b'\n', &self.buffer[self.start..]).map(|line| self.start + line)
+            }
+        };
+        if let Some(line) = line
+            && self.byte(line + 1)? == Some(b'{')
+        {
+            self.lines = Some(true);
+            return Ok(End::Line(line));
+        }
+        match end {
+            Ok(End::Line(_)) => self.value(self.start, Stop::Never),
+            other => other,
+        }
+    }
+
     /// Looks for the list of a page among the members. True when it was found and entered.
-    fn enter_page(&mut self, shape: PageShape, lines: bool) -> Result<bool, ReadError> {
+    fn enter_page(&mut self, shape: &PageShape, stop: Stop) -> Result<bool, ReadError> {
         let mut at = self.start + 1;
-        let mut within = 1;
+        let mut trail: Vec<String> = Vec::new();
         loop {
             at = self.blank(at, b",")?;
-            if within == 2 && self.byte(at)? == Some(b'}') {
-                // The wrapper has no list: the members behind it are looked at as those before it.
-                within = 1;
+            if !trail.is_empty() && self.byte(at)? == Some(b'}') {
+                // An object that might be around the list has none: the members behind it are looked at as those before it.
+                trail.pop();
                 at += 1;
                 continue;
             }
@@ -167,34 +273,34 @@ impl<R: Read> JsonRecords<R> {
                 return Ok(false);
             }
             let name_start = at - self.start;
-            let End::At(name_end) = self.value(at, lines)? else {
+            let End::At(name_end) = self.value(at, stop)? else {
                 return Ok(false);
             };
             let name = self
                 .buffer
                 .get(self.start + name_start + 1..name_end - 1)
                 .unwrap_or_default();
-            let is = |wanted: &&str| name.eq_ignore_ascii_case(wanted.as_bytes());
-            if is(&shape.record) {
+            if shape.record.is_some_and(|record| shape.is(name, record)) {
                 return Ok(false);
             }
-            let is_list = shape.lists.iter().any(is);
-            let is_wrapper = within == 1 && shape.wrapper.iter().any(is);
+            let (is_list, is_around) = shape.meaning(&trail, name);
+            let around = shape.spelled(&trail, name);
             at = self.blank(name_end, b":")?;
             match self.byte(at)? {
                 Some(b'[') if is_list => {
                     self.start = at + 1;
+                    let within = u8::try_from(trail.len() + 1).unwrap_or(u8::MAX);
                     self.place = Place::Array { within };
                     return Ok(true);
                 }
-                Some(b'{') if is_wrapper => {
-                    within = 2;
+                Some(b'{') if is_around => {
+                    trail.extend(around);
                     at += 1;
                     continue;
                 }
                 _ => {}
             }
-            match self.value(at, lines)? {
+            match self.value(at, stop)? {
                 End::At(end) if end > at => at = end,
                 _ => return Ok(false),
             }
@@ -215,7 +321,7 @@ impl<R: Read> JsonRecords<R> {
                     return Ok(());
                 }
                 Some(b',' | b':') => self.start += 1,
-                Some(_) => match self.value(self.start, false)? {
+                Some(_) => match self.value(self.start, Stop::Never)? {
                     End::At(end) if end > self.start => self.start = end,
                     _ => return Err(self.error("the page does not end")),
                 },
@@ -243,7 +349,7 @@ impl<R: Read> JsonRecords<R> {
     }
 
     /// Where the value at `at` ends. Keeps `start`, reads as much as it takes.
-    fn value(&mut self, at: usize, stop_at_line: bool) -> Result<End, ReadError> {
+    fn value(&mut self, at: usize, stop: Stop) -> Result<End, ReadError> {
         let mut depth = 0_usize;
         let mut quoted = false;
         let mut escaped = false;
@@ -256,7 +362,12 @@ impl<R: Read> JsonRecords<R> {
                 let bare = depth == 0 && !quoted && at > first;
                 return Ok(if bare { End::At(at) } else { End::Text });
             };
-            if byte == b'\n' && stop_at_line && (quoted || depth > 0) {
+            let stops = match stop {
+                Stop::Never => false,
+                Stop::Quoted => quoted,
+                Stop::Line => quoted || depth > 0,
+            };
+            if byte == b'\n' && stops {
                 return Ok(End::Line(at));
             }
             if quoted {
@@ -355,7 +466,7 @@ impl<R: Read> JsonRecords<R> {
             }
         };
         self.buffer.truncate(length + *read.as_ref().unwrap_or(&0));
-        let read = read.map_err(ReadError::Io)?;
+        let read = read.map_err(ReadError::of)?;
         self.ended = read == 0;
         Ok(read > 0)
     }

@@ -1,45 +1,88 @@
 //! Records packed into pages: bodies that the adapter splits into exactly these records again.
 
 use super::json::{JsonRecords, PageShape};
-use super::record::{ReadError, Record};
+use super::record::{Mark, ReadError, Record};
 use super::rows::Rows;
-use adapter::Split;
+use adapter::csv_rows::COMMA;
+use adapter::{Mapping, Mappings, Split};
 use schema::BodyFormat;
 use std::io::Read;
+use std::sync::Arc;
 
 /// The most records in a page, whatever their size.
 const RECORDS_MAX: u32 = 1000;
+/// Of this many blanks at its beginning a file is not looked at further.
+const HEAD_MAX: usize = 64 * 1024;
 
-/// Answers of the conversation details API.
-const CONVERSATIONS: PageShape = PageShape {
-    record: "conversationId",
-    lists: &["conversations"],
-    wrapper: None,
-};
-/// Answers of `contacts/completed` and of `contacts`; early versions of that API put all of it into one more object.
-const CONTACTS: PageShape = PageShape {
-    record: "contactId",
-    lists: &["completedContacts", "contacts"],
-    wrapper: Some("resultSet"),
-};
-/// Answers of the user details API.
-const USERS: PageShape = PageShape {
-    record: "userId",
-    lists: &["userDetails"],
-    wrapper: None,
-};
-/// Answers of `contacts/state-history`.
-const CONTACT_STATES: PageShape = PageShape {
-    record: "stateIndex",
-    lists: &["contactStateHistory"],
-    wrapper: Some("resultSet"),
-};
-/// Answers of `agents/state-history`; early versions of that API put the list into one more object.
-const AGENT_STATES: PageShape = PageShape {
-    record: "stateIndex",
-    lists: &["agentStateHistory", "entries"],
-    wrapper: Some("agentStateHistory"),
-};
+/// The page shape of a platform's format: what only a record has, the names that its list may have, and an object that may be around it.
+fn shape(record: &'static str, lists: &[&str], wrapper: Option<&str>) -> PageShape {
+    let path = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let mut paths: Vec<Vec<String>> = lists.iter().map(|&list| path(&[list])).collect();
+    if let Some(wrapper) = wrapper {
+        paths.extend(lists.iter().map(|&list| path(&[wrapper, list])));
+    }
+    PageShape {
+        record: Some(record),
+        paths,
+        exact: false,
+    }
+}
+
+/// What is around the records of a file of this format, if anything.
+fn shape_of(format: &BodyFormat, mapping: Option<&Mapping>) -> Option<PageShape> {
+    Some(match format {
+        // Answers of the conversation details API.
+        BodyFormat::GenesysDetails => shape("conversationId", &["conversations"], None),
+        // Answers of `contacts/completed` and of `contacts`; early versions of that API put all of it into one more object.
+        BodyFormat::CxoneContacts => shape(
+            "contactId",
+            &["completedContacts", "contacts"],
+            Some("resultSet"),
+        ),
+        // Answers of the user details API.
+        BodyFormat::GenesysUserDetails => shape("userId", &["userDetails"], None),
+        // Answers of `contacts/state-history`.
+        BodyFormat::CxoneContactStates => {
+            shape("stateIndex", &["contactStateHistory"], Some("resultSet"))
+        }
+        // Answers of `agents/state-history`; early versions of that API put the list into one more object.
+        BodyFormat::CxoneAgentStates => shape(
+            "stateIndex",
+            &["agentStateHistory", "entries"],
+            Some("agentStateHistory"),
+        ),
+        BodyFormat::Mapped { .. } => {
+            let paths: Vec<Vec<String>> = mapping.map_or_else(Vec::new, |mapping| {
+                mapping.wrappers().map(<[_]>::to_vec).collect()
+            });
+            if paths.is_empty() {
+                return None;
+            }
+            PageShape {
+                record: None,
+                paths,
+                exact: true,
+            }
+        }
+        // What an answer says about its schedules as a whole is part of each, so an answer stays together here.
+        BodyFormat::GenesysSchedules
+        | BodyFormat::GenesysWebhook
+        | BodyFormat::CxoneDigital
+        | BodyFormat::CxoneCallDetail { .. }
+        | BodyFormat::CxoneAgentStateLog { .. } => return None,
+    })
+}
+
+/// What stands between the cells of a file that begins so, where it is rows and not JSON.
+fn separator(format: &BodyFormat, mapping: Option<&Mapping>, head: &[u8]) -> Option<u8> {
+    match format {
+        BodyFormat::CxoneCallDetail { .. } | BodyFormat::CxoneAgentStateLog { .. } => Some(COMMA),
+        BodyFormat::Mapped { .. } => mapping
+            .and_then(Mapping::separator)
+            .filter(|_| !adapter::mapping::is_json(head)),
+        _ => None,
+    }
+}
 
 /// A body for one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,18 +91,23 @@ pub struct Page {
     pub body: Vec<u8>,
     /// How many records are in it.
     pub records: u32,
-    /// How far into the file it reaches.
+    /// How far into the text it reaches.
     pub position: u64,
+    /// Where the next one begins.
+    pub next: Mark,
 }
 
 /// Cuts a file into pages. The same file and the same size give the same pages.
 pub struct Pages<R> {
     format: BodyFormat,
+    mappings: Arc<Mappings>,
     records: Records<R>,
     header: Vec<u8>,
     page_bytes: usize,
     /// Read, but not in a page yet.
     held: Option<Result<Record, ReadError>>,
+    /// Where what is held begins.
+    before: Mark,
 }
 
 enum Records<R> {
@@ -68,28 +116,23 @@ enum Records<R> {
 }
 
 impl<R: Read> Pages<R> {
-    /// Begins to read; of a CSV the header, which must be the report's.
-    pub fn new(source: R, format: &BodyFormat, page_bytes: usize) -> Result<Self, ReadError> {
+    /// Begins to read; of a CSV the header, which must be the report's, or say what the mapping file needs.
+    pub fn new(
+        mut source: R,
+        format: &BodyFormat,
+        mappings: Arc<Mappings>,
+        page_bytes: usize,
+    ) -> Result<Self, ReadError> {
+        let mapping = match format {
+            BodyFormat::Mapped { mapping } => mappings.named(mapping),
+            _ => None,
+        };
+        let head = head(&mut source)?;
         let mut header = Vec::new();
-        let records = match format {
-            BodyFormat::GenesysDetails => {
-                Records::Json(JsonRecords::new(source, Some(CONVERSATIONS)))
-            }
-            BodyFormat::CxoneContacts => Records::Json(JsonRecords::new(source, Some(CONTACTS))),
-            BodyFormat::GenesysUserDetails => Records::Json(JsonRecords::new(source, Some(USERS))),
-            BodyFormat::CxoneContactStates => {
-                Records::Json(JsonRecords::new(source, Some(CONTACT_STATES)))
-            }
-            BodyFormat::CxoneAgentStates => {
-                Records::Json(JsonRecords::new(source, Some(AGENT_STATES)))
-            }
-            // What an answer says about its schedules as a whole is part of each, so an answer stays together here.
-            BodyFormat::GenesysSchedules
-            | BodyFormat::GenesysWebhook
-            | BodyFormat::CxoneDigital
-            | BodyFormat::Mapped { .. } => Records::Json(JsonRecords::new(source, None)),
-            BodyFormat::CxoneCallDetail { .. } | BodyFormat::CxoneAgentStateLog { .. } => {
-                let mut rows = Rows::new(source);
+        let records = match separator(format, mapping, &head) {
+            None => Records::Json(JsonRecords::new(source, head, shape_of(format, mapping))),
+            Some(separator) => {
+                let mut rows = Rows::new(source, head, separator);
                 if let Some(first) = rows.read()? {
                     if first.broken {
                         return Err(ReadError::Structure {
@@ -106,19 +149,34 @@ impl<R: Read> Pages<R> {
                     }
                     header = first.raw;
                 }
-                if let Split::Unreadable { reason } = adapter::split(format, &header) {
+                if let Split::Unreadable { reason } =
+                    adapter::split_with(format, &header, &mappings)
+                {
                     return Err(ReadError::Format(reason));
                 }
                 Records::Rows(rows)
             }
         };
+        let before = records.mark();
         Ok(Self {
             format: format.clone(),
+            mappings,
             records,
             header,
             page_bytes,
             held: None,
+            before,
         })
+    }
+
+    /// Reads on from a source that begins at the mark of a page of the same file.
+    pub fn resume(&mut self, source: R, mark: Mark) {
+        self.held = None;
+        self.before = mark;
+        match &mut self.records {
+            Records::Json(records) => records.resume(source, mark),
+            Records::Rows(rows) => rows.resume(source, mark),
+        }
     }
 
     /// The next page; `None` at the end.
@@ -131,6 +189,7 @@ impl<R: Read> Pages<R> {
                 body: Vec::new(),
                 records: 0,
                 position: self.records.position(),
+                next: self.records.mark(),
             };
             // A row's header goes with it, so that quarantine shows it as any other row; of JSON it is all there is.
             if matches!(self.records, Records::Rows(_)) {
@@ -147,6 +206,7 @@ impl<R: Read> Pages<R> {
             body: self.opening(),
             records: 0,
             position: 0,
+            next: self.before,
         };
         let mut next = Some(first);
         let mut values = 0;
@@ -169,6 +229,10 @@ impl<R: Read> Pages<R> {
                 }
             };
         }
+        page.next = match &self.held {
+            Some(_) => self.before,
+            None => self.records.mark(),
+        };
         if matches!(self.records, Records::Json(_)) {
             page.body.push(b']');
         }
@@ -211,13 +275,15 @@ impl<R: Read> Pages<R> {
             | BodyFormat::GenesysSchedules
             | BodyFormat::CxoneContacts
             | BodyFormat::CxoneContactStates
-            | BodyFormat::CxoneAgentStates => match adapter::split(&self.format, raw) {
-                Split::Items(items) => u32::try_from(items.len()).unwrap_or(u32::MAX),
-                Split::Unreadable { .. } => 1,
-            },
+            | BodyFormat::CxoneAgentStates
+            | BodyFormat::Mapped { .. } => {
+                match adapter::split_with(&self.format, raw, &self.mappings) {
+                    Split::Items(items) => u32::try_from(items.len()).unwrap_or(u32::MAX),
+                    Split::Unreadable { .. } => 1,
+                }
+            }
             BodyFormat::GenesysWebhook
             | BodyFormat::CxoneDigital
-            | BodyFormat::Mapped { .. }
             | BodyFormat::CxoneCallDetail { .. }
             | BodyFormat::CxoneAgentStateLog { .. } => 1,
         }
@@ -226,7 +292,10 @@ impl<R: Read> Pages<R> {
     fn take(&mut self) -> Result<Option<Record>, ReadError> {
         match self.held.take() {
             Some(held) => held.map(Some),
-            None => self.records.read(),
+            None => {
+                self.before = self.records.mark();
+                self.records.read()
+            }
         }
     }
 }
@@ -243,10 +312,40 @@ impl<R: Read> Records<R> {
     }
 
     fn position(&self) -> u64 {
+        self.mark().offset
+    }
+
+    fn mark(&self) -> Mark {
         match self {
-            Self::Json(records) => records.position(),
-            Self::Rows(rows) => rows.position(),
+            Self::Json(records) => records.mark(),
+            Self::Rows(rows) => rows.mark(),
         }
+    }
+}
+
+/// Reads until something stands there, which says what the file is. What is no text is refused by its first bytes.
+fn head(source: &mut impl Read) -> Result<Vec<u8>, ReadError> {
+    const NO_TEXT: [(&[u8], &str); 3] = [
+        (b"\xff\xfe", "this is UTF-16; save it as UTF-8"),
+        (b"\xfe\xff", "this is UTF-16; save it as UTF-8"),
+        (
+            b"PK\x03\x04",
+            "this is a zip or a spreadsheet; unpack it, or save it as CSV",
+        ),
+    ];
+    let mut head = Vec::new();
+    let mut part = [0; 4096];
+    while head.len() < 4 || (head.len() < HEAD_MAX && head.trim_ascii().is_empty()) {
+        match source.read(&mut part) {
+            Ok(0) => break,
+            Ok(length) => head.extend_from_slice(part.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(ReadError::of(error)),
+        }
+    }
+    match NO_TEXT.iter().find(|(begin, _)| head.starts_with(begin)) {
+        Some((_, what)) => Err(ReadError::Structure { offset: 0, what }),
+        None => Ok(head),
     }
 }
 

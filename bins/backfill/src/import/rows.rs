@@ -1,7 +1,7 @@
 //! Rows out of a CSV text of any size, in bounded memory. A quoted cell may hold line ends.
 
-use super::record::{ReadError, Record};
-use adapter::csv_rows::{Cut, ROW_MAX, cut};
+use super::record::{Mark, Place, ReadError, Record};
+use adapter::csv_rows::{Cut, ROW_MAX, cut, trimmed};
 use std::io::Read;
 
 const CHUNK: usize = 256 * 1024;
@@ -16,19 +16,40 @@ pub(super) struct Rows<R> {
     /// Where `buffer` begins in the text.
     offset: u64,
     ended: bool,
+    separator: u8,
     /// How many cells the header has, once it was read.
     columns: Option<usize>,
 }
 
 impl<R: Read> Rows<R> {
-    pub(super) fn new(source: R) -> Self {
+    /// `head`: what was read of the source before.
+    pub(super) fn new(source: R, head: Vec<u8>, separator: u8) -> Self {
         Self {
             source,
-            buffer: Vec::new(),
+            buffer: head,
             start: 0,
             offset: 0,
             ended: false,
+            separator,
             columns: None,
+        }
+    }
+
+    /// Reads on from a source that begins at the mark, behind the header, which was read before.
+    pub(super) fn resume(&mut self, source: R, mark: Mark) {
+        self.source = source;
+        self.buffer.clear();
+        self.start = 0;
+        self.offset = mark.offset;
+        self.ended = false;
+    }
+
+    /// Where it stands.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            offset: self.position(),
+            place: Place::Top,
+            lines: None,
         }
     }
 
@@ -54,7 +75,7 @@ impl<R: Read> Rows<R> {
                 return Ok(None);
             }
             let rest = &self.buffer[self.start..];
-            let (end, next, cells) = match cut(rest, self.columns, self.ended) {
+            let (end, next, cells) = match cut(rest, self.separator, self.columns, self.ended) {
                 Cut::Row { end, next, cells } => (end, next, Some(cells)),
                 Cut::Unclosed { end, next } => (end, next, None),
                 Cut::Undecided if rest.len() > ROW_MAX => return Err(self.too_large()),
@@ -66,7 +87,7 @@ impl<R: Read> Rows<R> {
             if end > ROW_MAX {
                 return Err(self.too_large());
             }
-            let raw = rest[..end].trim_ascii().to_vec();
+            let raw = trimmed(&rest[..end], self.separator).to_vec();
             self.start += next;
             if raw.is_empty() {
                 continue;
@@ -96,7 +117,7 @@ impl<R: Read> Rows<R> {
             .by_ref()
             .take(CHUNK as u64)
             .read_to_end(&mut self.buffer)
-            .map_err(ReadError::Io)?;
+            .map_err(ReadError::of)?;
         self.ended = read == 0;
         Ok(read > 0)
     }

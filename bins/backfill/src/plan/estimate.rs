@@ -85,12 +85,11 @@ fn cost(source: Source, kind: &Kind, piece: &Piece, records: u64) -> Cost {
         pages,
     };
     match (source, kind, &piece.way) {
-        (_, Kind::Genesys(_), Way::Ids(_)) => of(0, 1),
         (_, Kind::Genesys(settings), Way::Query) => of(0, paged(settings.query_page_size)),
         // One to submit it, some to ask how it is.
         (_, Kind::Genesys(settings), Way::Usual) => of(1 + JOB_POLLS, paged(settings.page_size)),
         (Source::CxoneExtraction, Kind::Cxone(_), _) => of(1 + FILE_POLLS, 1),
-        (Source::CxoneReport, Kind::Cxone(_), _) => of(0, 1),
+        (_, Kind::Genesys(_), Way::Ids(_)) | (Source::CxoneReport, Kind::Cxone(_), _) => of(0, 1),
         (_, Kind::Cxone(settings), _) => of(0, paged(settings.page_size)),
     }
 }

@@ -432,6 +432,7 @@ impl Reader<'_> {
                 "report_span",
                 "report_zone",
                 "lag",
+                "extraction_pause",
                 "discovery_url",
             ],
         );
@@ -452,6 +453,10 @@ impl Reader<'_> {
             report_span: self.span(table, "report_span", SPAN_MAX, usual.report_span),
             report_zone: self.zone(table, "report_zone"),
             lag: self.file.duration(table, "lag").unwrap_or(usual.lag),
+            extraction_pause: self
+                .file
+                .duration(table, "extraction_pause")
+                .unwrap_or(usual.extraction_pause),
             base,
         }
     }

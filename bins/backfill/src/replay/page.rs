@@ -8,6 +8,7 @@ use schema::{
     AgentEvent, BodyFormat, CorrelationId, ENVELOPE_VERSION, Event, EventsMessage, FactKey, JobRef,
     MessageId, PART_ID_BYTES_MAX, TenantId,
 };
+use std::collections::HashMap;
 use store::event_log::StoredEvent;
 
 /// The most facts in a message.
@@ -29,18 +30,80 @@ pub struct Page {
 }
 
 impl Page {
-    /// The message that one more fact goes into, the one with this key.
-    fn room(&mut self, row: &StoredEvent, key: &FactKey, job: JobRef) -> &mut EventsMessage {
-        self.facts += 1;
-        let full = self
-            .messages
-            .last()
-            .is_none_or(|last| last.events.len() + last.agents.len() >= FACTS_MAX);
+    /// A message with room for so many facts, or for one where they are more than a message holds. The first of them is of this row and
+    /// has this key.
+    fn room(
+        &mut self,
+        facts: usize,
+        row: &StoredEvent,
+        key: &FactKey,
+        job: JobRef,
+    ) -> &mut EventsMessage {
+        let full = self.messages.last().is_none_or(|last| {
+            let held = last.events.len() + last.agents.len();
+            held >= FACTS_MAX || facts <= FACTS_MAX && held + facts > FACTS_MAX
+        });
         if full {
             self.messages.push(message(row, key, job));
         }
         let last = self.messages.len() - 1;
         &mut self.messages[last]
+    }
+
+    /// Puts facts into messages: those about one interaction, or one agent, side by side. Whoever computes has each in hand once a page
+    /// then, and not once for each of its facts; what comes of them is the same in every order.
+    fn fill(&mut self, mapped: Vec<(&StoredEvent, Stated)>, job: JobRef) {
+        let mut places: HashMap<(&str, String), usize> = HashMap::new();
+        let mut groups: Vec<Vec<(&StoredEvent, Stated)>> = Vec::new();
+        for (row, stated) in mapped {
+            let key = (row.tenant.as_str(), stated.subject().into_owned());
+            let place = *places.entry(key).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.push((row, stated)),
+                None => groups.push(vec![(row, stated)]),
+            }
+        }
+        for group in groups {
+            let mut left = group.iter().map(|(_, stated)| count(stated)).sum();
+            for (row, stated) in group {
+                let tenant = TenantId::new(&row.tenant);
+                match stated {
+                    Stated::Interaction {
+                        interaction, facts, ..
+                    } => {
+                        for fact in facts {
+                            let room = self.room(left, row, &fact.key, job);
+                            room.events.push(Event {
+                                tenant: tenant.clone(),
+                                interaction: interaction.clone(),
+                                fact,
+                            });
+                            self.facts += 1;
+                            left -= 1;
+                        }
+                    }
+                    Stated::Agent { agent, facts } => {
+                        for fact in facts {
+                            let room = self.room(left, row, &fact.key, job);
+                            room.agents.push(AgentEvent {
+                                tenant: tenant.clone(),
+                                agent: agent.clone(),
+                                fact,
+                            });
+                            self.facts += 1;
+                            left -= 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn count(stated: &Stated) -> usize {
+    match stated {
+        Stated::Interaction { facts, .. } => facts.len(),
+        Stated::Agent { facts, .. } => facts.len(),
     }
 }
 
@@ -56,6 +119,7 @@ pub fn page(
     job: JobRef,
 ) -> Result<Page, PageError> {
     let mut page = Page::default();
+    let mut found = Vec::with_capacity(rows.len());
     let mut format: Option<(&str, BodyFormat)> = None;
     for row in rows {
         // Rows of one source lie together, so the format is parsed once for many.
@@ -91,36 +155,16 @@ pub fn page(
                     ));
                     continue;
                 }
-                let tenant = TenantId::new(&row.tenant);
                 if let Some(secret) = customers {
+                    let tenant = TenantId::new(&row.tenant);
                     let secret = secret.expose().as_bytes();
                     mapped.stated.key_customer(secret, &tenant);
                 }
-                match mapped.stated {
-                    Stated::Interaction {
-                        interaction, facts, ..
-                    } => {
-                        for fact in facts {
-                            page.room(row, &fact.key, job).events.push(Event {
-                                tenant: tenant.clone(),
-                                interaction: interaction.clone(),
-                                fact,
-                            });
-                        }
-                    }
-                    Stated::Agent { agent, facts } => {
-                        for fact in facts {
-                            page.room(row, &fact.key, job).agents.push(AgentEvent {
-                                tenant: tenant.clone(),
-                                agent: agent.clone(),
-                                fact,
-                            });
-                        }
-                    }
-                }
+                found.push((row, mapped.stated));
             }
         }
     }
+    page.fill(found, job);
     Ok(page)
 }
 

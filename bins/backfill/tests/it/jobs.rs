@@ -298,7 +298,8 @@ async fn an_instant_without_a_zone_is_refused_before_anything_happens() {
 }
 
 /// Starts a replay that must pause for room, and waits until it does. The queue then holds three messages: of up to two the job goes on.
-async fn paused(world: &World) -> (Proc, String) {
+/// A replay that waits for room in its queue, and its job.
+pub(crate) async fn paused(world: &World) -> (Proc, String) {
     let mut process = world.spawn(&[
         "replay",
         "--from",
@@ -411,7 +412,7 @@ async fn a_cancelled_job_stops_and_stays_cancelled() {
     let world = World::new().await;
     world.log_events(1000, "acme").await;
     let (mut process, job) = paused(&world).await;
-    let (status, _, stderr) = world.run(&["jobs", "cancel", &job]).await;
+    let (status, _, stderr) = world.run(&["cancel", &job]).await;
     assert!(status.success(), "{stderr}");
     // It learns of it at its next sign of life.
     assert!(!process.wait(LONG).await.success());
@@ -420,7 +421,7 @@ async fn a_cancelled_job_stops_and_stays_cancelled() {
         "{}",
         process.stderr()
     );
-    let (_, stdout, _) = world.run(&["jobs", "show", &job]).await;
+    let (_, stdout, _) = world.run(&["show", &job]).await;
     let shown: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(shown["state"], "cancelled");
 }

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
 
 mod agents;
+mod files;
 mod jobs;
+mod operate;
+mod platform;
+mod requests;
 mod sealed;
 mod waiting;
 mod world;

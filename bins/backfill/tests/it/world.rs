@@ -98,7 +98,7 @@ impl World {
     }
 
     pub(crate) async fn jobs(&self) -> Vec<Value> {
-        let (status, stdout, stderr) = self.run(&["jobs", "list"]).await;
+        let (status, stdout, stderr) = self.run(&["list"]).await;
         assert!(status.success(), "{stderr}");
         stdout
             .lines()

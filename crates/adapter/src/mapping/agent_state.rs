@@ -1,6 +1,6 @@
 //! The table `[agent_state]`: items about an agent's time.
 
-use super::{Source, Span, Time, Words, content, read};
+use super::{Content, Source, Span, Time, Words, read};
 use crate::agent_time::{Stretch, state_name};
 use crate::error::ItemError;
 use crate::map::{Mapped, Stated};
@@ -31,7 +31,11 @@ pub(super) struct AgentStates {
 
 impl AgentStates {
     /// The item's statement; `None` when it states nothing about an agent.
-    pub(super) fn map(&self, value: &Value, raw: &[u8]) -> Result<Option<Mapped>, ItemError> {
+    pub(super) fn map(
+        &self,
+        value: &Value,
+        content: Content<'_>,
+    ) -> Result<Option<Mapped>, ItemError> {
         let word =
             |words: &Option<Words>| words.as_ref().map_or(Ok(None), |words| words.read(value));
         let named = |word: Option<String>| word.map(|word| state_name(&word));
@@ -104,7 +108,7 @@ impl AgentStates {
         Ok(Some(Mapped {
             event_id: EventId::new(event_id),
             at,
-            digest: content(raw, &self.per_delivery),
+            digest: content.digest(&self.per_delivery),
             stated: Stated::Agent {
                 agent: AgentRef {
                     id: AgentId::new(id),

@@ -2,6 +2,7 @@
 
 use super::agent_state::AgentStates;
 use super::path::Path;
+use super::table::{SEPARATORS, Table};
 use super::time::{FORMS, Form, Time};
 use super::unit::{self, Unit};
 use super::wrapper::Wrapper;
@@ -153,7 +154,14 @@ impl<'t> Reader<'t> {
         self.known(
             root,
             "",
-            &["version", "items", "event", "durations", "agent_state"],
+            &[
+                "version",
+                "items",
+                "csv",
+                "event",
+                "durations",
+                "agent_state",
+            ],
         );
         match root.get("version") {
             Some(version)
@@ -191,6 +199,7 @@ impl<'t> Reader<'t> {
         }
         Mapping {
             wrappers: self.wrappers(root),
+            table: self.table(root),
             event: self.event(root, durations),
             agent_state: self.agent_state(root),
         }
@@ -213,6 +222,28 @@ impl<'t> Reader<'t> {
                 ),
                 Err(problem) => self.problem(at, format!("items: {problem}")),
             }
+        }
+        found
+    }
+
+    /// How rows are written, where bodies are CSV.
+    fn table(&mut self, root: &DeTable<'t>) -> Option<Table> {
+        let entry = root.get("csv")?;
+        let Some(table) = entry.get_ref().as_table() else {
+            self.problem(entry.span(), "csv must be a table");
+            return None;
+        };
+        self.known(table, "csv.", &["separator"]);
+        let Some(separator) = table.get("separator") else {
+            return Table::separated_by(",");
+        };
+        let text = separator.get_ref().as_str();
+        let found = text.and_then(Table::separated_by);
+        if found.is_none() {
+            self.problem(
+                separator.span(),
+                format!("csv.separator must be {SEPARATORS}"),
+            );
         }
         found
     }

@@ -1,7 +1,8 @@
 //! Paths into a JSON value: `a.b`, `a[0].b`, `a[?type=agent].id`.
 //!
 //! A step is a member's name; in brackets follows a place in a list (from 0) or, after a question mark, a member and the text it
-//! must have, which picks the first element of the list that has it. A lone object stands for a list of one. That is all.
+//! must have, which picks the first element of the list that has it. A lone object stands for a list of one. A name that holds a dot or a
+//! bracket itself stands in double quotes: `a."No. [1]".id`. That is all.
 
 use serde_json::Value;
 use std::fmt;
@@ -25,11 +26,8 @@ impl Path {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut steps = Vec::new();
         for part in parts(text)? {
-            let (name, mut brackets) = match part.find('[') {
-                Some(at) => part.split_at(at),
-                None => (part, ""),
-            };
-            if name.is_empty() || name.contains(']') {
+            let (name, mut brackets) = named(part);
+            if name.is_empty() || name.contains(']') && !part.starts_with('"') {
                 return Err(format!(
                     "path {text:?}: {part:?} does not begin with a name"
                 ));
@@ -81,13 +79,25 @@ impl fmt::Display for Path {
     }
 }
 
-/// The text at its dots, but not at those in brackets.
+/// A part's name, and the brackets behind it.
+fn named(part: &str) -> (&str, &str) {
+    let quoted = part.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    if let Some(quoted) = quoted {
+        return quoted;
+    }
+    part.split_at(part.find('[').unwrap_or(part.len()))
+}
+
+/// The text at its dots, but not at those in brackets or quotes.
 fn parts(text: &str) -> Result<Vec<&str>, String> {
     let mut found = Vec::new();
     let mut start = 0;
-    let mut inside = false;
+    let (mut inside, mut quoted) = (false, false);
     for (at, char) in text.char_indices() {
         match char {
+            // Only at the start of a name; in the middle it is a character.
+            '"' if quoted || at == start => quoted = !quoted,
+            _ if quoted => {}
             '[' => inside = true,
             ']' => inside = false,
             '.' if !inside => {
@@ -96,6 +106,9 @@ fn parts(text: &str) -> Result<Vec<&str>, String> {
             }
             _ => {}
         }
+    }
+    if quoted {
+        return Err(format!("path {text:?}: a quote is not closed"));
     }
     found.push(&text[start..]);
     if found.iter().any(|part| part.is_empty()) {
@@ -151,7 +164,7 @@ mod tests {
     fn a_path_leads_where_it_says() {
         let root = json!({
             "a": {"b": [{"c": 1}, {"c": 2, "type": "agent", "id": "x"}], "one": {"n": 5, "v": "y"}},
-            "with.dot": 3, "nothing": null
+            "with.dot": 3, "nothing": null, "No. [1]": {"b": [7]}
         });
         for (path, found) in [
             ("a.b[0].c", json!(1)),
@@ -159,6 +172,9 @@ mod tests {
             ("a.b[?c=2].type", json!("agent")),
             ("a.one[0].v", json!("y")),
             ("a.one[?n=5].v", json!("y")),
+            ("\"with.dot\"", json!(3)),
+            ("\"No. [1]\".b[0]", json!(7)),
+            ("\"a\".\"one\"[0].v", json!("y")),
         ] {
             assert_eq!(
                 Path::parse(path).unwrap().find(&root),
@@ -181,7 +197,8 @@ mod tests {
     #[test]
     fn what_is_no_path_is_refused_with_its_text() {
         for path in [
-            "", "a..b", ".a", "a.", "a[", "a[x]", "a[?]", "a[?=x]", "[0]", "a]", "a[0]x",
+            "", "a..b", ".a", "a.", "a[", "a[x]", "a[?]", "a[?=x]", "[0]", "a]", "a[0]x", "\"a",
+            "\"\"", "\"a\"b", "\"a\"]",
         ] {
             let problem = Path::parse(path).unwrap_err();
             assert!(problem.contains(&format!("{path:?}")), "{problem}");

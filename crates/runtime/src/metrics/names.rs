@@ -64,6 +64,12 @@ names! {
         DeliverRows "deliver_rows" ["fate"] "Rows settled, by fate"
         DeliverRequests "deliver_requests" ["target", "outcome"] "Push requests answered or failed, by target and outcome"
         BackfillItems "backfill_items" [] "Items published by backfill jobs"
+        BackfillCalls "backfill_calls" ["platform", "route", "status"] "Requests for history, by platform, route and status (`none`: no answer)"
+        BackfillPages "backfill_pages" ["source"] "Pages of history that were confirmed, by source"
+        BackfillRecords "backfill_records" ["source"] "Records in them"
+        BackfillBytes "backfill_bytes" ["source"] "Bytes of them"
+        BackfillFailures "backfill_failures" ["source"] "Steps of chunks that failed and are tried again, by source"
+        BackfillGivenBack "backfill_given_back" ["reason"] "Chunks given back because they had to wait, by what for"
         BackfillChunksReopened "backfill_chunks_reopened" [] "Chunks fetched anew because records were missing"
         BackfillRecordsMissing "backfill_records_missing" [] "Records that a platform counts and that did not arrive, however often they were fetched"
         BackfillNotices "backfill_notices" ["outcome"] "Refresh notices: queued, posted, given_up"
@@ -93,6 +99,9 @@ names! {
         SubscriptionState "subscription_state" ["subscription", "state"] "1 for the state that a subscription is in: unknown, ok, quiet, disabled or missing; 0 for the others"
         SubscriptionLastEventSeconds "subscription_last_event_seconds" ["subscription"] "Since the newest delivery of a subscription was received"
         BackfillJobsActive "backfill_jobs_active" [] "Backfill jobs this process works on"
+        BackfillLanesBusy "backfill_lanes_busy" [] "Lanes of this process that work on a chunk"
+        BackfillWaiting "backfill_waiting" ["reason"] "1 while history waits for the line, by what for: history_queue, facts_queue, live_queue, live_facts, storm, freshness, broker or store"
+        BackfillBreaker "backfill_breaker" ["platform", "state"] "1 for the state that a platform's breaker is in: closed, open or half_open; 0 for the others"
         BackfillFollowLagSeconds "backfill_follow_lag_seconds" ["platform", "source"] "How far behind now a followed source is fetched"
     }
 }
@@ -108,5 +117,7 @@ names! {
         EventToMetric "event_to_metric_seconds" [] "From the newest fact of a metric to its commit"
         WindowRound "window_round_seconds" [] "One round of windows for one organisation"
         DeliverPush "deliver_push_seconds" [] "One push request"
+        BackfillCallTime "backfill_call_seconds" ["platform", "route"] "One request for history, from sending to the last byte"
+        BackfillBudgetWait "backfill_budget_wait_seconds" ["platform"] "How long a request for history waited for its turn within the credential's limit"
     }
 }

@@ -46,8 +46,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) route: &'a Route,
     pub(crate) path: &'a str,
     pub(crate) query: HashMap<String, String>,
-    /// The query as it came.
-    pub(crate) raw_query: &'a str,
     pub(crate) body: &'a [u8],
     /// The double's own URL.
     pub(crate) url: &'a str,

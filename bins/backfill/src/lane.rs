@@ -1,0 +1,585 @@
+//! A lane: takes a chunk, fetches its pages one by one, gives it back whenever it would have to wait, and takes another.
+//!
+//! A page is published and confirmed before the cursor is written that points behind it, and the next is fetched after that: whatever ends the
+//! process, each lane's chunk goes on in another one with at most one page fetched again.
+
+mod message;
+
+use crate::finish::{self, Finishing};
+use crate::import::{FileChunks, ReadError};
+use crate::outlet::Outlet;
+use crate::platforms::Platform;
+use crate::ready::{Ready, Unready};
+use crate::replay;
+use crate::source::Source;
+use crate::sources::{self, Ask, Caller, Fault, Memory, Page, Step};
+use crate::worker::gate::Gate;
+use crate::worker::meters::Meters;
+use crate::worker::outlets::{Outlets, Published};
+use adapter::Mappings;
+use message::Origin;
+use platform::retry::{Cause, Schedule};
+use runtime::{Backoff, chain};
+use schema::UtcMicros;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use store::chunks::{self, Chunk, Filter, Hold, Progress, State, Why};
+use store::jobs::{self, Job};
+use store::{Class, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+/// How often a lane without work looks for some.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a chunk rests that has to wait for the line.
+const LINE_WAIT: Duration = Duration::from_millis(500);
+/// How soon it is looked at whether what was fetched has arrived.
+const ARRIVES_IN: Duration = Duration::from_secs(1);
+
+/// A platform as the lanes ask it.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) platform: Platform,
+    pub(crate) caller: Caller,
+    pub(crate) memory: Memory,
+}
+
+/// What all lanes of a process share.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) outlets: Arc<Outlets>,
+    pub(crate) gate: Gate,
+    pub(crate) meters: Meters,
+    pub(crate) platforms: BTreeMap<String, Reached>,
+    pub(crate) names: Vec<String>,
+    pub(crate) finishing: Finishing,
+    pub(crate) reading: Arc<replay::Reading>,
+    pub(crate) mappings: Arc<Mappings>,
+    /// How long a chunk is ours without a sign of life.
+    pub(crate) lease: Duration,
+    pub(crate) page_bytes: usize,
+    pub(crate) stop: CancellationToken,
+}
+
+/// One lane.
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+    owner: String,
+    files: FileChunks,
+    /// For a look at the queues when something has not arrived.
+    outlet: Outlet,
+}
+
+/// How work on a chunk goes on.
+enum Next {
+    /// With the next step, from this cursor.
+    Step(String),
+    /// Not here: the chunk was given back or is over.
+    Left,
+}
+
+impl Lane {
+    /// One of a process's lanes; `owner` is a name that no other lane ever has.
+    pub(crate) fn new(shared: Arc<Shared>, owner: String) -> Self {
+        let files = FileChunks::new(shared.mappings.clone());
+        let finishing = &shared.finishing;
+        let outlet = Outlet::new(finishing.broker.clone(), shared.stop.clone());
+        Self {
+            shared,
+            owner,
+            files,
+            outlet,
+        }
+    }
+
+    /// Works until the process is to stop.
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        let stop = self.shared.stop.clone();
+        let mut backoff = Backoff::for_connections();
+        while !stop.is_cancelled() {
+            match self.shared.take(&self.owner).await {
+                Ok(Some((job, chunk))) => {
+                    backoff.reset();
+                    self.shared.meters.busy.inc();
+                    let worked = self.held(&job, &chunk).await;
+                    self.shared.meters.busy.dec();
+                    if let Err(error) = worked {
+                        tracing::warn!(job = %job.id, chunk = chunk.number, error = %chain(error.as_ref()),
+                                       "the chunk was left, and is taken again when its lease has run out");
+                        if !backoff.pause(&stop).await {
+                            break;
+                        }
+                    }
+                }
+                Ok(None) => {
+                    let pause = LOOK_AGAIN.mul_f64(0.75 + rand::random::<f64>() / 2.0);
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
+                Err(error) => {
+                    if error.class() == Class::Fatal {
+                        return Err(error.into());
+                    }
+                    tracing::warn!(error = %chain(&error), "no chunk can be taken now, trying again");
+                    backoff.pause(&stop).await;
+                }
+            }
+        }
+        self.outlet.close().await;
+        Ok(())
+    }
+
+    /// Works on a chunk and shows signs of life meanwhile; stops at once when it is no longer ours.
+    async fn held(&mut self, job: &Job, chunk: &Chunk) -> anyhow::Result<()> {
+        let (store, owner) = (self.shared.store.clone(), self.owner.clone());
+        let length = self.shared.lease;
+        let work = self.work(job, chunk);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                worked = &mut work => return worked,
+                () = tokio::time::sleep(length / 3) => {}
+            }
+            let alive = async {
+                let client = store.client().await?;
+                chunks::heartbeat(&client, job.id, chunk.number, &owner, 0, length).await
+            };
+            match alive.await {
+                Ok(hold) if hold.goes_on() => {}
+                Ok(hold) => {
+                    tracing::info!(job = %job.id, chunk = chunk.number, ?hold, "the chunk is no longer ours");
+                    return Ok(());
+                }
+                // The lease may run out; the next write tells.
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "no sign of life could be written");
+                }
+            }
+        }
+    }
+
+    async fn work(&mut self, job: &Job, chunk: &Chunk) -> anyhow::Result<()> {
+        if chunk.state == State::Fetched {
+            let finishing = &self.shared.finishing;
+            finish::check_chunk(finishing, &mut self.outlet, job, chunk, &self.owner).await?;
+            return Ok(());
+        }
+        let calls = AtomicI64::new(0);
+        let hand = Hand {
+            shared: &self.shared,
+            owner: &self.owner,
+            job,
+            chunk,
+            calls: &calls,
+        };
+        let Some(source) = Source::parse(&job.kind) else {
+            let why = format!("this release knows no source {}", job.kind);
+            return hand.refused(&why).await;
+        };
+        let mut cursor = chunk.cursor_json.clone();
+        loop {
+            if self.shared.stop.is_cancelled() {
+                return hand.give_back(Duration::ZERO, Why::Later).await;
+            }
+            if job.lane == jobs::Lane::History
+                && let Some(reason) = self.shared.gate.closed_for().await
+            {
+                self.shared.meters.given_back(reason);
+                return hand.give_back(LINE_WAIT, Why::Waiting(reason)).await;
+            }
+            let next = match source {
+                Source::Replay => {
+                    let (store, reading) = (&self.shared.store, &self.shared.reading);
+                    let ready = replay::chunk_page(
+                        store,
+                        reading,
+                        (job.id, job.metric_version),
+                        job.tenant.as_deref(),
+                        chunk.from..chunk.to,
+                        cursor.as_deref(),
+                    )
+                    .await;
+                    hand.ready(source, ready).await?
+                }
+                Source::Files => {
+                    let version = (job.id, job.metric_version);
+                    let cursor = cursor.as_deref().unwrap_or("{}");
+                    let ready = self.files.page(version, &job.params_json, cursor).await;
+                    hand.ready(source, ready).await?
+                }
+                _ => hand.platform(source, cursor.as_deref()).await?,
+            };
+            match next {
+                Next::Step(behind) => cursor = Some(behind),
+                Next::Left => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// A chunk that is due. While the line has no room, one that goes another way, or one that is only to be looked at.
+    async fn take(&self, owner: &str) -> Result<Option<(Job, Chunk)>, StoreError> {
+        let any = Filter {
+            platforms: Some(&self.names),
+            ..Filter::default()
+        };
+        if self.gate.closed_for().await.is_none() {
+            return self.leased(owner, &any).await;
+        }
+        let live = Filter {
+            lane: Some(jobs::Lane::Live),
+            ..any
+        };
+        if let Some(found) = self.leased(owner, &live).await? {
+            return Ok(Some(found));
+        }
+        let fetched = Filter {
+            state: Some(State::Fetched),
+            ..any
+        };
+        self.leased(owner, &fetched).await
+    }
+
+    async fn leased(
+        &self,
+        owner: &str,
+        filter: &Filter<'_>,
+    ) -> Result<Option<(Job, Chunk)>, StoreError> {
+        let client = self.store.client().await?;
+        chunks::lease(&client, owner, self.lease, filter).await
+    }
+}
+
+/// A chunk in a lane's hands.
+#[derive(Clone, Copy)]
+struct Hand<'a> {
+    shared: &'a Shared,
+    owner: &'a str,
+    job: &'a Job,
+    chunk: &'a Chunk,
+    calls: &'a AtomicI64,
+}
+
+impl Hand<'_> {
+    /// One step of a platform's history.
+    async fn platform(&self, source: Source, cursor: Option<&str>) -> anyhow::Result<Next> {
+        let name = self.job.platform.as_deref().unwrap_or_default();
+        let Some(reached) = self.shared.platforms.get(name) else {
+            let why = format!("the platforms file has no platform {name:?}");
+            self.refused(&why).await?;
+            return Ok(Next::Left);
+        };
+        let ask = Ask {
+            platform: &reached.platform,
+            caller: &reached.caller,
+            memory: &reached.memory,
+            store: &self.shared.store,
+            job: self.job,
+            chunk: self.chunk,
+            now: now(),
+            calls: self.calls,
+        };
+        let step = match sources::step(source, &ask, cursor).await {
+            Ok(step) => step,
+            Err(fault) => {
+                self.fault(source, reached.platform.access.schedule, fault)
+                    .await?;
+                return Ok(Next::Left);
+            }
+        };
+        match step {
+            Step::Page(page) => self.page(source, &reached.platform, page).await,
+            Step::Moved(cursor) => self.moved(cursor, 0, 0, 0).await,
+            Step::Wait {
+                cursor,
+                wait,
+                reason,
+            } => {
+                if let Some(cursor) = cursor
+                    && let Next::Left = self.moved(cursor, 0, 0, 0).await?
+                {
+                    return Ok(Next::Left);
+                }
+                self.shared.meters.given_back(reason);
+                self.give_back(wait, Why::Waiting(reason)).await?;
+                Ok(Next::Left)
+            }
+            Step::Again {
+                cursor,
+                why,
+                attempt,
+            } => {
+                if let Next::Step(_) = self.moved(cursor, 0, 0, 0).await? {
+                    let schedule = reached.platform.access.schedule;
+                    self.failed(source, schedule, attempt, &why, None).await?;
+                }
+                Ok(Next::Left)
+            }
+            Step::Done { expected } => {
+                self.fetched(expected).await?;
+                Ok(Next::Left)
+            }
+        }
+    }
+
+    /// A page of the event log or of a file.
+    async fn ready(
+        &self,
+        source: Source,
+        ready: Result<Option<Ready>, Unready>,
+    ) -> anyhow::Result<Next> {
+        match ready {
+            Ok(Some(ready)) => {
+                let bytes = ready.bytes();
+                if !self.published(&ready.messages).await? {
+                    return Ok(Next::Left);
+                }
+                self.shared
+                    .meters
+                    .page(source.name(), ready.records, bytes);
+                self.moved(ready.cursor_json, 1, ready.records, bytes).await
+            }
+            Ok(None) => {
+                self.fetched(None).await?;
+                Ok(Next::Left)
+            }
+            Err(Unready::Later(error)) => {
+                let why = chain(error.as_ref());
+                let attempt = attempt(self.chunk);
+                self.failed(source, Schedule::default(), attempt, &why, None)
+                    .await?;
+                Ok(Next::Left)
+            }
+            Err(Unready::Refused(error)) => {
+                self.refused(&chain(error.as_ref())).await?;
+                Ok(Next::Left)
+            }
+        }
+    }
+
+    async fn page(
+        &self,
+        source: Source,
+        platform: &Platform,
+        page: Page,
+    ) -> anyhow::Result<Next> {
+        let (mappings, page_bytes) = (self.shared.mappings.clone(), self.shared.page_bytes);
+        let work = move || {
+            let bodies = message::bodies(&page, mappings, page_bytes);
+            (page, bodies)
+        };
+        let (page, bodies) = tokio::task::spawn_blocking(work).await?;
+        let bodies = match bodies {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                // An answer that was cut off comes whole the next time; one of another format does not.
+                let why = format!("a page cannot be read: {}", chain(&error));
+                let fault = match error {
+                    ReadError::Format(_) => Fault::refused(why),
+                    _ => Fault::failed(why),
+                };
+                self.fault(source, platform.access.schedule, fault).await?;
+                return Ok(Next::Left);
+            }
+        };
+        let origin = Origin {
+            job: self.job,
+            chunk: self.chunk,
+            tenant: &platform.tenant,
+            subscription: &platform.subscription,
+            now: now(),
+        };
+        let cut = message::messages(&origin, &page.format, bodies)?;
+        if !self.published(&cut.messages).await? {
+            return Ok(Next::Left);
+        }
+        self.shared
+            .meters
+            .page(source.name(), cut.records, cut.bytes);
+        self.moved(page.cursor, 1, cut.records, cut.bytes).await
+    }
+
+    /// Publishes until it is confirmed. `false`: the process stops, and the chunk was given back as it was.
+    async fn published(&self, messages: &[broker::Outgoing]) -> anyhow::Result<bool> {
+        if messages.is_empty() {
+            return Ok(true);
+        }
+        let stop = &self.shared.stop;
+        match self.shared.outlets.publish(messages, stop).await {
+            Ok(Published::Yes) => Ok(true),
+            Ok(Published::Stopped) => {
+                self.give_back(Duration::ZERO, Why::Later).await?;
+                Ok(false)
+            }
+            Err(error) => {
+                let why = format!("the broker refuses a page: {}", chain(error.as_ref()));
+                self.refused(&why).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Writes the cursor. Written however long the store takes to come back: what was published must not be fetched again for that.
+    async fn moved(
+        &self,
+        cursor: String,
+        pages: i64,
+        records: u64,
+        bytes: u64,
+    ) -> anyhow::Result<Next> {
+        let progress = Progress {
+            cursor_json: Some(&cursor),
+            pages,
+            records: signed(records),
+            bytes: signed(bytes),
+            calls: self.calls.swap(0, Ordering::Relaxed),
+        };
+        let hold = self.written(Write::Progress(progress)).await?;
+        match hold {
+            Hold::Ours => Ok(Next::Step(cursor)),
+            Hold::Stopped => {
+                tracing::info!(job = %self.job.id, chunk = self.chunk.number, "the job was paused or cancelled");
+                Ok(Next::Left)
+            }
+            Hold::Lost => {
+                tracing::warn!(job = %self.job.id, chunk = self.chunk.number, "the chunk was taken over");
+                Ok(Next::Left)
+            }
+        }
+    }
+
+    async fn fetched(&self, expected: Option<i64>) -> anyhow::Result<()> {
+        // The requests that are not written yet: of the count, above all.
+        let calls = self.calls.swap(0, Ordering::Relaxed);
+        if calls > 0 {
+            self.written(Write::Calls(calls)).await?;
+        }
+        self.written(Write::Fetched(expected)).await.map(drop)
+    }
+
+    async fn fault(&self, source: Source, schedule: Schedule, fault: Fault) -> anyhow::Result<()> {
+        match fault {
+            Fault::Later { wait, reason } => {
+                self.shared.meters.given_back(reason);
+                // Nothing is wrong with the chunk; its failures, if it had some, still count.
+                let why = if reason == "pause" {
+                    Why::Waiting(reason)
+                } else {
+                    Why::Later
+                };
+                let spread = wait.min(LINE_WAIT).mul_f64(rand::random::<f64>() / 2.0);
+                self.give_back(wait + spread, why).await
+            }
+            Fault::Failed { why, hint } => {
+                let attempt = attempt(self.chunk);
+                self.failed(source, schedule, attempt, &why, hint).await
+            }
+            Fault::Refused { why } | Fault::Unfit { why } | Fault::Gone { why } => {
+                self.refused(&why).await
+            }
+        }
+    }
+
+    /// It comes again, by the schedule: never given up, and visible until it works.
+    async fn failed(
+        &self,
+        source: Source,
+        schedule: Schedule,
+        attempt: u32,
+        why: &str,
+        hint: Option<Duration>,
+    ) -> anyhow::Result<()> {
+        let next = schedule.next(attempt, Cause::Failed, hint, rand::random());
+        tracing::warn!(job = %self.job.id, chunk = self.chunk.number, why, again_in = ?next.delay, attempt = next.attempt,
+                       "the chunk failed and is tried again");
+        self.shared.meters.failed(source.name());
+        self.give_back(next.delay, Why::Failed(why)).await
+    }
+
+    /// Somebody has to look: the job rests with its checkpoint until it is resumed.
+    async fn refused(&self, why: &str) -> anyhow::Result<()> {
+        tracing::error!(job = %self.job.id, chunk = self.chunk.number, why, "the job is paused; `backfill resume` lets it go on");
+        self.written(Write::Pause(why)).await?;
+        self.give_back(Duration::ZERO, Why::Failed(why)).await
+    }
+
+    async fn give_back(&self, due_in: Duration, why: Why<'_>) -> anyhow::Result<()> {
+        let calls = self.calls.swap(0, Ordering::Relaxed);
+        let release = Write::Release { due_in, why, calls };
+        self.written(release).await.map(drop)
+    }
+
+    /// Writes, again and again while time may heal what is in the way.
+    async fn written(&self, write: Write<'_>) -> anyhow::Result<Hold> {
+        let mut backoff = Backoff::for_connections();
+        loop {
+            let error = match self.write(write).await {
+                Ok(hold) => return Ok(hold),
+                Err(error) => error,
+            };
+            if !matches!(error.class(), Class::Transient | Class::Saturated) {
+                return Err(error.into());
+            }
+            tracing::warn!(error = %chain(&error), "the chunk cannot be written now, trying again");
+            if !backoff.pause(&self.shared.stop).await {
+                return Err(error.into());
+            }
+        }
+    }
+
+    async fn write(&self, write: Write<'_>) -> Result<Hold, StoreError> {
+        let client = self.shared.store.client().await?;
+        let (job, number, owner) = (self.job.id, self.chunk.number, self.owner);
+        let length = self.shared.lease;
+        let ours = match write {
+            Write::Progress(progress) => {
+                return chunks::progress(&client, job, number, owner, &progress, length).await;
+            }
+            Write::Calls(calls) => {
+                return chunks::heartbeat(&client, job, number, owner, calls, length).await;
+            }
+            Write::Fetched(expected) => {
+                chunks::fetched(&client, job, number, owner, expected, ARRIVES_IN).await?
+            }
+            Write::Release { due_in, why, calls } => {
+                chunks::release(&client, job, number, owner, due_in, why, calls).await?
+            }
+            Write::Pause(why) => jobs::pause(&client, job, why).await?,
+        };
+        Ok(if ours { Hold::Stopped } else { Hold::Lost })
+    }
+}
+
+/// What a lane writes about its chunk.
+#[derive(Debug, Clone, Copy)]
+enum Write<'a> {
+    Progress(Progress<'a>),
+    Calls(i64),
+    Fetched(Option<i64>),
+    Release {
+        due_in: Duration,
+        why: Why<'a>,
+        calls: i64,
+    },
+    Pause(&'a str),
+}
+
+fn attempt(chunk: &Chunk) -> u32 {
+    u32::try_from(chunk.attempt).unwrap_or(0)
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn now() -> UtcMicros {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

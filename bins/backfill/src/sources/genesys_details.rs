@@ -1,0 +1,402 @@
+//! Genesys details: conversations, and users' presence and routing status.
+//!
+//! Up to the date that the platform has data for, an asynchronous job brings a stretch: submitted, asked about when it is likely to be done, read
+//! page by page with its cursor. What is newer a query brings, whose pages are counted from the newest state and therefore
+//! only asked of a stretch that is closed. The results of a job keep for days; one that is gone is submitted again.
+
+mod count;
+mod job;
+mod query;
+
+use super::parts::Part;
+use super::walk::Walk;
+use super::{Ask, Fault, Step};
+use crate::platforms::{GenesysSettings, Kind};
+use adapter::instant;
+use schema::{BodyFormat, UtcMicros};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// A query about more time than this is refused by the platform.
+const QUERY_LONGEST: Duration = Duration::from_secs(7 * 86_400);
+/// How long to wait for data where neither a job nor a query has them.
+const NO_DATA_WAIT: Duration = Duration::from_secs(600);
+
+/// What distinguishes one kind of details from the other.
+#[derive(Debug)]
+pub(super) struct Details {
+    /// The name under which is remembered what was learnt.
+    name: &'static str,
+    jobs_path: &'static str,
+    query_path: &'static str,
+    /// The member that lists the records.
+    list: &'static str,
+    /// Whether records are asked for in the order of their beginning.
+    ordered: bool,
+    /// Whether the platform counts them.
+    counted: bool,
+    format: BodyFormat,
+    submit: &'static str,
+    status: &'static str,
+    results: &'static str,
+    availability: &'static str,
+    query: &'static str,
+}
+
+/// Conversations.
+pub(super) static CONVERSATIONS: Details = Details {
+    name: "details-jobs",
+    jobs_path: "/api/v2/analytics/conversations/details/jobs",
+    query_path: "/api/v2/analytics/conversations/details/query",
+    list: "conversations",
+    ordered: true,
+    counted: true,
+    format: BodyFormat::GenesysDetails,
+    submit: "details-job-submit",
+    status: "details-job-status",
+    results: "details-job-results",
+    availability: "details-job-availability",
+    query: "details-query",
+};
+
+/// Users.
+pub(super) static USERS: Details = Details {
+    name: "users-jobs",
+    jobs_path: "/api/v2/analytics/users/details/jobs",
+    query_path: "/api/v2/analytics/users/details/query",
+    list: "userDetails",
+    ordered: false,
+    counted: false,
+    format: BodyFormat::GenesysUserDetails,
+    submit: "users-job-submit",
+    status: "users-job-status",
+    results: "users-job-results",
+    availability: "users-job-availability",
+    query: "users-query",
+};
+
+/// How a stretch is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    Job,
+    Query,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Piece {
+    #[serde(flatten)]
+    part: Part,
+    how: How,
+}
+
+/// What is under way with the first piece.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum At {
+    #[default]
+    Begin,
+    Submitted {
+        job: String,
+        slot: u32,
+        since: UtcMicros,
+        asked: u32,
+    },
+    Reading {
+        job: String,
+        slot: u32,
+        pages: u32,
+        cursor: Option<String>,
+    },
+    Querying(Walk),
+}
+
+/// How far a chunk is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Cursor {
+    /// `query`: not by a job at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    way: Option<How>,
+    /// What is left; none: nothing was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pieces: Option<Vec<Piece>>,
+    at: At,
+    /// Jobs in a row that came to nothing at the platform.
+    failed: u32,
+}
+
+impl Cursor {
+    fn kept(&self) -> Result<String, Fault> {
+        super::kept(self)
+    }
+
+    /// The first piece is done.
+    fn next(&mut self) {
+        self.at = At::Begin;
+        self.failed = 0;
+        if let Some(pieces) = &mut self.pieces
+            && !pieces.is_empty()
+        {
+            pieces.remove(0);
+        }
+    }
+
+    /// The first piece is too large; `false`: it cannot be smaller.
+    fn halve(&mut self) -> bool {
+        let Some(pieces) = &mut self.pieces else {
+            return false;
+        };
+        let Some(halves) = pieces.first().and_then(|piece| piece.part.halves()) else {
+            return false;
+        };
+        let how = pieces[0].how;
+        pieces.splice(0..1, halves.map(|part| Piece { part, how }));
+        self.at = At::Begin;
+        true
+    }
+
+    /// What a refusal of a stretch comes to: two smaller ones, as long as that may be the reason.
+    fn refused(mut self, fault: Fault) -> Result<Step, Fault> {
+        match fault {
+            Fault::Unfit { why } if is_about_size(&why) && self.halve() => {
+                tracing::info!(why, "the platform refuses the stretch, halving it");
+                Ok(Step::Moved(self.kept()?))
+            }
+            Fault::Unfit { why } => Err(Fault::refused(why)),
+            other => Err(other),
+        }
+    }
+}
+
+/// Whether a refusal may mean that too much was asked for at once.
+pub(super) fn is_about_size(why: &str) -> bool {
+    let why = why.to_ascii_lowercase();
+    ["may not exceed", "too large", "too long", "too many", "interval", "range", "maximum"]
+        .iter()
+        .any(|word| why.contains(word))
+}
+
+/// One step.
+pub(super) async fn step(
+    details: &'static Details,
+    ask: &Ask<'_>,
+    cursor: Option<&str>,
+) -> Result<Step, Fault> {
+    let cursor: Cursor = super::read(cursor)?;
+    let settings = settings(ask)?;
+    let Some(pieces) = &cursor.pieces else {
+        return begin(details, ask, settings, cursor).await;
+    };
+    let Some(first) = pieces.first() else {
+        return count::step(details, ask).await;
+    };
+    let part = first.part;
+    match (&cursor.at, first.how) {
+        (At::Begin, How::Job) => job::submit(details, ask, settings, cursor, part).await,
+        (At::Begin, How::Query) => query::page(details, ask, settings, cursor, part).await,
+        (At::Submitted { .. }, _) => job::look(details, ask, cursor).await,
+        (At::Reading { .. }, _) => job::page(details, ask, settings, cursor).await,
+        (At::Querying(_), _) => query::page(details, ask, settings, cursor, part).await,
+    }
+}
+
+fn settings<'a>(ask: &Ask<'a>) -> Result<&'a GenesysSettings, Fault> {
+    match &ask.platform.kind {
+        Kind::Genesys(settings) => Ok(settings),
+        Kind::Cxone(_) => Err(Fault::refused(format!(
+            "{} is no Genesys platform",
+            ask.platform.name
+        ))),
+    }
+}
+
+/// Decides what a job brings and what a query does.
+async fn begin(
+    details: &'static Details,
+    ask: &Ask<'_>,
+    settings: &GenesysSettings,
+    mut cursor: Cursor,
+) -> Result<Step, Fault> {
+    let whole = Part {
+        from: ask.chunk.from,
+        to: ask.chunk.to,
+    };
+    let available = match cursor.way {
+        Some(How::Query) => whole.from,
+        _ => job::available(details, ask, whole.to).await?,
+    };
+    let cut = available.clamp(whole.from, whole.to);
+    let mut pieces = Vec::new();
+    if whole.from < cut {
+        pieces.push(Piece {
+            part: Part { to: cut, ..whole },
+            how: How::Job,
+        });
+    }
+    if cut < whole.to {
+        let rest = Part { from: cut, ..whole };
+        let length = u64::try_from(rest.to.0 - rest.from.0).unwrap_or(0);
+        if Duration::from_micros(length) > QUERY_LONGEST {
+            // Nothing is wrong with it but that the platform is far behind.
+            return Ok(Step::Wait {
+                cursor: None,
+                wait: NO_DATA_WAIT,
+                reason: "data",
+            });
+        }
+        let part = |part| Piece {
+            part,
+            how: How::Query,
+        };
+        pieces.extend(rest.pieces(settings.query_span).into_iter().map(part));
+    }
+    cursor.pieces = Some(pieces);
+    Ok(Step::Moved(cursor.kept()?))
+}
+
+/// What is read of an answer that lists records; their bytes stay as they are.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    #[serde(borrow, default)]
+    conversations: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, default)]
+    user_details: Option<Vec<&'a RawValue>>,
+    #[serde(default)]
+    cursor: Option<String>,
+    #[serde(default)]
+    total_hits: Option<u64>,
+    #[serde(default)]
+    data_availability_date: Option<String>,
+}
+
+/// What is read of a record.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Record {
+    conversation_id: Option<String>,
+    user_id: Option<String>,
+    conversation_start: Option<String>,
+}
+
+impl<'a> Answer<'a> {
+    fn read(details: &Details, body: &'a [u8]) -> Result<Self, Fault> {
+        if body.trim_ascii().is_empty() {
+            return Ok(Self {
+                conversations: None,
+                user_details: None,
+                cursor: None,
+                total_hits: None,
+                data_availability_date: None,
+            });
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            Fault::failed(format!("an answer with {} cannot be read: {error}", details.list))
+        })
+    }
+
+    fn records(&self) -> &[&'a RawValue] {
+        self.conversations
+            .as_deref()
+            .or(self.user_details.as_deref())
+            .unwrap_or_default()
+    }
+}
+
+impl Record {
+    fn read(raw: &RawValue) -> Self {
+        // A record of another shape is for the adapter to say something about.
+        serde_json::from_str(raw.get()).unwrap_or_default()
+    }
+
+    fn begins_in(&self, part: Part) -> bool {
+        let start = self.conversation_start.as_deref();
+        start
+            .and_then(instant::parse)
+            .is_some_and(|start| part.holds(start))
+    }
+}
+
+/// A stretch as the API writes it.
+fn interval(part: Part) -> String {
+    format!("{}/{}", part.from, part.to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_only_states_a_way_is_a_beginning() {
+        let cursor: Cursor = serde_json::from_str(r#"{"way":"query"}"#).unwrap();
+        assert_eq!(cursor.way, Some(How::Query));
+        assert_eq!(cursor.pieces, None);
+    }
+
+    #[test]
+    fn cursors_come_back_as_they_were_kept() {
+        let part = Part {
+            from: UtcMicros(0),
+            to: UtcMicros(60_000_000),
+        };
+        for at in [
+            At::Begin,
+            At::Submitted {
+                job: "j".to_owned(),
+                slot: 2,
+                since: UtcMicros(7),
+                asked: 1,
+            },
+            At::Reading {
+                job: "j".to_owned(),
+                slot: 0,
+                pages: 3,
+                cursor: Some("c".to_owned()),
+            },
+            At::Querying(Walk::default()),
+        ] {
+            let cursor = Cursor {
+                way: None,
+                pieces: Some(vec![Piece {
+                    part,
+                    how: How::Job,
+                }]),
+                at,
+                failed: 1,
+            };
+            let again: Cursor = serde_json::from_str(&cursor.kept().unwrap()).unwrap();
+            assert_eq!(again, cursor);
+        }
+    }
+
+    #[test]
+    fn a_refusal_for_its_size_halves_the_stretch_and_another_one_stops() {
+        let part = Part {
+            from: UtcMicros(0),
+            to: UtcMicros(2_000_000),
+        };
+        let cursor = Cursor {
+            pieces: Some(vec![Piece {
+                part,
+                how: How::Query,
+            }]),
+            ..Cursor::default()
+        };
+        let large = Fault::Unfit {
+            why: "Pagination may not exceed 100000 results.".to_owned(),
+        };
+        let Ok(Step::Moved(text)) = cursor.clone().refused(large.clone()) else {
+            panic!("halved")
+        };
+        let halved: Cursor = serde_json::from_str(&text).unwrap();
+        assert_eq!(halved.pieces.as_deref().map(<[_]>::len), Some(2));
+        // A second is not halved any more.
+        assert!(matches!(halved.refused(large), Err(Fault::Refused { .. })));
+        let other = Fault::Unfit {
+            why: "unknown dimension".to_owned(),
+        };
+        assert!(matches!(cursor.refused(other), Err(Fault::Refused { .. })));
+    }
+}

@@ -1,0 +1,214 @@
+//! How many conversations began in a chunk, as the platform counts them: asked for once for many chunks, where they are whole hours or days.
+
+use super::{Details, interval};
+use crate::sources::parts::Part;
+use crate::sources::{Ask, Fault, Step};
+use adapter::instant;
+use schema::UtcMicros;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use store::platform_counts::{self, Count, Stretch};
+
+const PATH: &str = "/api/v2/analytics/conversations/aggregates/query";
+const ROUTE: &str = "aggregates-query";
+/// What is counted: the name at the platform, and the one in `platform_counts`.
+const METRIC: &str = "nConversations";
+const MEASURE: &str = "conversations";
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
+/// Counts asked for in one request.
+const AT_ONCE: i64 = 30;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    results: Vec<Group>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Group {
+    data: Vec<Interval>,
+}
+
+#[derive(Deserialize)]
+struct Interval {
+    interval: String,
+    #[serde(default)]
+    metrics: Vec<Metric>,
+}
+
+#[derive(Deserialize)]
+struct Metric {
+    metric: String,
+    #[serde(default)]
+    stats: Stats,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Stats {
+    count: f64,
+}
+
+/// Everything is fetched; says how much that should be.
+pub(super) async fn step(details: &Details, ask: &Ask<'_>) -> Result<Step, Fault> {
+    let expected = if details.counted {
+        expected(ask).await?
+    } else {
+        None
+    };
+    Ok(Step::Done { expected })
+}
+
+async fn expected(ask: &Ask<'_>) -> Result<Option<i64>, Fault> {
+    let chunk = Part {
+        from: ask.chunk.from,
+        to: ask.chunk.to,
+    };
+    // What was counted for a neighbour is as old as its history is: only an operator's job is about what rests.
+    let many = ask.chunk.reopened == 0 && is_at_rest(ask);
+    if many && let Some(known) = known(ask, chunk).await? {
+        return Ok(Some(known));
+    }
+    let (stretch, granularity) = if many {
+        widened(chunk, ask.job.to.unwrap_or(chunk.to))
+    } else {
+        (chunk, None)
+    };
+    let mut body = json!({ "interval": interval(stretch), "metrics": [METRIC] });
+    if let Some(granularity) = granularity {
+        body["granularity"] = json!(granularity);
+    }
+    let answer = match ask.post(ROUTE, PATH, &body).await {
+        Ok(answer) => answer,
+        // The records are here; that nobody counts them is no reason not to have them.
+        Err(Fault::Refused { why } | Fault::Unfit { why } | Fault::Gone { why }) => {
+            tracing::warn!(platform = ask.platform.name, why, "the platform does not count, so nothing is compared with what arrives");
+            return Ok(None);
+        }
+        Err(fault) => return Err(fault),
+    };
+    let answer: Answer = serde_json::from_slice(&answer.body)
+        .map_err(|error| Fault::failed(format!("the platform's counts cannot be read: {error}")))?;
+    let counts = by_interval(&answer);
+    if granularity.is_none() {
+        return Ok(Some(counts.values().sum()));
+    }
+    // An interval without conversations is left out by the platform.
+    let length = chunk.to.0 - chunk.from.0;
+    let parts = stretch.pieces(std::time::Duration::from_micros(
+        u64::try_from(length).unwrap_or(1),
+    ));
+    let client = ask.store.client().await.map_err(Fault::store)?;
+    for part in parts {
+        let count = counts.get(&part.from).copied().unwrap_or(0);
+        let row = Count {
+            scope: String::new(),
+            value: float(count),
+        };
+        platform_counts::put(&client, &of(ask, part), &[row])
+            .await
+            .map_err(Fault::store)?;
+    }
+    Ok(Some(counts.get(&chunk.from).copied().unwrap_or(0)))
+}
+
+/// Two days before now nothing is moved any more but by the nightly revisions, which add and take away no conversations.
+fn is_at_rest(ask: &Ask<'_>) -> bool {
+    ask.now.0.saturating_sub(ask.chunk.to.0) >= 2 * DAY
+}
+
+/// The chunk with those behind it, and the granularity that tells them apart.
+fn widened(chunk: Part, end: UtcMicros) -> (Part, Option<&'static str>) {
+    let length = chunk.to.0 - chunk.from.0;
+    let granularity = match length {
+        HOUR => "PT1H",
+        DAY => "P1D",
+        _ => return (chunk, None),
+    };
+    if chunk.from.0.rem_euclid(length) != 0 {
+        return (chunk, None);
+    }
+    let room = end.0.saturating_sub(chunk.from.0) / length;
+    let to = UtcMicros(chunk.from.0 + room.clamp(1, AT_ONCE) * length);
+    (Part { to, ..chunk }, Some(granularity))
+}
+
+async fn known(ask: &Ask<'_>, chunk: Part) -> Result<Option<i64>, Fault> {
+    let client = ask.store.client().await.map_err(Fault::store)?;
+    let counts = platform_counts::get(&client, &of(ask, chunk))
+        .await
+        .map_err(Fault::store)?;
+    let count = counts.first();
+    Ok(count.map(|count| whole(count.value)))
+}
+
+fn of<'a>(ask: &Ask<'a>, part: Part) -> Stretch<'a> {
+    Stretch {
+        tenant: ask.platform.tenant.as_str(),
+        platform: &ask.platform.name,
+        measure: MEASURE,
+        from: part.from,
+        to: part.to,
+    }
+}
+
+fn by_interval(answer: &Answer) -> BTreeMap<UtcMicros, i64> {
+    let mut counts = BTreeMap::new();
+    for interval in answer.results.iter().flat_map(|group| &group.data) {
+        let begin = interval.interval.split('/').next().and_then(instant::parse);
+        let Some(begin) = begin else { continue };
+        let counted = interval
+            .metrics
+            .iter()
+            .filter(|metric| metric.metric == METRIC);
+        let sum: f64 = counted.map(|metric| metric.stats.count).sum();
+        *counts.entry(begin).or_default() += whole(sum);
+    }
+    counts
+}
+
+#[allow(clippy::cast_possible_truncation)] // counts of conversations are far below 2^53
+fn whole(value: f64) -> i64 {
+    value.round() as i64
+}
+
+#[allow(clippy::cast_precision_loss)] // as above
+fn float(value: i64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_days_are_counted_for_those_behind_it_too() {
+        let day = |n: i64| UtcMicros(n * DAY);
+        let chunk = Part {
+            from: day(3),
+            to: day(4),
+        };
+        let wide = |end| widened(chunk, day(end));
+        assert_eq!(wide(90), (Part { to: day(33), ..chunk }, Some("P1D")));
+        assert_eq!(wide(5), (Part { to: day(5), ..chunk }, Some("P1D")));
+        assert_eq!(wide(4), (chunk, Some("P1D")));
+        let odd = Part {
+            from: UtcMicros(1),
+            to: UtcMicros(1 + DAY),
+        };
+        assert_eq!(widened(odd, day(90)), (odd, None));
+    }
+
+    #[test]
+    fn counts_are_read_by_their_interval() {
+        let text = r#"{"results":[{"group":{},"data":[
+            {"interval":"2024-05-15T00:00:00.000Z/2024-05-16T00:00:00.000Z","metrics":[{"metric":"nConversations","stats":{"count":5}},{"metric":"tTalk","stats":{"count":9}}]},
+            {"interval":"2024-05-16T00:00:00.000Z/2024-05-17T00:00:00.000Z","metrics":[{"metric":"nConversations","stats":{"count":7}}]}]}]}"#;
+        let counts = by_interval(&serde_json::from_str(text).unwrap());
+        assert_eq!(counts.into_values().collect::<Vec<_>>(), [5, 7]);
+        assert!(by_interval(&serde_json::from_str("{}").unwrap()).is_empty());
+    }
+}

@@ -1,0 +1,152 @@
+//! Jobs that are asked for by messages.
+
+use crate::platform::Past;
+use crate::world::{LONG, World};
+use backfill::platforms::{self, Platforms};
+use backfill::requests;
+use broker::{BrokerConfig, Outgoing, Queue};
+use schema::MessageId;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use store::quarantine::{self, Filter};
+use testkit::eventually;
+use tokio_util::sync::CancellationToken;
+
+/// Serves requests until dropped.
+struct Served {
+    stop: CancellationToken,
+}
+
+impl Served {
+    async fn new(world: &World, platforms: Platforms) -> Self {
+        let stop = CancellationToken::new();
+        let config = BrokerConfig::new(world.broker.url(), world.broker.prefix(), "requests");
+        let (store, stopped) = (world.db.store().await, stop.clone());
+        tokio::spawn(
+            async move { requests::serve(store, config, Arc::new(platforms), stopped).await },
+        );
+        Self { stop }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn request(world: &World, arguments: &[&str]) {
+    let (status, stdout, stderr) = world.run(&[&["request"], arguments].concat()).await;
+    assert!(status.success(), "{stderr}");
+    let said: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(said["queue"], "backfill.jobs");
+}
+
+#[tokio::test]
+async fn a_request_becomes_one_job_however_often_it_is_made_and_a_bad_one_stands_in_nobodys_way() {
+    let past = Past::new(None).await;
+    let world = &past.world;
+    let usual = [
+        "genesys-conversations",
+        "--platform",
+        "g",
+        "--from",
+        "2025-01-06T00:00:00Z",
+        "--to",
+        "2025-01-08T00:00:00Z",
+        "--metric-version",
+        "2",
+        "--request-id",
+    ];
+    request(world, &[&usual[..], &["nightly"]].concat()).await;
+    // No message of ours, a platform that is not there, a version that computes nothing: all before the next good one.
+    let broker = world.broker.connect("bad").await;
+    let publisher = broker.publisher().await.unwrap();
+    let bad = Outgoing {
+        queue: Queue::BackfillJobs,
+        body: "not a request".into(),
+        message_id: MessageId::generate().0,
+        correlation: String::new(),
+    };
+    publisher.publish(bad).await.unwrap();
+    broker.close().await.unwrap();
+    request(
+        world,
+        &[
+            "cxone-contacts",
+            "--platform",
+            "nowhere",
+            "--last",
+            "1day",
+            "--metric-version",
+            "2",
+        ],
+    )
+    .await;
+    request(
+        world,
+        &["replay", "--last", "1day", "--metric-version", "77"],
+    )
+    .await;
+    request(world, &[&usual[..], &["nightly"]].concat()).await;
+    world.log_events(5, "acme").await;
+    request(
+        world,
+        &[
+            "replay",
+            "--tenant",
+            "acme",
+            "--from",
+            "2024-05-15T00:00:00Z",
+            "--to",
+            "2024-05-16T00:00:00Z",
+            "--metric-version",
+            "2",
+        ],
+    )
+    .await;
+
+    let file = platforms::load(Path::new(&past.file())).unwrap();
+    let _served = Served::new(world, file).await;
+    eventually(LONG, "the replay is a job", async || {
+        world.jobs().await.iter().any(|job| job["kind"] == "replay")
+    })
+    .await;
+
+    let jobs = world.jobs().await;
+    assert_eq!(jobs.len(), 2, "{jobs:#?}");
+    let nightly = jobs
+        .iter()
+        .find(|job| job["request_id"] == "nightly")
+        .unwrap();
+    assert_eq!(nightly["chunks"]["chunks"], 2);
+    assert_eq!(nightly["tenant"], "acme");
+    let client = world.db.store().await.client().await.unwrap();
+    let held = quarantine::list(&client, &Filter::default(), 10)
+        .await
+        .unwrap();
+    let mut reasons: Vec<_> = held.iter().map(|held| held.reason.clone()).collect();
+    reasons.sort();
+    assert_eq!(held.len(), 3, "{reasons:#?}");
+    assert!(held.iter().all(|held| held.stage == "backfill"));
+    assert!(
+        reasons[0].starts_with("--metric-version 77: no activated definition"),
+        "{reasons:#?}"
+    );
+    assert!(
+        reasons[1].starts_with("the message is no envelope"),
+        "{reasons:#?}"
+    );
+    assert!(
+        reasons[2].starts_with("the platform `nowhere` is not known"),
+        "{reasons:#?}"
+    );
+    eventually(LONG, "the queue is empty", async || {
+        let broker = world.broker.connect("depth").await;
+        let depth = broker.depth(Queue::BackfillJobs).await.unwrap();
+        broker.close().await.unwrap();
+        depth == 0
+    })
+    .await;
+}
