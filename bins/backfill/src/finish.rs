@@ -15,7 +15,9 @@ mod settle;
 mod signature;
 
 pub(crate) use arrival::Policy;
-pub(crate) use chunk::{Checked, check_chunk};
+#[cfg(test)]
+pub(crate) use chunk::Checked;
+pub(crate) use chunk::check_chunk;
 
 use crate::outlet::Outlet;
 use crate::platforms::Platforms;
