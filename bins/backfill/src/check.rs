@@ -4,6 +4,7 @@ use crate::ask::{Asker, needs, needs_of};
 use crate::config::{Checked, Output};
 use crate::platforms::Platform;
 use crate::source::Source;
+use crate::standing;
 use crate::table::table;
 use crate::view;
 use platform::history::permissions::{Need, Right};
@@ -23,6 +24,9 @@ struct Found {
 pub(crate) async fn run(checked: &Checked) -> anyhow::Result<()> {
     if !checked.online {
         println!("the configuration is sound");
+        for line in checked.platforms.iter().flat_map(standing::words) {
+            println!("{line}");
+        }
         return Ok(());
     }
     let store = match &checked.store {

@@ -15,7 +15,9 @@ mod settle;
 mod signature;
 
 pub(crate) use arrival::Policy;
-pub(crate) use chunk::{Checked, check_chunk};
+#[cfg(test)]
+pub(crate) use chunk::Checked;
+pub(crate) use chunk::check_chunk;
 
 use crate::outlet::Outlet;
 use crate::platforms::Platforms;
@@ -122,7 +124,8 @@ impl Finishing {
 
 /// Takes the next step of every job that settles, and sends notices, until the process is to stop.
 pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
-    let notices = tokio::spawn(notice::run(finishing.clone()));
+    let posts = notice::Posts::new(&finishing)?;
+    let notices = tokio::spawn(notice::run(finishing.clone(), posts));
     let mut outlet = Outlet::new(finishing.broker.clone(), finishing.stop.clone());
     while !finishing.stop.is_cancelled() {
         match next(&finishing).await {
@@ -144,7 +147,8 @@ pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
         }
     }
     outlet.close().await;
-    notices.await?
+    notices.await?;
+    Ok(())
 }
 
 async fn next(finishing: &Finishing) -> Result<Option<Job>, StoreError> {

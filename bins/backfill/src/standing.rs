@@ -24,7 +24,7 @@ use store::jobs::{self, Lane, NewChunkedJob, Promote, Purpose};
 use store::leader::{Contender, Standing};
 use store::{chunks, standing, sweep};
 
-/// Who acts.
+/// Who acts, with the names of the platforms: processes with other files act for theirs.
 const LEAD: &str = "backfill standing";
 /// Often enough to keep the lead, and to follow by the second.
 const TICK: Duration = Duration::from_secs(1);
@@ -82,21 +82,40 @@ pub(crate) fn stated(platform: &Platform) -> Vec<Stated> {
         .collect()
 }
 
+/// The same in words, and what else is kept going.
+pub(crate) fn words(platform: &Platform) -> Vec<String> {
+    let name = &platform.name;
+    let mut lines: Vec<String> = stated(platform)
+        .iter()
+        .map(|stated| {
+            format!(
+                "{name} follows {}: news are fetched within {} s, for at least {} requests a day",
+                stated.source,
+                stated.freshness.as_secs(),
+                stated.stretches_a_day
+            )
+        })
+        .collect();
+    if let Some(settlement) = &platform.settlement {
+        let days: Vec<String> = settlement.days.iter().map(u16::to_string).collect();
+        let (hour, minute) = settlement.at;
+        lines.push(format!(
+            "{name} fetches each day again {} days after it, at {hour:02}:{minute:02} {}",
+            days.join(", "),
+            settlement.zone.name()
+        ));
+    }
+    lines
+}
+
 /// Acts, or waits for its turn to, until the process is to stop.
 pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
-    let mut contender = Contender::new(finishing.store.clone(), LEAD);
+    let lead = format!("{LEAD} {}", finishing.platforms.names().join(" "));
+    let mut contender = Contender::new(finishing.store.clone(), lead);
     let mut looked = Looked::default();
     let mut led = false;
-    for platform in finishing.platforms.iter() {
-        for stated in stated(platform) {
-            tracing::info!(
-                platform = platform.name,
-                source = stated.source.name(),
-                freshness_seconds = stated.freshness.as_secs(),
-                stretches_a_day = stated.stretches_a_day,
-                "follows"
-            );
-        }
+    for line in finishing.platforms.iter().flat_map(words) {
+        tracing::info!("{line}");
     }
     while !finishing.stop.is_cancelled() {
         match contender.standing().await {
@@ -125,7 +144,13 @@ pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
 async fn round(finishing: &Finishing, looked: &mut Looked) {
     for platform in finishing.platforms.iter() {
         if let Some(follow) = &platform.follow {
+            // Often enough for its pace, and not at every tick.
+            let every = (follow.every / 10).clamp(TICK, SELDOM);
             for source in &follow.sources {
+                let what = format!("follow/{}/{source}", platform.name);
+                if !looked.is_due(&what, every) {
+                    continue;
+                }
                 let outcome = following::one(finishing, platform, follow, *source).await;
                 said(&platform.name, "follow", outcome);
             }

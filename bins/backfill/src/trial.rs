@@ -200,7 +200,7 @@ impl Trial {
         let at = UtcMicros(self.noon().await.0 + i64::from(second) * MICROS);
         for table in [Table::EventLog, Table::ComputedMetrics] {
             Partitions::new(self.store.clone())
-                .ensure(table, [at].into_iter())
+                .ensure(table, [at])
                 .await
                 .unwrap();
         }

@@ -37,12 +37,28 @@ pub struct Stands {
     pub earliest_open: Option<UtcMicros>,
 }
 
-// How many chunks wait is counted by the indexes of what is open.
+// What was begun and what was not have an index each.
+macro_rules! open {
+    ($what:literal, $how:literal) => {
+        concat!(
+            "(SELECT ",
+            $what,
+            " FROM backfill_chunks b WHERE b.job_id = j.job_id AND b.state = 'open' AND b.started_at IS NOT NULL) ",
+            $how,
+            " (SELECT ",
+            $what,
+            " FROM backfill_chunks f WHERE f.job_id = j.job_id AND f.state = 'open' AND f.started_at IS NULL)"
+        )
+    };
+}
+
 static LOCK: Sql = Sql {
     step: "lock a standing job",
-    text: "SELECT j.state, j.cursor, (SELECT count(*) FROM backfill_chunks c WHERE c.job_id = j.job_id AND c.state = 'open'), \
-                  coalesce(j.total, 0) \
-           FROM backfill_jobs j WHERE j.job_id = $1 FOR UPDATE",
+    text: concat!(
+        "SELECT j.state, j.cursor, ",
+        open!("count(*)", "+"),
+        ", coalesce(j.total, 0) FROM backfill_jobs j WHERE j.job_id = $1 FOR UPDATE"
+    ),
 };
 
 static MARK: Sql = Sql {
@@ -52,8 +68,11 @@ static MARK: Sql = Sql {
 
 static STANDS: Sql = Sql {
     step: "read how a standing job does",
-    text: "SELECT j.state, j.cursor, (SELECT min(c.from_at) FROM backfill_chunks c WHERE c.job_id = j.job_id AND c.state = 'open') \
-           FROM backfill_jobs j WHERE j.job_id = $1",
+    text: concat!(
+        "SELECT j.state, j.cursor, least(",
+        open!("min(from_at)", ","),
+        ") FROM backfill_jobs j WHERE j.job_id = $1"
+    ),
 };
 
 static REQUESTED: Sql = Sql {

@@ -100,9 +100,8 @@ pub(super) async fn put(tx: &Transaction<'_>, job: &Job, body: &Value) -> Result
 }
 
 /// Sends what is due until the process is to stop.
-pub(super) async fn run(finishing: Finishing) -> anyhow::Result<()> {
+pub(super) async fn run(finishing: Finishing, posts: Posts) {
     let mut outlet = Outlet::new(finishing.broker.clone(), finishing.stop.clone());
-    let posts = Posts::new(&finishing)?;
     while !finishing.stop.is_cancelled() {
         if let Err(error) = round(&finishing, &mut outlet, &posts).await {
             tracing::warn!(error = %chain(error.as_ref()), "notices could not be sent, trying again");
@@ -112,7 +111,6 @@ pub(super) async fn run(finishing: Finishing) -> anyhow::Result<()> {
         }
     }
     outlet.close().await;
-    Ok(())
 }
 
 async fn round(finishing: &Finishing, outlet: &mut Outlet, posts: &Posts) -> anyhow::Result<()> {
@@ -205,13 +203,13 @@ fn outgoing(notice: &Notice) -> Outgoing {
 }
 
 /// The addresses.
-struct Posts {
+pub(super) struct Posts {
     to: Vec<(Url, Client)>,
     secret: Option<runtime::Secret>,
 }
 
 impl Posts {
-    fn new(finishing: &Finishing) -> anyhow::Result<Self> {
+    pub(super) fn new(finishing: &Finishing) -> anyhow::Result<Self> {
         let to = finishing
             .settings
             .notify

@@ -92,6 +92,19 @@ pub(super) async fn all(
     Ok(may_wait && !outcomes.values().all(Outcome::is_final))
 }
 
+/// Definitions are read in compute alone. One that does not mention windows has none; to wait for those of others costs little.
+async fn may_have_windows(
+    client: &Client,
+    name: &str,
+    version: MetricVersion,
+) -> Result<bool, StoreError> {
+    let all = definitions::list(client).await?;
+    let row = all
+        .iter()
+        .find(|row| row.name == name && row.version == version);
+    Ok(row.is_none_or(|row| row.text.is_empty() || row.text.contains("windows")))
+}
+
 async fn one(
     client: &mut Client,
     name: &str,
@@ -101,17 +114,19 @@ async fn one(
         reason: reason.to_string(),
         may_pass: reason.may_pass(),
     };
-    // Whether it has windows is in its text, which is read in compute. To wait for those of others costs little.
-    Ok(match promotion::look(client, name, version, true).await? {
-        Verdict::Current => Outcome::Current,
-        Verdict::Refused(refusal) => refused(refusal),
-        Verdict::Ready { generation } => {
-            match promotion::switch(client, generation, name, version).await? {
-                Ok(promoted) => Outcome::Promoted {
-                    previous: promoted.previous.map(|version| version.0),
-                },
-                Err(refusal) => refused(refusal),
+    let windows = may_have_windows(client, name, version).await?;
+    Ok(
+        match promotion::look(client, name, version, windows).await? {
+            Verdict::Current => Outcome::Current,
+            Verdict::Refused(refusal) => refused(refusal),
+            Verdict::Ready { generation } => {
+                match promotion::switch(client, generation, name, version).await? {
+                    Ok(promoted) => Outcome::Promoted {
+                        previous: promoted.previous.map(|version| version.0),
+                    },
+                    Err(refusal) => refused(refusal),
+                }
             }
-        }
-    })
+        },
+    )
 }

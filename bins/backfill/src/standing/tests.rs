@@ -353,3 +353,16 @@ async fn a_cancelled_follow_job_is_not_begun_again_by_itself() {
     );
     assert_eq!(trial.read(front.id).await.state, State::Cancelled);
 }
+
+#[test]
+fn what_is_kept_going_and_what_it_costs_is_said_in_words() {
+    let platforms = Trial::platforms();
+    let words = super::words(platforms.get("main").unwrap());
+    assert_eq!(
+        words,
+        [
+            "main follows genesys-conversations: news are fetched within 180 s, for at least 1776 requests a day",
+            "main fetches each day again 1, 4 days after it, at 00:00 Europe/Berlin"
+        ]
+    );
+}
