@@ -243,7 +243,7 @@ storm() {
 }
 
 replay() {
-    local interactions=${INTERACTIONS:-${KPILINE_BENCH_REPLAY_INTERACTIONS:-188500}} one_rate
+    local interactions=${INTERACTIONS:-${KPILINE_BENCH_REPLAY_INTERACTIONS:-195000}} one_rate
     step "Replay, $interactions interactions"
     servers
     events $((interactions < 20000 ? interactions : 20000))
