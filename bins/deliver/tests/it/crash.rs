@@ -44,7 +44,9 @@ async fn killed_right_after_the_answer() {
     let replicas = [world.deliver().await, world.deliver().await];
     world.drained(SOON).await;
     let pushes = world.pushes();
-    assert_eq!(pushes.len(), 2, "once before and once after: {pushes:?}");
+    // The replicas may have shared them.
+    let rows: usize = pushes[1..].iter().map(|push| push.rows).sum();
+    assert_eq!(rows, 100, "once before and once after: {pushes:?}");
     for cell in world.double.table().values() {
         assert_eq!((cell.stored, cell.revision), (2, Some(1)));
     }
