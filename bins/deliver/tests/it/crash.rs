@@ -196,7 +196,7 @@ async fn a_successor_that_cannot_read_of_the_pause_waits_until_it_can() {
         .batch_execute("BEGIN; LOCK TABLE rate_pauses IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let mut process = world.spawn(&["--database-statement-timeout", "500ms"], world.db.url());
+    let mut process = world.spawn(&["--database-statement-timeout", "200ms"], world.db.url());
     process
         .wait_line("the pause cannot be read", SOON, |line| {
             line["message"] == "the budget cannot be asked: nothing is sent"
