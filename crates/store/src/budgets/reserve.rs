@@ -127,7 +127,9 @@ pub(super) static RESERVE: Sql = Sql {
                             greatest(f.now + interval '1 millisecond', \
                                      CASE w.refused WHEN 'paused' THEN f.paused \
                                                     WHEN 'busy' THEN f.slot - f.edge \
-                                                    WHEN 'yields' THEN least(b.next_at + f.refill, b.history_next_at - f.horizon) END) AS retry_at \
+                                                    WHEN 'yields' THEN least(b.next_at + f.refill, \
+                                                                                 greatest(b.history_next_at - f.horizon, f.now + f.refill)) END) \
+                            AS retry_at \
                      FROM (SELECT e.*, CASE WHEN e.slot <= e.now + e.edge \
                                             THEN least($5::bigint, 1 + floor(extract(epoch FROM e.now + e.edge - e.slot) * 1000000 / e.micros)::bigint) \
                                             ELSE 0 END AS fits, \

@@ -21,8 +21,8 @@ pub struct Filter<'a> {
     pub state: Option<State>,
 }
 
-// From the open jobs to their chunks, so that those of jobs that ended are never looked at. Of each job the first few that are due, more
-// than there are workers: whoever finds one locked takes the next. The conditions are repeated where the lock is taken, because they are
+// From the open jobs to their chunks, so that those of jobs that ended are never looked at. The first few that are due, more than take one
+// at the same moment: whoever finds one locked takes the next. The conditions are repeated where the lock is taken, because they are
 // looked at anew there when another had the lock and changed the row.
 pub(super) static LEASE: Sql = Sql {
     step: "lease a chunk",
@@ -48,6 +48,7 @@ pub(super) static LEASE: Sql = Sql {
                     AND f.due_at <= statement_timestamp() AND (f.lease_until IS NULL OR f.lease_until <= statement_timestamp()) \
                     AND ($6::text IS NULL OR f.state = $6) \
                   ORDER BY f.due_at LIMIT 64)) due \
+             ORDER BY jobs.live DESC, due.begun DESC, leased.leased, due.due_at LIMIT 64 \
          ), free AS ( \
              SELECT c.job_id, c.chunk FROM candidates k JOIN backfill_chunks c ON c.job_id = k.job_id AND c.chunk = k.chunk \
              WHERE c.state IN ('open', 'fetched') AND c.due_at <= statement_timestamp() \

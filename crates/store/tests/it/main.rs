@@ -6,7 +6,9 @@
 mod rows;
 
 mod agents;
+mod budgets;
 mod budgets_shared;
+mod chunks;
 mod counters;
 mod deadlocks;
 mod deferred;
@@ -21,6 +23,7 @@ mod metrics;
 mod migrations;
 mod months;
 mod plans;
+mod platforms;
 mod pool;
 mod privacy;
 mod quarantine;

@@ -1,0 +1,404 @@
+//! What the processes that call a platform agree on beside their pace: breakers, leases, counts, and what is asked for and told.
+
+use crate::rows::{MAY, db, interaction, number, seen};
+use futures_util::future::join_all;
+use schema::{MetricVersion, UtcMicros};
+use std::time::Duration;
+use store::breakers::{self, Entry, Policy, State};
+use store::jobs::{self, NewJob};
+use store::named_leases::{self, Taken};
+use store::platform_counts::{self, Count, Stretch};
+use store::{agents, history_requests, interactions, notices, subscription_gaps};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_breaker_opens_lets_one_try_and_closes() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let policy = Policy {
+        failures: 3,
+        pause: MINUTE,
+        longest: 3 * MINUTE,
+    };
+    let enter = async || breakers::enter(&client, "c", MINUTE).await.unwrap();
+    let fail = async || {
+        breakers::failed(&client, "c", "503", &policy)
+            .await
+            .unwrap()
+    };
+    let pass = async |seconds: u32| {
+        let sql =
+            format!("UPDATE platform_breakers SET until = until - interval '{seconds} seconds'");
+        db.client().await.batch_execute(&sql).await.unwrap();
+    };
+    assert_eq!(enter().await, Entry::Closed);
+    assert!(!breakers::succeeded(&client, "c").await.unwrap());
+    fail().await;
+    assert_eq!(fail().await.state, State::Closed);
+    // One that went well in between: the row of failures is over.
+    assert!(breakers::succeeded(&client, "c").await.unwrap());
+    assert!(!breakers::succeeded(&client, "c").await.unwrap());
+    fail().await;
+    fail().await;
+    assert_eq!(enter().await, Entry::Closed);
+    let open = fail().await;
+    assert_eq!(
+        (open.state, open.failures, open.opened),
+        (State::Open, 3, 1)
+    );
+    let left = open.left.as_secs_f64();
+    assert!((55.0..=60.0).contains(&left), "{left}");
+    // Those that were under way fail late; they do not make it longer.
+    let late = fail().await;
+    assert_eq!(
+        (late.state, late.until, late.opened),
+        (State::Open, open.until, 1)
+    );
+    assert!(matches!(enter().await, Entry::Open { retry_in, .. } if retry_in > 50 * SECOND));
+
+    pass(61).await;
+    let tries = join_all((0..8).map(async |_| {
+        let client = store.client().await.unwrap();
+        breakers::enter(&client, "c", MINUTE).await.unwrap()
+    }))
+    .await;
+    let probes = tries.iter().filter(|it| **it == Entry::Probe).count();
+    assert_eq!(probes, 1, "{tries:?}");
+    assert_eq!(
+        seen(
+            &db,
+            "SELECT measure, scope, value FROM pipeline_health WHERE measure LIKE 'breaker%'"
+        )
+        .await,
+        ["breaker_half_open|c|1"]
+    );
+    // The one that tried died: another may, in time.
+    pass(61).await;
+    assert_eq!(enter().await, Entry::Probe);
+    let again = fail().await;
+    assert_eq!((again.state, again.opened), (State::Open, 2));
+    let left = again.left.as_secs_f64();
+    assert!((115.0..=120.0).contains(&left), "twice as long: {left}");
+    pass(121).await;
+    assert_eq!(enter().await, Entry::Probe);
+    let left = fail().await.left.as_secs_f64();
+    assert!(
+        (175.0..=180.0).contains(&left),
+        "not for ever longer: {left}"
+    );
+    pass(181).await;
+    assert_eq!(enter().await, Entry::Probe);
+    assert!(breakers::succeeded(&client, "c").await.unwrap());
+    assert_eq!(enter().await, Entry::Closed);
+    let closed = breakers::list(&client).await.unwrap().remove(0);
+    assert_eq!(
+        (closed.state, closed.failures, closed.opened),
+        (State::Closed, 0, 0)
+    );
+    let at_once = Policy {
+        failures: 1,
+        ..policy
+    };
+    let open = breakers::failed(&client, "d", "x", &at_once).await.unwrap();
+    assert_eq!((open.state, open.opened), (State::Open, 1));
+}
+
+#[tokio::test]
+async fn a_named_lease_is_one_process_and_keeps_its_pause() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let pause = 30 * SECOND;
+    let take = async |owner: &str| {
+        named_leases::take(&client, "extraction/acme", owner, MINUTE, pause)
+            .await
+            .unwrap()
+    };
+    let pass = async |seconds: u32| {
+        let by = format!("interval '{seconds} seconds'");
+        let sql =
+            format!("UPDATE backfill_leases SET until = until - {by}, free_at = free_at - {by}");
+        db.client().await.batch_execute(&sql).await.unwrap();
+    };
+    let tries = join_all((0..8).map(async |number| {
+        let client = store.client().await.unwrap();
+        let owner = format!("w{number}");
+        named_leases::take(&client, "extraction/acme", &owner, MINUTE, pause)
+            .await
+            .unwrap()
+    }))
+    .await;
+    let winner = tries.iter().position(|it| *it == Taken::Yes).unwrap();
+    assert_eq!(tries.iter().filter(|it| **it == Taken::Yes).count(), 1);
+    let winner = format!("w{winner}");
+    pass(50).await;
+    assert!(
+        named_leases::keep(&client, "extraction/acme", &winner, MINUTE, pause)
+            .await
+            .unwrap()
+    );
+    let Taken::No { retry_in } = take("other").await else {
+        panic!("it is taken");
+    };
+    let left = retry_in.as_secs_f64();
+    assert!((85.0..=90.0).contains(&left), "{left}");
+    // Given back: the pause counts from here.
+    assert!(
+        !named_leases::release(&client, "extraction/acme", "other", pause)
+            .await
+            .unwrap()
+    );
+    assert!(
+        named_leases::release(&client, "extraction/acme", &winner, pause)
+            .await
+            .unwrap()
+    );
+    assert!(matches!(take("other").await, Taken::No { retry_in } if retry_in > 25 * SECOND));
+    pass(29).await;
+    assert!(matches!(take(&winner).await, Taken::No { .. }));
+    pass(1).await;
+    assert_eq!(take("other").await, Taken::Yes);
+    // It died: its lease and the pause go by.
+    pass(61).await;
+    assert!(
+        !named_leases::keep(&client, "extraction/acme", "other", MINUTE, pause)
+            .await
+            .unwrap()
+    );
+    assert!(matches!(take("third").await, Taken::No { .. }));
+    pass(30).await;
+    assert_eq!(take("third").await, Taken::Yes);
+    let another = named_leases::take(&client, "extraction/beta", "third", MINUTE, pause);
+    assert_eq!(another.await.unwrap(), Taken::Yes);
+}
+
+#[tokio::test]
+async fn requests_for_history_are_handed_out_once_and_asked_again_in_time() {
+    let (db, store) = db().await;
+    db.client()
+        .await
+        .batch_execute(
+            "INSERT INTO history_requests (tenant, interaction_id, reason, requested_at, due_at) \
+             SELECT 'acme', 'int_' || n, 'never ended', now() - interval '1 hour', now() - n * interval '1 minute' \
+             FROM generate_series(1, 5) n; \
+             INSERT INTO history_requests (tenant, interaction_id, reason) VALUES ('beta', 'int_9', 'inferred_end')",
+        )
+        .await
+        .unwrap();
+    let client = store.client().await.unwrap();
+    let ids = |requests: &[history_requests::Request]| -> Vec<String> {
+        requests
+            .iter()
+            .map(|it| it.interaction_id.clone())
+            .collect()
+    };
+    let listed = history_requests::due(&client, "acme", 2).await.unwrap();
+    assert_eq!(ids(&listed), ["int_5", "int_4"]);
+    assert_eq!(
+        (listed[0].reason.as_str(), listed[0].attempts),
+        ("never ended", 0)
+    );
+    assert!(listed[0].age >= Duration::from_secs(3600));
+    let taken = history_requests::take(&client, "acme", 2, MINUTE)
+        .await
+        .unwrap();
+    assert_eq!(ids(&taken), ["int_5", "int_4"]);
+    let taken = history_requests::take(&client, "acme", 9, MINUTE)
+        .await
+        .unwrap();
+    assert_eq!(ids(&taken), ["int_3", "int_2", "int_1"]);
+    assert_eq!(history_requests::due(&client, "acme", 9).await.unwrap(), []);
+
+    let gone = history_requests::answered(&client, "acme", &["int_5", "int_4", "nobody"]);
+    assert_eq!(gone.await.unwrap(), 2);
+    let again = history_requests::failed(&client, "acme", &["int_1"], "404", Duration::ZERO);
+    assert_eq!(again.await.unwrap(), 1);
+    let due = history_requests::due(&client, "acme", 9).await.unwrap();
+    assert_eq!(ids(&due), ["int_1"]);
+    assert_eq!(
+        (due[0].attempts, due[0].last_error.as_deref()),
+        (1, Some("404"))
+    );
+    let waiting: Vec<(String, i64, i64)> = history_requests::waiting(&client)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|it| (it.tenant, it.requests, it.due))
+        .collect();
+    assert_eq!(
+        waiting,
+        [("acme".to_owned(), 3, 1), ("beta".to_owned(), 1, 1)]
+    );
+}
+
+#[tokio::test]
+async fn a_notice_goes_out_until_both_have_it() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let job = jobs::create(
+        &client,
+        &NewJob {
+            kind: "replay",
+            tenant: None,
+            metric_version: MetricVersion(1),
+            params_json: "{}",
+            total: None,
+        },
+    )
+    .await
+    .unwrap();
+    let first = notices::put(&client, job, r#"{"kpis":[]}"#).await.unwrap();
+    let second = notices::put(&client, job, "{}").await.unwrap();
+    let take = async |hold| {
+        let taken = notices::take(&client, 10, hold).await.unwrap();
+        taken
+            .into_iter()
+            .map(|it| (it.id, it.attempts))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(take(MINUTE).await, [(first, 1), (second, 1)]);
+    assert_eq!(take(MINUTE).await, []);
+    notices::queued(&client, first).await.unwrap();
+    notices::failed(&client, first, "webhook: 500", Duration::ZERO)
+        .await
+        .unwrap();
+    notices::queued(&client, second).await.unwrap();
+    notices::posted(&client, second).await.unwrap();
+    assert_eq!(take(Duration::ZERO).await, [(first, 2)]);
+    let waiting = "SELECT value::bigint FROM pipeline_health WHERE measure = 'notices_waiting'";
+    assert_eq!(number(&db, waiting).await, 1);
+    notices::give_up(&client, first, "webhook: 410")
+        .await
+        .unwrap();
+    assert_eq!(take(MINUTE).await, []);
+    assert_eq!(number(&db, waiting).await, 0);
+    let told = notices::of_job(&client, job).await.unwrap();
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[0].body_json, r#"{"kpis": []}"#);
+    assert!(told[0].queued_at.is_some() && told[0].posted_at.is_none());
+    assert_eq!(told[0].last_error.as_deref(), Some("webhook: 410"));
+    assert!(told[1].posted_at.is_some() && told[1].given_up_at.is_none());
+}
+
+#[tokio::test]
+async fn counts_of_a_platform_are_replaced_and_summed() {
+    let (_db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let hour = |from: i64, length: i64| Stretch {
+        tenant: "acme",
+        platform: "main",
+        measure: "conversations",
+        from: UtcMicros(MAY.0 + from * 3_600_000_000),
+        to: UtcMicros(MAY.0 + (from + length) * 3_600_000_000),
+    };
+    let count = |scope: &str, value| Count {
+        scope: scope.to_owned(),
+        value,
+    };
+    let put = async |from, counts: &[Count]| {
+        platform_counts::put(&client, &hour(from, 1), counts)
+            .await
+            .unwrap();
+    };
+    put(0, &[count("", 9.0), count("q1", 4.0), count("", 10.0)]).await;
+    put(0, &[count("q1", 5.0)]).await;
+    put(1, &[count("", 7.0)]).await;
+    put(2, &[count("", 100.0)]).await;
+    assert_eq!(
+        platform_counts::get(&client, &hour(0, 1)).await.unwrap(),
+        [count("", 10.0), count("q1", 5.0)]
+    );
+    let sum = async |from, length| {
+        platform_counts::sum(&client, &hour(from, length), "")
+            .await
+            .unwrap()
+    };
+    assert_eq!(sum(0, 2).await, Some(17.0));
+    assert_eq!(sum(5, 2).await, None);
+    let later = UtcMicros(crate::rows::now().0 + 3_600_000_000);
+    assert_eq!(platform_counts::prune(&client, later).await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn gaps_that_were_fetched_are_no_longer_open() {
+    let (db, store) = db().await;
+    db.client()
+        .await
+        .batch_execute(
+            "INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) \
+             SELECT 'hook', 'acme', now() - n * interval '1 hour', now() - n * interval '1 hour' + interval '1 minute' \
+             FROM generate_series(1, 3) n",
+        )
+        .await
+        .unwrap();
+    let client = store.client().await.unwrap();
+    let open = subscription_gaps::open(&client, 9).await.unwrap();
+    assert_eq!(open.len(), 3);
+    let fetched = [open[0].id, open[1].id];
+    assert_eq!(
+        subscription_gaps::settle(&client, &fetched).await.unwrap(),
+        2
+    );
+    assert_eq!(
+        subscription_gaps::settle(&client, &fetched).await.unwrap(),
+        0
+    );
+    assert_eq!(
+        subscription_gaps::open(&client, 9).await.unwrap(),
+        open[2..]
+    );
+}
+
+#[tokio::test]
+async fn what_began_and_what_was_stated_in_a_stretch_is_counted() {
+    let (db, store) = db().await;
+    let at = |seconds: i64| UtcMicros(MAY.0 + seconds * 1_000_000);
+    let rows = [
+        ("a", Some(0)),
+        ("b", Some(59)),
+        ("c", Some(60)),
+        ("d", None),
+    ]
+    .map(|(id, begun)| interactions::NewInteraction {
+        started_at: begun.map(at),
+        ..interaction(id)
+    });
+    committed!(store, |tx| interactions::insert_new(
+        &tx,
+        &rows,
+        &interactions::Evaluated::NEVER
+    ));
+    let client = store.client().await.unwrap();
+    let begun = async |tenant, from, to| {
+        interactions::begun_between(&client, tenant, at(from), at(to))
+            .await
+            .unwrap()
+    };
+    assert_eq!(begun("acme", 0, 60).await, 2);
+    assert_eq!(begun("acme", 1, 61).await, 2);
+    assert_eq!(begun("beta", 0, 60).await, 0);
+
+    db.client()
+        .await
+        .batch_execute(
+            "INSERT INTO agents (tenant, agent_id) VALUES ('acme', 'a1'), ('acme', 'a2'), ('beta', 'a1'); \
+             INSERT INTO agent_states (tenant, agent_id, fact_key, at, presence, routing, rank) \
+             SELECT t, a, n || p, '2024-05-15T14:00:00Z'::timestamptz + n * interval '1 minute', p, r, 0 \
+             FROM (VALUES ('acme', 'a1'), ('acme', 'a2'), ('beta', 'a1')) AS who (t, a), generate_series(0, 9) n, \
+                  (VALUES ('available', NULL), ('away', 'idle')) AS what (p, r); \
+             INSERT INTO agent_states (tenant, agent_id, fact_key, at, routing, rank) \
+             VALUES ('acme', 'a1', 'r', '2024-05-15T14:01:30Z', 'idle', 0)",
+        )
+        .await
+        .unwrap();
+    // 2024-05-15T14:00:00Z to five minutes later.
+    let (from, to) = (
+        UtcMicros(1_715_781_600_000_000),
+        UtcMicros(1_715_781_900_000_000),
+    );
+    let stated = agents::stated_between(&client, "acme", from, to)
+        .await
+        .unwrap();
+    assert_eq!((stated.presence, stated.routing), (20, 1));
+}
