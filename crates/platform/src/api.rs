@@ -32,6 +32,8 @@ pub use error::{AccessError, ApiError, Remedy};
 const ATTEMPTS: u32 = 3;
 /// A platform that wants a longer pause is left alone until the caller comes again.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that an answer may take which is known to take long.
+const SLOW: Duration = Duration::from_secs(900);
 /// Pages of one list. A list that goes on is a link that leads in a circle.
 const PAGES_MAX: usize = 500;
 /// Slots asked for before one is used in time. More than two in a row mean that this process has no time for anything.
@@ -58,6 +60,8 @@ pub struct Access {
 #[derive(Debug)]
 pub struct Api {
     client: Client,
+    /// For answers that take their time.
+    slow: Client,
     tokens: Tokens,
     budget: Arc<dyn Budget>,
     watch: Arc<dyn Watch>,
@@ -81,6 +85,7 @@ impl Api {
         let timeouts = access.timeouts;
         Ok(Self {
             client: Client::new(&access.base, timeouts)?,
+            slow: Client::new(&access.base, patient(timeouts))?,
             tokens: Tokens::new(Client::new(access.grant.url(), timeouts)?, access.grant),
             budget,
             watch: Arc::new(Unwatched),
@@ -110,6 +115,13 @@ impl Api {
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// The same with another schedule.
+    #[must_use]
+    pub const fn with_schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
         self
     }
 
@@ -192,7 +204,7 @@ impl Api {
 
     /// Gets a link of another host that carries its own permission (a report in a store): no token, no quota, no breaker.
     pub async fn fetch_link(&self, link: &Url, longest: usize) -> Result<Answer, ApiError> {
-        let answer = self.client.get_open(link, longest).await?;
+        let answer = self.slow.get_open(link, longest).await?;
         let why = || answer.words(None);
         // The link itself is a secret while it lives, so it is not in the words.
         let path = || "the link".to_owned();
@@ -281,9 +293,10 @@ impl Api {
 
     /// One request, when it may be sent.
     async fn once(&self, call: &Call<'_>, url: &Url) -> Result<(Bearer, Answer), ApiError> {
-        self.healthy().await?;
+        let asked = Instant::now();
         let mut slots = 0;
         loop {
+            self.healthy(asked).await?;
             // The token first: a slot lapses while one is fetched.
             let bearer = self.tokens.bearer().await?;
             let slot = self.budget.reserve(call.route, self.patience).await?;
@@ -291,10 +304,13 @@ impl Api {
             if Instant::now() > slot.void_after && slots < SLOTS_MAX {
                 continue;
             }
-            let permitted = self.health.permit(self.watch.as_ref()).map_err(broken)?;
+            let Ok(permitted) = self.health.permit(self.watch.as_ref()) else {
+                // Somebody else's probe has begun meanwhile.
+                continue;
+            };
             let began = Instant::now();
-            let answer = self
-                .client
+            let client = if call.slow { &self.slow } else { &self.client };
+            let answer = client
                 .fetch(call.method, url, &bearer.token, call.body, call.longest)
                 .await;
             let (signal, why) = match &answer {
@@ -319,16 +335,17 @@ impl Api {
     }
 
     /// Waits for the breaker, as far as the patience goes.
-    async fn healthy(&self) -> Result<(), ApiError> {
-        let left = self.health.left();
-        if left.is_zero() {
-            return Ok(());
+    async fn healthy(&self, asked: Instant) -> Result<(), ApiError> {
+        loop {
+            let left = self.health.left();
+            if left.is_zero() {
+                return Ok(());
+            }
+            if asked.elapsed().saturating_add(left) > self.patience {
+                return Err(broken(left));
+            }
+            tokio::time::sleep(left).await;
         }
-        if left > self.patience {
-            return Err(broken(left));
-        }
-        tokio::time::sleep(left).await;
-        Ok(())
     }
 
     /// Whether this 403 may mean that the token has died, as CXone now and then says it.
@@ -353,8 +370,10 @@ impl Api {
     }
 
     async fn read(&self, answer: Answer, call: &Call<'_>) -> Result<Answer, ApiError> {
-        if (200..300).contains(&answer.status) {
+        if (200..500).contains(&answer.status) && answer.status != 429 {
             self.budget.calm(call.route);
+        }
+        if (200..300).contains(&answer.status) {
             return Ok(answer);
         }
         let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
@@ -371,7 +390,11 @@ impl Api {
             }
             404 => ApiError::NotFound { path: path(), why },
             429 => {
-                let wait = answer.hint(json.as_ref(), now()).unwrap_or(UNNAMED_WAIT);
+                // Who says "later" and 0 in one breath is not asked again at once.
+                let wait = answer
+                    .hint(json.as_ref(), now())
+                    .unwrap_or(UNNAMED_WAIT)
+                    .max(self.schedule.first);
                 self.budget
                     .throttled(Throttle {
                         route: call.route,
@@ -392,6 +415,16 @@ impl Api {
                 why,
             },
         })
+    }
+}
+
+/// Time-outs of an answer that the platform works on before it begins to send it (reports of a month have taken 277 seconds), or that
+/// takes long to send.
+fn patient(timeouts: Timeouts) -> Timeouts {
+    Timeouts {
+        read: timeouts.read.max(SLOW / 2),
+        total: timeouts.total.max(SLOW),
+        ..timeouts
     }
 }
 

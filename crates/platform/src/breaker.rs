@@ -6,6 +6,9 @@
 
 use std::time::{Duration, Instant};
 
+/// How long to wait for somebody else's probe before asking again.
+const PROBED_FOR: Duration = Duration::from_millis(100);
+
 /// What one request said about the platform's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -111,7 +114,8 @@ impl Breaker {
     pub fn left(&self, now: Instant) -> Duration {
         match self.inner {
             Inner::Open { until, .. } => until.saturating_duration_since(now),
-            Inner::Closed { .. } | Inner::HalfOpen { .. } => Duration::ZERO,
+            Inner::HalfOpen { probing: true, .. } => PROBED_FOR,
+            Inner::Closed { .. } | Inner::HalfOpen { probing: false, .. } => Duration::ZERO,
         }
     }
 
@@ -140,7 +144,7 @@ impl Breaker {
                     Permit::Wait(left)
                 }
             }
-            Inner::HalfOpen { probing: true, .. } => Permit::Wait(Duration::from_millis(100)),
+            Inner::HalfOpen { probing: true, .. } => Permit::Wait(PROBED_FOR),
             Inner::HalfOpen {
                 probing: false,
                 cool_down,

@@ -1,9 +1,11 @@
 //! The contact-centre platforms' outbound formats, limits, status codes and tokens.
 //!
-//! Most of it is pure: [`push`] turns rows into request bodies, [`outcome`] turns an answer into the fate of every row,
+//! Some of it is pure: [`push`] turns rows into request bodies, [`outcome`] turns an answer into the fate of every row,
 //! [`retry`] and [`breaker`] decide when to try again, [`retry_after`] reads what a platform asked for. The rest touches the
 //! network or a clock: [`client`] makes one request and never a second, [`token`] keeps one bearer token per credential,
-//! [`limit`] grants requests under a credential's quota. [`api`] puts these together for whoever asks a platform about itself.
+//! [`limit`] grants requests under a credential's quota, which [`budget`] lets somebody else keep for all processes. [`api`] puts
+//! these together for whoever asks a platform about itself, [`history`] for whoever fetches what it keeps of the past, and [`watch`]
+//! tells what came of the requests.
 //!
 //! It knows no database and no queue. Start reading at [`outcome`]: it is where the platforms differ from what one hopes.
 

@@ -169,6 +169,11 @@ impl Tokens {
         }
     }
 
+    /// Where the API is, as the token endpoint says it (CXone: `resource_server_base_uri`); a token is fetched if none is held.
+    pub async fn resource_server(&self) -> Result<Option<String>, TokenError> {
+        Ok(self.bearer().await?.resource_server)
+    }
+
     /// The platform refused this token with a 401: it is not handed out again. A newer one that somebody fetched meanwhile stays.
     pub async fn refused(&self, bearer: &Bearer) {
         let mut state = self.state.lock().await;

@@ -4,8 +4,12 @@
 //! well-behaved platform with Genesys' and CXone's documented limits.
 
 mod admin;
+mod history;
 
 pub use admin::{Admin, Topic};
+pub use history::{
+    Beyond, Clock, Contacts, Extraction, History, Jobs, Late, Pages, Query, Revised, Shares,
+};
 
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,6 +45,8 @@ pub struct Config {
     pub bare_answers: bool,
     /// What the platforms have set up: topics, integrations, triggers, registrations of webhooks.
     pub admin: Admin,
+    /// What the platforms remember of the past; absent: they have no history calls.
+    pub history: Option<History>,
     /// What goes wrong when.
     pub faults: Script,
     /// Seed of every random choice.
@@ -69,6 +75,7 @@ impl Default for Config {
             shuffle_answers: false,
             bare_answers: false,
             admin: Admin::default(),
+            history: None,
             faults: Script::default(),
             seed: 1,
         }
@@ -258,6 +265,8 @@ pub struct Phase {
     pub probability: f64,
     /// Which requests it is about.
     pub place: Place,
+    /// Of history calls: only those of routes whose names begin so; none: all of them. A 429 then binds the route alone.
+    pub routes: Vec<String>,
     /// What goes wrong.
     pub fault: Fault,
 }
@@ -289,6 +298,16 @@ impl Phase {
         Self { place, ..self }
     }
 
+    /// The same phase for history calls of routes whose names begin so.
+    #[must_use]
+    pub fn on_routes(self, routes: &[&str]) -> Self {
+        Self {
+            place: Place::History,
+            routes: routes.iter().map(|&name| name.to_owned()).collect(),
+            ..self
+        }
+    }
+
     /// The same phase, the fault only now and then.
     #[must_use]
     pub fn sometimes(self, probability: f64) -> Self {
@@ -306,6 +325,7 @@ impl Default for Phase {
             millis: None,
             probability: 1.0,
             place: Place::Push,
+            routes: Vec::new(),
             fault: Fault::None,
         }
     }
@@ -322,6 +342,8 @@ pub enum Place {
     Token,
     /// Questions about what is set up, and changes of it.
     Admin,
+    /// Calls of history APIs.
+    History,
 }
 
 /// What goes wrong.

@@ -25,32 +25,48 @@ impl Follower {
 
     /// The fault that meets a request which arrives now.
     pub(crate) fn next(&mut self, script: &Script, at: Instant, random: &mut Random) -> Fault {
+        self.next_at(script, at, random, "").0
+    }
+
+    /// The fault that meets a request of a route which arrives now, and whether the phase is about that route alone. A request of
+    /// another route passes a phase by and is not counted by it.
+    pub(crate) fn next_at(
+        &mut self,
+        script: &Script,
+        at: Instant,
+        random: &mut Random,
+        route: &str,
+    ) -> (Fault, bool) {
         // Twice through all phases is enough to find one that is not over, or to know that all are.
         for _ in 0..=script.phases.len() * 2 {
             let Some(phase) = script.phases.get(self.phase) else {
                 if !script.repeat || self.phase == 0 {
-                    return Fault::None;
+                    return (Fault::None, false);
                 }
                 self.begin(0);
                 continue;
             };
-            let began = *self.began.get_or_insert(at);
             let counted_out = phase.requests.is_some_and(|most| self.seen >= most);
-            let timed_out = phase
-                .millis
-                .is_some_and(|most| at.duration_since(began) >= Duration::from_millis(most));
+            let timed_out = phase.millis.zip(self.began).is_some_and(|(most, began)| {
+                at.duration_since(began) >= Duration::from_millis(most)
+            });
             if phase.place != self.place || counted_out || timed_out {
                 self.begin(self.phase + 1);
                 continue;
             }
+            let is_about = |name: &String| route.starts_with(name.as_str());
+            if !phase.routes.is_empty() && !phase.routes.iter().any(is_about) {
+                return (Fault::None, false);
+            }
+            self.began.get_or_insert(at);
             self.seen += 1;
             return if phase.probability >= 1.0 || random.chance(phase.probability) {
-                phase.fault.clone()
+                (phase.fault.clone(), !phase.routes.is_empty())
             } else {
-                Fault::None
+                (Fault::None, false)
             };
         }
-        Fault::None
+        (Fault::None, false)
     }
 
     fn begin(&mut self, phase: usize) {

@@ -2,6 +2,8 @@
 
 use crate::config::{Config, Place};
 use crate::faults::Follower;
+use crate::history::Account;
+use crate::history::state::State;
 use crate::limits::Window;
 use crate::random::Random;
 use serde::Serialize;
@@ -109,6 +111,16 @@ pub enum Kind {
     Unauthorized,
     /// A path that the platform does not have.
     UnknownPath,
+    /// An instant without zone, which the platform reads in the account's.
+    NoZone,
+    /// A job for an interval past the data's end.
+    PastAvailability,
+    /// Results asked for of a job that is not ready.
+    JobNotReady,
+    /// A data extraction beside another one, or too soon after it.
+    SecondExtraction,
+    /// A link used after its time.
+    LinkExpired,
 }
 
 /// One thing a client did wrong.
@@ -172,6 +184,11 @@ pub(crate) struct Ledger {
     pub(crate) push_faults: Follower,
     pub(crate) token_faults: Follower,
     pub(crate) admin_faults: Follower,
+    pub(crate) history_faults: Follower,
+    /// What the platforms remember, where they do.
+    pub(crate) history: Option<State>,
+    /// Requests that came before the time was over that the client had been told to keep.
+    pub(crate) early: u64,
     pub(crate) random: Random,
     idempotency: HashMap<String, (Key, Option<f64>)>,
 }
@@ -180,6 +197,9 @@ impl Ledger {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             random: Random::new(config.seed),
+            history: config.history.as_ref().map(State::new),
+            history_faults: Follower::new(Place::History),
+            early: 0,
             config,
             table: BTreeMap::new(),
             requests: Vec::new(),
@@ -285,6 +305,29 @@ impl Ledger {
             .filter(|request| request.place == Place::Push)
             .map(|request| request.at)
             .collect()
+    }
+
+    /// The books of the history calls; `None` where there is no history.
+    pub(crate) fn history_account(&self) -> Option<Account> {
+        let history = self.history.as_ref()?;
+        let limits = &history.past.history.route_limits;
+        let clients = history.books.clients().into_iter().map(|client| {
+            let arrivals: Vec<Instant> = self
+                .requests
+                .iter()
+                .filter(|request| request.client.as_deref() == Some(client.as_str()))
+                .map(|request| request.at)
+                .collect();
+            let limit = self.config.limit;
+            history.books.account(&client, limit, limits, &arrivals)
+        });
+        Some(Account {
+            clients: clients.collect(),
+            grants: self.grants,
+            unauthorized: history.books.unauthorized(),
+            pages: history.books.delivered(),
+            jobs: history.board.account(),
+        })
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -3,6 +3,7 @@
 //! - [`Double`] answers like the platforms do: OAuth tokens, metric pushes, their limits, and faults on demand. It remembers
 //!   what it was sent, and what was wrong with that.
 //! - [`workload`] makes the webhook events of a contact centre, awkward cases on purpose; [`truth`] says what must come of them.
+//! - [`history`] is a past that never was, told by both platforms' history calls, and the truth about it.
 //! - [`emit`] sends events as signed webhooks, as fast as a core allows, with the retries of a real event bus.
 //! - [`bad`] is a kit of senders who do it wrong.
 //!
@@ -13,6 +14,7 @@ pub mod bad;
 pub mod config;
 pub mod emit;
 mod faults;
+pub mod history;
 mod http;
 mod ledger;
 mod limits;

@@ -3,9 +3,11 @@
 mod admin;
 mod connection;
 mod control;
+mod history;
 mod route;
 
 use crate::config::{Admin, Config, Limit, Script};
+use crate::history::{Account, Change};
 use crate::ledger::{Cell, Key, Kind, Ledger, Request, Snapshot, Violation};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -126,6 +128,16 @@ impl Double {
         change(&mut self.shared.ledger().config.admin);
     }
 
+    /// The books of the history calls; `None` where there is no history.
+    pub fn history_account(&self) -> Option<Account> {
+        self.shared.ledger().history_account()
+    }
+
+    /// Changes what the platforms tell of the past from now on.
+    pub fn change_history(&self, change: &Change) {
+        self.shared.change_history(change);
+    }
+
     /// Makes every token unknown, as a revocation does.
     pub fn revoke_tokens(&self) {
         self.shared.ledger().tokens.clear();
@@ -162,5 +174,12 @@ impl Shared {
         ledger.push_faults = crate::faults::Follower::new(crate::config::Place::Push);
         ledger.token_faults = crate::faults::Follower::new(crate::config::Place::Token);
         ledger.admin_faults = crate::faults::Follower::new(crate::config::Place::Admin);
+        ledger.history_faults = crate::faults::Follower::new(crate::config::Place::History);
+    }
+
+    fn change_history(&self, change: &Change) {
+        if let Some(history) = &mut self.ledger().history {
+            history.change(change);
+        }
     }
 }

@@ -21,6 +21,8 @@ pub struct Call<'a> {
     pub longest: usize,
     /// A 403 says something about this request, never about the token.
     pub forbidden_is_final: bool,
+    /// The answer may take minutes.
+    pub slow: bool,
 }
 
 impl<'a> Call<'a> {
@@ -51,6 +53,7 @@ impl<'a> Call<'a> {
             body,
             longest: ANSWER_MAX,
             forbidden_is_final: false,
+            slow: false,
         }
     }
 

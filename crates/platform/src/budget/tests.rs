@@ -1,7 +1,7 @@
 use super::*;
 use crate::limit::Limit;
 
-fn refused<'a>(route: &'a str, seconds: u64, whole: bool) -> Throttle<'a> {
+fn refused(route: &str, seconds: u64, whole: bool) -> Throttle<'_> {
     Throttle {
         route,
         wait: Duration::from_secs(seconds),

@@ -1,6 +1,7 @@
 //! Why a page of history could not be had.
 
 use crate::api::{ApiError, Remedy};
+use crate::retry_after;
 use std::time::Duration;
 
 /// A call for history had no good answer.
@@ -66,11 +67,16 @@ impl HistoryError {
         }
     }
 
-    pub(crate) fn shape(what: &'static str, problem: impl ToString) -> Self {
+    pub(crate) fn shape(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Shape {
             what,
-            problem: problem.to_string(),
+            problem: problem.into(),
         }
+    }
+
+    /// For what cannot be read.
+    pub(crate) fn unread(what: &'static str, problem: &impl ToString) -> Self {
+        Self::shape(what, problem.to_string())
     }
 
     /// A platform's refusal of a stretch of time, told apart from every other.
@@ -83,6 +89,13 @@ impl HistoryError {
         else {
             return Self::Api(error);
         };
+        // A 400 that asks to be repeated (too many jobs at once) is a 429 by another name.
+        if let Some(wait) = retry_after::in_message(why) {
+            return Self::TooSoon {
+                wait,
+                why: why.clone(),
+            };
+        }
         let words = why.to_ascii_lowercase();
         let has = |all: &[&str]| all.iter().all(|word| words.contains(word));
         // "Pagination may not exceed 100000 results."
@@ -134,6 +147,11 @@ mod tests {
             ),
             HistoryError::TooLong { .. }
         ));
+        let busy = "HTTP 400: Too many jobs are running. Retry the request in [7] seconds";
+        assert_eq!(
+            refused(400, busy).remedy(),
+            Remedy::Wait(Duration::from_secs(7))
+        );
         let wrong = refused(400, "HTTP 400: invalid.value: Value [] is not valid");
         assert!(!wrong.splits());
         assert_eq!(wrong.remedy(), Remedy::Never);

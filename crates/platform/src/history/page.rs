@@ -80,7 +80,7 @@ impl Page {
         }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
-        .map_err(|problem| HistoryError::shape(what, problem))?;
+        .map_err(|problem| HistoryError::unread(what, &problem))?;
         Ok(Self {
             body: answer.body,
             records: outline.records,
@@ -100,7 +100,7 @@ impl Page {
             return Ok(Self::default());
         }
         serde_json::from_slice::<IgnoredAny>(without_mark(&answer.body))
-            .map_err(|problem| HistoryError::shape(what, problem))?;
+            .map_err(|problem| HistoryError::unread(what, &problem))?;
         Ok(Self {
             body: answer.body,
             records: 1,

@@ -94,17 +94,19 @@ impl Right {
     }
 
     fn of<T>(answer: Result<T, HistoryError>) -> Self {
-        let error = match answer {
-            Ok(_) => return Self::Granted,
-            // Whoever is told that there is too much, or nothing of the kind, may ask.
-            Err(error) if error.splits() => return Self::Granted,
-            Err(
-                HistoryError::Gone { .. }
-                | HistoryError::TooSoon { .. }
-                | HistoryError::Api(ApiError::NotFound { .. }),
-            ) => return Self::Granted,
-            Err(error) => error,
+        let Err(error) = answer else {
+            return Self::Granted;
         };
+        // Whoever is told that there is too much, or nothing of the kind, may ask.
+        let answered = matches!(
+            error,
+            HistoryError::Gone { .. }
+                | HistoryError::TooSoon { .. }
+                | HistoryError::Api(ApiError::NotFound { .. })
+        );
+        if answered || error.splits() {
+            return Self::Granted;
+        }
         let why = chain(&error);
         match &error {
             HistoryError::Api(ApiError::Forbidden { .. }) => Self::Missing { why },

@@ -8,6 +8,7 @@ use platform::breaker::{Policy, State};
 use platform::budget::Hold;
 use platform::client::CallError;
 use platform::limit::Limit;
+use platform::retry::Schedule;
 use platform::watch::{Called, Turned, Watch};
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -210,6 +211,15 @@ async fn pitfall_101_what_is_asked_for_is_waited_for_in_whichever_form() {
         (say("x-nothing: 1", words), 42),
         (say("Retry-After: 120junk", words), 42),
         (say("Retry-After: -5", "{}"), 60),
+        // At least the own pause.
+        (say("Retry-After: 0", "{}"), 1),
+        (
+            say(
+                &format!("{date}Retry-After: Fri, 27 Nov 2026 11:00:00 GMT"),
+                "{}",
+            ),
+            1,
+        ),
         (say("inin-ratelimit-reset: 9", "{}"), 9),
     ] {
         let head = headers.clone();
@@ -217,7 +227,9 @@ async fn pitfall_101_what_is_asked_for_is_waited_for_in_whichever_form() {
             Act::answer(&format!("429 Too Many Requests\r\n{head}"), &body)
         })
         .await;
-        let error = server.api().fetch(Call::get("x", "/x")).await.unwrap_err();
+        let schedule = Schedule::default();
+        let api = server.api().with_schedule(schedule);
+        let error = api.fetch(Call::get("x", "/x")).await.unwrap_err();
         let expected = Remedy::Wait(Duration::from_secs(seconds));
         assert_eq!(error.remedy(), expected, "{headers}");
     }
@@ -431,6 +443,30 @@ async fn pitfall_116_none_is_skipped_and_the_limit_is_met_a_few_times_only() {
     assert_eq!(times.len(), 120, "none is skipped");
     let refused = times.values().sum::<usize>() - 120;
     assert!((1..=20).contains(&refused), "{refused} met the limit");
+}
+
+/// Many wait for one probe, as long as they have patience: they are not sent away to come again at once.
+#[tokio::test]
+async fn those_who_have_patience_wait_for_the_probe() {
+    let server = Server::platform(|index, _| match index {
+        0 => Act::answer("503 Service Unavailable", "{}"),
+        _ => Act::ok("{}"),
+    })
+    .await;
+    let api = Arc::new(
+        server
+            .api()
+            .with_breaker(policy(1, 50))
+            .with_patience(Duration::from_secs(5)),
+    );
+    api.fetch(Call::get("x", "/x")).await.unwrap_err();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let api = api.clone();
+        tasks.spawn(async move { api.fetch(Call::get("x", "/x")).await.is_ok() });
+    }
+    assert!(tasks.join_all().await.into_iter().all(|good| good));
+    assert_eq!(api.breaker(), State::Closed);
 }
 
 #[tokio::test]

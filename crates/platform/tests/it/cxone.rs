@@ -72,11 +72,9 @@ async fn pitfall_1_links_are_followed_until_one_leads_in_a_circle() {
     let base = own.clone();
     let (server, cxone) = platform(move |index, _| {
         let base = base.get().unwrap();
-        let next = match index {
-            0 => format!("{base}incontactapi/services/v27.0/contacts/completed?skip=2"),
-            1 => format!("{base}incontactapi/services/v27.0/contacts/completed?skip=4"),
-            _ => format!("{base}incontactapi/services/v27.0/contacts/completed?skip=4"),
-        };
+        let skip = if index == 0 { 2 } else { 4 };
+        let next =
+            format!("{base}incontactapi/services/v27.0/contacts/completed?skip={skip}");
         Act::ok(&format!(
             r#"{{"totalRecords":"6","_links":{{"self":"","next":"{next}"}},"completedContacts":[{{}},{{}}]}}"#
         ))

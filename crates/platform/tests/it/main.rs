@@ -4,6 +4,7 @@
 
 mod api;
 mod cxone;
+mod double;
 mod genesys;
 mod http;
 mod permissions;

@@ -130,7 +130,7 @@ async fn genesys_errors_are_told_apart() {
         let status = sample["httpStatus"].as_u64().unwrap();
         let mut head = format!("{status} Some Words");
         for (name, value) in sample["headers"].as_object().into_iter().flatten() {
-            head.push_str(&format!("\r\n{name}: {}", value.as_str().unwrap()));
+            head.extend(["\r\n", name, ": ", value.as_str().unwrap()]);
         }
         let body = sample["body"].to_string();
         let server = Server::platform(move |_, _| Act::answer(&head, &body)).await;

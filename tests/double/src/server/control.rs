@@ -2,6 +2,7 @@
 
 use super::Shared;
 use crate::config::{Limit, Script};
+use crate::history::Change;
 use crate::http::{Answer, empty, json};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -37,6 +38,23 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Answe
         }
         (&Method::GET, "/control/requests") => json(200, &shared.ledger().requests),
         (&Method::GET, "/control/violations") => json(200, &shared.ledger().violations),
+        (&Method::GET, "/control/history") => json(200, &shared.ledger().history_account()),
+        (&Method::GET, "/control/history/calls") => {
+            let ledger = shared.ledger();
+            let calls = ledger.history.iter().flat_map(|history| &history.books.calls);
+            let calls: Vec<_> = calls
+                .map(|call| {
+                    json!({
+                        "at_unix_ms": call.at_unix_ms, "client": call.client, "route": call.route, "status": call.status,
+                        "fault": call.fault, "early": call.early,
+                    })
+                })
+                .collect();
+            json(200, &calls)
+        }
+        (&Method::POST, "/control/history") => {
+            tell::<Change>(&body, |it| shared.change_history(&it))
+        }
         (&Method::POST, "/control/faults") => tell::<Script>(&body, |it| shared.set_faults(it)),
         (&Method::POST, "/control/limit") => {
             tell::<Option<Limit>>(&body, |it| shared.ledger().config.limit = it)
@@ -54,7 +72,7 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Answe
         }
         _ => json(
             404,
-            &json!({ "problem": "GET state, table, requests, violations; POST faults, limit, poison, revoke, reset" }),
+            &json!({ "problem": "GET state, table, requests, violations, history, history/calls; POST history, faults, limit, poison, revoke, reset" }),
         ),
     }
 }

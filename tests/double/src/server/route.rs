@@ -1,7 +1,7 @@
 //! One request: who is it, may it come now, does a fault meet it, and what does it get.
 
 use super::connection::Reset;
-use super::{Shared, admin, control};
+use super::{Shared, admin, control, history};
 use crate::config::{Fault, ItemFault, Place};
 use crate::http::{Answer, code, error, with};
 use crate::ledger::{Kind, Ledger, Row};
@@ -34,6 +34,10 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Resul
     let path = request.uri().path().to_owned();
     if path.starts_with("/control/") || path == "/control" {
         return Ok(control::answer(request, shared).await);
+    }
+    let route = history::route(request.method(), &path, &shared.ledger().config);
+    if let Some(route) = route {
+        return history::answer(request, route, shared).await;
     }
     match (request.method(), path.as_str()) {
         (&Method::POST, "/oauth/token") => {
@@ -222,7 +226,7 @@ fn gate(ledger: &mut Ledger, index: usize, request: &Request<Incoming>) -> Gate 
 }
 
 /// Token, earlier 429s, limit. How many requests of the client are in its window, or the refusal.
-fn admit(
+pub(super) fn admit(
     ledger: &mut Ledger,
     index: usize,
     request: &Request<Incoming>,
@@ -243,6 +247,7 @@ fn admit(
     let verdict = limit.map(|limit| (limit, window.arrive(at, &limit)));
     if let Some(left) = ignored {
         let detail = format!("came back {} ms too early", left.as_millis());
+        ledger.early += 1;
         ledger.violate(Kind::IgnoredRetryAfter, index, detail);
     }
     match verdict {
@@ -369,7 +374,7 @@ fn store(ledger: &mut Ledger, index: usize, rows: &[Row], items: &[ItemFault], t
 }
 
 /// Lets a fault happen; the answer that it is, if it is one.
-async fn meet(fault: &Fault, index: usize, shared: &Shared) -> Result<Option<Answer>, Reset> {
+pub(super) async fn meet(fault: &Fault, index: usize, shared: &Shared) -> Result<Option<Answer>, Reset> {
     match fault {
         Fault::None | Fault::Partial { .. } => Ok(None),
         Fault::Reset { .. } => Err(Reset),
@@ -419,18 +424,18 @@ async fn meet(fault: &Fault, index: usize, shared: &Shared) -> Result<Option<Ans
     }
 }
 
-fn finish(ledger: &mut Ledger, index: usize, answer: Answer) -> Answer {
+pub(super) fn finish(ledger: &mut Ledger, index: usize, answer: Answer) -> Answer {
     if let Some(request) = ledger.request(index) {
         request.status = answer.status().as_u16();
     }
     answer
 }
 
-fn refusal(status: u16, message: &str, index: usize) -> Answer {
+pub(super) fn refusal(status: u16, message: &str, index: usize) -> Answer {
     error(status, code(status), message, &format!("double-{index}"))
 }
 
-fn rate_headers(answer: Answer, in_window: Option<usize>, ledger: &Ledger) -> Answer {
+pub(super) fn rate_headers(answer: Answer, in_window: Option<usize>, ledger: &Ledger) -> Answer {
     let (Some(count), Some(limit)) = (in_window, ledger.config.limit) else {
         return answer;
     };
@@ -444,7 +449,7 @@ fn rate_headers(answer: Answer, in_window: Option<usize>, ledger: &Ledger) -> An
     with(answer, "inin-ratelimit-reset", &reset.to_string())
 }
 
-fn header(request: &Request<Incoming>, name: &str) -> Option<String> {
+pub(super) fn header(request: &Request<Incoming>, name: &str) -> Option<String> {
     request
         .headers()
         .get(name)
@@ -452,7 +457,7 @@ fn header(request: &Request<Incoming>, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-const fn name(fault: &Fault) -> &'static str {
+pub(super) const fn name(fault: &Fault) -> &'static str {
     match fault {
         Fault::None => "",
         Fault::Status { .. } => "status",

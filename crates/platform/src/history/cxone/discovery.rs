@@ -80,8 +80,7 @@ pub async fn discover(
 
 /// The base URL that came with the token.
 async fn of_token(tokens: &Tokens, grant: &Grant) -> Result<Url, DiscoveryError> {
-    let bearer = tokens.bearer().await?;
-    let said = bearer.resource_server.unwrap_or_default();
+    let said = tokens.resource_server().await?.unwrap_or_default();
     base(&said).ok_or_else(|| DiscoveryError::Unsaid {
         asked: grant.url().to_string(),
         why: if said.is_empty() {

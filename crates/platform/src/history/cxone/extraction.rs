@@ -161,13 +161,13 @@ fn id(body: &[u8]) -> Option<String> {
 fn state(body: &[u8]) -> Result<ExtractionState, HistoryError> {
     const WHAT: &str = "an extraction's state";
     let Polled { job_status } =
-        serde_json::from_slice(body).map_err(|problem| HistoryError::shape(WHAT, problem))?;
+        serde_json::from_slice(body).map_err(|problem| HistoryError::unread(WHAT, &problem))?;
     Ok(match job_status.status.as_str() {
         "SUCCEEDED" => {
             let link = job_status.result.and_then(|found| found.url);
             match link.filter(|link| !link.is_empty()) {
                 Some(link) => ExtractionState::Ready(
-                    Url::parse(&link).map_err(|problem| HistoryError::shape(WHAT, problem))?,
+                    Url::parse(&link).map_err(|problem| HistoryError::unread(WHAT, &problem))?,
                 ),
                 None => ExtractionState::Empty,
             }

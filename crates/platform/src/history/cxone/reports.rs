@@ -58,6 +58,7 @@ impl Cxone {
         ));
         let call = Call {
             longest: REPORT_MAX,
+            slow: true,
             ..Call::new("report-job", Method::Post, &path, None)
         };
         let answer = self
@@ -92,7 +93,7 @@ fn open(body: &[u8]) -> Result<Report, HistoryError> {
         return Ok(Report::Csv(body.to_vec()));
     }
     let answer: Map<String, Value> =
-        serde_json::from_slice(text).map_err(|problem| HistoryError::shape(WHAT, problem))?;
+        serde_json::from_slice(text).map_err(|problem| HistoryError::unread(WHAT, &problem))?;
     find(&answer, DEPTH_MAX).unwrap_or_else(|| {
         Err(HistoryError::shape(
             WHAT,
@@ -118,14 +119,14 @@ fn find(answer: &Map<String, Value>, depth: u8) -> Option<Result<Report, History
             BASE64
                 .decode(packed)
                 .map(Report::Csv)
-                .map_err(|problem| HistoryError::shape("a report's file", problem)),
+                .map_err(|problem| HistoryError::unread("a report's file", &problem)),
         );
     }
     if let Some(link) = LINKS.iter().find_map(|name| text(name)) {
         return Some(
             Url::parse(link)
                 .map(Report::Link)
-                .map_err(|problem| HistoryError::shape("a report's link", problem)),
+                .map_err(|problem| HistoryError::unread("a report's link", &problem)),
         );
     }
     // An empty file is a report of nothing.

@@ -63,7 +63,7 @@ impl Cxone {
 
 fn read(body: &[u8]) -> Result<Vec<SkillSummary>, HistoryError> {
     let mut answered: Answered = serde_json::from_slice(body)
-        .map_err(|problem| HistoryError::shape("the skills' sums", problem))?;
+        .map_err(|problem| HistoryError::unread("the skills' sums", &problem))?;
     let rows = loop {
         match answered {
             Answered::Bare(rows)

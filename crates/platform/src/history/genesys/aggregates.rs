@@ -93,7 +93,8 @@ struct Part {
 
 #[derive(Deserialize)]
 struct Metric {
-    metric: String,
+    #[serde(rename = "metric")]
+    name: String,
     qualifier: Option<String>,
     #[serde(default)]
     stats: Stats,
@@ -202,7 +203,7 @@ fn flat(body: &[u8]) -> Result<Vec<Aggregate>, HistoryError> {
                 group: group.clone(),
                 from,
                 to,
-                metric: metric.metric,
+                metric: metric.name,
                 qualifier: metric.qualifier,
                 stats: metric.stats,
             }));

@@ -247,5 +247,5 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
     body: &'a [u8],
     what: &'static str,
 ) -> Result<T, HistoryError> {
-    serde_json::from_slice(body).map_err(|problem| HistoryError::shape(what, problem))
+    serde_json::from_slice(body).map_err(|problem| HistoryError::unread(what, &problem))
 }
