@@ -39,7 +39,13 @@ async fn the_lowest_limit_that_was_asked_with_lately_holds() {
     assert_eq!(spacing(&db, slow).await, slow);
     assert_eq!(spacing(&db, fast).await, slow);
     let slots = "SELECT (extract(epoch FROM next_at - slot_at) * 1000)::float8 FROM rate_budgets WHERE granted = 1";
-    let apart: f64 = db.client().await.query_one(slots, &[]).await.unwrap().get(0);
+    let apart: f64 = db
+        .client()
+        .await
+        .query_one(slots, &[])
+        .await
+        .unwrap()
+        .get(0);
     assert!((apart - 80.0).abs() < 0.01, "{apart}");
     // Nobody has asked with it for a while: it was raised.
     let age = "UPDATE rate_budgets SET refill_at = refill_at - interval '5 minutes'";
@@ -58,7 +64,9 @@ async fn a_try_that_said_nothing_is_given_back() {
         longest: Duration::from_secs(1),
     };
     let probe = Duration::from_secs(600);
-    breakers::failed(&client, "c", "503", &policy).await.unwrap();
+    breakers::failed(&client, "c", "503", &policy)
+        .await
+        .unwrap();
     let tried = async || breakers::enter(&client, "c", probe).await.unwrap() == Entry::Probe;
     eventually(SOON, "one may try", tried).await;
     let other = breakers::enter(&client, "c", probe).await.unwrap();
