@@ -7,8 +7,8 @@
 //! it could have been done.
 
 mod agents;
-pub(crate) mod books;
 pub(crate) mod call;
+pub(crate) mod books;
 mod contacts;
 mod conversation;
 pub(crate) mod cxone;
@@ -21,8 +21,8 @@ mod past;
 mod plan;
 mod record;
 mod report;
-pub(crate) mod state;
 mod states;
+pub(crate) mod state;
 mod truth;
 mod write;
 
@@ -38,8 +38,7 @@ pub fn genesys_record(history: &crate::config::History, number: u64, revised: bo
     let past = Past::new(history);
     let mut text = String::with_capacity(4_096);
     let view = past.finally(revised);
-    past.telling(&view)
-        .write(&past.draw(number, &view), &mut text);
+    past.telling(&view).write(&past.draw(number, &view), &mut text);
     text
 }
 
@@ -54,8 +53,7 @@ pub fn genesys_records(
     let mut text = String::with_capacity(8_192);
     for number in numbers {
         text.clear();
-        past.telling(&view)
-            .write(&past.draw(number, &view), &mut text);
+        past.telling(&view).write(&past.draw(number, &view), &mut text);
         sink(&text);
     }
 }
