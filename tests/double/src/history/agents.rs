@@ -139,15 +139,7 @@ fn parts(number: u64, kind: Kind, turn: &Turn, found: &mut Vec<Stretch>) {
     }
     if let Some((from, until)) = turn.wrap {
         let missed = kind == Kind::Rona && !turn.answered();
-        add(
-            if missed {
-                At::NotResponding
-            } else {
-                At::Wrapping
-            },
-            from,
-            until,
-        );
+        add(if missed { At::NotResponding } else { At::Wrapping }, from, until);
     }
 }
 
@@ -155,9 +147,7 @@ fn parts(number: u64, kind: Kind, turn: &Turn, found: &mut Vec<Stretch>) {
 fn days(past: &Past, from: i64, until: i64) -> std::ops::Range<u64> {
     let day = |at: i64| {
         let since = at.saturating_sub(past.history.from.0).div_euclid(DAY);
-        u64::try_from(since)
-            .unwrap_or(0)
-            .min(u64::from(past.history.days))
+        u64::try_from(since).unwrap_or(0).min(u64::from(past.history.days))
     };
     day(from.saturating_sub(DAY))..day(until.saturating_add(DAY))
 }
@@ -175,11 +165,7 @@ pub(crate) fn write_user(
         let stretches = day(past, agent, nth, view.revised);
         for it in &stretches {
             let is_break = it.at == At::Break;
-            presence.add(
-                if is_break { "BREAK" } else { "ON_QUEUE" },
-                it.from,
-                it.until,
-            );
+            presence.add(if is_break { "BREAK" } else { "ON_QUEUE" }, it.from, it.until);
             let status = match it.at {
                 At::Idle | At::Ringing => "IDLE",
                 At::Talking | At::Wrapping => "INTERACTING",
@@ -195,8 +181,9 @@ pub(crate) fn write_user(
         }
     }
     for lane in [&mut presence, &mut routing] {
-        lane.0
-            .retain(|(_, began, ended)| *began < until && *ended > from && *began <= view.as_of);
+        lane.0.retain(|(_, began, ended)| {
+            *began < until && *ended > from && *began <= view.as_of
+        });
     }
     if presence.0.is_empty() && routing.0.is_empty() {
         return false;
@@ -235,11 +222,7 @@ impl Lane {
 
     fn write(&self, to: &mut String, view: &View, each: impl Fn(&mut String, &str)) {
         for (nth, (name, from, until)) in self.0.iter().enumerate() {
-            to.push_str(if nth > 0 {
-                ",{\"startTime\":\""
-            } else {
-                "{\"startTime\":\""
-            });
+            to.push_str(if nth > 0 { ",{\"startTime\":\"" } else { "{\"startTime\":\"" });
             Moment(*from).write(to, false);
             to.push_str("\",");
             if *until <= view.as_of {
@@ -280,8 +263,7 @@ pub(crate) fn rows(
             let session = nth * u64::from(count(past)) + u64::from(agent);
             let last = stretches.len().saturating_sub(1);
             for (index, it) in stretches.into_iter().enumerate() {
-                let begins =
-                    it.from >= from && (it.from < until || (inclusive && it.from == until));
+                let begins = it.from >= from && (it.from < until || (inclusive && it.from == until));
                 if begins && it.until <= view.as_of {
                     found.push(Row {
                         agent,
@@ -316,21 +298,17 @@ pub(crate) fn write_row(past: &Past, row: &Row, to: &mut String) {
     text.number("{\"stateIndex\":", row.index);
     text.at(",\"startDate\":", Some(row.it.from));
     text.number(",\"agentId\":", contacts::agent(row.agent));
-    text.number(
-        ",\"agentStateId\":",
-        match name {
-            "Available" => 1,
-            "Unavailable" => 2,
-            _ => 3,
-        },
-    );
+    text.number(",\"agentStateId\":", match name {
+        "Available" => 1,
+        "Unavailable" => 2,
+        _ => 3,
+    });
     text.0.push_str(",\"agentStateName\":\"");
     text.0.push_str(name);
     text.number("\",\"agentSessionId\":", row.session);
-    let contact = row
-        .it
-        .number
-        .map(|number| past.history.contacts.first + i64::try_from(number * 8).unwrap_or(0));
+    let contact = row.it.number.map(|number| {
+        past.history.contacts.first + i64::try_from(number * 8).unwrap_or(0)
+    });
     text.number(",\"contactId\":", contact.unwrap_or(0));
     text.number(",\"skillId\":", row.it.queue.map_or(0, contacts::skill));
     text.0.push_str(",\"skillName\":\"\",\"mediaTypeId\":4,\"mediaTypeName\":\"Phone Call\",\"fromAddress\":\"\",\"toAddress\":\"\"");
@@ -344,9 +322,7 @@ pub(crate) fn write_row(past: &Past, row: &Row, to: &mut String) {
         text.0.push('"');
     }
     text.seconds(",\"duration\":\"PT", row.it.until - row.it.from);
-    text.0.push_str(
-        "S\",\"isOutbound\":false,\"isNaturalCalling\":false,\"stationId\":0,\"stationName\":\"\"",
-    );
+    text.0.push_str("S\",\"isOutbound\":false,\"isNaturalCalling\":false,\"stationId\":0,\"stationName\":\"\"");
     text.number(",\"teamId\":", contacts::team(row.agent));
     text.0.push('}');
 }

@@ -269,9 +269,7 @@ impl Books {
         let bare = refill * steps(needed + forced);
         let minimum = bare + paused;
         let by_route = routes.iter().map(|(name, route)| {
-            let own = route_limits
-                .get(*name)
-                .map_or(refill, |limit| self::refill(limit).max(refill));
+            let own = route_limits.get(*name).map_or(refill, |limit| self::refill(limit).max(refill));
             let paused = self.paused(client, |of| of.is_none_or(|of| of == *name));
             own * steps(route.needed + route.forced) + paused
         });
@@ -298,8 +296,7 @@ impl Books {
             minimum_ms: millis(minimum),
             bound_ms: millis(bound),
             elapsed_ms: millis(elapsed),
-            ratio: (minimum > Duration::ZERO)
-                .then(|| elapsed.as_secs_f64() / minimum.as_secs_f64()),
+            ratio: (minimum > Duration::ZERO).then(|| elapsed.as_secs_f64() / minimum.as_secs_f64()),
         }
     }
 
@@ -381,12 +378,7 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            books.open(call(
-                start + MS(100) * u32::try_from(nth).unwrap_or(0),
-                asks,
-                fault,
-                status,
-            ));
+            books.open(call(start + MS(100) * u32::try_from(nth).unwrap_or(0), asks, fault, status));
         }
         for (from, until) in [(0, 300), (200, 500), (1_000, 1_100)] {
             books.pauses.push(Pause {

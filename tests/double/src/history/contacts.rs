@@ -95,8 +95,9 @@ pub(crate) fn rows(past: &Past, it: &Conversation) -> Vec<Row> {
         return Vec::new();
     }
     let wrap_after = past.history.contacts.wrap_after_ms;
-    let number =
-        |leg: u64| past.history.contacts.first + i64::try_from(it.number * LEGS + leg).unwrap_or(0);
+    let number = |leg: u64| {
+        past.history.contacts.first + i64::try_from(it.number * LEGS + leg).unwrap_or(0)
+    };
     let master = number(0);
     let bare = Row {
         contact: master,
@@ -172,12 +173,7 @@ pub(crate) fn rows(past: &Past, it: &Conversation) -> Vec<Row> {
             .map(|turn| Row {
                 outbound: true,
                 skill: Some(0),
-                ..served(
-                    0,
-                    turn.stretches.first().map_or(it.start, |it| it.from),
-                    None,
-                    turn,
-                )
+                ..served(0, turn.stretches.first().map_or(it.start, |it| it.from), None, turn)
             })
             .collect(),
         Kind::Answered | Kind::Callback => it
@@ -228,11 +224,7 @@ pub(crate) fn number_of(past: &Past, contact: i64) -> Option<u64> {
 /// Appends a row in the form of version 27 and later; `with_state` as `contacts/{id}` does.
 pub(crate) fn write(row: &Row, view: &View, with_state: bool, to: &mut String) {
     let mut text = Text(to);
-    let name = if row.skill.is_some() {
-        "SKILL_"
-    } else {
-        "SKILL_NO_AGENT"
-    };
+    let name = if row.skill.is_some() { "SKILL_" } else { "SKILL_NO_AGENT" };
     text.number("{\"contactId\":", row.contact);
     text.number(",\"masterContactId\":", row.master);
     text.at(",\"contactStartDate\":", Some(row.start));
@@ -241,8 +233,7 @@ pub(crate) fn write(row: &Row, view: &View, with_state: bool, to: &mut String) {
     text.at(",\"dateContactWarehoused\":", known(row.warehoused_at()));
     let wrap_known = row.wrap_known_at.and_then(known);
     text.at(",\"dateACWWarehoused\":", wrap_known);
-    text.0
-        .push_str(",\"analyticsProcessedDate\":null,\"isAnalyticsProcessed\":false");
+    text.0.push_str(",\"analyticsProcessedDate\":null,\"isAnalyticsProcessed\":false");
     text.number(",\"agentId\":", row.agent.map_or(0, agent));
     match row.agent {
         Some(id) => {
@@ -251,9 +242,7 @@ pub(crate) fn write(row: &Row, view: &View, with_state: bool, to: &mut String) {
             text.number(",\"teamName\":\"TEAM_", i64::from(id % 8));
             text.0.push('"');
         }
-        None => text
-            .0
-            .push_str(",\"firstName\":\"\",\"lastName\":\"\",\"teamId\":0,\"teamName\":\"\""),
+        None => text.0.push_str(",\"firstName\":\"\",\"lastName\":\"\",\"teamId\":0,\"teamName\":\"\""),
     }
     text.number(",\"skillId\":", row.skill.map_or(4_069_210, skill));
     text.0.push_str(",\"skillName\":\"");
@@ -267,68 +256,41 @@ pub(crate) fn write(row: &Row, view: &View, with_state: bool, to: &mut String) {
     } else {
         ",\"mediaTypeId\":4,\"mediaTypeName\":\"Phone Call\""
     });
-    text.0
-        .push_str(",\"mediaSubTypeId\":null,\"mediaSubTypeName\":null");
-    text.number(
-        ",\"fromAddress\":\"1555",
-        1_000_000 + row.master / 24 % 9_000_000,
-    );
+    text.0.push_str(",\"mediaSubTypeId\":null,\"mediaSubTypeName\":null");
+    text.number(",\"fromAddress\":\"1555", 1_000_000 + row.master / 24 % 9_000_000);
     text.0.push_str("\",\"toAddress\":\"+15550100101\"");
     text.flag(",\"isOutbound\":", row.outbound);
     text.seconds(",\"preQueueSeconds\":", row.pre_queue);
     text.seconds(",\"inQueueSeconds\":", row.in_queue);
     text.seconds(",\"agentSeconds\":", row.agent_ms);
-    text.0
-        .push_str(",\"postQueueSeconds\":0,\"releaseSeconds\":0");
+    text.0.push_str(",\"postQueueSeconds\":0,\"releaseSeconds\":0");
     text.seconds(",\"totalDurationSeconds\":", row.total());
     text.seconds(",\"acwSeconds\":", wrap_known.map_or(0, |_| row.wrap));
     text.seconds(",\"holdSeconds\":", row.hold);
     text.number(",\"holdCount\":", i64::try_from(row.holds).unwrap_or(0));
     text.0.push_str(",\"conferenceSeconds\":0");
-    text.seconds(
-        ",\"abandonSeconds\":",
-        if row.abandoned { row.in_queue } else { 0 },
-    );
+    text.seconds(",\"abandonSeconds\":", if row.abandoned { row.in_queue } else { 0 });
     text.0.push_str(",\"callbackTime\":0");
     text.number(",\"routingTime\":", row.in_queue);
     text.flag(",\"abandoned\":", row.abandoned);
-    text.flag(
-        ",\"isShortAbandon\":",
-        row.abandoned && row.in_queue < 5_000,
-    );
+    text.flag(",\"isShortAbandon\":", row.abandoned && row.in_queue < 5_000);
     text.flag(",\"isRefused\":", row.refused);
-    text.0.push_str(if row.refused {
-        ",\"refuseReason\":\"Did not answer\""
-    } else {
-        ",\"refuseReason\":\"\""
-    });
-    text.0
-        .push_str(",\"refuseTime\":null,\"isTakeover\":false,\"isLogged\":true");
+    text.0.push_str(if row.refused { ",\"refuseReason\":\"Did not answer\"" } else { ",\"refuseReason\":\"\"" });
+    text.0.push_str(",\"refuseTime\":null,\"isTakeover\":false,\"isLogged\":true");
     text.number(",\"serviceLevelFlag\":", row.service_level());
     text.number(",\"primaryDispositionId\":", i64::from(row.code));
-    text.0.push_str(
-        ",\"secondaryDispositionId\":0,\"dispositionNotes\":\"\",\"endReason\":\"Contact Hung Up\"",
-    );
-    text.number(
-        ",\"transferIndicatorId\":",
-        match row.transfer {
-            "ReSkill" => 1,
-            "Consult" => 3,
-            _ => 0,
-        },
-    );
+    text.0.push_str(",\"secondaryDispositionId\":0,\"dispositionNotes\":\"\",\"endReason\":\"Contact Hung Up\"");
+    text.number(",\"transferIndicatorId\":", match row.transfer {
+        "ReSkill" => 1,
+        "Consult" => 3,
+        _ => 0,
+    });
     text.0.push_str(",\"transferIndicatorName\":\"");
     text.0.push_str(row.transfer);
-    text.0.push_str(
-        "\",\"highProficiency\":1,\"lowProficiency\":20,\"routingAttribute\":0,\"tags\":[]",
-    );
+    text.0.push_str("\",\"highProficiency\":1,\"lowProficiency\":20,\"routingAttribute\":0,\"tags\":[]");
     if with_state {
         text.0.push_str(",\"stateId\":18,\"stateName\":\"EndContact\",\"contactStateCategory\":\"Completed\",\"isActive\":false,\"isWarehoused\":");
-        text.0.push_str(if row.warehoused_at() <= view.as_of {
-            "true"
-        } else {
-            "false"
-        });
+        text.0.push_str(if row.warehoused_at() <= view.as_of { "true" } else { "false" });
     }
     text.0.push('}');
 }

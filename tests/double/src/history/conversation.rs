@@ -192,10 +192,7 @@ impl Draw {
         if agent < self.first_pool {
             (u64::from(agent), u64::from(self.first_pool))
         } else {
-            (
-                u64::from(agent - self.first_pool),
-                u64::from(self.second_pool),
-            )
+            (u64::from(agent - self.first_pool), u64::from(self.second_pool))
         }
     }
 
@@ -215,11 +212,7 @@ impl Draw {
         let next = |every: u64| {
             let nth = Self::nth(every)?;
             let behind = (number + every - nth % every) % every;
-            Some(if behind == 0 {
-                number
-            } else {
-                number + every - behind
-            })
+            Some(if behind == 0 { number } else { number + every - behind })
         };
         [self.history.open_every, self.history.long_every]
             .into_iter()
@@ -273,11 +266,7 @@ impl Draw {
         }
         .tell();
         if revised && self.is_revised(&conversation) {
-            let wrap = conversation
-                .turns
-                .iter_mut()
-                .rev()
-                .find_map(|turn| turn.wrap.as_mut());
+            let wrap = conversation.turns.iter_mut().rev().find_map(|turn| turn.wrap.as_mut());
             if let Some((_, until)) = wrap {
                 *until += self.history.revised.by_ms;
             }

@@ -61,9 +61,7 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Route> {
     Some(match rest.as_slice() {
         ["contacts", "completed"] if get => cxone("contacts-completed", REPORTING),
         ["contacts", "state-history"] if get => cxone("contacts-state-history", REPORTING),
-        ["contacts", id, "state-history"] if get => {
-            cxone("contact-state-history", REPORTING).of(id)
-        }
+        ["contacts", id, "state-history"] if get => cxone("contact-state-history", REPORTING).of(id),
         ["contacts", id, "hierarchy"] if get => cxone("contacts-hierarchy", REPORTING).of(id),
         ["contacts", id] if get => cxone("contacts-get", REPORTING).of(id),
         ["contact-state-descriptions"] if get => cxone("state-descriptions", REPORTING),
@@ -243,12 +241,7 @@ fn set_of(asked: &Asked<'_>) -> String {
         .into_iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    format!(
-        "{} {} {}",
-        asked.route.name,
-        asked.route.id,
-        query.join("&")
-    )
+    format!("{} {} {}", asked.route.name, asked.route.id, query.join("&"))
 }
 
 /// A page of rows: 204 where there are none.
@@ -335,9 +328,7 @@ fn contact_states(asked: &Asked<'_>, state: &mut State) -> Reply {
                 .flat_map(|row| {
                     let stays = states::of(&row).into_iter().enumerate();
                     let stays: Vec<_> = stays.filter(|(_, it)| range.takes(it.from)).collect();
-                    stays
-                        .into_iter()
-                        .map(move |(nth, it)| (row.clone(), nth, it))
+                    stays.into_iter().map(move |(nth, it)| (row.clone(), nth, it))
                 })
                 .collect()
         },
@@ -441,8 +432,7 @@ fn report_job(asked: &Asked<'_>, state: &State) -> Reply {
         };
         let records = text.lines().count() - 1;
         let file = STANDARD.encode(text);
-        let body =
-            format!("{{\"reportId\":{id},\"fileName\":\"report_{id}.csv\",\"file\":\"{file}\"}}");
+        let body = format!("{{\"reportId\":{id},\"fileName\":\"report_{id}.csv\",\"file\":\"{file}\"}}");
         Made::json(body, records)
     })
     .page(set, "all")

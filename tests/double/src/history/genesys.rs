@@ -52,9 +52,7 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Route> {
             (&Method::POST, "/details/query") => {
                 Some(Route::new("details-query", CONVERSATION_DETAIL))
             }
-            (&Method::GET, "/details") => {
-                Some(Route::new("details-multi-get", CONVERSATION_DETAIL))
-            }
+            (&Method::GET, "/details") => Some(Route::new("details-multi-get", CONVERSATION_DETAIL)),
             (&Method::POST, "/aggregates/query") => Some(Route::new("aggregates-query", aggregate)),
             (&Method::GET, rest) if rest.ends_with("/details") => {
                 let id = rest.trim_start_matches('/').trim_end_matches("/details");
@@ -155,9 +153,7 @@ fn submit(asked: &Asked<'_>, state: &mut State, subject: Subject) -> Reply {
     };
     let text = body["interval"].as_str().unwrap_or_default().to_owned();
     let Some((from, until)) = interval(&text, state, &mut findings) else {
-        return asked
-            .bad(&format!("{text:?} is no interval"))
-            .with(findings);
+        return asked.bad(&format!("{text:?} is no interval")).with(findings);
     };
     let (now, available) = (state.now(asked.at), state.available(asked.at));
     let knobs = state.past.history.jobs;
@@ -168,9 +164,7 @@ fn submit(asked: &Asked<'_>, state: &mut State, subject: Subject) -> Reply {
         ));
         if knobs.beyond == Beyond::Refuse {
             return asked
-                .bad(&format!(
-                    "the interval goes past the data's end, {available}"
-                ))
+                .bad(&format!("the interval goes past the data's end, {available}"))
                 .with(findings);
         }
     }
@@ -180,11 +174,7 @@ fn submit(asked: &Asked<'_>, state: &mut State, subject: Subject) -> Reply {
         interval: text,
         from,
         until,
-        matching: if start_day {
-            Matching::StartDay
-        } else {
-            Matching::Overlap
-        },
+        matching: if start_day { Matching::StartDay } else { Matching::Overlap },
         view: state.view(available, asked.at),
     };
     let id = asked.fresh_id.clone();
@@ -195,14 +185,11 @@ fn submit(asked: &Asked<'_>, state: &mut State, subject: Subject) -> Reply {
         }
         Err(wait) => {
             let seconds = whole_seconds(wait);
-            let message =
-                format!("Too many jobs are running. Retry the request in [{seconds}] seconds");
+            let message = format!(
+                "Too many jobs are running. Retry the request in [{seconds}] seconds"
+            );
             let status = knobs.too_many_status;
-            let code = if status == 429 {
-                "too.many.requests.retry.after"
-            } else {
-                "bad.request"
-            };
+            let code = if status == 429 { "too.many.requests.retry.after" } else { "bad.request" };
             let answer = error(status, code, &message, asked.context);
             Reply::answer(if status == 429 {
                 with(answer, "retry-after", &seconds.to_string())
@@ -268,7 +255,13 @@ fn results(asked: &Asked<'_>, state: &mut State, subject: Subject) -> Reply {
     .page(id, page)
 }
 
-fn conversations_page(past: &Past, job: &Job, from: u64, size: usize, given: Option<&str>) -> Made {
+fn conversations_page(
+    past: &Past,
+    job: &Job,
+    from: u64,
+    size: usize,
+    given: Option<&str>,
+) -> Made {
     let span = past.span(job.from, job.until, job.matching, job.view);
     let telling = super::write::Telling {
         attributes: true,
@@ -281,11 +274,7 @@ fn conversations_page(past: &Past, job: &Job, from: u64, size: usize, given: Opt
         let Some(number) = past.next(&span, next, job.matching) else {
             break;
         };
-        body.push_str(if numbers.is_empty() {
-            "{\"conversations\":["
-        } else {
-            ","
-        });
+        body.push_str(if numbers.is_empty() { "{\"conversations\":[" } else { "," });
         telling.write(&past.draw(number, &job.view), &mut body);
         numbers.push(number);
         next = number + 1;
@@ -308,11 +297,7 @@ fn users_page(past: &Past, job: &Job, from: u64, size: usize, given: Option<&str
     let count = agents::count(past);
     while written < size && next < count {
         let before = body.len();
-        body.push_str(if written == 0 {
-            "{\"userDetails\":["
-        } else {
-            ","
-        });
+        body.push_str(if written == 0 { "{\"userDetails\":[" } else { "," });
         if agents::write_user(past, next, (job.from, job.until), &job.view, &mut body) {
             written += 1;
         } else {
@@ -398,18 +383,12 @@ fn query(asked: &Asked<'_>, state: &mut State) -> Reply {
     };
     let text = body["interval"].as_str().unwrap_or_default();
     let Some((from, until)) = interval(text, state, &mut findings) else {
-        return asked
-            .bad(&format!("{text:?} is no interval"))
-            .with(findings);
+        return asked.bad(&format!("{text:?} is no interval")).with(findings);
     };
     let filtered = FILTERS
         .iter()
         .any(|name| body[*name].as_array().is_some_and(|list| !list.is_empty()));
-    let most = if filtered {
-        knobs.days_max_filtered
-    } else {
-        knobs.days_max
-    };
+    let most = if filtered { knobs.days_max_filtered } else { knobs.days_max };
     if until - from > i64::from(most) * DAY {
         return asked
             .bad(&format!("The interval may not exceed {most} days."))
@@ -454,11 +433,7 @@ fn list(past: &Past, view: &View, numbers: impl Iterator<Item = u64>, hits: usiz
     let mut body = String::from("{");
     let mut records = 0;
     for number in numbers {
-        body.push_str(if records == 0 {
-            "\"conversations\":["
-        } else {
-            ","
-        });
+        body.push_str(if records == 0 { "\"conversations\":[" } else { "," });
         telling.write(&past.draw(number, view), &mut body);
         records += 1;
     }
@@ -477,9 +452,7 @@ fn users_query(asked: &Asked<'_>, state: &mut State) -> Reply {
     };
     let text = body["interval"].as_str().unwrap_or_default();
     let Some(interval) = interval(text, state, &mut findings) else {
-        return asked
-            .bad(&format!("{text:?} is no interval"))
-            .with(findings);
+        return asked.bad(&format!("{text:?} is no interval")).with(findings);
     };
     if interval.1 - interval.0 > i64::from(knobs.days_max) * DAY {
         let message = format!("The interval may not exceed {} days.", knobs.days_max);
@@ -515,11 +488,7 @@ fn users_query(asked: &Asked<'_>, state: &mut State) -> Reply {
             }
         }
         let hits = records.len();
-        let page: Vec<String> = records
-            .into_iter()
-            .skip(size * (page - 1))
-            .take(size)
-            .collect();
+        let page: Vec<String> = records.into_iter().skip(size * (page - 1)).take(size).collect();
         let list = if page.is_empty() {
             String::new()
         } else {
@@ -543,8 +512,7 @@ fn get(asked: &Asked<'_>, state: &State) -> Reply {
         return asked.absent();
     };
     let mut body = String::with_capacity(4_096);
-    past.telling(&view)
-        .write(&past.draw(number, &view), &mut body);
+    past.telling(&view).write(&past.draw(number, &view), &mut body);
     Reply::work(move || Made::json(body, 1))
 }
 
@@ -585,9 +553,7 @@ fn aggregates(asked: &Asked<'_>, state: &State) -> Reply {
     };
     let text = body["interval"].as_str().unwrap_or_default();
     let Some((from, until)) = interval(text, state, &mut findings) else {
-        return asked
-            .bad(&format!("{text:?} is no interval"))
-            .with(findings);
+        return asked.bad(&format!("{text:?} is no interval")).with(findings);
     };
     let granularity = match body["granularity"].as_str() {
         None | Some("") => None,
@@ -631,11 +597,7 @@ fn aggregates(asked: &Asked<'_>, state: &State) -> Reply {
     Reply::work(move || {
         let results = measure::answer(&past, &question, &view);
         let records = results.len();
-        let body = if results.is_empty() {
-            json!({})
-        } else {
-            json!({ "results": results })
-        };
+        let body = if results.is_empty() { json!({}) } else { json!({ "results": results }) };
         Made::json(body.to_string(), records)
     })
     .with(findings)
@@ -643,9 +605,7 @@ fn aggregates(asked: &Asked<'_>, state: &State) -> Reply {
 
 fn read_filter(filter: &Value) -> Option<Filter> {
     let mut read = Filter {
-        any: filter["type"]
-            .as_str()
-            .is_some_and(|word| word.eq_ignore_ascii_case("or")),
+        any: filter["type"].as_str().is_some_and(|word| word.eq_ignore_ascii_case("or")),
         ..Filter::default()
     };
     for predicate in filter["predicates"].as_array().into_iter().flatten() {

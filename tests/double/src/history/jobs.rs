@@ -133,9 +133,7 @@ impl Board {
             .filter(|job| job.is_under_way(at, knobs))
             .collect();
         if knobs.at_once.is_some_and(|most| under_way.len() >= most) {
-            let ready = under_way
-                .iter()
-                .map(|job| job.submitted + job.ready_after(knobs));
+            let ready = under_way.iter().map(|job| job.submitted + job.ready_after(knobs));
             return Err(ready.min().map_or(Duration::from_secs(1), |ready| {
                 ready.saturating_duration_since(at)
             }));

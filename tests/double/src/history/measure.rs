@@ -72,11 +72,7 @@ impl Filter {
             .iter()
             .map(|(dimension, value)| of(*dimension).as_ref() == Some(value));
         let mut all = predicates.chain(self.clauses.iter().map(|clause| clause.takes(of)));
-        if self.any {
-            all.any(|it| it)
-        } else {
-            all.all(|it| it)
-        }
+        if self.any { all.any(|it| it) } else { all.all(|it| it) }
     }
 }
 
@@ -113,8 +109,7 @@ pub(crate) fn answer(past: &Past, question: &Question, view: &View) -> Vec<Value
         let mut counted = false;
         for participant in &all {
             for session in &participant.sessions {
-                let of =
-                    |dimension| value(past, number, participant, session, originating, dimension);
+                let of = |dimension| value(past, number, participant, session, originating, dimension);
                 if question.filter.as_ref().is_some_and(|it| !it.takes(&of)) {
                     continue;
                 }

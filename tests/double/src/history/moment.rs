@@ -28,17 +28,13 @@ impl Moment {
     /// gap's hour where there is none.
     pub fn parse_local(text: &str, zone: &str) -> Option<Self> {
         let text = text.trim();
-        let local = [
-            "%Y-%m-%dT%H:%M:%S%.f",
-            "%Y-%m-%dT%H:%M",
-            "%Y-%m-%d %H:%M:%S%.f",
-        ]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        .or_else(|| {
-            let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-            day.and_hms_opt(0, 0, 0)
-        })?;
+        let local = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f"]
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+            .or_else(|| {
+                let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+                day.and_hms_opt(0, 0, 0)
+            })?;
         let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
         let instant = zone.from_local_datetime(&local).earliest().or_else(|| {
             let later = local + chrono::TimeDelta::hours(1);
@@ -89,7 +85,9 @@ impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("{text:?} is no instant like 2025-01-06T00:00:00Z"))
+            serde::de::Error::custom(format!(
+                "{text:?} is no instant like 2025-01-06T00:00:00Z"
+            ))
         })
     }
 }
@@ -99,15 +97,12 @@ fn civil(day: i64) -> (i64, i64, i64) {
     // Counted from the first of March of year 0, so that the leap day is a year's last.
     let shifted = day + 719_468;
     let (cycle, in_cycle) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (in_cycle - in_cycle / 1_460 + in_cycle / 36_524 - in_cycle / 146_096) / 365;
+    let year =
+        (in_cycle - in_cycle / 1_460 + in_cycle / 36_524 - in_cycle / 146_096) / 365;
     let in_year = in_cycle - (365 * year + year / 4 - year / 100);
     let from_march = (5 * in_year + 2) / 153;
     let date = in_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (year + 400 * cycle + i64::from(month <= 2), month, date)
 }
 
@@ -173,10 +168,7 @@ mod tests {
     #[test]
     fn an_instant_without_zone_is_read_on_the_zones_clocks() {
         let read = |text| Moment::parse_local(text, "America/New_York");
-        assert_eq!(
-            read("2025-01-06T00:00:00"),
-            Moment::parse("2025-01-06T05:00:00Z")
-        );
+        assert_eq!(read("2025-01-06T00:00:00"), Moment::parse("2025-01-06T05:00:00Z"));
         assert_eq!(read("2025-01-06"), Moment::parse("2025-01-06T05:00:00Z"));
         assert_eq!(Moment::parse("2025-01-06T00:00:00"), None);
     }

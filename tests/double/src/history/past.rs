@@ -138,11 +138,7 @@ impl Past {
 
     /// The first conversation of a span from this number on.
     pub(crate) fn next(&self, span: &Span, from: u64, matching: Matching) -> Option<u64> {
-        let mut number = if matching == Matching::Overlap {
-            from
-        } else {
-            from.max(span.sure)
-        };
+        let mut number = if matching == Matching::Overlap { from } else { from.max(span.sure) };
         loop {
             if number < span.near {
                 number = self.draw.next_kept(number).min(span.near);
@@ -199,16 +195,7 @@ mod tests {
         let past = past();
         let view = past.finally(false);
         let start = past.history.from.0;
-        for (from, until) in [
-            (0, 24),
-            (24, 48),
-            (71, 72),
-            (72, 96),
-            (95, 96),
-            (13, 14),
-            (-5, 0),
-            (96, 200),
-        ] {
+        for (from, until) in [(0, 24), (24, 48), (71, 72), (72, 96), (95, 96), (13, 14), (-5, 0), (96, 200)] {
             let (from, until) = (start + from * 3_600_000, start + until * 3_600_000);
             let expected: Vec<u64> = (0..4_000)
                 .filter(|number| {
@@ -230,10 +217,7 @@ mod tests {
         let day = |from: i64| past.span(from, from + DAY, Matching::Overlap, view);
         let first: Vec<u64> = past.walk(day(midnight - DAY), Matching::Overlap).collect();
         let second: Vec<u64> = past.walk(day(midnight), Matching::Overlap).collect();
-        let both = second
-            .iter()
-            .filter(|number| first.contains(number))
-            .count();
+        let both = second.iter().filter(|number| first.contains(number)).count();
         assert!((3..100).contains(&both), "{both}");
     }
 
@@ -250,9 +234,6 @@ mod tests {
         assert_eq!(count(view), 4_000);
         view.late = false;
         assert!((3_700..3_900).contains(&count(view)), "{}", count(view));
-        assert!(
-            !past.is_there(past.plan().first_of(2) + 1, &view),
-            "at midnight"
-        );
+        assert!(!past.is_there(past.plan().first_of(2) + 1, &view), "at midnight");
     }
 }

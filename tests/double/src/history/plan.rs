@@ -57,8 +57,7 @@ impl Plan {
 
     /// The day of a conversation, and which of it it is.
     pub(crate) fn day_of(&self, number: u64) -> (u64, u64) {
-        let about =
-            u128::from(number) * u128::from(self.days) / u128::from(self.conversations.max(1));
+        let about = u128::from(number) * u128::from(self.days) / u128::from(self.conversations.max(1));
         let mut day = u64::try_from(about).unwrap_or(0).min(self.days - 1);
         while day > 0 && self.first_of(day) > number {
             day -= 1;
@@ -100,8 +99,9 @@ impl Plan {
         };
         let (low, high) = (at(index, 0), at(index + 1, 0));
         if self.on_the_hour
-            && let Some(hour) = (0..24)
-                .find(|&hour| self.hours[hour] > 0 && (low..high).contains(&self.before[hour]))
+            && let Some(hour) = (0..24).find(|&hour| {
+                self.hours[hour] > 0 && (low..high).contains(&self.before[hour])
+            })
         {
             return start + i64::try_from(hour).unwrap_or(0) * HOUR;
         }

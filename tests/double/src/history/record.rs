@@ -131,11 +131,7 @@ fn customer(it: &Conversation) -> Participant {
     };
     let mut line = Session {
         part: CUSTOMER,
-        media: if it.media == Media::Chat {
-            "chat"
-        } else {
-            "voice"
-        },
+        media: if it.media == Media::Chat { "chat" } else { "voice" },
         direction: if outbound { "outbound" } else { "inbound" },
         peer: outbound.then_some(TURNS),
         flow: None,
@@ -185,11 +181,7 @@ fn customer(it: &Conversation) -> Participant {
 fn through_ivr(it: &Conversation, (from, until): (i64, i64)) -> Participant {
     let to = it.waits.first().map(|wait| wait.queue);
     let system = from - 10;
-    let last = if to.is_some() {
-        "tFlowExit"
-    } else {
-        "tFlowDisconnect"
-    };
+    let last = if to.is_some() { "tFlowExit" } else { "tFlowDisconnect" };
     Participant {
         part: 101,
         purpose: "ivr",
@@ -277,11 +269,7 @@ fn turns(it: &Conversation, all: &mut Vec<Participant>) {
         }
         all.push(Participant {
             part: 120 + nth,
-            purpose: if turn.queue.is_some() {
-                "agent"
-            } else {
-                "user"
-            },
+            purpose: if turn.queue.is_some() { "agent" } else { "user" },
             user: Some(turn.agent),
             queue: None,
             sessions,
@@ -322,11 +310,7 @@ fn agent(it: &Conversation, nth: u64, turn: &Turn) -> Session {
     let mut handled = reached;
     if is_callback {
         let from = turn.alert.map_or(left, |(_, until)| until + 15);
-        segments.push(
-            segment("interact", from, left)
-                .of(turn.queue)
-                .left("client"),
-        );
+        segments.push(segment("interact", from, left).of(turn.queue).left("client"));
     } else {
         handled += talk(turn, left_by(it, nth, turn), &mut metrics, &mut segments);
     }
@@ -334,11 +318,7 @@ fn agent(it: &Conversation, nth: u64, turn: &Turn) -> Session {
     if let Some((from, until)) = turn.wrap {
         metrics.push(metric("tAcw", until - from, until));
         handled += until - from;
-        let how = if turn.answered() {
-            left_by(it, nth, turn)
-        } else {
-            "client"
-        };
+        let how = if turn.answered() { left_by(it, nth, turn) } else { "client" };
         segments.push(Segment {
             code: Some(turn.code),
             ..segment("wrapup", from, until).of(turn.queue).left(how)
@@ -350,11 +330,7 @@ fn agent(it: &Conversation, nth: u64, turn: &Turn) -> Session {
     Session {
         part: TURNS + nth,
         media: media(it),
-        direction: if turn.reaching.is_some() {
-            "outbound"
-        } else {
-            "inbound"
-        },
+        direction: if turn.reaching.is_some() { "outbound" } else { "inbound" },
         peer: (!is_callback).then_some(CUSTOMER),
         flow: None,
         wrap_skipped: turn.answered() && turn.queue.is_some() && turn.wrap.is_none(),
@@ -384,11 +360,7 @@ fn talk(
     }
     let left = turn.left();
     for stretch in &turn.stretches {
-        let (name, kind) = if stretch.held {
-            ("tHeld", "hold")
-        } else {
-            ("tTalk", "interact")
-        };
+        let (name, kind) = if stretch.held { ("tHeld", "hold") } else { ("tTalk", "interact") };
         metrics.push(metric(name, stretch.until - stretch.from, stretch.until));
         let how = if stretch.until == left { how } else { "" };
         segments.push(
@@ -422,10 +394,7 @@ fn passed(turn: &Turn, left: i64, metrics: &mut Vec<Metric>) {
 /// The call that the agent of a callback made.
 fn dialled(nth: u64, turn: &Turn) -> Option<Session> {
     let (from, _, until) = turn.reaching?;
-    let mut metrics = vec![
-        metric("nOutbound", 1, from),
-        metric("tDialing", until - from, until),
-    ];
+    let mut metrics = vec![metric("nOutbound", 1, from), metric("tDialing", until - from, until)];
     let mut segments = vec![segment("dialing", from, until).of(turn.queue)];
     let handled = until - from + talk(turn, "peer", &mut metrics, &mut segments);
     metrics.push(metric("tHandle", handled, turn.left()));
@@ -455,11 +424,7 @@ fn keeper(it: &Conversation, until: i64) -> Participant {
         queue: None,
         sessions: vec![Session {
             part: KEEPER,
-            media: if it.media == Media::Chat {
-                "chat"
-            } else {
-                "voice"
-            },
+            media: if it.media == Media::Chat { "chat" } else { "voice" },
             direction: "outbound",
             peer: None,
             flow: None,

@@ -37,9 +37,7 @@ pub(crate) fn calls(past: &Past, rows: impl Iterator<Item = Row>) -> String {
                 (contacts::skill(skill), format!("SKILL_{skill}"))
             });
         let agent = row.agent.map_or(0, contacts::agent);
-        let agent_name = row
-            .agent
-            .map_or(String::new(), |agent| format!("AGENT_{agent}"));
+        let agent_name = row.agent.map_or(String::new(), |agent| format!("AGENT_{agent}"));
         let team = row.agent.map_or(0, contacts::team);
         let line = [
             row.contact.to_string(),
@@ -58,29 +56,14 @@ pub(crate) fn calls(past: &Past, rows: impl Iterator<Item = Row>) -> String {
             String::new(),
             row.code.to_string(),
             if row.in_queue > 0 { "0" } else { "-1" }.to_owned(),
-            format!(
-                "{:02}/{:02}/{:04}",
-                start.month(),
-                start.day(),
-                start.year()
-            ),
-            format!(
-                "{:02}:{:02}:{:02}",
-                start.hour(),
-                start.minute(),
-                start.second()
-            ),
+            format!("{:02}/{:02}/{:04}", start.month(), start.day(), start.year()),
+            format!("{:02}:{:02}:{:02}", start.hour(), start.minute(), start.second()),
             seconds(row.pre_queue).to_string(),
             seconds(row.in_queue).to_string(),
             seconds(row.agent_ms).to_string(),
             "0".to_owned(),
             seconds(row.total()).to_string(),
-            if row.abandoned {
-                seconds(row.in_queue)
-            } else {
-                0
-            }
-            .to_string(),
+            if row.abandoned { seconds(row.in_queue) } else { 0 }.to_string(),
             seconds(row.in_queue).to_string(),
             if row.abandoned { "Y" } else { "N" }.to_owned(),
             "0".to_owned(),
@@ -124,9 +107,7 @@ pub(crate) fn states(past: &Past, interval: (i64, i64), inclusive: bool, view: &
             code.to_string(),
             reason.to_owned(),
             if row.last { "2" } else { "1" }.to_owned(),
-            row.it
-                .queue
-                .map_or(String::new(), |queue| contacts::skill(queue).to_string()),
+            row.it.queue.map_or(String::new(), |queue| contacts::skill(queue).to_string()),
             String::new(),
             (row.it.until - row.it.from).to_string(),
             time(row.it.until),

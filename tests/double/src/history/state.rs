@@ -94,9 +94,7 @@ impl State {
         View {
             as_of: as_of.0,
             late: self.late.unwrap_or_else(|| due(history.late.after_ms)),
-            revised: self
-                .revised
-                .unwrap_or_else(|| due(history.revised.after_ms)),
+            revised: self.revised.unwrap_or_else(|| due(history.revised.after_ms)),
         }
     }
 

@@ -183,8 +183,9 @@ fn sum(values: impl Iterator<Item = Option<i64>>) -> Option<i64> {
 fn of_genesys(past: &Past, it: &Conversation, view: &View) -> Truth {
     let end = it.end.filter(|end| *end <= view.as_of);
     let turns = || it.turns.iter().filter(|turn| turn.answered());
-    let reached =
-        |turn: &super::conversation::Turn| turn.reaching.map_or(0, |(from, _, until)| until - from);
+    let reached = |turn: &super::conversation::Turn| {
+        turn.reaching.map_or(0, |(from, _, until)| until - from)
+    };
     let handle = it.turns.iter().map(|turn| {
         let all = reached(turn) + turn.talk() + turn.hold() + turn.wrapped().unwrap_or(0);
         (all > 0).then_some(all)
@@ -216,9 +217,7 @@ fn of_cxone(past: &Past, it: &Conversation, view: &View) -> Option<Truth> {
     }
     let with_agent = || rows.iter().filter(|row| row.agent.is_some());
     let wraps = with_agent().map(|row| Some(row.wrap));
-    let queued = rows
-        .iter()
-        .filter(|row| row.agent.is_some() || row.in_queue > 0);
+    let queued = rows.iter().filter(|row| row.agent.is_some() || row.in_queue > 0);
     let handle = with_agent().map(|row| Some(row.agent_ms + row.wrap));
     let first: &Row = rows.first()?;
     Some(Truth {
@@ -226,11 +225,7 @@ fn of_cxone(past: &Past, it: &Conversation, view: &View) -> Option<Truth> {
         start: Moment(first.start),
         end: rows.iter().map(Row::ended_at).max().map(Moment),
         outcome: outcome(it, true),
-        media: if it.kind == Kind::Callback {
-            "voice"
-        } else {
-            media(it)
-        },
+        media: if it.kind == Kind::Callback { "voice" } else { media(it) },
         queue: first.skill.map(|skill| contacts::skill(skill).to_string()),
         handled_legs: with_agent().filter(|row| !row.refused).count(),
         handle_ms: sum(handle),

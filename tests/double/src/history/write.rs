@@ -123,10 +123,7 @@ impl Writer<'_> {
             self.id(",\"externalContactId\":", Of::Contact, self.number / 3);
             if self.telling.attributes {
                 self.text(",\"attributes\":{\"language\":\"en-us\",\"reason\":\"");
-                self.text(
-                    ["billing", "order", "repair", "other"]
-                        [usize::try_from(self.number % 4).unwrap_or(0)],
-                );
+                self.text(["billing", "order", "repair", "other"][usize::try_from(self.number % 4).unwrap_or(0)]);
                 self.text("\"}");
             }
         }
@@ -152,10 +149,7 @@ impl Writer<'_> {
             self.text("\"acwSkipped\":true,");
         }
         if voice {
-            self.number(
-                "\"ani\":\"tel:+1555",
-                1_000_000 + i64::try_from(self.number / 3 % 9_000_000).unwrap_or(0),
-            );
+            self.number("\"ani\":\"tel:+1555", 1_000_000 + i64::try_from(self.number / 3 % 9_000_000).unwrap_or(0));
             self.text("\",\"dnis\":\"tel:+15550100002\",\"sessionDnis\":\"tel:+15550100002\",\"provider\":\"Edge\",\"protocolCallId\":\"call-");
             self.number("", i64::try_from(self.number * 100 + it.part).unwrap_or(0));
             self.text("@192.0.2.10\"");
@@ -181,11 +175,7 @@ impl Writer<'_> {
         }
         let known: Vec<&Metric> = it.metrics.iter().filter(|it| self.knows(it.at)).collect();
         self.list(",\"metrics\":", known.into_iter(), Self::metric);
-        let begun: Vec<&Segment> = it
-            .segments
-            .iter()
-            .filter(|it| self.knows(it.from))
-            .collect();
+        let begun: Vec<&Segment> = it.segments.iter().filter(|it| self.knows(it.from)).collect();
         self.list(",\"segments\":", begun.into_iter(), Self::segment);
         self.text("}");
     }

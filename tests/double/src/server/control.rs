@@ -41,10 +41,7 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Answe
         (&Method::GET, "/control/history") => json(200, &shared.ledger().history_account()),
         (&Method::GET, "/control/history/calls") => {
             let ledger = shared.ledger();
-            let calls = ledger
-                .history
-                .iter()
-                .flat_map(|history| &history.books.calls);
+            let calls = ledger.history.iter().flat_map(|history| &history.books.calls);
             let calls: Vec<_> = calls
                 .map(|call| {
                     json!({

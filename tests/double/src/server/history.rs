@@ -264,8 +264,7 @@ async fn spoil(opened: &Opened, route: &Route, shared: &Shared) -> Result<Option
             ..
         } if opened.binds_route => {
             let mut ledger = shared.ledger();
-            let reaction =
-                Duration::from_millis(ledger.config.limit.unwrap_or_default().reaction_ms);
+            let reaction = Duration::from_millis(ledger.config.limit.unwrap_or_default().reaction_ms);
             let wait = Duration::from_secs(*seconds);
             let answer = tell_route(
                 &mut ledger,

@@ -374,11 +374,7 @@ fn store(ledger: &mut Ledger, index: usize, rows: &[Row], items: &[ItemFault], t
 }
 
 /// Lets a fault happen; the answer that it is, if it is one.
-pub(super) async fn meet(
-    fault: &Fault,
-    index: usize,
-    shared: &Shared,
-) -> Result<Option<Answer>, Reset> {
+pub(super) async fn meet(fault: &Fault, index: usize, shared: &Shared) -> Result<Option<Answer>, Reset> {
     match fault {
         Fault::None | Fault::Partial { .. } => Ok(None),
         Fault::Reset { .. } => Err(Reset),
