@@ -267,8 +267,7 @@ pub async fn status(args: &StoreArgs) -> anyhow::Result<()> {
     let pauses: Vec<Pause> = pauses(&client).await?.into_iter().map(Pause::new).collect();
     let breakers = breakers::list(&client).await?;
     let breakers: Vec<Breaker> = breakers.into_iter().map(Breaker::new).collect();
-    let answer =
-        serde_json::json!({ "targets": lines, "pauses": pauses, "breakers": breakers });
+    let answer = serde_json::json!({ "targets": lines, "pauses": pauses, "breakers": breakers });
     println!(
         "{}",
         serde_json::to_string_pretty(&answer).context("the answer cannot be written")?

@@ -361,7 +361,8 @@ impl Pusher {
             () = tokio::time::sleep_until(leave.slot.not_before().into()) => {}
         }
         let paused = !self.paused().is_zero();
-        if paused || self.stop.is_cancelled() || self.rests() || leave.slot.is_void(Instant::now()) {
+        if paused || self.stop.is_cancelled() || self.rests() || leave.slot.is_void(Instant::now())
+        {
             // Writing took longer than a slot keeps, or nothing is to be sent any more. Through the gate once more; the log has it by
             // then.
             self.health.unused(leave.permit).await;
@@ -435,10 +436,7 @@ impl Pusher {
 
     /// Whether nothing is to be sent for longer than the steady pace takes.
     fn rests(&self) -> bool {
-        let rest = self
-            .rest
-            .left(Instant::now())
-            .max(self.paused());
+        let rest = self.rest.left(Instant::now()).max(self.paused());
         rest > self.credential.quota.refill()
     }
 

@@ -1,8 +1,8 @@
 //! What waits for each target, and what holds it back, for people and scripts.
 
 use serde::Serialize;
-use store::budgets;
 use store::breakers;
+use store::budgets;
 use store::sync::Pending;
 use store::targets::Target;
 

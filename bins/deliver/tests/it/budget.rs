@@ -1,7 +1,7 @@
 //! One budget for all processes: what the platform sees of several replicas and a backfill on one credential.
 
 use crate::world::{World, limited};
-use double::config::{Config, Fault, Phase, Place, RetryAfter, Script};
+use double::config::{Config, Fault, Phase, Place, Script};
 use double::{Double, Request};
 use platform::client::{Client, Method, Timeouts};
 use platform::limit::Limit;

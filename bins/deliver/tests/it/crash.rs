@@ -44,7 +44,9 @@ async fn killed_right_after_the_answer() {
     let replicas = [world.deliver().await, world.deliver().await];
     world.drained(SOON).await;
     let pushes = world.pushes();
-    assert_eq!(pushes.len(), 2, "once before and once after: {pushes:?}");
+    // The replicas may have shared them.
+    let rows: usize = pushes[1..].iter().map(|push| push.rows).sum();
+    assert_eq!(rows, 100, "once before and once after: {pushes:?}");
     for cell in world.double.table().values() {
         assert_eq!((cell.stored, cell.revision), (2, Some(1)));
     }
@@ -194,7 +196,7 @@ async fn a_successor_that_cannot_read_of_the_pause_waits_until_it_can() {
         .batch_execute("BEGIN; LOCK TABLE rate_pauses IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let mut process = world.spawn(&["--database-statement-timeout", "500ms"], world.db.url());
+    let mut process = world.spawn(&["--database-statement-timeout", "200ms"], world.db.url());
     process
         .wait_line("the pause cannot be read", SOON, |line| {
             line["message"] == "the budget cannot be asked: nothing is sent"

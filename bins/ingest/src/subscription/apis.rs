@@ -38,9 +38,7 @@ impl Apis {
         if let Some(known) = self.opened.get(&key) {
             return Ok(Some(Arc::clone(known)));
         }
-        let opened = platform
-            .open(variable, self.store.as_ref())?
-            .map(Arc::new);
+        let opened = platform.open(variable, self.store.as_ref())?.map(Arc::new);
         if let Some(api) = &opened {
             self.opened.insert(key, Arc::clone(api));
         }
@@ -49,7 +47,6 @@ impl Apis {
 
     /// Opens anew next time: a secret may have been replaced.
     pub fn forget(&mut self, api: &Arc<Api>) {
-        self.opened
-            .retain(|_, known| !Arc::ptr_eq(known, api));
+        self.opened.retain(|_, known| !Arc::ptr_eq(known, api));
     }
 }

@@ -2,14 +2,14 @@
 
 use super::apis::Apis;
 use super::inspect::inspect;
-use super::{Chosen, open};
 use super::table::table;
+use super::{Chosen, open};
 use crate::format_words::words;
 use crate::subscriptions::Subscription;
 use serde_json::{Value, json};
 use std::io::Write as _;
-use store::subscriptions::{Gap, Standing};
 use store::subscriptions;
+use store::subscriptions::{Gap, Standing};
 
 /// Gaps that are shown.
 const GAPS_MAX: i64 = 1_000;
@@ -24,11 +24,7 @@ struct Line<'l> {
 }
 
 /// Prints the list.
-pub(super) async fn run(
-    chosen: Chosen,
-    json: bool,
-    offline: bool,
-) -> anyhow::Result<()> {
+pub(super) async fn run(chosen: Chosen, json: bool, offline: bool) -> anyhow::Result<()> {
     let (mut standings, mut gaps) = (Vec::new(), Vec::new());
     if let Some(store) = &chosen.store {
         let client = store.client().await?;

@@ -136,8 +136,7 @@ impl Platform {
         let api = match store {
             Some(store) => {
                 let keeper = StoreKeeper::new(store.clone(), name.clone());
-                let budget =
-                    Shared::new(keeper, name, self.limit).map_err(AccessError::Limit)?;
+                let budget = Shared::new(keeper, name, self.limit).map_err(AccessError::Limit)?;
                 Api::with_budget(access, Arc::new(budget))?
             }
             None => {

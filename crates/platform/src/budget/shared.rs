@@ -98,11 +98,7 @@ struct Known {
 impl<K: Keeper> Shared<K> {
     /// The budget of `credential`, whose limit is `limit` as far as this process's configuration knows. There is no burst: all
     /// processes together go evenly.
-    pub fn new(
-        keeper: K,
-        credential: impl Into<String>,
-        limit: Limit,
-    ) -> Result<Self, LimitError> {
+    pub fn new(keeper: K, credential: impl Into<String>, limit: Limit) -> Result<Self, LimitError> {
         let limit = Limit { burst: 1, ..limit };
         Ok(Self {
             keeper,
@@ -225,7 +221,10 @@ impl<K: Keeper> Shared<K> {
         match reply {
             Ok(reply) => {
                 if before {
-                    tracing::info!(credential = self.credential, "the budget can be asked again");
+                    tracing::info!(
+                        credential = self.credential,
+                        "the budget can be asked again"
+                    );
                 }
                 Ok(reply)
             }

@@ -156,20 +156,18 @@ async fn a_pause_that_another_process_was_told_is_known_from_then_on() {
 
 #[tokio::test]
 async fn refused_again_at_once_goes_on_at_half_the_pace() {
-    let script = Script::of([granted(9)]);
-    let budget = shared(&script);
-    let twice = async || {
-        budget.throttled(refused("a", 20)).await;
-        script.told().replies.extend([granted(9)]);
-        budget.reserve("a", PATIENT).await.unwrap();
-    };
+    let script = Script::of([granted(1), granted(1)]);
+    let limit = Limit::new(6, Duration::from_secs(60), 1);
+    let budget = Shared::new(script.clone(), "client@login", limit).unwrap();
     budget.reserve("a", PATIENT).await.unwrap();
-    twice().await;
-    let last = Instant::now();
+    budget.throttled(refused("a", 20)).await;
     budget.reserve("a", PATIENT).await.unwrap();
-    assert!(last.elapsed() < budget.refill() * 2, "the full pace");
-    twice().await;
-    let last = Instant::now();
-    budget.reserve("a", PATIENT).await.unwrap();
-    assert!(last.elapsed() >= budget.refill() * 2 - MS(5));
+    assert_eq!(budget.held_back("a", Instant::now()), None, "the full pace");
+    budget.throttled(refused("a", 20)).await;
+    let error = budget.reserve("a", PATIENT).await.unwrap_err();
+    assert!(
+        error.hold == Hold::Busy && error.wait > budget.refill(),
+        "{error}"
+    );
+    assert_eq!(budget.held_back("b", Instant::now()), None);
 }
