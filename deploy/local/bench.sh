@@ -252,7 +252,7 @@ replay() {
     replay_run "$interactions"
     awk -v replay="$REPLAY_RATE" -v one="$one_rate" -v hundred="$REPLAY_HTTP_RATE" 'BEGIN {
         printf "events/s to a metric row: %d by HTTP with one event a POST, %d with 100, %d by replay: %.1f and %.1f times, %s\n",
-            one, hundred, replay, replay / one, replay / hundred, replay > one && replay > hundred ? "faster than either" : "NOT FASTER THAN BOTH" }'
+            one, hundred, replay, replay / one, replay / hundred, (replay > one && replay > hundred) ? "faster than either" : "NOT FASTER THAN BOTH" }'
     truths
 }
 
