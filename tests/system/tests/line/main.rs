@@ -12,6 +12,7 @@
     clippy::cast_sign_loss
 )]
 
+mod backfill;
 mod definitions;
 mod flow;
 mod harness;
