@@ -33,9 +33,9 @@ impl Sizes {
         Self {
             days: u32::try_from(number("KPILINE_SOAK_DAYS", 4)).unwrap(),
             conversations: number("KPILINE_SOAK_CONVERSATIONS", 1_600),
-            requests: size("KPILINE_SOAK_REQUESTS", 40),
+            requests: size("KPILINE_SOAK_REQUESTS", 60),
             window: Duration::from_secs(number("KPILINE_SOAK_WINDOW_SECONDS", 4)),
-            page: u32::try_from(number("KPILINE_SOAK_PAGE", 100)).unwrap(),
+            page: u32::try_from(number("KPILINE_SOAK_PAGE", 25)).unwrap(),
             workers: size("KPILINE_SOAK_WORKERS", 2),
         }
     }
@@ -324,7 +324,11 @@ async fn workers_that_are_killed_fetch_at_most_a_page_a_lane_again() {
     world.compare(&look).await;
     assert!(client.busiest <= world.sizes.requests);
     let again: u64 = account.pages.repeated.iter().map(|page| page.delivered - 1).sum();
-    println!("{killed} kills, {again} of {} pages fetched again", account.pages.pages);
+    println!(
+        "{killed} kills, {again} of {} pages fetched again; chunks: {}",
+        account.pages.pages,
+        look.text("SELECT string_agg(format('%s reopened %s expected %s arrived %s: %s', chunk, reopened, expected, arrived, last_error), '; ') FROM backfill_chunks").await
+    );
     assert!(
         again <= 2 * killed as u64,
         "two lanes a worker, a page each: {again} again after {killed} kills"
