@@ -50,6 +50,7 @@ pub(crate) fn sums(totals: &Totals) -> Value {
         "open": totals.open,
         "fetched": totals.fetched,
         "done": totals.done,
+        "short": totals.short,
         "failed": totals.failed,
         "leased": totals.leased,
         "waiting": totals.waiting,
@@ -143,6 +144,7 @@ pub(crate) fn note(job: &Job, totals: Option<&Totals>) -> String {
     let mut parts = Vec::new();
     for (count, what) in [
         (totals.failed, "given up"),
+        (totals.short, "short"),
         (totals.waiting, "waiting"),
         (totals.leased, "worked on"),
     ] {

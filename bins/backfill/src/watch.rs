@@ -36,7 +36,7 @@ pub(crate) async fn run(
                 shown.show(&job, totals.as_ref())?;
                 if job.state.has_ended() {
                     shown.end();
-                    return ending(&job, totals.as_ref());
+                    return ending(&job);
                 }
                 tokio::time::sleep(every).await;
             }
@@ -74,8 +74,8 @@ async fn look(store: &Store, job: JobId) -> Result<(Job, Option<Totals>), Look> 
 }
 
 /// What the exit code says.
-fn ending(job: &Job, totals: Option<&Totals>) -> anyhow::Result<()> {
-    let given_up = totals.map_or(0, |totals| totals.failed);
+fn ending(job: &Job) -> anyhow::Result<()> {
+    let gaps = gaps(job);
     let id = job.id;
     let exit = match job.state {
         State::Failed => ExitWith::new(
@@ -86,15 +86,26 @@ fn ending(job: &Job, totals: Option<&Totals>) -> anyhow::Result<()> {
             ),
         ),
         State::Cancelled => ExitWith::new(CANCELLED, format!("job {id} was cancelled")),
-        _ if given_up > 0 => ExitWith::new(
+        _ if !gaps.is_empty() => ExitWith::new(
             WITH_GAPS,
-            format!(
-                "job {id} is done with gaps: {given_up} chunks were given up, see `backfill show {id} --state failed`"
-            ),
+            format!("job {id} is done with gaps: {gaps}; see `backfill show {id}`"),
         ),
         _ => return Ok(()),
     };
     Err(anyhow::Error::new(exit))
+}
+
+/// What the job's report says is missing.
+fn gaps(job: &Job) -> String {
+    #[derive(serde::Deserialize)]
+    struct Report {
+        #[serde(default)]
+        gaps: Vec<String>,
+    }
+    let report = job.report_json.as_deref();
+    let read = |text| serde_json::from_str::<Report>(text).ok();
+    let gaps = report.and_then(read).map(|report| report.gaps);
+    gaps.unwrap_or_default().join(", ")
 }
 
 /// What was shown last.

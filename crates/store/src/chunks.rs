@@ -83,7 +83,8 @@ static TOTALS: Sql = Sql {
                   sum(c.pages)::bigint, sum(c.records)::bigint, sum(c.bytes)::bigint, sum(c.calls)::bigint, sum(c.expected)::bigint, \
                   sum(c.arrived)::bigint, sum(c.reopened)::bigint, \
                   (array_agg(c.last_error ORDER BY c.updated_at DESC) FILTER (WHERE c.last_error IS NOT NULL))[1], \
-                  min(c.from_at) FILTER (WHERE c.state <> 'done'), max(c.to_at) FILTER (WHERE c.state = 'done'), max(c.updated_at) \
+                  min(c.from_at) FILTER (WHERE c.state <> 'done'), max(c.to_at) FILTER (WHERE c.state = 'done'), max(c.updated_at), \
+                  count(*) FILTER (WHERE c.state = 'done' AND c.arrived < c.expected) \
            FROM backfill_chunks c WHERE c.job_id = ANY ($1) GROUP BY c.job_id ORDER BY c.job_id",
 };
 

@@ -35,7 +35,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(600);
 pub(super) enum Event {
     /// The stretch is computed under the job's version.
     Computed,
-    /// So much of it as could be: chunks were given up.
+    /// So much of it as could be; what is missing is said in the report.
     Incomplete,
     /// Dashboards see the job's version from now on.
     Promoted,
@@ -43,8 +43,8 @@ pub(super) enum Event {
 
 impl Event {
     pub(super) fn of(report: &Map<String, Value>) -> Self {
-        match report.get("chunks_failed").and_then(Value::as_i64) {
-            Some(failed) if failed > 0 => Self::Incomplete,
+        match report.get("gaps").and_then(Value::as_array) {
+            Some(gaps) if !gaps.is_empty() => Self::Incomplete,
             _ => Self::Computed,
         }
     }

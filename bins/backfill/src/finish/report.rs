@@ -71,6 +71,30 @@ pub(super) async fn report(
     Ok(report)
 }
 
+/// What of the job is known to be missing, in words; empty: it is whole. A look-up is not short for a conversation that goes on.
+pub(super) fn gaps(job: &Job, report: &Map<String, Value>) -> Vec<String> {
+    let of = |part: &str, name: &str| {
+        let part = report.get(part)?;
+        part.get(name)?.as_i64()
+    };
+    let own = |name: &str| report.get(name).and_then(Value::as_i64);
+    let short = own("chunks_short").filter(|_| job.purpose != Purpose::Lookup);
+    [
+        (own("chunks_failed"), "chunks were given up"),
+        (short, "chunks have fewer records than the platform counts"),
+        (
+            of("computed", "not_evaluated"),
+            "interactions were not evaluated",
+        ),
+        (of("computed", "owed"), "interactions are owed evaluations"),
+        (of("computed", "marks_waiting"), "marks wait to be computed"),
+    ]
+    .into_iter()
+    .filter_map(|(count, what)| Some((count.filter(|count| *count > 0)?, what)))
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect()
+}
+
 fn head(report: &mut Map<String, Value>, job: &Job, totals: &Totals, now: UtcMicros) {
     let began = job.started_at.unwrap_or(job.created_at);
     let members = json!({
@@ -85,6 +109,7 @@ fn head(report: &mut Map<String, Value>, job: &Job, totals: &Totals, now: UtcMic
         "kpis": job.kpis,
         "seconds": now.since(began).0 / 1000,
         "chunks": totals.chunks,
+        "chunks_short": totals.short,
         "chunks_failed": totals.failed,
         "chunks_reopened": totals.reopened,
         "pages": totals.pages,

@@ -159,7 +159,7 @@ pub(super) async fn step(
         }
         return told(&mut client, finishing, job, &tenants, &left, stands, now).await;
     };
-    if job.promote == Promote::Auto && !failed(&report) {
+    if job.promote == Promote::Auto && is_whole(&report) {
         let since = super::chunk::since(stands.reported_at.unwrap_or(now), now);
         let may_wait = since < finishing.settings.promote_for;
         let waits = promote::all(&mut client, job, &mut stands.promoted, may_wait).await?;
@@ -239,6 +239,7 @@ async fn told(
     let mut report = report::report(client, job, tenants, left, now).await?;
     let offer = promote::offer(client, job).await?;
     report.insert("promote".to_owned(), offer);
+    report.insert("gaps".to_owned(), report::gaps(job, &report).into());
     if left.computed.missing + left.computed.owed + left.marked > 0 {
         tracing::warn!(job = %job.id, not_evaluated = left.computed.missing, owed = left.computed.owed, marks = left.marked,
                        "nothing has moved for long, the job is reported with what is not computed");
@@ -272,7 +273,7 @@ async fn told(
     Ok(())
 }
 
-/// Ends the job: as failed, with its report, when chunks were given up.
+/// Ends the job, with its report: as failed when chunks were given up, or when it was to close a gap and did not.
 async fn end(
     client: &mut Client,
     finishing: &Finishing,
@@ -285,7 +286,13 @@ async fn end(
         let shown = json!({"mode": job.promote.as_str(), "outcomes": outcomes});
         report.insert("promote".to_owned(), shown);
     }
-    let error = failed(&report).then(|| error(&report));
+    let error = if failed(&report) {
+        Some(error(&report))
+    } else if job.purpose == Purpose::Gap && !is_whole(&report) {
+        Some(format!("the gap is not closed: {}", gaps(&report)))
+    } else {
+        None
+    };
     let state = if error.is_some() { "failed" } else { "done" };
     report.insert("state".to_owned(), state.into());
     let text = Value::Object(report.clone()).to_string();
@@ -317,6 +324,17 @@ async fn end(
 /// Whether chunks were given up.
 fn failed(report: &Map<String, Value>) -> bool {
     count(report, "chunks_failed") > 0
+}
+
+/// Whether nothing is known to be missing: only then a version is promoted.
+fn is_whole(report: &Map<String, Value>) -> bool {
+    gaps(report).is_empty()
+}
+
+fn gaps(report: &Map<String, Value>) -> String {
+    let words = report.get("gaps").and_then(Value::as_array);
+    let words = words.into_iter().flatten().filter_map(Value::as_str);
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn count(report: &Map<String, Value>, name: &str) -> i64 {

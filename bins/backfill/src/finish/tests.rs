@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test that cannot be set up has failed
 
 use super::{Checked, Settings, run};
+use crate::config::Output;
 use crate::trial::{LONG, Trial};
 use broker::Queue;
+use runtime::ExitWith;
 use schema::JobId;
 use schema::backfill::RefreshNotice;
 use serde_json::Value;
@@ -78,7 +80,52 @@ async fn pitfall_5_a_chunk_that_came_up_short_is_fetched_anew_and_then_stated() 
     );
     assert_eq!(report["short"][0]["expected"], 3);
     assert_eq!(report["short"][0]["arrived"], 2);
+    assert_eq!(
+        report["gaps"],
+        serde_json::json!(["1 chunks have fewer records than the platform counts"])
+    );
     assert_eq!(trial.read(job).await.state, jobs::State::Done);
+    let watched = crate::watch::run(&trial.store, job, Output::Json, LONG).await;
+    let exit = watched.unwrap_err().downcast::<ExitWith>().unwrap();
+    assert!(
+        exit.to_string().contains("done with gaps: 1 chunks"),
+        "{exit}"
+    );
+    assert_eq!(events(&trial, "incomplete").await, 1);
+}
+
+async fn events(trial: &Trial, event: &str) -> i64 {
+    let text = format!("SELECT count(*) FROM backfill_notices WHERE body ->> 'event' = '{event}'");
+    trial.number(&text).await
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_missing_is_neither_promoted_nor_a_gap_that_was_closed() {
+    let trial = Trial::new().await;
+    trial.candidate("talk_time", 2).await;
+    let job = trial.job(Promote::Auto).await;
+    trial
+        .execute("UPDATE backfill_jobs SET purpose = 'gap'")
+        .await;
+    trial.record("a", 0).await;
+    // What came is evaluated of neither; nothing moves, and patience runs out.
+    trial
+        .execute("UPDATE interactions SET evaluated_generation = NULL")
+        .await;
+    done(&trial).await;
+    let report = finish(&trial, Trial::quick(), job).await;
+    assert_eq!(
+        report["gaps"],
+        serde_json::json!(["1 interactions were not evaluated"])
+    );
+    assert_eq!(events(&trial, "incomplete").await, 1);
+    assert_eq!(trial.status("talk_time", 2).await, Status::Candidate);
+    let row = trial.read(job).await;
+    assert_eq!(row.state, jobs::State::Failed, "the gap stays open");
+    assert_eq!(
+        row.error.as_deref(),
+        Some("the gap is not closed: 1 interactions were not evaluated")
+    );
 }
 
 #[tokio::test]
@@ -306,10 +353,12 @@ async fn a_promotion_that_is_refused_is_reported_with_the_reason_and_changes_not
     let trial = Trial::new().await;
     trial.candidate("talk_time", 2).await;
     let job = trial.job(Promote::Auto).await;
-    trial.record("a", 0).await;
+    // The job's own stretch is whole; what is missing lies before it.
+    trial.record("a", -10).await;
+    trial.record("b", 0).await;
     trial
         .execute(
-            "UPDATE interactions SET evaluated_generation = NULL; \
+            "UPDATE interactions SET evaluated_generation = NULL WHERE interaction_id = 'a'; \
              INSERT INTO computed_metrics (tenant, interaction_id, metric_type, metric_version, partition_at, timestamp_utc, metric_value) \
              SELECT tenant, interaction_id, 'talk_time', 1, partition_at, started_at, 60 FROM interactions",
         )
@@ -319,8 +368,7 @@ async fn a_promotion_that_is_refused_is_reported_with_the_reason_and_changes_not
     let outcome = &report["promote"]["outcomes"]["talk_time"];
     assert_eq!(outcome["outcome"], "refused");
     let reason = outcome["reason"].as_str().unwrap();
-    assert!(reason.starts_with("1 of 1 rows of version 1 "), "{reason}");
-    assert_eq!(report["computed"]["not_evaluated"], 1);
+    assert!(reason.starts_with("1 of 2 rows of version 1 "), "{reason}");
     assert_eq!(trial.status("talk_time", 1).await, Status::Current);
     let comparison = &report["comparison"][0];
     assert_eq!(
