@@ -3,15 +3,17 @@
 use super::arrival::{Seen, Verdict};
 use super::{Finishing, lookup};
 use crate::outlet::{Done, Outlet};
+use crate::source::Source;
 use broker::Queue;
 use runtime::metrics::Counter;
 use schema::UtcMicros;
 use serde_json::{Map, Value};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
+use store::arrivals::{self, Counted};
 use store::chunks::{self, Chunk, Reopen, Why};
 use store::jobs::{Job, Lane, Purpose};
-use store::{arrivals, sweep};
+use store::sweep;
 
 /// What became of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +45,11 @@ pub(crate) async fn check_chunk(
     let (expected, arrived) = if looks_up {
         lookup::answered(&client, job, chunk).await?
     } else {
-        match (chunk.expected, of_whom(finishing, job)) {
-            (Some(expected), Some((tenant, subscription))) => {
+        match (chunk.expected, of_whom(finishing, job), counted(job)) {
+            (Some(expected), Some((tenant, subscription)), Some(format)) => {
                 let (from, to) = (chunk.from, chunk.to);
-                let arrived = arrivals::records(&client, &tenant, &subscription, from, to).await?;
+                let records = arrivals::records(&client, &tenant, &subscription, format, from, to);
+                let arrived = records.await?;
                 (Some(expected), arrived)
             }
             _ => (None, 0),
@@ -145,6 +148,22 @@ fn of_whom(finishing: &Finishing, job: &Job) -> Option<(String, String)> {
     let platform = finishing.platforms.get(job.platform.as_deref()?)?;
     let tenant = job.tenant.as_deref().unwrap_or(platform.tenant.as_str());
     Some((tenant.to_owned(), platform.subscription.as_str().to_owned()))
+}
+
+/// What the platform counts of a source. All sources of a platform are filed under one name: what another brings of the time is not counted.
+fn counted(job: &Job) -> Option<Counted> {
+    match Source::parse(&job.kind)? {
+        Source::GenesysConversations => Some(Counted::GenesysDetails),
+        Source::CxoneContacts => Some(Counted::CxoneContacts),
+        Source::GenesysUsers
+        | Source::GenesysLookup
+        | Source::CxoneContactStates
+        | Source::CxoneAgentStates
+        | Source::CxoneReport
+        | Source::CxoneExtraction
+        | Source::Replay
+        | Source::Files => None,
+    }
 }
 
 /// Whether nothing waits in the queues that a chunk's records go through.

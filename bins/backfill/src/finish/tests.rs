@@ -53,8 +53,17 @@ async fn pitfall_5_a_chunk_that_came_up_short_is_fetched_anew_and_then_stated() 
     let job = trial.job(Promote::Never).await;
     trial.record("a", 0).await;
     trial.record("b", 3599).await;
-    // The end does not belong to it.
+    // The end does not belong to it, nor does what other sources of the platform bring of the time, even about the same conversations.
     trial.record("c", 3600).await;
+    trial
+        .execute(
+            "INSERT INTO event_log (occurred_at, log_key, tenant, subscription, event_id, interaction_id, format, delivery_id, received_at, \
+                                    digest, raw) \
+             SELECT occurred_at, gen_random_uuid(), tenant, subscription, n::text, i, f, delivery_id, received_at, digest, raw \
+             FROM event_log, generate_series(1, 20) AS n, \
+                  (VALUES ('agent:x', '\"genesys_user_details\"'), ('a', '\"cxone_contact_states\"'), ('a', '\"cxone_contacts\"')) AS o (i, f)",
+        )
+        .await;
     let fetched = trial.fetched(Some(3)).await;
     assert_eq!(trial.check(&process, &fetched).await, Checked::Reopened);
     let again = trial.fetched(Some(3)).await;

@@ -73,6 +73,7 @@ files! {
     32 "backfill_chunks" "0032",
     33 "pipeline_health" "0033",
     34 "interactions_begun" "0034",
+    35 "event_log_history" "0035",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.
