@@ -31,7 +31,8 @@ pub(super) fn of_job<'d>(
     })
 }
 
-/// Everything but the outcome of the promotion, which comes later.
+/// Everything but the outcome of the promotion, which comes later. What takes longer than the connection has patience for is named as not
+/// looked at.
 pub(super) async fn report(
     client: &Client,
     job: &Job,
@@ -54,13 +55,27 @@ pub(super) async fn report(
         return Ok(report);
     }
     let stretch = Stretch { tenants, from, to };
-    report.insert("computed".to_owned(), computed(&left.computed, left.marked));
+    let mut unseen = Vec::new();
+    if left.computed.is_none() {
+        unseen.push("computed");
+    }
+    let shown = left.computed.map(|found| computed(&found, left.marked));
+    report.insert("computed".to_owned(), shown.unwrap_or_default());
     let began = job.started_at.unwrap_or(job.created_at);
-    let touched = arrivals::touched(client, &stretch, began, job.metric_version).await?;
+    let touched = match arrivals::touched(client, &stretch, began, job.metric_version).await {
+        Ok(touched) => touched,
+        // Worth knowing, and not worth keeping the job for.
+        Err(error) if error.is_slow() => {
+            unseen.push("other_versions");
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
     report.insert(
         "other_versions".to_owned(),
         touched.iter().map(other).collect(),
     );
+    report.insert("not_looked_at".to_owned(), unseen.into());
     let all = definitions::list(client).await?;
     let definitions: Vec<String> = of_job(&all, job).map(named).collect();
     report.insert("definitions".to_owned(), definitions.into());
@@ -78,6 +93,8 @@ pub(super) fn gaps(job: &Job, report: &Map<String, Value>) -> Vec<String> {
         part.get(name)?.as_i64()
     };
     let own = |name: &str| report.get(name).and_then(Value::as_i64);
+    let unseen = report.get("not_looked_at").and_then(Value::as_array);
+    let unseen = unseen.is_some_and(|parts| parts.iter().any(|part| part == "computed"));
     let short = own("chunks_short").filter(|_| job.purpose != Purpose::Lookup);
     [
         (own("chunks_failed"), "chunks were given up"),
@@ -92,6 +109,7 @@ pub(super) fn gaps(job: &Job, report: &Map<String, Value>) -> Vec<String> {
     .into_iter()
     .filter_map(|(count, what)| Some((count.filter(|count| *count > 0)?, what)))
     .map(|(count, what)| format!("{count} {what}"))
+    .chain(unseen.then(|| "what is computed could not be looked at in time".to_owned()))
     .collect()
 }
 
@@ -206,8 +224,8 @@ async fn compare(
         }
         match comparison::compare(client, &row.name, old, row.version, stretch).await {
             Ok(found) => compared.push(against(&row.name, old, row.version, &found)),
-            // Cancelled by its time limit; the others may be smaller.
-            Err(error) if error.sqlstate() == Some("57014") => {
+            // The others may be smaller.
+            Err(error) if error.is_slow() => {
                 compared.push(not_compared(row, old, "it took too long"));
             }
             Err(error) => return Err(error),

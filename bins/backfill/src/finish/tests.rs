@@ -169,6 +169,50 @@ async fn a_chunk_is_done_when_what_was_on_the_way_has_arrived() {
     );
 }
 
+#[tokio::test]
+async fn a_job_ends_though_it_takes_too_long_to_look_what_is_computed() {
+    let trial = Trial::new().await;
+    let job = trial.job(Promote::Never).await;
+    done(&trial).await;
+    let mut outside = trial.db.client().await;
+    let tx = outside.transaction().await.unwrap();
+    tx.batch_execute("LOCK deferred_evaluations").await.unwrap();
+    let settings = Settings {
+        look_for: std::time::Duration::from_secs(1),
+        ..Trial::quick()
+    };
+    let process = trial.process(settings);
+    let mut outlet = Trial::outlet(&process);
+    eventually(LONG, "the job ends", async || {
+        trial
+            .execute("UPDATE backfill_jobs SET lease_until = now() WHERE lease_owner IS NULL")
+            .await;
+        let client = trial.store.client().await.unwrap();
+        let taken = jobs::to_settle(&client, &process.owner, LONG).await;
+        drop(client);
+        if let Some(taken) = taken.unwrap() {
+            super::settle::step(&process, &mut outlet, &taken)
+                .await
+                .unwrap();
+        }
+        trial.read(job).await.state.has_ended()
+    })
+    .await;
+    outlet.close().await;
+    tx.rollback().await.unwrap();
+    let report: Value = serde_json::from_str(&trial.read(job).await.report_json.unwrap()).unwrap();
+    assert_eq!(report["not_looked_at"][0], "computed");
+    assert_eq!(report["computed"], Value::Null);
+    assert_eq!(
+        report["gaps"],
+        serde_json::json!(["what is computed could not be looked at in time"])
+    );
+    assert_eq!(events(&trial, "incomplete").await, 1);
+    // Whoever comes next has the usual patience.
+    let client = trial.store.client().await.unwrap();
+    store::sweep::now(&client).await.unwrap();
+}
+
 /// Answers POSTs with these statuses in turn, the last one again and again, and keeps what was posted.
 async fn hook(statuses: &[u16]) -> (url::Url, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
