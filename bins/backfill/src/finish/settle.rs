@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use store::arrivals::{self, Computed, Stretch};
 use store::jobs::{self, Finish, Job, Promote, Purpose};
-use store::{Client, StoreError, definitions, standing, sweep};
+use store::{StoreError, definitions, standing, sweep};
 
 /// Looks become rarer, within these.
 const LOOK_MIN: Duration = Duration::from_millis(500);
 const LOOK_MAX: Duration = Duration::from_secs(30);
+/// A refused promotion is tried again for so many times its patience at most, however the reason changes.
+const TRIED_FOR: u32 = 24;
 /// So often in a row looking may take too long, until the job is reported without.
 const SLOW_MAX: u32 = 3;
 /// Others may feed the history lane without end. When all else was computed for so many times the quiet, this job's share has passed.
@@ -55,7 +57,7 @@ impl Left {
 
 /// Where a settling job stands, as its row keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Stands {
+pub(super) struct Stands {
     /// When the last chunk had ended.
     ended_at: UtcMicros,
     /// When something last moved.
@@ -75,9 +77,12 @@ struct Stands {
     report: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reported_at: Option<UtcMicros>,
+    /// When what became of a promotion last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tried_at: Option<UtcMicros>,
     /// What became of each promotion.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    promoted: BTreeMap<String, promote::Outcome>,
+    pub(super) promoted: BTreeMap<String, promote::Outcome>,
 }
 
 /// How long to wait where nothing tells for certain.
@@ -108,6 +113,7 @@ impl Stands {
                 slow: 0,
                 report: None,
                 reported_at: None,
+                tried_at: None,
                 promoted: BTreeMap::new(),
             })
     }
@@ -143,7 +149,7 @@ impl Stands {
         Verdict::Wait((since(self.ended_at) / 4).clamp(LOOK_MIN, LOOK_MAX))
     }
 
-    fn json(&self) -> anyhow::Result<String> {
+    pub(super) fn json(&self) -> anyhow::Result<String> {
         Ok(serde_json::to_string(self)?)
     }
 }
@@ -193,18 +199,28 @@ pub(super) async fn step(
         }
         return told(finishing, job, &tenants, &left, stands, now).await;
     };
-    let mut client = finishing.store.client().await?;
     if job.promote == Promote::Auto && is_whole(&report) {
-        let since = super::chunk::since(stands.reported_at.unwrap_or(now), now);
-        let may_wait = since < finishing.settings.promote_for;
-        let waits = promote::all(&mut client, job, &mut stands.promoted, may_wait).await?;
-        if waits {
-            let pause = (since / 4).clamp(LOOK_MIN, LOOK_MAX);
-            drop(client);
-            return later(finishing, job, &stands, pause).await;
+        let before = stands.promoted.clone();
+        let tried = promote::all(finishing, job, &mut stands, &report).await?;
+        // Others' windows may be behind, too: while they catch up, the reason changes.
+        if stands.promoted != before {
+            stands.tried_at = Some(now);
+        }
+        let since = |at: Option<UtcMicros>| super::chunk::since(at.unwrap_or(now), now);
+        let whole = since(stands.reported_at);
+        let may_wait = since(stands.tried_at.or(stands.reported_at))
+            < finishing.settings.promote_for
+            && whole < finishing.settings.promote_for * TRIED_FOR;
+        match tried {
+            promote::Tried::Lost => return Ok(()),
+            promote::Tried::Waits if may_wait => {
+                let pause = (whole / 4).clamp(LOOK_MIN, LOOK_MAX);
+                return later(finishing, job, &stands, pause).await;
+            }
+            promote::Tried::Waits | promote::Tried::Over => {}
         }
     }
-    end(&mut client, finishing, job, &stands, report).await
+    end(finishing, job, &stands, report).await
 }
 
 async fn depth(outlet: &mut Outlet) -> anyhow::Result<Done<u32>> {
@@ -314,7 +330,6 @@ async fn told(
 
 /// Ends the job, with its report: as failed when chunks were given up, or when it was to close a gap and did not.
 async fn end(
-    client: &mut Client,
     finishing: &Finishing,
     job: &Job,
     stands: &Stands,
@@ -341,19 +356,13 @@ async fn end(
         },
         Some(error) => Finish::Failed { error },
     };
+    let mut client = finishing.store.client().await?;
     let tx = client.transaction().await?;
     if !jobs::finish(&tx, job.id, &finishing.owner, finish).await? {
         return Ok(tx.rollback().await?);
     }
     if error.is_some() {
         standing::report(&tx, job.id, &text).await?;
-    }
-    let any = stands.promoted.values().any(promote::Outcome::is_promoted);
-    if any && report::is_noticed(job) {
-        let now = sweep::now(&tx).await?;
-        let all = definitions::list(&tx).await?;
-        let body = notice::body(job, notice::Event::Promoted, &report, &all, now)?;
-        notice::put(&tx, job, &body).await?;
     }
     tx.commit().await?;
     tracing::info!(job = %job.id, state, "the job has ended");
@@ -408,6 +417,7 @@ mod tests {
             slow: 0,
             report: None,
             reported_at: None,
+            tried_at: None,
             promoted: BTreeMap::new(),
         }
     }

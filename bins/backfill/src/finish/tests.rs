@@ -401,6 +401,75 @@ async fn a_version_is_promoted_when_it_was_asked_for_and_the_notice_says_so() {
     assert_eq!(promoted, 1);
 }
 
+/// Takes a job that settles, as the process does, and steps until its report is written.
+async fn reported(trial: &Trial, process: &super::Finishing) -> jobs::Job {
+    let mut outlet = Trial::outlet(process);
+    loop {
+        trial
+            .execute("UPDATE backfill_jobs SET lease_until = now() WHERE lease_owner IS NULL")
+            .await;
+        let client = trial.store.client().await.unwrap();
+        let taken = jobs::to_settle(&client, &process.owner, LONG).await;
+        drop(client);
+        let taken = taken.unwrap().unwrap();
+        if taken
+            .cursor_json
+            .as_deref()
+            .is_some_and(|cursor| cursor.contains("reported_at"))
+        {
+            outlet.close().await;
+            return taken;
+        }
+        super::settle::step(process, &mut outlet, &taken)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_cancelled_while_it_is_looked_at_promotes_nothing() {
+    let trial = Trial::new().await;
+    trial.candidate("talk_time", 2).await;
+    let job = trial.job(Promote::Auto).await;
+    done(&trial).await;
+    let process = trial.process(Trial::quick());
+    let taken = reported(&trial, &process).await;
+    let client = trial.store.client().await.unwrap();
+    assert!(jobs::cancel(&client, job).await.unwrap());
+    drop(client);
+    let mut outlet = Trial::outlet(&process);
+    super::settle::step(&process, &mut outlet, &taken)
+        .await
+        .unwrap();
+    outlet.close().await;
+    assert_eq!(trial.status("talk_time", 2).await, Status::Candidate);
+    assert_eq!(trial.read(job).await.state, jobs::State::Cancelled);
+    assert_eq!(events(&trial, "promoted").await, 0);
+}
+
+#[tokio::test]
+async fn a_promotion_is_known_and_told_though_the_process_died_right_after_it() {
+    let trial = Trial::new().await;
+    trial.candidate("talk_time", 2).await;
+    let job = trial.job(Promote::Auto).await;
+    done(&trial).await;
+    let dying = trial.process(Trial::quick());
+    let taken = reported(&trial, &dying).await;
+    let mut stands = serde_json::from_str(taken.cursor_json.as_deref().unwrap()).unwrap();
+    let tried = super::promote::all(&dying, &taken, &mut stands, &serde_json::Map::new()).await;
+    assert_eq!(tried.unwrap(), super::promote::Tried::Over);
+    // Nothing of it stays but the rows.
+    trial
+        .execute("UPDATE backfill_jobs SET lease_until = now()")
+        .await;
+    let report = finish(&trial, Trial::quick(), job).await;
+    assert_eq!(
+        report["promote"]["outcomes"]["talk_time"],
+        serde_json::json!({"outcome": "promoted", "previous": 1})
+    );
+    assert_eq!(events(&trial, "promoted").await, 1);
+}
+
 #[tokio::test]
 async fn a_promotion_that_is_refused_is_reported_with_the_reason_and_changes_nothing() {
     let trial = Trial::new().await;
