@@ -1,7 +1,9 @@
 //! What a job says of itself at its end: what came, what is computed of it, and the old version against the new.
 
 use super::settle::Left;
+use crate::replay;
 use crate::source::Source;
+use runtime::chain;
 use schema::{MetricVersion, UtcMicros};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -75,6 +77,12 @@ pub(super) async fn report(
         "other_versions".to_owned(),
         touched.iter().map(other).collect(),
     );
+    if Source::parse(&job.kind) == Some(Source::Replay) {
+        match replayed(client, job).await? {
+            Some(counts) => drop(report.insert("replay".to_owned(), counts)),
+            None => unseen.push("replay"),
+        }
+    }
     report.insert("not_looked_at".to_owned(), unseen.into());
     let all = definitions::list(client).await?;
     let definitions: Vec<String> = of_job(&all, job).map(named).collect();
@@ -86,6 +94,25 @@ pub(super) async fn report(
     Ok(report)
 }
 
+/// What became of the events of a replay; none: another release wrote a cursor that this one cannot read.
+async fn replayed(client: &Client, job: &Job) -> Result<Option<Value>, StoreError> {
+    let mut cursors = Vec::new();
+    let mut next = 0;
+    loop {
+        let page = chunks::page(client, job.id, next, None, 500).await?;
+        let Some(last) = page.last() else { break };
+        next = last.number.saturating_add(1);
+        cursors.extend(page.into_iter().filter_map(|chunk| chunk.cursor_json));
+    }
+    match replay::totals(cursors.iter().map(String::as_str)) {
+        Ok(totals) => Ok(Some(totals.json())),
+        Err(error) => {
+            tracing::warn!(job = %job.id, error = %chain(error.as_ref()), "what was replayed cannot be read");
+            Ok(None)
+        }
+    }
+}
+
 /// What of the job is known to be missing, in words; empty: it is whole. A look-up is not short for a conversation that goes on.
 pub(super) fn gaps(job: &Job, report: &Map<String, Value>) -> Vec<String> {
     let of = |part: &str, name: &str| {
@@ -94,10 +121,12 @@ pub(super) fn gaps(job: &Job, report: &Map<String, Value>) -> Vec<String> {
     };
     let own = |name: &str| report.get(name).and_then(Value::as_i64);
     let unseen = report.get("not_looked_at").and_then(Value::as_array);
-    let unseen = unseen.is_some_and(|parts| parts.iter().any(|part| part == "computed"));
+    let counts = |part: &Value| part == "computed" || part == "replay";
+    let unseen = unseen.is_some_and(|parts| parts.iter().any(counts));
     let short = own("chunks_short").filter(|_| job.purpose != Purpose::Lookup);
     [
         (own("chunks_failed"), "chunks were given up"),
+        (of("replay", "unmapped"), "events could not be mapped"),
         (short, "chunks have fewer records than the platform counts"),
         (
             of("computed", "not_evaluated"),
@@ -109,7 +138,7 @@ pub(super) fn gaps(job: &Job, report: &Map<String, Value>) -> Vec<String> {
     .into_iter()
     .filter_map(|(count, what)| Some((count.filter(|count| *count > 0)?, what)))
     .map(|(count, what)| format!("{count} {what}"))
-    .chain(unseen.then(|| "what is computed could not be looked at in time".to_owned()))
+    .chain(unseen.then(|| "not all could be looked at".to_owned()))
     .collect()
 }
 

@@ -205,7 +205,7 @@ async fn a_job_ends_though_it_takes_too_long_to_look_what_is_computed() {
     assert_eq!(report["computed"], Value::Null);
     assert_eq!(
         report["gaps"],
-        serde_json::json!(["what is computed could not be looked at in time"])
+        serde_json::json!(["not all could be looked at"])
     );
     assert_eq!(events(&trial, "incomplete").await, 1);
     // Whoever comes next has the usual patience.
@@ -399,6 +399,33 @@ async fn a_version_is_promoted_when_it_was_asked_for_and_the_notice_says_so() {
         .number("SELECT count(*) FROM backfill_notices WHERE body -> 'promoted' ? 'talk_time' AND body ->> 'event' = 'promoted'")
         .await;
     assert_eq!(promoted, 1);
+}
+
+#[tokio::test]
+async fn a_replay_that_could_not_map_everything_does_not_look_done() {
+    let trial = Trial::new().await;
+    trial.candidate("talk_time", 2).await;
+    let job = trial.job(Promote::Auto).await;
+    trial
+        .execute(
+            r#"UPDATE backfill_jobs SET kind = 'replay', platform = NULL;
+               UPDATE backfill_chunks SET cursor = '{"after": null, "read": 7, "facts": 4, "ignored": 1, "unmapped": 2, "erased": 1,
+                                                     "examples": ["no mapping of this name"]}'"#,
+        )
+        .await;
+    done(&trial).await;
+    let report = finish(&trial, Trial::quick(), job).await;
+    assert_eq!(
+        (&report["replay"]["read"], &report["replay"]["erased"]),
+        (&7.into(), &1.into())
+    );
+    assert_eq!(report["replay"]["examples"][0], "no mapping of this name");
+    assert_eq!(
+        report["gaps"],
+        serde_json::json!(["2 events could not be mapped"])
+    );
+    assert_eq!(events(&trial, "incomplete").await, 1);
+    assert_eq!(trial.status("talk_time", 2).await, Status::Candidate);
 }
 
 /// Takes a job that settles, as the process does, and steps until its report is written.
