@@ -74,8 +74,20 @@ impl Default for Settings {
     }
 }
 
-/// When the number of arrived records of a chunk last rose, as this process saw it.
-type Moved = HashMap<(JobId, i32), (i64, Instant)>;
+/// What this process saw of a chunk that waits for its records.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    /// Which time it was fetched: another time is another wait.
+    reopened: i32,
+    /// How many had arrived.
+    arrived: i64,
+    /// Since when.
+    since: Instant,
+    /// When it was last looked at.
+    looked: Instant,
+}
+
+type Moved = HashMap<(JobId, i32), Sight>;
 
 /// What finishing works with. Cheap to clone.
 #[derive(Clone)]

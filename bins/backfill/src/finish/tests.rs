@@ -213,6 +213,40 @@ async fn a_job_ends_though_it_takes_too_long_to_look_what_is_computed() {
     store::sweep::now(&client).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_chunk_that_another_process_reopened_is_waited_for_anew() {
+    let trial = Trial::new().await;
+    let settings = |quiet| Settings {
+        arrival: super::Policy {
+            quiet,
+            ..Trial::quick().arrival
+        },
+        ..Trial::quick()
+    };
+    let (one, other) = (
+        trial.process(settings(LONG / 2)),
+        trial.process(settings(std::time::Duration::ZERO)),
+    );
+    trial.job(Promote::Never).await;
+    let fetched = trial.fetched(Some(1)).await;
+    assert_eq!(trial.check(&one, &fetched).await, Checked::Later);
+    // A minute ago, that is.
+    for sight in one.moved.lock().unwrap().values_mut() {
+        sight.since -= LONG;
+    }
+    trial
+        .execute("UPDATE backfill_chunks SET due_at = now()")
+        .await;
+    let looked = trial.leased().await;
+    assert_eq!(trial.check(&other, &looked).await, Checked::Reopened);
+    let again = trial.fetched(Some(1)).await;
+    assert_eq!(
+        trial.check(&one, &again).await,
+        Checked::Later,
+        "it saw nothing of this fetch yet"
+    );
+}
+
 /// Answers POSTs with these statuses in turn, the last one again and again, and keeps what was posted.
 async fn hook(statuses: &[u16]) -> (url::Url, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
