@@ -38,7 +38,7 @@ pub(crate) fn job(job: &Job, totals: Option<&Totals>) -> Value {
         "finished_at": instant(job.finished_at),
     });
     if let (Some(totals), Value::Object(members)) = (totals, &mut shown) {
-        members.insert("chunks".to_owned(), sums(totals));
+        members.insert("totals".to_owned(), sums(totals));
     }
     shown
 }
