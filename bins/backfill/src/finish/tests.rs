@@ -320,12 +320,14 @@ async fn a_notice_goes_to_the_queue_and_signed_to_the_address_though_the_process
         1
     );
     let (url, posted) = hook(&[500, 200]).await;
+    let (willing, once) = hook(&[200]).await;
     let settings = Settings {
-        notify: vec![url],
+        notify: vec![url, willing],
         notify_secret: Some(runtime::Secret::new("secret")),
         ..Trial::quick()
     };
-    let report = finish(&trial, settings.clone(), job).await;
+    // A process without addresses leaves the posting to this one.
+    let report = finish(&trial, Trial::quick(), job).await;
     assert_eq!(
         report["promote"]["commands"][0],
         "compute kpi promote talk_time@2"
@@ -355,6 +357,7 @@ async fn a_notice_goes_to_the_queue_and_signed_to_the_address_though_the_process
     );
     let posted = posted.lock().unwrap().clone();
     assert_eq!(posted.len(), 2, "refused once, then taken");
+    assert_eq!(once.lock().unwrap().len(), 1, "who took it has it");
     let (head, body) = posted[1].split_once("\r\n\r\n").unwrap();
     let header = |name: &str| {
         let line = head
@@ -409,6 +412,39 @@ async fn a_notice_that_nobody_takes_is_given_up_and_stays_to_be_seen() {
     .await;
     stop.cancel();
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_notice_that_the_broker_refuses_is_given_up_and_holds_up_no_other() {
+    let trial = Trial::new().await;
+    trial.job(Promote::Never).await;
+    trial
+        .execute(
+            "INSERT INTO backfill_notices (job_id, body) \
+             SELECT job_id, jsonb_build_object('x', repeat('x', 17 << 20)) FROM backfill_jobs; \
+             INSERT INTO backfill_notices (job_id, body) SELECT job_id, '{}' FROM backfill_jobs",
+        )
+        .await;
+    let settings = Settings {
+        notify_attempts: 1,
+        ..Trial::quick()
+    };
+    let process = trial.process(settings);
+    let stop = process.stop.clone();
+    let running = tokio::spawn(run(process));
+    eventually(LONG, "one is queued, the other given up", async || {
+        trial
+            .number(
+                "SELECT count(*) FROM backfill_notices WHERE body = '{}' AND queued_at IS NOT NULL AND posted_at IS NULL \
+                   OR body <> '{}' AND queued_at IS NULL AND given_up_at IS NOT NULL",
+            )
+            .await
+            == 2
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(trial.broker.depth(Queue::BackfillNotices).await, 1);
 }
 
 #[tokio::test]
