@@ -624,10 +624,16 @@ async fn a_job_whose_chunks_were_given_up_has_failed_and_reports_all_the_same() 
         Status::Candidate,
         "nothing is promoted"
     );
-    let events = trial
-        .number("SELECT count(*) FROM backfill_notices WHERE body ->> 'event' = 'incomplete'")
-        .await;
-    assert_eq!(events, 1);
+    assert_eq!(events(&trial, "incomplete").await, 1);
+    // It is not the end: what was given up can be tried once more, and the job settles anew.
+    let client = trial.store.client().await.unwrap();
+    assert_eq!(store::chunks::retry_failed(&client, job).await.unwrap(), 1);
+    drop(client);
+    done(&trial).await;
+    let report = finish(&trial, Trial::quick(), job).await;
+    assert_eq!(trial.read(job).await.state, jobs::State::Done);
+    assert_eq!(report["gaps"], serde_json::json!([]));
+    assert_eq!(trial.status("talk_time", 2).await, Status::Current);
 }
 
 #[tokio::test]
