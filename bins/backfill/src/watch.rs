@@ -92,9 +92,28 @@ fn ending(job: &Job, totals: Option<&Totals>) -> anyhow::Result<()> {
                 "job {id} is done with gaps: {given_up} chunks were given up, see `backfill show {id} --state failed`"
             ),
         ),
-        _ => return Ok(()),
+        _ => match unmapped(job) {
+            0 => return Ok(()),
+            events => ExitWith::new(
+                WITH_GAPS,
+                format!(
+                    "job {id} is done with gaps: {events} events could not be mapped and are not computed, see `replay` in the report of \
+                     `backfill show {id}`"
+                ),
+            ),
+        },
     };
     Err(anyhow::Error::new(exit))
+}
+
+/// How many events a replay could not map, as its report says.
+fn unmapped(job: &Job) -> u64 {
+    let report = job.report_json.as_deref();
+    let report = report.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    report
+        .as_ref()
+        .and_then(|report| report.pointer("/replay/unmapped")?.as_u64())
+        .unwrap_or(0)
 }
 
 /// What was shown last.

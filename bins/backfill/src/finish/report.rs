@@ -1,6 +1,7 @@
 //! What a job says of itself at its end: what came, what is computed of it, and the old version against the new.
 
 use super::settle::Left;
+use crate::replay;
 use crate::source::Source;
 use schema::{MetricVersion, UtcMicros};
 use serde_json::{Map, Value, json};
@@ -38,7 +39,7 @@ pub(super) async fn report(
     tenants: &[String],
     left: &Left,
     now: UtcMicros,
-) -> Result<Map<String, Value>, StoreError> {
+) -> anyhow::Result<Map<String, Value>> {
     let totals = chunks::totals(client, job.id).await?;
     let mut report = Map::new();
     head(&mut report, job, &totals, now);
@@ -46,6 +47,9 @@ pub(super) async fn report(
     let failed = chunks::page(client, job.id, 0, Some(State::Failed), NAMED_MAX).await?;
     report.insert("short".to_owned(), short.iter().map(shown).collect());
     report.insert("failed".to_owned(), failed.iter().map(shown).collect());
+    if job.kind == Source::Replay.name() {
+        report.insert("replay".to_owned(), replayed(client, job).await?);
+    }
     let (Some(from), Some(to)) = (job.from, job.to) else {
         return Ok(report);
     };
@@ -115,6 +119,26 @@ async fn short(client: &Client, job: &Job) -> Result<Vec<Chunk>, StoreError> {
             return Ok(short);
         }
     }
+}
+
+/// What became of the log's events: one that could not be mapped is not computed, and must not look done.
+async fn replayed(client: &Client, job: &Job) -> anyhow::Result<Value> {
+    let mut totals = replay::Totals::default();
+    let mut next = 0;
+    loop {
+        let page = chunks::page(client, job.id, next, None, 500).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        next = last.number.saturating_add(1);
+        for cursor in page.iter().filter_map(|chunk| chunk.cursor_json.as_deref()) {
+            totals.join(cursor)?;
+        }
+    }
+    if let Err(missing) = totals.whole() {
+        tracing::warn!(job = %job.id, "{missing}");
+    }
+    Ok(totals.json())
 }
 
 fn is_short(chunk: &Chunk) -> bool {

@@ -45,21 +45,18 @@ pub(crate) async fn chunk_page(
     }))
 }
 
-/// What the chunks of a job come to, of which each is read from its cursor; for the job's report.
-pub(crate) fn totals<'c>(cursors: impl IntoIterator<Item = &'c str>) -> anyhow::Result<Totals> {
-    let mut sum = Counts::default();
-    for text in cursors {
-        let cursor: Cursor = serde_json::from_str(text).context("read a chunk's cursor")?;
-        sum.join(cursor.counts);
-    }
-    Ok(Totals(sum))
-}
-
-/// The counts of a whole job.
-#[derive(Debug)]
+/// What the chunks of a job come to; for the job's report.
+#[derive(Debug, Default)]
 pub(crate) struct Totals(Counts);
 
 impl Totals {
+    /// Adds what a chunk's cursor counts.
+    pub(crate) fn join(&mut self, cursor_json: &str) -> anyhow::Result<()> {
+        let cursor: Cursor = serde_json::from_str(cursor_json).context("read a chunk's cursor")?;
+        self.0.join(cursor.counts);
+        Ok(())
+    }
+
     /// As members of the job's report.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::to_value(&self.0).unwrap_or_default()
@@ -260,7 +257,10 @@ mod tests {
         }
         assert_eq!(facts.len(), 600);
         assert!(facts.values().all(|times| *times == 1));
-        let totals = totals(cursors.iter().map(String::as_str)).unwrap();
+        let mut totals = Totals::default();
+        for cursor in &cursors {
+            totals.join(cursor).unwrap();
+        }
         assert_eq!(totals.json()["read"], 600);
         assert_eq!(totals.json()["facts"], 600);
         totals.whole().unwrap();
