@@ -364,6 +364,23 @@ async fn a_job_whose_chunks_were_given_up_has_failed_and_reports_all_the_same() 
 }
 
 #[tokio::test]
+async fn events_that_a_replay_could_not_map_stand_in_its_report() {
+    let trial = Trial::new().await;
+    let job = trial.job(Promote::Never).await;
+    let cursor = r#"{"after":null,"read":9,"facts":5,"ignored":1,"unmapped":3,"examples":["e1: no mapping"]}"#;
+    trial
+        .execute(&format!(
+            "UPDATE backfill_jobs SET kind = 'replay', platform = NULL; UPDATE backfill_chunks SET cursor = '{cursor}'"
+        ))
+        .await;
+    done(&trial).await;
+    let report = finish(&trial, Trial::quick(), job).await;
+    assert_eq!(report["replay"]["read"], 9);
+    assert_eq!(report["replay"]["unmapped"], 3);
+    assert_eq!(report["replay"]["examples"][0], "e1: no mapping");
+}
+
+#[tokio::test]
 async fn what_new_facts_revised_of_other_versions_is_reported() {
     let trial = Trial::new().await;
     trial.candidate("talk_time", 2).await;
