@@ -34,7 +34,7 @@ pub(crate) async fn run(checked: &Checked) -> anyhow::Result<()> {
         None => None,
     };
     let mut found = Vec::new();
-    for platform in checked.platforms.iter() {
+    for platform in &checked.platforms {
         ask(platform, store.as_ref(), &checked.sources, &mut found).await;
     }
     write(&found, checked.output)?;

@@ -15,7 +15,7 @@ mod record;
 mod rows;
 mod source;
 
-pub(crate) use chunk::{FileChunks, FilesPlan, plan};
+pub(crate) use chunk::{FileChunks, plan};
 pub(crate) use file::is_standard_input;
 pub use pages::{Page, Pages};
 pub use record::{Mark, ReadError};

@@ -154,7 +154,8 @@ mod tests {
     const JOB: (JobId, MetricVersion) = (JobId(Uuid::nil()), MetricVersion(3));
 
     fn file(lines: std::ops::Range<u32>, packed: bool) -> NamedTempFile {
-        let text: String = lines.map(|n| format!("{{\"n\":{n}}}\n")).collect();
+        let lines: Vec<_> = lines.map(|n| format!("{{\"n\":{n}}}\n")).collect();
+        let text = lines.concat();
         let mut file = NamedTempFile::new().unwrap();
         if packed {
             let mut encoder = flate2::write::GzEncoder::new(&mut file, flate2::Compression::fast());

@@ -41,9 +41,9 @@ fn days_are_days_whatever_the_stretch_begins_with() {
 
 /// Pitfall: asynchronous jobs know nothing later than their date, so what is newer is queried for.
 #[test]
-fn what_jobs_have_no_data_for_is_queried_hour_by_hour() {
+fn what_jobs_have_no_data_for_is_queried_day_by_day() {
     let edge = MARCH + DAY + HOUR / 2;
-    let wanted = wanted(Source::GenesysConversations, MARCH, MARCH + DAY + 2 * HOUR);
+    let wanted = wanted(Source::GenesysConversations, MARCH, MARCH + 2 * DAY + HOUR);
     let pieces = plan(&wanted, &genesys(), &later(Some(edge))).unwrap();
     let shown: Vec<_> = pieces
         .iter()
@@ -54,8 +54,8 @@ fn what_jobs_have_no_data_for_is_queried_hour_by_hour() {
         [
             (DAY, false),
             (DAY + HOUR / 2, false),
-            (DAY + HOUR, true),
-            (DAY + 2 * HOUR, true)
+            (2 * DAY, true),
+            (2 * DAY + HOUR, true)
         ]
     );
     assert_eq!(

@@ -133,23 +133,20 @@ impl Platform {
             timeouts: Timeouts::default(),
             schedule: Schedule::default(),
         };
-        let api = match store {
-            Some(store) => {
-                let keeper = StoreKeeper::new(store.clone(), name.clone());
-                let budget = Shared::new(keeper, name, self.limit).map_err(AccessError::Limit)?;
-                Api::with_budget(access, Arc::new(budget))?
-            }
-            None => {
-                access.limit = alone(self.limit);
-                tracing::info!(
-                    credential = name,
-                    requests = access.limit.requests,
-                    period_seconds = self.limit.period.as_secs_f64(),
-                    "without --database-url it is not known what other processes send with this credential: \
-                     a fifth of [subscription.platform.rate] is used"
-                );
-                Api::new(access)?
-            }
+        let api = if let Some(store) = store {
+            let keeper = StoreKeeper::new(store.clone(), name.clone());
+            let budget = Shared::new(keeper, name, self.limit).map_err(AccessError::Limit)?;
+            Api::with_budget(access, Arc::new(budget))?
+        } else {
+            access.limit = alone(self.limit);
+            tracing::info!(
+                credential = name,
+                requests = access.limit.requests,
+                period_seconds = self.limit.period.as_secs_f64(),
+                "without --database-url it is not known what other processes send with this credential: \
+                 a fifth of [subscription.platform.rate] is used"
+            );
+            Api::new(access)?
         };
         Ok(Some(api))
     }

@@ -44,7 +44,9 @@ impl Sizes {
     fn patience(&self) -> Duration {
         let calls = self.conversations / u64::from(self.page) + 20 * u64::from(self.days);
         let windows = calls as f64 / self.requests as f64;
-        Duration::from_secs(180) + self.window.mul_f64(5.0 * windows) + Duration::from_millis(4 * self.conversations)
+        Duration::from_secs(180)
+            + self.window.mul_f64(5.0 * windows)
+            + Duration::from_millis(4 * self.conversations)
     }
 
     fn history(&self) -> History {
@@ -174,7 +176,8 @@ impl World {
 
     /// Every conversation once, with the platform's own figures, under both versions.
     async fn compare(&self, look: &Look) {
-        let truth: Vec<Truth> = truth(&self.sizes.history(), Platform::Genesys, false, None).collect();
+        let truth: Vec<Truth> =
+            truth(&self.sizes.history(), Platform::Genesys, false, None).collect();
         assert_eq!(truth.len() as u64, self.sizes.conversations);
         look.0
             .batch_execute(
@@ -206,7 +209,11 @@ impl World {
         }
         let unknown = "SELECT count(*) FROM truth t FULL JOIN interactions i ON i.interaction_id = t.id \
                        WHERE t.id IS NULL OR i.interaction_id IS NULL";
-        assert_eq!(look.number(unknown).await, 0, "conversations missing or made up");
+        assert_eq!(
+            look.number(unknown).await,
+            0,
+            "conversations missing or made up"
+        );
         for version in [1, 2] {
             for metric in ["handle_time", "talk_time", "hold_time", "wrap_time"] {
                 let differ = format!(
@@ -254,7 +261,13 @@ fn weather() -> Script {
             history(25, Fault::None),
             history(2, failed(503)),
             history(25, Fault::None),
-            history(1, Fault::Stall { millis: 2_500, store: false }),
+            history(
+                1,
+                Fault::Stall {
+                    millis: 2_500,
+                    store: false,
+                },
+            ),
             history(25, Fault::None),
             history(2, Fault::Reset { store: false }),
             history(25, Fault::None),
@@ -307,7 +320,8 @@ async fn workers_that_are_killed_fetch_at_most_a_page_a_lane_again() {
     let look = world.line.look().await;
     let job = world.begin().await;
     let mut workers: Vec<Part> = (0..world.sizes.workers).map(|_| world.worker()).collect();
-    let open = format!("SELECT count(*) FROM backfill_chunks WHERE job_id = '{job}' AND state = 'open'");
+    let open =
+        format!("SELECT count(*) FROM backfill_chunks WHERE job_id = '{job}' AND state = 'open'");
     let mut killed = 0;
     while killed < kills && look.number(&open).await > 0 {
         // The random moment itself: time passing is the point, nothing is waited for.
@@ -323,7 +337,12 @@ async fn workers_that_are_killed_fetch_at_most_a_page_a_lane_again() {
     let (account, client) = world.account();
     world.compare(&look).await;
     assert!(client.busiest <= world.sizes.requests);
-    let again: u64 = account.pages.repeated.iter().map(|page| page.delivered - 1).sum();
+    let again: u64 = account
+        .pages
+        .repeated
+        .iter()
+        .map(|page| page.delivered - 1)
+        .sum();
     println!(
         "{killed} kills, {again} of {} pages fetched again; chunks: {}",
         account.pages.pages,
