@@ -34,10 +34,6 @@ use tokio_util::sync::CancellationToken;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long a chunk rests that has to wait for the line.
 const LINE_WAIT: Duration = Duration::from_millis(500);
-/// Sources say so of an answer that is not what it must be. It may have been cut off; one that is so each time is broken at the platform.
-const UNREADABLE: &str = "cannot be read";
-/// What the platform's client says of an answer whose bytes did not come.
-const CUT_OFF: &str = "with a body that cannot be read";
 /// So often in a row an answer to one cursor may be unreadable, until the chunk is given up.
 const UNREADABLE_MAX: u32 = 8;
 /// How soon it is looked at whether what was fetched has arrived.
@@ -380,7 +376,7 @@ impl Hand<'_> {
                 let why = format!("a page cannot be read: {}", chain(&error));
                 let fault = match error {
                     ReadError::Format(_) => Fault::refused(why),
-                    _ => Fault::failed(why),
+                    _ => Fault::Unreadable { why },
                 };
                 self.fault(source, platform.access.schedule, fault).await?;
                 return Ok(Next::Left);
@@ -478,11 +474,12 @@ impl Hand<'_> {
                 self.shared.meters.given_back("pause");
                 self.give_back(wait, Why::Waiting("pause")).await
             }
+            Fault::Unreadable { why } => {
+                let attempt = attempt(self.chunk);
+                self.unreadable(source, schedule, attempt, &why).await
+            }
             Fault::Failed { why, hint } => {
                 let attempt = attempt(self.chunk);
-                if is_unreadable(&why) {
-                    return self.unreadable(source, schedule, attempt, &why).await;
-                }
                 self.failed(source, schedule, attempt, &why, hint).await
             }
             Fault::Refused { why }
@@ -597,11 +594,6 @@ enum Write<'a> {
     Pause(&'a str),
 }
 
-/// Whether an answer came whole and is not what it must be. One whose bytes did not come is another matter.
-fn is_unreadable(why: &str) -> bool {
-    why.contains(UNREADABLE) && !why.contains(CUT_OFF)
-}
-
 /// How an error says how often in a row it was met.
 const TIMES: &str = " (unreadable in a row: ";
 
@@ -634,13 +626,6 @@ mod tests {
     #[test]
     fn only_what_is_unreadable_again_and_again_is_counted() {
         let first = "the rows cannot be read: expected value at line 1";
-        assert!(is_unreadable(first));
-        for other in [
-            "HTTP 200 with a body that cannot be read: timed out",
-            "HTTP 503",
-        ] {
-            assert!(!is_unreadable(other), "{other}");
-        }
         assert_eq!(unreadable_before(0, None), 0);
         let third = format!("{first}{TIMES}3)");
         assert_eq!(unreadable_before(3, Some(&third)), 3);

@@ -174,9 +174,8 @@ pub(super) fn fault(error: &HistoryError) -> Fault {
             wait: *wait,
             why: why(),
         },
-        HistoryError::TooMany { .. }
-        | HistoryError::TooLong { .. }
-        | HistoryError::Shape { .. } => Fault::failed(why()),
+        HistoryError::TooMany { .. } | HistoryError::TooLong { .. } => Fault::failed(why()),
+        HistoryError::Shape { .. } => Fault::Unreadable { why: why() },
     }
 }
 

@@ -69,6 +69,12 @@ pub(crate) enum Fault {
         /// How long the platform asked to wait.
         hint: Option<Duration>,
     },
+    /// The answer came and is not what it must be. It may have been cut off; one that is so each time is broken at the platform.
+    #[error("{why}")]
+    Unreadable {
+        /// How.
+        why: String,
+    },
     /// Somebody has to look: the credential, a permission, the request itself.
     #[error("{why}")]
     Refused {
