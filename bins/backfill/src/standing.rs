@@ -162,6 +162,10 @@ async fn round(finishing: &Finishing, looked: &mut Looked) {
             let outcome = settling::all(finishing, platform, settlement).await;
             said(&platform.name, "settlement", outcome);
         }
+        if settlement.gaps && looked.is_due(&format!("gaps/{}", platform.name), SELDOM) {
+            let outcome = gap::all(finishing, platform, settlement).await;
+            said(&platform.name, "gaps", outcome);
+        }
         let lookups = format!("lookups/{}", platform.name);
         if settlement.lookups && looked.is_due(&lookups, settlement.lookup_every) {
             let outcome = lookups::all(finishing, platform, settlement).await;
@@ -170,9 +174,6 @@ async fn round(finishing: &Finishing, looked: &mut Looked) {
     }
     if looked.is_due("failed", RETRY_EVERY) {
         said("", "failed chunks", retry(finishing).await);
-    }
-    if looked.is_due("gaps", SELDOM) {
-        said("", "gaps", gap::all(finishing).await);
     }
     if looked.is_due("retention", RETENTION_EVERY) {
         said("", "retention", retention(finishing).await);

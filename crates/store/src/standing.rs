@@ -113,11 +113,18 @@ static BEGUN: Sql = Sql {
            WHERE i.tenant = $1 AND i.interaction_id = ANY ($2::text[])",
 };
 
+// The log is read where the interaction's first event lies: it is ordered by time, and by nothing else.
 static WAITING: Sql = Sql {
     step: "take look-ups that are due",
-    text: "WITH due AS (SELECT tenant, interaction_id FROM history_requests \
-                        WHERE tenant = $1 AND due_at <= now() AND requested_at <= now() - $2 * interval '1 second' AND attempts < $3 \
-                        ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) \
+    text: "WITH due AS (SELECT h.tenant, h.interaction_id FROM history_requests h \
+                        WHERE h.tenant = $1 AND h.due_at <= now() AND h.requested_at <= now() - $2 * interval '1 second' AND h.attempts < $3 \
+                          AND ($6::text[] IS NULL OR EXISTS ( \
+                                SELECT FROM interactions i \
+                                CROSS JOIN LATERAL unnest(ARRAY[i.partition_at, i.started_at]) AS seen (at) \
+                                JOIN event_log e ON e.occurred_at >= seen.at - interval '1 minute' AND e.occurred_at <= seen.at + interval '1 minute' \
+                                WHERE i.tenant = h.tenant AND i.interaction_id = h.interaction_id \
+                                  AND e.tenant = h.tenant AND e.interaction_id = h.interaction_id AND e.subscription = ANY ($6))) \
+                        ORDER BY h.due_at LIMIT $4 FOR UPDATE OF h SKIP LOCKED) \
            UPDATE history_requests r SET due_at = now() + $5 * interval '1 second' FROM due d \
            WHERE r.tenant = d.tenant AND r.interaction_id = d.interaction_id RETURNING r.interaction_id",
 };
@@ -194,23 +201,39 @@ pub async fn requested(
         .collect()
 }
 
-/// Takes up to `limit` look-ups of an organisation that are due and were asked for at least `settle` ago, and puts them off by `again`: if
-/// whoever took them never answers, they are due once more then. Those asked for in vain `attempts` times rest.
+/// Which look-ups are to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Take<'a> {
+    /// Whose.
+    pub tenant: &'a str,
+    /// Only of interactions whose beginning was logged under one of these names; none: of all.
+    pub subscriptions: Option<&'a [&'a str]>,
+    /// How long ago they were asked for at least.
+    pub settle: Duration,
+    /// Those asked for in vain so often rest.
+    pub attempts: i32,
+    /// How many at most.
+    pub limit: u32,
+    /// When they are due once more if whoever took them never answers.
+    pub again: Duration,
+}
+
+/// Takes look-ups that are due, and puts them off.
 pub async fn take_requests(
     tx: &Transaction<'_>,
-    tenant: &str,
-    settle: Duration,
-    attempts: i32,
-    limit: u32,
-    again: Duration,
+    take: &Take<'_>,
 ) -> Result<Vec<String>, StoreError> {
-    no_nul("tenant", tenant)?;
+    no_nul("tenant", take.tenant)?;
+    for name in take.subscriptions.unwrap_or_default() {
+        no_nul("subscription", name)?;
+    }
     let params: sql::Params<'_> = &[
-        &tenant,
-        &settle.as_secs_f64(),
-        &attempts,
-        &i64::from(limit),
-        &again.as_secs_f64(),
+        &take.tenant,
+        &take.settle.as_secs_f64(),
+        &take.attempts,
+        &i64::from(take.limit),
+        &take.again.as_secs_f64(),
+        &take.subscriptions,
     ];
     let rows = sql::query(tx, &WAITING, params).await?;
     rows.iter().map(|row| sql::get(row, &WAITING, 0)).collect()

@@ -53,8 +53,10 @@ pub(super) fn platforms(
         names: BTreeSet::new(),
         limits: BTreeMap::new(),
         found: Vec::new(),
+        places: Vec::new(),
     };
     reader.root(root);
+    reader.shares();
     let problems = reader.file.into_problems();
     if problems.is_empty() {
         Ok(Platforms::new(reader.found))
@@ -69,6 +71,8 @@ struct Reader<'a> {
     names: BTreeSet<String>,
     limits: BTreeMap<String, Limit>,
     found: Vec<Platform>,
+    /// Where in the file each of them is.
+    places: Vec<usize>,
 }
 
 impl Reader<'_> {
@@ -96,6 +100,66 @@ impl Reader<'_> {
         }
     }
 
+    /// Of several platforms of one organisation each has to say which subscriptions it stands in for: asked of the wrong one, a gap would
+    /// be closed by nothing.
+    fn shares(&mut self) {
+        let mut taken = BTreeSet::new();
+        for index in 0..self.found.len() {
+            let (one, at) = (&self.found[index], self.places[index]);
+            let tenant = one.tenant.clone();
+            let others = self.found.iter().filter(|other| other.tenant == tenant);
+            if others.count() > 1 && one.stands_in_for.is_none() {
+                let asked = one
+                    .settlement
+                    .as_ref()
+                    .is_some_and(|settlement| settlement.gaps || settlement.lookups);
+                if asked {
+                    self.file.problem(
+                        at,
+                        format_args!(
+                            "`{}` has several platforms: write which live subscriptions `{}` fetches the gaps and unfinished interactions of, \
+                             such as stands_in_for = [\"events\"], or none of them, stands_in_for = []",
+                            tenant.as_str(),
+                            one.name
+                        ),
+                    );
+                }
+                self.found[index].stands_in_for = Some(Vec::new());
+                continue;
+            }
+            for name in one.stands_in_for.iter().flatten() {
+                if !taken.insert((tenant.clone(), name.clone())) {
+                    self.file.problem(
+                        at,
+                        format_args!(
+                            "another platform of `{}` stands in for `{}`, too",
+                            tenant.as_str(),
+                            name.as_str()
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Names of subscriptions; none where nothing is said.
+    fn subscriptions(&mut self, section: Section<'_>, key: &str) -> Option<Vec<SubscriptionName>> {
+        let (entries, _) = self.file.array(section, key)?;
+        let mut found = Vec::new();
+        for entry in entries {
+            match entry.get_ref().as_str() {
+                Some(text) if !text.is_empty() && text.trim() == text && !text.contains(char::is_control) => {
+                    found.push(SubscriptionName::from(text));
+                }
+                _ => self.file.problem(
+                    entry.span().start,
+                    format_args!("`{key}`: the name of a subscription is a text without surrounding blanks and control characters"),
+                ),
+            }
+        }
+        Some(found)
+    }
+
     fn platform(&mut self, section: Section<'_>) {
         self.file.only(
             section,
@@ -105,6 +169,7 @@ impl Reader<'_> {
                 "platform",
                 "base_url",
                 "subscription",
+                "stands_in_for",
                 "credentials",
                 "rate",
                 "timeouts",
@@ -124,6 +189,7 @@ impl Reader<'_> {
         } else {
             name.as_ref().map(|name| format!("backfill-{name}"))
         };
+        let stands_in_for = self.subscriptions(section, "stands_in_for");
         let grant = self.grant(section, vendor);
         let limit = self.limit(section);
         let timeouts = self.timeouts(section);
@@ -148,6 +214,7 @@ impl Reader<'_> {
         else {
             return;
         };
+        self.places.push(section.at);
         self.found.push(Platform {
             name,
             tenant: TenantId::from(tenant.as_str()),
@@ -161,6 +228,7 @@ impl Reader<'_> {
             },
             credential,
             subscription: SubscriptionName::from(subscription.as_str()),
+            stands_in_for,
             breaker,
             follow,
             settlement,

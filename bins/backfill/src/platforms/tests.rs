@@ -141,3 +141,56 @@ fn the_example_is_sound() {
     .unwrap();
     assert_eq!(found.names(), ["genesys-main", "cxone-main"]);
 }
+
+#[test]
+fn of_several_platforms_of_one_organisation_each_says_whom_it_stands_in_for() {
+    let settled = format!("{SOUND}[platform.settlement]\ndays = [1]\n");
+    let second = settled
+        .replace("version = 1\n", "")
+        .replace("\"g\"", "\"other\"");
+    assert_eq!(one(&settled).logged_under(), None, "the only one: all");
+    let both = format!("{settled}{second}");
+    let found = read(&both).unwrap_err();
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(
+        found[0].starts_with("p.toml:3: `acme` has several platforms"),
+        "{found:#?}"
+    );
+    let stated = |one: &str, other: &str| {
+        let line = |names: &str| format!("platform = \"genesys\"\nstands_in_for = [{names}]");
+        let (first, second) = (
+            settled.replace("platform = \"genesys\"", &line(one)),
+            second.replace("platform = \"genesys\"", &line(other)),
+        );
+        read(&format!("{first}{second}"))
+    };
+    let found = stated("'calls', 'chats'", "").unwrap();
+    let names: Vec<_> = found.iter().map(Platform::logged_under).collect();
+    assert_eq!(
+        names,
+        [
+            Some(vec!["calls", "chats", "backfill-g"]),
+            Some(vec!["backfill-other"])
+        ]
+    );
+    let found = stated("'calls'", "'calls'").unwrap_err();
+    assert_eq!(
+        found,
+        ["p.toml:16: another platform of `acme` stands in for `calls`, too"]
+    );
+    assert!(stated("' calls'", "7").is_err());
+    // One that is asked about neither need not say anything.
+    let follows = second.replace("days = [1]", "gaps = false\nlookups = false");
+    let found = read(&format!(
+        "{}{follows}",
+        settled.replace(
+            "platform = \"genesys\"",
+            "platform = \"genesys\"\nstands_in_for = ['calls']"
+        )
+    ))
+    .unwrap();
+    assert_eq!(
+        found.get("other").unwrap().logged_under(),
+        Some(vec!["backfill-other"])
+    );
+}

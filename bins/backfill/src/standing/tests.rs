@@ -255,6 +255,115 @@ async fn a_platform_that_is_asked_about_time_is_asked_about_the_hours_its_intera
     assert_eq!(trial.number(rests).await, 1);
 }
 
+async fn gaps(process: &Finishing, name: &str) {
+    let platform = process.platforms.get(name).unwrap();
+    let settlement = platform.settlement.as_ref().unwrap();
+    gap::all(process, platform, settlement).await.unwrap();
+}
+
+/// Two platforms of one organisation, each with the history of a subscription.
+fn shared(process: &mut Finishing) {
+    let text = Trial::PLATFORMS
+        .replace("tenant = \"beta\"", "tenant = \"acme\"")
+        .replace(
+            "platform = \"genesys\"",
+            "platform = \"genesys\"\nstands_in_for = [\"calls\"]",
+        )
+        .replace(
+            "platform = \"cxone\"",
+            "platform = \"cxone\"\nstands_in_for = [\"chats\"]",
+        );
+    process.platforms = std::sync::Arc::new(Trial::parsed(&text));
+}
+
+#[tokio::test]
+async fn a_gap_is_fetched_from_the_platform_that_stands_in_for_its_subscription() {
+    let trial = Trial::new().await;
+    let mut process = trial.process(Trial::quick());
+    shared(&mut process);
+    trial
+        .execute(
+            "INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) \
+             SELECT name, 'acme', '2024-05-15T14:00:00Z', '2024-05-15T15:00:00Z' FROM unnest(ARRAY['calls', 'chats', 'other']) AS name",
+        )
+        .await;
+    gaps(&process, "main").await;
+    gaps(&process, "other").await;
+    let jobs = "SELECT count(*) FROM backfill_jobs j JOIN subscription_gaps g ON j.request_id LIKE 'gap/' || g.gap_id || '/%'";
+    assert_eq!(trial.number(jobs).await, 2);
+    for (subscription, platform) in [("calls", "main"), ("chats", "other")] {
+        let of =
+            format!("{jobs} WHERE g.subscription = '{subscription}' AND j.platform = '{platform}'");
+        assert_eq!(trial.number(&of).await, 1, "{subscription}");
+    }
+}
+
+#[tokio::test]
+async fn gaps_that_stay_open_keep_no_newer_one_from_being_fetched() {
+    let trial = Trial::new().await;
+    let process = trial.process(Trial::quick());
+    trial
+        .execute(
+            "INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) \
+             SELECT 'hook', 'acme', '2024-05-15T14:00:00Z'::timestamptz + n * interval '1 hour', \
+                    '2024-05-15T14:10:00Z'::timestamptz + n * interval '1 hour' FROM generate_series(0, 220) n; \
+             INSERT INTO backfill_jobs (job_id, kind, metric_version, state, request_id) \
+             SELECT gen_random_uuid(), 'genesys-conversations', 1, 'failed', 'gap/' || gap_id || '/genesys-conversations' \
+             FROM subscription_gaps ORDER BY from_at LIMIT 220",
+        )
+        .await;
+    gaps(&process, "main").await;
+    let fetched = "SELECT count(*) FROM backfill_jobs WHERE purpose = 'gap' AND state <> 'failed'";
+    assert_eq!(trial.number(fetched).await, 1);
+}
+
+#[tokio::test]
+async fn an_interaction_is_looked_up_where_its_subscription_came_from() {
+    let trial = Trial::new().await;
+    let mut process = trial.process(Trial::quick());
+    shared(&mut process);
+    for id in ["call", "chat", "own", "nobody's"] {
+        trial.record(id, 0).await;
+    }
+    trial
+        .execute(
+            "UPDATE event_log SET subscription = CASE interaction_id WHEN 'call' THEN 'calls' WHEN 'chat' THEN 'chats' \
+                                                                     WHEN 'own' THEN 'backfill-main' ELSE 'elsewhere' END; \
+             INSERT INTO history_requests (tenant, interaction_id, reason, requested_at, due_at) \
+             SELECT 'acme', interaction_id, 'never ended', now() - interval '1 hour', now() - interval '1 hour' FROM interactions",
+        )
+        .await;
+    look_up(&process).await;
+    let platform = process.platforms.get("other").unwrap();
+    let settlement = platform.settlement.as_ref().unwrap();
+    lookups::all(&process, platform, settlement).await.unwrap();
+    let client = trial.db.client().await;
+    let rows = client
+        .query(
+            "SELECT platform, params::text FROM backfill_jobs ORDER BY platform",
+            &[],
+        )
+        .await
+        .unwrap();
+    let asked: Vec<(String, Vec<String>)> = rows
+        .iter()
+        .map(|row| {
+            let params: Value = serde_json::from_str(row.get(1)).unwrap();
+            let mut ids: Vec<String> = serde_json::from_value(params["ids"].clone()).unwrap();
+            ids.sort_unstable();
+            (row.get(0), ids)
+        })
+        .collect();
+    let expected =
+        [("main", vec!["call", "own"]), ("other", vec!["chat"])].map(|(platform, ids)| {
+            (
+                platform.to_owned(),
+                ids.into_iter().map(str::to_owned).collect(),
+            )
+        });
+    assert_eq!(asked, expected);
+}
+
 #[tokio::test]
 async fn a_gap_is_fetched_once_and_settled_when_its_job_is_done() {
     let trial = Trial::new().await;
@@ -266,8 +375,8 @@ async fn a_gap_is_fetched_once_and_settled_when_its_job_is_done() {
              ('hook', 'nobody', '2024-05-15T14:00:00Z', '2024-05-15T15:00:00Z')",
         )
         .await;
-    gap::all(&process).await.unwrap();
-    gap::all(&trial.process(Trial::quick())).await.unwrap();
+    gaps(&process, "main").await;
+    gaps(&trial.process(Trial::quick()), "main").await;
     let jobs = trial
         .number("SELECT count(*) FROM backfill_jobs WHERE purpose = 'gap' AND from_at = '2024-05-15T13:55:00Z' AND to_at = '2024-05-15T15:05:00Z'")
         .await;
@@ -276,13 +385,13 @@ async fn a_gap_is_fetched_once_and_settled_when_its_job_is_done() {
     trial
         .execute("UPDATE backfill_jobs SET state = 'failed'")
         .await;
-    gap::all(&process).await.unwrap();
+    gaps(&process, "main").await;
     assert_eq!(trial.number(settled).await, 0, "one that failed stays open");
     trial
         .execute("UPDATE backfill_jobs SET state = 'done'")
         .await;
-    gap::all(&process).await.unwrap();
-    gap::all(&process).await.unwrap();
+    gaps(&process, "main").await;
+    gaps(&process, "main").await;
     assert_eq!(trial.number(settled).await, 1);
     assert_eq!(trial.number("SELECT count(*) FROM backfill_jobs").await, 1);
 }

@@ -333,7 +333,9 @@ async fn gaps_that_were_fetched_are_no_longer_open() {
         .await
         .unwrap();
     let client = store.client().await.unwrap();
-    let open = subscription_gaps::open(&client, 9).await.unwrap();
+    let open = subscription_gaps::open(&client, "acme", None, None, 9)
+        .await
+        .unwrap();
     assert_eq!(open.len(), 3);
     let fetched = [open[0].id, open[1].id];
     assert_eq!(
@@ -345,7 +347,9 @@ async fn gaps_that_were_fetched_are_no_longer_open() {
         0
     );
     assert_eq!(
-        subscription_gaps::open(&client, 9).await.unwrap(),
+        subscription_gaps::open(&client, "acme", None, None, 9)
+            .await
+            .unwrap(),
         open[2..]
     );
 }
