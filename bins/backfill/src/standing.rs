@@ -36,7 +36,8 @@ const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const RETRY_EVERY: Duration = Duration::from_secs(900);
 /// The most that goes at a time.
 const RETENTION_AT_ONCE: u32 = 1000;
-/// The version that standing jobs name: what is new is computed under everything that is switched on.
+/// What stands in the rows of standing jobs. Their messages name no version ([`Job::asks_for_version`](jobs::Job::asks_for_version)): what is new
+/// is computed under everything that is switched on, and nothing else.
 const VERSION: MetricVersion = MetricVersion(1);
 /// Chunks of standing jobs that are done are kept for so long at most: there are thousands a day.
 const CHUNKS_KEPT: Duration = Duration::from_secs(2 * 86_400);
