@@ -11,6 +11,8 @@ use std::time::Duration;
 
 const SECOND: i64 = 1_000_000;
 const DAY: Duration = Duration::from_secs(86_400);
+/// How often a delivery is noted while following rests, at most.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// How a source is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,12 @@ pub(crate) struct Front {
     /// Why nothing is added: deliveries came instead, from this instant on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rests_since: Option<UtcMicros>,
+    /// While it rests: the newest delivery that is known. Whatever happens to deliveries while nobody looks, it goes on from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delivered: Option<UtcMicros>,
+    /// Where it is to rest again: deliveries have what is behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rests_at: Option<UtcMicros>,
 }
 
 /// How far the trails are, by age in seconds: kept with their job.
@@ -89,11 +97,20 @@ impl Pace {
 impl Front {
     /// The next stretches, at most `room` of them, the oldest first; the front moves behind them.
     pub(crate) fn advance(&mut self, pace: &Pace, now: UtcMicros, room: usize) -> Vec<Stretch> {
-        let end = pace.ends(now, Duration::ZERO);
-        if self.rests_since.is_some() || less(self.until, end, pace.every) {
+        let (end, step) = self.ends(pace, now);
+        if self.rests_since.is_some() || less(self.until, end, step) {
             return Vec::new();
         }
         cut(&mut self.until, end, Duration::ZERO, pace, room)
+    }
+
+    /// Where it ends now, and how much is worth a stretch: where it is to rest anything is.
+    fn ends(&self, pace: &Pace, now: UtcMicros) -> (UtcMicros, Duration) {
+        let end = pace.ends(now, Duration::ZERO);
+        match self.rests_at {
+            Some(at) if at <= end => (at, Duration::ZERO),
+            _ => (end, pace.every),
+        }
     }
 }
 
@@ -185,22 +202,50 @@ impl Front {
     /// they fell silent. Both leave an overlap, in which facts come twice and count once.
     pub(crate) fn hand_over(&mut self, pace: &Pace, deliveries: Deliveries) {
         match (self.rests_since, deliveries.flow_since) {
-            (None, Some(since)) => {
-                if self.until.0 >= since.0.saturating_add(micros(pace.overlap)) {
-                    self.rests_since = Some(since);
-                }
-            }
-            (Some(_), None) => {
-                self.rests_since = None;
-                if let Some(last) = deliveries.last {
-                    // What lies between was delivered.
-                    let from = last.0.saturating_sub(micros(pace.overlap));
-                    let from = from.div_euclid(SECOND).saturating_mul(SECOND);
-                    self.until = self.until.max(UtcMicros(from));
-                }
-            }
-            (None, None) | (Some(_), Some(_)) => {}
+            (Some(rests), Some(flows)) if rests == flows => self.note(pace, deliveries.last),
+            // They fell silent, and flow again: nobody looked meanwhile.
+            (Some(rests), Some(_)) => self.take_over(pace, Some(self.delivered.unwrap_or(rests))),
+            (Some(_), None) => self.take_over(pace, deliveries.last),
+            (None, _) => {}
         }
+        if self.rests_since.is_some() {
+            return;
+        }
+        self.rests_at = deliveries.flow_since.map(|since| {
+            let at = since.0.saturating_add(micros(pace.overlap));
+            let seconds = at.saturating_add(SECOND - 1).div_euclid(SECOND);
+            UtcMicros(seconds.saturating_mul(SECOND))
+        });
+        if self.rests_at.is_some_and(|at| self.until >= at) {
+            self.rests_since = deliveries.flow_since;
+            self.rests_at = None;
+            self.delivered = None;
+            self.note(pace, deliveries.last);
+        }
+    }
+
+    /// Notes a delivery, now and then: from an older one on more is fetched than need be, and nothing is left out.
+    fn note(&mut self, pace: &Pace, last: Option<UtcMicros>) {
+        let step = micros(pace.every.max(NOTED_EVERY));
+        let news = |last: &UtcMicros| {
+            self.delivered
+                .is_none_or(|known| last.0.saturating_sub(known.0) >= step)
+        };
+        if let Some(last) = last.filter(news) {
+            self.delivered = Some(last);
+        }
+    }
+
+    /// Goes on where deliveries ended: what lies between was delivered.
+    fn take_over(&mut self, pace: &Pace, last: Option<UtcMicros>) {
+        self.rests_since = None;
+        self.delivered = None;
+        let Some(last) = last else {
+            return;
+        };
+        let from = last.0.saturating_sub(micros(pace.overlap));
+        let from = UtcMicros(from.div_euclid(SECOND).saturating_mul(SECOND));
+        self.until = self.until.max(from);
     }
 }
 
@@ -227,6 +272,15 @@ mod tests {
         }
     }
 
+    fn front(until: UtcMicros) -> Front {
+        Front {
+            until,
+            rests_since: None,
+            delivered: None,
+            rests_at: None,
+        }
+    }
+
     fn stretch(from: i64, to: i64) -> Stretch {
         Stretch {
             from: at(from),
@@ -237,10 +291,7 @@ mod tests {
 
     #[test]
     fn the_front_ends_behind_now_and_reaches_back() {
-        let mut front = Front {
-            until: at(10_000),
-            rests_since: None,
-        };
+        let mut front = front(at(10_000));
         assert_eq!(front.advance(&pace(), at(10_179), 9), []);
         assert_eq!(
             front.advance(&pace(), UtcMicros(10_180 * SECOND + 999_999), 9),
@@ -251,10 +302,7 @@ mod tests {
 
     #[test]
     fn after_a_downtime_the_oldest_comes_first_in_bounded_stretches_and_numbers() {
-        let mut front = Front {
-            until: at(0),
-            rests_since: None,
-        };
+        let mut front = front(at(0));
         let now = at(10_120);
         assert_eq!(
             front.advance(&pace(), now, 2),
@@ -272,10 +320,7 @@ mod tests {
 
     #[test]
     fn deliveries_take_over_with_an_overlap_and_give_back_where_they_fell_silent() {
-        let mut front = Front {
-            until: at(1000),
-            rests_since: None,
-        };
+        let mut front = front(at(1000));
         let flows = Deliveries {
             flow_since: Some(at(990)),
             last: None,
@@ -300,6 +345,36 @@ mod tests {
             [stretch(4940, 5090)],
             "from before the last delivery on"
         );
+    }
+
+    #[test]
+    fn a_silence_that_nobody_saw_is_fetched_and_no_more_than_it() {
+        let mut front = front(at(1020));
+        let flows = |since, last| Deliveries {
+            flow_since: Some(at(since)),
+            last: Some(at(last)),
+        };
+        front.hand_over(&pace(), flows(980, 1000));
+        assert_eq!(front.rests_since, Some(at(980)));
+        front.hand_over(&pace(), flows(980, 5000));
+        front.hand_over(&pace(), flows(980, 5030));
+        assert_eq!(front.delivered, Some(at(5000)), "not at every look");
+        // Silent from 5100 to 9000, and nobody looked until 20000.
+        front.hand_over(&pace(), flows(9000, 20_000));
+        assert_eq!((front.rests_since, front.until), (None, at(4970)));
+        let now = at(20_120);
+        let due = front.advance(&pace(), now, 9);
+        assert_eq!(due, [stretch(4940, 8570), stretch(8540, 9030)]);
+        front.hand_over(&pace(), flows(9000, 20_000));
+        assert_eq!(front.rests_since, Some(at(9000)));
+        assert_eq!(front.advance(&pace(), now, 9), []);
+        // Marks that an older release left know no delivery: from the beginning of the flow on, then.
+        let mut front = Front {
+            rests_since: Some(at(980)),
+            ..self::front(at(1020))
+        };
+        front.hand_over(&pace(), flows(9000, 20_000));
+        assert_eq!((front.rests_since, front.until), (None, at(1020)));
     }
 
     #[test]
@@ -328,7 +403,7 @@ mod tests {
             };
             let begin = at(1_000_000);
             let mut now = begin;
-            let mut front = Front { until: begin, rests_since: None };
+            let mut front = front(begin);
             let mut trails = Trails::default();
             let mut fronts: Vec<Stretch> = Vec::new();
             let mut asked: Vec<(UtcMicros, Stretch)> = Vec::new();

@@ -46,6 +46,8 @@ pub(super) async fn one(
         let mut front = stored.unwrap_or(Front {
             until: begin,
             rests_since: None,
+            delivered: None,
+            rests_at: None,
         });
         let rested = front.rests_since;
         if let Some(deliveries) = deliveries {
