@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use store::jobs::{self, Lane, NewChunkedJob, Promote, Purpose};
 use store::leader::{Contender, Standing};
-use store::{chunks, standing, sweep};
+use store::{chunks, platform_counts, standing, sweep};
 
 /// Who acts, with the names of the platforms: processes with other files act for theirs.
 const LEAD: &str = "backfill standing";
@@ -41,6 +41,9 @@ const RETENTION_AT_ONCE: u32 = 1000;
 const VERSION: MetricVersion = MetricVersion(1);
 /// Chunks of standing jobs that are done are kept for so long at most: there are thousands a day.
 const CHUNKS_KEPT: Duration = Duration::from_secs(2 * 86_400);
+
+/// Jobs that asked about single interactions are kept for so long at most, those that rest because nobody looked included.
+const LOOKUPS_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
 /// When each thing was last looked at, in this process.
 #[derive(Debug, Default)]
@@ -205,9 +208,18 @@ async fn retention(finishing: &Finishing) -> anyhow::Result<()> {
     let now = sweep::now(&client).await?;
     let before = UtcMicros(now.0.saturating_sub(follow::micros(keep.min(CHUNKS_KEPT))));
     let chunks = chunks::prune(&client, before, RETENTION_AT_ONCE * 10).await?;
-    let jobs = standing::drop_jobs(&client, keep, RETENTION_AT_ONCE).await?;
-    if chunks + jobs > 0 {
-        tracing::info!(jobs, chunks, "old jobs and chunks are deleted");
+    let lookups = keep.min(LOOKUPS_KEPT);
+    let jobs = standing::drop_jobs(&client, keep, RETENTION_AT_ONCE).await?
+        + standing::drop_lookups(&client, lookups, RETENTION_AT_ONCE).await?;
+    let before = UtcMicros(now.0.saturating_sub(follow::micros(keep)));
+    let counts = platform_counts::prune(&client, before).await?;
+    if chunks + jobs + counts > 0 {
+        tracing::info!(
+            jobs,
+            chunks,
+            counts,
+            "old jobs, chunks and counts are deleted"
+        );
     }
     Ok(())
 }

@@ -428,10 +428,26 @@ async fn old_jobs_go_and_standing_ones_stay() {
              UPDATE backfill_jobs SET created_at = now() - interval '1 year'",
         )
         .await;
+    trial
+        .execute(
+            "INSERT INTO backfill_jobs (job_id, kind, metric_version, purpose, state, updated_at) \
+             SELECT gen_random_uuid(), 'genesys-lookup', 1, purpose, state, now() - age FROM ( \
+                 VALUES ('lookup', 'paused', interval '8 days'), ('lookup', 'cancelled', interval '8 days'), \
+                        ('lookup', 'done', interval '8 days'), ('lookup', 'running', interval '8 days'), \
+                        ('lookup', 'paused', interval '6 days'), ('job', 'paused', interval '8 days')) AS old (purpose, state, age); \
+             INSERT INTO platform_counts (tenant, platform, measure, from_at, to_at, value, fetched_at) \
+             SELECT 'acme', 'main', 'conversations', now() - age, now(), 1, now() - age \
+             FROM unnest(ARRAY[interval '91 days', interval '89 days']) AS age",
+        )
+        .await;
     super::retention(&process).await.unwrap();
     assert_eq!(
         trial.number("SELECT count(*) FROM backfill_jobs").await,
-        kept + 1
+        kept + 1 + 3
+    );
+    assert_eq!(
+        trial.number("SELECT count(*) FROM platform_counts").await,
+        1
     );
 }
 

@@ -238,6 +238,11 @@ async fn what_was_asked_for_in_vain_is_put_off_twice_as_long_each_time() {
         .await
         .unwrap();
     for hours in [1, 2, 4] {
+        // As whoever takes it does.
+        outside
+            .batch_execute("UPDATE history_requests SET attempts = attempts + 1")
+            .await
+            .unwrap();
         standing::postpone(
             &client,
             "acme",
