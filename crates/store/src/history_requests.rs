@@ -1,4 +1,5 @@
-//! Interactions to be asked for by id at the platform's history API: compute writes them ([`sweep`](crate::sweep)), backfill works them off ([`standing`](crate::standing)).
+//! Interactions to be asked for by id at the platform's history API: compute writes them ([`sweep`](crate::sweep)), backfill works them off
+//! ([`standing`](crate::standing)).
 
 use crate::columns::no_nul;
 use crate::error::StoreError;

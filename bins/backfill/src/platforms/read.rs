@@ -13,6 +13,7 @@ use runtime::toml_file::access::Secrets;
 use runtime::toml_file::{Section, TomlFile};
 use schema::{SubscriptionName, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 use timezone::Zone;
@@ -32,6 +33,11 @@ const CXONE_PAGE_MAX: u32 = 10_000;
 const QUERY_SPAN_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Other stretches: longer ones would be lost whole where one answer is.
 const SPAN_MAX: Duration = Duration::from_secs(15 * 86_400);
+/// Following begins no longer ago; what is older is fetched by `backfill start`.
+const SINCE_MAX: Duration = Duration::from_secs(366 * 86_400);
+const OVERLAP_MAX: Duration = Duration::from_secs(23 * 3600);
+/// Platforms revise for days, not for months; settlement reads whole days again.
+const REREAD_MAX: Duration = Duration::from_secs(31 * 86_400);
 /// A page of history is larger than what a push is answered with, and takes its time.
 const TOTAL: Duration = Duration::from_secs(120);
 
@@ -62,6 +68,19 @@ pub(super) fn platforms(
         Ok(Platforms::new(reader.found))
     } else {
         Err(problems)
+    }
+}
+
+/// As it would be written in the file.
+fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let unit = units
+        .iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    match unit {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None => format!("{seconds}s"),
     }
 }
 
@@ -622,13 +641,42 @@ impl Reader<'_> {
             until_webhooks: until_webhooks.as_deref().map(SubscriptionName::from),
             since: span("since", usual.since),
         };
-        if follow.every < Duration::from_secs(1) {
-            self.wrong(table, "every", format_args!("allowed is 1s and more"));
-        }
-        if follow.overlap >= DAY {
-            self.wrong(table, "overlap", format_args!("allowed is less than a day"));
+        let second = Duration::from_secs(1);
+        self.within(table, "every", follow.every, second..=DAY);
+        self.within(table, "settle", follow.settle, Duration::ZERO..=DAY);
+        self.within(
+            table,
+            "overlap",
+            follow.overlap,
+            Duration::ZERO..=OVERLAP_MAX,
+        );
+        let minute = Duration::from_secs(60);
+        // With its overlap each stretch is one request, which the platforms take so much in at most.
+        let longest = match vendor {
+            Some(Vendor::Genesys) => QUERY_SPAN_MAX,
+            _ => SPAN_MAX,
+        };
+        let longest = longest.saturating_sub(follow.overlap.min(DAY));
+        self.within(table, "longest", follow.longest, minute..=longest);
+        self.within(table, "since", follow.since, second..=SINCE_MAX);
+        for age in &follow.reread {
+            self.within(table, "reread", *age, minute..=REREAD_MAX);
         }
         Some(follow)
+    }
+
+    fn within(
+        &mut self,
+        table: Section<'_>,
+        key: &str,
+        found: Duration,
+        allowed: RangeInclusive<Duration>,
+    ) {
+        if !allowed.contains(&found) {
+            let (from, to) = allowed.into_inner();
+            let (from, to) = (words(from), words(to));
+            self.wrong(table, key, format_args!("allowed are {from} to {to}"));
+        }
     }
 
     fn settlement(&mut self, section: Section<'_>, vendor: Option<Vendor>) -> Option<Settlement> {
@@ -698,13 +746,9 @@ impl Reader<'_> {
         for entry in entries {
             let text = entry.get_ref().as_str().unwrap_or_default();
             match runtime::args::positive_duration(text) {
-                Ok(age) if age >= Duration::from_secs(60) => {
+                Ok(age) => {
                     ages.insert(age);
                 }
-                Ok(_) => self.file.problem(
-                    entry.span().start,
-                    "`reread`: an age of less than 1m is none",
-                ),
                 Err(error) => self
                     .file
                     .problem(entry.span().start, format_args!("`reread`: {error}")),
@@ -713,7 +757,7 @@ impl Reader<'_> {
         Some(ages.into_iter().collect())
     }
 
-    /// Sources of this vendor that cover a stretch of time; `usual` where nothing is said.
+    /// Sources of this vendor that cover a stretch of time and want to know nothing else; `usual` where nothing is said.
     fn sources(
         &mut self,
         table: Section<'_>,
@@ -730,9 +774,7 @@ impl Reader<'_> {
             self.file.problem(at, "`sources` is empty");
         }
         let fits = |source: Source| {
-            source != Source::GenesysLookup
-                && source.vendor().is_some()
-                && (vendor.is_none() || source.vendor() == vendor)
+            source.goes_on_by_itself() && (vendor.is_none() || source.vendor() == vendor)
         };
         let mut found = Vec::new();
         for entry in entries {

@@ -194,3 +194,38 @@ fn of_several_platforms_of_one_organisation_each_says_whom_it_stands_in_for() {
         Some(vec!["backfill-other"])
     );
 }
+
+#[test]
+fn what_could_never_work_is_refused_with_what_is_allowed() {
+    let found = problems(
+        "[platform.follow]\nsources = ['genesys-conversations']\nevery = '2days'\nsettle = '2days'\noverlap = '1day'\n\
+         longest = '7days'\nsince = '2years'\nreread = ['10s', '40days']\n",
+    );
+    for said in [
+        "p.toml:14: `every`: allowed are 1s to 1d",
+        "p.toml:15: `settle`: allowed are 0s to 1d",
+        "p.toml:16: `overlap`: allowed are 0s to 23h",
+        "p.toml:17: `longest`: allowed are 1m to 6d",
+        "p.toml:18: `since`: allowed are 1s to 366d",
+        "p.toml:19: `reread`: allowed are 1m to 31d",
+    ] {
+        assert!(
+            found.iter().any(|problem| problem.starts_with(said)),
+            "{said}: {found:#?}"
+        );
+    }
+    let cxone = SOUND.replace("\"genesys\"", "\"cxone\"");
+    for table in ["follow", "settlement"] {
+        for source in ["cxone-extraction", "cxone-report"] {
+            let text = format!("{cxone}[platform.{table}]\nsources = ['{source}']\n");
+            let found = read(&text).unwrap_err();
+            let known = "known are cxone-contacts, cxone-contact-states, cxone-agent-states";
+            assert_eq!(
+                found,
+                [format!(
+                    "p.toml:13: the source `{source}` is not known here; {known}"
+                )]
+            );
+        }
+    }
+}
