@@ -14,7 +14,7 @@ mod settlement;
 mod settling;
 
 use crate::finish::Finishing;
-use crate::platforms::Platform;
+use crate::platforms::{Kind, Platform};
 use crate::source::Source;
 use runtime::chain;
 use schema::{MetricVersion, UtcMicros};
@@ -45,6 +45,9 @@ const CHUNKS_KEPT: Duration = Duration::from_secs(2 * 86_400);
 /// Jobs that asked about single interactions are kept for so long at most, those that rest because nobody looked included.
 const LOOKUPS_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
+/// A day as it may be, to say what it costs.
+const EXAMPLE: u64 = 10_000;
+
 /// When each thing was last looked at, in this process.
 #[derive(Debug, Default)]
 struct Looked(HashMap<String, Instant>);
@@ -67,6 +70,20 @@ pub(crate) struct Stated {
     pub(crate) freshness: Duration,
     /// Each is one request at least, and as many more as there are further pages.
     pub(crate) stretches_a_day: u64,
+    /// Records in a page where each stretch lists the whole UTC day that it lies in, whose records are counted besides.
+    pub(crate) lists_days: Option<u32>,
+}
+
+impl Stated {
+    /// Requests that a day takes in which so much happens: half a day is listed on average.
+    fn requests(&self, records: u64) -> u64 {
+        let Some(page) = self.lists_days else {
+            return self.stretches_a_day;
+        };
+        let pages = (records / 2).div_ceil(u64::from(page).max(1)).max(1);
+        // And one that counts.
+        self.stretches_a_day.saturating_mul(pages + 1)
+    }
 }
 
 /// What following costs and brings, by the settings alone.
@@ -74,7 +91,7 @@ pub(crate) fn stated(platform: &Platform) -> Vec<Stated> {
     let Some(follow) = &platform.follow else {
         return Vec::new();
     };
-    let pace = following::pace(follow);
+    let pace = following::pace(platform, follow);
     follow
         .sources
         .iter()
@@ -82,6 +99,12 @@ pub(crate) fn stated(platform: &Platform) -> Vec<Stated> {
             source: *source,
             freshness: pace.freshness(),
             stretches_a_day: pace.stretches_a_day(),
+            lists_days: match &platform.kind {
+                Kind::Genesys(settings) if *source == Source::GenesysConversations => {
+                    Some(settings.query_page_size)
+                }
+                _ => None,
+            },
         })
         .collect()
 }
@@ -92,11 +115,19 @@ pub(crate) fn words(platform: &Platform) -> Vec<String> {
     let mut lines: Vec<String> = stated(platform)
         .iter()
         .map(|stated| {
+            let days = if stated.lists_days.is_some() {
+                format!(
+                    "; each query lists the UTC day up to now, so that a day of {EXAMPLE} conversations takes about {}",
+                    stated.requests(EXAMPLE)
+                )
+            } else {
+                String::new()
+            };
             format!(
-                "{name} follows {}: news are fetched within {} s, for at least {} requests a day",
+                "{name} follows {}: news are fetched within {} s, for at least {} requests a day{days}",
                 stated.source,
                 stated.freshness.as_secs(),
-                stated.stretches_a_day
+                stated.requests(0)
             )
         })
         .collect();

@@ -3,7 +3,7 @@
 use super::follow::{self, Deliveries, Front, Pace, Stretch, Trails};
 use super::{cut, job};
 use crate::finish::Finishing;
-use crate::platforms::{Follow, Platform};
+use crate::platforms::{Follow, Kind, Platform};
 use crate::source::Source;
 use runtime::metrics::Gauge;
 use schema::{JobId, UtcMicros};
@@ -18,13 +18,20 @@ use store::{Client, Transaction, subscriptions, sweep};
 /// Chunks of one job that may wait to be fetched. What is further behind is added when these are.
 const OPEN_MAX: i64 = 48;
 
-pub(super) fn pace(follow: &Follow) -> Pace {
+/// A query of Genesys lists whole UTC days: a longer stretch costs no more, and several short ones cost several times as much.
+const LISTED: Duration = Duration::from_secs(86_400);
+
+pub(super) fn pace(platform: &Platform, follow: &Follow) -> Pace {
+    let longest = match platform.kind {
+        Kind::Genesys(_) => follow.longest.max(LISTED),
+        Kind::Cxone(_) => follow.longest,
+    };
     Pace {
         every: follow.every,
         settle: follow.settle,
         overlap: follow.overlap,
         reread: follow.reread.clone(),
-        longest: follow.longest,
+        longest,
     }
 }
 
@@ -37,7 +44,7 @@ pub(super) async fn one(
 ) -> anyhow::Result<()> {
     let mut client = finishing.store.client().await?;
     let now = sweep::now(&client).await?;
-    let pace = pace(follow);
+    let pace = pace(platform, follow);
     let deliveries = deliveries(&client, platform, follow).await?;
     let request = format!("follow/{}/{source}", platform.name);
     let behind = format!("{request}/behind");
@@ -178,12 +185,7 @@ async fn extend<M: Serialize + DeserializeOwned + PartialEq + Clone>(
     }
     let chunks: Vec<NewChunk> = due
         .into_iter()
-        .map(|stretch| NewChunk {
-            from: stretch.from,
-            to: stretch.to,
-            due_in: Duration::ZERO,
-            cursor_json: cut::way(at.platform, stretch.age),
-        })
+        .flat_map(|due| cut::followed(at.platform, (due.from, due.to), due.age))
         .collect();
     // Always this one's lock after the other's.
     if let Some(late) = late {
