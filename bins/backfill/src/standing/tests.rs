@@ -482,6 +482,38 @@ async fn one_process_at_a_time_acts_and_the_next_one_when_it_is_gone() {
 }
 
 #[tokio::test]
+async fn what_standing_jobs_are_named_no_request_may_be() {
+    let trial = Trial::new().await;
+    let process = trial.process(Trial::quick());
+    trial
+        .execute("INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) VALUES ('hook', 'acme', '2024-05-15T14:00:00Z', '2024-05-15T15:00:00Z')")
+        .await;
+    round(&process, &mut Looked::default()).await;
+    let client = trial.db.client().await;
+    let rows = client
+        .query(
+            "SELECT request_id FROM backfill_jobs WHERE request_id IS NOT NULL",
+            &[],
+        )
+        .await
+        .unwrap();
+    let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    for reserved in schema::backfill::REQUESTS_RESERVED {
+        assert!(
+            names.iter().any(|name| name.starts_with(reserved)),
+            "{reserved} {names:?}"
+        );
+    }
+    for name in names {
+        let reserved = schema::backfill::REQUESTS_RESERVED;
+        assert!(
+            reserved.iter().any(|prefix| name.starts_with(prefix)),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_follow_job_is_not_begun_again_by_itself() {
     let trial = Trial::new().await;
     let process = trial.process(Trial::quick());

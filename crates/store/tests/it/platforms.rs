@@ -286,7 +286,7 @@ async fn a_notice_goes_out_until_both_have_it() {
 }
 
 #[tokio::test]
-async fn counts_of_a_platform_are_replaced_and_summed() {
+async fn counts_of_a_platform_are_replaced_and_go() {
     let (_db, store) = db().await;
     let client = store.client().await.unwrap();
     let hour = |from: i64, length: i64| Stretch {
@@ -313,13 +313,6 @@ async fn counts_of_a_platform_are_replaced_and_summed() {
         platform_counts::get(&client, &hour(0, 1)).await.unwrap(),
         [count("", 10.0), count("q1", 5.0)]
     );
-    let sum = async |from, length| {
-        platform_counts::sum(&client, &hour(from, length), "")
-            .await
-            .unwrap()
-    };
-    assert_eq!(sum(0, 2).await, Some(17.0));
-    assert_eq!(sum(5, 2).await, None);
     let later = UtcMicros(crate::rows::now().0 + 3_600_000_000);
     assert_eq!(platform_counts::prune(&client, later).await.unwrap(), 4);
 }
