@@ -9,6 +9,8 @@
 //! platform = "genesys"                      # or "cxone"
 //! base_url = "https://api.mypurecloud.de"   # CXone: may be left out, then it is asked for from the token endpoint, or see [platform.cxone] discovery_url
 //! # subscription = "backfill-genesys-main"  # what the log files the records under; one name for all ways of one platform
+//! # stands_in_for = ["genesys-events"]      # the live subscriptions whose gaps and unfinished interactions it is asked about; left out: all
+//! #                                         # of the tenant, whose only platform it then has to be
 //!
 //! [platform.credentials]                    # the same words as in targets.toml
 //! token_url = "https://login.mypurecloud.de/oauth/token"
@@ -56,6 +58,9 @@ pub struct Platform {
     pub credential: String,
     /// What the log files its records under.
     pub subscription: SubscriptionName,
+    /// The live subscriptions that deliver what it has the history of: it is asked about their gaps and about what they left unfinished.
+    /// None: those of all of its organisation, whose only platform it is.
+    pub stands_in_for: Option<Vec<SubscriptionName>>,
     /// When it is left alone.
     pub breaker: breaker::Policy,
     /// What is followed, if anything.
@@ -252,6 +257,15 @@ impl Platform {
             Kind::Genesys(_) => Vendor::Genesys,
             Kind::Cxone(_) => Vendor::Cxone,
         }
+    }
+
+    /// The names that interactions may be logged under that this platform knows: of the subscriptions that it stands in for, and its own.
+    /// None: whatever its organisation has.
+    #[must_use]
+    pub fn logged_under(&self) -> Option<Vec<&str>> {
+        let names = self.stands_in_for.as_ref()?;
+        let names = names.iter().chain([&self.subscription]);
+        Some(names.map(SubscriptionName::as_str).collect())
     }
 
     /// Whether it can answer to this source.

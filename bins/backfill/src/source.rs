@@ -107,6 +107,24 @@ impl Source {
         }
     }
 
+    /// Whether a stretch of time is all that it has to be told. A report's number, an entity and its mapping, or ids are said by whoever starts
+    /// a job: nobody says them of what is followed or settled.
+    #[must_use]
+    pub const fn goes_on_by_itself(self) -> bool {
+        match self {
+            Self::GenesysConversations
+            | Self::GenesysUsers
+            | Self::CxoneContacts
+            | Self::CxoneContactStates
+            | Self::CxoneAgentStates => true,
+            Self::GenesysLookup
+            | Self::CxoneReport
+            | Self::CxoneExtraction
+            | Self::Replay
+            | Self::Files => false,
+        }
+    }
+
     /// The names of all that this holds for, for messages.
     #[must_use]
     pub fn names(holds: impl Fn(Self) -> bool) -> String {

@@ -14,7 +14,7 @@ mod settlement;
 mod settling;
 
 use crate::finish::Finishing;
-use crate::platforms::Platform;
+use crate::platforms::{Kind, Platform};
 use crate::source::Source;
 use runtime::chain;
 use schema::{MetricVersion, UtcMicros};
@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use store::jobs::{self, Lane, NewChunkedJob, Promote, Purpose};
 use store::leader::{Contender, Standing};
-use store::{chunks, standing, sweep};
+use store::{chunks, platform_counts, standing, sweep};
 
 /// Who acts, with the names of the platforms: processes with other files act for theirs.
 const LEAD: &str = "backfill standing";
@@ -36,10 +36,17 @@ const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const RETRY_EVERY: Duration = Duration::from_secs(900);
 /// The most that goes at a time.
 const RETENTION_AT_ONCE: u32 = 1000;
-/// The version that standing jobs name: what is new is computed under everything that is switched on.
+/// What stands in the rows of standing jobs. Their messages name no version ([`Job::asks_for_version`](jobs::Job::asks_for_version)): what is new
+/// is computed under everything that is switched on, and nothing else.
 const VERSION: MetricVersion = MetricVersion(1);
 /// Chunks of standing jobs that are done are kept for so long at most: there are thousands a day.
 const CHUNKS_KEPT: Duration = Duration::from_secs(2 * 86_400);
+
+/// Jobs that asked about single interactions are kept for so long at most, those that rest because nobody looked included.
+const LOOKUPS_KEPT: Duration = Duration::from_secs(7 * 86_400);
+
+/// A day as it may be, to say what it costs.
+const EXAMPLE: u64 = 10_000;
 
 /// When each thing was last looked at, in this process.
 #[derive(Debug, Default)]
@@ -63,6 +70,20 @@ pub(crate) struct Stated {
     pub(crate) freshness: Duration,
     /// Each is one request at least, and as many more as there are further pages.
     pub(crate) stretches_a_day: u64,
+    /// Records in a page where each stretch lists the whole UTC day that it lies in, whose records are counted besides.
+    pub(crate) lists_days: Option<u32>,
+}
+
+impl Stated {
+    /// Requests that a day takes in which so much happens: half a day is listed on average.
+    fn requests(&self, records: u64) -> u64 {
+        let Some(page) = self.lists_days else {
+            return self.stretches_a_day;
+        };
+        let pages = (records / 2).div_ceil(u64::from(page).max(1)).max(1);
+        // And one that counts.
+        self.stretches_a_day.saturating_mul(pages + 1)
+    }
 }
 
 /// What following costs and brings, by the settings alone.
@@ -70,7 +91,7 @@ pub(crate) fn stated(platform: &Platform) -> Vec<Stated> {
     let Some(follow) = &platform.follow else {
         return Vec::new();
     };
-    let pace = following::pace(follow);
+    let pace = following::pace(platform, follow);
     follow
         .sources
         .iter()
@@ -78,6 +99,12 @@ pub(crate) fn stated(platform: &Platform) -> Vec<Stated> {
             source: *source,
             freshness: pace.freshness(),
             stretches_a_day: pace.stretches_a_day(),
+            lists_days: match &platform.kind {
+                Kind::Genesys(settings) if *source == Source::GenesysConversations => {
+                    Some(settings.query_page_size)
+                }
+                _ => None,
+            },
         })
         .collect()
 }
@@ -88,11 +115,19 @@ pub(crate) fn words(platform: &Platform) -> Vec<String> {
     let mut lines: Vec<String> = stated(platform)
         .iter()
         .map(|stated| {
+            let days = if stated.lists_days.is_some() {
+                format!(
+                    "; each query lists the UTC day up to now, so that a day of {EXAMPLE} conversations takes about {}",
+                    stated.requests(EXAMPLE)
+                )
+            } else {
+                String::new()
+            };
             format!(
-                "{name} follows {}: news are fetched within {} s, for at least {} requests a day",
+                "{name} follows {}: news are fetched within {} s, for at least {} requests a day{days}",
                 stated.source,
                 stated.freshness.as_secs(),
-                stated.stretches_a_day
+                stated.requests(0)
             )
         })
         .collect();
@@ -162,6 +197,10 @@ async fn round(finishing: &Finishing, looked: &mut Looked) {
             let outcome = settling::all(finishing, platform, settlement).await;
             said(&platform.name, "settlement", outcome);
         }
+        if settlement.gaps && looked.is_due(&format!("gaps/{}", platform.name), SELDOM) {
+            let outcome = gap::all(finishing, platform, settlement).await;
+            said(&platform.name, "gaps", outcome);
+        }
         let lookups = format!("lookups/{}", platform.name);
         if settlement.lookups && looked.is_due(&lookups, settlement.lookup_every) {
             let outcome = lookups::all(finishing, platform, settlement).await;
@@ -170,9 +209,6 @@ async fn round(finishing: &Finishing, looked: &mut Looked) {
     }
     if looked.is_due("failed", RETRY_EVERY) {
         said("", "failed chunks", retry(finishing).await);
-    }
-    if looked.is_due("gaps", SELDOM) {
-        said("", "gaps", gap::all(finishing).await);
     }
     if looked.is_due("retention", RETENTION_EVERY) {
         said("", "retention", retention(finishing).await);
@@ -203,9 +239,18 @@ async fn retention(finishing: &Finishing) -> anyhow::Result<()> {
     let now = sweep::now(&client).await?;
     let before = UtcMicros(now.0.saturating_sub(follow::micros(keep.min(CHUNKS_KEPT))));
     let chunks = chunks::prune(&client, before, RETENTION_AT_ONCE * 10).await?;
-    let jobs = standing::drop_jobs(&client, keep, RETENTION_AT_ONCE).await?;
-    if chunks + jobs > 0 {
-        tracing::info!(jobs, chunks, "old jobs and chunks are deleted");
+    let lookups = keep.min(LOOKUPS_KEPT);
+    let jobs = standing::drop_jobs(&client, keep, RETENTION_AT_ONCE).await?
+        + standing::drop_lookups(&client, lookups, RETENTION_AT_ONCE).await?;
+    let before = UtcMicros(now.0.saturating_sub(follow::micros(keep)));
+    let counts = platform_counts::prune(&client, before).await?;
+    if chunks + jobs + counts > 0 {
+        tracing::info!(
+            jobs,
+            chunks,
+            counts,
+            "old jobs, chunks and counts are deleted"
+        );
     }
     Ok(())
 }

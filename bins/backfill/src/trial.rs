@@ -22,8 +22,15 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 const OWNER: &str = "lane";
 const MICROS: i64 = 1_000_000;
 
-/// Two platforms of two organisations.
-const PLATFORMS: &str = r#"
+pub(crate) struct Trial {
+    pub(crate) db: TestDb,
+    pub(crate) broker: TestBroker,
+    pub(crate) store: Store,
+}
+
+impl Trial {
+    /// Two platforms of two organisations.
+    pub(crate) const PLATFORMS: &str = r#"
 version = 1
 [[platform]]
 name = "main"
@@ -62,13 +69,6 @@ client_secret = { env = "SECRET" }
 days = [1]
 "#;
 
-pub(crate) struct Trial {
-    pub(crate) db: TestDb,
-    pub(crate) broker: TestBroker,
-    pub(crate) store: Store,
-}
-
-impl Trial {
     pub(crate) async fn new() -> Self {
         let db = TestDb::new().await;
         let store = db.store().await;
@@ -80,10 +80,11 @@ impl Trial {
     }
 
     pub(crate) fn platforms() -> Platforms {
-        platforms::parse("p.toml", PLATFORMS, Path::new("."), &|_| {
-            Some("hush".to_owned())
-        })
-        .unwrap()
+        Self::parsed(Self::PLATFORMS)
+    }
+
+    pub(crate) fn parsed(text: &str) -> Platforms {
+        platforms::parse("p.toml", text, Path::new("."), &|_| Some("hush".to_owned())).unwrap()
     }
 
     /// One process, that waits for nothing but the line.

@@ -17,6 +17,9 @@ pub const REQUEST_SETTINGS_MAX: usize = 20;
 /// Bytes of each text in a request.
 pub const REQUEST_TEXT_BYTES_MAX: usize = 512;
 
+/// What the names begin with that backfill gives to the jobs that it keeps going by itself. A request of such a name would take their place.
+pub const REQUESTS_RESERVED: [&str; 3] = ["follow/", "gap/", "settlement/"];
+
 /// What becomes of a version when its job is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +104,12 @@ pub enum RequestError {
         /// Which.
         member: &'static str,
     },
+    /// Its name is one of those that backfill gives itself.
+    #[error("`request_id` begins with `{prefix}`; backfill itself names jobs so")]
+    Reserved {
+        /// What it begins with.
+        prefix: &'static str,
+    },
     /// A list is too long.
     #[error("`{member}` has {found} entries; {most} are allowed")]
     Many {
@@ -150,6 +159,10 @@ impl JobRequest {
             _ => Ok(()),
         };
         one("request_id", Some(&self.request_id))?;
+        let mut reserved = REQUESTS_RESERVED.into_iter();
+        if let Some(prefix) = reserved.find(|prefix| self.request_id.starts_with(prefix)) {
+            return Err(RequestError::Reserved { prefix });
+        }
         one("source", Some(&self.source))?;
         one("platform", self.platform.as_deref())?;
         one("tenant", self.tenant.as_ref().map(TenantId::as_str))?;
@@ -289,6 +302,11 @@ mod tests {
                 member: "request_id"
             }
         );
+        for prefix in REQUESTS_RESERVED {
+            let mut request = request();
+            request.request_id = format!("{prefix}main/genesys-conversations");
+            assert_eq!(request.check(), Err(RequestError::Reserved { prefix }));
+        }
         assert_eq!(
             named(|r| r.kpis = vec!["a\n".to_owned()]),
             RequestError::Text { member: "kpis" }

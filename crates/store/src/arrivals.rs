@@ -60,10 +60,11 @@ static COMPUTED: Sql = Sql {
     step: "look what is computed of a stretch",
     text: "WITH asked AS MATERIALIZED ( \
              SELECT activated_generation, activation_id, status FROM kpi_definitions \
-             WHERE version = $4::integer AND activated_at IS NOT NULL AND (cardinality($5::text[]) = 0 OR name = ANY ($5)) \
+             WHERE CASE WHEN $4::integer IS NULL THEN status IN ('candidate', 'current') ELSE version = $4 END \
+               AND activated_at IS NOT NULL AND (cardinality($5::text[]) = 0 OR name = ANY ($5)) \
          ), begun AS MATERIALIZED ( \
              SELECT i.tenant, i.interaction_id, \
-                    $4 = ANY (i.metric_versions) OR NOT EXISTS ( \
+                    coalesce($4 = ANY (i.metric_versions), false) OR NOT EXISTS ( \
                         SELECT FROM asked a WHERE a.status NOT IN ('candidate', 'current') \
                             OR NOT (coalesce(i.evaluated_generation, 0) >= a.activated_generation \
                                     OR coalesce(a.activation_id = ANY (i.evaluated_also), false))) AS covered \
@@ -152,11 +153,12 @@ pub async fn records(
     sql::get(&row, &ARRIVED, 0)
 }
 
-/// How far a stretch is evaluated under a version: by the definitions of these names, or by all with that number where none is named.
+/// How far a stretch is evaluated under a version: by the definitions of these names, or by all with that number where none is named. Without
+/// a version: by everything that is switched on.
 pub async fn computed<N: AsRef<str> + Sync>(
     conn: &impl Connection,
     stretch: &Stretch<'_>,
-    version: MetricVersion,
+    version: impl Into<Option<MetricVersion>> + Send,
     names: &[N],
 ) -> Result<Computed, StoreError> {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
@@ -164,7 +166,7 @@ pub async fn computed<N: AsRef<str> + Sync>(
         &stretch.tenants,
         &Instant(stretch.from),
         &Instant(stretch.to),
-        &i32::from(version.0),
+        &version.into().map(|version| i32::from(version.0)),
         &names,
     ];
     let row = sql::query_one(conn, &COMPUTED, params).await?;

@@ -44,18 +44,12 @@ static GET: Sql = Sql {
            WHERE tenant = $1 AND platform = $2 AND measure = $3 AND from_at = $4 AND to_at = $5 ORDER BY scope",
 };
 
-static SUM: Sql = Sql {
-    step: "sum what a platform counts",
-    text: "SELECT sum(value) FROM platform_counts \
-           WHERE tenant = $1 AND platform = $2 AND measure = $3 AND from_at >= $4 AND to_at <= $5 AND scope = $6",
-};
-
 static PRUNE: Sql = Sql {
     step: "delete old counts of platforms",
     text: "DELETE FROM platform_counts WHERE fetched_at < $1",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &GET, &SUM, &PRUNE];
+pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &GET, &PRUNE];
 
 /// Writes counts of one stretch, over what was counted there before. Of two of one scope the later one holds.
 pub async fn put(
@@ -101,20 +95,6 @@ pub async fn get(conn: &impl Connection, of: &Stretch<'_>) -> Result<Vec<Count>,
             })
         })
         .collect()
-}
-
-/// The sum over all counted stretches that lie within this one. They must not overlap. `None`: nothing was counted there.
-pub async fn sum(
-    conn: &impl Connection,
-    of: &Stretch<'_>,
-    scope: &str,
-) -> Result<Option<f64>, StoreError> {
-    check(of)?;
-    no_nul("scope", scope)?;
-    let (from, to) = (Instant(of.from), Instant(of.to));
-    let params: sql::Params<'_> = &[&of.tenant, &of.platform, &of.measure, &from, &to, &scope];
-    let row = sql::query_one(conn, &SUM, params).await?;
-    sql::get(&row, &SUM, 0)
 }
 
 /// Deletes what was fetched before an instant. Returns how many went.

@@ -88,6 +88,14 @@ static DROP_JOBS: Sql = Sql {
                   AND coalesce(finished_at, updated_at) < now() - $1 * interval '1 second' ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
 };
 
+static DROP_LOOKUPS: Sql = Sql {
+    step: "delete old look-ups",
+    text: "DELETE FROM backfill_jobs WHERE job_id IN ( \
+               SELECT job_id FROM backfill_jobs \
+               WHERE purpose = 'lookup' AND state IN ('done', 'failed', 'cancelled', 'paused') AND updated_at < now() - $1 * interval '1 second' \
+               ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+};
+
 static REPORT: Sql = Sql {
     step: "write a backfill job's report",
     text: "UPDATE backfill_jobs SET report = $2 WHERE job_id = $1",
@@ -102,8 +110,8 @@ static CONFIRMED: Sql = Sql {
 
 static POSTPONE: Sql = Sql {
     step: "put look-ups off",
-    text: "UPDATE history_requests SET attempts = attempts + 1, last_error = $3, \
-                  due_at = now() + $4 * power(2, least(attempts, 6)) * interval '1 second' \
+    text: "UPDATE history_requests SET last_error = $3, \
+                  due_at = now() + $4 * power(2, least(greatest(attempts - 1, 0), 6)) * interval '1 second' \
            WHERE tenant = $1 AND interaction_id = ANY ($2::text[])",
 };
 
@@ -113,17 +121,38 @@ static BEGUN: Sql = Sql {
            WHERE i.tenant = $1 AND i.interaction_id = ANY ($2::text[])",
 };
 
+// What a job asks about that has not ended, because it is paused or its record is not yet whole, is not asked about by another one.
+// The log is read where the interaction's first event lies: it is ordered by time, and by nothing else.
 static WAITING: Sql = Sql {
     step: "take look-ups that are due",
-    text: "WITH due AS (SELECT tenant, interaction_id FROM history_requests \
-                        WHERE tenant = $1 AND due_at <= now() AND requested_at <= now() - $2 * interval '1 second' AND attempts < $3 \
-                        ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) \
-           UPDATE history_requests r SET due_at = now() + $5 * interval '1 second' FROM due d \
+    text: "WITH due AS (SELECT h.tenant, h.interaction_id FROM history_requests h \
+                        WHERE h.tenant = $1 AND h.due_at <= now() AND h.requested_at <= now() - $2 * interval '1 second' AND h.attempts < $3 \
+                          AND NOT EXISTS (SELECT FROM backfill_jobs j \
+                                          WHERE j.purpose = 'lookup' AND j.tenant = h.tenant AND j.state NOT IN ('done', 'failed', 'cancelled') \
+                                            AND j.params -> 'ids' ? h.interaction_id) \
+                          AND ($6::text[] IS NULL OR EXISTS ( \
+                                SELECT FROM interactions i \
+                                CROSS JOIN LATERAL unnest(ARRAY[i.partition_at, i.started_at]) AS seen (at) \
+                                JOIN event_log e ON e.occurred_at >= seen.at - interval '1 minute' AND e.occurred_at <= seen.at + interval '1 minute' \
+                                WHERE i.tenant = h.tenant AND i.interaction_id = h.interaction_id \
+                                  AND e.tenant = h.tenant AND e.interaction_id = h.interaction_id AND e.subscription = ANY ($6))) \
+                        ORDER BY h.due_at LIMIT $4 FOR UPDATE OF h SKIP LOCKED) \
+           UPDATE history_requests r SET due_at = now() + $5 * interval '1 second', attempts = r.attempts + 1 FROM due d \
            WHERE r.tenant = d.tenant AND r.interaction_id = d.interaction_id RETURNING r.interaction_id",
 };
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
-    &LOCK, &MARK, &STANDS, &REQUESTED, &DROP_JOBS, &REPORT, &CONFIRMED, &POSTPONE, &BEGUN, &WAITING,
+    &LOCK,
+    &MARK,
+    &STANDS,
+    &REQUESTED,
+    &DROP_JOBS,
+    &DROP_LOOKUPS,
+    &REPORT,
+    &CONFIRMED,
+    &POSTPONE,
+    &BEGUN,
+    &WAITING,
 ];
 
 fn state(text: String) -> Result<State, StoreError> {
@@ -194,23 +223,39 @@ pub async fn requested(
         .collect()
 }
 
-/// Takes up to `limit` look-ups of an organisation that are due and were asked for at least `settle` ago, and puts them off by `again`: if
-/// whoever took them never answers, they are due once more then. Those asked for in vain `attempts` times rest.
+/// Which look-ups are to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Take<'a> {
+    /// Whose.
+    pub tenant: &'a str,
+    /// Only of interactions whose beginning was logged under one of these names; none: of all.
+    pub subscriptions: Option<&'a [&'a str]>,
+    /// How long ago they were asked for at least.
+    pub settle: Duration,
+    /// Those asked for so often rest.
+    pub attempts: i32,
+    /// How many at most.
+    pub limit: u32,
+    /// When they are due once more if whoever took them never answers.
+    pub again: Duration,
+}
+
+/// Takes look-ups that are due and that no job asks about already. They count as asked for once more, whether or not anybody ever answers.
 pub async fn take_requests(
     tx: &Transaction<'_>,
-    tenant: &str,
-    settle: Duration,
-    attempts: i32,
-    limit: u32,
-    again: Duration,
+    take: &Take<'_>,
 ) -> Result<Vec<String>, StoreError> {
-    no_nul("tenant", tenant)?;
+    no_nul("tenant", take.tenant)?;
+    for name in take.subscriptions.unwrap_or_default() {
+        no_nul("subscription", name)?;
+    }
     let params: sql::Params<'_> = &[
-        &tenant,
-        &settle.as_secs_f64(),
-        &attempts,
-        &i64::from(limit),
-        &again.as_secs_f64(),
+        &take.tenant,
+        &take.settle.as_secs_f64(),
+        &take.attempts,
+        &i64::from(take.limit),
+        &take.again.as_secs_f64(),
+        &take.subscriptions,
     ];
     let rows = sql::query(tx, &WAITING, params).await?;
     rows.iter().map(|row| sql::get(row, &WAITING, 0)).collect()
@@ -248,6 +293,17 @@ pub async fn drop_jobs(
     .await
 }
 
+/// The same of jobs that asked about interactions: there may be one a minute. One that is paused goes, too; what it asked about is asked about
+/// again.
+pub async fn drop_lookups(
+    conn: &impl Connection,
+    older_than: Duration,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let params: sql::Params<'_> = &[&older_than.as_secs_f64(), &i64::from(limit)];
+    sql::execute(conn, &DROP_LOOKUPS, params).await
+}
+
 /// Writes a report beside how the job ended.
 pub async fn report(
     conn: &impl Connection,
@@ -272,7 +328,7 @@ pub async fn confirmed(
         .collect()
 }
 
-/// Notes that these were asked for in vain: they are due again after `first`, and after twice as long each further time.
+/// Notes that these were asked for in vain: they are due again after `first`, and after twice as long each further time they were taken.
 pub async fn postpone<I: AsRef<str>>(
     conn: &impl Connection,
     tenant: &str,

@@ -418,3 +418,20 @@ fn the_last_days_are_whole_days() {
     assert_eq!(shown(wish.from), "2024-03-01T00:00:00.000Z");
     assert_eq!(shown(wish.to), "2024-03-03T00:00:00.000Z");
 }
+
+#[test]
+fn jobs_are_kept_for_as_long_as_their_day_could_be_settled_again() {
+    let worker = |retention: &str| {
+        let arguments = [&["worker", "--retention", retention][..], &SERVERS].concat();
+        match parse(&arguments).unwrap().command {
+            Command::Worker(args) => args.resolve(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(worker("3days").is_ok());
+    let problem = worker("71h").unwrap_err().to_string();
+    assert!(
+        problem.contains("--retention: allowed is 3days and more"),
+        "{problem}"
+    );
+}

@@ -22,6 +22,9 @@ use url::Url;
 /// Lanes beyond which a process does nothing but wait for its connections.
 const LANES_MAX: usize = 64;
 
+/// A day's settlement must be remembered until the next one is due, wherever its day begins.
+const RETENTION_MIN: Duration = Duration::from_secs(3 * 86_400);
+
 /// Flags of `worker`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorkerArgs {
@@ -115,7 +118,7 @@ pub struct WorkerArgs {
     #[arg(long, env = "KPILINE_NOTIFY_SECRET_FILE", value_name = "PATH")]
     notify_secret_file: Option<PathBuf>,
 
-    /// How long jobs that have ended are kept
+    /// How long jobs that have ended are kept, 3 days at least
     #[arg(long, env = "KPILINE_RETENTION", default_value = "90days", value_parser = duration, value_name = "DURATION")]
     retention: Duration,
 
@@ -175,6 +178,9 @@ impl WorkerArgs {
                 "--page-events: is {}, allowed are 1 to 20000",
                 self.page_events
             ));
+        }
+        if self.retention < RETENTION_MIN {
+            problems.push("--retention: allowed is 3days and more: a job that is gone is forgotten, and its day would be settled again");
         }
         let notify_secret = Secret::from_flag_or_file(
             "--notify-secret",

@@ -254,7 +254,7 @@ async fn look(
     }
     let stretch = Stretch { tenants, from, to };
     let client = finishing.patient().await?;
-    let computed = arrivals::computed(&client, &stretch, job.metric_version, &job.kpis).await?;
+    let computed = arrivals::computed(&client, &stretch, job.asks_for_version(), &job.kpis).await?;
     let before = stands.evaluated_at.unwrap_or(now);
     Ok(Left {
         computed: Some(computed),

@@ -87,10 +87,10 @@ pub(super) fn messages(
                 format: format.clone(),
                 correlation: CorrelationId::new(&correlation),
                 received_at: origin.now,
-                // What is followed is live: no version is asked for beside the switched-on ones.
-                job: (!live).then_some(JobRef {
+                // What goes on by itself is news: no version is asked for beside the switched-on ones.
+                job: origin.job.asks_for_version().map(|version| JobRef {
                     id: origin.job.id,
-                    version: origin.job.metric_version,
+                    version,
                 }),
                 body: Bytes::from(body),
             }],
@@ -106,4 +106,45 @@ pub(super) fn messages(
     cut.messages.sort_by_key(|message| message.message_id);
     cut.messages.dedup_by_key(|message| message.message_id);
     Ok(cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Trial;
+    use schema::MetricVersion;
+    use store::jobs::{Promote, Purpose};
+
+    #[tokio::test]
+    async fn only_what_somebody_asked_for_names_a_version() {
+        let trial = Trial::new().await;
+        trial.job(Promote::Offer).await;
+        let (mut job, chunk) = trial.leased().await;
+        for (purpose, lane, queue, version) in [
+            (Purpose::Job, Lane::History, Queue::RawHistory, Some(2)),
+            (Purpose::Settlement, Lane::History, Queue::RawHistory, None),
+            (Purpose::Gap, Lane::History, Queue::RawHistory, None),
+            (Purpose::Lookup, Lane::History, Queue::RawHistory, None),
+            (Purpose::Follow, Lane::History, Queue::RawHistory, None),
+            (Purpose::Follow, Lane::Live, Queue::Raw, None),
+        ] {
+            (job.purpose, job.lane) = (purpose, lane);
+            let origin = Origin {
+                job: &job,
+                chunk: &chunk,
+                tenant: &TenantId::from("acme"),
+                subscription: &SubscriptionName::from("backfill-main"),
+                now: UtcMicros(0),
+            };
+            let bodies = vec![(b"{}".to_vec(), 1)];
+            let cut = messages(&origin, &BodyFormat::GenesysDetails, bodies).unwrap();
+            let message = RawMessage::decode(&cut.messages[0].body).unwrap();
+            let named = message.deliveries[0].job.map(|job| job.version);
+            assert_eq!(
+                (cut.messages[0].queue, named),
+                (queue, version.map(MetricVersion)),
+                "{purpose:?} {lane:?}"
+            );
+        }
+    }
 }

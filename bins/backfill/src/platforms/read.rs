@@ -13,6 +13,7 @@ use runtime::toml_file::access::Secrets;
 use runtime::toml_file::{Section, TomlFile};
 use schema::{SubscriptionName, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 use timezone::Zone;
@@ -32,6 +33,11 @@ const CXONE_PAGE_MAX: u32 = 10_000;
 const QUERY_SPAN_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Other stretches: longer ones would be lost whole where one answer is.
 const SPAN_MAX: Duration = Duration::from_secs(15 * 86_400);
+/// Following begins no longer ago; what is older is fetched by `backfill start`.
+const SINCE_MAX: Duration = Duration::from_secs(366 * 86_400);
+const OVERLAP_MAX: Duration = Duration::from_secs(23 * 3600);
+/// Platforms revise for days, not for months; settlement reads whole days again.
+const REREAD_MAX: Duration = Duration::from_secs(31 * 86_400);
 /// A page of history is larger than what a push is answered with, and takes its time.
 const TOTAL: Duration = Duration::from_secs(120);
 
@@ -53,13 +59,28 @@ pub(super) fn platforms(
         names: BTreeSet::new(),
         limits: BTreeMap::new(),
         found: Vec::new(),
+        places: Vec::new(),
     };
     reader.root(root);
+    reader.shares();
     let problems = reader.file.into_problems();
     if problems.is_empty() {
         Ok(Platforms::new(reader.found))
     } else {
         Err(problems)
+    }
+}
+
+/// As it would be written in the file.
+fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let unit = units
+        .iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    match unit {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None => format!("{seconds}s"),
     }
 }
 
@@ -69,6 +90,8 @@ struct Reader<'a> {
     names: BTreeSet<String>,
     limits: BTreeMap<String, Limit>,
     found: Vec<Platform>,
+    /// Where in the file each of them is.
+    places: Vec<usize>,
 }
 
 impl Reader<'_> {
@@ -96,6 +119,66 @@ impl Reader<'_> {
         }
     }
 
+    /// Of several platforms of one organisation each has to say which subscriptions it stands in for: asked of the wrong one, a gap would
+    /// be closed by nothing.
+    fn shares(&mut self) {
+        let mut taken = BTreeSet::new();
+        for index in 0..self.found.len() {
+            let (one, at) = (&self.found[index], self.places[index]);
+            let tenant = one.tenant.clone();
+            let others = self.found.iter().filter(|other| other.tenant == tenant);
+            if others.count() > 1 && one.stands_in_for.is_none() {
+                let asked = one
+                    .settlement
+                    .as_ref()
+                    .is_some_and(|settlement| settlement.gaps || settlement.lookups);
+                if asked {
+                    self.file.problem(
+                        at,
+                        format_args!(
+                            "`{}` has several platforms: write which live subscriptions `{}` fetches the gaps and unfinished interactions of, \
+                             such as stands_in_for = [\"events\"], or none of them, stands_in_for = []",
+                            tenant.as_str(),
+                            one.name
+                        ),
+                    );
+                }
+                self.found[index].stands_in_for = Some(Vec::new());
+                continue;
+            }
+            for name in one.stands_in_for.iter().flatten() {
+                if !taken.insert((tenant.clone(), name.clone())) {
+                    self.file.problem(
+                        at,
+                        format_args!(
+                            "another platform of `{}` stands in for `{}`, too",
+                            tenant.as_str(),
+                            name.as_str()
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Names of subscriptions; none where nothing is said.
+    fn subscriptions(&mut self, section: Section<'_>, key: &str) -> Option<Vec<SubscriptionName>> {
+        let (entries, _) = self.file.array(section, key)?;
+        let mut found = Vec::new();
+        for entry in entries {
+            match entry.get_ref().as_str() {
+                Some(text) if !text.is_empty() && text.trim() == text && !text.contains(char::is_control) => {
+                    found.push(SubscriptionName::from(text));
+                }
+                _ => self.file.problem(
+                    entry.span().start,
+                    format_args!("`{key}`: the name of a subscription is a text without surrounding blanks and control characters"),
+                ),
+            }
+        }
+        Some(found)
+    }
+
     fn platform(&mut self, section: Section<'_>) {
         self.file.only(
             section,
@@ -105,6 +188,7 @@ impl Reader<'_> {
                 "platform",
                 "base_url",
                 "subscription",
+                "stands_in_for",
                 "credentials",
                 "rate",
                 "timeouts",
@@ -124,6 +208,7 @@ impl Reader<'_> {
         } else {
             name.as_ref().map(|name| format!("backfill-{name}"))
         };
+        let stands_in_for = self.subscriptions(section, "stands_in_for");
         let grant = self.grant(section, vendor);
         let limit = self.limit(section);
         let timeouts = self.timeouts(section);
@@ -148,6 +233,7 @@ impl Reader<'_> {
         else {
             return;
         };
+        self.places.push(section.at);
         self.found.push(Platform {
             name,
             tenant: TenantId::from(tenant.as_str()),
@@ -161,6 +247,7 @@ impl Reader<'_> {
             },
             credential,
             subscription: SubscriptionName::from(subscription.as_str()),
+            stands_in_for,
             breaker,
             follow,
             settlement,
@@ -554,13 +641,42 @@ impl Reader<'_> {
             until_webhooks: until_webhooks.as_deref().map(SubscriptionName::from),
             since: span("since", usual.since),
         };
-        if follow.every < Duration::from_secs(1) {
-            self.wrong(table, "every", format_args!("allowed is 1s and more"));
-        }
-        if follow.overlap >= DAY {
-            self.wrong(table, "overlap", format_args!("allowed is less than a day"));
+        let second = Duration::from_secs(1);
+        self.within(table, "every", follow.every, second..=DAY);
+        self.within(table, "settle", follow.settle, Duration::ZERO..=DAY);
+        self.within(
+            table,
+            "overlap",
+            follow.overlap,
+            Duration::ZERO..=OVERLAP_MAX,
+        );
+        let minute = Duration::from_secs(60);
+        // With its overlap each stretch is one request, which the platforms take so much in at most.
+        let longest = match vendor {
+            Some(Vendor::Genesys) => QUERY_SPAN_MAX,
+            _ => SPAN_MAX,
+        };
+        let longest = longest.saturating_sub(follow.overlap.min(DAY));
+        self.within(table, "longest", follow.longest, minute..=longest);
+        self.within(table, "since", follow.since, second..=SINCE_MAX);
+        for age in &follow.reread {
+            self.within(table, "reread", *age, minute..=REREAD_MAX);
         }
         Some(follow)
+    }
+
+    fn within(
+        &mut self,
+        table: Section<'_>,
+        key: &str,
+        found: Duration,
+        allowed: RangeInclusive<Duration>,
+    ) {
+        if !allowed.contains(&found) {
+            let (from, to) = allowed.into_inner();
+            let (from, to) = (words(from), words(to));
+            self.wrong(table, key, format_args!("allowed are {from} to {to}"));
+        }
     }
 
     fn settlement(&mut self, section: Section<'_>, vendor: Option<Vendor>) -> Option<Settlement> {
@@ -630,13 +746,9 @@ impl Reader<'_> {
         for entry in entries {
             let text = entry.get_ref().as_str().unwrap_or_default();
             match runtime::args::positive_duration(text) {
-                Ok(age) if age >= Duration::from_secs(60) => {
+                Ok(age) => {
                     ages.insert(age);
                 }
-                Ok(_) => self.file.problem(
-                    entry.span().start,
-                    "`reread`: an age of less than 1m is none",
-                ),
                 Err(error) => self
                     .file
                     .problem(entry.span().start, format_args!("`reread`: {error}")),
@@ -645,7 +757,7 @@ impl Reader<'_> {
         Some(ages.into_iter().collect())
     }
 
-    /// Sources of this vendor that cover a stretch of time; `usual` where nothing is said.
+    /// Sources of this vendor that cover a stretch of time and want to know nothing else; `usual` where nothing is said.
     fn sources(
         &mut self,
         table: Section<'_>,
@@ -662,9 +774,7 @@ impl Reader<'_> {
             self.file.problem(at, "`sources` is empty");
         }
         let fits = |source: Source| {
-            source != Source::GenesysLookup
-                && source.vendor().is_some()
-                && (vendor.is_none() || source.vendor() == vendor)
+            source.goes_on_by_itself() && (vendor.is_none() || source.vendor() == vendor)
         };
         let mut found = Vec::new();
         for entry in entries {

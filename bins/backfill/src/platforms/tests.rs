@@ -141,3 +141,91 @@ fn the_example_is_sound() {
     .unwrap();
     assert_eq!(found.names(), ["genesys-main", "cxone-main"]);
 }
+
+#[test]
+fn of_several_platforms_of_one_organisation_each_says_whom_it_stands_in_for() {
+    let settled = format!("{SOUND}[platform.settlement]\ndays = [1]\n");
+    let second = settled
+        .replace("version = 1\n", "")
+        .replace("\"g\"", "\"other\"");
+    assert_eq!(one(&settled).logged_under(), None, "the only one: all");
+    let both = format!("{settled}{second}");
+    let found = read(&both).unwrap_err();
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(
+        found[0].starts_with("p.toml:3: `acme` has several platforms"),
+        "{found:#?}"
+    );
+    let stated = |one: &str, other: &str| {
+        let line = |names: &str| format!("platform = \"genesys\"\nstands_in_for = [{names}]");
+        let (first, second) = (
+            settled.replace("platform = \"genesys\"", &line(one)),
+            second.replace("platform = \"genesys\"", &line(other)),
+        );
+        read(&format!("{first}{second}"))
+    };
+    let found = stated("'calls', 'chats'", "").unwrap();
+    let names: Vec<_> = found.iter().map(Platform::logged_under).collect();
+    assert_eq!(
+        names,
+        [
+            Some(vec!["calls", "chats", "backfill-g"]),
+            Some(vec!["backfill-other"])
+        ]
+    );
+    let found = stated("'calls'", "'calls'").unwrap_err();
+    assert_eq!(
+        found,
+        ["p.toml:16: another platform of `acme` stands in for `calls`, too"]
+    );
+    assert!(stated("' calls'", "7").is_err());
+    // One that is asked about neither need not say anything.
+    let follows = second.replace("days = [1]", "gaps = false\nlookups = false");
+    let found = read(&format!(
+        "{}{follows}",
+        settled.replace(
+            "platform = \"genesys\"",
+            "platform = \"genesys\"\nstands_in_for = ['calls']"
+        )
+    ))
+    .unwrap();
+    assert_eq!(
+        found.get("other").unwrap().logged_under(),
+        Some(vec!["backfill-other"])
+    );
+}
+
+#[test]
+fn what_could_never_work_is_refused_with_what_is_allowed() {
+    let found = problems(
+        "[platform.follow]\nsources = ['genesys-conversations']\nevery = '2days'\nsettle = '2days'\noverlap = '1day'\n\
+         longest = '7days'\nsince = '2years'\nreread = ['10s', '40days']\n",
+    );
+    for said in [
+        "p.toml:14: `every`: allowed are 1s to 1d",
+        "p.toml:15: `settle`: allowed are 0s to 1d",
+        "p.toml:16: `overlap`: allowed are 0s to 23h",
+        "p.toml:17: `longest`: allowed are 1m to 6d",
+        "p.toml:18: `since`: allowed are 1s to 366d",
+        "p.toml:19: `reread`: allowed are 1m to 31d",
+    ] {
+        assert!(
+            found.iter().any(|problem| problem.starts_with(said)),
+            "{said}: {found:#?}"
+        );
+    }
+    let cxone = SOUND.replace("\"genesys\"", "\"cxone\"");
+    for table in ["follow", "settlement"] {
+        for source in ["cxone-extraction", "cxone-report"] {
+            let text = format!("{cxone}[platform.{table}]\nsources = ['{source}']\n");
+            let found = read(&text).unwrap_err();
+            let known = "known are cxone-contacts, cxone-contact-states, cxone-agent-states";
+            assert_eq!(
+                found,
+                [format!(
+                    "p.toml:13: the source `{source}` is not known here; {known}"
+                )]
+            );
+        }
+    }
+}

@@ -3,6 +3,9 @@
 //! The *front* takes half-open stretches that end `settle` behind now, each reaching back `overlap` into the one before. Behind it one
 //! *trail* an age takes the same time once more when its rows are that old, in steps of the age, until they are final. Front and trails each
 //! move one mark, from which the next stretch begins, so that nothing is left out however long nobody acted.
+//!
+//! What has come to be more than [`LATE`] behind is no news any more: the front leaves it to the history lane, which waits for live work, and
+//! goes on with what is new.
 
 use schema::UtcMicros;
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,12 @@ use std::time::Duration;
 
 const SECOND: i64 = 1_000_000;
 const DAY: Duration = Duration::from_secs(86_400);
+/// Further behind than this is fetched as history, not as news.
+pub(crate) const LATE: Duration = Duration::from_secs(3600);
+/// Jumps that are remembered. What of an older one is read again was read or delivered before: it costs requests, and nothing is wrong.
+const JUMPS_MAX: usize = 64;
+/// How often a delivery is noted while following rests, at most.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// How a source is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +53,33 @@ pub(crate) struct Front {
     /// Why nothing is added: deliveries came instead, from this instant on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rests_since: Option<UtcMicros>,
+    /// While it rests: the newest delivery that is known. Whatever happens to deliveries while nobody looks, it goes on from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delivered: Option<UtcMicros>,
+    /// Where it is to rest again: deliveries have what is behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rests_at: Option<UtcMicros>,
+    /// What it left to others, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) jumps: Vec<Jump>,
+}
+
+/// A stretch that the front left out because it comes another way. The trails leave out what of it needs no second reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Jump {
+    from: UtcMicros,
+    to: UtcMicros,
+    /// When it was handed to the history lane: what was as old as an age then is read at that age. None: it was delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read_at: Option<UtcMicros>,
+}
+
+impl Jump {
+    /// Where a trail goes on that has come to its beginning.
+    fn leads_to(&self, pace: &Pace, age: Duration) -> UtcMicros {
+        self.read_at
+            .map_or(self.to, |at| self.to.min(pace.ends(at, age)))
+    }
 }
 
 /// How far the trails are, by age in seconds: kept with their job.
@@ -87,13 +123,60 @@ impl Pace {
 }
 
 impl Front {
+    /// Beginning here.
+    pub(crate) const fn new(until: UtcMicros) -> Self {
+        Self {
+            until,
+            rests_since: None,
+            delivered: None,
+            rests_at: None,
+            jumps: Vec::new(),
+        }
+    }
+
+    /// What is too late for the live lane, however long; the front moves behind it.
+    pub(crate) fn late(&mut self, pace: &Pace, now: UtcMicros) -> Option<Stretch> {
+        let (end, _) = self.ends(pace, now);
+        let late = pace.ends(now, Duration::ZERO).0;
+        let to = end.min(UtcMicros(late.saturating_sub(micros(LATE))));
+        if self.rests_since.is_some() || less(self.until, to, pace.every) {
+            return None;
+        }
+        let late = Stretch {
+            from: UtcMicros(self.until.0.saturating_sub(micros(pace.overlap))),
+            to,
+            age: Duration::ZERO,
+        };
+        self.jump(to, Some(now));
+        Some(late)
+    }
+
+    fn jump(&mut self, to: UtcMicros, read_at: Option<UtcMicros>) {
+        if to <= self.until {
+            return;
+        }
+        let from = std::mem::replace(&mut self.until, to);
+        self.jumps.push(Jump { from, to, read_at });
+        let more = self.jumps.len().saturating_sub(JUMPS_MAX);
+        self.jumps.drain(..more);
+    }
+
     /// The next stretches, at most `room` of them, the oldest first; the front moves behind them.
     pub(crate) fn advance(&mut self, pace: &Pace, now: UtcMicros, room: usize) -> Vec<Stretch> {
-        let end = pace.ends(now, Duration::ZERO);
-        if self.rests_since.is_some() || less(self.until, end, pace.every) {
+        let (end, step) = self.ends(pace, now);
+        if self.rests_since.is_some() || less(self.until, end, step) {
             return Vec::new();
         }
         cut(&mut self.until, end, Duration::ZERO, pace, room)
+    }
+
+    /// Where it ends now, and how much is worth a stretch: where it is to rest anything is.
+    fn ends(&self, pace: &Pace, now: UtcMicros) -> (UtcMicros, Duration) {
+        let end = pace.ends(now, Duration::ZERO);
+        match self.rests_at {
+            Some(at) if at <= end => (at, Duration::ZERO),
+            _ => (end, pace.every),
+        }
     }
 }
 
@@ -103,7 +186,7 @@ impl Trails {
         &mut self,
         pace: &Pace,
         begin: UtcMicros,
-        front: UtcMicros,
+        front: &Front,
         now: UtcMicros,
         room: usize,
     ) -> Vec<Stretch> {
@@ -111,16 +194,30 @@ impl Trails {
             .retain(|age, _| pace.reread.iter().any(|kept| kept.as_secs() == *age));
         let mut all = Vec::new();
         for age in &pace.reread {
-            let end = pace.ends(now, *age).min(front);
+            let end = pace.ends(now, *age).min(front.until);
             // An age that is new begins with what has just become so old.
             let until = self
                 .until
                 .entry(age.as_secs())
                 .or_insert_with(|| end.max(begin));
-            if less(*until, end, pace.step(*age)) {
-                continue;
+            loop {
+                for jump in &front.jumps {
+                    if jump.from <= *until {
+                        *until = jump.leads_to(pace, *age).max(*until);
+                    }
+                }
+                let jumps = front.jumps.iter().map(|jump| jump.from);
+                let stop = jumps.filter(|from| *from > *until).min();
+                let stop = stop.filter(|from| *from < end);
+                if stop.is_none() && less(*until, end, pace.step(*age)) {
+                    break;
+                }
+                let to = stop.unwrap_or(end);
+                all.extend(cut(until, to, *age, pace, room.saturating_sub(all.len())));
+                if stop.is_none() || *until < to {
+                    break;
+                }
             }
-            all.extend(cut(until, end, *age, pace, room.saturating_sub(all.len())));
         }
         all
     }
@@ -165,7 +262,7 @@ pub(crate) struct Deliveries {
     pub(crate) last: Option<UtcMicros>,
 }
 
-/// Where following begins the first time: at the last delivery, if there was one, else so long before now.
+/// Where following begins the first time: so long before now, or at the last delivery since.
 pub(crate) fn begins(
     since: Duration,
     overlap: Duration,
@@ -173,10 +270,9 @@ pub(crate) fn begins(
     now: UtcMicros,
 ) -> UtcMicros {
     let back = |at: UtcMicros, by: Duration| UtcMicros(at.0.saturating_sub(micros(by)));
-    let at = match deliveries.and_then(|known| known.last) {
-        Some(last) => back(last, overlap),
-        None => back(now, since),
-    };
+    let first = back(now, since);
+    let last = deliveries.and_then(|known| known.last);
+    let at = last.map_or(first, |last| back(last, overlap).max(first));
     UtcMicros(at.0.div_euclid(SECOND).saturating_mul(SECOND))
 }
 
@@ -185,22 +281,50 @@ impl Front {
     /// they fell silent. Both leave an overlap, in which facts come twice and count once.
     pub(crate) fn hand_over(&mut self, pace: &Pace, deliveries: Deliveries) {
         match (self.rests_since, deliveries.flow_since) {
-            (None, Some(since)) => {
-                if self.until.0 >= since.0.saturating_add(micros(pace.overlap)) {
-                    self.rests_since = Some(since);
-                }
-            }
-            (Some(_), None) => {
-                self.rests_since = None;
-                if let Some(last) = deliveries.last {
-                    // What lies between was delivered.
-                    let from = last.0.saturating_sub(micros(pace.overlap));
-                    let from = from.div_euclid(SECOND).saturating_mul(SECOND);
-                    self.until = self.until.max(UtcMicros(from));
-                }
-            }
-            (None, None) | (Some(_), Some(_)) => {}
+            (Some(rests), Some(flows)) if rests == flows => self.note(pace, deliveries.last),
+            // They fell silent, and flow again: nobody looked meanwhile.
+            (Some(rests), Some(_)) => self.take_over(pace, Some(self.delivered.unwrap_or(rests))),
+            (Some(_), None) => self.take_over(pace, deliveries.last),
+            (None, _) => {}
         }
+        if self.rests_since.is_some() {
+            return;
+        }
+        self.rests_at = deliveries.flow_since.map(|since| {
+            let at = since.0.saturating_add(micros(pace.overlap));
+            let seconds = at.saturating_add(SECOND - 1).div_euclid(SECOND);
+            UtcMicros(seconds.saturating_mul(SECOND))
+        });
+        if self.rests_at.is_some_and(|at| self.until >= at) {
+            self.rests_since = deliveries.flow_since;
+            self.rests_at = None;
+            self.delivered = None;
+            self.note(pace, deliveries.last);
+        }
+    }
+
+    /// Notes a delivery, now and then: from an older one on more is fetched than need be, and nothing is left out.
+    fn note(&mut self, pace: &Pace, last: Option<UtcMicros>) {
+        let step = micros(pace.every.max(NOTED_EVERY));
+        let news = |last: &UtcMicros| {
+            self.delivered
+                .is_none_or(|known| last.0.saturating_sub(known.0) >= step)
+        };
+        if let Some(last) = last.filter(news) {
+            self.delivered = Some(last);
+        }
+    }
+
+    /// Goes on where deliveries ended: what lies between was delivered.
+    fn take_over(&mut self, pace: &Pace, last: Option<UtcMicros>) {
+        self.rests_since = None;
+        self.delivered = None;
+        let Some(last) = last else {
+            return;
+        };
+        let from = last.0.saturating_sub(micros(pace.overlap));
+        let from = UtcMicros(from.div_euclid(SECOND).saturating_mul(SECOND));
+        self.jump(from, None);
     }
 }
 
@@ -237,10 +361,7 @@ mod tests {
 
     #[test]
     fn the_front_ends_behind_now_and_reaches_back() {
-        let mut front = Front {
-            until: at(10_000),
-            rests_since: None,
-        };
+        let mut front = Front::new(at(10_000));
         assert_eq!(front.advance(&pace(), at(10_179), 9), []);
         assert_eq!(
             front.advance(&pace(), UtcMicros(10_180 * SECOND + 999_999), 9),
@@ -251,10 +372,7 @@ mod tests {
 
     #[test]
     fn after_a_downtime_the_oldest_comes_first_in_bounded_stretches_and_numbers() {
-        let mut front = Front {
-            until: at(0),
-            rests_since: None,
-        };
+        let mut front = Front::new(at(0));
         let now = at(10_120);
         assert_eq!(
             front.advance(&pace(), now, 2),
@@ -272,10 +390,7 @@ mod tests {
 
     #[test]
     fn deliveries_take_over_with_an_overlap_and_give_back_where_they_fell_silent() {
-        let mut front = Front {
-            until: at(1000),
-            rests_since: None,
-        };
+        let mut front = Front::new(at(1000));
         let flows = Deliveries {
             flow_since: Some(at(990)),
             last: None,
@@ -303,14 +418,104 @@ mod tests {
     }
 
     #[test]
+    fn a_silence_that_nobody_saw_is_fetched_and_no_more_than_it() {
+        let mut front = Front::new(at(1020));
+        let flows = |since, last| Deliveries {
+            flow_since: Some(at(since)),
+            last: Some(at(last)),
+        };
+        front.hand_over(&pace(), flows(980, 1000));
+        assert_eq!(front.rests_since, Some(at(980)));
+        front.hand_over(&pace(), flows(980, 5000));
+        front.hand_over(&pace(), flows(980, 5030));
+        assert_eq!(front.delivered, Some(at(5000)), "not at every look");
+        // Silent from 5100 to 9000, and nobody looked until 20000.
+        front.hand_over(&pace(), flows(9000, 20_000));
+        assert_eq!((front.rests_since, front.until), (None, at(4970)));
+        let now = at(20_120);
+        let due = front.advance(&pace(), now, 9);
+        assert_eq!(due, [stretch(4940, 8570), stretch(8540, 9030)]);
+        front.hand_over(&pace(), flows(9000, 20_000));
+        assert_eq!(front.rests_since, Some(at(9000)));
+        assert_eq!(front.advance(&pace(), now, 9), []);
+        // Marks that an older release left know no delivery: from the beginning of the flow on, then.
+        let mut front = Front {
+            rests_since: Some(at(980)),
+            ..Front::new(at(1020))
+        };
+        front.hand_over(&pace(), flows(9000, 20_000));
+        assert_eq!((front.rests_since, front.until), (None, at(1020)));
+    }
+
+    #[test]
+    fn what_is_late_is_left_to_the_history_lane_and_trails_read_no_more_of_it_than_need_be() {
+        let mut front = Front::new(at(1000));
+        let mut trails = Trails::default();
+        let ages = [300, 1800, 14_400];
+        trails.advance(&pace(), at(0), &front, at(1000), 9);
+        // Nobody acted for thirty days.
+        let now = at(2_592_120);
+        let late = front.late(&pace(), now);
+        assert_eq!(late, Some(stretch(970, 2_588_400)));
+        assert_eq!(front.late(&pace(), now), None);
+        let due = front.advance(&pace(), now, 9);
+        assert_eq!(due, [stretch(2_588_370, 2_592_000)]);
+        let again = trails.advance(&pace(), at(0), &front, now, 99);
+        let sum = |age| -> i64 {
+            let of_age = again.iter().filter(|found| found.age == seconds(age));
+            of_age.map(|found| found.to.0 - found.from.0).sum()
+        };
+        for age in ages {
+            assert!(sum(age) <= 2 * 3_600 * SECOND, "{age} {again:?}");
+        }
+        // What was not yet so old then is still read at four hours.
+        let later = UtcMicros(now.0 + 14_400 * SECOND);
+        front.advance(&pace(), later, 9);
+        let again = trails.advance(&pace(), at(0), &front, later, 99);
+        let first = again.iter().find(|found| found.age == seconds(14_400));
+        assert_eq!(
+            first.map(|found| found.from),
+            Some(at(2_592_000 - 14_400 - 30))
+        );
+    }
+
+    #[test]
+    fn what_was_delivered_is_not_read_again() {
+        let mut front = Front::new(at(1020));
+        let mut trails = Trails::default();
+        trails.advance(&pace(), at(0), &front, at(1020), 9);
+        let silent = Deliveries {
+            flow_since: None,
+            last: Some(at(1_000_000)),
+        };
+        front.rests_since = Some(at(980));
+        front.hand_over(&pace(), silent);
+        let now = at(1_000_200);
+        assert_eq!(front.late(&pace(), now), None);
+        assert_eq!(
+            front.advance(&pace(), now, 9),
+            [stretch(999_940, 1_000_080)]
+        );
+        let again = trails.advance(&pace(), at(0), &front, now, 999);
+        assert!(
+            again.iter().all(|found| found.to <= at(1020)),
+            "what it had followed, and nothing else: {again:?}"
+        );
+        assert!(!again.is_empty());
+    }
+
+    #[test]
     fn it_begins_where_deliveries_ended_or_a_while_ago() {
         let last = Some(Deliveries {
             flow_since: None,
             last: Some(UtcMicros(5_000_400_000)),
         });
         let (since, overlap) = (seconds(3600), seconds(30));
-        assert_eq!(begins(since, overlap, last, at(9000)), at(4970));
+        assert_eq!(begins(since, overlap, last, at(8000)), at(4970));
         assert_eq!(begins(since, overlap, None, at(9000)), at(5400));
+        assert_eq!(begins(since, overlap, last, at(8570)), at(4970));
+        // No further back than is said, however long ago that was.
+        assert_eq!(begins(since, overlap, last, at(90_000)), at(86_400));
     }
 
     proptest! {
@@ -328,26 +533,31 @@ mod tests {
             };
             let begin = at(1_000_000);
             let mut now = begin;
-            let mut front = Front { until: begin, rests_since: None };
+            let mut front = Front::new(begin);
             let mut trails = Trails::default();
-            let mut fronts: Vec<Stretch> = Vec::new();
+            let mut fronts: Vec<(Stretch, Duration)> = Vec::new();
             let mut asked: Vec<(UtcMicros, Stretch)> = Vec::new();
             // At the end it catches up, with room for all of it.
             let caught_up = std::iter::repeat_n((1, 50_000), 2);
             for (pause, room) in pauses.into_iter().chain(caught_up) {
                 now.0 += i64::try_from(pause).unwrap() * SECOND;
+                if let Some(late) = front.late(&pace, now) {
+                    asked.push((now, late));
+                    fronts.push((late, Duration::MAX));
+                }
+                prop_assert!(now.0 - front.until.0 <= micros(pace.settle + LATE + pace.every + seconds(1)));
                 let found = front.advance(&pace, now, room);
                 prop_assert!(found.len() <= room);
                 asked.extend(found.iter().map(|stretch| (now, *stretch)));
-                fronts.extend(found);
-                let found = trails.advance(&pace, begin, front.until, now, room);
+                fronts.extend(found.into_iter().map(|stretch| (stretch, pace.longest)));
+                let found = trails.advance(&pace, begin, &front, now, room);
                 prop_assert!(found.len() <= room);
                 asked.extend(found.into_iter().map(|stretch| (now, stretch)));
             }
             let mut until = begin;
-            for stretch in &fronts {
+            for (stretch, longest) in &fronts {
                 prop_assert_eq!(stretch.from.0, until.0 - micros(pace.overlap));
-                prop_assert!(stretch.to > until && stretch.to.0 - until.0 <= micros(pace.longest).max(SECOND));
+                prop_assert!(stretch.to > until && stretch.to.0 - until.0 <= micros(*longest).max(SECOND));
                 prop_assert!(stretch.to.0 <= now.0 - micros(pace.settle));
                 until = stretch.to;
             }
@@ -357,10 +567,15 @@ mod tests {
                 // Every instant that is old enough, but for less than a step, was asked for when it was that old.
                 let end = pace.ends(now, *age).min(front.until).0 - micros(pace.step(*age));
                 let mut covered = begin.0;
-                for (asked, stretch) in &asked {
-                    let old_enough = asked.0 - micros(pace.settle) - micros(*age);
-                    if stretch.from.0 <= covered {
-                        covered = covered.max(stretch.to.0.min(old_enough));
+                // Trails come to a jump later than the front did.
+                let mut before = covered - 1;
+                while covered > before {
+                    before = covered;
+                    for (asked, stretch) in &asked {
+                        let old_enough = asked.0 - micros(pace.settle) - micros(*age);
+                        if stretch.from.0 <= covered {
+                            covered = covered.max(stretch.to.0.min(old_enough));
+                        }
                     }
                 }
                 prop_assert!(covered > end, "{covered} {end} {age:?}");

@@ -3,7 +3,7 @@
 use super::follow::{self, Deliveries, Front, Pace, Stretch, Trails};
 use super::{cut, job};
 use crate::finish::Finishing;
-use crate::platforms::{Follow, Platform};
+use crate::platforms::{Follow, Kind, Platform};
 use crate::source::Source;
 use runtime::metrics::Gauge;
 use schema::{JobId, UtcMicros};
@@ -13,18 +13,25 @@ use std::time::Duration;
 use store::chunks::NewChunk;
 use store::jobs::{self, Lane, NewChunkedJob, Purpose, State};
 use store::standing::{self, Standing};
-use store::{Client, subscriptions, sweep};
+use store::{Client, Transaction, subscriptions, sweep};
 
 /// Chunks of one job that may wait to be fetched. What is further behind is added when these are.
 const OPEN_MAX: i64 = 48;
 
-pub(super) fn pace(follow: &Follow) -> Pace {
+/// A query of Genesys lists whole UTC days: a longer stretch costs no more, and several short ones cost several times as much.
+const LISTED: Duration = Duration::from_secs(86_400);
+
+pub(super) fn pace(platform: &Platform, follow: &Follow) -> Pace {
+    let longest = match platform.kind {
+        Kind::Genesys(_) => follow.longest.max(LISTED),
+        Kind::Cxone(_) => follow.longest,
+    };
     Pace {
         every: follow.every,
         settle: follow.settle,
         overlap: follow.overlap,
         reread: follow.reread.clone(),
-        longest: follow.longest,
+        longest,
     }
 }
 
@@ -37,16 +44,20 @@ pub(super) async fn one(
 ) -> anyhow::Result<()> {
     let mut client = finishing.store.client().await?;
     let now = sweep::now(&client).await?;
-    let pace = pace(follow);
+    let pace = pace(platform, follow);
     let deliveries = deliveries(&client, platform, follow).await?;
     let request = format!("follow/{}/{source}", platform.name);
+    let behind = format!("{request}/behind");
     let begin = follow::begins(follow.since, follow.overlap, deliveries, now);
     let (front_job, begin) = standing_job(&client, platform, source, &request, begin).await?;
-    let front = extend(&mut client, platform, front_job, |stored: Option<Front>, room| {
-        let mut front = stored.unwrap_or(Front {
-            until: begin,
-            rests_since: None,
-        });
+    let at = At {
+        platform,
+        source,
+        now,
+        behind: &behind,
+    };
+    let front = extend(&mut client, &at, front_job, |stored: Option<Front>, room| {
+        let mut front = stored.unwrap_or(Front::new(begin));
         let rested = front.rests_since;
         if let Some(deliveries) = deliveries {
             front.hand_over(&pace, deliveries);
@@ -55,8 +66,9 @@ pub(super) async fn one(
             tracing::info!(platform = platform.name, source = source.name(), until = %front.until, rests = front.rests_since.is_some(),
                            "following hands over");
         }
+        let late = front.late(&pace, now);
         let due = front.advance(&pace, now, room);
-        (front, due)
+        (front, due, late)
     })
     .await?;
     let again = format!("{request}/again");
@@ -64,20 +76,22 @@ pub(super) async fn one(
         && !pace.reread.is_empty()
     {
         let (job, begin) = standing_job(&client, platform, source, &again, begin).await?;
-        extend(
-            &mut client,
-            platform,
-            job,
-            |stored: Option<Trails>, room| {
-                let mut trails = stored.unwrap_or_default();
-                let due = trails.advance(&pace, begin, front.until, now, room);
-                (trails, due)
-            },
-        )
+        extend(&mut client, &at, job, |stored: Option<Trails>, room| {
+            let mut trails = stored.unwrap_or_default();
+            let due = trails.advance(&pace, begin, front, now, room);
+            (trails, due, None)
+        })
         .await?;
     }
-    let lag = lag(&client, front_job, front.as_ref(), pace.overlap, now).await?;
-    behind(finishing, platform, source, lag);
+    let lag = lag(
+        &client,
+        (front_job, &behind),
+        front.as_ref(),
+        pace.overlap,
+        now,
+    )
+    .await?;
+    shown(finishing, platform, source, lag);
     Ok(())
 }
 
@@ -85,12 +99,12 @@ pub(super) async fn one(
 pub(super) fn silent(finishing: &Finishing) {
     for platform in finishing.platforms.iter() {
         for source in platform.follow.iter().flat_map(|follow| &follow.sources) {
-            behind(finishing, platform, *source, 0);
+            shown(finishing, platform, *source, 0);
         }
     }
 }
 
-fn behind(finishing: &Finishing, platform: &Platform, source: Source, seconds: i64) {
+fn shown(finishing: &Finishing, platform: &Platform, source: Source, seconds: i64) {
     let labels = [
         ("platform", platform.name.as_str()),
         ("source", source.name()),
@@ -112,13 +126,7 @@ async fn standing_job(
     if let Some(found) = jobs::of_request(client, request).await? {
         return Ok((found.id, found.from.unwrap_or(begin)));
     }
-    let new = NewChunkedJob {
-        from: Some(begin),
-        lane: Lane::Live,
-        standing: true,
-        request_id: Some(request),
-        ..job(platform, source.name(), Purpose::Follow)
-    };
+    let new = follows(platform, source, Lane::Live, begin, request);
     let created = jobs::create_chunked(client, &new).await?;
     let found = jobs::get(client, created.id()).await?;
     let begin = found.and_then(|found| found.from).unwrap_or(begin);
@@ -126,13 +134,38 @@ async fn standing_job(
     Ok((created.id(), begin))
 }
 
+fn follows<'a>(
+    platform: &'a Platform,
+    source: Source,
+    lane: Lane,
+    begin: UtcMicros,
+    request: &'a str,
+) -> NewChunkedJob<'a> {
+    NewChunkedJob {
+        from: Some(begin),
+        lane,
+        standing: true,
+        request_id: Some(request),
+        ..job(platform, source.name(), Purpose::Follow)
+    }
+}
+
+/// What is followed, and when it is looked at.
+struct At<'a> {
+    platform: &'a Platform,
+    source: Source,
+    now: UtcMicros,
+    /// The request of the job for what is late.
+    behind: &'a str,
+}
+
 /// Adds the chunks that `decide` finds due, and the marks that it leaves, in one transaction under the job's lock. `None`: the job is
 /// paused or over, and nothing is added.
 async fn extend<M: Serialize + DeserializeOwned + PartialEq + Clone>(
     client: &mut Client,
-    platform: &Platform,
+    at: &At<'_>,
     job: JobId,
-    decide: impl FnOnce(Option<M>, usize) -> (M, Vec<Stretch>),
+    decide: impl FnOnce(Option<M>, usize) -> (M, Vec<Stretch>, Option<Stretch>),
 ) -> anyhow::Result<Option<M>> {
     let tx = client.transaction().await?;
     let Some(held) = standing::lock(&tx, job).await?.filter(goes_on) else {
@@ -145,23 +178,41 @@ async fn extend<M: Serialize + DeserializeOwned + PartialEq + Clone>(
         .map(serde_json::from_str)
         .transpose()?;
     let room = usize::try_from(OPEN_MAX - held.open).unwrap_or(0);
-    let (marks, due) = decide(stored.clone(), room);
+    let (marks, due, late) = decide(stored.clone(), room);
     if stored.as_ref() == Some(&marks) {
         tx.rollback().await?;
         return Ok(Some(marks));
     }
     let chunks: Vec<NewChunk> = due
         .into_iter()
-        .map(|stretch| NewChunk {
-            from: stretch.from,
-            to: stretch.to,
-            due_in: Duration::ZERO,
-            cursor_json: cut::way(platform, stretch.age),
-        })
+        .flat_map(|due| cut::followed(at.platform, (due.from, due.to), due.age))
         .collect();
+    // Always this one's lock after the other's.
+    if let Some(late) = late {
+        catch_up(&tx, at, late).await?;
+    }
     standing::extend(&tx, job, &held, &chunks, &serde_json::to_string(&marks)?).await?;
     tx.commit().await?;
     Ok(Some(marks))
+}
+
+/// Adds what is late to a job of its own on the history lane: it waits for live work, and what is new does not wait for it.
+async fn catch_up(tx: &Transaction<'_>, at: &At<'_>, late: Stretch) -> anyhow::Result<()> {
+    let name = at.platform.name.as_str();
+    let new = follows(at.platform, at.source, Lane::History, late.from, at.behind);
+    let job = jobs::create_chunked(tx, &new).await?.id();
+    let held = standing::lock(tx, job).await?;
+    let Some(held) = held.filter(|held| held.state != State::Cancelled) else {
+        tracing::warn!(platform = name, source = at.source.name(), %job, from = %late.from, to = %late.to,
+                       "what is late is left out: the job that fetches it was cancelled");
+        return Ok(());
+    };
+    let chunks = cut::chunks(at.platform, at.source, (late.from, late.to), at.now, &[])?;
+    let marks = serde_json::to_string(&Front::new(late.to))?;
+    standing::extend(tx, job, &held, &chunks, &marks).await?;
+    tracing::info!(platform = name, source = at.source.name(), %job, from = %late.from, to = %late.to, chunks = chunks.len(),
+                   "what is late is fetched as history");
+    Ok(())
 }
 
 fn goes_on(held: &Standing) -> bool {
@@ -171,7 +222,7 @@ fn goes_on(held: &Standing) -> bool {
 /// Seconds from the newest instant before which everything is fetched to now.
 async fn lag(
     client: &Client,
-    job: JobId,
+    (job, behind): (JobId, &str),
     front: Option<&Front>,
     overlap: Duration,
     now: UtcMicros,
@@ -192,9 +243,14 @@ async fn lag(
     if front.rests_since.is_some() {
         return Ok(0);
     }
-    let open = stands
-        .earliest_open
-        .map(|from| UtcMicros(from.0.saturating_add(follow::micros(overlap))));
+    let late = match jobs::of_request(client, behind).await? {
+        Some(late) => standing::stands(client, late.id).await?,
+        None => None,
+    };
+    let late = late.filter(|late| late.state != State::Cancelled);
+    let late = late.and_then(|late| late.earliest_open);
+    let open = stands.earliest_open.into_iter().chain(late).min();
+    let open = open.map(|from| UtcMicros(from.0.saturating_add(follow::micros(overlap))));
     let fetched = open.map_or(front.until, |open| open.min(front.until));
     Ok(now.since(fetched).0.div_euclid(1000))
 }

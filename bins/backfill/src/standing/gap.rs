@@ -9,26 +9,31 @@ use store::jobs::{self, Created, NewChunkedJob, Purpose, State};
 use store::subscription_gaps::{self, Gap};
 use store::{Client, standing, sweep};
 
-/// Looked at in one round.
+/// Read at a time.
 const AT_ONCE: i64 = 200;
 
-pub(super) async fn all(finishing: &Finishing) -> anyhow::Result<()> {
+/// Looks at all of them: those that cannot be fetched, or could not, stay open, and keep no other.
+pub(super) async fn all(
+    finishing: &Finishing,
+    platform: &Platform,
+    settings: &Settlement,
+) -> anyhow::Result<()> {
     let client = finishing.store.client().await?;
-    for gap in subscription_gaps::open(&client, AT_ONCE).await? {
-        let of_tenant = |platform: &&Platform| platform.tenant.as_str() == gap.tenant;
-        // Whose tenant has no platform here is for another installation of backfill, or for a person.
-        let Some((platform, settings)) = finishing
-            .platforms
-            .iter()
-            .filter(of_tenant)
-            .find_map(|platform| Some((platform, platform.settlement.as_ref()?)))
-            .filter(|(_, settings)| settings.gaps)
-        else {
-            continue;
+    let tenant = platform.tenant.as_str();
+    let subscriptions = platform.logged_under();
+    let subscriptions = subscriptions.as_deref();
+    let mut last: Option<Gap> = None;
+    loop {
+        let gaps =
+            subscription_gaps::open(&client, tenant, subscriptions, last.as_ref(), AT_ONCE).await?;
+        for gap in &gaps {
+            one(&client, platform, settings, gap).await?;
+        }
+        last = match gaps.into_iter().last() {
+            Some(gap) => Some(gap),
+            None => return Ok(()),
         };
-        one(&client, platform, settings, &gap).await?;
     }
-    Ok(())
 }
 
 async fn one(

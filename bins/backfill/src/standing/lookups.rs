@@ -10,7 +10,8 @@ use serde_json::json;
 use std::time::Duration;
 use store::chunks::NewChunk;
 use store::jobs::{self, NewChunkedJob, Purpose};
-use store::{Transaction, standing, sweep};
+use store::standing::{self, Take};
+use store::{Transaction, sweep};
 
 pub(super) async fn all(
     finishing: &Finishing,
@@ -21,15 +22,16 @@ pub(super) async fn all(
     let mut client = finishing.store.client().await?;
     let tx = client.transaction().await?;
     // In one transaction: taken by two or by one who dies, each request is in one job or in none yet.
-    let ids = standing::take_requests(
-        &tx,
-        platform.tenant.as_str(),
-        settings.lookup_settle,
-        policy.attempts,
-        policy.at_once,
-        policy.again,
-    )
-    .await?;
+    let subscriptions = platform.logged_under();
+    let take = Take {
+        tenant: platform.tenant.as_str(),
+        subscriptions: subscriptions.as_deref(),
+        settle: settings.lookup_settle,
+        attempts: policy.attempts,
+        limit: policy.at_once,
+        again: policy.again,
+    };
+    let ids = standing::take_requests(&tx, &take).await?;
     if ids.is_empty() {
         tx.rollback().await?;
         return Ok(());

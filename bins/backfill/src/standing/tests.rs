@@ -34,7 +34,16 @@ async fn of_request(trial: &Trial, request: &str) -> Job {
 async fn stretches(trial: &Trial, job: &Job) -> Vec<(UtcMicros, UtcMicros)> {
     let client = trial.store.client().await.unwrap();
     let chunks = chunks::of_job(&client, job.id).await.unwrap();
-    chunks.iter().map(|chunk| (chunk.from, chunk.to)).collect()
+    let mut all: Vec<_> = chunks.iter().map(|chunk| (chunk.from, chunk.to)).collect();
+    // Cut at midnight, then without an overlap.
+    all.dedup_by(|next, one| {
+        let joins = next.0 == one.1;
+        if joins {
+            one.1 = next.1;
+        }
+        joins
+    });
+    all
 }
 
 const FRONT: &str = "follow/main/genesys-conversations";
@@ -65,11 +74,16 @@ async fn pitfall_2_following_takes_half_open_stretches_with_an_overlap_and_no_ga
         .await;
     follow(&process).await;
     let all = stretches(&trial, &front).await;
-    // The seconds that have passed since may make one more.
-    assert!(
-        (4..=5).contains(&all.len()),
-        "in stretches of an hour: {all:?}"
+    assert_eq!(all.len(), 2, "the last hour: {all:?}");
+    // What is older is no news: it waits for live work, and nothing waits for it.
+    let behind = of_request(&trial, &format!("{FRONT}/behind")).await;
+    assert_eq!(
+        (behind.lane, behind.purpose, behind.standing),
+        (Lane::History, Purpose::Follow, true)
     );
+    let late = stretches(&trial, &behind).await;
+    let all = [&all[..1], &late, &all[1..]].concat();
+    assert_eq!(all.len(), 3, "{all:?}");
     for pair in all.windows(2) {
         assert_eq!(
             pair[1].0.0,
@@ -77,6 +91,9 @@ async fn pitfall_2_following_takes_half_open_stretches_with_an_overlap_and_no_ga
             "half-open, with the overlap and no gap"
         );
     }
+    // Once: the next look has nothing late.
+    follow(&process).await;
+    assert_eq!(stretches(&trial, &behind).await, late);
     let lag = process.metrics.encode();
     let lag = lag
         .lines()
@@ -88,7 +105,10 @@ async fn pitfall_2_following_takes_half_open_stretches_with_an_overlap_and_no_ga
     assert_eq!(again.lane, Lane::Live);
     // What is so old by now is read again; a query each, since no asynchronous job has it yet.
     let query = trial
-        .number("SELECT count(*) FROM backfill_chunks WHERE cursor IS DISTINCT FROM '{\"way\": \"query\"}'")
+        .number(
+            "SELECT count(*) FROM backfill_chunks c JOIN backfill_jobs j USING (job_id) \
+             WHERE j.lane = 'live' AND c.cursor IS DISTINCT FROM '{\"way\": \"query\"}'",
+        )
         .await;
     assert_eq!(query, 0);
 }
@@ -255,6 +275,115 @@ async fn a_platform_that_is_asked_about_time_is_asked_about_the_hours_its_intera
     assert_eq!(trial.number(rests).await, 1);
 }
 
+async fn gaps(process: &Finishing, name: &str) {
+    let platform = process.platforms.get(name).unwrap();
+    let settlement = platform.settlement.as_ref().unwrap();
+    gap::all(process, platform, settlement).await.unwrap();
+}
+
+/// Two platforms of one organisation, each with the history of a subscription.
+fn shared(process: &mut Finishing) {
+    let text = Trial::PLATFORMS
+        .replace("tenant = \"beta\"", "tenant = \"acme\"")
+        .replace(
+            "platform = \"genesys\"",
+            "platform = \"genesys\"\nstands_in_for = [\"calls\"]",
+        )
+        .replace(
+            "platform = \"cxone\"",
+            "platform = \"cxone\"\nstands_in_for = [\"chats\"]",
+        );
+    process.platforms = std::sync::Arc::new(Trial::parsed(&text));
+}
+
+#[tokio::test]
+async fn a_gap_is_fetched_from_the_platform_that_stands_in_for_its_subscription() {
+    let trial = Trial::new().await;
+    let mut process = trial.process(Trial::quick());
+    shared(&mut process);
+    trial
+        .execute(
+            "INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) \
+             SELECT name, 'acme', '2024-05-15T14:00:00Z', '2024-05-15T15:00:00Z' FROM unnest(ARRAY['calls', 'chats', 'other']) AS name",
+        )
+        .await;
+    gaps(&process, "main").await;
+    gaps(&process, "other").await;
+    let jobs = "SELECT count(*) FROM backfill_jobs j JOIN subscription_gaps g ON j.request_id LIKE 'gap/' || g.gap_id || '/%'";
+    assert_eq!(trial.number(jobs).await, 2);
+    for (subscription, platform) in [("calls", "main"), ("chats", "other")] {
+        let of =
+            format!("{jobs} WHERE g.subscription = '{subscription}' AND j.platform = '{platform}'");
+        assert_eq!(trial.number(&of).await, 1, "{subscription}");
+    }
+}
+
+#[tokio::test]
+async fn gaps_that_stay_open_keep_no_newer_one_from_being_fetched() {
+    let trial = Trial::new().await;
+    let process = trial.process(Trial::quick());
+    trial
+        .execute(
+            "INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) \
+             SELECT 'hook', 'acme', '2024-05-15T14:00:00Z'::timestamptz + n * interval '1 hour', \
+                    '2024-05-15T14:10:00Z'::timestamptz + n * interval '1 hour' FROM generate_series(0, 220) n; \
+             INSERT INTO backfill_jobs (job_id, kind, metric_version, state, request_id) \
+             SELECT gen_random_uuid(), 'genesys-conversations', 1, 'failed', 'gap/' || gap_id || '/genesys-conversations' \
+             FROM subscription_gaps ORDER BY from_at LIMIT 220",
+        )
+        .await;
+    gaps(&process, "main").await;
+    let fetched = "SELECT count(*) FROM backfill_jobs WHERE purpose = 'gap' AND state <> 'failed'";
+    assert_eq!(trial.number(fetched).await, 1);
+}
+
+#[tokio::test]
+async fn an_interaction_is_looked_up_where_its_subscription_came_from() {
+    let trial = Trial::new().await;
+    let mut process = trial.process(Trial::quick());
+    shared(&mut process);
+    for id in ["call", "chat", "own", "nobody's"] {
+        trial.record(id, 0).await;
+    }
+    trial
+        .execute(
+            "UPDATE event_log SET subscription = CASE interaction_id WHEN 'call' THEN 'calls' WHEN 'chat' THEN 'chats' \
+                                                                     WHEN 'own' THEN 'backfill-main' ELSE 'elsewhere' END; \
+             INSERT INTO history_requests (tenant, interaction_id, reason, requested_at, due_at) \
+             SELECT 'acme', interaction_id, 'never ended', now() - interval '1 hour', now() - interval '1 hour' FROM interactions",
+        )
+        .await;
+    look_up(&process).await;
+    let platform = process.platforms.get("other").unwrap();
+    let settlement = platform.settlement.as_ref().unwrap();
+    lookups::all(&process, platform, settlement).await.unwrap();
+    let client = trial.db.client().await;
+    let rows = client
+        .query(
+            "SELECT platform, params::text FROM backfill_jobs ORDER BY platform",
+            &[],
+        )
+        .await
+        .unwrap();
+    let asked: Vec<(String, Vec<String>)> = rows
+        .iter()
+        .map(|row| {
+            let params: Value = serde_json::from_str(row.get(1)).unwrap();
+            let mut ids: Vec<String> = serde_json::from_value(params["ids"].clone()).unwrap();
+            ids.sort_unstable();
+            (row.get(0), ids)
+        })
+        .collect();
+    let expected =
+        [("main", vec!["call", "own"]), ("other", vec!["chat"])].map(|(platform, ids)| {
+            (
+                platform.to_owned(),
+                ids.into_iter().map(str::to_owned).collect(),
+            )
+        });
+    assert_eq!(asked, expected);
+}
+
 #[tokio::test]
 async fn a_gap_is_fetched_once_and_settled_when_its_job_is_done() {
     let trial = Trial::new().await;
@@ -266,8 +395,8 @@ async fn a_gap_is_fetched_once_and_settled_when_its_job_is_done() {
              ('hook', 'nobody', '2024-05-15T14:00:00Z', '2024-05-15T15:00:00Z')",
         )
         .await;
-    gap::all(&process).await.unwrap();
-    gap::all(&trial.process(Trial::quick())).await.unwrap();
+    gaps(&process, "main").await;
+    gaps(&trial.process(Trial::quick()), "main").await;
     let jobs = trial
         .number("SELECT count(*) FROM backfill_jobs WHERE purpose = 'gap' AND from_at = '2024-05-15T13:55:00Z' AND to_at = '2024-05-15T15:05:00Z'")
         .await;
@@ -276,13 +405,13 @@ async fn a_gap_is_fetched_once_and_settled_when_its_job_is_done() {
     trial
         .execute("UPDATE backfill_jobs SET state = 'failed'")
         .await;
-    gap::all(&process).await.unwrap();
+    gaps(&process, "main").await;
     assert_eq!(trial.number(settled).await, 0, "one that failed stays open");
     trial
         .execute("UPDATE backfill_jobs SET state = 'done'")
         .await;
-    gap::all(&process).await.unwrap();
-    gap::all(&process).await.unwrap();
+    gaps(&process, "main").await;
+    gaps(&process, "main").await;
     assert_eq!(trial.number(settled).await, 1);
     assert_eq!(trial.number("SELECT count(*) FROM backfill_jobs").await, 1);
 }
@@ -301,10 +430,26 @@ async fn old_jobs_go_and_standing_ones_stay() {
              UPDATE backfill_jobs SET created_at = now() - interval '1 year'",
         )
         .await;
+    trial
+        .execute(
+            "INSERT INTO backfill_jobs (job_id, kind, metric_version, purpose, state, updated_at) \
+             SELECT gen_random_uuid(), 'genesys-lookup', 1, purpose, state, now() - age FROM ( \
+                 VALUES ('lookup', 'paused', interval '8 days'), ('lookup', 'cancelled', interval '8 days'), \
+                        ('lookup', 'done', interval '8 days'), ('lookup', 'running', interval '8 days'), \
+                        ('lookup', 'paused', interval '6 days'), ('job', 'paused', interval '8 days')) AS old (purpose, state, age); \
+             INSERT INTO platform_counts (tenant, platform, measure, from_at, to_at, value, fetched_at) \
+             SELECT 'acme', 'main', 'conversations', now() - age, now(), 1, now() - age \
+             FROM unnest(ARRAY[interval '91 days', interval '89 days']) AS age",
+        )
+        .await;
     super::retention(&process).await.unwrap();
     assert_eq!(
         trial.number("SELECT count(*) FROM backfill_jobs").await,
-        kept + 1
+        kept + 1 + 3
+    );
+    assert_eq!(
+        trial.number("SELECT count(*) FROM platform_counts").await,
+        1
     );
 }
 
@@ -337,6 +482,38 @@ async fn one_process_at_a_time_acts_and_the_next_one_when_it_is_gone() {
 }
 
 #[tokio::test]
+async fn what_standing_jobs_are_named_no_request_may_be() {
+    let trial = Trial::new().await;
+    let process = trial.process(Trial::quick());
+    trial
+        .execute("INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) VALUES ('hook', 'acme', '2024-05-15T14:00:00Z', '2024-05-15T15:00:00Z')")
+        .await;
+    round(&process, &mut Looked::default()).await;
+    let client = trial.db.client().await;
+    let rows = client
+        .query(
+            "SELECT request_id FROM backfill_jobs WHERE request_id IS NOT NULL",
+            &[],
+        )
+        .await
+        .unwrap();
+    let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    for reserved in schema::backfill::REQUESTS_RESERVED {
+        assert!(
+            names.iter().any(|name| name.starts_with(reserved)),
+            "{reserved} {names:?}"
+        );
+    }
+    for name in names {
+        let reserved = schema::backfill::REQUESTS_RESERVED;
+        assert!(
+            reserved.iter().any(|prefix| name.starts_with(prefix)),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_follow_job_is_not_begun_again_by_itself() {
     let trial = Trial::new().await;
     let process = trial.process(Trial::quick());
@@ -361,7 +538,8 @@ fn what_is_kept_going_and_what_it_costs_is_said_in_words() {
     assert_eq!(
         words,
         [
-            "main follows genesys-conversations: news are fetched within 180 s, for at least 1776 requests a day",
+            "main follows genesys-conversations: news are fetched within 180 s, for at least 3552 requests a day; \
+             each query lists the UTC day up to now, so that a day of 10000 conversations takes about 90576",
             "main fetches each day again 1, 4 days after it, at 00:00 Europe/Berlin"
         ]
     );

@@ -292,6 +292,13 @@ pub struct Job {
 }
 
 impl Job {
+    /// The version that is to be evaluated for what it brings, beside those that are switched on. Only a job that somebody asked for names one:
+    /// what keeps going by itself brings news, as live traffic does, and must not revive a version that was retired.
+    #[must_use]
+    pub fn asks_for_version(&self) -> Option<MetricVersion> {
+        (self.purpose == Purpose::Job).then_some(self.metric_version)
+    }
+
     /// How many columns it has.
     pub(crate) const COLUMNS: usize = 27;
 

@@ -8,7 +8,8 @@ use store::breakers::{self, Entry, Policy, State};
 use store::jobs::{self, NewJob};
 use store::named_leases::{self, Taken};
 use store::platform_counts::{self, Count, Stretch};
-use store::{agents, history_requests, interactions, notices, subscription_gaps};
+use store::standing::{self, Take};
+use store::{Client, agents, history_requests, interactions, notices, subscription_gaps};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -186,40 +187,43 @@ async fn requests_for_history_are_handed_out_once_and_asked_again_in_time() {
         )
         .await
         .unwrap();
-    let client = store.client().await.unwrap();
-    let ids = |requests: &[history_requests::Request]| -> Vec<String> {
-        requests
-            .iter()
-            .map(|it| it.interaction_id.clone())
-            .collect()
+    let mut client = store.client().await.unwrap();
+    let take = async |client: &mut Client, limit, attempts| -> Vec<String> {
+        let take = Take {
+            tenant: "acme",
+            subscriptions: None,
+            settle: MINUTE,
+            attempts,
+            limit,
+            again: MINUTE,
+        };
+        let tx = client.transaction().await.unwrap();
+        let mut taken = standing::take_requests(&tx, &take).await.unwrap();
+        tx.commit().await.unwrap();
+        taken.sort_unstable();
+        taken
     };
-    let listed = history_requests::due(&client, "acme", 2).await.unwrap();
-    assert_eq!(ids(&listed), ["int_5", "int_4"]);
-    assert_eq!(
-        (listed[0].reason.as_str(), listed[0].attempts),
-        ("never ended", 0)
-    );
-    assert!(listed[0].age >= Duration::from_secs(3600));
-    let taken = history_requests::take(&client, "acme", 2, MINUTE)
-        .await
-        .unwrap();
-    assert_eq!(ids(&taken), ["int_5", "int_4"]);
-    let taken = history_requests::take(&client, "acme", 9, MINUTE)
-        .await
-        .unwrap();
-    assert_eq!(ids(&taken), ["int_3", "int_2", "int_1"]);
-    assert_eq!(history_requests::due(&client, "acme", 9).await.unwrap(), []);
+    assert_eq!(take(&mut client, 2, 9).await, ["int_4", "int_5"]);
+    // One whose job has not ended is not asked about by another.
+    let of_job = async |state: &str| {
+        let sql = format!(
+            "DELETE FROM backfill_jobs; \
+             INSERT INTO backfill_jobs (job_id, kind, metric_version, tenant, purpose, state, params) \
+             VALUES (gen_random_uuid(), 'lookup', 1, 'acme', 'lookup', '{state}', '{{\"ids\": [\"int_2\"]}}')"
+        );
+        db.client().await.batch_execute(&sql).await.unwrap();
+    };
+    of_job("paused").await;
+    assert_eq!(take(&mut client, 9, 9).await, ["int_1", "int_3"]);
+    of_job("cancelled").await;
+    assert_eq!(take(&mut client, 9, 9).await, ["int_2"]);
+    assert_eq!(take(&mut client, 9, 9).await, [] as [&str; 0]);
 
     let gone = history_requests::answered(&client, "acme", &["int_5", "int_4", "nobody"]);
     assert_eq!(gone.await.unwrap(), 2);
-    let again = history_requests::failed(&client, "acme", &["int_1"], "404", Duration::ZERO);
-    assert_eq!(again.await.unwrap(), 1);
-    let due = history_requests::due(&client, "acme", 9).await.unwrap();
-    assert_eq!(ids(&due), ["int_1"]);
-    assert_eq!(
-        (due[0].attempts, due[0].last_error.as_deref()),
-        (1, Some("404"))
-    );
+    let again = standing::postpone(&client, "acme", &["int_1"], "404", Duration::ZERO);
+    again.await.unwrap();
+    assert_eq!(take(&mut client, 9, 1).await, [] as [&str; 0], "taken once");
     let waiting: Vec<(String, i64, i64)> = history_requests::waiting(&client)
         .await
         .unwrap()
@@ -282,7 +286,7 @@ async fn a_notice_goes_out_until_both_have_it() {
 }
 
 #[tokio::test]
-async fn counts_of_a_platform_are_replaced_and_summed() {
+async fn counts_of_a_platform_are_replaced_and_go() {
     let (_db, store) = db().await;
     let client = store.client().await.unwrap();
     let hour = |from: i64, length: i64| Stretch {
@@ -309,13 +313,6 @@ async fn counts_of_a_platform_are_replaced_and_summed() {
         platform_counts::get(&client, &hour(0, 1)).await.unwrap(),
         [count("", 10.0), count("q1", 5.0)]
     );
-    let sum = async |from, length| {
-        platform_counts::sum(&client, &hour(from, length), "")
-            .await
-            .unwrap()
-    };
-    assert_eq!(sum(0, 2).await, Some(17.0));
-    assert_eq!(sum(5, 2).await, None);
     let later = UtcMicros(crate::rows::now().0 + 3_600_000_000);
     assert_eq!(platform_counts::prune(&client, later).await.unwrap(), 4);
 }
@@ -333,7 +330,9 @@ async fn gaps_that_were_fetched_are_no_longer_open() {
         .await
         .unwrap();
     let client = store.client().await.unwrap();
-    let open = subscription_gaps::open(&client, 9).await.unwrap();
+    let open = subscription_gaps::open(&client, "acme", None, None, 9)
+        .await
+        .unwrap();
     assert_eq!(open.len(), 3);
     let fetched = [open[0].id, open[1].id];
     assert_eq!(
@@ -345,7 +344,9 @@ async fn gaps_that_were_fetched_are_no_longer_open() {
         0
     );
     assert_eq!(
-        subscription_gaps::open(&client, 9).await.unwrap(),
+        subscription_gaps::open(&client, "acme", None, None, 9)
+            .await
+            .unwrap(),
         open[2..]
     );
 }

@@ -47,6 +47,14 @@ async fn interaction(client: &Client, id: &str, seconds: i32, more: &str) {
 }
 
 async fn computed(store: &Store, names: &[&str]) -> Computed {
+    computed_by(store, V2, names).await
+}
+
+async fn computed_by(
+    store: &Store,
+    version: impl Into<Option<MetricVersion>> + Send,
+    names: &[&str],
+) -> Computed {
     let client = store.client().await.unwrap();
     let tenants = ["acme".to_owned()];
     let stretch = Stretch {
@@ -54,7 +62,7 @@ async fn computed(store: &Store, names: &[&str]) -> Computed {
         from: UtcMicros(START),
         to: UtcMicros(START + 60_000_000),
     };
-    arrivals::computed(&client, &stretch, V2, names)
+    arrivals::computed(&client, &stretch, version, names)
         .await
         .unwrap()
 }
@@ -98,9 +106,12 @@ async fn an_interaction_is_computed_when_its_facts_were_evaluated_by_the_version
     };
     assert_eq!(computed(&store, &[]).await, found);
     assert_eq!(computed(&store, &["talk_time"]).await, found);
+    // Without a version: by what is switched on, whichever jobs there were.
+    assert_eq!(computed_by(&store, None, &[]).await.missing, 3);
     // One that is not switched on is evaluated by jobs alone.
     candidate(&store, V2, Status::Retired).await;
     assert_eq!(computed(&store, &[]).await.missing, 4);
+    assert_eq!(computed_by(&store, None, &[]).await.missing, 0);
     let conn = store.client().await.unwrap();
     assert_eq!(arrivals::tenants(&conn).await.unwrap(), ["acme"]);
 }
@@ -227,6 +238,11 @@ async fn what_was_asked_for_in_vain_is_put_off_twice_as_long_each_time() {
         .await
         .unwrap();
     for hours in [1, 2, 4] {
+        // As whoever takes it does.
+        outside
+            .batch_execute("UPDATE history_requests SET attempts = attempts + 1")
+            .await
+            .unwrap();
         standing::postpone(
             &client,
             "acme",
