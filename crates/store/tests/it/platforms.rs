@@ -306,7 +306,9 @@ async fn counts_of_a_platform_are_replaced_and_summed() {
     put(1, &[count("", 7.0)]).await;
     put(2, &[count("", 100.0)]).await;
     assert_eq!(
-        platform_counts::get(&client, &hour(0, 1)).await.unwrap(),
+        platform_counts::get(&client, &hour(0, 1), MAY)
+            .await
+            .unwrap(),
         [count("", 10.0), count("q1", 5.0)]
     );
     let sum = async |from, length| {
@@ -316,6 +318,14 @@ async fn counts_of_a_platform_are_replaced_and_summed() {
     };
     assert_eq!(sum(0, 2).await, Some(17.0));
     assert_eq!(sum(5, 2).await, None);
+    let ahead = UtcMicros(crate::rows::now().0 + 60_000_000);
+    assert_eq!(
+        platform_counts::get(&client, &hour(0, 1), ahead)
+            .await
+            .unwrap(),
+        [],
+        "counted before that"
+    );
     let later = UtcMicros(crate::rows::now().0 + 3_600_000_000);
     assert_eq!(platform_counts::prune(&client, later).await.unwrap(), 4);
 }
