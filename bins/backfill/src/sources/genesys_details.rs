@@ -287,7 +287,17 @@ async fn begin(
         };
         pieces.extend(rest.pieces(settings.query_span).into_iter().map(part));
     }
+    let first = pieces.first().cloned();
     cursor.pieces = Some(pieces);
+    if let Some(Piece {
+        part,
+        how: How::Job,
+        ..
+    }) = first
+    {
+        // Begun only with a place for its job: what has one goes before what has not.
+        return job::submit(details, ask, settings, cursor, part).await;
+    }
     Ok(Step::Moved(cursor.kept()?))
 }
 

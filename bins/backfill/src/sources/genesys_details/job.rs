@@ -18,7 +18,7 @@ const FAILED_MAX: u32 = 10;
 const SLOT_FOR: Duration = Duration::from_secs(900);
 /// After so many pages there is one.
 const SLOT_PAGES: u32 = 20;
-/// How long to wait for a place.
+/// How long to wait for a place at least.
 const SLOT_WAIT: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
@@ -72,7 +72,7 @@ pub(super) async fn submit(
     let Some(slot) = take_slot(details, ask, settings.jobs_at_once).await? else {
         return Ok(Step::Wait {
             cursor: None,
-            wait: SLOT_WAIT,
+            wait: ask.memory.turn(details.name, SLOT_WAIT),
             reason: "jobs",
         });
     };
