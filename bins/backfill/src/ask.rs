@@ -2,13 +2,13 @@
 //! A few small requests; the history itself is fetched by workers.
 
 use crate::keeper::StoreKeeper;
-use crate::platforms::{Base, Kind, Platform};
+use crate::platforms::{Kind, Platform};
 use crate::source::{Source, Vendor};
 use anyhow::Context as _;
 use platform::api::Api;
 use platform::budget::shared::Shared;
 use platform::history::HistoryError;
-use platform::history::cxone::{self, Cxone, Discovery};
+use platform::history::cxone::{self, Cxone};
 use platform::history::genesys::{Genesys, Subject};
 use platform::history::permissions::{self, Need, Right};
 use schema::UtcMicros;
@@ -64,7 +64,7 @@ impl Asker {
     pub(crate) async fn of(platform: &Platform, store: Option<&Store>) -> anyhow::Result<Self> {
         let mut access = platform.access.clone();
         if let Kind::Cxone(settings) = &platform.kind
-            && let Some(discovery) = discovery(&settings.base)
+            && let Some(discovery) = settings.base.discovery()
         {
             access.base = cxone::discover(&discovery, &access.grant, access.timeouts)
                 .await
@@ -140,25 +140,6 @@ fn scaled(counted: u64, part: (UtcMicros, UtcMicros), whole: (UtcMicros, UtcMicr
     u64::try_from(product.div_ceil(length(part))).unwrap_or(u64::MAX)
 }
 
-/// Who says where the API is; `None` where the file does.
-fn discovery(base: &Base) -> Option<Discovery> {
-    match base {
-        Base::Stated => None,
-        Base::Token => Some(Discovery::Token),
-        Base::Discovery(document) => {
-            let tenant_id = document
-                .query_pairs()
-                .find(|(name, _)| name == "tenantId")
-                .map(|(_, value)| value.into_owned())
-                .unwrap_or_default();
-            let mut host = document.clone();
-            host.set_path("/");
-            host.set_query(None);
-            Some(Discovery::Configuration { host, tenant_id })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,19 +165,5 @@ mod tests {
         let at = |day: i64| UtcMicros(day * 86_400_000_000);
         assert_eq!(scaled(300, (at(60), at(90)), (at(0), at(90))), 900);
         assert_eq!(scaled(7, (at(0), at(1)), (at(0), at(1))), 7);
-    }
-
-    #[test]
-    fn a_discovery_is_asked_at_its_host_for_its_tenant() {
-        let document = "https://cxone.example.com/.well-known/cxone-configuration?tenantId=7";
-        let base = Base::Discovery(document.parse().unwrap());
-        let Some(Discovery::Configuration { host, tenant_id }) = discovery(&base) else {
-            panic!("no discovery")
-        };
-        assert_eq!(
-            (host.as_str(), tenant_id.as_str()),
-            ("https://cxone.example.com/", "7")
-        );
-        assert_eq!(discovery(&Base::Stated), None);
     }
 }

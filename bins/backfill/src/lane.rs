@@ -477,13 +477,18 @@ impl Hand<'_> {
                 let spread = wait.min(LINE_WAIT).mul_f64(rand::random::<f64>() / 2.0);
                 self.give_back(wait + spread, why).await
             }
+            Fault::TooSoon { wait, .. } => {
+                self.shared.meters.given_back("pause");
+                self.give_back(wait, Why::Waiting("pause")).await
+            }
             Fault::Failed { why, hint } => {
                 let attempt = attempt(self.chunk);
                 self.failed(source, schedule, attempt, &why, hint).await
             }
-            Fault::Refused { why } | Fault::Unfit { why } | Fault::Gone { why } => {
-                self.refused(&why).await
-            }
+            Fault::Refused { why }
+            | Fault::TooMuch { why }
+            | Fault::Unfit { why }
+            | Fault::Gone { why } => self.refused(&why).await,
         }
     }
 

@@ -33,6 +33,7 @@ mod tests;
 use crate::source::{Source, Vendor};
 use platform::api::Access;
 use platform::breaker;
+use platform::history::cxone::Discovery;
 use schema::{SubscriptionName, TenantId};
 use std::path::Path;
 use std::time::Duration;
@@ -135,6 +136,17 @@ pub enum Base {
     Discovery(Url),
     /// By the answer of the token endpoint: it states `resource_server_base_uri`.
     Token,
+}
+
+impl Base {
+    /// Who says where the API is; `None` where the file does.
+    pub(crate) fn discovery(&self) -> Option<Discovery> {
+        match self {
+            Self::Stated => None,
+            Self::Token => Some(Discovery::Token),
+            Self::Discovery(document) => Some(Discovery::Configuration(document.clone())),
+        }
+    }
 }
 
 impl Default for CxoneSettings {

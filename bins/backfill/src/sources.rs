@@ -3,7 +3,7 @@
 //! A source is a small state machine. All it knows between two steps is its cursor, which is kept with the chunk: [`step`] takes the
 //! cursor, makes a call or two and says what is to happen. A page's cursor points behind it and is written once the page is
 //! confirmed, so whoever takes the chunk over goes on there. No source waits by itself: it says for how long, and the chunk is
-//! given back meanwhile.
+//! given back meanwhile. What the platforms' APIs look like is known to `platform::history` alone.
 
 pub(crate) mod call;
 mod cxone_extraction;
@@ -21,9 +21,12 @@ pub(crate) use call::{Breaker, Caller};
 pub(crate) use memory::Memory;
 pub(crate) use outcome::{Fault, Page, Step};
 
-use crate::platforms::Platform;
+use crate::platforms::{CxoneSettings, Platform};
 use crate::source::Source;
-use platform::outcome::Answer;
+use cxone_rows::Rows;
+use platform::history::HistoryError;
+use platform::history::cxone::Cxone;
+use platform::history::genesys::Genesys;
 use schema::UtcMicros;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,19 +52,40 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    async fn get(&self, route: &'static str, path: &str) -> Result<Answer, Fault> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.caller.get(route, path).await
+    /// The platform's calls, where it is Genesys Cloud.
+    async fn genesys(&self) -> Result<Genesys, Fault> {
+        self.caller.api().await.map(Genesys::new)
     }
 
-    async fn post(&self, route: &'static str, path: &str, body: &Value) -> Result<Answer, Fault> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.caller.post(route, path, body).await
+    /// The platform's calls, where it is CXone.
+    async fn cxone(&self, settings: &CxoneSettings) -> Result<Cxone, Fault> {
+        let api = self.caller.api().await?;
+        Ok(Cxone::new(api, settings.api_version))
     }
 
-    async fn link(&self, link: &str) -> Result<Answer, Fault> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.caller.link(link).await
+    /// Makes one of these calls, if the platform is to be asked now.
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<T, HistoryError>>,
+    ) -> Result<T, Fault> {
+        let outcome = self.caller.ask(call).await?;
+        self.counted(outcome)
+    }
+
+    /// Follows a link that an answer gave. It costs nothing of the budget, and what it leads to is not the platform.
+    async fn file(
+        &self,
+        call: impl Future<Output = Result<Vec<u8>, HistoryError>>,
+    ) -> Result<Vec<u8>, Fault> {
+        let outcome = call.await;
+        self.counted(outcome)
+    }
+
+    fn counted<T>(&self, outcome: Result<T, HistoryError>) -> Result<T, Fault> {
+        if outcome.as_ref().err().is_none_or(call::was_sent) {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome.map_err(|error| call::fault(&error))
     }
 }
 
@@ -77,11 +101,9 @@ pub(crate) async fn step(
         }
         Source::GenesysUsers => genesys_details::step(&genesys_details::USERS, ask, cursor).await,
         Source::GenesysLookup => genesys_lookup::step(ask, cursor).await,
-        Source::CxoneContacts => cxone_rows::step(&cxone_rows::CONTACTS, ask, cursor).await,
-        Source::CxoneContactStates => {
-            cxone_rows::step(&cxone_rows::CONTACT_STATES, ask, cursor).await
-        }
-        Source::CxoneAgentStates => cxone_rows::step(&cxone_rows::AGENT_STATES, ask, cursor).await,
+        Source::CxoneContacts => cxone_rows::step(Rows::Contacts, ask, cursor).await,
+        Source::CxoneContactStates => cxone_rows::step(Rows::ContactStates, ask, cursor).await,
+        Source::CxoneAgentStates => cxone_rows::step(Rows::AgentStates, ask, cursor).await,
         Source::CxoneReport => cxone_report::step(ask, cursor).await,
         Source::CxoneExtraction => cxone_extraction::step(ask, cursor).await,
         // These ask nobody's API: see `replay` and `import`.

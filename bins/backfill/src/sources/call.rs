@@ -6,13 +6,12 @@ pub(crate) use breaker::Shared as Breaker;
 
 use super::outcome::Fault;
 use crate::platforms::{Base, Kind, Platform};
-use platform::api::{Access, AccessError, Api, ApiError, Call, HISTORY_MAX, Remedy};
+use platform::api::{Access, AccessError, Api, ApiError, Remedy};
 use platform::budget::Budget;
 use platform::client::CallError;
+use platform::history::HistoryError;
 use platform::history::cxone::{Discovery, DiscoveryError, discover};
-use platform::outcome::Answer;
 use platform::watch::Watch;
-use serde::Deserialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -47,11 +46,6 @@ struct Known {
     until: Option<Instant>,
 }
 
-#[derive(Deserialize)]
-struct Discovered {
-    api_endpoint: String,
-}
-
 impl Caller {
     pub(crate) fn new(
         platform: &Platform,
@@ -78,40 +72,14 @@ impl Caller {
         &self.breaker
     }
 
-    /// Reads.
-    pub(crate) async fn get(&self, route: &'static str, path: &str) -> Result<Answer, Fault> {
-        self.send(Call::get(route, path).of_history()).await
-    }
-
-    /// Asks with a body.
-    pub(crate) async fn post(
+    /// Makes a call, if the breaker lets it.
+    pub(super) async fn ask<T>(
         &self,
-        route: &'static str,
-        path: &str,
-        body: &serde_json::Value,
-    ) -> Result<Answer, Fault> {
-        self.send(Call::post(route, path, body).of_history()).await
-    }
-
-    /// Gets a file that a link leads to which carries its own permission. It costs nothing of the budget.
-    pub(crate) async fn link(&self, link: &str) -> Result<Answer, Fault> {
-        let link = Url::parse(link)
-            .map_err(|error| Fault::refused(format!("the platform's link is none: {error}")))?;
-        let api = self.api().await?;
-        api.fetch_link(&link, HISTORY_MAX)
-            .await
-            .map_err(|error| match error {
-                // A link that has died is asked for again.
-                ApiError::Forbidden { why } => Fault::Gone { why },
-                other => fault(&other),
-            })
-    }
-
-    async fn send(&self, call: Call<'_>) -> Result<Answer, Fault> {
-        let api = self.api().await?;
-        self.breaker.enter().await?;
-        let outcome = api.fetch(call).await;
-        self.breaker.heard(outcome.as_ref().err()).await;
+        call: impl Future<Output = Result<T, HistoryError>>,
+    ) -> Result<Result<T, HistoryError>, Fault> {
+        let entered = self.breaker.enter().await?;
+        let outcome = call.await;
+        self.breaker.heard(entered, outcome.as_ref().err()).await;
         if let Err(error) = &outcome
             && self.base != Base::Stated
             && may_have_moved(error)
@@ -119,10 +87,11 @@ impl Caller {
             // The organisation may live elsewhere by now: it is found out anew the next time.
             *self.api.lock().await = None;
         }
-        outcome.map_err(|error| fault(&error))
+        Ok(outcome)
     }
 
-    async fn api(&self) -> Result<Arc<Api>, Fault> {
+    /// The API, wherever it is.
+    pub(super) async fn api(&self) -> Result<Arc<Api>, Fault> {
         let mut known = self.api.lock().await;
         if let Some(known) = known.as_ref()
             && known.until.is_none_or(|until| Instant::now() < until)
@@ -132,10 +101,9 @@ impl Caller {
         let until = (self.base != Base::Stated).then(|| Instant::now() + BASE_FOR);
         // One that was found out before keeps its token, if it is the same.
         let before = known.as_ref().map(|known| known.api.clone());
-        let base = match &self.base {
-            Base::Stated => self.access.base.clone(),
-            Base::Discovery(document) => self.discovered(before.as_deref(), document).await?,
-            Base::Token => self.told_with_the_token().await?,
+        let base = match self.base.discovery() {
+            None => self.access.base.clone(),
+            Some(discovery) => self.discovered(&discovery).await?,
         };
         let api = match before {
             Some(api) if *api.base() == base => api,
@@ -163,31 +131,13 @@ impl Caller {
         Ok(api)
     }
 
-    async fn discovered(&self, api: Option<&Api>, document: &Url) -> Result<Url, Fault> {
-        let fresh;
-        let api = if let Some(api) = api {
-            api
-        } else {
-            fresh = self
-                .built(document.clone())
-                .map_err(|error| Fault::refused(error.to_string()))?;
-            &fresh
-        };
-        let answer = api
-            .fetch_link(document, HISTORY_MAX)
-            .await
-            .map_err(|error| fault(&error))?;
-        let found: Discovered = serde_json::from_slice(&answer.body)
-            .map_err(|error| Fault::failed(format!("the discovery document: {error}")))?;
-        base_url(&found.api_endpoint)
-    }
-
-    async fn told_with_the_token(&self) -> Result<Url, Fault> {
-        discover(&Discovery::Token, &self.access.grant, self.access.timeouts)
+    async fn discovered(&self, discovery: &Discovery) -> Result<Url, Fault> {
+        discover(discovery, &self.access.grant, self.access.timeouts)
             .await
             .map_err(|error| match error {
-                DiscoveryError::Token(error) => fault(&ApiError::Token(error)),
-                DiscoveryError::Call(error) => fault(&ApiError::Call(error)),
+                DiscoveryError::Token(error) => of_api(&ApiError::Token(error)),
+                DiscoveryError::Call(error) => of_api(&ApiError::Call(error)),
+                error @ DiscoveryError::Failed { .. } => Fault::failed(error.to_string()),
                 error @ DiscoveryError::Unsaid { .. } => {
                     Fault::refused(format!("{error}: give base_url or discovery_url"))
                 }
@@ -195,23 +145,42 @@ impl Caller {
     }
 }
 
-fn base_url(text: &str) -> Result<Url, Fault> {
-    Url::parse(text).map_err(|error| {
-        Fault::refused(format!(
-            "the platform states {text:?} as its base URL: {error}"
-        ))
-    })
-}
-
-fn may_have_moved(error: &ApiError) -> bool {
+fn may_have_moved(error: &HistoryError) -> bool {
     matches!(
         error,
-        ApiError::NotFound { .. } | ApiError::Call(CallError::Connect { .. })
+        HistoryError::Gone { .. }
+            | HistoryError::Api(
+                ApiError::NotFound { .. } | ApiError::Call(CallError::Connect { .. })
+            )
+    )
+}
+
+/// Whether a request went out.
+pub(super) const fn was_sent(error: &HistoryError) -> bool {
+    !matches!(
+        error,
+        HistoryError::Api(ApiError::Later { .. } | ApiError::Token(_))
     )
 }
 
 /// What an error comes to for a chunk.
-fn fault(error: &ApiError) -> Fault {
+pub(super) fn fault(error: &HistoryError) -> Fault {
+    let why = || runtime::chain(error);
+    match error {
+        _ if error.splits() => Fault::TooMuch { why: why() },
+        HistoryError::Api(error) => of_api(error),
+        HistoryError::Gone { .. } => Fault::Gone { why: why() },
+        HistoryError::TooSoon { wait, .. } => Fault::TooSoon {
+            wait: *wait,
+            why: why(),
+        },
+        HistoryError::TooMany { .. }
+        | HistoryError::TooLong { .. }
+        | HistoryError::Shape { .. } => Fault::failed(why()),
+    }
+}
+
+fn of_api(error: &ApiError) -> Fault {
     let why = runtime::chain(error);
     match (error, error.remedy()) {
         (ApiError::Later { hold, .. }, Remedy::Wait(wait)) => Fault::Later {
@@ -235,9 +204,6 @@ fn fault(error: &ApiError) -> Fault {
             },
             Remedy::Never,
         ) => Fault::Unfit { why },
-        (ApiError::Call(CallError::TooLong { .. }), Remedy::Never) => Fault::Unfit {
-            why: format!("too much at once: {why}"),
-        },
         (_, Remedy::Credential | Remedy::Never) => Fault::Refused { why },
     }
 }

@@ -5,15 +5,12 @@
 use super::cxone_rows::settings;
 use super::parts::{after, until};
 use super::{Ask, Fault, Page, Step};
+use platform::history::cxone::{Extraction, ExtractionState};
 use schema::{BodyFormat, UtcMicros};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::time::Duration;
 use store::named_leases::{self, Taken};
 
-const PATH: &str = "/data-extraction/v1/jobs";
-const SUBMIT: &str = "extraction-submit";
-const STATUS: &str = "extraction-status";
 const NAME: &str = "extraction";
 /// How long a call is ours without a sign of life.
 const OURS_FOR: Duration = Duration::from_secs(300);
@@ -46,35 +43,6 @@ struct Cursor {
     failed: u32,
 }
 
-/// The answer to a new job; its id has several names.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Submitted {
-    job_id: Option<String>,
-    id: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Looked {
-    job_status: Option<Status>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    #[serde(rename = "status")]
-    word: String,
-    result: Option<Outcome>,
-    error: Option<serde_json::Value>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Outcome {
-    url: Option<String>,
-}
-
 /// One step.
 pub(super) async fn step(ask: &Ask<'_>, cursor: Option<&str>) -> Result<Step, Fault> {
     let cursor: Cursor = super::read(cursor)?;
@@ -100,7 +68,7 @@ async fn submit(ask: &Ask<'_>, mut cursor: Cursor) -> Result<Step, Fault> {
         });
     }
     let entity: String = required(ask, "entity")?;
-    let version: Option<serde_json::Value> = super::parameter(ask.job, "version")?;
+    let version: Option<String> = super::parameter(ask.job, "version")?;
     if let Some(wait) = taken(ask).await? {
         return Ok(Step::Wait {
             cursor: None,
@@ -108,21 +76,22 @@ async fn submit(ask: &Ask<'_>, mut cursor: Cursor) -> Result<Step, Fault> {
             reason: "turn",
         });
     }
-    let body = json!({
-        "entityName": entity,
-        "version": version.unwrap_or_else(|| json!("1")),
-        "startDate": ask.chunk.from.to_string(),
-        "endDate": ask.chunk.to.to_string(),
-    });
-    let answer = match ask.post(SUBMIT, PATH, &body).await {
-        Ok(answer) => answer,
+    let cxone = ask.cxone(settings).await?;
+    let asked = Extraction {
+        entity: &entity,
+        version: version.as_deref().unwrap_or("1"),
+        from: ask.chunk.from,
+        to: ask.chunk.to,
+    };
+    let job = match ask.answer(cxone.submit_extraction(asked)).await {
+        Ok(job) => job,
         Err(fault) => {
             release(ask).await;
             return Err(refusal(ask, fault));
         }
     };
     cursor.at = At::Submitted {
-        job: job_id(&answer.body)?,
+        job,
         since: ask.now,
         asked: 0,
         dead: 0,
@@ -151,33 +120,20 @@ async fn look(
             reason: "turn",
         });
     }
-    let path = format!("{PATH}/{job}");
-    let answer = match ask.get(STATUS, &path).await {
-        Ok(answer) => answer,
+    let cxone = ask.cxone(settings(ask)?).await?;
+    let state = match ask.answer(cxone.extraction(&job)).await {
+        Ok(state) => state,
         Err(Fault::Gone { why }) => return again(ask, cursor, why).await,
         Err(fault) => return Err(refusal(ask, fault)),
     };
-    let status = serde_json::from_slice::<Looked>(&answer.body)
-        .map_err(|error| Fault::failed(format!("an extraction's state cannot be read: {error}")))?
-        .job_status
-        .unwrap_or_default();
-    match status.word.as_str() {
-        "SUCCEEDED" => {
-            if asked == 0 {
-                let took = until(ask.now, since).unwrap_or_default();
-                ask.memory.took(NAME, took);
-            }
-            let link = status.result.and_then(|result| result.url);
-            file(ask, cursor, job, since, link, dead).await
+    let link = match state {
+        ExtractionState::Ready(link) => Some(link),
+        ExtractionState::Empty => None,
+        ExtractionState::Lost(words) => {
+            let why = format!("the platform's extraction {job} is {words}");
+            return again(ask, cursor, why).await;
         }
-        "FAILED" | "CANCELLED" | "EXPIRED" => {
-            let words = status
-                .error
-                .map_or_else(String::new, |error| format!(": {error}"));
-            let why = format!("the platform's extraction {job} is {}{words}", status.word);
-            again(ask, cursor, why).await
-        }
-        _ => {
+        ExtractionState::Running => {
             let asked = asked + 1;
             cursor.at = At::Submitted {
                 job,
@@ -185,32 +141,26 @@ async fn look(
                 asked,
                 dead,
             };
-            Ok(Step::Wait {
+            return Ok(Step::Wait {
                 cursor: Some(super::kept(&cursor)?),
                 wait: ask
                     .memory
                     .wait(NAME, asked)
                     .max(settings(ask)?.extraction_pause),
                 reason: "platform",
-            })
+            });
         }
+    };
+    if asked == 0 {
+        let took = until(ask.now, since).unwrap_or_default();
+        ask.memory.took(NAME, took);
     }
-}
-
-/// Follows the link at once; one that has died meanwhile is asked for again.
-async fn file(
-    ask: &Ask<'_>,
-    mut cursor: Cursor,
-    job: String,
-    since: UtcMicros,
-    link: Option<String>,
-    dead: u32,
-) -> Result<Step, Fault> {
     let mapping: String = required(ask, "mapping")?;
+    // The link is followed at once; one that has died meanwhile is asked for again.
     let body = match link {
         None => Vec::new(),
-        Some(link) => match ask.link(&link).await {
-            Ok(answer) => answer.body,
+        Some(link) => match ask.file(cxone.extraction_file(&link)).await {
+            Ok(body) => body,
             Err(Fault::Gone { why }) if dead < LINKS_MAX => {
                 tracing::info!(why, "the link to the file has died, asking for another");
                 cursor.at = At::Submitted {
@@ -258,14 +208,15 @@ async fn again(ask: &Ask<'_>, mut cursor: Cursor, why: String) -> Result<Step, F
     })
 }
 
-/// A 403 is also what somebody hears who comes too soon, because another user of the organisation was there a moment ago.
+/// Somebody who comes too soon, because another user of the organisation was there a moment ago, and somebody without the right hear
+/// nearly the same: after some times in a row it is taken for the latter.
 fn refusal(ask: &Ask<'_>, fault: Fault) -> Fault {
     match fault {
-        Fault::Refused { why } if ask.chunk.attempt < SOON_MAX => Fault::Failed {
+        Fault::TooSoon { why, .. } if ask.chunk.attempt < SOON_MAX => Fault::Failed {
             why,
             hint: settings(ask).ok().map(|settings| settings.extraction_pause),
         },
-        Fault::Unfit { why } => Fault::refused(why),
+        Fault::TooSoon { why, .. } => Fault::refused(why),
         other => other,
     }
 }
@@ -273,16 +224,6 @@ fn refusal(ask: &Ask<'_>, fault: Fault) -> Fault {
 fn required(ask: &Ask<'_>, name: &str) -> Result<String, Fault> {
     super::parameter(ask.job, name)?
         .ok_or_else(|| Fault::refused(format!("the job has no parameter {name}")))
-}
-
-fn job_id(body: &[u8]) -> Result<String, Fault> {
-    let unreadable = || Fault::failed("the answer to a new extraction names no job");
-    // The id itself, or an object around it.
-    if let Ok(id) = serde_json::from_slice::<String>(body) {
-        return Ok(id);
-    }
-    let submitted: Submitted = serde_json::from_slice(body).map_err(|_| unreadable())?;
-    submitted.job_id.or(submitted.id).ok_or_else(unreadable)
 }
 
 fn lease_name(ask: &Ask<'_>) -> String {
@@ -330,18 +271,5 @@ async fn release(ask: &Ask<'_>) {
     };
     if let Err(error) = released.await {
         tracing::debug!(%error, "the turn is free only when its lease runs out");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_is_named_in_several_ways() {
-        for body in [r#"{"jobId":"7"}"#, r#"{"id":"7"}"#, r#""7""#] {
-            assert_eq!(job_id(body.as_bytes()).unwrap(), "7");
-        }
-        assert!(job_id(b"{}").is_err());
     }
 }

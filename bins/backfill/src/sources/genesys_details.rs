@@ -12,14 +12,13 @@ use super::parts::Part;
 use super::walk::Walk;
 use super::{Ask, Fault, Step};
 use crate::platforms::{GenesysSettings, Kind};
-use adapter::instant;
+use platform::history::genesys::{DAYS_MAX, Subject};
 use schema::{BodyFormat, UtcMicros};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// A query about more time than this is refused by the platform.
-const QUERY_LONGEST: Duration = Duration::from_secs(7 * 86_400);
+const QUERY_LONGEST: Duration = Duration::from_secs(DAYS_MAX as u64 * 86_400);
 /// How long to wait for data where neither a job nor a query has them.
 const NO_DATA_WAIT: Duration = Duration::from_secs(600);
 
@@ -28,52 +27,26 @@ const NO_DATA_WAIT: Duration = Duration::from_secs(600);
 pub(super) struct Details {
     /// The name under which is remembered what was learnt.
     name: &'static str,
-    jobs_path: &'static str,
-    query_path: &'static str,
-    /// The member that lists the records.
-    list: &'static str,
-    /// Whether records are asked for in the order of their beginning.
-    ordered: bool,
+    subject: Subject,
     /// Whether the platform counts them.
     counted: bool,
     format: BodyFormat,
-    submit: &'static str,
-    status: &'static str,
-    results: &'static str,
-    availability: &'static str,
-    query: &'static str,
 }
 
 /// Conversations.
 pub(super) static CONVERSATIONS: Details = Details {
     name: "details-jobs",
-    jobs_path: "/api/v2/analytics/conversations/details/jobs",
-    query_path: "/api/v2/analytics/conversations/details/query",
-    list: "conversations",
-    ordered: true,
+    subject: Subject::Conversations,
     counted: true,
     format: BodyFormat::GenesysDetails,
-    submit: "details-job-submit",
-    status: "details-job-status",
-    results: "details-job-results",
-    availability: "details-job-availability",
-    query: "details-query",
 };
 
 /// Users.
 pub(super) static USERS: Details = Details {
     name: "users-jobs",
-    jobs_path: "/api/v2/analytics/users/details/jobs",
-    query_path: "/api/v2/analytics/users/details/query",
-    list: "userDetails",
-    ordered: false,
+    subject: Subject::Users,
     counted: false,
     format: BodyFormat::GenesysUserDetails,
-    submit: "users-job-submit",
-    status: "users-job-status",
-    results: "users-job-results",
-    availability: "users-job-availability",
-    query: "users-query",
 };
 
 /// How a stretch is fetched.
@@ -184,30 +157,13 @@ impl Cursor {
     /// What a refusal of a stretch comes to: two smaller ones, as long as that may be the reason.
     fn refused(mut self, fault: Fault) -> Result<Step, Fault> {
         match fault {
-            Fault::Unfit { why } if is_about_size(&why) && self.halve(self.hits()) => {
+            Fault::TooMuch { why } if self.halve(self.hits()) => {
                 tracing::info!(why, "the platform refuses the stretch, halving it");
                 Ok(Step::Moved(self.kept()?))
             }
-            Fault::Unfit { why } => Err(Fault::refused(why)),
             other => Err(other),
         }
     }
-}
-
-/// Whether a refusal may mean that too much was asked for at once.
-pub(super) fn is_about_size(why: &str) -> bool {
-    let why = why.to_ascii_lowercase();
-    [
-        "may not exceed",
-        "too large",
-        "too long",
-        "too many",
-        "interval",
-        "range",
-        "maximum",
-    ]
-    .iter()
-    .any(|word| why.contains(word))
 }
 
 /// One step.
@@ -301,77 +257,6 @@ async fn begin(
     Ok(Step::Moved(cursor.kept()?))
 }
 
-/// What is read of an answer that lists records; their bytes stay as they are.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    #[serde(borrow, default)]
-    conversations: Option<Vec<&'a RawValue>>,
-    #[serde(borrow, default)]
-    user_details: Option<Vec<&'a RawValue>>,
-    #[serde(default)]
-    cursor: Option<String>,
-    #[serde(default)]
-    total_hits: Option<u64>,
-    #[serde(default)]
-    data_availability_date: Option<String>,
-}
-
-/// What is read of a record.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Record {
-    conversation_id: Option<String>,
-    user_id: Option<String>,
-    conversation_start: Option<String>,
-}
-
-impl<'a> Answer<'a> {
-    fn read(details: &Details, body: &'a [u8]) -> Result<Self, Fault> {
-        if body.trim_ascii().is_empty() {
-            return Ok(Self {
-                conversations: None,
-                user_details: None,
-                cursor: None,
-                total_hits: None,
-                data_availability_date: None,
-            });
-        }
-        serde_json::from_slice(body).map_err(|error| {
-            Fault::failed(format!(
-                "an answer with {} cannot be read: {error}",
-                details.list
-            ))
-        })
-    }
-
-    fn records(&self) -> &[&'a RawValue] {
-        self.conversations
-            .as_deref()
-            .or(self.user_details.as_deref())
-            .unwrap_or_default()
-    }
-}
-
-impl Record {
-    fn read(raw: &RawValue) -> Self {
-        // A record of another shape is for the adapter to say something about.
-        serde_json::from_str(raw.get()).unwrap_or_default()
-    }
-
-    fn begins_in(&self, part: Part) -> bool {
-        let start = self.conversation_start.as_deref();
-        start
-            .and_then(instant::parse)
-            .is_some_and(|start| part.holds(start))
-    }
-}
-
-/// A stretch as the API writes it.
-fn interval(part: Part) -> String {
-    format!("{}/{}", part.from, part.to)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,7 +339,7 @@ mod tests {
             }]),
             ..Cursor::default()
         };
-        let large = Fault::Unfit {
+        let large = Fault::TooMuch {
             why: "Pagination may not exceed 100000 results.".to_owned(),
         };
         let Ok(Step::Moved(text)) = cursor.clone().refused(large.clone()) else {
@@ -463,10 +348,10 @@ mod tests {
         let halved: Cursor = serde_json::from_str(&text).unwrap();
         assert_eq!(halved.pieces.as_deref().map(<[_]>::len), Some(2));
         // A second is not halved any more.
-        assert!(matches!(halved.refused(large), Err(Fault::Refused { .. })));
+        assert_eq!(halved.refused(large.clone()), Err(large));
         let other = Fault::Unfit {
             why: "unknown dimension".to_owned(),
         };
-        assert!(matches!(cursor.refused(other), Err(Fault::Refused { .. })));
+        assert_eq!(cursor.refused(other.clone()), Err(other));
     }
 }

@@ -75,9 +75,23 @@ pub(crate) enum Fault {
         /// The platform's words.
         why: String,
     },
-    /// The platform refuses the request with a word about it (400, 413, 422): a smaller stretch may be taken.
+    /// More was asked for than the platform answers at once: a smaller stretch may be taken.
+    #[error("{why}")]
+    TooMuch {
+        /// The platform's words.
+        why: String,
+    },
+    /// The platform refuses the request for what is in it.
     #[error("{why}")]
     Unfit {
+        /// The platform's words.
+        why: String,
+    },
+    /// Asked sooner after the last time than the platform allows.
+    #[error("{why}")]
+    TooSoon {
+        /// How long it wants to be left alone.
+        wait: Duration,
         /// The platform's words.
         why: String,
     },

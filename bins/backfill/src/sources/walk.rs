@@ -1,6 +1,8 @@
 //! A walk over pages that are counted by offsets: the total is compared with what was met, and the walk is made again on a mismatch.
 
 use super::distinct::Distinct;
+use super::parts::Part;
+use platform::history::Head;
 use serde::{Deserialize, Serialize};
 
 /// More different records than this are not remembered: what a platform says is more is asked for in smaller stretches.
@@ -35,14 +37,6 @@ pub(super) struct Walk {
     pub(super) again: u32,
 }
 
-/// One record of a page.
-#[derive(Debug)]
-pub(super) struct Met {
-    pub(super) id: String,
-    /// Whether it began in the stretch that the walk is over.
-    pub(super) begun: bool,
-}
-
 /// What is to happen behind a page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum After {
@@ -55,8 +49,14 @@ pub(super) enum After {
 }
 
 impl Walk {
-    /// Takes note of a page. `size`: how many records were asked for.
-    pub(super) fn page(&mut self, met: &[Met], total: Option<u64>, size: u32) -> After {
+    /// Takes note of a page of the stretch that the walk is over. `size`: how many records were asked for.
+    pub(super) fn page(
+        &mut self,
+        part: Part,
+        met: &[Head],
+        total: Option<u64>,
+        size: u32,
+    ) -> After {
         if let (Some(before), Some(now)) = (self.total, total) {
             self.shifted |= before != now;
         }
@@ -70,7 +70,7 @@ impl Walk {
             }
             if self.many || self.seen.add(&record.id) {
                 new += 1;
-                self.begun += u64::from(record.begun);
+                self.begun += u64::from(record.start.is_some_and(|start| part.holds(start)));
             }
         }
         // A page that brings nothing new would come for ever (pitfall 1).
@@ -107,11 +107,18 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schema::UtcMicros;
 
-    fn met(ids: std::ops::Range<u32>) -> Vec<Met> {
-        ids.map(|id| Met {
+    const PART: Part = Part {
+        from: UtcMicros(0),
+        to: UtcMicros(1),
+    };
+
+    /// Every other one began in the stretch.
+    fn met(ids: std::ops::Range<u32>) -> Vec<Head> {
+        ids.map(|id| Head {
             id: id.to_string(),
-            begun: id % 2 == 0,
+            start: Some(UtcMicros(i64::from(id % 2))),
         })
         .collect()
     }
@@ -119,9 +126,12 @@ mod tests {
     #[test]
     fn a_walk_ends_at_the_total() {
         let mut walk = Walk::default();
-        assert_eq!(walk.page(&met(0..100), Some(250), 100), After::More);
-        assert_eq!(walk.page(&met(100..200), Some(250), 100), After::More);
-        assert_eq!(walk.page(&met(200..250), Some(250), 100), After::Whole);
+        assert_eq!(walk.page(PART, &met(0..100), Some(250), 100), After::More);
+        assert_eq!(walk.page(PART, &met(100..200), Some(250), 100), After::More);
+        assert_eq!(
+            walk.page(PART, &met(200..250), Some(250), 100),
+            After::Whole
+        );
         assert_eq!(walk.begun, 125);
     }
 
@@ -129,24 +139,27 @@ mod tests {
     #[test]
     fn a_record_that_moved_shows_although_the_number_of_rows_is_right() {
         let mut walk = Walk::default();
-        assert_eq!(walk.page(&met(0..100), Some(250), 100), After::More);
+        assert_eq!(walk.page(PART, &met(0..100), Some(250), 100), After::More);
         // 0 went to the end, so that what was 100 is on the first page now and is not seen.
-        assert_eq!(walk.page(&met(101..201), Some(250), 100), After::More);
+        assert_eq!(walk.page(PART, &met(101..201), Some(250), 100), After::More);
         let mut last = met(201..250);
         last.extend(met(0..1));
-        assert_eq!(walk.page(&last, Some(250), 100), After::More);
-        assert_eq!(walk.page(&[], Some(250), 100), After::Again);
+        assert_eq!(walk.page(PART, &last, Some(250), 100), After::More);
+        assert_eq!(walk.page(PART, &[], Some(250), 100), After::Again);
         let mut walk = walk.anew();
         assert_eq!((walk.offset, walk.again), (0, 1));
-        assert_eq!(walk.page(&met(0..250), Some(250), 1000), After::Whole);
+        assert_eq!(walk.page(PART, &met(0..250), Some(250), 1000), After::Whole);
     }
 
     #[test]
     fn pages_that_overlap_are_walked_to_their_end() {
         let mut walk = Walk::default();
-        assert_eq!(walk.page(&met(0..100), Some(199), 100), After::More);
-        assert_eq!(walk.page(&met(95..195), Some(199), 100), After::More);
-        assert_eq!(walk.page(&met(190..199), Some(199), 100), After::Whole);
+        assert_eq!(walk.page(PART, &met(0..100), Some(199), 100), After::More);
+        assert_eq!(walk.page(PART, &met(95..195), Some(199), 100), After::More);
+        assert_eq!(
+            walk.page(PART, &met(190..199), Some(199), 100),
+            After::Whole
+        );
         assert_eq!(walk.begun, 100, "each once");
     }
 
@@ -154,8 +167,8 @@ mod tests {
     fn a_total_that_changes_meanwhile_is_a_reason_too_but_not_for_ever() {
         let mut walk = Walk::default();
         for again in 0..=AGAIN_MAX {
-            assert_eq!(walk.page(&met(0..100), Some(150), 100), After::More);
-            let after = walk.page(&met(100..151), Some(151), 100);
+            assert_eq!(walk.page(PART, &met(0..100), Some(150), 100), After::More);
+            let after = walk.page(PART, &met(100..151), Some(151), 100);
             let expected = if again < AGAIN_MAX {
                 After::Again
             } else {
@@ -172,18 +185,24 @@ mod tests {
     #[test]
     fn a_page_that_brings_nothing_new_is_the_last() {
         let mut walk = Walk::default();
-        assert_eq!(walk.page(&met(0..100), None, 100), After::More);
-        assert_eq!(walk.page(&met(0..100), None, 100), After::Whole);
-        assert_eq!(Walk::default().page(&met(0..7), None, 100), After::Whole);
-        assert_eq!(Walk::default().page(&[], Some(0), 100), After::Whole);
+        assert_eq!(walk.page(PART, &met(0..100), None, 100), After::More);
+        assert_eq!(walk.page(PART, &met(0..100), None, 100), After::Whole);
+        assert_eq!(
+            Walk::default().page(PART, &met(0..7), None, 100),
+            After::Whole
+        );
+        assert_eq!(Walk::default().page(PART, &[], Some(0), 100), After::Whole);
     }
 
     #[test]
     fn a_walk_goes_on_from_what_was_kept() {
         let mut walk = Walk::default();
-        walk.page(&met(0..100), Some(150), 100);
+        walk.page(PART, &met(0..100), Some(150), 100);
         let text = serde_json::to_string(&walk).unwrap();
         let mut walk: Walk = serde_json::from_str(&text).unwrap();
-        assert_eq!(walk.page(&met(100..150), Some(150), 100), After::Whole);
+        assert_eq!(
+            walk.page(PART, &met(100..150), Some(150), 100),
+            After::Whole
+        );
     }
 }

@@ -87,13 +87,13 @@ impl HistoryError {
 
     /// A platform's refusal of a stretch of time, told apart from every other.
     pub(crate) fn of_stretch(error: ApiError) -> Self {
-        let ApiError::Refused {
-            status: 400 | 413 | 422,
-            why,
-            ..
-        } = &error
-        else {
-            return Self::Api(error);
+        let (status, why) = match &error {
+            ApiError::Refused {
+                status: status @ (400 | 413 | 422),
+                why,
+                ..
+            } => (*status, why),
+            _ => return Self::Api(error),
         };
         // A 400 that asks to be repeated (too many jobs at once) is a 429 by another name.
         if let Some(wait) = retry_after::in_message(why) {
@@ -103,17 +103,37 @@ impl HistoryError {
             };
         }
         let words = why.to_ascii_lowercase();
-        let has = |all: &[&str]| all.iter().all(|word| words.contains(word));
-        // "Pagination may not exceed 100000 results."
-        if has(&["pagination", "exceed"]) || has(&["too many", "results"]) {
-            return Self::TooMany { why: why.clone() };
+        let any = |these: &[&str]| these.iter().any(|word| words.contains(word));
+        // What is too many of something else (jobs, requests) is no matter of the stretch.
+        if any(&["too many"]) && any(&["job", "request", "concurrent"]) {
+            return Self::Api(error);
         }
-        let stretch = has(&["interval"]) || has(&["range"]) || has(&["duration"]);
-        let long = has(&["day"]) || has(&["exceed"]) || has(&["long"]) || has(&["greater"]);
-        if stretch && long {
+        let too = any(&[
+            "exceed",
+            "too ",
+            "maximum",
+            "greater",
+            "longer",
+            "limited to",
+        ]);
+        // "The interval may not exceed 7 days."
+        if any(&["interval", "range", "duration"]) && (too || any(&["day"])) {
             return Self::TooLong { why: why.clone() };
         }
+        // "Pagination may not exceed 100000 results."
+        let much = any(&["exceed", "too many", "too much", "too large", "too long"]);
+        if much || status == 413 {
+            return Self::TooMany { why: why.clone() };
+        }
         Self::Api(error)
+    }
+
+    /// A link that carries its own permission: where it has died, some stores say 403.
+    pub(crate) fn of_link(error: ApiError, what: &'static str) -> Self {
+        match error {
+            ApiError::Forbidden { why } => Self::Gone { what, why },
+            error => Self::of_job(error, what),
+        }
     }
 
     /// A job or a result that is not there.
@@ -153,6 +173,20 @@ mod tests {
             ),
             HistoryError::TooLong { .. }
         ));
+        for (status, why) in [
+            (400, "HTTP 400: The range may not exceed 30 days."),
+            (400, "HTTP 400: The result set is too large"),
+            (413, "HTTP 413"),
+        ] {
+            assert!(refused(status, why).splits(), "{why}");
+        }
+        for why in [
+            "HTTP 400: Too many jobs are running",
+            "HTTP 400: unknown dimension",
+            "HTTP 400: interval is missing",
+        ] {
+            assert!(!refused(400, why).splits(), "{why}");
+        }
         let busy = "HTTP 400: Too many jobs are running. Retry the request in [7] seconds";
         assert_eq!(
             refused(400, busy).remedy(),

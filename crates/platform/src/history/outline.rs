@@ -1,7 +1,8 @@
-//! Reads the little that is wanted of a page in one pass: rows are counted and passed over, or named by their id and beginning.
+//! Reads the little that is wanted of a page in one pass: each row's name and beginning, and what stands beside the rows.
+//!
+//! Members are found whatever their case: CXone's versions spell them differently.
 
-use super::heads::Head;
-use super::page::Kind;
+use super::page::{Head, Kind};
 use crate::instant;
 use schema::UtcMicros;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -10,25 +11,27 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
+/// Members that name a record, at most.
+const NAMES_MAX: usize = 4;
+
 #[derive(Debug, Default)]
 pub(super) struct Outline {
-    pub(super) records: usize,
     pub(super) cursor: Option<String>,
     pub(super) link: Option<String>,
     pub(super) total: Option<u64>,
     pub(super) available_to: Option<UtcMicros>,
     pub(super) polled_at: Option<UtcMicros>,
-    /// Only where names are wanted.
+    /// One for each record.
     pub(super) heads: Vec<Head>,
 }
 
-/// The outline of a page; of a bare record too, which has no rows but a name.
-pub(super) fn of(kind: Kind, body: &[u8], named: bool) -> Result<Outline, serde_json::Error> {
+/// The outline of a page. `bare`: it may also be one record with nothing around it.
+pub(super) fn of(kind: Kind, body: &[u8], bare: bool) -> Result<Outline, serde_json::Error> {
     let mut outline = Outline::default();
     let mut reader = serde_json::Deserializer::from_slice(without_mark(body));
     Within {
         kind,
-        named,
+        bare,
         outline: &mut outline,
     }
     .deserialize(&mut reader)?;
@@ -48,7 +51,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 /// The object around the rows.
 struct Within<'a> {
     kind: Kind,
-    named: bool,
+    bare: bool,
     outline: &'a mut Outline,
 }
 
@@ -74,52 +77,54 @@ impl<'de> Visitor<'de> for Within<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self {
             kind,
-            named,
+            bare,
             outline,
         } = self;
         let mut own = Own::default();
         let mut listed = false;
         while let Some(Name(name)) = map.next_key()? {
-            match &*name {
-                name if kind.members().contains(&name) => {
-                    listed = true;
-                    map.next_value_seed(Rows {
-                        kind,
-                        named,
-                        outline,
-                    })?;
-                }
+            if is_one_of(&name, kind.members()) {
+                listed = true;
+                map.next_value_seed(Rows { kind, outline })?;
+            } else if is(&name, "resultSet") {
                 // CXone before v18.
-                "resultSet" => {
-                    listed = true;
-                    map.next_value_seed(Within {
-                        kind,
-                        named,
-                        outline,
-                    })?;
-                }
-                "cursor" => outline.cursor = map.next_value()?,
-                "_links" => {
-                    let links: Option<Links> = map.next_value()?;
-                    outline.link = links.and_then(|links| links.next);
-                }
-                "totalHits" | "totalRecords" => {
-                    let number: Option<Number> = map.next_value()?;
-                    outline.total = number.and_then(Number::get);
-                }
-                "dataAvailabilityDate" => outline.available_to = moment(&mut map)?,
-                "lastPollTime" => outline.polled_at = moment(&mut map)?,
-                name if named => own.member(kind, name, &mut map)?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                listed = true;
+                map.next_value_seed(Within {
+                    kind,
+                    bare,
+                    outline,
+                })?;
+            } else if is(&name, "cursor") {
+                outline.cursor = map.next_value()?;
+            } else if is(&name, "_links") {
+                let links: Option<Links> = map.next_value()?;
+                outline.link = links.and_then(|links| links.next);
+            } else if is_one_of(&name, &["totalHits", "totalRecords"]) {
+                let number: Option<Number> = map.next_value()?;
+                outline.total = number.and_then(Number::get);
+            } else if is(&name, "dataAvailabilityDate") {
+                outline.available_to = moment(&mut map)?;
+            } else if is(&name, "lastPollTime") {
+                outline.polled_at = moment(&mut map)?;
+            } else if bare {
+                own.member(kind, &name, &mut map)?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
-        if named && !listed {
-            outline.heads.extend(own.head());
+        if bare && !listed && own.is_named() {
+            outline.heads.push(own.head(kind));
         }
         Ok(())
     }
+}
+
+fn is(name: &str, wanted: &str) -> bool {
+    name.eq_ignore_ascii_case(wanted)
+}
+
+fn is_one_of(name: &str, wanted: &[&str]) -> bool {
+    wanted.iter().any(|wanted| is(name, wanted))
 }
 
 /// An instant that is none is none: the page is good all the same.
@@ -155,7 +160,6 @@ impl Number {
 /// The rows; or an object around them (`entries`, CXone v3).
 struct Rows<'a> {
     kind: Kind,
-    named: bool,
     outline: &'a mut Outline,
 }
 
@@ -179,25 +183,17 @@ impl<'de> Visitor<'de> for Rows<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        if self.named {
-            while let Some(own) = rows.next_element_seed(Row(self.kind))? {
-                self.outline.records += 1;
-                self.outline.heads.extend(own.head());
-            }
-        } else {
-            while rows.next_element::<IgnoredAny>()?.is_some() {
-                self.outline.records += 1;
-            }
+        while let Some(own) = rows.next_element_seed(Row(self.kind))? {
+            self.outline.heads.push(own.head(self.kind));
         }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Name(name)) = map.next_key()? {
-            if name == "entries" {
+            if is(&name, "entries") {
                 map.next_value_seed(Rows {
                     kind: self.kind,
-                    named: self.named,
                     outline: self.outline,
                 })?;
             } else {
@@ -211,7 +207,8 @@ impl<'de> Visitor<'de> for Rows<'_> {
 /// What names a record.
 #[derive(Debug, Default)]
 struct Own {
-    id: Option<String>,
+    /// By the place of its member in what names a record of the kind.
+    id: [Option<String>; NAMES_MAX],
     /// With the place of its member in the list of those that may say it: the first one counts.
     start: Option<(usize, UtcMicros)>,
 }
@@ -223,28 +220,50 @@ impl Own {
         name: &str,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        let (id, starts) = kind.identity();
-        if name == id {
-            self.id = text(map.next_value()?);
-        } else if let Some(place) = starts.iter().position(|start| *start == name) {
-            let start = text(map.next_value()?).and_then(|text| instant::parse(&text));
-            if let Some(start) = start
-                && self.start.is_none_or(|(known, _)| place < known)
-            {
-                self.start = Some((place, start));
-            }
-        } else {
+        let (ids, starts) = kind.identity();
+        let place = |list: &[&str]| list.iter().position(|wanted| is(name, wanted));
+        let (id, start) = (place(ids), place(starts));
+        if id.is_none() && start.is_none() {
             map.next_value::<IgnoredAny>()?;
+            return Ok(());
+        }
+        // A member may be both: an agent's state is known by its beginning too.
+        let text = text(map.next_value()?);
+        if let Some(place) = start
+            && let Some(start) = text.as_deref().and_then(instant::parse)
+            && self.start.is_none_or(|(known, _)| place < known)
+        {
+            self.start = Some((place, start));
+        }
+        if let Some(part) = id.and_then(|place| self.id.get_mut(place)) {
+            *part = text.filter(|text| !text.is_empty());
         }
         Ok(())
     }
 
-    fn head(self) -> Option<Head> {
-        let id = self.id.filter(|id| !id.is_empty())?;
-        Some(Head {
-            id,
-            start: self.start.map(|(_, start)| start),
-        })
+    fn is_named(&self) -> bool {
+        self.id.iter().any(Option::is_some)
+    }
+
+    fn head(self, kind: Kind) -> Head {
+        let start = self.start.map(|(_, start)| start);
+        if !self.is_named() {
+            return Head {
+                id: String::new(),
+                start,
+            };
+        }
+        let parts = kind.identity().0.len();
+        let parts: Vec<String> = self
+            .id
+            .into_iter()
+            .take(parts)
+            .map(Option::unwrap_or_default)
+            .collect();
+        Head {
+            id: parts.join("|"),
+            start,
+        }
     }
 }
 

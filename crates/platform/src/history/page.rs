@@ -1,10 +1,9 @@
-//! One page of history, looked over without taking it apart: rows are counted and passed over, a few members beside them are read.
+//! One page of history, looked over without taking it apart: its rows are named and passed over, a few members beside them are read.
 
 use super::HistoryError;
-use super::outline::{self, without_mark};
+use super::outline::{self, Outline};
 use crate::outcome::Answer;
 use schema::UtcMicros;
-use serde::de::IgnoredAny;
 
 /// What a page consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,16 +33,28 @@ impl Kind {
         }
     }
 
-    /// The member that names a record, and the one that says when it began.
-    pub(super) const fn identity(self) -> (&'static str, &'static [&'static str]) {
+    /// The members that name a record, all of them together, and those of which one says when it began.
+    pub(super) const fn identity(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
-            Self::Conversations => ("conversationId", &["conversationStart"]),
-            Self::Users => ("userId", &[]),
-            Self::Contacts => ("contactId", &["contactStartDate", "contactStart"]),
-            Self::ContactStates => ("contactId", &["startDate"]),
-            Self::AgentStates => ("agentId", &["startDate"]),
+            Self::Conversations => (&["conversationId"], &["conversationStart"]),
+            Self::Users => (&["userId"], &[]),
+            Self::Contacts => (&["contactId"], &["contactStartDate", "contactStart"]),
+            Self::ContactStates => (&["contactId", "stateIndex"], &["startDate"]),
+            Self::AgentStates => (
+                &["agentSessionId", "agentId", "stateIndex", "startDate"],
+                &["startDate"],
+            ),
         }
     }
+}
+
+/// A record of a page, by name and beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Head {
+    /// What the platform knows it by; of a state all members that tell it from its neighbours, in one text. Empty where it has none.
+    pub id: String,
+    /// When it began, where it says so.
+    pub start: Option<UtcMicros>,
 }
 
 /// A page of history.
@@ -51,8 +62,8 @@ impl Kind {
 pub struct Page {
     /// The answer's body as it came; empty where the platform said that there is nothing (CXone's 204).
     pub body: Vec<u8>,
-    /// How many records it has.
-    pub records: usize,
+    /// Its records, in their order.
+    pub heads: Vec<Head>,
     /// Where the next page is: a cursor (Genesys jobs) or a link (CXone). `None`: this was the last one.
     pub next: Option<String>,
     /// How many there are in all, as the platform has it (`totalHits`, `totalRecords`). Genesys calls its own approximate.
@@ -71,9 +82,27 @@ impl Page {
         }
         let outline = outline::of(kind, &answer.body, false)
             .map_err(|problem| HistoryError::unread(what, &problem))?;
-        Ok(Self {
-            body: answer.body,
-            records: outline.records,
+        Ok(Self::outlined(answer.body, outline))
+    }
+
+    /// What is asked for one record: it alone, or a page of it.
+    pub(crate) fn of_one(
+        answer: Answer,
+        kind: Kind,
+        what: &'static str,
+    ) -> Result<Self, HistoryError> {
+        if answer.status == 204 || answer.body.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        let outline = outline::of(kind, &answer.body, true)
+            .map_err(|problem| HistoryError::unread(what, &problem))?;
+        Ok(Self::outlined(answer.body, outline))
+    }
+
+    fn outlined(body: Vec<u8>, outline: Outline) -> Self {
+        Self {
+            body,
+            heads: outline.heads,
             next: outline
                 .cursor
                 .or(outline.link)
@@ -81,21 +110,13 @@ impl Page {
             total: outline.total,
             available_to: outline.available_to,
             polled_at: outline.polled_at,
-        })
+        }
     }
 
-    /// A page of which each body is one record.
-    pub(crate) fn of_one(answer: Answer, what: &'static str) -> Result<Self, HistoryError> {
-        if answer.status == 204 || answer.body.trim_ascii().is_empty() {
-            return Ok(Self::default());
-        }
-        serde_json::from_slice::<IgnoredAny>(without_mark(&answer.body))
-            .map_err(|problem| HistoryError::unread(what, &problem))?;
-        Ok(Self {
-            body: answer.body,
-            records: 1,
-            ..Self::default()
-        })
+    /// How many records it has.
+    #[must_use]
+    pub const fn records(&self) -> usize {
+        self.heads.len()
     }
 
     /// The page after the one that `used` led to. A link that leads where one already is, is the end (pitfall 1).
@@ -128,7 +149,7 @@ mod tests {
             Kind::Conversations,
             r#"{"conversations":[{"a":[{"conversations":[1,2,3]}]},{}],"cursor":"c2","dataAvailabilityDate":"2024-05-15T14:32:10Z"}"#,
         );
-        assert_eq!(found.records, 2);
+        assert_eq!(found.records(), 2);
         assert_eq!(found.next.as_deref(), Some("c2"));
         assert_eq!(
             found.available_to,
@@ -138,14 +159,14 @@ mod tests {
             Kind::AgentStates,
             r#"{"resultSet":{"agentStateHistory":{"entries":[{},{},{}]},"totalRecords":"3"}}"#,
         );
-        assert_eq!((legacy.records, legacy.total), (3, Some(3)));
+        assert_eq!((legacy.records(), legacy.total), (3, Some(3)));
     }
 
     #[test]
     fn an_absent_list_is_empty_and_an_answer_that_is_none_is_an_error() {
-        assert_eq!(page(Kind::Conversations, r#"{"totalHits":0}"#).records, 0);
-        assert_eq!(page(Kind::Contacts, r#"{"contacts":null}"#).records, 0);
-        assert_eq!(page(Kind::Contacts, " ").records, 0);
+        assert_eq!(page(Kind::Conversations, r#"{"totalHits":0}"#).records(), 0);
+        assert_eq!(page(Kind::Contacts, r#"{"contacts":null}"#).records(), 0);
+        assert_eq!(page(Kind::Contacts, " ").records(), 0);
         for body in [
             "{\"conversations\":[{}",
             "[]",
@@ -167,8 +188,81 @@ mod tests {
     fn pitfall_1_the_cursor_just_used_is_the_end() {
         let again = r#"{"conversations":[{}],"cursor":"c2"}"#;
         let found = page(Kind::Conversations, again).after(Some("c2"));
-        assert_eq!((found.records, found.next), (1, None), "its rows count");
+        assert_eq!((found.records(), found.next), (1, None), "its rows count");
         let found = page(Kind::Conversations, again).after(Some("c1"));
         assert_eq!(found.next.as_deref(), Some("c2"));
+    }
+
+    #[test]
+    fn records_are_named_whatever_is_around_them() {
+        let ids = |kind, body: &str| {
+            let heads = page(kind, body).heads.into_iter();
+            heads.map(|head| head.id).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            ids(
+                Kind::Contacts,
+                r#"{"resultSet":{"completedContacts":[{"contactId":"1"},{"contactId":900719925474010002},{}]}}"#
+            ),
+            ["1", "900719925474010002", ""]
+        );
+        assert_eq!(
+            ids(
+                Kind::Contacts,
+                r#"{"resultSet":{"TotalRecords":"1","completedContacts":[{"ContactId":"7"}]}}"#
+            ),
+            ["7"],
+            "an old version's spelling"
+        );
+        assert_eq!(
+            ids(
+                Kind::AgentStates,
+                r#"{"agentStateHistory":{"entries":[{"agentId":"7","stateIndex":"0"},{"agentId":7,"stateIndex":1}]}}"#
+            ),
+            ["|7|0|", "|7|1|"]
+        );
+        assert_eq!(
+            ids(
+                Kind::Conversations,
+                r#"{"conversations":[1,"x",null,true,-2,0.5,[{"conversationId":"no"}],{"conversationId":""},{"conversationId":"yes"}]}"#
+            ),
+            ["", "", "", "", "", "", "", "", "yes"]
+        );
+        assert_eq!(ids(Kind::Conversations, "{}"), Vec::<String>::new());
+        assert_eq!(ids(Kind::Conversations, ""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_record_says_when_it_began() {
+        let body = r#"{"conversations":[{"conversationId":"a","conversationStart":"2024-05-15T14:32:10Z"},{"conversationId":"b"}]}"#;
+        let found = page(Kind::Conversations, body).heads;
+        assert_eq!(
+            found[0].start,
+            Some(UtcMicros::from_millis(1_715_783_530_000))
+        );
+        assert_eq!(found[1].start, None);
+        // Of two members that may say it the newer one does, whichever comes first.
+        let both = r#"{"contacts":[{"contactStart":"2024-05-15T14:32:11Z","contactId":7,"contactStartDate":"2024-05-15T14:32:10Z"}]}"#;
+        let both = page(Kind::Contacts, both).heads;
+        assert_eq!(both[0].start, found[0].start);
+    }
+
+    #[test]
+    fn one_record_comes_alone_or_in_a_list() {
+        let one = |body: &str| {
+            let answer = Answer {
+                status: 200,
+                headers: Vec::new(),
+                body: body.as_bytes().to_vec(),
+            };
+            let page = Page::of_one(answer, Kind::Conversations, "a test").unwrap();
+            page.heads
+                .into_iter()
+                .map(|head| head.id)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(one(r#"{"conversationId":"a","participants":[]}"#), ["a"]);
+        assert_eq!(one(r#"{"conversations":[{"conversationId":"a"}]}"#), ["a"]);
+        assert!(one("{}").is_empty() && one("").is_empty());
     }
 }

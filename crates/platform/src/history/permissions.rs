@@ -1,8 +1,8 @@
 //! Which right is missing, found out with the cheapest call of each kind before a job begins.
 
-use super::HistoryError;
 use super::cxone::{ContactQuery, Contacts, Cxone};
 use super::genesys::{Aggregates, Genesys, Query, Subject};
+use super::{HistoryError, routes};
 use crate::api::{ApiError, Call, Remedy};
 use schema::{Millis, UtcMicros};
 
@@ -144,13 +144,16 @@ pub async fn genesys(genesys: &Genesys, need: Need, now: UtcMicros) -> Right {
             }
             Right::of(
                 genesys
-                    .query_conversations(Query {
-                        from,
-                        to,
-                        page: 1,
-                        page_size: 1,
-                        filters: None,
-                    })
+                    .query(
+                        Subject::Conversations,
+                        Query {
+                            from,
+                            to,
+                            page: 1,
+                            page_size: 1,
+                            filters: None,
+                        },
+                    )
                     .await,
             )
         }
@@ -169,13 +172,16 @@ pub async fn genesys(genesys: &Genesys, need: Need, now: UtcMicros) -> Right {
         ),
         Need::UserDetails => Right::of(
             genesys
-                .query_users(Query {
-                    from,
-                    to,
-                    page: 1,
-                    page_size: 1,
-                    filters: None,
-                })
+                .query(
+                    Subject::Users,
+                    Query {
+                        from,
+                        to,
+                        page: 1,
+                        page_size: 1,
+                        filters: None,
+                    },
+                )
                 .await,
         ),
         Need::Users => Right::of(genesys.users(1).await),
@@ -226,7 +232,9 @@ impl Cxone {
     /// Whether reports may be asked for: lists the jobs there are. `GET report-jobs` [notes 2]. Starting a report is no cheap question.
     async fn reports_listed(&self) -> Result<(), HistoryError> {
         let path = self.path("report-jobs");
-        self.api().fetch(Call::get("report-job", &path)).await?;
+        self.api()
+            .fetch(Call::get(routes::REPORT_JOB, &path))
+            .await?;
         Ok(())
     }
 }

@@ -48,7 +48,7 @@ async fn pitfall_7_contacts_are_asked_for_in_utc_with_a_z() {
         })
         .await
         .unwrap();
-    assert_eq!((page.records, page.total, page.next), (2, Some(3), None));
+    assert_eq!((page.records(), page.total, page.next), (2, Some(3), None));
     assert!(page.polled_at.is_some());
     assert_eq!(
         server.asked()[0].line(),
@@ -82,10 +82,10 @@ async fn pitfall_1_links_are_followed_until_one_leads_in_a_circle() {
     .await;
     own.set(server.url.to_string()).unwrap();
     let mut page = cxone.contacts(contacts()).await.unwrap();
-    let mut records = page.records;
+    let mut records = page.records();
     while let Some(link) = page.next {
         page = cxone.next_contacts(&link).await.unwrap();
-        records += page.records;
+        records += page.records();
         assert!(server.asked().len() < 10, "without an end");
     }
     assert_eq!((records, server.asked().len()), (6, 3));
@@ -103,12 +103,12 @@ async fn pitfall_1_links_are_followed_until_one_leads_in_a_circle() {
 async fn nothing_at_all_is_an_empty_page() {
     let (_server, cxone) = platform(|_, _| Act::empty()).await;
     let page = cxone.contacts(contacts()).await.unwrap();
-    assert_eq!((page.records, page.next), (0, None));
+    assert_eq!((page.records(), page.next), (0, None));
     assert!(page.body.is_empty());
     assert_eq!(cxone.contacts_total(FROM, TO).await.unwrap(), 0);
     assert_eq!(cxone.contact("7").await.unwrap(), None);
     assert_eq!(
-        cxone.agent_states(FROM, TO, 0, 10).await.unwrap().records,
+        cxone.agent_states(FROM, TO, 0, 10).await.unwrap().records(),
         0
     );
     assert!(cxone.skills_summary(FROM, TO).await.unwrap().is_empty());
@@ -147,7 +147,11 @@ async fn states_and_single_contacts_have_their_own_paths() {
     })
     .await;
     assert_eq!(
-        cxone.contact_states(FROM, TO, 4, 9).await.unwrap().records,
+        cxone
+            .contact_states(FROM, TO, 4, 9)
+            .await
+            .unwrap()
+            .records(),
         2
     );
     assert!(
@@ -155,10 +159,13 @@ async fn states_and_single_contacts_have_their_own_paths() {
             .path()
             .ends_with(&format!("?{HOUR}&skip=4&top=9"))
     );
-    assert_eq!(cxone.agent_states(FROM, TO, 0, 9).await.unwrap().records, 1);
+    assert_eq!(
+        cxone.agent_states(FROM, TO, 0, 9).await.unwrap().records(),
+        1
+    );
     let one = cxone.states_of_contact("7").await.unwrap().unwrap();
-    assert_eq!(one.records, 1);
-    assert_eq!(cxone.contact("7").await.unwrap().unwrap().records, 1);
+    assert_eq!(one.records(), 1);
+    assert_eq!(cxone.contact("7").await.unwrap().unwrap().records(), 1);
     assert_eq!(cxone.contact("8").await.unwrap(), None);
     assert_eq!(cxone.states_of_agent("8", FROM, TO).await.unwrap(), None);
 }
@@ -267,10 +274,11 @@ async fn where_the_api_is_is_found_out_in_both_ways() {
         key_secret: Secret::new("s"),
     };
     let _api = server.api();
-    let configuration = Discovery::Configuration {
-        host: server.url.clone(),
-        tenant_id: "11 22".to_owned(),
-    };
+    let document = server
+        .url
+        .join("/.well-known/cxone-configuration?tenantId=11+22")
+        .unwrap();
+    let configuration = Discovery::Configuration(document);
     let times = Timeouts::default();
     let found = discover(&configuration, &grant, times).await.unwrap();
     assert_eq!(found.as_str(), "https://api-na1.example.com/");

@@ -11,7 +11,7 @@ use platform::history::cxone::{
 };
 use platform::history::genesys::{Aggregates, Genesys, JobState, Query, Subject};
 use platform::history::permissions::{self, Need, Right};
-use platform::history::{HistoryError, Kind, heads};
+use platform::history::{HistoryError, Page};
 use platform::limit::Limit;
 use platform::retry::Schedule;
 use platform::secret::Secret;
@@ -113,8 +113,8 @@ async fn pitfall_1_a_job_of_the_double_gives_every_conversation_and_ends() {
             .job_page(subject, &id, cursor.as_deref(), 50)
             .await
             .unwrap();
-        records += page.records;
-        found.extend(heads(Kind::Conversations, &page.body).unwrap());
+        records += page.records();
+        found.extend(page.heads);
         cursor = page.next;
         if cursor.is_none() {
             break;
@@ -176,10 +176,13 @@ async fn queries_look_ups_sums_and_users_are_answered() {
     };
     let mut ids = BTreeSet::new();
     for page in 1.. {
-        let found = genesys.query_conversations(query(page)).await.unwrap();
-        let names = heads(Kind::Conversations, &found.body).unwrap();
+        let found = genesys
+            .query(Subject::Conversations, query(page))
+            .await
+            .unwrap();
+        let names = found.heads.clone();
         ids.extend(names.into_iter().map(|head| head.id));
-        if found.records < 100 {
+        if found.records() < 100 {
             break;
         }
     }
@@ -192,16 +195,27 @@ async fn queries_look_ups_sums_and_users_are_answered() {
     assert_eq!(total, begun as u64);
 
     let two: Vec<&str> = ids.iter().take(2).map(String::as_str).collect();
-    assert_eq!(genesys.conversations(&two).await.unwrap().records, 2);
+    assert_eq!(
+        genesys
+            .conversations(&two)
+            .await
+            .unwrap()
+            .unwrap()
+            .records(),
+        2
+    );
     let one = genesys.conversation(two[0]).await.unwrap().unwrap();
-    assert_eq!(heads(Kind::Conversations, &one.body).unwrap()[0].id, two[0]);
+    assert_eq!(one.heads[0].id, two[0]);
     assert_eq!(genesys.conversation("unknown").await.unwrap(), None);
 
     let too_long = Query {
         to: at(8),
         ..query(1)
     };
-    let error = genesys.query_conversations(too_long).await.unwrap_err();
+    let error = genesys
+        .query(Subject::Conversations, too_long)
+        .await
+        .unwrap_err();
     assert!(matches!(error, HistoryError::TooLong { .. }), "{error}");
 
     let sums = genesys
@@ -218,7 +232,14 @@ async fn queries_look_ups_sums_and_users_are_answered() {
         .unwrap();
     assert!(sums.iter().any(|one| one.metric == "nOffered"), "{sums:?}");
     assert!(genesys.conversations_counted(at(0), at(2)).await.unwrap() > 0);
-    assert!(genesys.query_users(query(1)).await.unwrap().records > 0);
+    assert!(
+        genesys
+            .query(Subject::Users, query(1))
+            .await
+            .unwrap()
+            .records()
+            > 0
+    );
     let mut users = Vec::new();
     for page in 1.. {
         let found = genesys.users(page).await.unwrap();
@@ -260,28 +281,28 @@ async fn contacts_are_paged_by_number_and_by_link() {
         };
         let total = cxone.contacts_total(at(0), at(2)).await.unwrap();
         assert!(total > 100, "{total}");
-        let ids = |body: &[u8]| heads(Kind::Contacts, body).unwrap().into_iter();
+        let ids = |page: &Page| page.heads.clone().into_iter();
         let mut by_number = BTreeSet::new();
         loop {
             let page = cxone.contacts(query(by_number.len() as u64)).await.unwrap();
-            by_number.extend(ids(&page.body));
-            if page.records < 100 {
+            by_number.extend(ids(&page));
+            if page.records() < 100 {
                 break;
             }
         }
         let mut page = cxone.contacts(query(0)).await.unwrap();
-        let mut by_link: BTreeSet<_> = ids(&page.body).collect();
+        let mut by_link: BTreeSet<_> = ids(&page).collect();
         for pages in 0.. {
             assert!(pages < 50, "without an end");
             let Some(link) = page.next else { break };
             page = cxone.next_contacts(&link).await.unwrap();
-            by_link.extend(ids(&page.body));
+            by_link.extend(ids(&page));
         }
         assert_eq!(by_number.len() as u64, total);
         assert_eq!(by_link, by_number);
         let first = by_number.first().unwrap();
         let one = cxone.contact(&first.id).await.unwrap().unwrap();
-        assert_eq!(ids(&one.body).next().unwrap().id, first.id);
+        assert_eq!(ids(&one).next().unwrap().id, first.id);
         world.is_lawful();
     }
 }
@@ -291,20 +312,20 @@ async fn states_reports_and_extractions_are_answered() {
     let world = world(history()).await;
     let cxone = Cxone::new(world.api.clone(), 27);
     let states = cxone.contact_states(at(0), at(1), 0, 100).await.unwrap();
-    assert!(states.records > 0);
-    let first = heads(Kind::ContactStates, &states.body).unwrap();
-    let of_one = cxone.states_of_contact(&first[0].id).await.unwrap();
-    assert!(of_one.unwrap().records > 0);
+    assert!(states.records() > 0);
+    let (contact, _) = states.heads[0].id.split_once('|').unwrap();
+    let of_one = cxone.states_of_contact(contact).await.unwrap();
+    assert!(of_one.unwrap().records() > 0);
     assert!(
         cxone
             .agent_states(at(0), at(1), 0, 100)
             .await
             .unwrap()
-            .records
+            .records()
             > 0
     );
     let nothing = cxone.contact_states(at(-9), at(-8), 0, 100).await.unwrap();
-    assert_eq!(nothing.records, 0);
+    assert_eq!(nothing.records(), 0);
     for report in [524, 544] {
         let found = cxone.report(report, at(0), at(1)).await.unwrap();
         let Report::Csv(csv) = found else {
@@ -332,10 +353,11 @@ async fn states_reports_and_extractions_are_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tenants_api_is_found() {
     let world = world(history()).await;
-    let discovery = Discovery::Configuration {
-        host: Url::parse(&world.double.url()).unwrap(),
-        tenant_id: "11112222-3333-4444-5555-666677778888".to_owned(),
-    };
+    let document = format!(
+        "{}/.well-known/cxone-configuration?tenantId=11112222-3333-4444-5555-666677778888",
+        world.double.url().trim_end_matches('/')
+    );
+    let discovery = Discovery::Configuration(Url::parse(&document).unwrap());
     let found = discover(&discovery, &world.grant, Timeouts::default()).await;
     let host = Url::parse(&world.double.url()).unwrap();
     assert_eq!(found.unwrap().origin(), host.origin());

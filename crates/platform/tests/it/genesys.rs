@@ -2,8 +2,8 @@
 
 use crate::server::{Act, Asked, Server};
 use platform::api::Remedy;
+use platform::history::HistoryError;
 use platform::history::genesys::{Aggregates, Genesys, JobState, Query, Subject};
-use platform::history::{HistoryError, Kind, heads};
 use schema::UtcMicros;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ async fn pitfalls_1_and_7_a_job_from_its_submission_to_its_last_page() {
             .job_page(subject, &id, cursor.as_deref(), 1000)
             .await
             .unwrap();
-        records += page.records;
+        records += page.records();
         pages += 1;
         assert!(pages < 10, "without an end");
         cursor = page.next;
@@ -145,7 +145,7 @@ async fn users_have_jobs_of_their_own() {
         .job_page(Subject::Users, &id, None, 100)
         .await
         .unwrap();
-    assert_eq!((page.records, page.next), (1, None));
+    assert_eq!((page.records(), page.next), (1, None));
 }
 
 /// Pitfall 7: an availability without a zone is not guessed at.
@@ -169,23 +169,26 @@ async fn a_query_asks_for_no_more_than_it_may_and_an_absent_list_is_the_end() {
     .await;
     let filters = json!({"conversationFilters": [{"type": "and"}], "interval": "never"});
     let first = genesys
-        .query_conversations(Query {
-            page_size: 500,
-            filters: Some(&filters),
-            ..query()
-        })
+        .query(
+            Subject::Conversations,
+            Query {
+                page_size: 500,
+                filters: Some(&filters),
+                ..query()
+            },
+        )
         .await
         .unwrap();
-    assert_eq!((first.records, first.total), (1, Some(101)));
+    assert_eq!((first.records(), first.total), (1, Some(101)));
     let body = sent(&server.asked()[0]);
     assert_eq!(body["paging"], json!({"pageSize": 100, "pageNumber": 1}));
     assert_eq!(body["interval"], DAY, "a filter changes no stretch");
     assert_eq!(body["conversationFilters"][0]["type"], "and");
     let second = genesys
-        .query_conversations(Query { page: 2, ..query() })
+        .query(Subject::Conversations, Query { page: 2, ..query() })
         .await
         .unwrap();
-    assert_eq!(second.records, 0);
+    assert_eq!(second.records(), 0);
 }
 
 #[tokio::test]
@@ -202,11 +205,17 @@ async fn what_is_too_much_for_a_query_is_to_be_halved() {
         )
     })
     .await;
-    let first = genesys.query_conversations(query()).await.unwrap_err();
+    let first = genesys
+        .query(Subject::Conversations, query())
+        .await
+        .unwrap_err();
     assert!(matches!(first, HistoryError::TooMany { .. }), "{first}");
-    let second = genesys.query_users(query()).await.unwrap_err();
+    let second = genesys.query(Subject::Users, query()).await.unwrap_err();
     assert!(matches!(second, HistoryError::TooLong { .. }), "{second}");
-    let third = genesys.query_conversations(query()).await.unwrap_err();
+    let third = genesys
+        .query(Subject::Conversations, query())
+        .await
+        .unwrap_err();
     assert!(!third.splits());
     assert_eq!(third.remedy(), Remedy::Never, "{third}");
 }
@@ -224,12 +233,20 @@ async fn single_conversations_are_looked_up_alone_and_together() {
     })
     .await;
     let one = genesys.conversation("a/b").await.unwrap().unwrap();
-    assert_eq!(one.records, 1);
-    let found = heads(Kind::Conversations, &one.body).unwrap();
+    assert_eq!(one.records(), 1);
+    let found = one.heads;
     assert_eq!((found[0].id.as_str(), found[0].start), ("a/b", Some(FROM)));
     assert_eq!(genesys.conversation("c").await.unwrap(), None);
-    assert_eq!(genesys.conversations(&["a", "b"]).await.unwrap().records, 1);
-    assert_eq!(genesys.conversations(&["d"]).await.unwrap().records, 0);
+    assert_eq!(
+        genesys
+            .conversations(&["a", "b"])
+            .await
+            .unwrap()
+            .unwrap()
+            .records(),
+        1
+    );
+    assert_eq!(genesys.conversations(&["d", "e"]).await.unwrap(), None);
     let before = server.asked().len();
     genesys.conversations(&[]).await.unwrap();
     assert_eq!(server.asked().len(), before, "nothing to ask for");

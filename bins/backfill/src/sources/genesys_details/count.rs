@@ -1,17 +1,13 @@
 //! How many conversations began in a chunk, as the platform counts them: asked for once for many chunks, where they are whole hours or days.
 
-use super::{Details, interval};
+use super::Details;
 use crate::sources::parts::Part;
 use crate::sources::{Ask, Fault, Step};
-use adapter::instant;
+use platform::history::genesys::{Aggregate, Aggregates};
 use schema::UtcMicros;
-use serde::Deserialize;
-use serde_json::json;
 use std::collections::BTreeMap;
 use store::platform_counts::{self, Count, Stretch};
 
-const PATH: &str = "/api/v2/analytics/conversations/aggregates/query";
-const ROUTE: &str = "aggregates-query";
 /// What is counted: the name at the platform, and the one in `platform_counts`.
 const METRIC: &str = "nConversations";
 const MEASURE: &str = "conversations";
@@ -21,38 +17,6 @@ const DAY: i64 = 24 * HOUR;
 const AT_ONCE: i64 = 30;
 /// So long after its end nothing is moved in a stretch any more but by the nightly revisions, which add and take away no conversations.
 const AT_REST: i64 = 2 * DAY;
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Answer {
-    results: Vec<Group>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Group {
-    data: Vec<Interval>,
-}
-
-#[derive(Deserialize)]
-struct Interval {
-    interval: String,
-    #[serde(default)]
-    metrics: Vec<Metric>,
-}
-
-#[derive(Deserialize)]
-struct Metric {
-    metric: String,
-    #[serde(default)]
-    stats: Stats,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Stats {
-    count: f64,
-}
 
 /// Everything is fetched; says how much that should be.
 pub(super) async fn step(details: &Details, ask: &Ask<'_>) -> Result<Step, Fault> {
@@ -82,14 +46,25 @@ async fn expected(ask: &Ask<'_>) -> Result<Option<i64>, Fault> {
     } else {
         (chunk, None)
     };
-    let mut body = json!({ "interval": interval(stretch), "metrics": [METRIC] });
-    if let Some(granularity) = granularity {
-        body["granularity"] = json!(granularity);
-    }
-    let answer = match ask.post(ROUTE, PATH, &body).await {
-        Ok(answer) => answer,
+    let genesys = ask.genesys().await?;
+    let asked = Aggregates {
+        from: stretch.from,
+        to: stretch.to,
+        granularity,
+        zone: None,
+        group_by: &[],
+        metrics: &[METRIC],
+        filter: None,
+    };
+    let counts = match ask.answer(genesys.aggregates(asked)).await {
+        Ok(found) => by_interval(&found),
         // The records are here; that nobody counts them is no reason not to have them.
-        Err(Fault::Refused { why } | Fault::Unfit { why } | Fault::Gone { why }) => {
+        Err(
+            Fault::Refused { why }
+            | Fault::TooMuch { why }
+            | Fault::Unfit { why }
+            | Fault::Gone { why },
+        ) => {
             tracing::warn!(
                 platform = ask.platform.name,
                 why,
@@ -99,9 +74,6 @@ async fn expected(ask: &Ask<'_>) -> Result<Option<i64>, Fault> {
         }
         Err(fault) => return Err(fault),
     };
-    let answer: Answer = serde_json::from_slice(&answer.body)
-        .map_err(|error| Fault::failed(format!("the platform's counts cannot be read: {error}")))?;
-    let counts = by_interval(&answer);
     if granularity.is_none() {
         return Ok(Some(counts.values().sum()));
     }
@@ -169,17 +141,10 @@ fn of<'a>(ask: &Ask<'a>, part: Part) -> Stretch<'a> {
     }
 }
 
-fn by_interval(answer: &Answer) -> BTreeMap<UtcMicros, i64> {
+fn by_interval(found: &[Aggregate]) -> BTreeMap<UtcMicros, i64> {
     let mut counts = BTreeMap::new();
-    for interval in answer.results.iter().flat_map(|group| &group.data) {
-        let begin = interval.interval.split('/').next().and_then(instant::parse);
-        let Some(begin) = begin else { continue };
-        let counted = interval
-            .metrics
-            .iter()
-            .filter(|metric| metric.metric == METRIC);
-        let sum: f64 = counted.map(|metric| metric.stats.count).sum();
-        *counts.entry(begin).or_default() += whole(sum);
+    for one in found.iter().filter(|one| one.metric == METRIC) {
+        *counts.entry(one.from).or_default() += whole(one.stats.count.unwrap_or_default());
     }
     counts
 }
@@ -197,6 +162,7 @@ fn float(value: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use platform::history::genesys::Stats;
 
     #[test]
     fn whole_days_are_counted_for_those_behind_it_too() {
@@ -238,12 +204,25 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_read_by_their_interval() {
-        let text = r#"{"results":[{"group":{},"data":[
-            {"interval":"2024-05-15T00:00:00.000Z/2024-05-16T00:00:00.000Z","metrics":[{"metric":"nConversations","stats":{"count":5}},{"metric":"tTalk","stats":{"count":9}}]},
-            {"interval":"2024-05-16T00:00:00.000Z/2024-05-17T00:00:00.000Z","metrics":[{"metric":"nConversations","stats":{"count":7}}]}]}]}"#;
-        let counts = by_interval(&serde_json::from_str(text).unwrap());
+    fn counts_are_told_apart_by_their_interval() {
+        let one = |day: i64, metric: &str, count| Aggregate {
+            group: BTreeMap::new(),
+            from: UtcMicros(day * DAY),
+            to: UtcMicros((day + 1) * DAY),
+            metric: metric.to_owned(),
+            qualifier: None,
+            stats: Stats {
+                count: Some(count),
+                ..Stats::default()
+            },
+        };
+        let found = [
+            one(1, METRIC, 5.0),
+            one(1, "tTalk", 9.0),
+            one(2, METRIC, 7.0),
+        ];
+        let counts = by_interval(&found);
         assert_eq!(counts.into_values().collect::<Vec<_>>(), [5, 7]);
-        assert!(by_interval(&serde_json::from_str("{}").unwrap()).is_empty());
+        assert!(by_interval(&[]).is_empty());
     }
 }

@@ -1,14 +1,11 @@
 //! A details job: submitted, asked about, read.
 
-use super::{Answer, At, Cursor, Details, interval};
+use super::{At, Cursor, Details};
 use crate::platforms::GenesysSettings;
 use crate::sources::parts::{Part, until};
 use crate::sources::{Ask, Fault, Page, Step};
-use adapter::instant;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use platform::history::genesys::{JobState, JobStatus};
 use schema::UtcMicros;
-use serde::Deserialize;
-use serde_json::json;
 use std::time::Duration;
 use store::named_leases::{self, Taken};
 
@@ -21,27 +18,6 @@ const SLOT_PAGES: u32 = 20;
 /// How long to wait for a place at least.
 const SLOT_WAIT: Duration = Duration::from_millis(500);
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Submitted {
-    job_id: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    state: String,
-    error_message: Option<String>,
-    submission_date: Option<String>,
-    completion_date: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Availability {
-    data_availability_date: String,
-}
-
 /// Up to when the platform has data for jobs, as far as it must be known to decide about `to`.
 pub(super) async fn available(
     details: &'static Details,
@@ -51,12 +27,10 @@ pub(super) async fn available(
     if let Some(date) = ask.memory.available(details.name, to) {
         return Ok(date);
     }
-    let path = format!("{}/availability", details.jobs_path);
-    let answer = ask.get(details.availability, &path).await?;
-    let date = serde_json::from_slice::<Availability>(&answer.body)
-        .ok()
-        .and_then(|answer| instant::parse(&answer.data_availability_date))
-        .ok_or_else(|| Fault::failed("the platform does not say up to when it has data"))?;
+    let genesys = ask.genesys().await?;
+    let date = ask
+        .answer(genesys.jobs_available_to(details.subject))
+        .await?;
     ask.memory.set_available(details.name, date);
     Ok(date)
 }
@@ -76,22 +50,18 @@ pub(super) async fn submit(
             reason: "jobs",
         });
     };
-    let mut body = json!({ "interval": interval(part) });
-    if details.ordered {
-        body["order"] = json!("asc");
-        body["orderBy"] = json!("conversationStart");
-    }
-    let answer = ask.post(details.submit, details.jobs_path, &body).await;
-    let answer = match answer {
-        Ok(answer) => answer,
+    let submitted = async {
+        let genesys = ask.genesys().await?;
+        let job = genesys.submit_job(details.subject, part.from, part.to, None);
+        ask.answer(job).await
+    };
+    let job = match submitted.await {
+        Ok(job) => job,
         Err(fault) => {
             give_slot(details, ask, slot).await;
             return cursor.refused(fault);
         }
     };
-    let job = serde_json::from_slice::<Submitted>(&answer.body)
-        .map_err(|error| Fault::failed(format!("the answer to a new job cannot be read: {error}")))?
-        .job_id;
     cursor.at = At::Submitted {
         job,
         slot,
@@ -120,18 +90,15 @@ pub(super) async fn look(
     else {
         return Ok(Step::Moved(cursor.kept()?));
     };
-    let path = format!("{}/{job}", details.jobs_path);
-    let answer = match ask.get(details.status, &path).await {
-        Ok(answer) => answer,
+    let genesys = ask.genesys().await?;
+    let status = match ask.answer(genesys.job(details.subject, &job)).await {
+        Ok(status) => status,
         Err(Fault::Gone { why }) => return again(details, ask, cursor, slot, why).await,
         Err(fault) => return Err(fault),
     };
-    let status: Status = serde_json::from_slice(&answer.body)
-        .map_err(|error| Fault::failed(format!("a job's state cannot be read: {error}")))?;
-    match status.state.as_str() {
-        "FULFILLED" => {
-            let took = status
-                .took()
+    match status.state {
+        JobState::Fulfilled => {
+            let took = took(&status)
                 .or_else(|| until(ask.now, since).filter(|_| asked == 0))
                 .unwrap_or_default();
             ask.memory.took(details.name, took);
@@ -143,12 +110,11 @@ pub(super) async fn look(
             };
             Ok(Step::Moved(cursor.kept()?))
         }
-        "FAILED" | "CANCELLED" | "EXPIRED" => {
-            let words = status.error_message.unwrap_or_default();
-            let why = format!("the platform's job {job} is {}: {words}", status.state);
+        state if state.is_lost() => {
+            let words = status.error.unwrap_or_default();
+            let why = format!("the platform's job {job} is {state:?}: {words}");
             again(details, ask, cursor, slot, why).await
         }
-        // QUEUED, PENDING, and whatever else a job can be that is not over.
         _ => {
             let asked = asked + 1;
             keep_slot(details, ask, slot).await?;
@@ -183,31 +149,18 @@ pub(super) async fn page(
     else {
         return Ok(Step::Moved(cursor.kept()?));
     };
-    let mut path = format!(
-        "{}/{job}/results?pageSize={}",
-        details.jobs_path, settings.page_size
-    );
-    if let Some(used) = &used {
-        path.push_str("&cursor=");
-        path.extend(utf8_percent_encode(used, NON_ALPHANUMERIC));
-    }
-    let answer = match ask.get(details.results, &path).await {
-        Ok(answer) => answer,
+    let genesys = ask.genesys().await?;
+    let page = genesys.job_page(details.subject, &job, used.as_deref(), settings.page_size);
+    let page = match ask.answer(page).await {
+        Ok(page) => page,
         // The results have expired.
         Err(Fault::Gone { why }) => return again(details, ask, cursor, slot, why).await,
         Err(fault) => return Err(fault),
     };
-    let read = Answer::read(details, &answer.body)?;
-    if let Some(date) = read
-        .data_availability_date
-        .as_deref()
-        .and_then(instant::parse)
-    {
+    if let Some(date) = page.available_to {
         ask.memory.set_available(details.name, date);
     }
-    let nothing = read.records().is_empty();
-    // The cursor that was just used, once more, would lead in a circle (pitfall 1).
-    if let Some(next) = read.cursor.filter(|next| Some(next) != used.as_ref()) {
+    if let Some(next) = page.next {
         if pages % SLOT_PAGES == SLOT_PAGES - 1 {
             keep_slot(details, ask, slot).await?;
         }
@@ -223,12 +176,12 @@ pub(super) async fn page(
         cursor.next();
     }
     let kept = cursor.kept()?;
-    if nothing {
+    if page.heads.is_empty() {
         return Ok(Step::Moved(kept));
     }
     Ok(Step::Page(Page {
         format: details.format.clone(),
-        body: answer.body,
+        body: page.body,
         cursor: kept,
     }))
 }
@@ -254,13 +207,9 @@ async fn again(
     })
 }
 
-impl Status {
-    /// How long the platform says that it took.
-    fn took(&self) -> Option<Duration> {
-        let began = self.submission_date.as_deref().and_then(instant::parse)?;
-        let ended = self.completion_date.as_deref().and_then(instant::parse)?;
-        Some(until(ended, began).unwrap_or_default())
-    }
+/// How long the platform says that it took.
+fn took(status: &JobStatus) -> Option<Duration> {
+    Some(until(status.completed_at?, status.submitted_at?).unwrap_or_default())
 }
 
 /// Who has a place: the chunk, so that whoever takes it over has it too.

@@ -1,11 +1,11 @@
 //! A details query: pages by number, over a stretch that is closed.
 
-use super::{Answer, At, Cursor, Details, Record, interval};
+use super::{At, Cursor, Details};
 use crate::platforms::GenesysSettings;
 use crate::sources::parts::{Part, after, until};
-use crate::sources::walk::{After, Met, RECORDS_MAX, Walk};
+use crate::sources::walk::{After, RECORDS_MAX, Walk};
 use crate::sources::{Ask, Fault, Page, Step};
-use serde_json::json;
+use platform::history::genesys::Query;
 
 /// Fetches the next page of the first piece.
 pub(super) async fn page(
@@ -28,42 +28,23 @@ pub(super) async fn page(
         _ => Walk::default(),
     };
     let size = settings.query_page_size;
-    let mut body = json!({
-        "interval": interval(part),
-        "paging": { "pageSize": size, "pageNumber": walk.pages + 1 },
-    });
-    if details.ordered {
-        body["order"] = json!("asc");
-        body["orderBy"] = json!("conversationStart");
-    }
-    let answer = ask.post(details.query, details.query_path, &body).await;
-    let answer = match answer {
-        Ok(answer) => answer,
+    let genesys = ask.genesys().await?;
+    let query = Query {
+        from: part.from,
+        to: part.to,
+        page: walk.pages + 1,
+        page_size: size,
+        filters: None,
+    };
+    let page = match ask.answer(genesys.query(details.subject, query)).await {
+        Ok(page) => page,
         Err(fault) => return cursor.refused(fault),
     };
-    let read = Answer::read(details, &answer.body)?;
     // Every page of so much would have to be remembered; smaller stretches are also further from what the platform refuses.
-    if read
-        .total_hits
-        .is_some_and(|total| total > RECORDS_MAX as u64)
-        && cursor.halve(read.total_hits)
-    {
+    if page.total.is_some_and(|total| total > RECORDS_MAX as u64) && cursor.halve(page.total) {
         return Ok(Step::Moved(cursor.kept()?));
     }
-    let met: Vec<Met> = read
-        .records()
-        .iter()
-        .map(|raw| {
-            let record = Record::read(raw);
-            let begun = record.begins_in(part);
-            let id = record.conversation_id.or(record.user_id);
-            Met {
-                id: id.unwrap_or_else(|| raw.get().to_owned()),
-                begun,
-            }
-        })
-        .collect();
-    match walk.page(&met, read.total_hits, size) {
+    match walk.page(part, &page.heads, page.total, size) {
         After::More => cursor.at = At::Querying(walk),
         After::Whole => cursor.next(),
         After::Again => {
@@ -72,12 +53,12 @@ pub(super) async fn page(
         }
     }
     let kept = cursor.kept()?;
-    if met.is_empty() {
+    if page.heads.is_empty() {
         return Ok(Step::Moved(kept));
     }
     Ok(Step::Page(Page {
         format: details.format.clone(),
-        body: answer.body,
+        body: page.body,
         cursor: kept,
     }))
 }

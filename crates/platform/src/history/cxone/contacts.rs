@@ -3,7 +3,7 @@
 use super::{Cxone, stretch};
 use crate::api::{ApiError, Call};
 use crate::history::genesys::escaped;
-use crate::history::{HistoryError, Kind, Page};
+use crate::history::{HistoryError, Kind, Page, routes};
 use crate::instant::rfc3339_millis;
 use schema::UtcMicros;
 
@@ -58,7 +58,7 @@ impl Cxone {
             path.push_str(&escaped(order));
         }
         self.rows(
-            "contacts-completed",
+            routes::CONTACTS_COMPLETED,
             &path,
             Kind::Contacts,
             "completed contacts",
@@ -71,7 +71,7 @@ impl Cxone {
     pub async fn next_contacts(&self, link: &str) -> Result<Page, HistoryError> {
         let page = self
             .rows(
-                "contacts-completed",
+                routes::CONTACTS_COMPLETED,
                 link,
                 Kind::Contacts,
                 "completed contacts",
@@ -94,17 +94,17 @@ impl Cxone {
                 order_by: None,
             })
             .await?;
-        let seen = u64::try_from(page.records).unwrap_or(u64::MAX);
+        let seen = u64::try_from(page.records()).unwrap_or(u64::MAX);
         Ok(page.total.unwrap_or(seen))
     }
 
     /// One contact, ended or not; `None` where the platform does not have it. `GET contacts/{id}` [notes 2].
     pub async fn contact(&self, id: &str) -> Result<Option<Page>, HistoryError> {
         let path = self.path(&format!("contacts/{}", escaped(id)));
-        match self.api.fetch(Call::get("contacts-get", &path)).await {
+        match self.api.fetch(Call::get(routes::CONTACTS_GET, &path)).await {
             Ok(answer) => {
-                let page = Page::of_one(answer, "a contact")?;
-                Ok((page.records > 0).then_some(page))
+                let page = Page::of_one(answer, Kind::Contacts, "a contact")?;
+                Ok((page.records() > 0).then_some(page))
             }
             Err(ApiError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),

@@ -10,12 +10,7 @@ use url::Url;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Discovery {
     /// The tenant's published configuration: `GET {host}/.well-known/cxone-configuration?tenantId=` → `api_endpoint` [notes 6].
-    Configuration {
-        /// The host that publishes it (`https://cxone.niceincontact.com`).
-        host: Url,
-        /// The tenant's id.
-        tenant_id: String,
-    },
+    Configuration(Url),
     /// The token endpoint: its answer to an access key says `resource_server_base_uri` [notes 6].
     Token,
 }
@@ -29,6 +24,14 @@ pub enum DiscoveryError {
     /// No answer.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// Whoever is asked is in trouble: ask again later.
+    #[error("{asked} failed: {why}")]
+    Failed {
+        /// Who was asked.
+        asked: String,
+        /// What it says.
+        why: String,
+    },
     /// An answer without it.
     #[error("{asked} does not say where the API is: {why}")]
     Unsaid {
@@ -51,21 +54,23 @@ pub async fn discover(
     timeouts: Timeouts,
 ) -> Result<Url, DiscoveryError> {
     match discovery {
-        Discovery::Configuration { host, tenant_id } => {
-            let mut url = host.clone();
-            url.set_path("/.well-known/cxone-configuration");
-            url.query_pairs_mut()
-                .clear()
-                .append_pair("tenantId", tenant_id);
-            let answer = Client::new(host, timeouts)?
-                .get_open(&url, SHORT_ANSWER)
+        Discovery::Configuration(document) => {
+            let answer = Client::new(document, timeouts)?
+                .get_open(document, SHORT_ANSWER)
                 .await?;
             let unsaid = |why: String| DiscoveryError::Unsaid {
-                asked: url.to_string(),
+                asked: document.to_string(),
                 why,
             };
-            if answer.status != 200 {
-                return Err(unsaid(answer.words(None)));
+            match answer.status {
+                200 => {}
+                408 | 425 | 429 | 500.. => {
+                    return Err(DiscoveryError::Failed {
+                        asked: document.to_string(),
+                        why: answer.words(None),
+                    });
+                }
+                _ => return Err(unsaid(answer.words(None))),
             }
             let found: Configuration = serde_json::from_slice(&answer.body)
                 .map_err(|problem| unsaid(problem.to_string()))?;

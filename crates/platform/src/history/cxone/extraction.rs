@@ -2,8 +2,8 @@
 
 use super::Cxone;
 use crate::api::{ApiError, Call, HISTORY_MAX};
-use crate::history::HistoryError;
 use crate::history::genesys::escaped;
+use crate::history::{HistoryError, routes};
 use crate::instant::rfc3339_millis;
 use schema::UtcMicros;
 use serde::Deserialize;
@@ -17,7 +17,6 @@ pub const EXTRACTION_PACE: Duration = Duration::from_secs(30);
 pub const EXTRACTION_DAYS_MAX: u32 = 15;
 /// Below the host, not below the reporting API's version.
 const JOBS: &str = "/data-extraction/v1/jobs";
-const ROUTE: &str = "extraction";
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub enum ExtractionState {
     Ready(Url),
     /// Ready, and there is nothing in it.
     Empty,
-    /// It failed, was cancelled, or is too old; submit it again.
+    /// It failed, was cancelled, or is too old (in the platform's words); submit it again.
     Lost(String),
 }
 
@@ -55,6 +54,7 @@ struct Polled {
 struct Status {
     status: String,
     result: Option<Found>,
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ impl Cxone {
         let call = Call {
             // Here a 403 means "too soon" as a rule; no other token would help.
             forbidden_is_final: true,
-            ..Call::post(ROUTE, JOBS, &body)
+            ..Call::post(routes::EXTRACTION, JOBS, &body)
         };
         let answer = self.api.fetch(call).await.map_err(too_soon)?;
         id(&answer.body).ok_or_else(|| {
@@ -88,7 +88,7 @@ impl Cxone {
         let path = format!("{JOBS}/{}", escaped(id));
         let call = Call {
             forbidden_is_final: true,
-            ..Call::get(ROUTE, &path)
+            ..Call::get(routes::EXTRACTION, &path)
         };
         let answer = self.api.fetch(call).await;
         let answer = match answer {
@@ -101,14 +101,10 @@ impl Cxone {
     /// The file of a job. The link carries its own permission, and lives for 30 seconds: one that has died is
     /// [`HistoryError::Gone`], and the job's state has a new one.
     pub async fn extraction_file(&self, link: &Url) -> Result<Vec<u8>, HistoryError> {
-        match self.api.fetch_link(link, HISTORY_MAX).await {
-            Ok(answer) => Ok(answer.body),
-            Err(ApiError::Forbidden { why }) => Err(HistoryError::Gone {
-                what: "the extraction's link",
-                why,
-            }),
-            Err(error) => Err(HistoryError::of_job(error, "the extraction's link")),
-        }
+        let answer = self.api.fetch_link(link, HISTORY_MAX).await;
+        let answer =
+            answer.map_err(|error| HistoryError::of_link(error, "the extraction's link"))?;
+        Ok(answer.body)
     }
 }
 
@@ -172,7 +168,13 @@ fn state(body: &[u8]) -> Result<ExtractionState, HistoryError> {
                 None => ExtractionState::Empty,
             }
         }
-        "FAILED" | "CANCELLED" | "EXPIRED" => ExtractionState::Lost(job_status.status),
+        "FAILED" | "CANCELLED" | "EXPIRED" => {
+            let words = job_status.error.filter(|error| !error.is_null());
+            ExtractionState::Lost(match words {
+                Some(words) => format!("{}: {words}", job_status.status),
+                None => job_status.status,
+            })
+        }
         _ => ExtractionState::Running,
     })
 }
@@ -201,6 +203,10 @@ mod tests {
         assert_eq!(
             at(r#"{"jobStatus":{"status":"EXPIRED"}}"#),
             ExtractionState::Lost("EXPIRED".to_owned())
+        );
+        assert_eq!(
+            at(r#"{"jobStatus":{"status":"FAILED","error":{"code":7}}}"#),
+            ExtractionState::Lost(r#"FAILED: {"code":7}"#.to_owned())
         );
         assert!(state(b"{}").is_err());
     }

@@ -3,7 +3,7 @@
 use super::{Cxone, stretch};
 use crate::api::{Call, HISTORY_MAX};
 use crate::client::Method;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, routes};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -59,7 +59,7 @@ impl Cxone {
         let call = Call {
             longest: REPORT_MAX,
             slow: true,
-            ..Call::new("report-job", Method::Post, &path, None)
+            ..Call::new(routes::REPORT_JOB, Method::Post, &path, None)
         };
         let answer = self
             .api
@@ -69,13 +69,14 @@ impl Cxone {
         open(&answer.body)
     }
 
-    /// The file that a report's link leads to. The link carries its own permission.
+    /// The file that a report's link leads to. The link carries its own permission; one that has died is [`HistoryError::Gone`], and the
+    /// report is asked for again.
     pub async fn report_file(&self, link: &Url) -> Result<Vec<u8>, HistoryError> {
         let answer = self
             .api
             .fetch_link(link, REPORT_MAX)
             .await
-            .map_err(|error| HistoryError::of_job(error, "the report's file"))?;
+            .map_err(|error| HistoryError::of_link(error, "the report's file"))?;
         Ok(answer.body)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Cxone, stretch};
 use crate::api::Call;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, routes};
 use schema::UtcMicros;
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,7 +51,7 @@ impl Cxone {
         let path = self.path(&format!("skills/summary?{}", stretch(from, to)));
         let answer = self
             .api
-            .fetch(Call::get("skills-summary", &path).of_history())
+            .fetch(Call::get(routes::SKILLS_SUMMARY, &path).of_history())
             .await
             .map_err(HistoryError::of_stretch)?;
         if answer.body.trim_ascii().is_empty() {

@@ -3,7 +3,7 @@
 use super::{Cxone, stretch};
 use crate::api::{ApiError, Call};
 use crate::history::genesys::escaped;
-use crate::history::{HistoryError, Kind, Page};
+use crate::history::{HistoryError, Kind, Page, routes};
 use schema::UtcMicros;
 
 impl Cxone {
@@ -17,7 +17,7 @@ impl Cxone {
     ) -> Result<Page, HistoryError> {
         let path = self.paged("contacts/state-history", from, to, skip, top);
         self.rows(
-            "contacts-state-history",
+            routes::CONTACTS_STATE_HISTORY,
             &path,
             Kind::ContactStates,
             "contacts' states",
@@ -35,7 +35,7 @@ impl Cxone {
     ) -> Result<Page, HistoryError> {
         let path = self.paged("agents/state-history", from, to, skip, top);
         self.rows(
-            "agents-state-history",
+            routes::AGENTS_STATE_HISTORY,
             &path,
             Kind::AgentStates,
             "agents' states",
@@ -46,7 +46,7 @@ impl Cxone {
     /// All states of one contact; `None` where the platform does not have it. `GET contacts/{id}/state-history` [notes 2].
     pub async fn states_of_contact(&self, id: &str) -> Result<Option<Page>, HistoryError> {
         let path = self.path(&format!("contacts/{}/state-history", escaped(id)));
-        self.states_of("contact-state-history", &path, Kind::ContactStates)
+        self.states_of(routes::CONTACT_STATE_HISTORY, &path, Kind::ContactStates)
             .await
     }
 
@@ -63,7 +63,7 @@ impl Cxone {
             escaped(id),
             stretch(from, to)
         ));
-        self.states_of("agent-state-history", &path, Kind::AgentStates)
+        self.states_of(routes::AGENT_STATE_HISTORY, &path, Kind::AgentStates)
             .await
     }
 

@@ -3,7 +3,7 @@
 use super::Genesys;
 use super::jobs::read;
 use crate::api::Call;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, routes};
 use crate::instant::{self, interval};
 use schema::UtcMicros;
 use serde::Deserialize;
@@ -107,7 +107,7 @@ impl Genesys {
     /// tAnswered + tAbandon + tFlowOut.
     pub async fn aggregates(&self, asked: Aggregates<'_>) -> Result<Vec<Aggregate>, HistoryError> {
         let path = "/api/v2/analytics/conversations/aggregates/query";
-        self.sums(&asked, "aggregates-query", path).await
+        self.sums(&asked, routes::AGGREGATES_QUERY, path).await
     }
 
     /// Sums over users' statuses (tAgentRoutingStatus, tSystemPresence, tOrganizationPresence; by `userId` only).
@@ -117,7 +117,8 @@ impl Genesys {
         asked: Aggregates<'_>,
     ) -> Result<Vec<Aggregate>, HistoryError> {
         let path = "/api/v2/analytics/users/aggregates/query";
-        self.sums(&asked, "users-aggregates-query", path).await
+        self.sums(&asked, routes::USERS_AGGREGATES_QUERY, path)
+            .await
     }
 
     /// How many conversations had something happen in a stretch of time (`nConversations`), as the platform sums up.

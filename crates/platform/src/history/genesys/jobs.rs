@@ -3,7 +3,7 @@
 use super::{Genesys, escaped};
 use crate::api::{ApiError, Call};
 use crate::client::Method;
-use crate::history::{HistoryError, Kind, Page};
+use crate::history::{HistoryError, Kind, Page, routes};
 use crate::instant::{self, interval};
 use schema::UtcMicros;
 use serde::Deserialize;
@@ -26,7 +26,7 @@ impl Subject {
         }
     }
 
-    const fn kind(self) -> Kind {
+    pub(super) const fn kind(self) -> Kind {
         match self {
             Self::Conversations => Kind::Conversations,
             Self::Users => Kind::Users,
@@ -37,18 +37,18 @@ impl Subject {
     const fn routes(self) -> [&'static str; 5] {
         match self {
             Self::Conversations => [
-                "details-job-submit",
-                "details-job-status",
-                "details-job-results",
-                "details-job-delete",
-                "details-job-availability",
+                routes::DETAILS_JOB_SUBMIT,
+                routes::DETAILS_JOB_STATUS,
+                routes::DETAILS_JOB_RESULTS,
+                routes::DETAILS_JOB_DELETE,
+                routes::DETAILS_JOB_AVAILABILITY,
             ],
             Self::Users => [
-                "users-job-submit",
-                "users-job-status",
-                "users-job-results",
-                "users-job-delete",
-                "users-job-availability",
+                routes::USERS_JOB_SUBMIT,
+                routes::USERS_JOB_STATUS,
+                routes::USERS_JOB_RESULTS,
+                routes::USERS_JOB_DELETE,
+                routes::USERS_JOB_AVAILABILITY,
             ],
         }
     }

@@ -1,8 +1,8 @@
 //! Details at once: what is too recent for a job, and single conversations.
 
-use super::{Genesys, escaped};
+use super::{Genesys, Subject, escaped};
 use crate::api::{ApiError, Call};
-use crate::history::{HistoryError, Kind, Page};
+use crate::history::{HistoryError, Kind, Page, routes};
 use crate::instant::interval;
 use schema::UtcMicros;
 use serde_json::{Value, json};
@@ -32,38 +32,37 @@ pub struct Query<'a> {
 }
 
 impl Genesys {
-    /// One page of the conversations of a stretch of time, in the order of their beginning.
+    /// One page of the details of a stretch of time; conversations in the order of their beginning.
     ///
-    /// `POST /api/v2/analytics/conversations/details/query` [notes 2.1]. It finds conversations that began on a UTC day which the
-    /// interval touches, so there may be some from outside it. [`Page::next`] is never set; a page shorter than asked for is the last
+    /// `POST /api/v2/analytics/{conversations,users}/details/query` [notes 2.1, 7]. It finds conversations that began on a UTC day which
+    /// the interval touches, so there may be some from outside it. [`Page::next`] is never set; a page shorter than asked for is the last
     /// one, an absent list too. [`HistoryError::TooMany`] and [`HistoryError::TooLong`] mean: halve the stretch.
-    pub async fn query_conversations(&self, query: Query<'_>) -> Result<Page, HistoryError> {
-        let mut body = paged(&query);
-        body["order"] = json!("asc");
-        body["orderBy"] = json!("conversationStart");
+    pub async fn query(&self, subject: Subject, query: Query<'_>) -> Result<Page, HistoryError> {
+        let mut body = json!({
+            "interval": interval(query.from, query.to),
+            "paging": {
+                "pageSize": query.page_size.clamp(1, QUERY_PAGE_MAX),
+                "pageNumber": query.page.max(1),
+            },
+            "order": "asc",
+        });
+        let (route, path) = match subject {
+            Subject::Conversations => {
+                body["orderBy"] = json!("conversationStart");
+                (
+                    routes::DETAILS_QUERY,
+                    "/api/v2/analytics/conversations/details/query",
+                )
+            }
+            Subject::Users => (routes::USERS_QUERY, "/api/v2/analytics/users/details/query"),
+        };
         add(&mut body, query.filters);
-        let path = "/api/v2/analytics/conversations/details/query";
-        let call = Call::post("details-query", path, &body).of_history();
+        let call = Call::post(route, path, &body).of_history();
         let answer = self.api.fetch(call).await;
         Page::of(
             answer.map_err(HistoryError::of_stretch)?,
-            Kind::Conversations,
+            subject.kind(),
             "a details query",
-        )
-    }
-
-    /// One page of users' presence and routing status. `POST /api/v2/analytics/users/details/query` [notes 7]; the same rules.
-    pub async fn query_users(&self, query: Query<'_>) -> Result<Page, HistoryError> {
-        let mut body = paged(&query);
-        body["order"] = json!("asc");
-        add(&mut body, query.filters);
-        let path = "/api/v2/analytics/users/details/query";
-        let call = Call::post("users-query", path, &body).of_history();
-        let answer = self.api.fetch(call).await;
-        Page::of(
-            answer.map_err(HistoryError::of_stretch)?,
-            Kind::Users,
-            "a users' details query",
         )
     }
 
@@ -73,20 +72,24 @@ impl Genesys {
         let path = format!("/api/v2/analytics/conversations/{}/details", escaped(id));
         match self
             .api
-            .fetch(Call::get("details-get", &path).of_history())
+            .fetch(Call::get(routes::DETAILS_GET, &path).of_history())
             .await
         {
-            Ok(answer) => Ok(Some(Page::of_one(answer, "a conversation's details")?)),
+            Ok(answer) => {
+                let page = Page::of_one(answer, Kind::Conversations, "a conversation's details")?;
+                Ok((page.records() > 0).then_some(page))
+            }
             Err(ApiError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Several conversations as they are now (at most [`IDS_MAX`]); those that the platform does not have are missing from the page.
+    /// `None`: it has not all of them and does not say which (a 404 for the whole request); asked for one by one they tell.
     /// `GET /api/v2/analytics/conversations/details?id=a,b` [notes 2.3].
-    pub async fn conversations(&self, ids: &[&str]) -> Result<Page, HistoryError> {
+    pub async fn conversations(&self, ids: &[&str]) -> Result<Option<Page>, HistoryError> {
         if ids.is_empty() {
-            return Ok(Page::default());
+            return Ok(Some(Page::default()));
         }
         let ids: Vec<String> = ids.iter().map(|id| escaped(id)).collect();
         let path = format!(
@@ -95,16 +98,16 @@ impl Genesys {
         );
         match self
             .api
-            .fetch(Call::get("details-multi-get", &path).of_history())
+            .fetch(Call::get(routes::DETAILS_MULTI_GET, &path).of_history())
             .await
         {
             Ok(answer) => Page::of(
                 answer,
                 Kind::Conversations,
                 "several conversations' details",
-            ),
-            // None of them.
-            Err(ApiError::NotFound { .. }) => Ok(Page::default()),
+            )
+            .map(Some),
+            Err(ApiError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -117,27 +120,20 @@ impl Genesys {
         to: UtcMicros,
     ) -> Result<u64, HistoryError> {
         let page = self
-            .query_conversations(Query {
-                from,
-                to,
-                page: 1,
-                page_size: 1,
-                filters: None,
-            })
+            .query(
+                Subject::Conversations,
+                Query {
+                    from,
+                    to,
+                    page: 1,
+                    page_size: 1,
+                    filters: None,
+                },
+            )
             .await?;
-        let seen = u64::try_from(page.records).unwrap_or(u64::MAX);
+        let seen = u64::try_from(page.records()).unwrap_or(u64::MAX);
         Ok(page.total.unwrap_or(seen))
     }
-}
-
-fn paged(query: &Query<'_>) -> Value {
-    json!({
-        "interval": interval(query.from, query.to),
-        "paging": {
-            "pageSize": query.page_size.clamp(1, QUERY_PAGE_MAX),
-            "pageNumber": query.page.max(1),
-        },
-    })
 }
 
 /// Adds the members of an object to a body; what the body says itself stands.

@@ -3,7 +3,7 @@
 use super::Genesys;
 use super::jobs::read;
 use crate::api::Call;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, routes};
 use serde::Deserialize;
 
 /// A user of the organisation. Names stay out: they are nobody's business here.
@@ -39,7 +39,7 @@ impl Genesys {
     /// `GET /api/v2/users?pageSize=&pageNumber=&state=any` [notes 4.4]: without `state` only active ones are listed.
     pub async fn users(&self, page: u32) -> Result<UserPage, HistoryError> {
         let path = format!("/api/v2/users?pageSize=100&pageNumber={page}&state=any");
-        let answer = self.api.fetch(Call::get("users-list", &path)).await?;
+        let answer = self.api.fetch(Call::get(routes::USERS_LIST, &path)).await?;
         let listed: Listed = read(&answer.body, "the list of users")?;
         let more = listed.page_count.map_or_else(
             || listed.next_uri.is_some_and(|next| !next.is_empty()),
