@@ -27,6 +27,8 @@ pub(crate) struct Memory(Mutex<Known>);
 struct Known {
     /// By kind of job.
     jobs: BTreeMap<&'static str, Jobs>,
+    /// The most rows of one answer so far, by kind of rows.
+    most: BTreeMap<&'static str, usize>,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +104,16 @@ impl Memory {
         self.lock().jobs.entry(kind).or_default().full = None;
     }
 
+    /// The most rows of this kind that an answer before this one had: the platform gives as many at once, whatever it was asked for, so that
+    /// fewer are the last ones.
+    pub(super) fn most(&self, kind: &'static str, rows: usize) -> usize {
+        let mut known = self.lock();
+        let most = known.most.entry(kind).or_default();
+        let before = *most;
+        *most = before.max(rows);
+        before
+    }
+
     /// How long somebody waits who found no place for a job of this kind. One looks after the other, however many there are: a place that
     /// becomes free is soon found by one of them, and the others are left alone meanwhile.
     pub(super) fn turn(&self, kind: &'static str, shortest: Duration) -> Duration {
@@ -165,6 +177,15 @@ mod tests {
         }
         // Those of another kind have a queue of their own.
         assert_eq!(memory.turn("other", shortest), shortest);
+    }
+
+    #[test]
+    fn what_an_answer_has_had_it_may_have_again() {
+        let memory = Memory::default();
+        assert_eq!(memory.most("states", 1000), 0);
+        assert_eq!(memory.most("states", 1000), 1000);
+        assert_eq!(memory.most("states", 7), 1000);
+        assert_eq!(memory.most("other", 7), 0);
     }
 
     #[test]

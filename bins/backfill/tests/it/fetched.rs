@@ -324,6 +324,44 @@ async fn nothing_is_asked_beyond_what_the_platform_has_data_for() {
     bench.all_is_well();
 }
 
+/// A query lists whole days: of a quarter of an hour in the evening only what leads to it from the nearer end is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_stretch_costs_no_whole_day() {
+    let bench = Bench::new(unlimited(past(1, 4000)), "").await;
+    let (from, to) = (
+        FROM + 20 * 3_600_000_000,
+        FROM + 20 * 3_600_000_000 + 900_000_000,
+    );
+    let chunk = NewChunk {
+        from: UtcMicros(from),
+        to: UtcMicros(to),
+        due_in: Duration::ZERO,
+        cursor_json: Some(json!({"way": "query"}).to_string()),
+    };
+    let job = bench
+        .job("genesys-conversations", "g", &json!({}), &[chunk])
+        .await;
+    let worker = bench.worker(&["--lanes", "1"]);
+    let chunks = bench.fetched(job).await;
+    drop(worker);
+    let messages = bench.world.deliveries().await;
+    let starts = told(&messages, "conversationStart");
+    let begun = starts
+        .iter()
+        .map(|start| adapter::instant::parse(start).unwrap().0)
+        .filter(|start| (from..to).contains(start))
+        .count();
+    assert_eq!(
+        chunks[0].expected,
+        i64::try_from(begun).ok(),
+        "all that the platform counts in it"
+    );
+    assert!(begun > 0);
+    let calls = bench.account().client().unwrap().routes["details-query"].calls;
+    assert!(calls <= 15, "{calls} of the 40 pages of the day");
+    bench.all_is_well();
+}
+
 /// Pitfalls 1 and 5: cursors that come again, pages that overlap, pages that move.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_repeat_overlap_and_move_lose_nothing() {
