@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How fast it is on this machine, with release builds. The sender, both servers and the programs share its cores.
 #
-#   deploy/local/bench.sh [engine|http|windows|month|storm|replay|all] [--interactions N]
+#   deploy/local/bench.sh [engine|http|windows|month|storm|replay|backfill|all] [--interactions N]
 #
 #   engine            a file of events to metrics, no services: `compute replay-file`, five runs of 100000 interactions, with one rule and
 #                     with the whole catalogue, whose times may be one to three; then what an evaluation costs, of one's own too
@@ -12,6 +12,8 @@
 #   storm             everything ten times more, in other bodies and orders, with fresh events among it (19000 interactions and 500 fresh ones)
 #   replay            a log of 1000000 events computed once more under another version, beside signed webhooks to metric rows, one event a
 #                     POST (20000 interactions) and 100 a POST (the same 1000000); KPILINE_BENCH_REPLAY_INTERACTIONS makes it smaller
+#   backfill          live events at half of what the line can take, alone and beside a backfill of 500000 conversations, in turns
+#                     (20000 interactions)
 #   --interactions N  other sizes than these
 #
 # The events come from the peers' generator where python3 and ../shared (or $KPILINE_SHARED) are, else from the platform double.
@@ -38,11 +40,13 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/storm.sh"
 # shellcheck source=lib/replay.sh
 . "$LIB/replay.sh"
+# shellcheck source=lib/backfill.sh
+. "$LIB/backfill.sh"
 
 WHAT=all INTERACTIONS=''
 while [ $# -gt 0 ]; do
     case $1 in
-    engine | http | windows | month | storm | replay | all) WHAT=$1 ;;
+    engine | http | windows | month | storm | replay | backfill | all) WHAT=$1 ;;
     --interactions)
         INTERACTIONS=${2:-}
         [[ $INTERACTIONS =~ ^[1-9][0-9]{0,6}$ ]] || die "--interactions takes a number"
@@ -256,6 +260,14 @@ replay() {
     truths
 }
 
+backfill() {
+    step "Live work beside a backfill"
+    servers
+    events "${INTERACTIONS:-20000}"
+    backfill_beside
+    truths
+}
+
 step "Tools and build (release)"
 ensure_cargo
 ensure_tools cc ca postgres rabbitmq
@@ -267,6 +279,7 @@ windows) windows ;;
 month) month ;;
 storm) storm ;;
 replay) replay ;;
+backfill) backfill ;;
 all)
     engine
     http
@@ -274,5 +287,6 @@ all)
     month
     storm
     replay
+    backfill
     ;;
 esac

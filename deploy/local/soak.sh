@@ -11,6 +11,7 @@
 #   windows every window of the peers' workloads of 2000 and of 100000 interactions, with up to 2000 agents, beside a naive truth; then all again
 #   change  a KPI's rule changed over 100000 stored interactions, optimised: preview, activate, replay, promote, rollback,
 #           each with its seconds
+#   backfill 90 days and 500000 conversations from a platform that allows 300 requests a minute, in bad weather, then with 100 kills of its workers
 #   demos   the demo again and again with other calls, until MINUTES have passed since the beginning
 #
 # Ends at the first that fails. Servers that were kept running before stay so.
@@ -20,7 +21,7 @@ HERE=$(dirname -- "${BASH_SOURCE[0]}")
 MINUTES=30 PARTS=()
 for word in "$@"; do
     case $word in
-    kills | outages | replicas | zones | laws | windows | change | demos) PARTS+=("$word") ;;
+    kills | outages | replicas | zones | laws | windows | change | backfill | demos) PARTS+=("$word") ;;
     -h | --help)
         sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit 0
@@ -34,7 +35,7 @@ for word in "$@"; do
         ;;
     esac
 done
-[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change demos)
+[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change backfill demos)
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -66,6 +67,17 @@ windows() {
 
 # The demo is that very change, with every value compared with the truth before and after.
 change() { "$HERE/demo.sh" --release --interactions 100000; }
+
+# Optimised, so that the limit is what bounds it. A page every 0.2 s, from three workers.
+backfill() {
+    local name
+    for name in a_platforms_past workers_that_are_killed; do
+        KPILINE_TEST_PROFILE=release NEXTEST_PROFILE=soak KPILINE_SOAK_DAYS=${KPILINE_SOAK_DAYS:-90} \
+            KPILINE_SOAK_CONVERSATIONS=${KPILINE_SOAK_CONVERSATIONS:-500000} KPILINE_SOAK_REQUESTS=300 KPILINE_SOAK_WINDOW_SECONDS=60 \
+            KPILINE_SOAK_PAGE=200 KPILINE_SOAK_WORKERS=3 KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-100} \
+            "$HERE/test.sh" -p system "$name" --no-capture
+    done
+}
 
 demos() {
     local round=0

@@ -3,6 +3,8 @@
 #
 #   deploy/local/test.sh [ARG...]    arguments go to `cargo nextest run` (or `cargo test`), such as `-p store` or a name
 #
+# KPILINE_TEST_PROFILE=release builds programs and tests optimised, for the long ones.
+#
 # Uses private servers under .local, started and ended here, or those you name: KPILINE_TEST_DATABASE_URL (a superuser's, or
 # one who may create databases), KPILINE_TEST_AMQP_URL. Every test has a database and queue names of its own.
 
@@ -55,17 +57,18 @@ KPILINE_TEST_DATABASE_URL=${KPILINE_TEST_DATABASE_URL:-$(postgres_url postgres)}
 KPILINE_TEST_AMQP_URL=${KPILINE_TEST_AMQP_URL:-$(rabbitmq_url %2f)}
 export KPILINE_TEST_DATABASE_URL KPILINE_TEST_AMQP_URL
 
+PROFILE=${KPILINE_TEST_PROFILE:-dev}
 step "Build"
 # The binaries first: system tests run them as real processes, and cargo builds no binary for another package's tests.
-cargo build --locked --workspace --bins
+cargo build --locked --workspace --bins --profile "$PROFILE"
 if [ $# -eq 0 ]; then
     step "Examples in the documentation"
     cargo test --locked --workspace --doc --quiet
 fi
 step "Tests"
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --workspace --no-tests=fail "$@"
+    cargo nextest run --locked --workspace --cargo-profile "$PROFILE" --no-tests=fail "$@"
 else
     say "cargo-nextest is not installed; using cargo test, one test program after another"
-    cargo test --locked --workspace --no-fail-fast --bins --lib --tests "$@"
+    cargo test --locked --workspace --profile "$PROFILE" --no-fail-fast --bins --lib --tests "$@"
 fi

@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) quiet: Duration,
     /// How long nothing may move until a job is reported with what is not computed.
     pub(crate) patience: Duration,
+    /// How long one statement may look through what a job brought.
+    pub(crate) look_for: Duration,
     /// How long a refused promotion is tried again.
     pub(crate) promote_for: Duration,
     /// How long jobs that ended are kept.
@@ -65,14 +67,27 @@ impl Default for Settings {
             look_every: Duration::from_secs(2),
             quiet: Duration::from_secs(10),
             patience: Duration::from_secs(3600),
+            look_for: Duration::from_secs(300),
             promote_for: Duration::from_secs(3600),
             keep: Duration::from_secs(90 * 86_400),
         }
     }
 }
 
-/// When the number of arrived records of a chunk last rose, as this process saw it.
-type Moved = HashMap<(JobId, i32), (i64, Instant)>;
+/// What this process saw of a chunk that waits for its records.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    /// Which time it was fetched: another time is another wait.
+    reopened: i32,
+    /// How many had arrived.
+    arrived: i64,
+    /// Since when.
+    since: Instant,
+    /// When it was last looked at.
+    looked: Instant,
+}
+
+type Moved = HashMap<(JobId, i32), Sight>;
 
 /// What finishing works with. Cheap to clone.
 #[derive(Clone)]
@@ -111,6 +126,11 @@ impl Finishing {
             stop,
             moved: Arc::default(),
         }
+    }
+
+    /// A connection to look through what a job brought.
+    async fn patient(&self) -> Result<store::Client, StoreError> {
+        self.store.patient(self.settings.look_for).await
     }
 
     /// Waits, or says that the process is to stop.

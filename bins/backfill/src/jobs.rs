@@ -96,7 +96,7 @@ pub(crate) async fn show(
                 && let Value::Object(members) = &mut shown
             {
                 let listed = found.iter().map(view::chunk).collect();
-                members.insert("chunk_list".to_owned(), Value::Array(listed));
+                members.insert("chunks".to_owned(), Value::Array(listed));
             }
             writeln!(out, "{shown}")?;
         }

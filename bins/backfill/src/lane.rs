@@ -34,6 +34,12 @@ use tokio_util::sync::CancellationToken;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long a chunk rests that has to wait for the line.
 const LINE_WAIT: Duration = Duration::from_millis(500);
+/// Sources say so of an answer that is not what it must be. It may have been cut off; one that is so each time is broken at the platform.
+const UNREADABLE: &str = "cannot be read";
+/// What the platform's client says of an answer whose bytes did not come.
+const CUT_OFF: &str = "with a body that cannot be read";
+/// So often in a row an answer to one cursor may be unreadable, until the chunk is given up.
+const UNREADABLE_MAX: u32 = 8;
 /// How soon it is looked at whether what was fetched has arrived.
 const ARRIVES_IN: Duration = Duration::from_secs(1);
 
@@ -483,6 +489,9 @@ impl Hand<'_> {
             }
             Fault::Failed { why, hint } => {
                 let attempt = attempt(self.chunk);
+                if is_unreadable(&why) {
+                    return self.unreadable(source, schedule, attempt, &why).await;
+                }
                 self.failed(source, schedule, attempt, &why, hint).await
             }
             Fault::Refused { why }
@@ -490,6 +499,25 @@ impl Hand<'_> {
             | Fault::Unfit { why }
             | Fault::Gone { why } => self.refused(&why).await,
         }
+    }
+
+    /// It comes again, and is given up when the same cursor brought nothing readable again and again; a failure of another kind in between
+    /// begins the count anew. What never ends is not given up.
+    async fn unreadable(
+        &self,
+        source: Source,
+        schedule: Schedule,
+        attempt: u32,
+        why: &str,
+    ) -> anyhow::Result<()> {
+        let times = unreadable_before(self.chunk.attempt, self.chunk.last_error.as_deref()) + 1;
+        let why = format!("{why}{TIMES}{times})");
+        if times < UNREADABLE_MAX || self.job.standing {
+            return self.failed(source, schedule, attempt, &why, None).await;
+        }
+        tracing::error!(job = %self.job.id, chunk = self.chunk.number, why, "the chunk is given up; `backfill resume --retry-failed` begins it again");
+        self.shared.meters.failed(source.name());
+        self.written(Write::Failed(&why)).await.map(drop)
     }
 
     /// It comes again, by the schedule: never given up, and visible until it works.
@@ -564,6 +592,7 @@ impl Hand<'_> {
             Write::Refused { why, calls } => {
                 chunks::refused(&client, job, number, owner, why, calls).await?
             }
+            Write::Failed(why) => chunks::failed(&client, job, number, owner, why).await?,
         };
         Ok(if ours { Hold::Stopped } else { Hold::Lost })
     }
@@ -585,6 +614,22 @@ enum Write<'a> {
         why: &'a str,
         calls: i64,
     },
+    Failed(&'a str),
+}
+
+/// Whether an answer came whole and is not what it must be. One whose bytes did not come is another matter.
+fn is_unreadable(why: &str) -> bool {
+    why.contains(UNREADABLE) && !why.contains(CUT_OFF)
+}
+
+/// How an error says how often in a row it was met.
+const TIMES: &str = " (unreadable in a row: ";
+
+/// How often in a row the chunk's cursor brought nothing readable, as its last error says.
+fn unreadable_before(attempt: i32, last_error: Option<&str>) -> u32 {
+    let last = last_error.filter(|_| attempt > 0);
+    last.and_then(|error| error.rsplit_once(TIMES)?.1.strip_suffix(')')?.parse().ok())
+        .unwrap_or(0)
 }
 
 fn attempt(chunk: &Chunk) -> u32 {
@@ -600,4 +645,30 @@ fn now() -> UtcMicros {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_unreadable_again_and_again_is_counted() {
+        let first = "the rows cannot be read: expected value at line 1";
+        assert!(is_unreadable(first));
+        for other in [
+            "HTTP 200 with a body that cannot be read: timed out",
+            "HTTP 503",
+        ] {
+            assert!(!is_unreadable(other), "{other}");
+        }
+        assert_eq!(unreadable_before(0, None), 0);
+        let third = format!("{first}{TIMES}3)");
+        assert_eq!(unreadable_before(3, Some(&third)), 3);
+        assert_eq!(unreadable_before(0, Some(&third)), 0, "it was begun again");
+        assert_eq!(
+            unreadable_before(4, Some("HTTP 503")),
+            0,
+            "another failure came between"
+        );
+    }
 }

@@ -12,7 +12,7 @@ use store::history_requests::{self, Waiting};
 use store::jobs::{self, Job};
 use store::{Client, Store, StoreConfig};
 
-/// Jobs looked through for open ones. Those that ended long ago are behind them.
+/// Open jobs that are shown, the newest.
 const JOBS_MAX: u32 = 1000;
 
 struct Seen {
@@ -38,13 +38,8 @@ pub(crate) async fn run(config: StoreConfig, output: Output) -> anyhow::Result<(
 }
 
 async fn look(client: &Client) -> anyhow::Result<Seen> {
-    let open = jobs::list(client, JOBS_MAX)
-        .await?
-        .into_iter()
-        .filter(|job| !job.state.has_ended() && !job.standing)
-        .collect();
     Ok(Seen {
-        open,
+        open: jobs::open(client, JOBS_MAX).await?,
         standing: jobs::standing(client).await?,
         budgets: budgets::list(client).await?,
         pauses: budgets::pauses(client).await?,
@@ -205,5 +200,28 @@ fn part(text: &mut String, title: &str, head: &[&str], rows: &[Vec<String>]) {
         text.push_str(title);
         text.push('\n');
         text.push_str(&table(head, rows));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Trial;
+    use store::jobs::Promote;
+
+    #[tokio::test]
+    async fn what_is_open_is_seen_however_much_has_ended_since() {
+        let trial = Trial::new().await;
+        let open = trial.job(Promote::Never).await;
+        trial
+            .execute(
+                "INSERT INTO backfill_jobs (job_id, kind, metric_version, params, state, created_at, finished_at) \
+                 SELECT gen_random_uuid(), 'genesys-lookup', 1, '{}', 'done', now() + interval '1 second', now() FROM generate_series(1, 1001)",
+            )
+            .await;
+        let client = trial.store.client().await.unwrap();
+        let seen = look(&client).await.unwrap();
+        let ids: Vec<_> = seen.open.iter().map(|job| job.id).collect();
+        assert_eq!(ids, [open]);
     }
 }

@@ -104,6 +104,7 @@ impl Trial {
             arrival: Policy {
                 quiet: Duration::ZERO,
                 patience: Duration::ZERO,
+                history_patience: Duration::ZERO,
                 reopen_max: 1,
                 reopen_pause: Duration::ZERO,
             },

@@ -38,7 +38,7 @@ pub(crate) fn job(job: &Job, totals: Option<&Totals>) -> Value {
         "finished_at": instant(job.finished_at),
     });
     if let (Some(totals), Value::Object(members)) = (totals, &mut shown) {
-        members.insert("chunks".to_owned(), sums(totals));
+        members.insert("totals".to_owned(), sums(totals));
     }
     shown
 }
@@ -50,6 +50,7 @@ pub(crate) fn sums(totals: &Totals) -> Value {
         "open": totals.open,
         "fetched": totals.fetched,
         "done": totals.done,
+        "short": totals.short,
         "failed": totals.failed,
         "leased": totals.leased,
         "waiting": totals.waiting,
@@ -143,6 +144,7 @@ pub(crate) fn note(job: &Job, totals: Option<&Totals>) -> String {
     let mut parts = Vec::new();
     for (count, what) in [
         (totals.failed, "given up"),
+        (totals.short, "short"),
         (totals.waiting, "waiting"),
         (totals.leased, "worked on"),
     ] {

@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 const WITH_GAPS: u8 = 3;
 const FAILED: u8 = 4;
 const CANCELLED: u8 = 5;
+/// It has not ended, and does not without a person.
+const PAUSED: u8 = 6;
 
-/// Watches until the job ends. How it ended is the result.
+/// Watches until the job ends, or somebody has to look: how it ended, or that it is paused, is the result.
 pub(crate) async fn run(
     store: &Store,
     job: JobId,
@@ -37,6 +39,10 @@ pub(crate) async fn run(
                 if job.state.has_ended() {
                     shown.end();
                     return ending(&job, totals.as_ref());
+                }
+                if job.state == State::Paused {
+                    shown.end();
+                    return Err(paused(&job));
                 }
                 tokio::time::sleep(every).await;
             }
@@ -75,7 +81,7 @@ async fn look(store: &Store, job: JobId) -> Result<(Job, Option<Totals>), Look> 
 
 /// What the exit code says.
 fn ending(job: &Job, totals: Option<&Totals>) -> anyhow::Result<()> {
-    let given_up = totals.map_or(0, |totals| totals.failed);
+    let gaps = gaps(job, totals);
     let id = job.id;
     let exit = match job.state {
         State::Failed => ExitWith::new(
@@ -86,15 +92,38 @@ fn ending(job: &Job, totals: Option<&Totals>) -> anyhow::Result<()> {
             ),
         ),
         State::Cancelled => ExitWith::new(CANCELLED, format!("job {id} was cancelled")),
-        _ if given_up > 0 => ExitWith::new(
+        _ if !gaps.is_empty() => ExitWith::new(
             WITH_GAPS,
-            format!(
-                "job {id} is done with gaps: {given_up} chunks were given up, see `backfill show {id} --state failed`"
-            ),
+            format!("job {id} is done with gaps: {gaps}; see `backfill show {id}`"),
         ),
         _ => return Ok(()),
     };
     Err(anyhow::Error::new(exit))
+}
+
+fn paused(job: &Job) -> anyhow::Error {
+    let id = job.id;
+    let reason = job.paused_for.as_deref().unwrap_or("no reason was noted");
+    let text = format!("job {id} is paused: {reason}; `backfill resume {id}` lets it go on");
+    anyhow::Error::new(ExitWith::new(PAUSED, text))
+}
+
+/// What the job's report says is missing; where it has none, what its chunks say.
+fn gaps(job: &Job, totals: Option<&Totals>) -> String {
+    #[derive(serde::Deserialize)]
+    struct Report {
+        #[serde(default)]
+        gaps: Vec<String>,
+    }
+    let report = job.report_json.as_deref();
+    let read = |text| serde_json::from_str::<Report>(text).ok();
+    let gaps = report.and_then(read).map(|report| report.gaps);
+    let mut gaps = gaps.unwrap_or_default();
+    let failed = totals.map_or(0, |totals| totals.failed);
+    if gaps.is_empty() && failed > 0 {
+        gaps.push(format!("{failed} chunks were given up"));
+    }
+    gaps.join(", ")
 }
 
 /// What was shown last.

@@ -45,13 +45,14 @@ pub struct Touched {
     pub revised: i64,
 }
 
-// One row of the log for each version of a record, so records are counted by their id. An agent's have no interaction to be folded into.
+// One row of the log for each version of a record, so records are counted by their id. The formats are those of the index: a plan for any
+// format could not use it.
 static ARRIVED: Sql = Sql {
     step: "count the records that arrived",
     text: "SELECT count(DISTINCT e.event_id) FROM event_log e \
            WHERE e.occurred_at >= $3 AND e.occurred_at < $4 AND e.tenant = $1 AND e.subscription = $2 \
-             AND (e.interaction_id LIKE 'agent:%' \
-                  OR EXISTS (SELECT FROM interactions i WHERE i.tenant = e.tenant AND i.interaction_id = e.interaction_id))",
+             AND e.format = $5 AND e.format IN ('\"genesys_details\"', '\"cxone_contacts\"') \
+             AND EXISTS (SELECT FROM interactions i WHERE i.tenant = e.tenant AND i.interaction_id = e.interaction_id)",
 };
 
 // Evaluated as a promotion asks it, or by a job for this very version, which is all there is of one that is not switched on.
@@ -110,17 +111,43 @@ pub async fn tenants(conn: &impl Connection) -> Result<Vec<String>, StoreError> 
     rows.iter().map(|row| sql::get(row, &TENANTS, 0)).collect()
 }
 
-/// How many different records of a source, dated in this stretch, are in the log and folded.
+/// Formats of which records are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Genesys conversation details.
+    GenesysDetails,
+    /// CXone contact records.
+    CxoneContacts,
+}
+
+impl Counted {
+    /// As the log has it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::GenesysDetails => "\"genesys_details\"",
+            Self::CxoneContacts => "\"cxone_contacts\"",
+        }
+    }
+}
+
+/// How many different records of a format, dated in this stretch, are in the log and folded. Reads no more of the log than these.
 pub async fn records(
     conn: &impl Connection,
     tenant: &str,
     subscription: &str,
+    format: Counted,
     from: UtcMicros,
     to: UtcMicros,
 ) -> Result<i64, StoreError> {
     no_nul("tenant", tenant)?;
     no_nul("subscription", subscription)?;
-    let params: sql::Params<'_> = &[&tenant, &subscription, &Instant(from), &Instant(to)];
+    let params: sql::Params<'_> = &[
+        &tenant,
+        &subscription,
+        &Instant(from),
+        &Instant(to),
+        &format.as_str(),
+    ];
     let row = sql::query_one(conn, &ARRIVED, params).await?;
     sql::get(&row, &ARRIVED, 0)
 }

@@ -84,16 +84,23 @@ static TOTALS: Sql = Sql {
                   sum(c.pages)::bigint, sum(c.records)::bigint, sum(c.bytes)::bigint, sum(c.calls)::bigint, sum(c.expected)::bigint, \
                   sum(c.arrived)::bigint, sum(c.reopened)::bigint, \
                   (array_agg(c.last_error ORDER BY c.updated_at DESC) FILTER (WHERE c.last_error IS NOT NULL))[1], \
-                  min(c.from_at) FILTER (WHERE c.state <> 'done'), max(c.to_at) FILTER (WHERE c.state = 'done'), max(c.updated_at) \
+                  min(c.from_at) FILTER (WHERE c.state <> 'done'), max(c.to_at) FILTER (WHERE c.state = 'done'), max(c.updated_at), \
+                  count(*) FILTER (WHERE c.state = 'done' AND c.arrived < c.expected) \
            FROM backfill_chunks c WHERE c.job_id = ANY ($1) GROUP BY c.job_id ORDER BY c.job_id",
 };
 
 // Chunks before their job, as every other that writes both.
 static RETRY_FAILED: Sql = Sql {
     step: "open failed chunks again",
-    text: "UPDATE backfill_chunks SET state = 'open', attempt = 0, due_at = now(), finished_at = NULL, updated_at = now() \
-           WHERE job_id = $1 AND state = 'failed' \
-             AND EXISTS (SELECT FROM backfill_jobs WHERE job_id = $1 AND state IN ('pending', 'running', 'paused'))",
+    text: "WITH c AS ( \
+               UPDATE backfill_chunks SET state = 'open', attempt = 0, due_at = now(), finished_at = NULL, updated_at = now() \
+               WHERE job_id = $1 AND state = 'failed' \
+                 AND EXISTS (SELECT FROM backfill_jobs WHERE job_id = $1 AND state IN ('pending', 'running', 'paused', 'failed')) \
+               RETURNING job_id \
+           ), j AS ( \
+               UPDATE backfill_jobs SET state = 'pending', error = NULL, cursor = NULL, finished_at = NULL, updated_at = now() \
+               WHERE job_id = $1 AND state = 'failed' AND EXISTS (SELECT FROM c) \
+           ) SELECT count(*) FROM c",
 };
 
 static PRUNE: Sql = Sql {
@@ -204,9 +211,12 @@ pub async fn totals_of(
         .collect()
 }
 
-/// Opens the failed chunks of a job again, at their cursors, unless the job has ended or is settling. Returns how many there were.
+/// Opens the failed chunks of a job again, at their cursors, and with them a job that failed for them; not one that was cancelled or is
+/// settling. Returns how many there were.
 pub async fn retry_failed(conn: &impl Connection, job: JobId) -> Result<u64, StoreError> {
-    sql::execute(conn, &RETRY_FAILED, &[&job.0]).await
+    let row = sql::query_one(conn, &RETRY_FAILED, &[&job.0]).await?;
+    let opened: i64 = sql::get(&row, &RETRY_FAILED, 0)?;
+    Ok(opened.unsigned_abs())
 }
 
 /// Deletes chunks of standing jobs that were done before an instant, some at a time; the newest of each job stays. Returns how many went.

@@ -264,6 +264,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the statement was ended because it took too long.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Self::Deadline { .. }) || self.sqlstate() == Some("57014")
+    }
+
     /// The SQLSTATE, if the server stated one.
     pub fn sqlstate(&self) -> Option<&str> {
         match self {

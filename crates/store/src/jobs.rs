@@ -133,6 +133,16 @@ static LIST: Sql = Sql {
     ),
 };
 
+static OPEN: Sql = Sql {
+    step: "list open backfill jobs",
+    text: concat!(
+        "SELECT ",
+        job!(),
+        " FROM backfill_jobs j WHERE j.state NOT IN ('done', 'failed', 'cancelled') AND NOT j.standing \
+         ORDER BY j.created_at DESC, j.job_id DESC LIMIT $1"
+    ),
+};
+
 static STANDING: Sql = Sql {
     step: "list standing backfill jobs",
     text: concat!(
@@ -164,6 +174,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &SETTLE_LATER,
     &GET,
     &LIST,
+    &OPEN,
     &STANDING,
     &BY_REQUEST,
     &create::CHUNKED,
@@ -305,6 +316,12 @@ pub async fn get(conn: &impl Connection, job: JobId) -> Result<Option<Job>, Stor
 pub async fn list(conn: &impl Connection, limit: u32) -> Result<Vec<Job>, StoreError> {
     let rows = sql::query(conn, &LIST, &[&i64::from(limit)]).await?;
     rows.iter().map(|row| Job::read(row, &LIST)).collect()
+}
+
+/// The newest jobs that have not ended, without standing ones.
+pub async fn open(conn: &impl Connection, limit: u32) -> Result<Vec<Job>, StoreError> {
+    let rows = sql::query(conn, &OPEN, &[&i64::from(limit)]).await?;
+    rows.iter().map(|row| Job::read(row, &OPEN)).collect()
 }
 
 /// Standing jobs that were not cancelled, paused ones included, oldest first.

@@ -28,10 +28,10 @@ mod types;
 
 pub mod agent_zones;
 pub mod agents;
+pub mod arrivals;
 pub mod breakers;
 pub mod budgets;
 pub mod chunks;
-pub mod arrivals;
 pub mod comparison;
 pub mod counts;
 pub mod deferred;

@@ -8,6 +8,7 @@ use crate::types::{Instant, Json, JsonText};
 use schema::{JobId, UtcMicros};
 use std::time::Duration;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 /// A notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +31,13 @@ pub struct Notice {
     pub attempts: i32,
     /// What went wrong last.
     pub last_error: Option<String>,
+    /// The addresses that took it, as digests.
+    pub posted_to: Vec<Uuid>,
 }
 
 macro_rules! notice {
     () => {
-        "n.notice_id, n.job_id, n.body, n.created_at, n.queued_at, n.posted_at, n.given_up_at, n.attempts, n.last_error"
+        "n.notice_id, n.job_id, n.body, n.created_at, n.queued_at, n.posted_at, n.given_up_at, n.attempts, n.last_error, n.posted_to"
     };
 }
 
@@ -49,11 +52,12 @@ static TAKE: Sql = Sql {
         "WITH due AS MATERIALIZED ( \
              SELECT notice_id FROM backfill_notices \
              WHERE (queued_at IS NULL OR posted_at IS NULL) AND given_up_at IS NULL AND due_at <= statement_timestamp() \
+               AND (queued_at IS NULL OR $3 OR last_error IS NULL AND created_at < now() - interval '1 hour') \
              ORDER BY due_at, notice_id LIMIT $1 FOR UPDATE SKIP LOCKED \
          ), n AS ( \
              UPDATE backfill_notices b SET due_at = clock_timestamp() + $2 * interval '1 second', attempts = b.attempts + 1 \
              FROM due WHERE b.notice_id = due.notice_id \
-             RETURNING b.notice_id, b.job_id, b.body, b.created_at, b.queued_at, b.posted_at, b.given_up_at, b.attempts, b.last_error \
+             RETURNING b.notice_id, b.job_id, b.body, b.created_at, b.queued_at, b.posted_at, b.given_up_at, b.attempts, b.last_error, b.posted_to \
          ) \
          SELECT ",
         notice!(),
@@ -64,6 +68,16 @@ static TAKE: Sql = Sql {
 static QUEUED: Sql = Sql {
     step: "note that a refresh notice is queued",
     text: "UPDATE backfill_notices SET queued_at = coalesce(queued_at, now()) WHERE notice_id = $1",
+};
+
+static LEAVE: Sql = Sql {
+    step: "leave a refresh notice to others",
+    text: "UPDATE backfill_notices SET due_at = clock_timestamp(), attempts = attempts - 1 WHERE notice_id = $1",
+};
+
+static POSTED_TO: Sql = Sql {
+    step: "note where a refresh notice was posted",
+    text: "UPDATE backfill_notices SET posted_to = posted_to || $2 WHERE notice_id = $1",
 };
 
 static POSTED: Sql = Sql {
@@ -90,8 +104,9 @@ static OF_JOB: Sql = Sql {
     ),
 };
 
-pub(crate) static STATEMENTS: &[&Sql] =
-    &[&PUT, &TAKE, &QUEUED, &POSTED, &FAILED, &GIVE_UP, &OF_JOB];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &PUT, &TAKE, &QUEUED, &LEAVE, &POSTED_TO, &POSTED, &FAILED, &GIVE_UP, &OF_JOB,
+];
 
 /// Writes a notice, in the transaction that ends the job. Returns its number.
 pub async fn put(conn: &impl Connection, job: JobId, body_json: &str) -> Result<i64, StoreError> {
@@ -101,18 +116,42 @@ pub async fn put(conn: &impl Connection, job: JobId, body_json: &str) -> Result<
 
 /// Takes notices that are not queued or not posted yet, oldest due first. Nobody else gets them for as long as `hold`; after that they are due
 /// again, so one may go out twice and none is lost.
+///
+/// Whoever posts nowhere (`posts`: false) leaves those that are queued to others, unless nobody tried for an hour: then nobody wants them.
 pub async fn take(
     conn: &impl Connection,
     limit: u32,
     hold: Duration,
+    posts: bool,
 ) -> Result<Vec<Notice>, StoreError> {
-    let rows = sql::query(conn, &TAKE, &[&i64::from(limit), &hold.as_secs_f64()]).await?;
+    let rows = sql::query(
+        conn,
+        &TAKE,
+        &[&i64::from(limit), &hold.as_secs_f64(), &posts],
+    )
+    .await?;
     rows.iter().map(|row| read(row, &TAKE)).collect()
 }
 
 /// The broker confirmed it.
 pub async fn queued(conn: &impl Connection, notice: i64) -> Result<(), StoreError> {
     sql::execute(conn, &QUEUED, &[&notice]).await.map(drop)
+}
+
+/// It is due at once for whoever posts it; this time does not count.
+pub async fn leave(conn: &impl Connection, notice: i64) -> Result<(), StoreError> {
+    sql::execute(conn, &LEAVE, &[&notice]).await.map(drop)
+}
+
+/// These addresses took it, others have not yet.
+pub async fn posted_to(
+    conn: &impl Connection,
+    notice: i64,
+    addresses: &[Uuid],
+) -> Result<(), StoreError> {
+    sql::execute(conn, &POSTED_TO, &[&notice, &addresses])
+        .await
+        .map(drop)
 }
 
 /// The webhook took it, or nobody wants it there.
@@ -158,5 +197,6 @@ fn read(row: &Row, sql: &Sql) -> Result<Notice, StoreError> {
         given_up_at: instant(6)?,
         attempts: sql::get(row, sql, 7)?,
         last_error: sql::get(row, sql, 8)?,
+        posted_to: sql::get(row, sql, 9)?,
     })
 }

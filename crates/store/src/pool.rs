@@ -140,6 +140,22 @@ impl Store {
         })
     }
 
+    /// A pooled connection for statements that may take as long as this. Given up when it is dropped: others must not inherit its patience.
+    pub async fn patient(&self, statement_timeout: Duration) -> Result<Client, StoreError> {
+        let mut client = self.client().await?;
+        let text = format!("SET statement_timeout = {}", statement_timeout.as_millis());
+        client.guard.spoilt.store(true, Ordering::Relaxed);
+        client
+            .guard
+            .run(
+                "set a statement's time",
+                Connection::client(&client).batch_execute(&text),
+            )
+            .await?;
+        client.guard.deadline = statement_timeout + ANSWER_GRACE;
+        Ok(client)
+    }
+
     /// A connection of its own, outside the pool.
     pub(crate) async fn single(&self) -> Result<tokio_postgres::Client, StoreError> {
         connect::single(&self.settings).await

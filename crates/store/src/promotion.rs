@@ -4,10 +4,10 @@
 //! Looking takes long and keeps nobody out; it holds only while the catalogue is the one that was looked at, which [`switch`] makes sure
 //! of. Whatever is computed meanwhile is computed under both versions.
 
-use crate::definitions::{self, Coverage, Promoted, Status};
+use crate::definitions::{self, Coverage, Promoted, Status, StoredDefinition};
 use crate::error::StoreError;
 use crate::marks::{self, Kind};
-use crate::pool::{Client, Connection};
+use crate::pool::{Client, Connection, Transaction};
 use schema::MetricVersion;
 
 /// What is marked of a time before so many seconds ago is no news under way.
@@ -43,6 +43,13 @@ pub enum Refusal {
     },
     /// Marks about the past wait to be computed, by kind.
     WindowsBehind(Vec<(Kind, i64)>),
+    /// A number with another unit, or about something else, is another KPI.
+    Unlike {
+        /// What was ever switched on under the name.
+        other: MetricVersion,
+        /// The member in which they differ.
+        member: &'static str,
+    },
     /// Somebody else changed the catalogue between the look and the switch.
     Changed,
 }
@@ -53,7 +60,7 @@ impl Refusal {
     pub const fn may_pass(&self) -> bool {
         match self {
             Self::Incomplete { .. } | Self::WindowsBehind(_) | Self::Changed => true,
-            Self::Missing | Self::NotCandidate(_) => false,
+            Self::Missing | Self::NotCandidate(_) | Self::Unlike { .. } => false,
         }
     }
 }
@@ -84,6 +91,12 @@ impl std::fmt::Display for Refusal {
                 }
                 Ok(())
             }
+            Self::Unlike { other, member } => {
+                write!(
+                    f,
+                    "version {other} has another {member}: it is another KPI and needs another name"
+                )
+            }
             Self::Changed => f.write_str("somebody else changed the catalogue meanwhile"),
         }
     }
@@ -107,6 +120,9 @@ pub async fn look(
         Status::Candidate => {}
         other => return Ok(Verdict::Refused(Refusal::NotCandidate(other))),
     }
+    if let Some(refusal) = of_name().find_map(|other| unlike(row, other)) {
+        return Ok(Verdict::Refused(refusal));
+    }
     let current = of_name()
         .find(|row| row.status == Status::Current)
         .map(|row| row.version);
@@ -123,6 +139,32 @@ pub async fn look(
     Ok(Verdict::Ready { generation })
 }
 
+/// Why a definition cannot be a version of what another one was ever switched on for.
+fn unlike(row: &StoredDefinition, other: &StoredDefinition) -> Option<Refusal> {
+    if other.version == row.version || other.status == Status::Draft {
+        return None;
+    }
+    let member = if row.unit != other.unit {
+        "unit"
+    } else if scope(&row.text)? != scope(&other.text)? {
+        "scope"
+    } else {
+        return None;
+    };
+    Some(Refusal::Unlike {
+        other: other.version,
+        member,
+    })
+}
+
+/// What a definition is about, as its text says it before the first table; none: there is no text, or it says nothing.
+fn scope(text: &str) -> Option<&str> {
+    let head = text.lines().take_while(|line| !line.starts_with('['));
+    head.filter_map(|line| line.split_once('='))
+        .find(|(name, _)| name.trim() == "scope")
+        .and_then(|(_, value)| value.split('"').nth(1))
+}
+
 /// Makes dashboards see a version that [`look`] found ready, from one moment to the next.
 ///
 /// `Err(Refusal::Changed)` inside: the catalogue is another one by now; look again.
@@ -133,18 +175,40 @@ pub async fn switch(
     version: MetricVersion,
 ) -> Result<Result<Promoted, Refusal>, StoreError> {
     let tx = client.transaction().await?;
-    if definitions::change(&tx).await? != generation + 1 {
+    let outcome = switch_in(&tx, generation, name, version).await?;
+    if outcome.is_ok() {
+        tx.commit().await?;
+    } else {
         tx.rollback().await?;
+    }
+    Ok(outcome)
+}
+
+/// As [`switch`], together with what else the transaction does. Where it was refused, roll back.
+pub async fn switch_in(
+    tx: &Transaction<'_>,
+    generation: i64,
+    name: &str,
+    version: MetricVersion,
+) -> Result<Result<Promoted, Refusal>, StoreError> {
+    if definitions::change(tx).await? != generation + 1 {
         return Ok(Err(Refusal::Changed));
     }
-    let promoted = definitions::promote(&tx, name, version).await?;
-    tx.commit().await?;
-    Ok(Ok(promoted))
+    definitions::promote(tx, name, version).await.map(Ok)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_definition_is_about_is_read_from_its_head() {
+        let text = "name = \"x\"\nscope = \"leg\"   # each agent's\n[windows]\nscope = \"other\"\n";
+        assert_eq!(scope(text), Some("leg"));
+        for none in ["", "[windows]\nscope = \"other\"", "scopes = \"leg\""] {
+            assert_eq!(scope(none), None);
+        }
+    }
 
     #[test]
     fn a_refusal_says_what_is_missing_and_whether_waiting_helps() {

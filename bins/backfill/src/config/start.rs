@@ -82,7 +82,7 @@ pub(super) struct ThenArgs {
     #[arg(long, conflicts_with = "watch")]
     dry_run: bool,
 
-    /// Stay and show how it goes, until it ends; the exit code says how: 0 done, 3 done with gaps, 4 failed, 5 cancelled
+    /// Stay and show how it goes, until it ends; the exit code says how: 0 done, 3 done with gaps, 4 failed, 5 cancelled, 6 paused (it goes on when it is resumed)
     #[arg(long)]
     watch: bool,
 

@@ -9,6 +9,9 @@ pub(crate) struct Policy {
     pub(crate) quiet: Duration,
     /// On the live lane there is always something on the way: so long after the fetch nothing is.
     pub(crate) patience: Duration,
+    /// Others may feed the history lane without end: when nothing has arrived for so long, nothing is on the way either. Long, because the lane
+    /// rests while live work is behind.
+    pub(crate) history_patience: Duration,
     /// How often a chunk is fetched anew.
     pub(crate) reopen_max: u32,
     /// The pause before the first time; each further one is three times as long.
@@ -20,6 +23,7 @@ impl Default for Policy {
         Self {
             quiet: Duration::from_secs(10),
             patience: Duration::from_secs(300),
+            history_patience: Duration::from_secs(1800),
             reopen_max: 3,
             reopen_pause: Duration::from_secs(60),
         }
@@ -71,11 +75,12 @@ impl Policy {
         if seen.arrived >= expected {
             return Verdict::Whole;
         }
-        let on_the_way = if seen.live {
-            !seen.drained && seen.since_fetched < self.patience
-        } else {
-            !seen.drained
-        };
+        let on_the_way = !seen.drained
+            && if seen.live {
+                seen.since_fetched < self.patience
+            } else {
+                seen.since_moved < self.history_patience
+            };
         if on_the_way || seen.since_moved < self.quiet {
             return Verdict::Wait((seen.since_fetched / 4).clamp(LOOK_MIN, LOOK_MAX));
         }
@@ -126,11 +131,18 @@ mod tests {
     #[test]
     fn nothing_is_missing_while_something_is_on_the_way_or_moves() {
         let waits = |seen| matches!(verdict(seen), Verdict::Wait(_));
-        assert!(waits(Seen {
+        let fed = Seen {
             drained: false,
             since_fetched: 100_000 * SECOND,
+            since_moved: 1799 * SECOND,
             ..seen()
-        }));
+        };
+        assert!(waits(fed));
+        let by_others = Seen {
+            since_moved: 1800 * SECOND,
+            ..fed
+        };
+        assert_eq!(verdict(by_others), Verdict::Reopen(60 * SECOND));
         assert!(waits(Seen {
             since_moved: 9 * SECOND,
             ..seen()

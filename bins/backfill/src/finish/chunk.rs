@@ -1,17 +1,19 @@
 //! A fetched chunk: has what it brought arrived?
 
 use super::arrival::{Seen, Verdict};
-use super::{Finishing, lookup};
+use super::{Finishing, Sight, lookup};
 use crate::outlet::{Done, Outlet};
+use crate::source::Source;
 use broker::Queue;
 use runtime::metrics::Counter;
 use schema::UtcMicros;
 use serde_json::{Map, Value};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
+use store::arrivals::{self, Counted};
 use store::chunks::{self, Chunk, Reopen, Why};
 use store::jobs::{Job, Lane, Purpose};
-use store::{arrivals, sweep};
+use store::sweep;
 
 /// What became of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,9 @@ pub(crate) enum Checked {
     /// It was no longer ours.
     Lost,
 }
+
+/// A chunk that waits is looked at more often than this by somebody; what this process saw longer ago is of no use.
+const KEPT: Duration = Duration::from_secs(3600);
 
 /// Members of a cursor that say how the chunk is to be fetched, and not how far it is.
 const OF_THE_PLAN: [&str; 2] = ["way", "ids"];
@@ -43,10 +48,11 @@ pub(crate) async fn check_chunk(
     let (expected, arrived) = if looks_up {
         lookup::answered(&client, job, chunk).await?
     } else {
-        match (chunk.expected, of_whom(finishing, job)) {
-            (Some(expected), Some((tenant, subscription))) => {
+        match (chunk.expected, of_whom(finishing, job), counted(job)) {
+            (Some(expected), Some((tenant, subscription)), Some(format)) => {
                 let (from, to) = (chunk.from, chunk.to);
-                let arrived = arrivals::records(&client, &tenant, &subscription, from, to).await?;
+                let records = arrivals::records(&client, &tenant, &subscription, format, from, to);
+                let arrived = records.await?;
                 (Some(expected), arrived)
             }
             _ => (None, 0),
@@ -57,14 +63,15 @@ pub(crate) async fn check_chunk(
     let missing = expected.is_some_and(|expected| arrived < expected);
     // Asked only where it matters: a look at the queues is a round trip for each.
     let drained = !missing || drained(outlet, live).await?;
+    let since_fetched = since(chunk.fetched_at.unwrap_or(now), now);
     let seen = Seen {
         expected,
         arrived,
         reopened: u32::try_from(chunk.reopened).unwrap_or(u32::MAX),
         drained,
         live,
-        since_fetched: since(chunk.fetched_at.unwrap_or(now), now),
-        since_moved: moved(finishing, chunk, arrived),
+        since_fetched,
+        since_moved: moved(finishing, chunk, arrived).min(since_fetched),
     };
     let mut policy = finishing.settings.arrival;
     if looks_up {
@@ -147,6 +154,22 @@ fn of_whom(finishing: &Finishing, job: &Job) -> Option<(String, String)> {
     Some((tenant.to_owned(), platform.subscription.as_str().to_owned()))
 }
 
+/// What the platform counts of a source. All sources of a platform are filed under one name: what another brings of the time is not counted.
+fn counted(job: &Job) -> Option<Counted> {
+    match Source::parse(&job.kind)? {
+        Source::GenesysConversations => Some(Counted::GenesysDetails),
+        Source::CxoneContacts => Some(Counted::CxoneContacts),
+        Source::GenesysUsers
+        | Source::GenesysLookup
+        | Source::CxoneContactStates
+        | Source::CxoneAgentStates
+        | Source::CxoneReport
+        | Source::CxoneExtraction
+        | Source::Replay
+        | Source::Files => None,
+    }
+}
+
 /// Whether nothing waits in the queues that a chunk's records go through.
 async fn drained(outlet: &mut Outlet, live: bool) -> anyhow::Result<bool> {
     let queues: &[Queue] = if live {
@@ -171,13 +194,20 @@ fn moved(finishing: &Finishing, chunk: &Chunk, arrived: i64) -> Duration {
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     let now = Instant::now();
-    let (last, at) = moved
-        .entry((chunk.job, chunk.number))
-        .or_insert((arrived, now));
-    if *last != arrived {
-        (*last, *at) = (arrived, now);
+    // Another process may have ended the wait: nobody tells us.
+    moved.retain(|_, sight| now.duration_since(sight.looked) < KEPT);
+    let fresh = Sight {
+        reopened: chunk.reopened,
+        arrived,
+        since: now,
+        looked: now,
+    };
+    let sight = moved.entry((chunk.job, chunk.number)).or_insert(fresh);
+    sight.looked = now;
+    if (sight.reopened, sight.arrived) != (chunk.reopened, arrived) {
+        *sight = fresh;
     }
-    at.elapsed()
+    now.duration_since(sight.since)
 }
 
 fn forget(finishing: &Finishing, chunk: &Chunk) {

@@ -6,8 +6,9 @@
 use super::Finishing;
 use super::signature::{SIGNATURE, TIMESTAMP, signature};
 use crate::outlet::{Done, Outlet};
+use adapter::stable_id;
 use broker::{Outgoing, Queue};
-use platform::client::{Client, Timeouts};
+use platform::client::{Client as Http, Timeouts};
 use platform::secret::Secret;
 use runtime::chain;
 use runtime::metrics::Counter;
@@ -18,8 +19,9 @@ use std::time::Duration;
 use store::definitions::{Status, StoredDefinition};
 use store::jobs::Job;
 use store::notices::{self, Notice};
-use store::{StoreError, Transaction, sweep};
+use store::{Client, StoreError, Transaction, sweep};
 use url::Url;
+use uuid::Uuid;
 
 /// Taken in one round.
 const AT_ONCE: u32 = 10;
@@ -27,6 +29,8 @@ const AT_ONCE: u32 = 10;
 const HOLD: Duration = Duration::from_secs(600);
 /// The version of the notice.
 const VERSION: u16 = 1;
+/// What nobody has posted for so long nobody wants posted.
+const UNWANTED: Duration = Duration::from_secs(3600);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 
@@ -35,7 +39,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(600);
 pub(super) enum Event {
     /// The stretch is computed under the job's version.
     Computed,
-    /// So much of it as could be: chunks were given up.
+    /// So much of it as could be; what is missing is said in the report.
     Incomplete,
     /// Dashboards see the job's version from now on.
     Promoted,
@@ -43,8 +47,8 @@ pub(super) enum Event {
 
 impl Event {
     pub(super) fn of(report: &Map<String, Value>) -> Self {
-        match report.get("chunks_failed").and_then(Value::as_i64) {
-            Some(failed) if failed > 0 => Self::Incomplete,
+        match report.get("gaps").and_then(Value::as_array) {
+            Some(gaps) if !gaps.is_empty() => Self::Incomplete,
             _ => Self::Computed,
         }
     }
@@ -116,13 +120,18 @@ pub(super) async fn run(finishing: Finishing, posts: Posts) {
 async fn round(finishing: &Finishing, outlet: &mut Outlet, posts: &Posts) -> anyhow::Result<()> {
     let due = {
         let client = finishing.store.client().await?;
-        notices::take(&client, AT_ONCE, HOLD).await?
+        notices::take(&client, AT_ONCE, HOLD, !posts.to.is_empty()).await?
     };
     for notice in due {
         if finishing.stop.is_cancelled() {
             break;
         }
-        send(finishing, outlet, posts, &notice).await?;
+        // The others do not wait for one that nobody takes.
+        if let Err(error) = send(finishing, outlet, posts, &notice).await {
+            let reason = chain(error.as_ref());
+            let client = finishing.store.client().await?;
+            refused(finishing, &client, &notice, &reason).await?;
+        }
     }
     Ok(())
 }
@@ -148,27 +157,48 @@ async fn send(
         let client = finishing.store.client().await?;
         sweep::now(&client).await?
     };
-    let outcome = posts.post(notice, now).await;
+    if posts.to.is_empty() && !is_old(notice, now) {
+        // For another process, that has addresses, at once.
+        let client = finishing.store.client().await?;
+        return Ok(notices::leave(&client, notice.id).await?);
+    }
+    let (took, reasons) = posts.post(notice, now).await;
     let client = finishing.store.client().await?;
-    match outcome {
-        Ok(()) => {
-            notices::posted(&client, notice.id).await?;
-            if !posts.to.is_empty() {
-                count(finishing, "posted");
-            }
+    if reasons.is_empty() {
+        notices::posted(&client, notice.id).await?;
+        if !posts.to.is_empty() {
+            count(finishing, "posted");
         }
-        Err(reason) => {
-            let attempts = notice.attempts;
-            let most = finishing.settings.notify_attempts;
-            if i64::from(attempts) >= i64::from(most) {
-                tracing::error!(job = %notice.job, notice = notice.id, attempts, reason, "a refresh notice is given up");
-                notices::give_up(&client, notice.id, &reason).await?;
-                count(finishing, "given_up");
-            } else {
-                tracing::warn!(job = %notice.job, notice = notice.id, attempts, reason, "a refresh notice was not taken, trying again");
-                notices::failed(&client, notice.id, &reason, pause(attempts)).await?;
-            }
-        }
+        return Ok(());
+    }
+    if !took.is_empty() {
+        notices::posted_to(&client, notice.id, &took).await?;
+    }
+    refused(finishing, &client, notice, &reasons.join("; ")).await?;
+    Ok(())
+}
+
+/// Nobody has posted it for long: nobody wants it posted.
+fn is_old(notice: &Notice, now: UtcMicros) -> bool {
+    super::chunk::since(notice.created_at, now) >= UNWANTED
+}
+
+/// Puts a notice off that was not taken, in the queue or at an address, or gives it up.
+async fn refused(
+    finishing: &Finishing,
+    client: &Client,
+    notice: &Notice,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let attempts = notice.attempts;
+    let most = finishing.settings.notify_attempts;
+    if i64::from(attempts) >= i64::from(most) {
+        tracing::error!(job = %notice.job, notice = notice.id, attempts, reason, "a refresh notice is given up");
+        notices::give_up(client, notice.id, reason).await?;
+        count(finishing, "given_up");
+    } else {
+        tracing::warn!(job = %notice.job, notice = notice.id, attempts, reason, "a refresh notice was not taken, trying again");
+        notices::failed(client, notice.id, reason, pause(attempts)).await?;
     }
     Ok(())
 }
@@ -193,7 +223,7 @@ fn outgoing(notice: &Notice) -> Outgoing {
     Outgoing {
         queue: Queue::BackfillNotices,
         body: notice.body_json.clone().into_bytes().into(),
-        message_id: adapter::stable_id(&[
+        message_id: stable_id(&[
             b"backfill notice",
             notice.job.0.as_bytes(),
             &notice.id.to_be_bytes(),
@@ -202,9 +232,16 @@ fn outgoing(notice: &Notice) -> Outgoing {
     }
 }
 
+struct Address {
+    url: Url,
+    /// What the table knows it by: there may be a token in the address.
+    id: Uuid,
+    http: Http,
+}
+
 /// The addresses.
 pub(super) struct Posts {
-    to: Vec<(Url, Client)>,
+    to: Vec<Address>,
     secret: Option<runtime::Secret>,
 }
 
@@ -214,7 +251,13 @@ impl Posts {
             .settings
             .notify
             .iter()
-            .map(|url| Ok((url.clone(), Client::new(url, Timeouts::default())?)))
+            .map(|url| {
+                Ok(Address {
+                    url: url.clone(),
+                    id: stable_id(&[b"notice address", url.as_str().as_bytes()]),
+                    http: Http::new(url, Timeouts::default())?,
+                })
+            })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self {
             to,
@@ -222,28 +265,27 @@ impl Posts {
         })
     }
 
-    /// Posts it everywhere. Where one address refuses, all are posted to again: the id tells that it is a copy.
-    async fn post(&self, notice: &Notice, now: UtcMicros) -> Result<(), String> {
+    /// Posts it to every address that has not taken it. Returns who took it now, and why the others did not.
+    async fn post(&self, notice: &Notice, now: UtcMicros) -> (Vec<Uuid>, Vec<String>) {
         let body = notice.body_json.as_bytes();
-        let mut refused = Vec::new();
-        for (url, client) in &self.to {
+        let (mut took, mut refused) = (Vec::new(), Vec::new());
+        for Address { url, id, http } in &self.to {
+            if notice.posted_to.contains(id) {
+                continue;
+            }
             let headers = self.headers(notice, now, body);
-            let answer = client
+            let answer = http
                 .post_raw(url, &headers, "application/json", body.to_vec())
                 .await;
             // Never the whole address: there may be a token in it.
             let host = url.host_str().unwrap_or_default();
             match answer {
-                Ok(answer) if (200..300).contains(&answer.status) => {}
+                Ok(answer) if (200..300).contains(&answer.status) => took.push(*id),
                 Ok(answer) => refused.push(format!("{host} answered {}", answer.status)),
                 Err(error) => refused.push(chain(&error)),
             }
         }
-        if refused.is_empty() {
-            Ok(())
-        } else {
-            Err(refused.join("; "))
-        }
+        (took, refused)
     }
 
     fn headers(&self, notice: &Notice, now: UtcMicros, body: &[u8]) -> Vec<(String, Secret)> {

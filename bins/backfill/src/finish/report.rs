@@ -1,7 +1,9 @@
 //! What a job says of itself at its end: what came, what is computed of it, and the old version against the new.
 
 use super::settle::Left;
+use crate::replay;
 use crate::source::Source;
+use runtime::chain;
 use schema::{MetricVersion, UtcMicros};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -31,7 +33,8 @@ pub(super) fn of_job<'d>(
     })
 }
 
-/// Everything but the outcome of the promotion, which comes later.
+/// Everything but the outcome of the promotion, which comes later. What takes longer than the connection has patience for is named as not
+/// looked at.
 pub(super) async fn report(
     client: &Client,
     job: &Job,
@@ -54,13 +57,33 @@ pub(super) async fn report(
         return Ok(report);
     }
     let stretch = Stretch { tenants, from, to };
-    report.insert("computed".to_owned(), computed(&left.computed, left.marked));
+    let mut unseen = Vec::new();
+    if left.computed.is_none() {
+        unseen.push("computed");
+    }
+    let shown = left.computed.map(|found| computed(&found, left.marked));
+    report.insert("computed".to_owned(), shown.unwrap_or_default());
     let began = job.started_at.unwrap_or(job.created_at);
-    let touched = arrivals::touched(client, &stretch, began, job.metric_version).await?;
+    let touched = match arrivals::touched(client, &stretch, began, job.metric_version).await {
+        Ok(touched) => touched,
+        // Worth knowing, and not worth keeping the job for.
+        Err(error) if error.is_slow() => {
+            unseen.push("other_versions");
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
     report.insert(
         "other_versions".to_owned(),
         touched.iter().map(other).collect(),
     );
+    if Source::parse(&job.kind) == Some(Source::Replay) {
+        match replayed(client, job).await? {
+            Some(counts) => drop(report.insert("replay".to_owned(), counts)),
+            None => unseen.push("replay"),
+        }
+    }
+    report.insert("not_looked_at".to_owned(), unseen.into());
     let all = definitions::list(client).await?;
     let definitions: Vec<String> = of_job(&all, job).map(named).collect();
     report.insert("definitions".to_owned(), definitions.into());
@@ -69,6 +92,54 @@ pub(super) async fn report(
         compare(client, job, &all, &stretch).await?,
     );
     Ok(report)
+}
+
+/// What became of the events of a replay; none: another release wrote a cursor that this one cannot read.
+async fn replayed(client: &Client, job: &Job) -> Result<Option<Value>, StoreError> {
+    let mut cursors = Vec::new();
+    let mut next = 0;
+    loop {
+        let page = chunks::page(client, job.id, next, None, 500).await?;
+        let Some(last) = page.last() else { break };
+        next = last.number.saturating_add(1);
+        cursors.extend(page.into_iter().filter_map(|chunk| chunk.cursor_json));
+    }
+    match replay::totals(cursors.iter().map(String::as_str)) {
+        Ok(totals) => Ok(Some(totals.json())),
+        Err(error) => {
+            tracing::warn!(job = %job.id, error = %chain(error.as_ref()), "what was replayed cannot be read");
+            Ok(None)
+        }
+    }
+}
+
+/// What of the job is known to be missing, in words; empty: it is whole. A look-up is not short for a conversation that goes on.
+pub(super) fn gaps(job: &Job, report: &Map<String, Value>) -> Vec<String> {
+    let of = |part: &str, name: &str| {
+        let part = report.get(part)?;
+        part.get(name)?.as_i64()
+    };
+    let own = |name: &str| report.get(name).and_then(Value::as_i64);
+    let unseen = report.get("not_looked_at").and_then(Value::as_array);
+    let counts = |part: &Value| part == "computed" || part == "replay";
+    let unseen = unseen.is_some_and(|parts| parts.iter().any(counts));
+    let short = own("chunks_short").filter(|_| job.purpose != Purpose::Lookup);
+    [
+        (own("chunks_failed"), "chunks were given up"),
+        (of("replay", "unmapped"), "events could not be mapped"),
+        (short, "chunks have fewer records than the platform counts"),
+        (
+            of("computed", "not_evaluated"),
+            "interactions were not evaluated",
+        ),
+        (of("computed", "owed"), "interactions are owed evaluations"),
+        (of("computed", "marks_waiting"), "marks wait to be computed"),
+    ]
+    .into_iter()
+    .filter_map(|(count, what)| Some((count.filter(|count| *count > 0)?, what)))
+    .map(|(count, what)| format!("{count} {what}"))
+    .chain(unseen.then(|| "not all could be looked at".to_owned()))
+    .collect()
 }
 
 fn head(report: &mut Map<String, Value>, job: &Job, totals: &Totals, now: UtcMicros) {
@@ -85,6 +156,7 @@ fn head(report: &mut Map<String, Value>, job: &Job, totals: &Totals, now: UtcMic
         "kpis": job.kpis,
         "seconds": now.since(began).0 / 1000,
         "chunks": totals.chunks,
+        "chunks_short": totals.short,
         "chunks_failed": totals.failed,
         "chunks_reopened": totals.reopened,
         "pages": totals.pages,
@@ -181,8 +253,8 @@ async fn compare(
         }
         match comparison::compare(client, &row.name, old, row.version, stretch).await {
             Ok(found) => compared.push(against(&row.name, old, row.version, &found)),
-            // Cancelled by its time limit; the others may be smaller.
-            Err(error) if error.sqlstate() == Some("57014") => {
+            // The others may be smaller.
+            Err(error) if error.is_slow() => {
                 compared.push(not_compared(row, old, "it took too long"));
             }
             Err(error) => return Err(error),

@@ -3,6 +3,7 @@
 use super::{Finishing, notice, promote, report};
 use crate::outlet::{Done, Outlet};
 use broker::Queue;
+use runtime::chain;
 use schema::UtcMicros;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,18 +11,23 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use store::arrivals::{self, Computed, Stretch};
 use store::jobs::{self, Finish, Job, Promote, Purpose};
-use store::{Client, definitions, standing, sweep};
+use store::{StoreError, definitions, standing, sweep};
 
 /// Looks become rarer, within these.
 const LOOK_MIN: Duration = Duration::from_millis(500);
 const LOOK_MAX: Duration = Duration::from_secs(30);
+/// A refused promotion is tried again for so many times its patience at most, however the reason changes.
+const TRIED_FOR: u32 = 24;
+/// So often in a row looking may take too long, until the job is reported without.
+const SLOW_MAX: u32 = 3;
 /// Others may feed the history lane without end. When all else was computed for so many times the quiet, this job's share has passed.
 const FED_BY_OTHERS: u32 = 30;
 
 /// What is not computed yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Left {
-    pub(super) computed: Computed,
+    /// None: it takes too long to look.
+    pub(super) computed: Option<Computed>,
     /// Marks about the stretch that wait.
     pub(super) marked: i64,
     /// Messages in the history lane.
@@ -29,19 +35,29 @@ pub(super) struct Left {
 }
 
 impl Left {
+    /// Nothing was to be looked at.
+    fn nothing() -> Self {
+        Self {
+            computed: Some(Computed::default()),
+            ..Self::default()
+        }
+    }
+
     fn is_evaluated(&self) -> bool {
-        self.computed.missing == 0 && self.computed.owed == 0
+        self.computed
+            .is_some_and(|computed| computed.missing == 0 && computed.owed == 0)
     }
 
     /// What moves while the line works.
-    const fn moves(&self) -> (i64, i64, i64) {
-        (self.computed.missing, self.computed.owed, self.marked)
+    fn moves(&self) -> (i64, i64, i64) {
+        let computed = self.computed.unwrap_or_default();
+        (computed.missing, computed.owed, self.marked)
     }
 }
 
 /// Where a settling job stands, as its row keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Stands {
+pub(super) struct Stands {
     /// When the last chunk had ended.
     ended_at: UtcMicros,
     /// When something last moved.
@@ -53,14 +69,20 @@ struct Stands {
     /// Since when nothing is left, but perhaps messages of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clear_since: Option<UtcMicros>,
+    /// How often in a row looking took too long.
+    #[serde(default)]
+    slow: u32,
     /// The report, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     report: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reported_at: Option<UtcMicros>,
+    /// When what became of a promotion last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tried_at: Option<UtcMicros>,
     /// What became of each promotion.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    promoted: BTreeMap<String, promote::Outcome>,
+    pub(super) promoted: BTreeMap<String, promote::Outcome>,
 }
 
 /// How long to wait where nothing tells for certain.
@@ -88,8 +110,10 @@ impl Stands {
                 last: (-1, -1, -1),
                 evaluated_at: None,
                 clear_since: None,
+                slow: 0,
                 report: None,
                 reported_at: None,
+                tried_at: None,
                 promoted: BTreeMap::new(),
             })
     }
@@ -117,15 +141,15 @@ impl Stands {
             }
         } else {
             self.clear_since = None;
-            // While messages wait their facts may be what is missing.
-            if left.depth == 0 && since(self.moved_at) >= waits.patience {
+            // Messages that wait may be others' without end: what has not moved for so long is not among them.
+            if since(self.moved_at) >= waits.patience {
                 return Verdict::GoOn;
             }
         }
         Verdict::Wait((since(self.ended_at) / 4).clamp(LOOK_MIN, LOOK_MAX))
     }
 
-    fn json(&self) -> anyhow::Result<String> {
+    pub(super) fn json(&self) -> anyhow::Result<String> {
         Ok(serde_json::to_string(self)?)
     }
 }
@@ -140,36 +164,63 @@ pub(super) async fn step(
         Done::Yes(depth) => depth,
         Done::Stopped => return Ok(()),
     };
-    let mut client = finishing.store.client().await?;
-    let now = sweep::now(&client).await?;
+    let now = {
+        let client = finishing.store.client().await?;
+        sweep::now(&client).await?
+    };
     let mut stands = Stands::of(job, now);
     let Some(report) = stands.report.clone() else {
         let tenants = match &job.tenant {
             Some(tenant) => vec![tenant.clone()],
-            None => arrivals::tenants(&client).await?,
+            None => arrivals::tenants(&finishing.store.client().await?).await?,
         };
-        let left = look(&client, job, &tenants, &stands, now, depth).await?;
+        let left = match look(finishing, job, &tenants, &stands, now, depth).await {
+            Ok(left) => {
+                stands.slow = 0;
+                left
+            }
+            Err(error) if error.is_slow() => {
+                stands.slow += 1;
+                tracing::warn!(job = %job.id, times = stands.slow, error = %chain(&error), "it takes too long to look what is computed");
+                if stands.slow < SLOW_MAX {
+                    return later(finishing, job, &stands, LOOK_MAX).await;
+                }
+                let left = Left::default();
+                return told(finishing, job, &tenants, &left, stands, now).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let waits = Waits {
             quiet: finishing.settings.quiet,
             patience: finishing.settings.patience,
         };
         if let Verdict::Wait(pause) = stands.verdict(&left, now, waits) {
-            later(&client, finishing, job, &stands, pause).await?;
-            return Ok(());
+            return later(finishing, job, &stands, pause).await;
         }
-        return told(&mut client, finishing, job, &tenants, &left, stands, now).await;
+        return told(finishing, job, &tenants, &left, stands, now).await;
     };
-    if job.promote == Promote::Auto && !failed(&report) {
-        let since = super::chunk::since(stands.reported_at.unwrap_or(now), now);
-        let may_wait = since < finishing.settings.promote_for;
-        let waits = promote::all(&mut client, job, &mut stands.promoted, may_wait).await?;
-        if waits {
-            let pause = (since / 4).clamp(LOOK_MIN, LOOK_MAX);
-            later(&client, finishing, job, &stands, pause).await?;
-            return Ok(());
+    if job.promote == Promote::Auto && is_whole(&report) {
+        let before = stands.promoted.clone();
+        let tried = promote::all(finishing, job, &mut stands, &report).await?;
+        // Others' windows may be behind, too: while they catch up, the reason changes.
+        if stands.promoted != before {
+            stands.tried_at = Some(now);
+        }
+        let since = |at: Option<UtcMicros>| super::chunk::since(at.unwrap_or(now), now);
+        let whole = since(stands.reported_at);
+        let may_wait = since(stands.tried_at.or(stands.reported_at))
+            < finishing.settings.promote_for
+            && whole < finishing.settings.promote_for * TRIED_FOR;
+        match tried {
+            promote::Tried::Lost => return Ok(()),
+            promote::Tried::Waits if may_wait => {
+                let pause = (whole / 4).clamp(LOOK_MIN, LOOK_MAX);
+                return later(finishing, job, &stands, pause).await;
+            }
+            promote::Tried::Waits | promote::Tried::Over => {}
         }
     }
-    end(&mut client, finishing, job, &stands, report).await
+    end(finishing, job, &stands, report).await
 }
 
 async fn depth(outlet: &mut Outlet) -> anyhow::Result<Done<u32>> {
@@ -184,42 +235,43 @@ async fn depth(outlet: &mut Outlet) -> anyhow::Result<Done<u32>> {
 }
 
 async fn look(
-    client: &Client,
+    finishing: &Finishing,
     job: &Job,
     tenants: &[String],
     stands: &Stands,
     now: UtcMicros,
     depth: u32,
-) -> anyhow::Result<Left> {
+) -> Result<Left, StoreError> {
     let (Some(from), Some(to)) = (job.from, job.to) else {
         return Ok(Left {
             depth,
-            ..Left::default()
+            ..Left::nothing()
         });
     };
     // What single look-ups brought was awaited chunk by chunk, and lies anywhere.
     if job.purpose == Purpose::Lookup {
-        return Ok(Left::default());
+        return Ok(Left::nothing());
     }
     let stretch = Stretch { tenants, from, to };
-    let computed = arrivals::computed(client, &stretch, job.metric_version, &job.kpis).await?;
+    let client = finishing.patient().await?;
+    let computed = arrivals::computed(&client, &stretch, job.metric_version, &job.kpis).await?;
     let before = stands.evaluated_at.unwrap_or(now);
     Ok(Left {
-        computed,
-        marked: arrivals::marked(client, &stretch, before).await?,
+        computed: Some(computed),
+        marked: arrivals::marked(&client, &stretch, before).await?,
         depth,
     })
 }
 
 async fn later(
-    client: &Client,
     finishing: &Finishing,
     job: &Job,
     stands: &Stands,
     pause: Duration,
 ) -> anyhow::Result<()> {
     let cursor = stands.json()?;
-    let ours = jobs::settle_later(client, job.id, &finishing.owner, pause, Some(&cursor)).await?;
+    let client = finishing.store.client().await?;
+    let ours = jobs::settle_later(&client, job.id, &finishing.owner, pause, Some(&cursor)).await?;
     if !ours {
         tracing::info!(job = %job.id, "the job was paused, cancelled or taken over while it was looked at");
     }
@@ -228,7 +280,6 @@ async fn later(
 
 /// Writes the report and the notice, together or not at all: whoever dies in between leaves neither, and nobody writes the notice twice.
 async fn told(
-    client: &mut Client,
     finishing: &Finishing,
     job: &Job,
     tenants: &[String],
@@ -236,15 +287,18 @@ async fn told(
     mut stands: Stands,
     now: UtcMicros,
 ) -> anyhow::Result<()> {
-    let mut report = report::report(client, job, tenants, left, now).await?;
-    let offer = promote::offer(client, job).await?;
+    let client = finishing.patient().await?;
+    let mut report = report::report(&client, job, tenants, left, now).await?;
+    let offer = promote::offer(&client, job).await?;
     report.insert("promote".to_owned(), offer);
-    if left.computed.missing + left.computed.owed + left.marked > 0 {
-        tracing::warn!(job = %job.id, not_evaluated = left.computed.missing, owed = left.computed.owed, marks = left.marked,
+    report.insert("gaps".to_owned(), report::gaps(job, &report).into());
+    let (missing, owed, marks) = left.moves();
+    if missing + owed + marks > 0 {
+        tracing::warn!(job = %job.id, not_evaluated = missing, owed, marks,
                        "nothing has moved for long, the job is reported with what is not computed");
     }
     let notice = if report::is_noticed(job) {
-        let all = definitions::list(&*client).await?;
+        let all = definitions::list(&client).await?;
         Some(notice::body(
             job,
             notice::Event::of(&report),
@@ -258,6 +312,8 @@ async fn told(
     stands.report = Some(report);
     stands.reported_at = Some(now);
     let cursor = stands.json()?;
+    drop(client);
+    let mut client = finishing.store.client().await?;
     let tx = client.transaction().await?;
     // First the job's row: only its owner goes on.
     let ours =
@@ -272,9 +328,8 @@ async fn told(
     Ok(())
 }
 
-/// Ends the job: as failed, with its report, when chunks were given up.
+/// Ends the job, with its report: as failed when chunks were given up, or when it was to close a gap and did not.
 async fn end(
-    client: &mut Client,
     finishing: &Finishing,
     job: &Job,
     stands: &Stands,
@@ -285,7 +340,13 @@ async fn end(
         let shown = json!({"mode": job.promote.as_str(), "outcomes": outcomes});
         report.insert("promote".to_owned(), shown);
     }
-    let error = failed(&report).then(|| error(&report));
+    let error = if failed(&report) {
+        Some(error(&report))
+    } else if job.purpose == Purpose::Gap && !is_whole(&report) {
+        Some(format!("the gap is not closed: {}", gaps(&report)))
+    } else {
+        None
+    };
     let state = if error.is_some() { "failed" } else { "done" };
     report.insert("state".to_owned(), state.into());
     let text = Value::Object(report.clone()).to_string();
@@ -295,19 +356,13 @@ async fn end(
         },
         Some(error) => Finish::Failed { error },
     };
+    let mut client = finishing.store.client().await?;
     let tx = client.transaction().await?;
     if !jobs::finish(&tx, job.id, &finishing.owner, finish).await? {
         return Ok(tx.rollback().await?);
     }
     if error.is_some() {
         standing::report(&tx, job.id, &text).await?;
-    }
-    let any = stands.promoted.values().any(promote::Outcome::is_promoted);
-    if any && report::is_noticed(job) {
-        let now = sweep::now(&tx).await?;
-        let all = definitions::list(&tx).await?;
-        let body = notice::body(job, notice::Event::Promoted, &report, &all, now)?;
-        notice::put(&tx, job, &body).await?;
     }
     tx.commit().await?;
     tracing::info!(job = %job.id, state, "the job has ended");
@@ -317,6 +372,17 @@ async fn end(
 /// Whether chunks were given up.
 fn failed(report: &Map<String, Value>) -> bool {
     count(report, "chunks_failed") > 0
+}
+
+/// Whether nothing is known to be missing: only then a version is promoted.
+fn is_whole(report: &Map<String, Value>) -> bool {
+    gaps(report).is_empty()
+}
+
+fn gaps(report: &Map<String, Value>) -> String {
+    let words = report.get("gaps").and_then(Value::as_array);
+    let words = words.into_iter().flatten().filter_map(Value::as_str);
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn count(report: &Map<String, Value>, name: &str) -> i64 {
@@ -348,19 +414,21 @@ mod tests {
             last: (-1, -1, -1),
             evaluated_at: None,
             clear_since: None,
+            slow: 0,
             report: None,
             reported_at: None,
+            tried_at: None,
             promoted: BTreeMap::new(),
         }
     }
 
     fn left(missing: i64, marked: i64, depth: u32) -> Left {
         Left {
-            computed: Computed {
+            computed: Some(Computed {
                 interactions: 100,
                 missing,
                 owed: 0,
-            },
+            }),
             marked,
             depth,
         }
@@ -397,13 +465,10 @@ mod tests {
         }
         let last = 19 * 299;
         assert!(waits(verdict(&mut stands, left(81, 0, 0), last + 299)));
-        assert!(
-            waits(verdict(&mut stands, left(81, 0, 9), last + 300)),
-            "messages wait"
-        );
         assert_eq!(
-            verdict(&mut stands, left(81, 0, 0), last + 301),
-            Verdict::GoOn
+            verdict(&mut stands, left(81, 0, 9), last + 300),
+            Verdict::GoOn,
+            "others feed the lane"
         );
     }
 

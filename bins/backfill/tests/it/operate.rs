@@ -97,13 +97,13 @@ async fn a_job_is_begun_once_under_one_name_and_shows_its_chunks() {
         (&shown["promote"], &shown["chunked"]),
         (&Value::from("never"), &Value::Bool(true))
     );
-    let listed = shown["chunk_list"].as_array().unwrap();
+    let listed = shown["chunks"].as_array().unwrap();
     assert_eq!(listed.len(), 3);
     assert!(listed.iter().all(|chunk| chunk["state"] == "open"));
     assert_eq!(world.jobs().await.len(), 1);
     let failed = ok(world, &["show", job, "--state", "failed"]).await;
     let failed: Value = serde_json::from_str(&failed).unwrap();
-    assert_eq!(failed["chunk_list"], serde_json::json!([]));
+    assert_eq!(failed["chunks"], serde_json::json!([]));
     let text = ok(world, &["show", job, "--output", "text"]).await;
     assert!(text.contains("2025-01-07  2025-01-08  open"), "{text}");
 
@@ -136,7 +136,7 @@ async fn a_job_is_paused_resumed_and_cancelled_and_status_shows_it() {
     };
     let seen = status().await;
     assert_eq!(seen["jobs"][0]["job"], job);
-    assert_eq!(seen["jobs"][0]["chunks"]["open"], 3);
+    assert_eq!(seen["jobs"][0]["totals"]["open"], 3);
     // What was asked of the platform was within the budget that all share.
     assert_eq!(seen["budgets"].as_array().unwrap().len(), 1);
 
@@ -153,6 +153,9 @@ async fn a_job_is_paused_resumed_and_cancelled_and_status_shows_it() {
     );
     let text = ok(world, &["status", "--output", "text"]).await;
     assert!(text.contains("paused: month's end"), "{text}");
+    let (status, _, stderr) = world.run(&["watch", job]).await;
+    assert_eq!(status.code(), Some(6), "{stderr}");
+    assert!(stderr.contains("is paused: month's end"), "{stderr}");
 
     ok(world, &["resume", job]).await;
     assert_eq!(shown(world, job).await["state"], "pending");
@@ -209,7 +212,7 @@ async fn a_watcher_sees_the_job_through_and_its_exit_code_says_how_it_ended() {
     let (_, stdout, _) = past.world.run(&["watch", job]).await;
     let last: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
     assert_eq!(
-        (&last["state"], &last["chunks"]["failed"]),
+        (&last["state"], &last["totals"]["failed"]),
         (&Value::from("done"), &Value::from(1))
     );
 }
@@ -269,7 +272,7 @@ async fn a_replay_that_workers_share_has_chunks_over_the_whole_stretch() {
     let started: Value = serde_json::from_str(&ok(&world, &start).await).unwrap();
     assert_eq!(started["estimate"]["records"], 50);
     let job = shown(&world, started["job"].as_str().unwrap()).await;
-    let listed = job["chunk_list"].as_array().unwrap();
+    let listed = job["chunks"].as_array().unwrap();
     assert_eq!(listed[0]["from"], "2024-05-01T00:00:00.000Z");
     assert_eq!(listed[listed.len() - 1]["to"], "2024-06-01T00:00:00.000Z");
     // It is no job of one process.
@@ -326,7 +329,7 @@ async fn files_that_workers_import_are_a_chunk_each() {
         (&job["kind"], &job["tenant"]),
         (&Value::from("files"), &Value::from("acme"))
     );
-    let listed = job["chunk_list"].as_array().unwrap();
+    let listed = job["chunks"].as_array().unwrap();
     assert_eq!(listed.len(), 2);
     assert!(
         listed.iter().all(|chunk| chunk["cursor"].is_object()),
@@ -360,7 +363,7 @@ async fn conversations_are_looked_up_by_id() {
     assert_eq!(started["estimate"]["calls"], 1);
     let job = shown(&past.world, started["job"].as_str().unwrap()).await;
     assert_eq!(
-        job["chunk_list"][0]["cursor"],
+        job["chunks"][0]["cursor"],
         serde_json::json!({"ids": ["c1", "c2"]})
     );
 }
@@ -397,7 +400,7 @@ async fn a_stretch_may_end_in_the_future() {
         "{started}"
     );
     let job = shown(&past.world, started["job"].as_str().unwrap()).await;
-    let listed = job["chunk_list"].as_array().unwrap();
+    let listed = job["chunks"].as_array().unwrap();
     let due = |chunk: &Value| chunk["due_at"].as_str().unwrap().to_owned();
     let last = listed.last().unwrap();
     assert!(due(last) > to, "{last}");

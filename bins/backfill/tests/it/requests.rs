@@ -120,7 +120,7 @@ async fn a_request_becomes_one_job_however_often_it_is_made_and_a_bad_one_stands
         .iter()
         .find(|job| job["request_id"] == "nightly")
         .unwrap();
-    assert_eq!(nightly["chunks"]["chunks"], 2);
+    assert_eq!(nightly["totals"]["chunks"], 2);
     assert_eq!(nightly["tenant"], "acme");
     let client = world.db.store().await.client().await.unwrap();
     let held = quarantine::list(&client, &Filter::default(), 10)

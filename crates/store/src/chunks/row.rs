@@ -176,6 +176,8 @@ pub struct Totals {
     pub fetched: i64,
     /// Ended well.
     pub done: i64,
+    /// Of these, those of which fewer records arrived than the platform counts.
+    pub short: i64,
     /// Given up.
     pub failed: i64,
     /// That someone works on now.
@@ -230,6 +232,7 @@ impl Totals {
             first_not_done: instant(16)?,
             last_done: instant(17)?,
             updated_at: instant(18)?,
+            short: sql::get(row, sql, 19)?,
         })
     }
 }

@@ -73,6 +73,8 @@ files! {
     32 "backfill_chunks" "0032",
     33 "pipeline_health" "0033",
     34 "interactions_begun" "0034",
+    35 "event_log_history" "0035",
+    36 "notices_posted" "0036",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

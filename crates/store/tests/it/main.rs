@@ -6,8 +6,8 @@
 mod rows;
 
 mod agents;
-mod budgets_shared;
 mod budgets;
+mod budgets_shared;
 mod chunks;
 mod counters;
 mod deadlocks;

@@ -251,7 +251,7 @@ async fn a_notice_goes_out_until_both_have_it() {
     let first = notices::put(&client, job, r#"{"kpis":[]}"#).await.unwrap();
     let second = notices::put(&client, job, "{}").await.unwrap();
     let take = async |hold| {
-        let taken = notices::take(&client, 10, hold).await.unwrap();
+        let taken = notices::take(&client, 10, hold, true).await.unwrap();
         taken
             .into_iter()
             .map(|it| (it.id, it.attempts))
