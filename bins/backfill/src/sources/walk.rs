@@ -82,6 +82,14 @@ pub(super) enum After {
 }
 
 impl Walk {
+    /// From the first page on, or with the latest first.
+    pub(super) fn new(backwards: bool) -> Self {
+        Self {
+            backwards,
+            ..Self::default()
+        }
+    }
+
     /// Takes note of a page.
     pub(super) fn page(&mut self, met: Met<'_>) -> After {
         let grew = match (self.total, met.total) {
@@ -370,11 +378,8 @@ mod tests {
             from: UtcMicros(880),
             to: UtcMicros(900),
         };
-        let mut walk = Walk {
-            backwards: true,
-            ..Walk::default()
-        };
-        let mut met = |walk: &mut Walk, heads: &[Head], total| {
+        let mut walk = Walk::new(true);
+        let met = |walk: &mut Walk, heads: &[Head], total| {
             walk.page(Met {
                 part,
                 heads,
@@ -410,11 +415,8 @@ mod tests {
             from: UtcMicros(10),
             to: UtcMicros(20),
         };
-        let mut walk = Walk {
-            backwards: true,
-            ..Walk::default()
-        };
-        let mut met = |walk: &mut Walk, heads: &[Head], total| {
+        let mut walk = Walk::new(true);
+        let met = |walk: &mut Walk, heads: &[Head], total| {
             walk.page(Met {
                 part,
                 heads,

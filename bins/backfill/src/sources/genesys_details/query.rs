@@ -32,10 +32,7 @@ pub(super) async fn page(
     let ordered = details.subject == Subject::Conversations;
     let mut walk = match &cursor.at {
         At::Querying(walk) => walk.clone(),
-        _ => Walk {
-            backwards: ordered && is_nearer_to_the_end(part, ask.now),
-            ..Walk::default()
-        },
+        _ => Walk::new(ordered && is_nearer_to_the_end(part, ask.now)),
     };
     let size = settings.query_page_size;
     let genesys = ask.genesys().await?;
