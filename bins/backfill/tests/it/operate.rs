@@ -153,8 +153,8 @@ async fn a_job_is_paused_resumed_and_cancelled_and_status_shows_it() {
     );
     let text = ok(world, &["status", "--output", "text"]).await;
     assert!(text.contains("paused: month's end"), "{text}");
-    let (status, _, stderr) = world.run(&["watch", job]).await;
-    assert_eq!(status.code(), Some(6), "{stderr}");
+    let (ended, _, stderr) = world.run(&["watch", job]).await;
+    assert_eq!(ended.code(), Some(6), "{stderr}");
     assert!(stderr.contains("is paused: month's end"), "{stderr}");
 
     ok(world, &["resume", job]).await;
