@@ -181,7 +181,7 @@ impl Walk {
         let first = starts.clone().next().flatten();
         self.disordered |= !starts.clone().is_sorted_by(in_order);
         // Backwards, pages that were pushed back begin later than the one before ended.
-        self.jumped |= !self.backwards && first < self.at;
+        self.jumped |= !self.backwards && first.is_some() && first < self.at;
         self.at = starts.next_back().flatten().or(self.at);
         !self.disordered
             && self.at.is_some_and(|at| {
