@@ -319,13 +319,8 @@ async fn counts_of_a_platform_are_replaced_and_summed() {
     assert_eq!(sum(0, 2).await, Some(17.0));
     assert_eq!(sum(5, 2).await, None);
     let ahead = UtcMicros(crate::rows::now().0 + 60_000_000);
-    assert_eq!(
-        platform_counts::get(&client, &hour(0, 1), ahead)
-            .await
-            .unwrap(),
-        [],
-        "counted before that"
-    );
+    let early = platform_counts::get(&client, &hour(0, 1), ahead).await;
+    assert!(early.unwrap().is_empty(), "counted before that");
     let later = UtcMicros(crate::rows::now().0 + 3_600_000_000);
     assert_eq!(platform_counts::prune(&client, later).await.unwrap(), 4);
 }
