@@ -138,28 +138,13 @@ impl Lane {
     async fn held(&mut self, job: &Job, chunk: &Chunk) -> anyhow::Result<()> {
         let (store, owner) = (self.shared.store.clone(), self.owner.clone());
         let length = self.shared.lease;
-        let work = self.work(job, chunk);
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                worked = &mut work => return worked,
-                () = tokio::time::sleep(length / 3) => {}
-            }
-            let alive = async {
-                let client = store.client().await?;
-                chunks::heartbeat(&client, job.id, chunk.number, &owner, 0, length).await
-            };
-            match alive.await {
-                Ok(hold) if hold.goes_on() => {}
-                Ok(hold) => {
-                    tracing::info!(job = %job.id, chunk = chunk.number, ?hold, "the chunk is no longer ours");
-                    return Ok(());
-                }
-                // The lease may run out; the next write tells.
-                Err(error) => {
-                    tracing::warn!(error = %chain(&error), "no sign of life could be written");
-                }
+        // The work goes on while a sign of life is written: it may hold the connection that the sign waits for.
+        tokio::select! {
+            biased;
+            worked = self.work(job, chunk) => worked,
+            hold = alive(&store, job, chunk, &owner, length) => {
+                tracing::info!(job = %job.id, chunk = chunk.number, ?hold, "the chunk is no longer ours");
+                Ok(())
             }
         }
     }
@@ -179,8 +164,8 @@ impl Lane {
             calls: &calls,
         };
         let Some(source) = Source::parse(&job.kind) else {
-            let why = format!("this release knows no source {}", job.kind);
-            return hand.refused(&why).await;
+            // Not taken in the first place.
+            return hand.give_back(LINE_WAIT, Why::Waiting("release")).await;
         };
         let mut cursor = chunk.cursor_json.clone();
         loop {
@@ -223,11 +208,33 @@ impl Lane {
     }
 }
 
+/// Shows signs of life until the chunk is no longer ours.
+async fn alive(store: &Store, job: &Job, chunk: &Chunk, owner: &str, length: Duration) -> Hold {
+    loop {
+        tokio::time::sleep(length / 3).await;
+        let written = async {
+            let client = store.client().await?;
+            chunks::heartbeat(&client, job.id, chunk.number, owner, 0, length).await
+        };
+        match written.await {
+            Ok(hold) if hold.goes_on() => {}
+            Ok(hold) => return hold,
+            // The lease may run out; the next write tells.
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "no sign of life could be written");
+            }
+        }
+    }
+}
+
 impl Shared {
     /// A chunk that is due. While the line has no room, one that goes another way, or one that is only to be looked at.
     async fn take(&self, owner: &str) -> Result<Option<(Job, Chunk)>, StoreError> {
+        // What a newer release has begun is for its workers.
+        let kinds = Source::ALL.map(Source::name);
         let any = Filter {
             platforms: Some(&self.names),
+            kinds: &kinds,
             ..Filter::default()
         };
         if self.gate.closed_for().await.is_none() {
@@ -364,13 +371,23 @@ impl Hand<'_> {
 
     async fn page(&self, source: Source, platform: &Platform, page: Page) -> anyhow::Result<Next> {
         let (mappings, page_bytes) = (self.shared.mappings.clone(), self.shared.page_bytes);
+        let (job, chunk) = (self.job.clone(), self.chunk.clone());
+        let (tenant, subscription) = (platform.tenant.clone(), platform.subscription.clone());
+        // A page may be as large as the longest answer: cut, digested and encoded where nobody else waits for the thread.
         let work = move || {
-            let bodies = message::bodies(&page, mappings, page_bytes);
-            (page, bodies)
+            let bodies = message::bodies(&page, mappings, page_bytes)?;
+            let origin = Origin {
+                job: &job,
+                chunk: &chunk,
+                tenant: &tenant,
+                subscription: &subscription,
+                now: now(),
+            };
+            let cut = message::messages(&origin, &page.format, bodies);
+            Ok((page.cursor, cut))
         };
-        let (page, bodies) = tokio::task::spawn_blocking(work).await?;
-        let bodies = match bodies {
-            Ok(bodies) => bodies,
+        let (cursor, cut) = match tokio::task::spawn_blocking(work).await? {
+            Ok((cursor, cut)) => (cursor, cut?),
             Err(error) => {
                 // An answer that was cut off comes whole the next time; one of another format does not.
                 let why = format!("a page cannot be read: {}", chain(&error));
@@ -382,21 +399,13 @@ impl Hand<'_> {
                 return Ok(Next::Left);
             }
         };
-        let origin = Origin {
-            job: self.job,
-            chunk: self.chunk,
-            tenant: &platform.tenant,
-            subscription: &platform.subscription,
-            now: now(),
-        };
-        let cut = message::messages(&origin, &page.format, bodies)?;
         if !self.published(&cut.messages).await? {
             return Ok(Next::Left);
         }
         self.shared
             .meters
             .page(source.name(), cut.records, cut.bytes);
-        self.moved(page.cursor, 1, cut.records, cut.bytes).await
+        self.moved(cursor, 1, cut.records, cut.bytes).await
     }
 
     /// Publishes until it is confirmed. `false`: the process stops, and the chunk was given back as it was.
@@ -524,11 +533,16 @@ impl Hand<'_> {
         self.give_back(next.delay, Why::Failed(why)).await
     }
 
-    /// Somebody has to look: the job rests with its checkpoint until it is resumed.
+    /// Somebody has to look: the job rests with its checkpoint until it is resumed. Unless the chunk is no longer ours: then whoever has it finds
+    /// out.
     async fn refused(&self, why: &str) -> anyhow::Result<()> {
-        tracing::error!(job = %self.job.id, chunk = self.chunk.number, why, "the job is paused; `backfill resume` lets it go on");
-        self.written(Write::Pause(why)).await?;
-        self.give_back(Duration::ZERO, Why::Failed(why)).await
+        let calls = self.calls.swap(0, Ordering::Relaxed);
+        if self.written(Write::Refused { why, calls }).await? == Hold::Lost {
+            tracing::warn!(job = %self.job.id, chunk = self.chunk.number, why, "the chunk was taken over, and the job goes on");
+        } else {
+            tracing::error!(job = %self.job.id, chunk = self.chunk.number, why, "the job is paused; `backfill resume` lets it go on");
+        }
+        Ok(())
     }
 
     async fn give_back(&self, due_in: Duration, why: Why<'_>) -> anyhow::Result<()> {
@@ -572,8 +586,10 @@ impl Hand<'_> {
             Write::Release { due_in, why, calls } => {
                 chunks::release(&client, job, number, owner, due_in, why, calls).await?
             }
+            Write::Refused { why, calls } => {
+                chunks::refused(&client, job, number, owner, why, calls).await?
+            }
             Write::Failed(why) => chunks::failed(&client, job, number, owner, why).await?,
-            Write::Pause(why) => jobs::pause(&client, job, why).await?,
         };
         Ok(if ours { Hold::Stopped } else { Hold::Lost })
     }
@@ -590,8 +606,12 @@ enum Write<'a> {
         why: Why<'a>,
         calls: i64,
     },
+    /// And its job is paused.
+    Refused {
+        why: &'a str,
+        calls: i64,
+    },
     Failed(&'a str),
-    Pause(&'a str),
 }
 
 /// How an error says how often in a row it was met.

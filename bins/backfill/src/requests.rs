@@ -17,7 +17,7 @@ use serde_json::json;
 use std::sync::Arc;
 use store::jobs::Created;
 use store::quarantine::{self, QuarantineRow};
-use store::{Client, Store, StoreError};
+use store::{Class, Client, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -94,8 +94,10 @@ enum Failed {
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
         match error.class() {
-            store::Class::Transient => Self::Away(error.into()),
-            _ => Self::Refused(chain(&error)),
+            // What the request itself says cannot be stored. Anything else lies with the database or with this process: a busy pool, a
+            // migration that is under way, a missing grant.
+            Class::Rejected => Self::Refused(chain(&error)),
+            Class::Transient | Class::Saturated | Class::Fatal => Self::Away(error.into()),
         }
     }
 }

@@ -11,7 +11,8 @@ mod row;
 
 pub use lease::{Filter, lease};
 pub use own::{
-    Hold, Progress, Reopen, Why, done, failed, fetched, heartbeat, progress, release, reopen,
+    Hold, Progress, Reopen, Why, done, failed, fetched, heartbeat, progress, refused, release,
+    reopen,
 };
 pub(crate) use row::ChunkColumns;
 pub use row::{Chunk, NewChunk, State, Totals};
@@ -123,6 +124,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &own::PROGRESS,
     &own::HEARTBEAT,
     &own::RELEASE,
+    &own::REFUSED,
     &own::FETCHED,
     &own::DONE,
     &own::REOPEN,

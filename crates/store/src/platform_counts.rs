@@ -41,7 +41,7 @@ static PUT: Sql = Sql {
 static GET: Sql = Sql {
     step: "read what a platform counts",
     text: "SELECT scope, value FROM platform_counts \
-           WHERE tenant = $1 AND platform = $2 AND measure = $3 AND from_at = $4 AND to_at = $5 ORDER BY scope",
+           WHERE tenant = $1 AND platform = $2 AND measure = $3 AND from_at = $4 AND to_at = $5 AND fetched_at >= $6 ORDER BY scope",
 };
 
 static PRUNE: Sql = Sql {
@@ -80,11 +80,16 @@ pub async fn put(
     sql::execute(conn, &PUT, params).await.map(drop)
 }
 
-/// The counts of exactly this stretch, by scope.
-pub async fn get(conn: &impl Connection, of: &Stretch<'_>) -> Result<Vec<Count>, StoreError> {
+/// The counts of exactly this stretch, by scope, that were fetched at `since` or later: what was counted while the stretch still filled is too
+/// little.
+pub async fn get(
+    conn: &impl Connection,
+    of: &Stretch<'_>,
+    since: UtcMicros,
+) -> Result<Vec<Count>, StoreError> {
     check(of)?;
-    let (from, to) = (Instant(of.from), Instant(of.to));
-    let params: sql::Params<'_> = &[&of.tenant, &of.platform, &of.measure, &from, &to];
+    let (from, to, since) = (Instant(of.from), Instant(of.to), Instant(since));
+    let params: sql::Params<'_> = &[&of.tenant, &of.platform, &of.measure, &from, &to, &since];
     sql::query(conn, &GET, params)
         .await?
         .iter()

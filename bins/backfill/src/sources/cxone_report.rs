@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// Call Detail and Agent State Log.
 const CALL_DETAIL: u32 = 524;
 const AGENT_STATE_LOG: u32 = 544;
+/// So many links in a row may have died before somebody has to look.
+const LINKS_MAX: i32 = 20;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Cursor {
@@ -71,7 +74,9 @@ pub(super) async fn step(ask: &Ask<'_>, cursor: Option<&str>) -> Result<Step, Fa
         Report::Link(link) => match ask.file(cxone.report_file(&link)).await {
             Ok(body) => body,
             // The report is made again, and has another link.
-            Err(Fault::Gone { why }) => return Err(Fault::failed(why)),
+            Err(Fault::Gone { why }) if ask.chunk.attempt < LINKS_MAX => {
+                return Err(Fault::failed(why));
+            }
             Err(fault) => return Err(fault),
         },
         Report::Empty => Vec::new(),

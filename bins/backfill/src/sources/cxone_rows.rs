@@ -5,7 +5,7 @@
 //! matter: a row that comes twice is one.
 
 use super::parts::{Part, after, until};
-use super::walk::{After, Walk};
+use super::walk::{After, Met, Walk};
 use super::{Ask, Fault, Page, Step};
 use crate::platforms::{CxoneSettings, Kind};
 use platform::history;
@@ -28,6 +28,15 @@ impl Rows {
     /// Whether a row is a record that begins once, and so can be counted.
     const fn are_counted(self) -> bool {
         matches!(self, Self::Contacts)
+    }
+
+    /// Under which is remembered what was learnt.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Contacts => "contacts",
+            Self::ContactStates => "contact-states",
+            Self::AgentStates => "agent-states",
+        }
     }
 
     const fn format(self) -> BodyFormat {
@@ -63,27 +72,58 @@ impl Rows {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Piece {
+    #[serde(flatten)]
+    part: Part,
+    /// How many rows the stretch had that this is a half of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of_rows: Option<u64>,
+}
+
+impl Piece {
+    const fn whole(part: Part) -> Self {
+        Self {
+            part,
+            of_rows: None,
+        }
+    }
+}
+
 /// How far a chunk is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Cursor {
     /// What is left, the first under way; none: nothing was begun.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parts: Option<Vec<Part>>,
+    parts: Option<Vec<Piece>>,
     walk: Walk,
     /// Records that began in the parts behind us.
     expected: i64,
 }
 
 impl Cursor {
-    fn halve(&mut self) -> bool {
+    /// The first part is too large; `false`: it cannot be smaller, or would have no fewer rows for that: the platform may count whole days, or
+    /// what it counted before.
+    fn halve(&mut self, rows: Option<u64>) -> bool {
         let Some(parts) = &mut self.parts else {
             return false;
         };
-        let Some(halves) = parts.first().and_then(|part| part.halves()) else {
+        let Some(first) = parts.first() else {
             return false;
         };
-        parts.splice(0..1, halves);
+        let helps = match (rows, first.of_rows) {
+            (Some(rows), Some(before)) => rows < before,
+            _ => true,
+        };
+        let Some(halves) = first.part.halves().filter(|_| helps) else {
+            return false;
+        };
+        let half = |part| Piece {
+            part,
+            of_rows: rows,
+        };
+        parts.splice(0..1, halves.map(half));
         self.walk = Walk::default();
         true
     }
@@ -106,12 +146,13 @@ pub(super) async fn step(rows: Rows, ask: &Ask<'_>, cursor: Option<&str>) -> Res
                 reason: "data",
             });
         }
-        cursor.parts = Some(whole.pieces(settings.span));
+        let pieces = whole.pieces(settings.span).into_iter();
+        cursor.parts = Some(pieces.map(Piece::whole).collect());
     }
     let Some(part) = cursor
         .parts
         .as_ref()
-        .and_then(|parts| parts.first().copied())
+        .and_then(|parts| parts.first().map(|first| first.part))
     else {
         return Ok(Step::Done {
             expected: rows.are_counted().then_some(cursor.expected),
@@ -119,7 +160,7 @@ pub(super) async fn step(rows: Rows, ask: &Ask<'_>, cursor: Option<&str>) -> Res
     };
     let page = match rows.page(ask, settings, part, cursor.walk.offset).await {
         Ok(page) => page,
-        Err(Fault::TooMuch { why }) if cursor.halve() => {
+        Err(Fault::TooMuch { why }) if cursor.halve(None) => {
             tracing::info!(why, "the platform refuses the stretch, halving it");
             return Ok(Step::Moved(super::kept(&cursor)?));
         }
@@ -127,10 +168,24 @@ pub(super) async fn step(rows: Rows, ask: &Ask<'_>, cursor: Option<&str>) -> Res
     };
     let total = page.total;
     // Pages of one request do not shift.
-    if total.is_some_and(|total| total > u64::from(settings.page_size)) && cursor.halve() {
+    if total.is_some_and(|total| total > u64::from(settings.page_size)) && cursor.halve(total) {
         return Ok(Step::Moved(super::kept(&cursor)?));
     }
-    match (cursor.walk).page(part, &page.heads, total, settings.page_size) {
+    let asked = settings.page_size as usize;
+    let most = ask.memory.most(rows.name(), page.heads.len());
+    let met = Met {
+        part,
+        heads: &page.heads,
+        total,
+        // Where nobody says how many there are, a page is short only beside longer ones: the platform may give fewer than it is asked for.
+        full: if total.is_some() {
+            asked
+        } else {
+            most.min(asked)
+        },
+        ordered: false,
+    };
+    match cursor.walk.page(met) {
         After::More => {}
         After::Whole => {
             let outside = (cursor.walk.offset).saturating_sub(cursor.walk.begun);
@@ -169,5 +224,29 @@ pub(super) fn settings<'a>(ask: &Ask<'a>) -> Result<&'a CxoneSettings, Fault> {
             "{} is no CXone platform",
             ask.platform.name
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::UtcMicros;
+
+    /// A platform that counts whole days, or says what it said before.
+    #[test]
+    fn a_stretch_is_not_halved_when_its_half_has_as_many_rows() {
+        let day = Part {
+            from: UtcMicros(0),
+            to: UtcMicros(86_400_000_000),
+        };
+        let mut cursor = Cursor {
+            parts: Some(vec![Piece::whole(day)]),
+            ..Cursor::default()
+        };
+        assert!(cursor.halve(Some(20_000)));
+        assert!(cursor.clone().halve(Some(11_000)), "it helped");
+        assert!(!cursor.halve(Some(20_000)), "it did not");
+        let text = super::super::kept(&cursor).unwrap();
+        assert_eq!(super::super::read::<Cursor>(Some(&text)).unwrap(), cursor);
     }
 }

@@ -84,6 +84,12 @@ enum At {
         slot: u32,
         pages: u32,
         cursor: Option<String>,
+        /// Whether this page was asked for before: its cursor led to itself.
+        #[serde(default)]
+        twice: bool,
+        /// A cursor behind us: one that is met again leads in a circle.
+        #[serde(default)]
+        mark: Option<String>,
     },
     Querying(Walk),
 }
@@ -101,6 +107,8 @@ struct Cursor {
     at: At,
     /// Jobs in a row that came to nothing at the platform.
     failed: u32,
+    /// How often the cursors of a job led nowhere.
+    doubts: u32,
 }
 
 impl Cursor {
@@ -112,6 +120,7 @@ impl Cursor {
     fn next(&mut self) {
         self.at = At::Begin;
         self.failed = 0;
+        self.doubts = 0;
         if let Some(pieces) = &mut self.pieces
             && !pieces.is_empty()
         {
@@ -243,7 +252,17 @@ async fn begin(
         };
         pieces.extend(rest.pieces(settings.query_span).into_iter().map(part));
     }
+    let first = pieces.first().cloned();
     cursor.pieces = Some(pieces);
+    if let Some(Piece {
+        part,
+        how: How::Job,
+        ..
+    }) = first
+    {
+        // Begun only with a place for its job: what has one goes before what has not.
+        return job::submit(details, ask, settings, cursor, part).await;
+    }
     Ok(Step::Moved(cursor.kept()?))
 }
 
@@ -277,6 +296,8 @@ mod tests {
                 slot: 0,
                 pages: 3,
                 cursor: Some("c".to_owned()),
+                twice: true,
+                mark: Some("b".to_owned()),
             },
             At::Querying(Walk::default()),
         ] {
@@ -289,6 +310,7 @@ mod tests {
                 }]),
                 at,
                 failed: 1,
+                doubts: 1,
             };
             let again: Cursor = serde_json::from_str(&cursor.kept().unwrap()).unwrap();
             assert_eq!(again, cursor);

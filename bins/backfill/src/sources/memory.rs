@@ -13,6 +13,9 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const JOBS: usize = 8;
 /// How long it is believed that all places are taken: only a process of its own tells at once that one is free.
 const FULL_FOR: Duration = Duration::from_millis(400);
+/// Of those that wait for a place one looks for it each time, and nobody later than the longest wait.
+const TURN_EVERY: Duration = Duration::from_millis(50);
+const TURN_LONGEST: Duration = Duration::from_secs(60);
 /// A date of availability is asked for again after so long at the earliest.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -24,6 +27,8 @@ pub(crate) struct Memory(Mutex<Known>);
 struct Known {
     /// By kind of job.
     jobs: BTreeMap<&'static str, Jobs>,
+    /// The most rows of one answer so far, by kind of rows.
+    most: BTreeMap<&'static str, usize>,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +39,8 @@ struct Jobs {
     available: Option<(UtcMicros, Instant)>,
     /// When all places for them were found taken.
     full: Option<Instant>,
+    /// When the last of those looks again that found no place.
+    last_turn: Option<Instant>,
 }
 
 impl Memory {
@@ -97,6 +104,28 @@ impl Memory {
         self.lock().jobs.entry(kind).or_default().full = None;
     }
 
+    /// The most rows of this kind that an answer before this one had: the platform gives as many at once, whatever it was asked for, so that
+    /// fewer are the last ones.
+    pub(super) fn most(&self, kind: &'static str, rows: usize) -> usize {
+        let mut known = self.lock();
+        let most = known.most.entry(kind).or_default();
+        let before = *most;
+        *most = before.max(rows);
+        before
+    }
+
+    /// How long somebody waits who found no place for a job of this kind. One looks after the other, however many there are: a place that
+    /// becomes free is soon found by one of them, and the others are left alone meanwhile.
+    pub(super) fn turn(&self, kind: &'static str, shortest: Duration) -> Duration {
+        let mut known = self.lock();
+        let jobs = known.jobs.entry(kind).or_default();
+        let now = Instant::now();
+        let next = jobs.last_turn.map_or(now, |last| last + TURN_EVERY);
+        let turn = next.clamp(now + shortest, now + TURN_LONGEST.max(shortest));
+        jobs.last_turn = Some(turn);
+        turn - now
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         // What is known is whole at any time.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -126,6 +155,37 @@ mod tests {
         assert_eq!(memory.wait("jobs", 40), WAITS.0 * 1024);
         memory.took("jobs", Duration::from_secs(60));
         assert_eq!(memory.wait("jobs", 40), WAITS.1);
+    }
+
+    /// A thousand chunks that wait for one of four places look for it twenty times a second, and not two thousand times.
+    #[test]
+    fn who_finds_no_place_looks_again_in_turn() {
+        let memory = Memory::default();
+        let shortest = Duration::from_millis(500);
+        let waits: Vec<_> = (0..1000).map(|_| memory.turn("jobs", shortest)).collect();
+        assert!(
+            waits
+                .iter()
+                .all(|wait| (shortest..=TURN_LONGEST).contains(wait))
+        );
+        for second in 1..50 {
+            let second = Duration::from_secs(second);
+            let within =
+                |wait: &&Duration| (second..second + Duration::from_secs(1)).contains(*wait);
+            let looks = waits.iter().filter(within).count();
+            assert!((10..=21).contains(&looks), "{looks} looks in {second:?}");
+        }
+        // Those of another kind have a queue of their own.
+        assert_eq!(memory.turn("other", shortest), shortest);
+    }
+
+    #[test]
+    fn what_an_answer_has_had_it_may_have_again() {
+        let memory = Memory::default();
+        assert_eq!(memory.most("states", 1000), 0);
+        assert_eq!(memory.most("states", 1000), 1000);
+        assert_eq!(memory.most("states", 7), 1000);
+        assert_eq!(memory.most("other", 7), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use broker::{Broker, BrokerConfig, BrokerError, Class, Outgoing, Publisher, Queue};
 use runtime::{Backoff, chain};
 use std::fmt;
+use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +16,18 @@ const QUEUES: [Queue; 5] = [
     Queue::EventsProgress,
 ];
 
+/// A connection, and the publisher on it. Cheap to clone.
+#[derive(Clone)]
+struct Opened {
+    broker: Arc<Broker>,
+    publisher: Publisher,
+}
+
 /// One connection, opened again when it is lost.
 pub(crate) struct Outlets {
     config: BrokerConfig,
-    // Held while a connection is opened: whoever needs it meanwhile waits for it.
-    open: Mutex<Option<(Broker, Publisher)>>,
+    // Held while a connection is opened, and for nothing else: whoever needs it meanwhile waits for it.
+    open: Mutex<Option<Opened>>,
 }
 
 /// Whether messages were confirmed.
@@ -47,8 +55,9 @@ impl Outlets {
     ) -> anyhow::Result<Published> {
         let mut backoff = Backoff::for_connections();
         loop {
-            let outcome = match self.publisher().await {
-                Ok(publisher) => publisher
+            let outcome = match self.opened().await {
+                Ok(opened) => opened
+                    .publisher
                     .publish_all(messages.to_vec())
                     .await
                     .map_err(|error| (error.class(), anyhow::Error::new(error))),
@@ -72,43 +81,39 @@ impl Outlets {
 
     /// How many messages wait in a queue.
     pub(crate) async fn depth(&self, queue: Queue) -> Result<u32, BrokerError> {
-        let mut open = self.open.lock().await;
-        let (broker, _) = self.connected(&mut open).await?;
-        broker.depth(queue).await
+        // Asked without the lock: pages are published meanwhile.
+        self.opened().await?.broker.depth(queue).await
     }
 
     /// Closes the connection in good order.
     pub(crate) async fn close(&self) {
-        if let Some((broker, _)) = self.open.lock().await.take()
-            && let Err(error) = broker.close().await
+        let opened = self.open.lock().await.take();
+        if let Some(opened) = opened
+            && let Err(error) = opened.broker.close().await
         {
             tracing::debug!(error = %chain(&error), "the broker connection did not close well");
         }
     }
 
-    async fn publisher(&self) -> Result<Publisher, BrokerError> {
+    async fn opened(&self) -> Result<Opened, BrokerError> {
         let mut open = self.open.lock().await;
-        let (_, publisher) = self.connected(&mut open).await?;
-        Ok(publisher.clone())
-    }
-
-    async fn connected<'a>(
-        &self,
-        open: &'a mut Option<(Broker, Publisher)>,
-    ) -> Result<&'a (Broker, Publisher), BrokerError> {
-        let lost = |(broker, _): &mut (Broker, Publisher)| !broker.is_connected();
-        if open.take_if(lost).is_some() {
+        if open
+            .take_if(|opened| !opened.broker.is_connected())
+            .is_some()
+        {
             tracing::warn!("the broker connection was lost, opening another");
         }
-        let opened = if let Some(opened) = open.take() {
-            opened
-        } else {
-            let broker = Broker::connect(&self.config).await?;
-            broker.declare_some(&QUEUES).await?;
-            let publisher = broker.publisher().await?;
-            (broker, publisher)
+        if let Some(opened) = open.as_ref() {
+            return Ok(opened.clone());
+        }
+        let broker = Broker::connect(&self.config).await?;
+        broker.declare_some(&QUEUES).await?;
+        let publisher = broker.publisher().await?;
+        let opened = Opened {
+            broker: Arc::new(broker),
+            publisher,
         };
-        Ok(open.insert(opened))
+        Ok(open.insert(opened).clone())
     }
 }
 

@@ -266,6 +266,34 @@ async fn conversations_come_by_jobs_and_each_page_once() {
     bench.all_is_well();
 }
 
+/// A job of last week counted these days while they still filled.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_too_early_is_counted_again() {
+    let bench = Bench::new(unlimited(past(2, 600)), "").await;
+    let early = "INSERT INTO platform_counts (tenant, platform, measure, from_at, to_at, scope, value, fetched_at) \
+                 SELECT 'acme', 'g', 'conversations', day, day + interval '1 day', '', 7, day + interval '2 days' \
+                 FROM generate_series(timestamptz '2025-01-06Z', '2025-01-07Z', interval '1 day') AS day";
+    bench
+        .world
+        .db
+        .client()
+        .await
+        .batch_execute(early)
+        .await
+        .unwrap();
+    let job = bench
+        .job("genesys-conversations", "g", &json!({}), &stretch(2, DAY))
+        .await;
+    let worker = bench.worker(&["--lanes", "1"]);
+    let chunks = bench.fetched(job).await;
+    drop(worker);
+    let expected: i64 = chunks.iter().filter_map(|chunk| chunk.expected).sum();
+    assert_eq!(expected, 600);
+    let account = bench.account();
+    let counts = account.client().unwrap().routes["aggregates-query"].calls;
+    assert_eq!(counts, 1, "what was counted since then is known");
+}
+
 /// What the platform has no data for yet is not asked of a job: a query brings it.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_asked_beyond_what_the_platform_has_data_for() {
@@ -293,6 +321,44 @@ async fn nothing_is_asked_beyond_what_the_platform_has_data_for() {
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(bench.account().client().unwrap().routes["details-query"].calls > 0);
+    bench.all_is_well();
+}
+
+/// A query lists whole days: of a quarter of an hour in the evening only what leads to it from the nearer end is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_stretch_costs_no_whole_day() {
+    let bench = Bench::new(unlimited(past(1, 4000)), "").await;
+    let (from, to) = (
+        FROM + 20 * 3_600_000_000,
+        FROM + 20 * 3_600_000_000 + 900_000_000,
+    );
+    let chunk = NewChunk {
+        from: UtcMicros(from),
+        to: UtcMicros(to),
+        due_in: Duration::ZERO,
+        cursor_json: Some(json!({"way": "query"}).to_string()),
+    };
+    let job = bench
+        .job("genesys-conversations", "g", &json!({}), &[chunk])
+        .await;
+    let worker = bench.worker(&["--lanes", "1"]);
+    let chunks = bench.fetched(job).await;
+    drop(worker);
+    let messages = bench.world.deliveries().await;
+    let starts = told(&messages, "conversationStart");
+    let begun = starts
+        .iter()
+        .map(|start| adapter::instant::parse(start).unwrap().0)
+        .filter(|start| (from..to).contains(start))
+        .count();
+    assert_eq!(
+        chunks[0].expected,
+        i64::try_from(begun).ok(),
+        "all that the platform counts in it"
+    );
+    assert!(begun > 0);
+    let calls = bench.account().client().unwrap().routes["details-query"].calls;
+    assert!(calls <= 15, "{calls} of the 40 pages of the day");
     bench.all_is_well();
 }
 
@@ -424,6 +490,33 @@ async fn a_token_that_dies_costs_one_request() {
     assert_eq!(account.pages.repeated, Vec::new());
 }
 
+/// Chunks that have a job are begun; the others are as they were planned.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_is_begun_only_with_a_place_for_its_job() {
+    let mut history = past(3, 300);
+    history.jobs.queued_ms = 300;
+    history.jobs.pending_ms = 300;
+    let bench = Bench::new(unlimited(history), "[platform.genesys]\njobs_at_once = 1\n").await;
+    let job = bench
+        .job("genesys-conversations", "g", &json!({}), &stretch(3, DAY))
+        .await;
+    let worker = bench.worker(&["--lanes", "2"]);
+    let waiting = eventually(LONG, "a chunk waits for a place", async || {
+        let chunks = bench.chunks(job).await;
+        let waits = |chunk: &Chunk| chunk.waiting_for.as_deref() == Some("jobs");
+        chunks.into_iter().find(waits)
+    })
+    .await;
+    assert_eq!((waiting.started_at, waiting.cursor_json), (None, None));
+    bench.fetched(job).await;
+    drop(worker);
+    let ids: BTreeSet<String> = told(&bench.world.deliveries().await, "conversationId")
+        .into_iter()
+        .collect();
+    assert_eq!(ids, bench.conversations());
+    bench.all_is_well();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn results_that_expire_are_asked_for_again() {
     let mut history = past(2, 600);
@@ -476,6 +569,31 @@ async fn a_missing_permission_pauses_its_job_and_no_other() {
     assert!(jobs::resume(&client, refused).await.unwrap());
     bench.fetched(refused).await;
     drop(worker);
+}
+
+/// Workers of two releases are there while one takes the other's place.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_release_has_begun_is_left_to_its_workers() {
+    let bench = Bench::new(unlimited(past(1, 200)), "").await;
+    let newer = bench
+        .job("genesys-tomorrow", "g", &json!({}), &stretch(1, DAY))
+        .await;
+    let job = bench
+        .job("genesys-conversations", "g", &json!({}), &stretch(1, DAY))
+        .await;
+    let mut worker = bench.worker(&["--lanes", "1"]);
+    bench.fetched(job).await;
+    // Nothing else is there to do for it by now.
+    assert!(worker.term(LONG).await.success(), "{}", worker.stderr());
+    let store = bench.world.db.store().await;
+    let client = store.client().await.unwrap();
+    let found = jobs::get(&client, newer).await.unwrap().unwrap();
+    assert_eq!(
+        (found.state, found.paused_for),
+        (jobs::State::Pending, None)
+    );
+    let chunk = &bench.chunks(newer).await[0];
+    assert_eq!((chunk.attempt, &chunk.last_error), (0, &None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

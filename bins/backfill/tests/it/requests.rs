@@ -150,3 +150,55 @@ async fn a_request_becomes_one_job_however_often_it_is_made_and_a_bad_one_stands
     })
     .await;
 }
+
+/// A grant that is missing while a migration is under way is nothing that is wrong with a request.
+#[tokio::test]
+async fn a_request_waits_for_a_database_that_refuses_it_for_now() {
+    let past = Past::new(None).await;
+    let world = &past.world;
+    let database = world.db.client().await;
+    // What a sequence gave is not taken back with the transaction.
+    let refuse = "CREATE SEQUENCE tried; \
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+            PERFORM nextval('tried'); RAISE EXCEPTION 'permission denied' USING ERRCODE = '42501'; END $$; \
+        CREATE TRIGGER refuse BEFORE INSERT ON backfill_jobs FOR EACH ROW EXECUTE FUNCTION refuse()";
+    database.batch_execute(refuse).await.unwrap();
+    request(
+        world,
+        &[
+            "cxone-contacts",
+            "--platform",
+            "c",
+            "--from",
+            "2025-01-06T00:00:00Z",
+            "--to",
+            "2025-01-07T00:00:00Z",
+            "--metric-version",
+            "2",
+        ],
+    )
+    .await;
+    let file = platforms::load(Path::new(&past.file())).unwrap();
+    let _served = Served::new(world, file).await;
+    eventually(LONG, "the request is tried twice", async || {
+        let row = database
+            .query_one("SELECT last_value FROM tried", &[])
+            .await
+            .unwrap();
+        row.get::<_, i64>(0) >= 2
+    })
+    .await;
+    database
+        .batch_execute("DROP TRIGGER refuse ON backfill_jobs")
+        .await
+        .unwrap();
+    eventually(LONG, "the request is a job", async || {
+        world.jobs().await.len() == 1
+    })
+    .await;
+    let client = world.db.store().await.client().await.unwrap();
+    let held = quarantine::list(&client, &Filter::default(), 10)
+        .await
+        .unwrap();
+    assert!(held.is_empty(), "{held:#?}");
+}

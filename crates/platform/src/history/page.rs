@@ -68,6 +68,8 @@ pub struct Page {
     pub next: Option<String>,
     /// How many there are in all, as the platform has it (`totalHits`, `totalRecords`). Genesys calls its own approximate.
     pub total: Option<u64>,
+    /// Whether it led to where one already is: the end as a rule (pitfall 1), or a cursor that is not what it should be.
+    pub stuck: bool,
     /// Genesys jobs: nothing later is in the platform's history yet.
     pub available_to: Option<UtcMicros>,
     /// CXone: what the platform wants to be asked from the next time (`lastPollTime`).
@@ -107,6 +109,7 @@ impl Page {
                 .cursor
                 .or(outline.link)
                 .filter(|next| !next.is_empty()),
+            stuck: false,
             total: outline.total,
             available_to: outline.available_to,
             polled_at: outline.polled_at,
@@ -125,6 +128,7 @@ impl Page {
         if self.next.is_some() && self.next.as_deref() == used {
             tracing::warn!("the platform gives the same cursor again: taken for the last page");
             self.next = None;
+            self.stuck = true;
         }
         self
     }
@@ -188,6 +192,7 @@ mod tests {
     fn pitfall_1_the_cursor_just_used_is_the_end() {
         let again = r#"{"conversations":[{}],"cursor":"c2"}"#;
         let found = page(Kind::Conversations, again).after(Some("c2"));
+        assert!(found.stuck);
         assert_eq!((found.records(), found.next), (1, None), "its rows count");
         let found = page(Kind::Conversations, again).after(Some("c1"));
         assert_eq!(found.next.as_deref(), Some("c2"));

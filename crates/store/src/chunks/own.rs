@@ -124,6 +124,22 @@ pub(super) static FAILED: Sql = Sql {
            WHERE job_id = $1 AND chunk = $2 AND lease_owner = $3 AND state IN ('open', 'fetched')",
 };
 
+// A chunk before its job, as every other that writes both.
+pub(super) static REFUSED: Sql = Sql {
+    step: "give a chunk back and pause its job",
+    text: "WITH c AS ( \
+               UPDATE backfill_chunks \
+               SET lease_owner = NULL, lease_until = NULL, due_at = clock_timestamp(), calls = calls + $5, attempt = attempt + 1, \
+                   waiting_for = NULL, last_error = $4, updated_at = now() \
+               WHERE job_id = $1 AND chunk = $2 AND lease_owner = $3 AND state IN ('open', 'fetched') RETURNING job_id \
+           ), paused AS ( \
+               UPDATE backfill_jobs j \
+               SET state = 'paused', paused_for = $4, lease_owner = NULL, lease_until = NULL, updated_at = now() \
+               FROM c WHERE j.job_id = c.job_id AND j.state IN ('pending', 'running') \
+           ) \
+           SELECT FROM c",
+};
+
 async fn held(
     conn: &impl Connection,
     sql: &Sql,
@@ -203,6 +219,23 @@ pub async fn release(
         &error.as_deref(),
     ];
     Ok(sql::execute(conn, &RELEASE, params).await? == 1)
+}
+
+/// Gives the chunk back as one that failed and pauses its job for the same reason: somebody has to look. `false`: it was no longer ours, and
+/// the job goes on.
+///
+/// `calls` are requests to the platform that are not written yet.
+pub async fn refused(
+    conn: &impl Connection,
+    job: JobId,
+    chunk: i32,
+    owner: &str,
+    why: &str,
+    calls: i64,
+) -> Result<bool, StoreError> {
+    let params: sql::Params<'_> = &[&job.0, &chunk, &owner, &printable(why), &calls];
+    let rows = sql::query(conn, &REFUSED, params).await?;
+    Ok(!rows.is_empty())
 }
 
 /// Every page was confirmed. It may be compared after `due_in`; `expected` is what the platform counts, if it says. `false`: it was no longer

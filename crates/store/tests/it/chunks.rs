@@ -420,6 +420,48 @@ async fn a_worker_learns_at_its_next_page_that_its_job_is_paused_or_over() {
     assert!(!jobs::resume(&client, id).await.unwrap());
 }
 
+/// A worker that has lost its chunk says nothing about the job any more.
+#[tokio::test]
+async fn a_job_is_paused_only_by_who_has_one_of_its_chunks() {
+    let (_db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let id = create(&client, &job(&hours(0, 1))).await;
+    taken(&client, "late", NOW).await;
+    taken(&client, "w", LEASE).await;
+    let refused = async |owner: &'static str| {
+        chunks::refused(&client, id, 0, owner, "the platform said 403", 2)
+            .await
+            .unwrap()
+    };
+    assert!(!refused("late").await);
+    let found = jobs::get(&client, id).await.unwrap().unwrap();
+    assert_eq!(
+        (found.state, found.paused_for),
+        (jobs::State::Running, None)
+    );
+    assert_eq!(
+        one(&client, id, 0).await.lease_owner.as_deref(),
+        Some("w"),
+        "the other one still has it"
+    );
+    assert!(refused("w").await);
+    let found = jobs::get(&client, id).await.unwrap().unwrap();
+    assert_eq!(
+        (found.state, found.paused_for.as_deref()),
+        (jobs::State::Paused, Some("the platform said 403"))
+    );
+    let chunk = one(&client, id, 0).await;
+    assert_eq!(
+        (
+            chunk.lease_owner,
+            chunk.attempt,
+            chunk.calls,
+            chunk.last_error.as_deref()
+        ),
+        (None, 1, 2, Some("the platform said 403"))
+    );
+}
+
 #[tokio::test]
 async fn a_request_that_comes_twice_is_one_job() {
     let (db, store) = db().await;

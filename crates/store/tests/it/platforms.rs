@@ -310,9 +310,14 @@ async fn counts_of_a_platform_are_replaced_and_go() {
     put(1, &[count("", 7.0)]).await;
     put(2, &[count("", 100.0)]).await;
     assert_eq!(
-        platform_counts::get(&client, &hour(0, 1)).await.unwrap(),
+        platform_counts::get(&client, &hour(0, 1), MAY)
+            .await
+            .unwrap(),
         [count("", 10.0), count("q1", 5.0)]
     );
+    let ahead = UtcMicros(crate::rows::now().0 + 60_000_000);
+    let early = platform_counts::get(&client, &hour(0, 1), ahead).await;
+    assert!(early.unwrap().is_empty(), "counted before that");
     let later = UtcMicros(crate::rows::now().0 + 3_600_000_000);
     assert_eq!(platform_counts::prune(&client, later).await.unwrap(), 4);
 }

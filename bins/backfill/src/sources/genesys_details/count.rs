@@ -15,6 +15,8 @@ const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 /// Counts asked for in one request.
 const AT_ONCE: i64 = 30;
+/// So long after its end nothing is moved in a stretch any more but by the nightly revisions, which add and take away no conversations.
+const AT_REST: i64 = 2 * DAY;
 
 /// Everything is fetched; says how much that should be.
 pub(super) async fn step(details: &Details, ask: &Ask<'_>) -> Result<Step, Fault> {
@@ -37,7 +39,10 @@ async fn expected(ask: &Ask<'_>) -> Result<Option<i64>, Fault> {
         return Ok(Some(known));
     }
     let (stretch, granularity) = if many {
-        widened(chunk, ask.job.to.unwrap_or(chunk.to))
+        widened(
+            chunk,
+            at_rest_until(ask.job.to.unwrap_or(chunk.to), ask.now),
+        )
     } else {
         (chunk, None)
     };
@@ -91,9 +96,13 @@ async fn expected(ask: &Ask<'_>) -> Result<Option<i64>, Fault> {
     Ok(Some(counts.get(&chunk.from).copied().unwrap_or(0)))
 }
 
-/// Two days before now nothing is moved any more but by the nightly revisions, which add and take away no conversations.
 fn is_at_rest(ask: &Ask<'_>) -> bool {
-    ask.now.0.saturating_sub(ask.chunk.to.0) >= 2 * DAY
+    ask.now.0.saturating_sub(ask.chunk.to.0) >= AT_REST
+}
+
+/// How far of a job's time is at rest. What still fills is counted when its turn comes.
+fn at_rest_until(end: UtcMicros, now: UtcMicros) -> UtcMicros {
+    end.min(UtcMicros(now.0.saturating_sub(AT_REST)))
 }
 
 /// The chunk with those behind it, and the granularity that tells them apart.
@@ -114,7 +123,8 @@ fn widened(chunk: Part, end: UtcMicros) -> (Part, Option<&'static str>) {
 
 async fn known(ask: &Ask<'_>, chunk: Part) -> Result<Option<i64>, Fault> {
     let client = ask.store.client().await.map_err(Fault::store)?;
-    let counts = platform_counts::get(&client, &of(ask, chunk))
+    let since = UtcMicros(chunk.to.0.saturating_add(AT_REST));
+    let counts = platform_counts::get(&client, &of(ask, chunk), since)
         .await
         .map_err(Fault::store)?;
     let count = counts.first();
@@ -183,6 +193,9 @@ mod tests {
             )
         );
         assert_eq!(wide(4), (chunk, Some("P1D")));
+        // Half a day into the ninth day: nothing of the seventh and later counts yet.
+        let end = at_rest_until(day(90), UtcMicros(8 * DAY + DAY / 2));
+        assert_eq!(widened(chunk, end).0.to, day(6));
         let odd = Part {
             from: UtcMicros(1),
             to: UtcMicros(1 + DAY),

@@ -11,11 +11,15 @@ use store::named_leases::{self, Taken};
 
 /// Jobs in a row that may come to nothing at the platform before somebody has to look.
 const FAILED_MAX: u32 = 10;
+/// How often the cursors of a stretch may lead in a circle.
+const DOUBTS_MAX: u32 = 3;
+/// More pages than this no job has: each has cost a request.
+const PAGES_MAX: u32 = 100_000;
 /// How long a place among the open jobs is kept without a sign of life.
 const SLOT_FOR: Duration = Duration::from_secs(900);
 /// After so many pages there is one.
 const SLOT_PAGES: u32 = 20;
-/// How long to wait for a place.
+/// How long to wait for a place at least.
 const SLOT_WAIT: Duration = Duration::from_millis(500);
 
 /// Up to when the platform has data for jobs, as far as it must be known to decide about `to`.
@@ -46,7 +50,7 @@ pub(super) async fn submit(
     let Some(slot) = take_slot(details, ask, settings.jobs_at_once).await? else {
         return Ok(Step::Wait {
             cursor: None,
-            wait: SLOT_WAIT,
+            wait: ask.memory.turn(details.name, SLOT_WAIT),
             reason: "jobs",
         });
     };
@@ -107,6 +111,8 @@ pub(super) async fn look(
                 slot,
                 pages: 0,
                 cursor: None,
+                twice: false,
+                mark: None,
             };
             Ok(Step::Moved(cursor.kept()?))
         }
@@ -145,6 +151,8 @@ pub(super) async fn page(
         slot,
         pages,
         cursor: used,
+        twice,
+        mark,
     } = cursor.at.clone()
     else {
         return Ok(Step::Moved(cursor.kept()?));
@@ -160,7 +168,31 @@ pub(super) async fn page(
     if let Some(date) = page.available_to {
         ask.memory.set_available(details.name, date);
     }
-    if let Some(next) = page.next {
+    let is_full = page.records() >= settings.page_size as usize;
+    if page.stuck && is_full && !twice {
+        // The last page, or a cursor that went wrong: asked once more (pitfall 1).
+        cursor.at = At::Reading {
+            job,
+            slot,
+            pages,
+            cursor: used,
+            twice: true,
+            mark,
+        };
+    } else if page.stuck && is_full && cursor.doubts == 0 {
+        cursor.doubts += 1;
+        let why = format!("a full page of the platform's job {job} leads to itself");
+        return again(details, ask, cursor, slot, why).await;
+    } else if let Some(next) = page.next {
+        if mark.as_ref() == Some(&next) || pages >= PAGES_MAX {
+            let why = format!("the cursors of the platform's job {job} lead in a circle");
+            cursor.doubts += 1;
+            if cursor.doubts > DOUBTS_MAX {
+                give_slot(details, ask, slot).await;
+                return Err(Fault::refused(why));
+            }
+            return again(details, ask, cursor, slot, why).await;
+        }
         if pages % SLOT_PAGES == SLOT_PAGES - 1 {
             keep_slot(details, ask, slot).await?;
         }
@@ -169,6 +201,8 @@ pub(super) async fn page(
             job,
             slot,
             pages: pages + 1,
+            twice: false,
+            mark: marked(mark, pages, &next),
             cursor: Some(next),
         };
     } else {
@@ -205,6 +239,15 @@ async fn again(
         why,
         attempt: cursor.failed - 1,
     })
+}
+
+/// The cursor that is remembered, so that a circle of any length is found out after a few times round: at each power of two the newest.
+fn marked(mark: Option<String>, pages: u32, next: &str) -> Option<String> {
+    if pages.is_power_of_two() {
+        Some(next.to_owned())
+    } else {
+        mark
+    }
 }
 
 /// How long the platform says that it took.
@@ -267,6 +310,36 @@ async fn give_slot(details: &Details, ask: &Ask<'_>, slot: u32) {
         Ok(_) => ask.memory.set_free(details.name),
         Err(error) => {
             tracing::debug!(error = %runtime::chain(&error), "a place for a job is free only when its lease runs out");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages that are read until a cursor is met again; at most ten thousand.
+    fn read(cursor: impl Fn(u32) -> u32) -> Option<u32> {
+        let mut mark = None;
+        (0..10_000).find(|page| {
+            let next = cursor(*page).to_string();
+            if mark.as_ref() == Some(&next) {
+                return true;
+            }
+            mark = marked(mark.take(), *page, &next);
+            false
+        })
+    }
+
+    #[test]
+    fn cursors_that_lead_in_a_circle_are_found_out() {
+        assert_eq!(read(|page| page), None, "each is another one");
+        for length in [2, 3, 7, 100] {
+            let pages = read(|page| if page < 5 { page } else { 5 + page % length });
+            assert!(
+                pages.is_some_and(|pages| pages <= 5 + 4 * length),
+                "{pages:?} pages of a circle of {length}"
+            );
         }
     }
 }

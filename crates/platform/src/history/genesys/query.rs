@@ -38,13 +38,31 @@ impl Genesys {
     /// the interval touches, so there may be some from outside it. [`Page::next`] is never set; a page shorter than asked for is the last
     /// one, an absent list too. [`HistoryError::TooMany`] and [`HistoryError::TooLong`] mean: halve the stretch.
     pub async fn query(&self, subject: Subject, query: Query<'_>) -> Result<Page, HistoryError> {
+        self.queried(subject, query, "asc").await
+    }
+
+    /// The same with the latest first: where the end of what is listed is nearer to what is wanted than its beginning.
+    pub async fn query_backwards(
+        &self,
+        subject: Subject,
+        query: Query<'_>,
+    ) -> Result<Page, HistoryError> {
+        self.queried(subject, query, "desc").await
+    }
+
+    async fn queried(
+        &self,
+        subject: Subject,
+        query: Query<'_>,
+        order: &str,
+    ) -> Result<Page, HistoryError> {
         let mut body = json!({
             "interval": interval(query.from, query.to),
             "paging": {
                 "pageSize": query.page_size.clamp(1, QUERY_PAGE_MAX),
                 "pageNumber": query.page.max(1),
             },
-            "order": "asc",
+            "order": order,
         });
         let (route, path) = match subject {
             Subject::Conversations => {

@@ -98,6 +98,7 @@ pub(super) fn query(asked: &Asked<'_>, state: &mut State) -> Reply {
     let view = state.view(now, asked.at);
     let past = Arc::clone(&state.past);
     let ended = wants_end(&body);
+    let backwards = body["order"] == "desc";
     let asks = format!("query {set} {size} {page}");
     Reply::work(move || {
         let span = past.span(from, until, Matching::StartDay, view);
@@ -107,7 +108,10 @@ pub(super) fn query(asked: &Asked<'_>, state: &mut State) -> Reply {
                 end.is_some_and(|end| end <= view.as_of) == wanted
             })
         };
-        let all: Vec<u64> = past.walk(span, Matching::StartDay).filter(known).collect();
+        let mut all: Vec<u64> = past.walk(span, Matching::StartDay).filter(known).collect();
+        if backwards {
+            all.reverse();
+        }
         let (from, until) = (size * (page - 1), (size * page).min(all.len()));
         let numbers = (from..until).map(|nth| all[after_moves(nth, all.len(), moved)]);
         list(&past, &view, numbers, all.len())
