@@ -60,6 +60,7 @@ impl Backfill {
                     route: "history",
                     class: Class::Backfill,
                     refill: ours().refill().unwrap(),
+                    stated: true,
                     want: 1,
                     horizon: Duration::from_millis(100),
                 };
@@ -245,6 +246,7 @@ async fn of_two_limits_for_one_credential_the_lower_one_holds() {
         route: "history",
         class: Class::Backfill,
         refill: ours().refill().unwrap() * 4,
+        stated: true,
         want: 1,
         horizon: Duration::from_millis(100),
     };
