@@ -90,23 +90,23 @@ CREATE TABLE rate_budgets (
     history_next_at     timestamptz,
     history_wants_until timestamptz,
     deliver_wants_until timestamptz,
+    deliver_at          timestamptz,
     granted             integer     NOT NULL DEFAULT 0,
-    slot_at             timestamptz NOT NULL,
     refused             text        COLLATE "C",
     updated_at          timestamptz NOT NULL,
     CONSTRAINT rate_budgets_refill CHECK (refill_us > 0)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE rate_budgets IS 'The pace of requests with one credential, shared by all processes.';
-COMMENT ON COLUMN rate_budgets.refill_us IS 'Microseconds from one slot to the next: the longest that was asked for in the last minutes.';
-COMMENT ON COLUMN rate_budgets.refill_at IS 'When so long a refill was last asked for.';
+COMMENT ON COLUMN rate_budgets.refill_us IS 'Microseconds from one slot to the next: the longest that was stated in the last minutes.';
+COMMENT ON COLUMN rate_budgets.refill_at IS 'When so long a refill was last stated; -infinity: never, it is a default.';
 COMMENT ON COLUMN rate_budgets.next_at IS 'The first slot that nobody has.';
-COMMENT ON COLUMN rate_budgets.history_next_at IS 'The earliest slot for backfill while deliver wants some: one in five.';
-COMMENT ON COLUMN rate_budgets.history_wants_until IS 'Until when backfill counts as waiting for a slot.';
-COMMENT ON COLUMN rate_budgets.deliver_wants_until IS 'Until when deliver counts as wanting slots.';
-COMMENT ON COLUMN rate_budgets.granted IS 'How many slots the last answer gave.';
-COMMENT ON COLUMN rate_budgets.slot_at IS 'The first of them; where it gave none, when to ask again.';
-COMMENT ON COLUMN rate_budgets.refused IS 'Why the last answer gave none: paused, busy, yields.';
-COMMENT ON COLUMN rate_budgets.updated_at IS 'When it was last asked.';
+COMMENT ON COLUMN rate_budgets.history_next_at IS 'The earliest slot for backfill while deliver waits: one in five.';
+COMMENT ON COLUMN rate_budgets.history_wants_until IS 'Until when backfill is waited for, that was refused while deliver had slots.';
+COMMENT ON COLUMN rate_budgets.deliver_wants_until IS 'Until when deliver is waited for, that was refused and has not come back yet.';
+COMMENT ON COLUMN rate_budgets.deliver_at IS 'When deliver last asked.';
+COMMENT ON COLUMN rate_budgets.granted IS 'How many slots were given last.';
+COMMENT ON COLUMN rate_budgets.refused IS 'Why somebody was given none since: busy, yields.';
+COMMENT ON COLUMN rate_budgets.updated_at IS 'When that was.';
 
 CREATE TABLE rate_pauses (
     credential text        COLLATE "C" NOT NULL,
@@ -117,6 +117,152 @@ CREATE TABLE rate_pauses (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE rate_pauses IS 'Until when nothing may be sent, because the platform said so.';
 COMMENT ON COLUMN rate_pauses.route IS 'Empty: nothing at all with this credential.';
+
+-- Asks for slots: as many as there are up to the horizon, at most as many as wanted, or none and why, and when to ask again.
+--
+-- A slot is never in the past, and so idle time earns nothing; a new row's first one is a refill away, and so neither does a new name.
+-- Whoever is given none is waited for when its turn comes, but for no longer than a refill or half a second: who never comes back costs
+-- the others one slot at most.
+--
+-- Most of those who ask are given none, and that changes nothing: they do not even lock the row. Who locks it reads the clock and the
+-- pauses after that, and so sees all that was written while it waited.
+CREATE FUNCTION rate_reserve(of_credential text, of_route text, asked_us bigint, is_stated boolean, is_deliver boolean, want bigint,
+                             horizon_us bigint,
+                             OUT slots integer, OUT reason text, OUT wait_us bigint, OUT spacing_us bigint, OUT waited_us bigint)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    b        rate_budgets%ROWTYPE;
+    locked   boolean := false;
+    horizon  interval := horizon_us * interval '1 microsecond';
+    at       timestamptz;
+    refill   interval;
+    slot     timestamptz; -- the first free one
+    edge     interval;    -- how far ahead slots are given to the one who asks
+    fifth    boolean;     -- whether the first free slot is one of those that are backfill's whatever deliver wants
+    yields   boolean;     -- whether somebody else is waited for
+    paused   timestamptz;
+    grace    interval;    -- how long who comes late is waited for
+    again    timestamptz; -- when to ask again
+    hold     timestamptz; -- until when the one who asks is waited for
+    states   boolean;     -- whether it says something new about the refill
+BEGIN
+    LOOP
+        IF locked THEN
+            SELECT * INTO b FROM rate_budgets WHERE credential = of_credential FOR UPDATE;
+        ELSE
+            SELECT * INTO b FROM rate_budgets WHERE credential = of_credential;
+        END IF;
+        IF NOT FOUND THEN
+            at := clock_timestamp();
+            INSERT INTO rate_budgets (credential, refill_us, refill_at, next_at, deliver_at, refused, updated_at)
+            VALUES (of_credential, asked_us, CASE WHEN is_stated THEN at ELSE '-infinity' END, at + asked_us * interval '1 microsecond',
+                    CASE WHEN is_deliver THEN at END, 'busy', at)
+            ON CONFLICT (credential) DO NOTHING;
+            CONTINUE WHEN NOT FOUND;
+            slots := 0;
+            reason := 'busy';
+            wait_us := greatest(asked_us - horizon_us, 1000);
+            spacing_us := asked_us;
+            waited_us := 0;
+            RETURN;
+        END IF;
+        at := clock_timestamp();
+        -- Who asked knows when, and so knows better when this is.
+        waited_us := greatest(extract(epoch FROM at - statement_timestamp()) * 1000000, 0);
+
+        -- Of several limits the lowest holds that was stated lately; one that was raised everywhere holds five minutes later.
+        spacing_us := CASE WHEN NOT is_stated THEN b.refill_us
+                           WHEN b.refill_at > at - interval '5 minutes' THEN greatest(asked_us, b.refill_us)
+                           ELSE asked_us END;
+        refill := spacing_us * interval '1 microsecond';
+        states := is_stated AND asked_us = spacing_us AND (asked_us <> b.refill_us OR b.refill_at < at - interval '1 minute');
+        -- Nothing is given further ahead than a minute, so a later one is a clock that was set back.
+        slot := greatest(at, least(b.next_at, at + interval '1 minute' + 2 * greatest(refill, b.refill_us * interval '1 microsecond')));
+        grace := least(refill, interval '500 milliseconds');
+        SELECT max(p.until) INTO paused FROM rate_pauses p
+        WHERE p.credential = of_credential AND p.route IN ('', of_route) AND p.until > at;
+
+        fifth := coalesce(b.history_next_at <= slot, true);
+        edge := horizon;
+        slots := least(want, 1000000);
+        IF is_deliver THEN
+            yields := fifth AND coalesce(b.history_wants_until > at, false);
+        ELSE
+            yields := NOT fifth AND coalesce(b.deliver_wants_until > at, false);
+            -- Where deliver is at work, history leaves it a head start on each slot but its own.
+            IF b.deliver_at > at - interval '2 seconds' THEN
+                IF fifth THEN
+                    slots := 1;
+                ELSE
+                    edge := horizon / 2;
+                END IF;
+            END IF;
+        END IF;
+        reason := CASE WHEN paused IS NOT NULL THEN 'paused' WHEN yields THEN 'yields' WHEN slot > at + edge THEN 'busy' END;
+
+        IF reason IS NULL THEN
+            IF NOT locked THEN
+                locked := true;
+                CONTINUE;
+            END IF;
+            slots := least(slots, 1 + floor(extract(epoch FROM at + edge - slot) * 1000000 / spacing_us)::bigint);
+            wait_us := extract(epoch FROM slot - at) * 1000000;
+            UPDATE rate_budgets
+            SET refill_us = spacing_us,
+                refill_at = CASE WHEN is_stated AND asked_us = spacing_us THEN at ELSE b.refill_at END,
+                next_at = slot + slots * refill,
+                history_next_at = CASE WHEN is_deliver THEN b.history_next_at ELSE slot + (slots + 4) * refill END,
+                history_wants_until = CASE WHEN is_deliver THEN b.history_wants_until END,
+                deliver_wants_until = CASE WHEN is_deliver THEN NULL ELSE b.deliver_wants_until END,
+                deliver_at = CASE WHEN is_deliver THEN at ELSE b.deliver_at END,
+                granted = slots, refused = NULL, updated_at = at
+            WHERE credential = of_credential;
+            RETURN;
+        END IF;
+
+        slots := 0;
+        IF reason = 'paused' THEN
+            again := paused;
+        ELSIF is_deliver THEN
+            -- Backfill takes this one, or does not come in time.
+            again := CASE WHEN yields THEN least(b.history_wants_until, greatest(slot + refill - horizon, at + grace / 4))
+                          ELSE slot - edge END;
+            hold := slot + CASE WHEN yields THEN refill ELSE interval '0' END - horizon + grace;
+        ELSE
+            again := CASE WHEN yields THEN least(b.deliver_wants_until, greatest(b.history_next_at - horizon, at + grace / 4))
+                          ELSE slot - edge END;
+            -- Without deliver at work nobody needs to know.
+            hold := CASE WHEN b.deliver_at > at - interval '2 seconds'
+                         THEN greatest(slot, b.history_next_at) - horizon + grace END;
+        END IF;
+        wait_us := greatest(extract(epoch FROM again - at) * 1000000, 1000);
+        -- As the same of all who wait for the same slot: the first one writes it.
+        IF states OR coalesce(hold > coalesce(CASE WHEN is_deliver THEN b.deliver_wants_until ELSE b.history_wants_until END, '-infinity')
+                                     + grace / 4, false) THEN
+            IF NOT locked THEN
+                locked := true;
+                CONTINUE;
+            END IF;
+            UPDATE rate_budgets
+            SET refill_us = spacing_us,
+                refill_at = CASE WHEN states THEN at ELSE b.refill_at END,
+                history_wants_until = CASE WHEN is_deliver THEN b.history_wants_until ELSE coalesce(hold, b.history_wants_until) END,
+                deliver_wants_until = CASE WHEN is_deliver THEN coalesce(hold, b.deliver_wants_until) ELSE b.deliver_wants_until END,
+                deliver_at = CASE WHEN is_deliver AND hold IS NOT NULL THEN at ELSE b.deliver_at END,
+                refused = reason, updated_at = at
+            WHERE credential = of_credential;
+        END IF;
+        -- Given away was nothing: this needs no disk, and the row is free for the next sooner.
+        IF locked THEN
+            PERFORM set_config('synchronous_commit', 'off', true);
+        END IF;
+        RETURN;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION rate_reserve IS 'Asks for slots of a credential''s budget; see rate_budgets.';
+
 
 CREATE TABLE platform_breakers (
     credential text        COLLATE "C" PRIMARY KEY,

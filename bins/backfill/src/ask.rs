@@ -60,7 +60,7 @@ pub(crate) const fn needs(source: Source) -> &'static [Need] {
 
 impl Asker {
     /// Nothing is sent yet, but where the base URL has to be found out. With a store its questions are within the budget that all processes
-    /// share, without one within the credential's limit by itself.
+    /// share, without one within a fifth of the credential's limit: others may be at work with it.
     pub(crate) async fn of(platform: &Platform, store: Option<&Store>) -> anyhow::Result<Self> {
         let mut access = platform.access.clone();
         if let Kind::Cxone(settings) = &platform.kind
@@ -71,7 +71,10 @@ impl Asker {
                 .with_context(|| format!("find out where the API of {} is", platform.name))?;
         }
         let api = match store {
-            None => Api::new(access),
+            None => {
+                access.limit = access.limit.alone();
+                Api::new(access)
+            }
             Some(store) => {
                 let keeper = StoreKeeper::new(store.clone(), platform.credential.clone());
                 let budget = Shared::new(keeper, &platform.credential, access.limit)?;

@@ -2,7 +2,7 @@
 
 use platform::budget::shared::{Ask, Keeper, KeeperError, Reply};
 use platform::budget::{BoxFuture, Hold};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::budgets::{self, Answer, Class, Wait};
 use store::{Store, StoreError};
 
@@ -22,11 +22,14 @@ impl StoreKeeper {
 
     async fn take(&self, ask: Ask<'_>) -> Result<Reply, StoreError> {
         let client = self.store.client().await?;
+        // Not before there is a connection: what was waited for it says nothing about the keeper's clock.
+        let asked = Instant::now();
         let ask = budgets::Ask {
             credential: &self.credential,
             route: ask.route,
             class: Class::Deliver,
             refill: ask.refill,
+            stated: ask.stated,
             want: ask.want,
             horizon: ask.horizon,
         };
@@ -35,7 +38,9 @@ impl StoreKeeper {
                 first_in,
                 count,
                 spacing,
+                waited,
             } => Reply::Granted {
+                since: (asked + waited).min(Instant::now()),
                 first_in,
                 count,
                 spacing,

@@ -10,7 +10,7 @@ use crate::send::{Answered, Sender};
 use crate::settle::Books;
 use crate::targets::Target;
 use platform::breaker::Permit;
-use platform::budget::{Budget as _, Hold, Throttle};
+use platform::budget::{Budget as _, Throttle};
 use platform::outcome::Verdict;
 use platform::slots::Slot;
 use platform::token::{Bearer, TokenError};
@@ -316,9 +316,8 @@ impl Pusher {
                 permit,
             })),
             Err(later) => {
-                if later.hold == Hold::Unreachable {
-                    self.rest.wait(Instant::now(), later.wait);
-                }
+                // Whatever it waits for, nothing is claimed meanwhile: the rows would only be given back again.
+                self.rest.wait(Instant::now(), later.wait);
                 shut()
             }
         }
@@ -448,6 +447,10 @@ impl Pusher {
             _ => "",
         };
         self.health.record(permit, verdict.signal(), why).await;
+        if verdict.is_calm() {
+            // Enough of those in a row undo what 429s in a row have done to the pace.
+            self.credential.quota.calm(self.route());
+        }
         match verdict {
             Verdict::Rows(_) => {
                 self.rest.accepted();

@@ -38,6 +38,8 @@ const SLOW: Duration = Duration::from_secs(900);
 const PAGES_MAX: usize = 500;
 /// Slots asked for before one is used in time. More than two in a row mean that this process has no time for anything.
 const SLOTS_MAX: u32 = 10;
+/// How long such a process is to do something else.
+const NO_TIME: Duration = Duration::from_secs(1);
 /// After a 403 that a fresh token did not help against, so long no 403 of the route is blamed on the token.
 const FORBIDDEN_KEEPS: Duration = Duration::from_secs(600);
 
@@ -307,8 +309,16 @@ impl Api {
             let bearer = self.tokens.bearer().await?;
             let slot = self.budget.reserve(call.route, self.patience).await?;
             slots += 1;
-            if Instant::now() > slot.void_after && slots < SLOTS_MAX {
-                continue;
+            if Instant::now() > slot.void_after {
+                if slots < SLOTS_MAX {
+                    continue;
+                }
+                // A late request might share a window with too many others.
+                return Err(ApiError::Later {
+                    wait: NO_TIME,
+                    hold: Hold::Busy,
+                    why: "each leave to send something was void before it could be used".to_owned(),
+                });
             }
             let Ok(permitted) = self.health.permit(self.watch.as_ref()) else {
                 // Somebody else's probe has begun meanwhile.

@@ -60,6 +60,17 @@ impl Limit {
         }
     }
 
+    /// What a process may use that cannot know what others with the same credential send: a fifth, as much as deliver leaves the others,
+    /// and evenly.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self {
+            requests: (self.requests / 5).max(1),
+            burst: 1,
+            ..self
+        }
+    }
+
     /// The steady time between two requests with which `burst + window / refill` never exceeds the limit, for a window longer by the
     /// lapse.
     pub fn refill(&self) -> Result<Duration, LimitError> {
@@ -97,6 +108,14 @@ pub enum LimitError {
     /// Nothing may ever go.
     #[error("a burst of 0 lets nothing through: at least 1")]
     NoBurst,
+    /// A grant would be void before it can be used.
+    #[error("a lapse of {lapse:?} is over before a shared budget has answered: at least {least:?}")]
+    ShortLapse {
+        /// The lapse asked for.
+        lapse: Duration,
+        /// The shortest there is.
+        least: Duration,
+    },
     /// The burst alone is beyond the limit.
     #[error("a burst of {burst} is more than the {requests} requests allowed in a whole period")]
     BurstOverLimit {
@@ -154,8 +173,12 @@ impl<I: Reference> Pace<I> {
     }
 
     pub(crate) fn granted(&mut self, now: I) {
-        self.paused = None;
         self.last = Some(now);
+        if !self.left(now).is_zero() {
+            // Given before the pause was known; it is not over for that.
+            return;
+        }
+        self.paused = None;
         self.since_pause = match self.since_pause {
             Some(count) if count < AT_ONCE => Some(count + 1),
             _ => None,
@@ -178,6 +201,11 @@ impl<I: Reference> Pace<I> {
         if wait > self.left(now) {
             self.paused = Some((now, wait));
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn halvings(&self) -> u32 {
+        self.halvings
     }
 
     pub(crate) fn calm(&mut self) {
@@ -532,6 +560,17 @@ mod tests {
         let refill = limit.refill().unwrap();
         assert!(refill * 30 > limit.period + limit.lapse);
         assert!(refill * 30 < limit.period + limit.lapse * 2);
+    }
+
+    #[test]
+    fn who_knows_nothing_of_the_others_uses_a_fifth_and_no_burst() {
+        let alone = genesys(50).alone();
+        assert_eq!((alone.requests, alone.burst), (60, 1));
+        assert_eq!(alone.period, genesys(50).period);
+        assert_eq!(
+            Limit::new(3, Duration::from_secs(60), 3).alone().requests,
+            1
+        );
     }
 
     #[test]

@@ -185,6 +185,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the platform took the request at its pace, whatever it thinks of what is in it.
+    #[must_use]
+    pub const fn is_calm(&self) -> bool {
+        !matches!(
+            self,
+            Self::Slow { .. } | Self::Broken { .. } | Self::Unknown { .. }
+        )
+    }
+
     /// What this says about the platform's health.
     #[must_use]
     pub fn signal(&self) -> Signal {

@@ -107,11 +107,6 @@ impl Slots {
             });
         }
     }
-
-    /// Gives up what is in hand: the platform wants nothing now.
-    pub fn clear(&mut self) {
-        self.held.clear();
-    }
 }
 
 #[cfg(test)]
@@ -169,15 +164,6 @@ mod tests {
         assert_eq!(slots.want(10), 1, "one step at a time");
         slots.add(given(now, 1));
         assert_eq!(slots.want(10), 2);
-    }
-
-    #[test]
-    fn a_pause_gives_up_what_is_in_hand() {
-        let now = Instant::now();
-        let mut slots = Slots::default();
-        slots.add(given(now, 4));
-        slots.clear();
-        assert_eq!(slots.take(now), None);
     }
 
     proptest! {

