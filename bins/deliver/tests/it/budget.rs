@@ -170,8 +170,10 @@ async fn pitfall_113_replicas_and_a_backfill_share_one_limit_and_deliver_goes_be
         "backfill is not starved: {pushed} to {asked}"
     );
 
-    // Nothing left to push: backfill has it all, once it is seen that deliver wants nothing.
-    drop(replicas);
+    // Nobody is left who pushes: backfill has it all, once it is seen that deliver wants nothing.
+    for mut replica in replicas {
+        replica.term(SOON).await;
+    }
     let idle = Instant::now() + Duration::from_secs(3);
     eventually(SOON, "another while has passed", async || {
         Instant::now() > idle + WINDOW * 2
