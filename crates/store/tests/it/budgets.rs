@@ -411,7 +411,7 @@ async fn beside(every: Duration) {
             match day.ask(Class::Deliver).await {
                 Ok(()) => {
                     pushed += 1;
-                    longest = longest.max(next - news);
+                    longest = longest.max(next.saturating_sub(news));
                     news += every;
                     deliver = news.max(next + STEP / 10);
                 }
