@@ -275,6 +275,7 @@ CREATE TABLE platform_breakers (
     state      text        COLLATE "C" NOT NULL DEFAULT 'closed',
     failures   integer     NOT NULL DEFAULT 0,
     opened     integer     NOT NULL DEFAULT 0,
+    tries      bigint      NOT NULL DEFAULT 0,
     since      timestamptz NOT NULL DEFAULT now(),
     until      timestamptz,
     reason     text        NOT NULL DEFAULT '',
@@ -284,6 +285,7 @@ CREATE TABLE platform_breakers (
 COMMENT ON TABLE platform_breakers IS 'Whether a platform is asked at all: after failures in a row nobody asks it for a while, then one tries.';
 COMMENT ON COLUMN platform_breakers.failures IS 'In a row, by all processes.';
 COMMENT ON COLUMN platform_breakers.opened IS 'How often it opened since it was last closed; each time for longer.';
+COMMENT ON COLUMN platform_breakers.tries IS 'How often one was let try, so that each try is known by its number.';
 COMMENT ON COLUMN platform_breakers.until IS 'open: when one may try. half_open: when another may, because the one that tries said nothing.';
 
 CREATE TABLE platform_counts (
