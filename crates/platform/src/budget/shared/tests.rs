@@ -20,7 +20,10 @@ struct Told {
 impl Script {
     fn of<R: Into<Option<Reply>>>(replies: impl IntoIterator<Item = R>) -> Self {
         let script = Self::default();
-        script.told().replies.extend(replies.into_iter().map(Into::into));
+        script
+            .told()
+            .replies
+            .extend(replies.into_iter().map(Into::into));
         script
     }
 
