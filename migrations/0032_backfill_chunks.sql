@@ -91,6 +91,7 @@ CREATE TABLE rate_budgets (
     history_wants_until timestamptz,
     deliver_wants_until timestamptz,
     deliver_at          timestamptz,
+    deliver_slot_at     timestamptz,
     granted             integer     NOT NULL DEFAULT 0,
     refused             text        COLLATE "C",
     updated_at          timestamptz NOT NULL,
@@ -104,6 +105,7 @@ COMMENT ON COLUMN rate_budgets.history_next_at IS 'The earliest slot for backfil
 COMMENT ON COLUMN rate_budgets.history_wants_until IS 'Until when backfill is waited for, that was refused while deliver had slots.';
 COMMENT ON COLUMN rate_budgets.deliver_wants_until IS 'Until when deliver is waited for, that was refused and has not come back yet.';
 COMMENT ON COLUMN rate_budgets.deliver_at IS 'When deliver last asked.';
+COMMENT ON COLUMN rate_budgets.deliver_slot_at IS 'The last slot that deliver got.';
 COMMENT ON COLUMN rate_budgets.granted IS 'How many slots were given last.';
 COMMENT ON COLUMN rate_budgets.refused IS 'Why somebody was given none since: busy, yields.';
 COMMENT ON COLUMN rate_budgets.updated_at IS 'When that was.';
@@ -144,7 +146,7 @@ DECLARE
     paused   timestamptz;
     grace    interval;    -- how long who comes late is waited for
     again    timestamptz; -- when to ask again
-    hold     timestamptz; -- until when the one who asks is waited for
+    hold     timestamptz; -- until when the one who asks is waited for: when its slot comes, or a little longer than it was told to wait
     states   boolean;     -- whether it says something new about the refill
 BEGIN
     LOOP
@@ -214,8 +216,12 @@ BEGIN
                 next_at = slot + slots * refill,
                 history_next_at = CASE WHEN is_deliver THEN b.history_next_at ELSE slot + (slots + 4) * refill END,
                 history_wants_until = CASE WHEN is_deliver THEN b.history_wants_until END,
-                deliver_wants_until = CASE WHEN is_deliver THEN NULL ELSE b.deliver_wants_until END,
+                -- Who has what it wanted is waited for no longer, unless it takes one slot after the other.
+                deliver_wants_until = CASE WHEN NOT is_deliver THEN b.deliver_wants_until
+                                           WHEN b.deliver_slot_at > slot - 1.5 * refill
+                                           THEN slot + slots * refill + greatest(grace - horizon, interval '0') END,
                 deliver_at = CASE WHEN is_deliver THEN at ELSE b.deliver_at END,
+                deliver_slot_at = CASE WHEN is_deliver THEN slot + (slots - 1) * refill ELSE b.deliver_slot_at END,
                 granted = slots, refused = NULL, updated_at = at
             WHERE credential = of_credential;
             RETURN;
@@ -228,13 +234,13 @@ BEGIN
             -- Backfill takes this one, or does not come in time.
             again := CASE WHEN yields THEN least(b.history_wants_until, greatest(slot + refill - horizon, at + grace / 4))
                           ELSE slot - edge END;
-            hold := slot + CASE WHEN yields THEN refill ELSE interval '0' END - horizon + grace;
+            hold := slot + CASE WHEN yields THEN refill ELSE interval '0' END + greatest(grace - horizon, interval '0');
         ELSE
             again := CASE WHEN yields THEN least(b.deliver_wants_until, greatest(b.history_next_at - horizon, at + grace / 4))
                           ELSE slot - edge END;
             -- Without deliver at work nobody needs to know.
             hold := CASE WHEN b.deliver_at > at - interval '2 seconds'
-                         THEN greatest(slot, b.history_next_at) - horizon + grace END;
+                         THEN greatest(slot, b.history_next_at) + greatest(grace - horizon, interval '0') END;
         END IF;
         wait_us := greatest(extract(epoch FROM again - at) * 1000000, 1000);
         -- As the same of all who wait for the same slot: the first one writes it.
@@ -269,6 +275,7 @@ CREATE TABLE platform_breakers (
     state      text        COLLATE "C" NOT NULL DEFAULT 'closed',
     failures   integer     NOT NULL DEFAULT 0,
     opened     integer     NOT NULL DEFAULT 0,
+    tries      bigint      NOT NULL DEFAULT 0,
     since      timestamptz NOT NULL DEFAULT now(),
     until      timestamptz,
     reason     text        NOT NULL DEFAULT '',
@@ -278,6 +285,7 @@ CREATE TABLE platform_breakers (
 COMMENT ON TABLE platform_breakers IS 'Whether a platform is asked at all: after failures in a row nobody asks it for a while, then one tries.';
 COMMENT ON COLUMN platform_breakers.failures IS 'In a row, by all processes.';
 COMMENT ON COLUMN platform_breakers.opened IS 'How often it opened since it was last closed; each time for longer.';
+COMMENT ON COLUMN platform_breakers.tries IS 'How often one was let try, so that each try is known by its number.';
 COMMENT ON COLUMN platform_breakers.until IS 'open: when one may try. half_open: when another may, because the one that tries said nothing.';
 
 CREATE TABLE platform_counts (

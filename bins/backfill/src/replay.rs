@@ -13,7 +13,7 @@ mod survey;
 
 pub(crate) use batch::Reading;
 pub use bytes::{SealedError, WithoutBytes};
-pub(crate) use chunk::{Slice, chunk_page, slices, totals};
+pub(crate) use chunk::{chunk_page, slices, totals};
 pub use page::{FormatError, Page, PageError, page};
 
 use crate::config::{ReplayConfig, Stretch, Task};

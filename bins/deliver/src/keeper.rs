@@ -1,5 +1,9 @@
 //! The budget of a credential as PostgreSQL keeps it for all processes: deliver goes before backfill.
 
+mod breaker;
+
+pub(crate) use breaker::StoreBreaker;
+
 use platform::budget::shared::{Ask, Keeper, KeeperError, Reply};
 use platform::budget::{BoxFuture, Hold};
 use std::time::{Duration, Instant};

@@ -1,11 +1,11 @@
 //! What is counted, by names from the shared list.
 
 use crate::fate::Settlement;
+use platform::breaker::State;
 use platform::outcome::Verdict;
 use runtime::Metrics;
 use runtime::metrics::{Counter, Gauge, Histogram};
 use std::time::Duration;
-use store::breakers::State;
 use store::sync::{Fate, LogFate};
 
 /// Counters of one target.
@@ -37,8 +37,8 @@ impl Meters {
 
     /// How the breaker stands, as this process last saw it.
     pub fn breaker(&self, state: State) {
-        for each in State::ALL {
-            let labels = [("target", self.target.as_str()), ("state", each.as_str())];
+        for each in [State::Closed, State::Open, State::HalfOpen] {
+            let labels = [("target", self.target.as_str()), ("state", each.name())];
             self.metrics
                 .gauge(Gauge::DeliverBreaker, &labels)
                 .set(i64::from(each == state));

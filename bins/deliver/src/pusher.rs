@@ -9,7 +9,7 @@ use crate::rest::Rest;
 use crate::send::{Answered, Sender};
 use crate::settle::Books;
 use crate::targets::Target;
-use platform::breaker::Permit;
+use platform::breaker::shared::{self, Permission};
 use platform::budget::{Budget as _, Throttle};
 use platform::outcome::Verdict;
 use platform::slots::Slot;
@@ -176,10 +176,10 @@ impl Pusher {
         if !rest.is_zero() {
             return Ok(Round::Idle(rest));
         }
-        let permit = self.health.permit().await?;
-        if let Permit::Wait(wait) = permit {
-            return Ok(Round::Idle(wait));
-        }
+        let permit = match self.health.permit().await? {
+            Permission::Granted(permit) => permit,
+            Permission::Wait { wait, .. } => return Ok(Round::Idle(wait)),
+        };
         let claimed = self.claim().await;
         match claimed {
             Ok(claimed) if !claimed.rows.is_empty() => {
@@ -208,7 +208,7 @@ impl Pusher {
         &mut self,
         lease: &Lease,
         due: Vec<Due>,
-        permit: Permit,
+        permit: shared::Leave,
     ) -> Result<(), StoreError> {
         let mut permit = Some(permit);
         let keys: Vec<MetricKey> = due.iter().map(|row| row.key.clone()).collect();
@@ -226,7 +226,7 @@ impl Pusher {
         &mut self,
         lease: &Lease,
         due: Vec<Due>,
-        permit: &mut Option<Permit>,
+        permit: &mut Option<shared::Leave>,
     ) -> Result<(), StoreError> {
         let lost = self.books.lost(&due).await?;
         if lost > 0 {
@@ -278,15 +278,19 @@ impl Pusher {
 
     /// Everything that must be in hand before a request: time, breaker, token, quota; in this order, the quota last because a slot
     /// does not keep.
-    async fn gate(&mut self, lease: &Lease, permit: Option<Permit>) -> Result<Gate, StoreError> {
+    async fn gate(
+        &mut self,
+        lease: &Lease,
+        permit: Option<shared::Leave>,
+    ) -> Result<Gate, StoreError> {
         let now = Instant::now();
         let permit = match permit {
             Some(permit) => permit,
-            None => self.health.permit().await?,
+            None => match self.health.permit().await? {
+                Permission::Granted(permit) => permit,
+                Permission::Wait { .. } => return Ok(Gate::Shut(None)),
+            },
         };
-        if let Permit::Wait(_) = permit {
-            return Ok(Gate::Shut(None));
-        }
         let shut = || Ok(Gate::Shut(Some(permit)));
         // The request must be over, and written down, before the lease is.
         let latest = lease
@@ -440,7 +444,13 @@ impl Pusher {
     }
 
     /// What a verdict means for breaker, quota and rest.
-    async fn record(&mut self, verdict: &Verdict, permit: Permit, used_up: bool, renewed: bool) {
+    async fn record(
+        &mut self,
+        verdict: &Verdict,
+        permit: shared::Leave,
+        used_up: bool,
+        renewed: bool,
+    ) {
         let now = Instant::now();
         let why = match verdict {
             Verdict::Broken { why, .. } | Verdict::Unknown { why, .. } => why.as_str(),
@@ -529,7 +539,7 @@ impl Pusher {
 struct Leave {
     bearer: Bearer,
     slot: Slot,
-    permit: Permit,
+    permit: shared::Leave,
 }
 
 /// Whether a request may go now.
@@ -537,5 +547,5 @@ enum Gate {
     /// It may.
     Open(Leave),
     /// Not now. An unused permit is handed back.
-    Shut(Option<Permit>),
+    Shut(Option<shared::Leave>),
 }

@@ -4,6 +4,8 @@
 //! rows or our pace (400, 422, 429) is neutral: it neither closes nor opens, and it gives the probe back. Refused credentials
 //! (401, 403) are not the breaker's business at all: they pause the target, with an alarm of their own.
 
+pub mod shared;
+
 use std::time::{Duration, Instant};
 
 /// How long to wait for somebody else's probe before asking again.

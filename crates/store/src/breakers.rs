@@ -78,8 +78,9 @@ pub struct Policy {
 pub enum Entry {
     /// Yes.
     Closed,
-    /// Yes, and nobody else does before it is known how it went: one request, then [`succeeded`] or [`failed`].
-    Probe,
+    /// Yes, and nobody else does before it is known how it went: one request, then [`succeeded`], [`failed`] or [`released`], each with
+    /// this number.
+    Probe(i64),
     /// No.
     Open {
         /// How long from now to ask again; more than nothing.
@@ -102,16 +103,16 @@ static ENTER: Sql = Sql {
     step: "look at a platform's breaker",
     text: "WITH tries AS ( \
                UPDATE platform_breakers \
-               SET state = 'half_open', until = clock_timestamp() + $2 * interval '1 second', updated_at = now(), \
+               SET state = 'half_open', until = clock_timestamp() + $2 * interval '1 second', updated_at = now(), tries = tries + 1, \
                    since = CASE WHEN state = 'half_open' THEN since ELSE now() END \
-               WHERE credential = $1 AND state IN ('open', 'half_open') AND until <= clock_timestamp() RETURNING credential \
+               WHERE credential = $1 AND state IN ('open', 'half_open') AND until <= clock_timestamp() RETURNING tries \
            ) \
-           SELECT b.state <> 'closed', EXISTS (SELECT FROM tries), \
+           SELECT b.state <> 'closed', (SELECT tries FROM tries), \
                   coalesce(extract(epoch FROM b.until - clock_timestamp()), 0)::float8, b.reason \
            FROM platform_breakers b WHERE b.credential = $1",
 };
 
-// While it is open, those that were under way fail late: they change nothing but the count.
+// Whoever was under way when it turned fails late: only one that tries has a say in it then, and only the last one that does.
 static FAILED: Sql = Sql {
     step: "note a failure in a platform's breaker",
     text: concat!(
@@ -124,24 +125,29 @@ static FAILED: Sql = Sql {
                     CASE WHEN opens THEN now() ELSE b.since END, \
                     CASE WHEN opens THEN clock_timestamp() + least($4 * 2 ^ least(b.opened, 30), $5) * interval '1 second' ELSE b.until END, \
                     $2, now() \
-             FROM (SELECT b.state = 'half_open' OR b.state = 'closed' AND b.failures + 1 >= $3 AS opens) o) \
+             FROM (SELECT b.state = 'half_open' AND coalesce(b.tries = $6, false) \
+                       OR b.state = 'closed' AND b.failures + 1 >= $3 AS opens) o) \
          RETURNING ",
         breaker!()
     ),
 };
 
-// One that was already under way when it opened may succeed late: the platform answers, so it is asked again.
+// One that was under way when it opened may succeed late: what the platform took before says nothing of now. The one that tries does.
 static SUCCEEDED: Sql = Sql {
     step: "note a success in a platform's breaker",
-    text: "UPDATE platform_breakers \
-           SET since = CASE WHEN state = 'closed' THEN since ELSE now() END, state = 'closed', failures = 0, opened = 0, until = NULL, \
-               updated_at = now() \
-           WHERE credential = $1 AND (state <> 'closed' OR failures > 0)",
+    text: "WITH was AS (SELECT state FROM platform_breakers WHERE credential = $1), \
+                closed AS ( \
+               UPDATE platform_breakers \
+               SET since = CASE WHEN state = 'closed' THEN since ELSE now() END, state = 'closed', failures = 0, opened = 0, until = NULL, \
+                   updated_at = now() \
+               WHERE credential = $1 \
+                 AND (state = 'closed' AND failures > 0 OR state = 'half_open' AND coalesce(tries = $2, false)) RETURNING state) \
+           SELECT coalesce((SELECT state FROM closed), (SELECT state FROM was), 'closed'), EXISTS (SELECT FROM closed)",
 };
 
 static RELEASED: Sql = Sql {
     step: "give the try of a platform's breaker back",
-    text: "UPDATE platform_breakers SET until = clock_timestamp(), updated_at = now() WHERE credential = $1 AND state = 'half_open'",
+    text: "UPDATE platform_breakers SET until = clock_timestamp(), updated_at = now() WHERE credential = $1 AND state = 'half_open' AND tries = $2",
 };
 
 static LIST: Sql = Sql {
@@ -169,8 +175,8 @@ pub async fn enter(
     if !sql::get::<bool>(row, &ENTER, 0)? {
         return Ok(Entry::Closed);
     }
-    if sql::get(row, &ENTER, 1)? {
-        return Ok(Entry::Probe);
+    if let Some(number) = sql::get(row, &ENTER, 1)? {
+        return Ok(Entry::Probe(number));
     }
     Ok(Entry::Open {
         // Another took the try a moment ago: it will not be long.
@@ -179,10 +185,12 @@ pub async fn enter(
     })
 }
 
-/// Notes that a request failed in a way that speaks against the platform as a whole: no answer, or 5xx.
+/// Notes that a request failed in a way that speaks against the platform as a whole: no answer, or 5xx. `tried`: the number of its
+/// [`Entry::Probe`], if it was one.
 pub async fn failed(
     conn: &impl Connection,
     credential: &str,
+    tried: Option<i64>,
     reason: &str,
     policy: &Policy,
 ) -> Result<Breaker, StoreError> {
@@ -193,21 +201,48 @@ pub async fn failed(
         &policy.failures,
         &policy.pause.as_secs_f64(),
         &policy.longest.as_secs_f64(),
+        &tried,
     ];
     let row = sql::query_one(conn, &FAILED, params).await?;
     read(&row, &FAILED)
 }
 
-/// Notes that the platform answered. `true`: that closed the breaker, or ended a row of failures. Writes nothing otherwise.
-pub async fn succeeded(conn: &impl Connection, credential: &str) -> Result<bool, StoreError> {
+/// What a success came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Success {
+    /// How the breaker stands.
+    pub state: State,
+    /// Whether it closed the breaker, or ended a row of failures.
+    pub turned: bool,
+}
+
+/// Notes that the platform did what it was asked. Writes nothing where that changes nothing. Where the breaker is not closed only the
+/// one that tries closes it.
+pub async fn succeeded(
+    conn: &impl Connection,
+    credential: &str,
+    tried: Option<i64>,
+) -> Result<Success, StoreError> {
     no_nul("credential", credential)?;
-    Ok(sql::execute(conn, &SUCCEEDED, &[&credential]).await? > 0)
+    let row = sql::query_one(conn, &SUCCEEDED, &[&credential, &tried]).await?;
+    Ok(Success {
+        state: word(
+            "platform_breakers.state",
+            sql::get(&row, &SUCCEEDED, 0)?,
+            State::parse,
+        )?,
+        turned: sql::get(&row, &SUCCEEDED, 1)?,
+    })
 }
 
 /// Gives a try back that said nothing about the platform's health, such as 429: another one may try at once.
-pub async fn released(conn: &impl Connection, credential: &str) -> Result<(), StoreError> {
+pub async fn released(
+    conn: &impl Connection,
+    credential: &str,
+    tried: i64,
+) -> Result<(), StoreError> {
     no_nul("credential", credential)?;
-    sql::execute(conn, &RELEASED, &[&credential])
+    sql::execute(conn, &RELEASED, &[&credential, &tried])
         .await
         .map(drop)
 }

@@ -1,6 +1,6 @@
 //! The chunks of jobs: stretches that any number of workers share.
 //!
-//! A worker takes one with [`lease`], writes each confirmed page with [`progress`], and gives it back with [`release`] whenever it must wait,
+//! A worker takes one with [`lease()`], writes each confirmed page with [`progress`], and gives it back with [`release`] whenever it must wait,
 //! or with [`fetched`] after the last page. Whoever takes a fetched one compares what arrived with what the platform counts, and says [`done`]
 //! or [`reopen`]. A lease that ran out may be taken over, at the cursor, and what the old owner writes then no longer counts: each owner needs
 //! a name that nobody else ever has.

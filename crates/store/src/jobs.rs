@@ -1,6 +1,6 @@
 //! Operator jobs: created by a command, worked on under a lease, visible until they end.
 //!
-//! A job is worked on by one command in the foreground, with its lease and cursor in its own row ([`create`], [`lease_one`]), or by any number
+//! A job is worked on by one command in the foreground, with its lease and cursor in its own row ([`create()`], [`lease_one`]), or by any number
 //! of workers that share its [`chunks`](crate::chunks) ([`create_chunked`]). When all its chunks have ended, one worker takes the job itself
 //! and does what follows from them ([`to_settle`]), with the same lease as a foreground job.
 //!

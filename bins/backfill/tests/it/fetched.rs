@@ -142,7 +142,10 @@ timeouts = {{ connect = "2s", read = "2s", total = "4s" }}
             from: chunks.first().map(|chunk| chunk.from),
             to: chunks.last().map(|chunk| chunk.to),
             kpis: &[],
-            purpose: Purpose::Job,
+            purpose: match lane {
+                Lane::History => Purpose::Job,
+                Lane::Live => Purpose::Follow,
+            },
             lane,
             promote: Promote::Never,
             standing: false,

@@ -35,7 +35,7 @@ fn lines(range: std::ops::Range<u32>) -> Vec<u8> {
     range.map(line).collect::<String>().into_bytes()
 }
 
-fn import<'a>(path: &'a Path) -> Vec<&'a str> {
+fn import(path: &Path) -> Vec<&str> {
     vec![
         "import",
         path.to_str().unwrap(),
@@ -198,7 +198,7 @@ async fn pitfall_9_rows_of_any_csv_are_imported_through_a_mapping_file() {
     let world = World::new().await;
     let (_folder, toml) = mapping();
     let row = |n: usize| {
-        let at = if n % 3 == 0 {
+        let at = if n.is_multiple_of(3) {
             "2025-08-15T16:42:42.922+0200"
         } else {
             "2025-08-15T14:42:42Z"
@@ -249,9 +249,10 @@ async fn pitfall_9_rows_of_any_csv_are_imported_through_a_mapping_file() {
 async fn a_mapped_import_needs_its_one_mapping_file_also_when_it_is_gone_on_with() {
     let world = World::new().await;
     let (folder, toml) = mapping();
-    let rows: String = (0..400)
+    let rows = (0..400)
         .map(|n| format!("{n};2025-08-15T14:42:42Z;Answered;0:05\n"))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let table = file(format!("Contact ID;Ended;Result;Talk\n{rows}").as_bytes());
     let path = table.path().to_str().unwrap();
     let begin = ["import", path, "--format", "mapped"];

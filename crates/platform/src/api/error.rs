@@ -1,5 +1,6 @@
 //! Why a request had no good answer, and what there is to do about it.
 
+use crate::breaker::Signal;
 use crate::budget::{BudgetError, Hold};
 use crate::client::{CallError, Method};
 use crate::limit::LimitError;
@@ -106,6 +107,17 @@ pub enum Remedy {
 }
 
 impl ApiError {
+    /// What it says about the platform's health. What is about our request, our pace or our credential says nothing, and nor does what
+    /// was never sent.
+    #[must_use]
+    pub const fn signal(&self) -> Signal {
+        match self {
+            Self::Failed { .. } => Signal::Failure,
+            Self::Call(error) if error.is_trouble() => Signal::Failure,
+            _ => Signal::Neutral,
+        }
+    }
+
     /// Whether somebody has to look at the credential or its roles; waiting does not help.
     #[must_use]
     pub const fn is_refused_credential(&self) -> bool {

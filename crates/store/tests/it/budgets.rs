@@ -29,7 +29,7 @@ async fn pass(outside: &tokio_postgres::Client, by: Duration) {
         .batch_execute(&format!(
             "UPDATE rate_budgets SET next_at = next_at - {by}, history_next_at = history_next_at - {by}, \
                     history_wants_until = history_wants_until - {by}, deliver_wants_until = deliver_wants_until - {by}, \
-                    deliver_at = deliver_at - {by}; \
+                    deliver_at = deliver_at - {by}, deliver_slot_at = deliver_slot_at - {by}; \
              UPDATE rate_pauses SET until = until - {by}"
         ))
         .await
@@ -411,7 +411,7 @@ async fn beside(every: Duration) {
             match day.ask(Class::Deliver).await {
                 Ok(()) => {
                     pushed += 1;
-                    longest = longest.max(next - news);
+                    longest = longest.max(next.saturating_sub(news));
                     news += every;
                     deliver = news.max(next + STEP / 10);
                 }

@@ -65,21 +65,26 @@ async fn a_try_that_said_nothing_is_given_back() {
         longest: Duration::from_secs(1),
     };
     let probe = Duration::from_secs(600);
-    breakers::failed(&client, "c", "503", &policy)
+    breakers::failed(&client, "c", None, "503", &policy)
         .await
         .unwrap();
-    let tried = async || breakers::enter(&client, "c", probe).await.unwrap() == Entry::Probe;
-    eventually(SOON, "one may try", tried).await;
+    let tried = async || match breakers::enter(&client, "c", probe).await.unwrap() {
+        Entry::Probe(number) => Some(number),
+        _ => None,
+    };
+    let first = eventually(SOON, "one may try", tried).await;
     let other = breakers::enter(&client, "c", probe).await.unwrap();
     assert!(matches!(other, Entry::Open { .. }), "{other:?}");
-    breakers::released(&client, "c").await.unwrap();
-    assert_eq!(
-        breakers::enter(&client, "c", probe).await.unwrap(),
-        Entry::Probe
+    breakers::released(&client, "c", first).await.unwrap();
+    let second = tried().await.expect("it was given back");
+    assert!(
+        breakers::succeeded(&client, "c", Some(second))
+            .await
+            .unwrap()
+            .turned
     );
-    assert!(breakers::succeeded(&client, "c").await.unwrap());
     // Of one that is closed there is nothing to give back.
-    breakers::released(&client, "c").await.unwrap();
+    breakers::released(&client, "c", second).await.unwrap();
     assert_eq!(
         breakers::enter(&client, "c", probe).await.unwrap(),
         Entry::Closed

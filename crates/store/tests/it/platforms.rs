@@ -24,10 +24,16 @@ async fn a_breaker_opens_lets_one_try_and_closes() {
         longest: 3 * MINUTE,
     };
     let enter = async || breakers::enter(&client, "c", MINUTE).await.unwrap();
-    let fail = async || {
-        breakers::failed(&client, "c", "503", &policy)
+    let fail_as = async |tried| {
+        breakers::failed(&client, "c", tried, "503", &policy)
             .await
             .unwrap()
+    };
+    let fail = async || fail_as(None).await;
+    let succeed = async |tried| breakers::succeeded(&client, "c", tried).await.unwrap();
+    let number = async || match enter().await {
+        Entry::Probe(number) => number,
+        other => panic!("{other:?}"),
     };
     let pass = async |seconds: u32| {
         let sql =
@@ -35,12 +41,12 @@ async fn a_breaker_opens_lets_one_try_and_closes() {
         db.client().await.batch_execute(&sql).await.unwrap();
     };
     assert_eq!(enter().await, Entry::Closed);
-    assert!(!breakers::succeeded(&client, "c").await.unwrap());
+    assert!(!succeed(None).await.turned);
     fail().await;
     assert_eq!(fail().await.state, State::Closed);
     // One that went well in between: the row of failures is over.
-    assert!(breakers::succeeded(&client, "c").await.unwrap());
-    assert!(!breakers::succeeded(&client, "c").await.unwrap());
+    assert!(succeed(None).await.turned);
+    assert!(!succeed(None).await.turned);
     fail().await;
     fail().await;
     assert_eq!(enter().await, Entry::Closed);
@@ -65,7 +71,10 @@ async fn a_breaker_opens_lets_one_try_and_closes() {
         breakers::enter(&client, "c", MINUTE).await.unwrap()
     }))
     .await;
-    let probes = tries.iter().filter(|it| **it == Entry::Probe).count();
+    let probes = tries
+        .iter()
+        .filter(|it| matches!(it, Entry::Probe(_)))
+        .count();
     assert_eq!(probes, 1, "{tries:?}");
     assert_eq!(
         seen(
@@ -77,21 +86,34 @@ async fn a_breaker_opens_lets_one_try_and_closes() {
     );
     // The one that tried died: another may, in time.
     pass(61).await;
-    assert_eq!(enter().await, Entry::Probe);
-    let again = fail().await;
+    let died = 1;
+    let tries = number().await;
+    assert_eq!(tries, died + 1);
+    // Whoever was under way when it opened, and the one that tried before, have no say any more.
+    for late in [None, Some(died)] {
+        assert_eq!(fail_as(late).await.state, State::HalfOpen);
+        let success = succeed(late).await;
+        assert_eq!((success.state, success.turned), (State::HalfOpen, false));
+    }
+    breakers::released(&client, "c", died).await.unwrap();
+    assert!(matches!(enter().await, Entry::Open { .. }));
+    let again = fail_as(Some(tries)).await;
     assert_eq!((again.state, again.opened), (State::Open, 2));
     let left = again.left.as_secs_f64();
     assert!((115.0..=120.0).contains(&left), "twice as long: {left}");
+    let success = succeed(None).await;
+    assert_eq!((success.state, success.turned), (State::Open, false));
     pass(121).await;
-    assert_eq!(enter().await, Entry::Probe);
-    let left = fail().await.left.as_secs_f64();
+    let tries = number().await;
+    let left = fail_as(Some(tries)).await.left.as_secs_f64();
     assert!(
         (175.0..=180.0).contains(&left),
         "not for ever longer: {left}"
     );
     pass(181).await;
-    assert_eq!(enter().await, Entry::Probe);
-    assert!(breakers::succeeded(&client, "c").await.unwrap());
+    let tries = number().await;
+    let success = succeed(Some(tries)).await;
+    assert_eq!((success.state, success.turned), (State::Closed, true));
     assert_eq!(enter().await, Entry::Closed);
     let closed = breakers::list(&client).await.unwrap().remove(0);
     assert_eq!(
@@ -102,7 +124,9 @@ async fn a_breaker_opens_lets_one_try_and_closes() {
         failures: 1,
         ..policy
     };
-    let open = breakers::failed(&client, "d", "x", &at_once).await.unwrap();
+    let open = breakers::failed(&client, "d", None, "x", &at_once)
+        .await
+        .unwrap();
     assert_eq!((open.state, open.opened), (State::Open, 1));
 }
 

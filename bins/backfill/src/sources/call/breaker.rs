@@ -1,35 +1,39 @@
 //! The breaker of a credential, shared by all processes through the store. While everything is well it costs nothing.
 
+use crate::keeper::StoreBreaker;
 use crate::sources::outcome::Fault;
-use platform::api::ApiError;
-use platform::breaker::Policy;
+use platform::breaker::shared::{self, Leave, Permission};
+use platform::breaker::{Policy, Signal, State};
 use platform::history::HistoryError;
 use runtime::chain;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::breakers::{self, Entry};
-use store::{Store, StoreError};
+use store::Store;
 
 /// How long a request that tries whether the platform is back has before another may.
-const PROBE: Duration = Duration::from_secs(30);
+const TRY: Duration = Duration::from_secs(30);
 
 /// Whether a platform is asked.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    store: Store,
+    breaker: shared::Shared<StoreBreaker>,
     credential: String,
-    policy: Policy,
-    /// Whether anything failed lately, here or in another process: only then is the store asked before a request.
-    trouble: AtomicBool,
+}
+
+/// What a request says about the platform's health.
+fn signal(error: Option<&HistoryError>) -> Signal {
+    match error {
+        None => Signal::Success,
+        Some(HistoryError::Api(error)) => error.signal(),
+        Some(_) => Signal::Neutral,
+    }
 }
 
 impl Shared {
-    pub(crate) const fn new(store: Store, credential: String, policy: Policy) -> Self {
+    pub(crate) fn new(store: Store, credential: String, policy: Policy) -> Self {
+        let keeper = StoreBreaker::new(store, credential.clone(), policy);
         Self {
-            store,
+            breaker: shared::Shared::new(keeper, TRY).lazy(),
             credential,
-            policy,
-            trouble: AtomicBool::new(false),
         }
     }
 
@@ -39,102 +43,36 @@ impl Shared {
 
     /// The breaker does not stand closed, or there were failures: some process said so.
     pub(crate) fn is_in_trouble(&self) {
-        self.trouble.store(true, Ordering::Relaxed);
+        self.breaker.is_in_trouble();
     }
 
-    /// Leave to send one request.
-    pub(super) async fn enter(&self) -> Result<Entered, Fault> {
-        if !self.trouble.load(Ordering::Relaxed) {
-            return Ok(Entered::Freely);
-        }
-        let entry = async {
-            let client = self.store.client().await?;
-            breakers::enter(&client, &self.credential, PROBE).await
-        };
-        match entry.await.map_err(Fault::store)? {
-            Entry::Closed => Ok(Entered::Freely),
-            Entry::Probe => Ok(Entered::ToTry),
-            Entry::Open { retry_in, .. } => Err(Fault::Later {
-                wait: retry_in,
+    /// Leave to send one request. How it went is to be told with [`Self::heard`].
+    pub(super) async fn enter(&self) -> Result<Leave, Fault> {
+        match self.breaker.permit().await.map_err(Fault::store)? {
+            Permission::Granted(leave) => Ok(leave),
+            Permission::Wait { wait, .. } => Err(Fault::Later {
+                wait,
                 reason: "breaker",
             }),
         }
     }
 
-    /// How the request went.
-    pub(super) async fn heard(&self, entered: Entered, error: Option<&HistoryError>) {
-        let noted = match (Signal::of(error), error) {
-            (Signal::Success, _) => self.succeeded().await,
-            (Signal::Failure, Some(error)) => self.failed(error).await,
-            _ if entered == Entered::ToTry => self.released().await,
-            _ => return,
-        };
-        if let Err(error) = noted {
-            tracing::debug!(error = %chain(&error), "the platform's breaker could not be written");
-        }
-    }
-
-    /// Another may try at once: this one has told nothing.
-    async fn released(&self) -> Result<(), StoreError> {
-        let client = self.store.client().await?;
-        breakers::released(&client, &self.credential).await
-    }
-
-    async fn failed(&self, error: &HistoryError) -> Result<(), StoreError> {
-        self.trouble.store(true, Ordering::Relaxed);
-        let policy = breakers::Policy {
-            failures: i32::try_from(self.policy.failures).unwrap_or(i32::MAX),
-            pause: self.policy.cool_down,
-            longest: self.policy.longest,
-        };
-        let client = self.store.client().await?;
-        let why = chain(error);
-        let breaker = breakers::failed(&client, &self.credential, &why, &policy).await?;
-        if breaker.state == breakers::State::Open {
-            tracing::warn!(credential = self.credential, failures = breaker.failures, left = ?breaker.left, why,
-                           "the platform failed again and again and is left alone for a while");
-        }
-        Ok(())
-    }
-
-    async fn succeeded(&self) -> Result<(), StoreError> {
-        if !self.trouble.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let client = self.store.client().await?;
-        if breakers::succeeded(&client, &self.credential).await? {
-            tracing::info!(credential = self.credential, "the platform answers again");
-        }
-        self.trouble.store(false, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// How a request came to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entered {
-    /// The breaker is closed.
-    Freely,
-    /// To try whether the platform is back, while all others wait for it.
-    ToTry,
-}
-
-/// What a request says about the platform's health. What is about our request, our pace or our credential says nothing (pitfall 103).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Signal {
-    Success,
-    Failure,
-    Nothing,
-}
-
-impl Signal {
-    fn of(error: Option<&HistoryError>) -> Self {
-        match error {
-            // An answer that cannot be read is one.
-            None | Some(HistoryError::Shape { .. }) => Self::Success,
-            Some(HistoryError::Api(ApiError::Failed { .. })) => Self::Failure,
-            Some(HistoryError::Api(ApiError::Call(error))) if error.is_trouble() => Self::Failure,
-            Some(_) => Self::Nothing,
+    /// How the request went, if it was sent at all.
+    pub(super) async fn heard(&self, leave: Leave, error: Option<&HistoryError>) {
+        let signal = signal(error);
+        let why = error.map_or_else(String::new, |error| chain(error));
+        match self.breaker.record(leave, signal, &why).await {
+            Ok(Some(stands)) if stands.state == State::Open && signal == Signal::Failure => {
+                tracing::warn!(credential = self.credential, failures = stands.failures, left = ?stands.left, why,
+                               "the platform failed again and again and is left alone for a while");
+            }
+            Ok(Some(stands)) if stands.state == State::Closed && signal == Signal::Success => {
+                tracing::info!(credential = self.credential, "the platform answers again");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "the platform's breaker could not be written");
+            }
         }
     }
 }
@@ -142,33 +80,66 @@ impl Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use platform::api::ApiError;
 
-    /// Pitfall 103: a 429 to the one that tries neither closes the breaker nor keeps the next one from trying.
+    /// Pitfall 103: an answer that is about the request, the pace or the credential neither closes the breaker nor keeps the next one
+    /// from trying, and a failure that comes late opens nothing again.
     #[tokio::test]
-    async fn pitfall_103_a_try_that_tells_nothing_is_given_back() {
+    async fn pitfall_103_a_try_that_says_nothing_is_given_back() {
         let database = testkit::TestDb::new().await;
-        let store = database.store().await;
         let policy = Policy {
             failures: 1,
             cool_down: Duration::ZERO,
             longest: Duration::ZERO,
         };
-        let breaker = Shared::new(store.clone(), "c".to_owned(), policy);
+        let breaker = Shared::new(database.store().await, "c".to_owned(), policy);
         let failed = HistoryError::Api(ApiError::Failed {
             hint: None,
             why: "HTTP 503".to_owned(),
         });
-        let throttled = HistoryError::Api(ApiError::Throttled {
-            wait: Duration::from_secs(1),
-            why: "HTTP 429".to_owned(),
-        });
-        assert_eq!(breaker.enter().await, Ok(Entered::Freely));
-        breaker.heard(Entered::Freely, Some(&failed)).await;
-        assert_eq!(breaker.enter().await, Ok(Entered::ToTry));
-        assert!(breaker.enter().await.is_err(), "one at a time");
-        breaker.heard(Entered::ToTry, Some(&throttled)).await;
-        assert_eq!(breaker.enter().await, Ok(Entered::ToTry), "given back");
-        breaker.heard(Entered::ToTry, None).await;
-        assert_eq!(breaker.enter().await, Ok(Entered::Freely));
+        let why = || "no".to_owned();
+        let path = || "/x".to_owned();
+        let neutral = [
+            ApiError::Throttled {
+                wait: Duration::from_secs(1),
+                why: why(),
+            },
+            ApiError::Forbidden { why: why() },
+            ApiError::Unauthorised { why: why() },
+            ApiError::NotFound {
+                path: path(),
+                why: why(),
+            },
+            ApiError::Refused {
+                path: path(),
+                status: 422,
+                why: why(),
+            },
+            ApiError::Later {
+                wait: Duration::from_secs(1),
+                hold: platform::budget::Hold::Busy,
+                why: why(),
+            },
+        ]
+        .map(HistoryError::Api);
+        let first = breaker.enter().await.unwrap();
+        assert!(!first.is_try());
+        breaker.heard(first, Some(&failed)).await;
+        for error in &neutral {
+            let tries = breaker.enter().await.unwrap();
+            assert!(
+                tries.is_try(),
+                "it is not closed by what came before {error}"
+            );
+            assert!(breaker.enter().await.is_err(), "one at a time");
+            // What was sent before it opened has no say any more.
+            breaker.heard(first, Some(&failed)).await;
+            breaker.heard(first, None).await;
+            assert!(breaker.enter().await.is_err(), "still the same one");
+            breaker.heard(tries, Some(error)).await;
+        }
+        let tries = breaker.enter().await.unwrap();
+        breaker.heard(tries, None).await;
+        assert!(!breaker.enter().await.unwrap().is_try());
     }
 }

@@ -18,9 +18,12 @@ struct Told {
 }
 
 impl Script {
-    fn of(replies: impl IntoIterator<Item = Option<Reply>>) -> Self {
+    fn of<R: Into<Option<Reply>>>(replies: impl IntoIterator<Item = R>) -> Self {
         let script = Self::default();
-        script.told().replies.extend(replies);
+        script
+            .told()
+            .replies
+            .extend(replies.into_iter().map(Into::into));
         script
     }
 
@@ -76,20 +79,20 @@ impl Keeper for Script {
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const PATIENT: Duration = Duration::from_secs(5);
 
-fn granted(count: u32) -> Option<Reply> {
-    Some(Reply::Granted {
+fn granted(count: u32) -> Reply {
+    Reply::Granted {
         since: Instant::now(),
         first_in: Duration::ZERO,
         count,
         spacing: MS(10),
-    })
+    }
 }
 
-fn waits(ms: u64, hold: Hold) -> Option<Reply> {
-    Some(Reply::Wait {
+fn waits(ms: u64, hold: Hold) -> Reply {
+    Reply::Wait {
         retry_in: MS(ms),
         hold,
-    })
+    }
 }
 
 fn shared(script: &Script) -> Shared<Script> {
@@ -147,7 +150,7 @@ async fn the_keepers_wait_is_kept_and_one_beyond_the_patience_is_told_at_once() 
 
 #[tokio::test]
 async fn without_the_keeper_nothing_is_sent() {
-    let script = Script::of([None, granted(1)]);
+    let script = Script::of([None, Some(granted(1))]);
     let budget = shared(&script);
     let error = budget.reserve("a", MS(100)).await.unwrap_err();
     assert_eq!(error.hold, Hold::Unreachable);

@@ -52,7 +52,8 @@ struct Polled {
 
 #[derive(Deserialize)]
 struct Status {
-    status: String,
+    #[serde(rename = "status")]
+    word: String,
     result: Option<Found>,
     error: Option<Value>,
 }
@@ -158,7 +159,7 @@ fn state(body: &[u8]) -> Result<ExtractionState, HistoryError> {
     const WHAT: &str = "an extraction's state";
     let Polled { job_status } =
         serde_json::from_slice(body).map_err(|problem| HistoryError::unread(WHAT, &problem))?;
-    Ok(match job_status.status.as_str() {
+    Ok(match job_status.word.as_str() {
         "SUCCEEDED" => {
             let link = job_status.result.and_then(|found| found.url);
             match link.filter(|link| !link.is_empty()) {
@@ -171,8 +172,8 @@ fn state(body: &[u8]) -> Result<ExtractionState, HistoryError> {
         "FAILED" | "CANCELLED" | "EXPIRED" => {
             let words = job_status.error.filter(|error| !error.is_null());
             ExtractionState::Lost(match words {
-                Some(words) => format!("{}: {words}", job_status.status),
-                None => job_status.status,
+                Some(words) => format!("{}: {words}", job_status.word),
+                None => job_status.word,
             })
         }
         _ => ExtractionState::Running,
