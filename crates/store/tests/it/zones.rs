@@ -175,17 +175,15 @@ const EXCEPTIONS: [(&str, &str); 19] = [
     // Seconds between two instants.
     ("pipeline_status", "extract("),
     ("pipeline_health", "extract("),
+    ("backfill_chunks", "extract("),
     ("count dirty_marks", "extract("),
     ("live", "extract("),
-    ("ask for the slots of a platform's budget", "extract("),
     ("pause requests to a platform", "extract("),
     ("list the pauses of platforms", "extract("),
     ("look at a platform's breaker", "extract("),
     ("note a failure in a platform's breaker", "extract("),
     ("list the breakers of platforms", "extract("),
     ("take a named lease", "extract("),
-    ("list history requests", "extract("),
-    ("take history requests", "extract("),
     // Both of the above, once more.
     ("windows", "date_trunc( ::date extract("),
     // UTC days as they are numbered, and the instants at which they begin.
