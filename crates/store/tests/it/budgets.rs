@@ -576,44 +576,6 @@ async fn a_default_changes_nothing_where_a_refill_is_stated() {
     assert_eq!(refill().await, 5 * SECOND);
 }
 
-/// How many asks a second the row takes; `cargo nextest run … --run-ignored all` shows it.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
-async fn how_many_may_ask() {
-    let (db, _) = db().await;
-    let store = db.store_with(20).await;
-    let begun = std::time::Instant::now();
-    let asking = (0..20).map(|number| {
-        let store = store.clone();
-        tokio::spawn(async move {
-            let client = store.client().await.unwrap();
-            let ask = Ask {
-                refill: Duration::from_millis(203),
-                horizon: Duration::from_millis(100),
-                ..ask([Class::Deliver, Class::Backfill][number % 2])
-            };
-            let (mut asks, mut granted) = (0u32, 0u32);
-            while begun.elapsed() < 10 * SECOND {
-                asks += 1;
-                let answer = reserve(&client, &ask).await.unwrap();
-                granted += u32::from(matches!(answer, Answer::Granted { .. }));
-            }
-            (asks, granted)
-        })
-    });
-    let all = futures_util::future::join_all(asking).await;
-    let sum = all
-        .into_iter()
-        .map(Result::unwrap)
-        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    eprintln!(
-        "{} asks and {} slots in {:?}",
-        sum.0,
-        sum.1,
-        begun.elapsed()
-    );
-}
-
 #[tokio::test]
 async fn a_pause_stops_all_for_as_long_as_it_lasts_and_is_never_shortened() {
     let (db, store) = db().await;
