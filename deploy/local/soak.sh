@@ -41,17 +41,17 @@ trap 'exit 143' TERM HUP
 
 kills() {
     KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-2000} KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-40} \
-        KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" -p system kills_at_random --no-capture
+        KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" --test line kills_at_random --no-capture
 }
 
 outages() {
     NEXTEST_PROFILE=soak KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-5000} KPILINE_SOAK_BROKER_SECONDS=60 \
-        KPILINE_SOAK_DATABASE_SECONDS=300 "$HERE/test.sh" -p system outages_of_broker --no-capture
+        KPILINE_SOAK_DATABASE_SECONDS=300 "$HERE/test.sh" --test line outages_of_broker --no-capture
 }
 
 replicas() {
     NEXTEST_PROFILE=soak KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-2000} KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-40} \
-        KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" -p system replicas_that_come_go --no-capture
+        KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} "$HERE/test.sh" --test line replicas_that_come_go --no-capture
 }
 
 zones() { KPILINE_SOAK=1 "$HERE/test.sh" -p timezone oracle --no-capture; }
@@ -61,7 +61,7 @@ laws() { NEXTEST_PROFILE=soak PROPTEST_CASES=${PROPTEST_CASES:-20000} "$HERE/tes
 windows() {
     local size
     for size in 2000 100000; do
-        NEXTEST_PROFILE=soak KPILINE_SOAK_WINDOWS=$size "$HERE/test.sh" -p system the_peers_workload_with_agents --no-capture
+        NEXTEST_PROFILE=soak KPILINE_SOAK_WINDOWS=$size "$HERE/test.sh" --test line the_peers_workload_with_agents --no-capture
     done
 }
 
@@ -75,7 +75,7 @@ backfill() {
         KPILINE_TEST_PROFILE=release NEXTEST_PROFILE=soak KPILINE_SOAK_DAYS=${KPILINE_SOAK_DAYS:-90} \
             KPILINE_SOAK_CONVERSATIONS=${KPILINE_SOAK_CONVERSATIONS:-500000} KPILINE_SOAK_REQUESTS=300 KPILINE_SOAK_WINDOW_SECONDS=60 \
             KPILINE_SOAK_PAGE=200 KPILINE_SOAK_WORKERS=3 KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-100} \
-            "$HERE/test.sh" -p system "$name" --no-capture
+            "$HERE/test.sh" --test line "$name" --no-capture
     done
 }
 

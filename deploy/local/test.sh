@@ -66,9 +66,14 @@ if [ $# -eq 0 ]; then
     cargo test --locked --workspace --doc --quiet
 fi
 step "Tests"
+# Beside --workspace, cargo does not listen to -p.
+scope=(--workspace)
+for word in "$@"; do
+    case $word in -p | -p?* | --package | --package=*) scope=() ;; esac
+done
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --workspace --cargo-profile "$PROFILE" --no-tests=fail "$@"
+    cargo nextest run --locked "${scope[@]}" --cargo-profile "$PROFILE" --no-tests=fail "$@"
 else
     say "cargo-nextest is not installed; using cargo test, one test program after another"
-    cargo test --locked --workspace --profile "$PROFILE" --no-fail-fast --bins --lib --tests "$@"
+    cargo test --locked "${scope[@]}" --profile "$PROFILE" --no-fail-fast --bins --lib --tests "$@"
 fi
