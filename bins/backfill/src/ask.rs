@@ -1,9 +1,9 @@
 //! What a command asks a platform before a job begins: whether the credential has the rights, up to when there are data, and how much there is.
 //! A few small requests; the history itself is fetched by workers.
 
-use crate::keeper::StoreKeeper;
 use crate::platforms::{Kind, Platform};
 use crate::source::{Source, Vendor};
+use access::StoreKeeper;
 use anyhow::Context as _;
 use platform::api::Api;
 use platform::budget::shared::Shared;
@@ -14,6 +14,7 @@ use platform::history::permissions::{self, Need, Right};
 use schema::UtcMicros;
 use std::sync::Arc;
 use store::Store;
+use store::budgets::Class;
 
 /// What is sampled of a long stretch to guess how much the whole of it holds: the platforms do not count more in one answer.
 const SAMPLE: i64 = 30 * 86_400_000_000;
@@ -76,7 +77,8 @@ impl Asker {
                 Api::new(access)
             }
             Some(store) => {
-                let keeper = StoreKeeper::new(store.clone(), platform.credential.clone());
+                let credential = platform.credential.clone();
+                let keeper = StoreKeeper::new(store.clone(), credential, Class::Backfill);
                 let budget = Shared::new(keeper, &platform.credential, access.limit)?;
                 Api::with_budget(access, Arc::new(budget))
             }

@@ -20,7 +20,6 @@ mod finish;
 mod followup;
 pub mod import;
 mod jobs;
-mod keeper;
 mod lane;
 mod lease;
 mod line;

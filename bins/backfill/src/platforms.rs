@@ -36,6 +36,7 @@ use crate::source::{Source, Vendor};
 use platform::api::Access;
 use platform::breaker;
 use platform::history::cxone::Discovery;
+use runtime::toml_file::{self, secret::environment};
 use schema::{SubscriptionName, TenantId};
 use std::path::Path;
 use std::time::Duration;
@@ -318,13 +319,8 @@ impl<'p> IntoIterator for &'p Platforms {
 
 /// Reads the file, or lists everything that is wrong with it.
 pub fn load(path: &Path) -> Result<Platforms, Vec<String>> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![format!("{name}: cannot be read: {error}")])?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    parse(&name, &text, folder, &|variable| {
-        std::env::var(variable).ok()
-    })
+    let file = toml_file::open(path).map_err(|problem| vec![problem])?;
+    parse(&file.name, &file.text, file.folder, &environment)
 }
 
 /// Reads the text of a file; `folder` is what relative file names start from, `variable` looks up environment variables.

@@ -11,11 +11,11 @@ mod quota;
 
 use crate::config::WorkerConfig;
 use crate::finish::{self, Finishing};
-use crate::keeper::StoreKeeper;
 use crate::lane::{Lane, Reached, Shared};
 use crate::platforms::{Platform, Platforms};
 use crate::sources::{Breaker, Caller, Memory};
 use crate::{requests, standing};
+use access::StoreKeeper;
 use gate::Gate;
 use meters::{Calls, Meters};
 use outlets::Outlets;
@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::breakers::{self, State};
+use store::budgets;
 use store::{Class, Store, StoreError, migrate};
 use tokio_util::sync::CancellationToken;
 
@@ -164,7 +165,7 @@ fn reached(
 
 fn budget(platform: &Platform, store: &Store, meters: &Meters) -> anyhow::Result<Arc<dyn Budget>> {
     let credential = platform.credential.clone();
-    let keeper = StoreKeeper::new(store.clone(), credential.clone());
+    let keeper = StoreKeeper::new(store.clone(), credential.clone(), budgets::Class::Backfill);
     let inner = platform::budget::shared::Shared::new(keeper, credential, platform.access.limit)?;
     Ok(Arc::new(Timed {
         inner,

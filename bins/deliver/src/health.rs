@@ -3,9 +3,9 @@
 //! It is of the credential and what is asked there: that the platform's history is in trouble is no reason to keep metrics from it, nor
 //! the other way round.
 
-use crate::keeper::StoreBreaker;
 use crate::meters::Meters;
 use crate::targets::Target;
+use access::StoreBreaker;
 use platform::breaker::shared::{Leave, Permission, Shared};
 use platform::breaker::{Signal, State};
 use runtime::chain;

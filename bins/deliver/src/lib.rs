@@ -13,7 +13,6 @@ pub mod config;
 pub mod credential;
 pub mod fate;
 pub mod health;
-pub mod keeper;
 pub mod meters;
 pub mod pusher;
 pub mod rest;

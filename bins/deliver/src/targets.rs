@@ -48,6 +48,7 @@ use platform::limit::Limit;
 use platform::push::Adapter;
 use platform::retry::Schedule;
 use platform::token::Grant;
+use runtime::toml_file::{self, secret::environment};
 use schema::{MetricVersion, TenantId};
 use std::path::Path;
 use url::Url;
@@ -91,13 +92,8 @@ impl Target {
 
 /// Reads the file, or lists everything that is wrong with it.
 pub fn load(path: &Path) -> Result<Vec<Target>, Vec<String>> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![format!("{name}: cannot be read: {error}")])?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    parse(&name, &text, folder, &|variable| {
-        std::env::var(variable).ok()
-    })
+    let file = toml_file::open(path).map_err(|problem| vec![problem])?;
+    parse(&file.name, &file.text, file.folder, &environment)
 }
 
 /// Reads the text of a file; `folder` is what relative file names start from, `variable` looks up environment variables.

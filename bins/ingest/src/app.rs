@@ -17,6 +17,7 @@ use crate::watchdog::{self, round::Round, traffic::Traffic};
 use anyhow::{Context as _, anyhow};
 use broker::Queue;
 use runtime::args::AmqpSettings;
+use runtime::toml_file::secret::environment;
 use runtime::{Problems, Service, Tasks, log};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -202,7 +203,7 @@ async fn start_normalise(
             &watch,
             traffic.clone(),
             service.metrics.clone(),
-            crate::subscription::variable,
+            environment,
         );
         let (sender, anew) = watch::channel(watch);
         tasks.spawn(

@@ -25,7 +25,6 @@ pub mod fingerprint;
 mod format_words;
 pub mod generations;
 pub mod held;
-pub mod keeper;
 pub mod keys;
 pub mod normalise;
 pub mod raw_bytes;

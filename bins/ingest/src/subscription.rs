@@ -27,6 +27,7 @@ use finding::Finding;
 use outcome::{Done, Mode, Pushed};
 use platform::api::Api;
 use runtime::args::{OpsArgs, PostgresArgs};
+use runtime::toml_file::secret::environment;
 use runtime::{Problems, log};
 use std::io::Write as _;
 use std::sync::Arc;
@@ -168,18 +169,13 @@ impl CommonArgs {
     }
 }
 
-/// The environment.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
 /// The API of a subscription's platform, if there is one to ask.
 fn open(
     apis: &mut Apis,
     subscription: &Subscription,
     platform: &Platform,
 ) -> anyhow::Result<Option<Arc<Api>>> {
-    apis.open(platform, &variable)
+    apis.open(platform, &environment)
         .with_context(|| format!("the platform of {} cannot be asked", subscription.name))
 }
 
@@ -202,7 +198,7 @@ async fn registering(
         let mode = if dry_run {
             Mode::DryRun
         } else {
-            Mode::Apply(&variable)
+            Mode::Apply(&environment)
         };
         // One that cannot be asked is a problem of its own: what was done for the others is still told.
         let done = match open(&mut apis, subscription, platform) {

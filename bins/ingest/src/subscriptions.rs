@@ -26,7 +26,8 @@ pub use transport::Transport;
 
 use crate::auth::Authentication;
 use crate::auth::jwt::RemoteKeys;
-use runtime::toml_file::{Section, TomlFile};
+use runtime::toml_file::secret::environment;
+use runtime::toml_file::{self, Section, TomlFile};
 use schema::{BodyFormat, SubscriptionName, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -53,8 +54,6 @@ const FORMATS: [&str; 11] = [
 ];
 /// Those of them whose times are local to a zone that the body does not state.
 const LOCAL_FORMATS: [&str; 2] = ["cxone-call-detail", "cxone-agent-state-log"];
-/// The longest name of a subscription or tenant.
-const NAME_BYTES_MAX: usize = 128;
 
 /// One source of deliveries.
 #[derive(Debug, Clone)]
@@ -117,18 +116,10 @@ pub fn load(path: &Path, secrets: Secrets) -> Result<Subscriptions, Vec<String>>
 
 /// Reads the file as far as it can be read, and lists everything that is wrong with it.
 pub fn load_all(path: &Path, secrets: Secrets) -> (Subscriptions, Vec<String>) {
-    let name = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            let problem = format!("{name}: cannot be read: {error}");
-            return (Subscriptions::default(), vec![problem]);
-        }
-    };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    parse_all(&name, &text, folder, secrets, &|variable| {
-        std::env::var(variable).ok()
-    })
+    match toml_file::open(path) {
+        Ok(file) => parse_all(&file.name, &file.text, file.folder, secrets, &environment),
+        Err(problem) => (Subscriptions::default(), vec![problem]),
+    }
 }
 
 fn good((found, problems): (Subscriptions, Vec<String>)) -> Result<Subscriptions, Vec<String>> {
@@ -176,7 +167,13 @@ fn parse_all(
         names: BTreeSet::new(),
         paths: BTreeSet::new(),
     };
-    reader.root(root);
+    let without = "nothing could be received";
+    for section in reader
+        .file
+        .entries(root, FILE_VERSION, "subscription", without)
+    {
+        reader.subscription(section);
+    }
     (reader.found, reader.file.into_problems())
 }
 
@@ -191,30 +188,6 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn root(&mut self, root: Section<'_>) {
-        self.file.only(root, &["version", "subscription"]);
-        if !root.table.contains_key("version") {
-            self.file
-                .problem(0, "`version` is missing; write `version = 1`");
-        }
-        self.file
-            .number(root, "version", FILE_VERSION..FILE_VERSION + 1);
-        match self.file.array(root, "subscription") {
-            Some((entries, _)) if !entries.is_empty() => {
-                for entry in entries {
-                    let at = entry.span().start;
-                    match entry.get_ref().as_table() {
-                        Some(table) => self.subscription(Section { table, at }),
-                        None => self.file.problem(at, "a [[subscription]] is a table"),
-                    }
-                }
-            }
-            _ => self
-                .file
-                .problem(0, "no [[subscription]]: nothing could be received"),
-        }
-    }
-
     fn subscription(&mut self, section: Section<'_>) {
         let known = [
             "name",
@@ -231,15 +204,9 @@ impl Reader<'_> {
         ];
         self.file
             .only(section, &[&known[..], &transport::SETTINGS].concat());
-        let name = self.name(section, "name");
-        if let Some((name, at)) = name
-            && !self.names.insert(name.to_owned())
-        {
-            self.file
-                .problem(at, format_args!("the name `{name}` is taken by another"));
-        }
+        let name = self.file.own_name(section, &mut self.names);
         let path = self.path(section);
-        let tenant = self.name(section, "tenant");
+        let tenant = self.file.name(section, "tenant");
         let format = self.format(section);
         let max_body_bytes = self
             .file
@@ -253,7 +220,7 @@ impl Reader<'_> {
             Secrets::Required => self.authentication(section).map(Some),
             Secrets::NotNeeded => Some(None),
         };
-        let (Some((name, _)), Some(path), Some((tenant, _)), Some(format), Some(authentication)) =
+        let (Some(name), Some(path), Some((tenant, _)), Some(format), Some(authentication)) =
             (name, path, tenant, format, authentication)
         else {
             return; // every missing part has been noted
@@ -269,24 +236,6 @@ impl Reader<'_> {
             platform,
             ways,
         });
-    }
-
-    /// A name that is safe in logs, labels and keys.
-    fn name<'t>(&mut self, section: Section<'t>, key: &str) -> Option<(&'t str, usize)> {
-        let (text, at) = self.file.required(section, key)?;
-        let fits = text.len() <= NAME_BYTES_MAX
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte));
-        if !fits {
-            self.file.problem(
-                at,
-                format_args!(
-                    "`{key}` is `{text}`; allowed are up to {NAME_BYTES_MAX} letters, digits and . _ - :"
-                ),
-            );
-        }
-        fits.then_some((text, at))
     }
 
     fn path(&mut self, section: Section<'_>) -> Option<String> {

@@ -20,6 +20,7 @@ use crate::clock::now;
 use crate::subscriptions::Subscription;
 use round::Round;
 use runtime::chain;
+use runtime::toml_file::secret::environment;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -50,7 +51,7 @@ impl Watch {
                 .credentials
                 .as_ref()
                 .filter(|_| platform.can_be_asked())
-                && let Err(why) = credentials.grant(&crate::subscription::variable)
+                && let Err(why) = credentials.grant(&environment)
             {
                 problems.push(format!("{why} (or --watchdog false)"));
             }

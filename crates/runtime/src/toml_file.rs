@@ -23,17 +23,45 @@
 //! );
 //! ```
 
-pub mod access;
+mod entries;
+pub mod secret;
 #[cfg(test)]
 mod tests;
+
+pub use entries::is_plain;
 
 use crate::args::positive_duration;
 
 use std::fmt::Display;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// A file as it lay on the disk.
+#[derive(Debug)]
+pub struct OnDisk<'p> {
+    /// Its name, for messages.
+    pub name: String,
+    /// All of it.
+    pub text: String,
+    /// What relative file names in it start from.
+    pub folder: &'p Path,
+}
+
+/// Reads a file whole, or says with its name why not.
+pub fn open(path: &Path) -> Result<OnDisk<'_>, String> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(OnDisk {
+            name,
+            text,
+            folder: path.parent().unwrap_or(Path::new(".")),
+        }),
+        Err(error) => Err(format!("{name}: cannot be read: {error}")),
+    }
+}
 
 /// A file being read, and what was found wrong with it so far.
 #[derive(Debug)]
@@ -158,6 +186,45 @@ impl<'a> TomlFile<'a> {
                 None
             }
         }
+    }
+
+    /// An optional whole number from 1 to `most`.
+    pub fn count(&mut self, section: Section<'_>, key: &str, most: u32) -> Option<u32> {
+        let number = self.number(section, key, 1..u64::from(most) + 1)?;
+        u32::try_from(number).ok()
+    }
+
+    /// An optional `true` or `false`.
+    pub fn flag(&mut self, section: Section<'_>, key: &str) -> Option<bool> {
+        let value = section.table.get(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            self.wrong_type(value, key, "true or false");
+        }
+        flag
+    }
+
+    /// A word among those that are known, as what it stands for; `usual` where nothing is said.
+    pub fn choice<T: Copy>(
+        &mut self,
+        section: Section<'_>,
+        key: &str,
+        known: &[(&str, T)],
+        usual: T,
+    ) -> Option<T> {
+        if !section.table.contains_key(key) {
+            return Some(usual);
+        }
+        let (word, at) = self.text(section, key)?;
+        let found = known.iter().find(|(name, _)| *name == word);
+        if found.is_none() {
+            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+            self.problem(
+                at,
+                format_args!("`{key}` is `{word}`; known are {}", names.join(", ")),
+            );
+        }
+        found.map(|(_, value)| *value)
     }
 
     /// An optional duration such as `250ms` or `1m`, longer than zero.

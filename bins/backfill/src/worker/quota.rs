@@ -1,7 +1,7 @@
 //! The budget of a credential, with a look at how long requests wait for their turn.
 
 use super::meters::Meters;
-use crate::keeper::StoreKeeper;
+use access::StoreKeeper;
 use platform::budget::shared::Shared;
 use platform::budget::{BoxFuture, Budget, BudgetError, Slot, Throttle};
 use std::time::{Duration, Instant};

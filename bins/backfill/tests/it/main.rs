@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
 
 mod agents;
+mod bench;
 mod fetched;
 mod files;
 mod jobs;

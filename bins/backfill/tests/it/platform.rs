@@ -13,6 +13,30 @@ pub(crate) const TO: &str = "2025-01-09T00:00:00Z";
 /// Conversations in these three days.
 pub(crate) const CONVERSATIONS: u64 = 300;
 
+/// The entry `g` of a platforms file: the Genesys side of the double at this URL.
+pub(crate) fn genesys(url: &str, settings: &str) -> String {
+    entry("g", "genesys", url, "/oauth/token", settings)
+}
+
+/// The entry `c`: its CXone side.
+pub(crate) fn cxone(url: &str, settings: &str) -> String {
+    let token = "/authentication/v1/token/access-key";
+    entry("c", "cxone", url, token, settings)
+}
+
+fn entry(name: &str, platform: &str, url: &str, token: &str, settings: &str) -> String {
+    format!(
+        r#"
+[[platform]]
+name = "{name}"
+tenant = "acme"
+platform = "{platform}"
+base_url = "{url}"
+credentials = {{ token_url = "{url}{token}", client_id = "double-client", client_secret = "double-secret" }}
+{settings}"#
+    )
+}
+
 pub(crate) struct Past {
     pub(crate) world: World,
     _double: Double,
@@ -35,24 +59,11 @@ impl Past {
         let double = Double::start(config).await.unwrap();
         let folder = TempDir::new().unwrap();
         let url = double.url();
-        let platform = |name: &str, kind: &str, token: &str| {
-            format!(
-                r#"
-[[platform]]
-name = "{name}"
-tenant = "acme"
-platform = "{kind}"
-base_url = "{url}"
-credentials = {{ token_url = "{url}{token}", client_id = "double-client", client_secret = "double-secret" }}
-rate = {{ requests = 2000, period = "10s" }}
-retry = {{ first = "20ms", longest = "200ms" }}
-"#
-            )
-        };
+        let settings = "rate = { requests = 2000, period = \"10s\" }\nretry = { first = \"20ms\", longest = \"200ms\" }\n";
         let text = format!(
             "version = 1\n{}{}",
-            platform("g", "genesys", "/oauth/token"),
-            platform("c", "cxone", "/authentication/v1/token/access-key"),
+            genesys(&url, settings),
+            cxone(&url, settings)
         );
         std::fs::write(folder.path().join("platforms.toml"), text).unwrap();
         Self {

@@ -3,10 +3,11 @@
 use super::apis::Apis;
 use super::finding::{Finding, Inspection};
 use super::inspect::inspect;
-use super::{Chosen, open, probe, variable};
+use super::{Chosen, open, probe};
 use crate::subscriptions::Subscription;
 use crate::subscriptions::platform::Platform;
 use anyhow::bail;
+use runtime::toml_file::secret::environment;
 use serde_json::json;
 use std::io::Write as _;
 
@@ -92,7 +93,7 @@ async fn look(
     };
     if probing {
         seen.findings
-            .extend(probe::probe(subscription, platform, &variable).await);
+            .extend(probe::probe(subscription, platform, &environment).await);
     }
     seen
 }

@@ -161,19 +161,7 @@ impl Reader<'_> {
         key: &str,
         known: &[(&str, T)],
     ) -> Option<T> {
-        if !section.table.contains_key(key) {
-            return Some(T::default());
-        }
-        let (text, at) = self.file.text(section, key)?;
-        let found = known.iter().find(|(name, _)| *name == text);
-        if found.is_none() {
-            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-            self.file.problem(
-                at,
-                format_args!("`{key}` is `{text}`; known are {}", names.join(", ")),
-            );
-        }
-        found.map(|(_, value)| *value)
+        self.file.choice(section, key, known, T::default())
     }
 
     fn prefix(&mut self, section: Section<'_>) -> Option<String> {

@@ -30,15 +30,16 @@ pub use secret::{Credentials, Proof, ProofEncoding, ProofScheme, SecretRef};
 
 pub(super) use read::{platform, ways};
 
-use crate::keeper::StoreKeeper;
 use ::platform::api::{Access, AccessError, Api};
 use ::platform::budget::shared::Shared;
 use ::platform::client::Timeouts;
 use ::platform::limit::Limit;
 use ::platform::retry::Schedule;
+use access::StoreKeeper;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use store::budgets::Class;
 use url::Url;
 
 /// Shorter silences say nothing: deliveries are noted every few seconds, and the platforms batch.
@@ -136,7 +137,7 @@ impl Platform {
             schedule: Schedule::default(),
         };
         let api = if let Some(store) = store {
-            let keeper = StoreKeeper::new(store.clone(), name.clone());
+            let keeper = StoreKeeper::new(store.clone(), name.clone(), Class::Deliver);
             let mut budget = Shared::new(keeper, name, self.limit).map_err(AccessError::Limit)?;
             if !self.limit_is_stated {
                 budget = budget.unstated();

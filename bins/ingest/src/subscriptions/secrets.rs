@@ -1,7 +1,9 @@
 //! Secrets: the name of a file, of an environment variable, or, for tests, the value itself.
 
 use super::Reader;
+use runtime::chain;
 use runtime::toml_file::Section;
+use runtime::toml_file::secret::{FORMS, SecretSource};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -34,39 +36,23 @@ impl Reader<'_> {
     /// One secret.
     pub(super) fn secret(&mut self, entry: &Spanned<DeValue<'_>>) -> Option<Vec<u8>> {
         let at = entry.span().start;
-        let member = |key: &str| {
-            entry
-                .get_ref()
-                .as_table()
-                .filter(|table| table.len() == 1)
-                .and_then(|table| table.get(key))
-                .and_then(|value| value.get_ref().as_str())
+        let Some(source) = SecretSource::parse(entry, self.folder) else {
+            self.file.problem(at, format_args!("a secret is {FORMS}"));
+            return None;
         };
-        let secret = if let Some(value) = entry.get_ref().as_str().or_else(|| member("value")) {
-            Ok(value.as_bytes().to_vec())
-        } else if let Some(variable) = member("env") {
-            (self.variable)(variable)
-                .map(String::into_bytes)
-                .ok_or_else(|| format!("the environment variable {variable} is not set"))
-        } else if let Some(file) = member("file") {
-            let path = self.folder.join(file);
-            self.found.secret_files.push(path.clone());
-            std::fs::read(&path)
-                .map(|bytes| bytes.trim_ascii_end().to_vec())
-                .map_err(|error| {
-                    format!("the secret file {} cannot be read: {error}", path.display())
-                })
-        } else {
-            Err("a secret is a text, { value = … }, { env = … } or { file = … }".to_owned())
-        };
+        let mut secret = source.bytes(self.variable);
+        if let SecretSource::File(path) = source {
+            self.found.secret_files.push(path);
+            secret = secret.map(|bytes| bytes.trim_ascii_end().to_vec());
+        }
         match secret {
             Ok(secret) if secret.is_empty() => {
                 self.file.problem(at, "this secret is empty");
                 None
             }
             Ok(secret) => Some(secret),
-            Err(text) => {
-                self.file.problem(at, text);
+            Err(error) => {
+                self.file.problem(at, chain(&error));
                 None
             }
         }

@@ -135,3 +135,99 @@ fn an_offset_beyond_the_text_is_its_last_line() {
     let ((), problems) = read("a = 1\nb = 2", |file, _| file.problem(1000, "here"));
     assert_eq!(problems, ["a.toml:2: here"]);
 }
+
+#[test]
+fn a_list_has_a_version_and_tables_and_nothing_else() {
+    let names = |text: &str| {
+        read(text, |file, root| {
+            let mut taken = std::collections::BTreeSet::new();
+            let tables = file.entries(root, 1, "door", "nobody gets in");
+            let names = tables
+                .into_iter()
+                .map(|table| file.own_name(table, &mut taken).map(str::to_owned));
+            names.collect::<Vec<_>>()
+        })
+    };
+    let text = "version = 1\n[[door]]\nname = \"front.1\"\n[[door]]\nname = \"back:2\"\n";
+    let (found, problems) = names(text);
+    let expected = ["front.1", "back:2"].map(|name| Some(name.to_owned()));
+    assert_eq!((found.as_slice(), problems), (&expected[..], Vec::new()));
+    for (text, expected) in [
+        (
+            "",
+            &[
+                "a.toml:1: `version` is missing; write `version = 1`",
+                "a.toml:1: no [[door]]: nobody gets in",
+            ][..],
+        ),
+        (
+            "version = 2\ndoor = [1]\nwindow = 1",
+            &[
+                "a.toml:3: unknown setting `window`; known here: version, door",
+                "a.toml:1: `version` is 2; allowed are 1 to 1",
+                "a.toml:2: a [[door]] is a table",
+            ][..],
+        ),
+        (
+            "version = 1\ndoor = [{ name = \"a b\" }, { name = \"c\" }, { name = \"c\" }, {}]",
+            &[
+                "a.toml:2: `name` is `a b`; allowed are up to 128 letters, digits and . _ - :",
+                "a.toml:2: the name `c` is taken by another",
+                "a.toml:2: `name` is missing",
+            ][..],
+        ),
+    ] {
+        assert_eq!(names(text).1, expected, "{text}");
+    }
+}
+
+#[test]
+fn what_nobody_can_see_is_in_no_plain_text() {
+    let text = "a = \"plain text\"\nb = \" x\"\nc = \"x\\u0007\"\nd = \"\"";
+    let (found, problems) = read(text, |file, root| {
+        ["a", "b", "c", "d"].map(|key| file.plain(root, key).map(str::to_owned))
+    });
+    assert_eq!(found, [Some("plain text".to_owned()), None, None, None]);
+    assert_eq!(
+        problems,
+        [
+            "a.toml:2: `b` is \" x\"; allowed is a text without surrounding blanks and control characters",
+            "a.toml:3: `c` is \"x\\u{7}\"; allowed is a text without surrounding blanks and control characters",
+            "a.toml:4: `d` is empty",
+        ]
+    );
+}
+
+#[test]
+fn a_choice_is_among_the_known_words_or_the_usual_one() {
+    let text = "a = \"left\"\nb = \"up\"\nc = 1";
+    let (found, problems) = read(text, |file, root| {
+        let known = [("left", 1), ("right", 2)];
+        ["a", "b", "c", "d"].map(|key| file.choice(root, key, &known, 0))
+    });
+    assert_eq!(found, [Some(1), None, None, Some(0)]);
+    assert_eq!(
+        problems,
+        [
+            "a.toml:2: `b` is `up`; known are left, right",
+            "a.toml:3: `c` is of type integer; a text is expected",
+        ]
+    );
+}
+
+#[test]
+fn a_count_begins_at_one_and_a_flag_is_no_text() {
+    let ((), problems) = read("a = 0\nb = 3\nc = true\nd = \"true\"", |file, root| {
+        assert_eq!(file.count(root, "a", 3), None);
+        assert_eq!(file.count(root, "b", 3), Some(3));
+        assert_eq!(file.flag(root, "c"), Some(true));
+        assert_eq!(file.flag(root, "d"), None);
+    });
+    assert_eq!(
+        problems,
+        [
+            "a.toml:1: `a` is 0; allowed are 1 to 3",
+            "a.toml:4: `d` is of type string; true or false is expected",
+        ]
+    );
+}

@@ -1,7 +1,7 @@
 //! The breaker of a credential, shared by all processes through the store. While everything is well it costs nothing.
 
-use crate::keeper::StoreBreaker;
 use crate::sources::outcome::Fault;
+use access::StoreBreaker;
 use platform::breaker::shared::{self, Leave, Permission};
 use platform::breaker::{Policy, Signal, State};
 use platform::history::HistoryError;

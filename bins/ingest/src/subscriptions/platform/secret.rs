@@ -3,41 +3,31 @@
 
 use ::platform::secret::Secret;
 use ::platform::token::Grant;
+use access::entry::GrantKind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
-use std::path::PathBuf;
+use runtime::chain;
+use runtime::toml_file::secret::SecretSource;
 use url::Url;
 
-/// Where a secret is.
+/// A secret, by where it is.
 #[derive(Debug, Clone)]
 pub struct SecretRef {
     /// File and line that name it.
     pub(super) place: String,
-    pub(super) source: Source,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Source {
-    Value(Secret),
-    Env(String),
-    File(PathBuf),
+    pub(super) source: SecretSource,
 }
 
 impl SecretRef {
-    /// Fetches it, or says with file and line why not.
+    /// Fetches it, or says with file and line why not. Blanks behind what is not in the file itself are no part of it.
     pub fn fetch(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Secret, String> {
         let place = &self.place;
         let text = match &self.source {
-            Source::Value(secret) => return Ok(secret.clone()),
-            Source::Env(name) => variable(name)
-                .ok_or_else(|| format!("{place}: the environment variable {name} is not set"))?,
-            Source::File(path) => std::fs::read_to_string(path).map_err(|error| {
-                format!(
-                    "{place}: the secret file {} cannot be read: {error}",
-                    path.display()
-                )
-            })?,
+            SecretSource::Value(secret) => return Ok(Secret::new(secret.expose())),
+            elsewhere => elsewhere
+                .text(variable)
+                .map_err(|error| format!("{place}: {}", chain(&error)))?,
         };
         match text.trim_end() {
             "" => Err(format!("{place}: this secret is empty")),
@@ -46,17 +36,10 @@ impl SecretRef {
     }
 }
 
-/// Which grant the credential is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GrantKind {
-    ClientCredentials,
-    AccessKey,
-}
-
 /// Who asks the platform.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    pub(super) grant: GrantKind,
+    pub(super) kind: GrantKind,
     pub(super) token_url: Url,
     pub(super) client_id: SecretRef,
     pub(super) client_secret: SecretRef,
@@ -68,18 +51,7 @@ impl Credentials {
         let url = self.token_url.clone();
         let id = self.client_id.fetch(variable)?.expose().to_owned();
         let secret = self.client_secret.fetch(variable)?;
-        Ok(match self.grant {
-            GrantKind::ClientCredentials => Grant::ClientCredentials {
-                url,
-                client_id: id,
-                client_secret: secret,
-            },
-            GrantKind::AccessKey => Grant::AccessKey {
-                url,
-                key_id: id,
-                key_secret: secret,
-            },
-        })
+        Ok(self.kind.grant(url, id, secret))
     }
 }
 

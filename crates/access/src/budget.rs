@@ -1,5 +1,4 @@
-//! The budget of a credential as PostgreSQL keeps it for all processes. What is asked about subscriptions is little, and live
-//! work as deliver's is.
+//! The budget of a credential, kept in PostgreSQL ([`store::budgets`]) and asked for as [`platform::budget::shared`] asks its keeper.
 
 use platform::budget::shared::{Ask, Keeper, KeeperError, Reply};
 use platform::budget::{BoxFuture, Hold};
@@ -7,18 +6,24 @@ use std::time::{Duration, Instant};
 use store::budgets::{self, Answer, Class, Wait};
 use store::{Store, StoreError};
 
-/// Asks the store.
+/// Keeps the budget of one credential for all processes, in whichever binary: a row a credential, whose lock is the order of slots.
 #[derive(Debug)]
 pub struct StoreKeeper {
     store: Store,
     credential: String,
+    class: Class,
 }
 
 impl StoreKeeper {
-    /// Of this credential.
+    /// Of the credential of this name ([`platform::token::Grant::credential_name`]), for work of this class: history gives way to live
+    /// work, which is deliver's pushes and what ingest asks about its subscriptions.
     #[must_use]
-    pub const fn new(store: Store, credential: String) -> Self {
-        Self { store, credential }
+    pub const fn new(store: Store, credential: String, class: Class) -> Self {
+        Self {
+            store,
+            credential,
+            class,
+        }
     }
 
     async fn take(&self, ask: Ask<'_>) -> Result<Reply, StoreError> {
@@ -28,7 +33,7 @@ impl StoreKeeper {
         let ask = budgets::Ask {
             credential: &self.credential,
             route: ask.route,
-            class: Class::Deliver,
+            class: self.class,
             refill: ask.refill,
             stated: ask.stated,
             want: ask.want,
@@ -73,7 +78,7 @@ impl Keeper for StoreKeeper {
             let client = self.store.client().await?;
             let paused = budgets::pause(&client, &self.credential, route, wait, why).await?;
             if route.is_some() && paused.other_routes > 0 {
-                // Another process was refused elsewhere meanwhile: it is the quota after all.
+                // Another route is refused meanwhile, told to whichever process: it is the whole quota and not the route's own limit.
                 budgets::pause(&client, &self.credential, None, wait, why).await?;
             }
             Ok(())

@@ -1,4 +1,4 @@
-//! The breaker of a credential as PostgreSQL keeps it for all processes.
+//! The breaker of a platform, kept in PostgreSQL ([`store::breakers`]) and asked as [`platform::breaker::shared`] asks its keeper.
 
 use platform::breaker::State;
 use platform::breaker::shared::{Entry, Keeper, Stands, Try};
@@ -7,17 +7,18 @@ use std::time::Duration;
 use store::breakers::{self, Policy};
 use store::{Store, StoreError};
 
-/// Asks the store.
+/// Keeps one breaker for all processes: a row once something has failed.
 #[derive(Debug)]
-pub(crate) struct StoreBreaker {
+pub struct StoreBreaker {
     store: Store,
     name: String,
     policy: Policy,
 }
 
 impl StoreBreaker {
-    /// The breaker of this name, opening by these words.
-    pub(crate) fn new(store: Store, name: String, policy: platform::breaker::Policy) -> Self {
+    /// The breaker of this name: the credential's, or of one thing that is asked with it. It opens by this process's policy.
+    #[must_use]
+    pub fn new(store: Store, name: String, policy: platform::breaker::Policy) -> Self {
         Self {
             store,
             name,
