@@ -56,7 +56,7 @@ pub(super) async fn submit(
     };
     let submitted = async {
         let genesys = ask.genesys().await?;
-        let job = genesys.submit_job(details.subject, part.from, part.to, None);
+        let job = genesys.submit_job(details.subject, part.from, part.to);
         ask.answer(job).await
     };
     let job = match submitted.await {
