@@ -5,10 +5,12 @@
 //! or [`reopen`]. A lease that ran out may be taken over, at the cursor, and what the old owner writes then no longer counts: each owner needs
 //! a name that nobody else ever has.
 
+mod abandoned;
 mod lease;
 mod own;
 mod row;
 
+pub use abandoned::{abandoned, let_go};
 pub use lease::{Filter, lease};
 pub use own::{
     Hold, Progress, Reopen, Why, done, failed, fetched, heartbeat, progress, refused, release,
@@ -110,6 +112,8 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &TOTALS,
     &RETRY_FAILED,
     &PRUNE,
+    &abandoned::ABANDONED,
+    &abandoned::LET_GO,
     &lease::LEASE,
     &own::PROGRESS,
     &own::HEARTBEAT,
