@@ -28,6 +28,8 @@
 //! days = [1, 4]
 //! ```
 
+#[cfg(test)]
+mod example;
 mod read;
 #[cfg(test)]
 mod tests;
