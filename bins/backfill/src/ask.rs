@@ -103,14 +103,19 @@ impl Asker {
         &self,
         source: Source,
     ) -> Result<Option<UtcMicros>, HistoryError> {
-        let subject = match source {
-            Source::GenesysConversations => Subject::Conversations,
-            Source::GenesysUsers => Subject::Users,
-            _ => return Ok(None),
-        };
-        match self {
-            Self::Genesys(genesys) => genesys.jobs_available_to(subject).await.map(Some),
-            Self::Cxone(_) => Ok(None),
+        match (self, subject(source)) {
+            (Self::Genesys(genesys), Some(subject)) => {
+                genesys.jobs_available_to(subject).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Has the platform let an asynchronous job go that nobody waits for any more: it counts among those that may be open at a time.
+    pub(crate) async fn cancel(&self, source: Source, id: &str) -> Result<(), HistoryError> {
+        match (self, subject(source)) {
+            (Self::Genesys(genesys), Some(subject)) => genesys.cancel_job(subject, id).await,
+            _ => Ok(()),
         }
     }
 
@@ -135,6 +140,15 @@ impl Asker {
             _ => return Ok(None),
         };
         Ok(Some(scaled(counted, (begin, end), (from, to))))
+    }
+}
+
+/// What the asynchronous jobs of a source are about; none: it has none.
+const fn subject(source: Source) -> Option<Subject> {
+    match source {
+        Source::GenesysConversations => Some(Subject::Conversations),
+        Source::GenesysUsers => Some(Subject::Users),
+        _ => None,
     }
 }
 

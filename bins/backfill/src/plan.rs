@@ -12,13 +12,14 @@ pub use estimate::{Estimate, estimate};
 
 use crate::platforms::{CxoneSettings, GenesysSettings, Kind};
 use crate::source::Source;
+use platform::history::cxone::EXTRACTION_DAYS_MAX;
 use schema::UtcMicros;
 use serde_json::json;
 use std::time::Duration;
 use store::chunks::NewChunk;
 
 /// One call to the Data Extraction API covers so much at most.
-const EXTRACTION_SPAN: Duration = Duration::from_secs(15 * 86_400);
+const EXTRACTION_SPAN: Duration = Duration::from_secs(EXTRACTION_DAYS_MAX as u64 * 86_400);
 /// More chunks than anybody wants to look through: a span is too short, or the stretch no stretch.
 pub const CHUNKS_MAX: usize = 50_000;
 

@@ -28,6 +28,8 @@
 //! days = [1, 4]
 //! ```
 
+#[cfg(test)]
+mod example;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,8 @@ mod tests;
 use crate::source::{Source, Vendor};
 use platform::api::Access;
 use platform::breaker;
-use platform::history::cxone::Discovery;
+use platform::history::cxone::{self, Discovery, EXTRACTION_PACE};
+use platform::history::genesys::QUERY_PAGE_MAX;
 use runtime::toml_file::{self, secret::environment};
 use schema::{SubscriptionName, TenantId};
 use std::path::Path;
@@ -102,7 +105,7 @@ impl Default for GenesysSettings {
     fn default() -> Self {
         Self {
             page_size: 200,
-            query_page_size: 100,
+            query_page_size: QUERY_PAGE_MAX,
             lookup_ids: 50,
             jobs_at_once: 4,
             job_span: Duration::from_secs(86_400),
@@ -159,12 +162,12 @@ impl Default for CxoneSettings {
     fn default() -> Self {
         Self {
             api_version: 27,
-            page_size: 10_000,
+            page_size: cxone::PAGE_MAX,
             span: Duration::from_secs(86_400),
             report_span: Duration::from_secs(86_400),
             report_zone: None,
             lag: Duration::from_secs(900),
-            extraction_pause: Duration::from_secs(30),
+            extraction_pause: EXTRACTION_PACE,
             base: Base::Stated,
         }
     }

@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 /// Requests handed out at a time. Each is a job: more wait at the broker.
 const PREFETCH: u16 = 8;
+/// So often in a row the same request may take the database too long to look into, until it is taken for one that always does.
+const SLOW_MAX: u32 = 5;
 /// What quarantined rows of this stage are in.
 const FORMAT: &str = "job_request";
 
@@ -34,10 +36,11 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut backoff = Backoff::for_connections();
+    let mut slow = Slow::default();
     while !stop.is_cancelled() {
         let ended = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            ended = listen(&store, &broker, &platforms, &mut backoff) => ended,
+            ended = listen(&store, &broker, &platforms, (&mut backoff, &mut slow)) => ended,
         };
         if let Err(error) = ended {
             tracing::warn!(error = %chain(error.as_ref()), "requests for jobs cannot be taken, trying again");
@@ -54,18 +57,37 @@ async fn listen(
     store: &Store,
     config: &BrokerConfig,
     platforms: &Platforms,
-    backoff: &mut Backoff,
+    (backoff, slow): (&mut Backoff, &mut Slow),
 ) -> anyhow::Result<()> {
     let broker = Broker::connect(config).await?;
     broker.declare_some(&[Queue::BackfillJobs]).await?;
     let mut consumer = broker.consumer(&[Queue::BackfillJobs], PREFETCH).await?;
     loop {
-        take(store, platforms, &mut consumer).await?;
+        take(store, platforms, &mut consumer, slow).await?;
         backoff.reset();
     }
 }
 
-async fn take(store: &Store, platforms: &Platforms, consumer: &mut Consumer) -> anyhow::Result<()> {
+/// Which request was too slow, and how often in a row.
+#[derive(Debug, Default)]
+struct Slow(Option<(DeliveryId, u32)>);
+
+impl Slow {
+    /// Once more. `true`: too often.
+    fn again(&mut self, request: DeliveryId) -> bool {
+        let before = self.0.filter(|(known, _)| *known == request);
+        let times = before.map_or(0, |(_, times)| times) + 1;
+        self.0 = Some((request, times));
+        times >= SLOW_MAX
+    }
+}
+
+async fn take(
+    store: &Store,
+    platforms: &Platforms,
+    consumer: &mut Consumer,
+    slow: &mut Slow,
+) -> anyhow::Result<()> {
     let delivery = consumer.next().await?;
     match granted(store, platforms, &delivery.body).await {
         Ok((request, created)) => match created {
@@ -75,6 +97,15 @@ async fn take(store: &Store, platforms: &Platforms, consumer: &mut Consumer) -> 
             }
         },
         Err(Failed::Away(error)) => return Err(error),
+        // The database may be busy, or the request may ask for more than it ever answers in time: then others wait no longer for it.
+        Err(Failed::Slow(error)) => {
+            if !slow.again(id(&delivery)) {
+                return Err(error.into());
+            }
+            let reason = format!("it takes too long, again and again: {}", chain(&error));
+            tracing::warn!(reason, "a request for a job goes to quarantine");
+            put_away(store, &delivery, &reason).await?;
+        }
         Err(Failed::Refused(reason)) => {
             tracing::warn!(reason, "a request for a job goes to quarantine");
             put_away(store, &delivery, &reason).await?;
@@ -87,6 +118,8 @@ async fn take(store: &Store, platforms: &Platforms, consumer: &mut Consumer) -> 
 enum Failed {
     /// Time may heal it.
     Away(anyhow::Error),
+    /// A statement took longer than it may.
+    Slow(StoreError),
     /// Asked again it would be the same.
     Refused(String),
 }
@@ -94,6 +127,7 @@ enum Failed {
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
         match error.class() {
+            _ if error.is_slow() => Self::Slow(error),
             // What the request itself says cannot be stored. Anything else lies with the database or with this process: a busy pool, a
             // migration that is under way, a missing grant.
             Class::Rejected => Self::Refused(chain(&error)),
@@ -134,16 +168,17 @@ async fn granted(
     Ok((name, wish.create(&client, &planned, now).await?))
 }
 
+/// The broker repeats the id, so a second attempt at a message is known for one.
+fn id(delivery: &Delivery) -> DeliveryId {
+    let of_body = || Uuid::new_v5(&Uuid::NAMESPACE_OID, &delivery.body);
+    DeliveryId(delivery.message_id.unwrap_or_else(of_body))
+}
+
 async fn put_away(store: &Store, delivery: &Delivery, reason: &str) -> anyhow::Result<()> {
     let row = QuarantineRow {
         tenant: "",
         subscription: "",
-        // The broker repeats the id, so a second attempt at this message is the same row.
-        delivery_id: DeliveryId(
-            delivery
-                .message_id
-                .unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_OID, &delivery.body)),
-        ),
+        delivery_id: id(delivery),
         item_index: 0,
         stage: "backfill",
         format: FORMAT,

@@ -18,6 +18,7 @@ mod parts;
 mod walk;
 
 pub(crate) use call::{Breaker, Caller};
+pub(crate) use genesys_details::{Left, left_by};
 pub(crate) use memory::Memory;
 pub(crate) use outcome::{Fault, Page, Step};
 

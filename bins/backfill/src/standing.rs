@@ -1,9 +1,10 @@
-//! What keeps going by itself: following, settlement, look-ups, gaps, and the retention of what is over.
+//! What keeps going by itself: following, settlement, look-ups, gaps, what cancelled jobs left at platforms, and the retention of what is over.
 //!
 //! One process at a time acts, by a lock in PostgreSQL; when it dies the next one does. What is due is decided by pure functions from the
 //! settings, the time and what stands in the rows, and every job has a request id or is made in the transaction that takes what it is for: so
 //! two processes that act at once, or one that dies half-way, make nothing twice and leave nothing out.
 
+mod abandoned;
 mod cut;
 pub(crate) mod follow;
 mod following;
@@ -19,6 +20,8 @@ use crate::source::Source;
 use runtime::chain;
 use schema::{MetricVersion, UtcMicros};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::jobs::{self, Lane, NewChunkedJob, Promote, Purpose};
 use store::leader::{Contender, Standing};
@@ -148,20 +151,22 @@ pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
     let lead = format!("{LEAD} {}", finishing.platforms.names().join(" "));
     let mut contender = Contender::new(finishing.store.clone(), lead);
     let mut looked = Looked::default();
-    let mut led = false;
+    let leads = Arc::new(AtomicBool::new(false));
+    // What is followed does not wait for the platform here.
+    let ending = tokio::spawn(abandoned::run(finishing.clone(), leads.clone()));
     for line in finishing.platforms.iter().flat_map(words) {
         tracing::info!("{line}");
     }
     while !finishing.stop.is_cancelled() {
         match contender.standing().await {
             Ok(Standing::Follows) => {
-                if std::mem::take(&mut led) {
+                if leads.swap(false, Ordering::Relaxed) {
                     // Whoever leads now says how it is.
                     following::silent(&finishing);
                 }
             }
             Ok(Standing::TookOver | Standing::Leads) => {
-                led = true;
+                leads.store(true, Ordering::Relaxed);
                 round(&finishing, &mut looked).await;
             }
             Err(error) => {
@@ -172,6 +177,7 @@ pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
             break;
         }
     }
+    ending.await?;
     Ok(())
 }
 

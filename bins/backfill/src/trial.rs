@@ -5,6 +5,8 @@
 use crate::finish::{Finishing, Policy, Settings};
 use crate::outlet::Outlet;
 use crate::platforms::{self, Platforms};
+use double::config::{History, Jobs};
+use double::{Config, Double};
 use runtime::Metrics;
 use schema::{JobId, MetricVersion, UtcMicros};
 use std::path::Path;
@@ -276,4 +278,40 @@ days = [1]
     pub(crate) async fn execute(&self, sql: &str) {
         self.db.client().await.batch_execute(sql).await.unwrap();
     }
+}
+
+/// A platform whose details jobs are never ready, of which one may be open at a time: `main` of the platforms.
+pub(crate) async fn never_ready() -> (Double, Platforms) {
+    runtime::install_crypto();
+    let jobs = Jobs {
+        queued_ms: 3_600_000,
+        at_once: Some(1),
+        too_many_status: 400,
+        ..Jobs::default()
+    };
+    let history = History {
+        days: 1,
+        conversations: 10,
+        jobs,
+        ..History::default()
+    };
+    let config = Config {
+        history: Some(history),
+        ..Config::default()
+    };
+    let double = Double::start(config).await.unwrap();
+    let url = double.url();
+    let platforms = Trial::parsed(&format!(
+        r#"
+version = 1
+[[platform]]
+name = "main"
+tenant = "acme"
+platform = "genesys"
+base_url = "{url}"
+credentials = {{ token_url = "{url}/oauth/token", client_id = "double-client", client_secret = "double-secret" }}
+rate = {{ requests = 6000, period = "1m" }}
+"#
+    ));
+    (double, platforms)
 }

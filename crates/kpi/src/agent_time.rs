@@ -15,11 +15,6 @@ pub struct AgentTimeRule {
 }
 
 impl AgentTimeRule {
-    /// Whether it is a ratio of times; else it is the time itself.
-    pub const fn is_ratio(&self) -> bool {
-        self.denominator.is_some()
-    }
-
     /// Whether time that an agent spends in this state is in the numerator, and whether it is in the denominator. What is in the numerator of
     /// a ratio is in its denominator; without a denominator nothing is in it. A condition that reads what is not stated does not hold.
     pub fn counts(&self, agent: &str, state: &State) -> (bool, bool) {

@@ -21,9 +21,6 @@ mod keys_file;
 pub use keys::{OpenError, SealError, SealKeys, Sealer};
 pub use keys_file::{NewKeyError, generated, rotated};
 
-/// Bytes that an envelope has besides the ciphertext.
-pub const OVERHEAD: usize = 1 + keys::SALT + 4 + 16;
-
 /// Where raw bytes belong. The log and the quarantine state the same of an item, so that what the log refuses moves as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawPlace<'a> {

@@ -61,12 +61,6 @@ impl Shutdown {
         self.token.cancel();
     }
 
-    /// True from the first moment of the stop.
-    #[must_use]
-    pub fn is_requested(&self) -> bool {
-        self.token.is_cancelled()
-    }
-
     /// Resolves at the first moment of the stop.
     pub async fn requested(&self) {
         self.token.cancelled().await;

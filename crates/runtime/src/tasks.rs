@@ -185,7 +185,7 @@ mod tests {
             error.to_string(),
             "leaves ended although nobody asked it to"
         );
-        assert!(shutdown.is_requested());
+        assert!(shutdown.token().is_cancelled());
     }
 
     #[tokio::test]

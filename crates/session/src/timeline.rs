@@ -271,14 +271,6 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    /// The name of the terminal state, `None` while the interaction is open.
-    pub fn outcome_name(&self) -> Option<&'static str> {
-        match self.status() {
-            Status::Open | Status::Overfull => None,
-            ended => Some(ended.name()),
-        }
-    }
-
     /// When the interaction ended: as its own record states, else the latest end that another source states of it, else the instant
     /// of the first terminal statement behind the last one of its life (a wait, an alert, a connection, a hold): what was missed
     /// by one agent and then taken by another had not ended, and a second copy of the end does not move it. Where nobody states an end,

@@ -10,7 +10,7 @@ mod told;
 
 use schema::DurationKind::{Hold, QueueWait, Talk};
 use schema::{Direction, LegKind, LegOutcome, Millis, State, Transfer, UtcMicros};
-use session::{DurationFact, Outcome, Session, Timeline};
+use session::{DurationFact, Outcome, Session, Status, Timeline};
 use told::{Told, at, leg, session, whole};
 
 fn told_by<T>(facts: Vec<Told>, ask: impl FnOnce(&Timeline<'_>) -> T) -> T {
@@ -197,7 +197,7 @@ fn the_state_of_the_record_keeps_its_word() {
         leg("1", 1, LegKind::Ivr, Some(LegOutcome::Abandoned)),
         whole("completed", 60),
     ]);
-    assert_eq!(session.timeline().outcome_name(), Some("completed"));
+    assert_eq!(session.timeline().status(), Status::Completed);
     assert_eq!(
         session.timeline().outcome().map(Outcome::name),
         Some("abandoned_in_ivr")

@@ -11,7 +11,6 @@ mod facts;
 mod intervals;
 mod read;
 mod row;
-mod stated;
 
 pub use activity::put_activity;
 pub use facts::put_facts;
@@ -20,7 +19,6 @@ pub use read::{activity, facts, next_statements};
 pub use row::{
     Activity, ActivityRow, AgentFactRow, AgentMark, AgentRow, Changed, IntervalRow, Run,
 };
-pub use stated::{Stated, stated_between};
 
 use crate::columns::{column, last_per_key, no_nul};
 use crate::error::StoreError;
@@ -102,7 +100,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &intervals::READ,
     &intervals::UPSERT,
     &intervals::REMOVE,
-    &stated::BETWEEN,
 ];
 
 impl Changed {

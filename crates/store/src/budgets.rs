@@ -10,7 +10,7 @@
 pub(crate) mod pauses;
 mod reserve;
 
-pub use pauses::{Pause, Paused, lift, pause, pauses};
+pub use pauses::{Pause, Paused, pause, pauses};
 pub use reserve::{Answer, Ask, Class, Wait, reserve};
 
 use crate::error::StoreError;
@@ -28,13 +28,8 @@ static LIST: Sql = Sql {
            FROM rate_budgets ORDER BY credential",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[
-    &LIST,
-    &reserve::RESERVE,
-    &pauses::PAUSE,
-    &pauses::PAUSES,
-    &pauses::LIFT,
-];
+pub(crate) static STATEMENTS: &[&Sql] =
+    &[&LIST, &reserve::RESERVE, &pauses::PAUSE, &pauses::PAUSES];
 
 /// How a credential's budget stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,10 +5,12 @@
 //! or [`reopen`]. A lease that ran out may be taken over, at the cursor, and what the old owner writes then no longer counts: each owner needs
 //! a name that nobody else ever has.
 
+mod abandoned;
 mod lease;
 mod own;
 mod row;
 
+pub use abandoned::{abandoned, let_go};
 pub use lease::{Filter, lease};
 pub use own::{
     Hold, Progress, Reopen, Why, done, failed, fetched, heartbeat, progress, refused, release,
@@ -66,15 +68,6 @@ static PAGE: Sql = Sql {
     ),
 };
 
-static LAST: Sql = Sql {
-    step: "read the last chunk of a backfill job",
-    text: concat!(
-        "SELECT ",
-        chunk!(),
-        " FROM backfill_chunks c WHERE c.job_id = $1 ORDER BY c.chunk DESC LIMIT 1"
-    ),
-};
-
 static TOTALS: Sql = Sql {
     step: "sum the chunks of backfill jobs",
     text: "SELECT c.job_id, count(*), count(*) FILTER (WHERE c.state = 'open'), count(*) FILTER (WHERE c.state = 'fetched'), \
@@ -116,10 +109,11 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &ADD,
     &OF_JOB,
     &PAGE,
-    &LAST,
     &TOTALS,
     &RETRY_FAILED,
     &PRUNE,
+    &abandoned::ABANDONED,
+    &abandoned::LET_GO,
     &lease::LEASE,
     &own::PROGRESS,
     &own::HEARTBEAT,
@@ -176,14 +170,6 @@ pub async fn page(
     let params: sql::Params<'_> = &[&job.0, &from_number, &state, &i64::from(limit)];
     let rows = sql::query(conn, &PAGE, params).await?;
     rows.iter().map(|row| Chunk::read(row, &PAGE, 0)).collect()
-}
-
-/// The chunk with the highest number.
-pub async fn last(conn: &impl Connection, job: JobId) -> Result<Option<Chunk>, StoreError> {
-    let rows = sql::query(conn, &LAST, &[&job.0]).await?;
-    rows.first()
-        .map(|row| Chunk::read(row, &LAST, 0))
-        .transpose()
 }
 
 /// The chunks of a job in sum.

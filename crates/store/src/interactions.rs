@@ -1,10 +1,8 @@
 //! Identity and folded state of interactions. The order is always: insert what is new, lock, fold, update.
 
-mod begun;
 mod page;
 mod row;
 
-pub use begun::begun_between;
 pub use page::{Filter, Stored, page};
 pub use row::{
     ChangedInteraction, Evaluated, EvaluatedInteraction, Extent, Locked, NewInteraction, Status,
@@ -105,7 +103,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &ANSWERED,
     &GET,
     &EXTENTS,
-    &begun::BEGUN,
     &page::OF_ALL,
     &page::OF_TENANT,
 ];

@@ -170,7 +170,7 @@ fn collapsed<'a>(marks: &[Mark<'a>]) -> Vec<Mark<'a>> {
 }
 
 /// Deletes marks that were read; those already gone are no error. Returns how many there were.
-pub async fn remove(tx: &Transaction<'_>, ids: &[i64]) -> Result<u64, StoreError> {
+async fn remove(tx: &Transaction<'_>, ids: &[i64]) -> Result<u64, StoreError> {
     if ids.is_empty() {
         return Ok(0);
     }

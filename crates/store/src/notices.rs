@@ -95,17 +95,8 @@ static GIVE_UP: Sql = Sql {
     text: "UPDATE backfill_notices SET last_error = $2, given_up_at = now() WHERE notice_id = $1",
 };
 
-static OF_JOB: Sql = Sql {
-    step: "read the refresh notices of a job",
-    text: concat!(
-        "SELECT ",
-        notice!(),
-        " FROM backfill_notices n WHERE n.job_id = $1 ORDER BY n.notice_id"
-    ),
-};
-
 pub(crate) static STATEMENTS: &[&Sql] = &[
-    &PUT, &TAKE, &QUEUED, &LEAVE, &POSTED_TO, &POSTED, &FAILED, &GIVE_UP, &OF_JOB,
+    &PUT, &TAKE, &QUEUED, &LEAVE, &POSTED_TO, &POSTED, &FAILED, &GIVE_UP,
 ];
 
 /// Writes a notice, in the transaction that ends the job. Returns its number.
@@ -175,12 +166,6 @@ pub async fn give_up(conn: &impl Connection, notice: i64, error: &str) -> Result
     sql::execute(conn, &GIVE_UP, &[&notice, &printable(error)])
         .await
         .map(drop)
-}
-
-/// The notices of a job.
-pub async fn of_job(conn: &impl Connection, job: JobId) -> Result<Vec<Notice>, StoreError> {
-    let rows = sql::query(conn, &OF_JOB, &[&job.0]).await?;
-    rows.iter().map(|row| read(row, &OF_JOB)).collect()
 }
 
 fn read(row: &Row, sql: &Sql) -> Result<Notice, StoreError> {

@@ -256,17 +256,6 @@ impl Client {
             guard: &self.guard,
         })
     }
-
-    /// Asks the server for a sign of life.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.guard
-            .run(
-                "reach the database",
-                Connection::client(self).execute("SELECT 1", &[]),
-            )
-            .await
-            .map(drop)
-    }
 }
 
 impl Connection for Client {

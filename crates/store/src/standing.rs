@@ -81,11 +81,16 @@ static REQUESTED: Sql = Sql {
            ORDER BY request_id DESC LIMIT 1000",
 };
 
+// What somebody cancelled that keeps going by itself, and what was done for a gap that is still open, is made once and not again: the job that
+// says so stays.
 static DROP_JOBS: Sql = Sql {
     step: "delete old backfill jobs",
     text: "DELETE FROM backfill_jobs WHERE job_id IN ( \
-               SELECT job_id FROM backfill_jobs WHERE state IN ('done', 'failed', 'cancelled') \
-                  AND coalesce(finished_at, updated_at) < now() - $1 * interval '1 second' ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+               SELECT j.job_id FROM backfill_jobs j WHERE j.state IN ('done', 'failed', 'cancelled') AND NOT j.standing \
+                  AND coalesce(j.finished_at, j.updated_at) < now() - $1 * interval '1 second' \
+                  AND NOT (j.purpose = 'gap' AND EXISTS (SELECT FROM subscription_gaps g \
+                                                         WHERE g.settled_at IS NULL AND g.gap_id::text = split_part(j.request_id, '/', 2))) \
+               ORDER BY j.created_at LIMIT $2 FOR UPDATE OF j SKIP LOCKED)",
 };
 
 static DROP_LOOKUPS: Sql = Sql {
@@ -279,7 +284,8 @@ pub async fn begun(
         .collect()
 }
 
-/// Deletes up to `limit` jobs that ended so long ago, with their chunks and notices. Returns how many.
+/// Deletes up to `limit` jobs that ended so long ago, with their chunks and notices: but standing ones, and those for gaps that are open. Returns
+/// how many.
 pub async fn drop_jobs(
     conn: &impl Connection,
     older_than: Duration,

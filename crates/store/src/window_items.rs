@@ -8,7 +8,7 @@ mod packed;
 mod read;
 
 pub use item::{Item, ItemRef, Source};
-pub use read::{for_each_of_cells, of_agent_cells, of_cells, of_subjects};
+pub use read::{for_each_of_cells, of_agent_cells, of_subjects};
 
 use crate::columns::{column, last_per_key, no_nul};
 use crate::error::StoreError;
@@ -47,7 +47,6 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &REMOVE,
     &read::OF_SUBJECTS,
     &read::OF_AGENT_CELLS,
-    &read::OF_CELLS,
     &read::FOR_EACH_OF_CELLS,
 ];
 

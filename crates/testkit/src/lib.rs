@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod db;
 pub mod eventually;
+pub mod example;
 pub mod history;
 pub mod http;
 pub mod month;

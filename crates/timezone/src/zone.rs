@@ -96,12 +96,6 @@ impl Zone {
         }
     }
 
-    /// Whether this is a fixed offset that is no place of the database. Its name means nothing to other copies of the database, or
-    /// the opposite: PostgreSQL reads `+05:30` as POSIX does, west of UTC.
-    pub const fn is_fixed(self) -> bool {
-        matches!(self.0, Kind::Fixed(_))
-    }
-
     /// Seconds to add to UTC at an instant.
     pub(crate) fn offset_at(self, utc: &NaiveDateTime) -> i32 {
         match self.0 {

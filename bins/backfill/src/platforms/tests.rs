@@ -1,5 +1,4 @@
 use super::*;
-use std::path::PathBuf;
 
 const SOUND: &str = r#"
 version = 1
@@ -125,21 +124,6 @@ fn a_limit_belongs_to_the_credential() {
         "{found:?}"
     );
     assert!(read(&format!("{SOUND}{second}")).is_ok());
-}
-
-#[test]
-fn the_example_is_sound() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config/platforms.toml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["genesys-client-secret", "cxone-access-key-secret"] {
-        std::fs::write(folder.path().join(name), "secret").unwrap();
-    }
-    let found = parse("platforms.toml", &text, folder.path(), &|_| {
-        Some("set".to_owned())
-    })
-    .unwrap();
-    assert_eq!(found.names(), ["genesys-main", "cxone-main"]);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use super::walk::{After, Met, Walk};
 use super::{Ask, Fault, Page, Step};
 use crate::platforms::{CxoneSettings, Kind};
 use platform::history;
-use platform::history::cxone::{ContactQuery, Contacts};
 use schema::BodyFormat;
 use serde::{Deserialize, Serialize};
 
@@ -57,15 +56,7 @@ impl Rows {
         let cxone = ask.cxone(settings).await?;
         let (Part { from, to }, top) = (part, settings.page_size);
         match self {
-            Self::Contacts => {
-                let query = ContactQuery {
-                    which: Contacts::Begun { from, to },
-                    skip,
-                    top,
-                    order_by: Some("contactId"),
-                };
-                ask.answer(cxone.contacts(query)).await
-            }
+            Self::Contacts => ask.answer(cxone.contacts(from, to, skip, top)).await,
             Self::ContactStates => ask.answer(cxone.contact_states(from, to, skip, top)).await,
             Self::AgentStates => ask.answer(cxone.agent_states(from, to, skip, top)).await,
         }

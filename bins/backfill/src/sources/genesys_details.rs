@@ -6,7 +6,10 @@
 
 mod count;
 mod job;
+mod left;
 mod query;
+
+pub(crate) use left::{Left, left_by};
 
 use super::parts::Part;
 use super::walk::Walk;

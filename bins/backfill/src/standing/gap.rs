@@ -59,7 +59,13 @@ async fn one(
         if state.is_some() {
             continue;
         }
-        let chunks = cut::chunks(platform, source, (from, to), now, &[])?;
+        let chunks = match cut::chunks(platform, source, (from, to), now, &[]) {
+            Ok(chunks) => chunks,
+            Err(error) => {
+                tracing::warn!(gap = gap.id, subscription = gap.subscription, from = %from, to = %to, %error, "a gap cannot be fetched");
+                continue;
+            }
+        };
         let new = NewChunkedJob {
             from: Some(from),
             to: Some(to),

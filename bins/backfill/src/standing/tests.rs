@@ -329,9 +329,12 @@ async fn gaps_that_stay_open_keep_no_newer_one_from_being_fetched() {
                     '2024-05-15T14:10:00Z'::timestamptz + n * interval '1 hour' FROM generate_series(0, 220) n; \
              INSERT INTO backfill_jobs (job_id, kind, metric_version, state, request_id) \
              SELECT gen_random_uuid(), 'genesys-conversations', 1, 'failed', 'gap/' || gap_id || '/genesys-conversations' \
-             FROM subscription_gaps ORDER BY from_at LIMIT 220",
+             FROM subscription_gaps ORDER BY from_at LIMIT 220; \
+             INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) \
+             VALUES ('hook', 'acme', '1970-01-02T00:00:00Z', '2120-01-01T00:00:00Z')",
         )
         .await;
+    // The first of all is longer than any job.
     gaps(&process, "main").await;
     let fetched = "SELECT count(*) FROM backfill_jobs WHERE purpose = 'gap' AND state <> 'failed'";
     assert_eq!(trial.number(fetched).await, 1);

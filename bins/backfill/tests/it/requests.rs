@@ -9,7 +9,9 @@ use schema::MessageId;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use store::quarantine::{self, Filter};
+use store::{Store, StoreConfig};
 use testkit::eventually;
 use tokio_util::sync::CancellationToken;
 
@@ -20,9 +22,13 @@ struct Served {
 
 impl Served {
     async fn new(world: &World, platforms: Platforms) -> Self {
+        Self::with(world, platforms, world.db.store().await)
+    }
+
+    fn with(world: &World, platforms: Platforms, store: Store) -> Self {
         let stop = CancellationToken::new();
         let config = BrokerConfig::new(world.broker.url(), world.broker.prefix(), "requests");
-        let (store, stopped) = (world.db.store().await, stop.clone());
+        let stopped = stop.clone();
         tokio::spawn(
             async move { requests::serve(store, config, Arc::new(platforms), stopped).await },
         );
@@ -201,4 +207,48 @@ async fn a_request_waits_for_a_database_that_refuses_it_for_now() {
         .await
         .unwrap();
     assert!(held.is_empty(), "{held:#?}");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_the_database_too_long_each_time_stands_in_nobodys_way() {
+    let past = Past::new(None).await;
+    let world = &past.world;
+    let database = world.db.client().await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(20); RETURN NEW; END $$; \
+        CREATE TRIGGER slow BEFORE INSERT ON backfill_jobs FOR EACH ROW WHEN (NEW.kind = 'cxone-contacts') EXECUTE FUNCTION slow()";
+    database.batch_execute(slow).await.unwrap();
+    for (source, platform) in [("cxone-contacts", "c"), ("genesys-conversations", "g")] {
+        let stretch = [
+            "--from",
+            "2025-01-06T00:00:00Z",
+            "--to",
+            "2025-01-07T00:00:00Z",
+        ];
+        let asked = [source, "--platform", platform, "--metric-version", "2"];
+        request(world, &[&asked[..], &stretch].concat()).await;
+    }
+    let config = StoreConfig {
+        statement_timeout: Duration::from_millis(500),
+        ..StoreConfig::new(world.db.url(), "requests")
+    };
+    let store = Store::connect(config).await.unwrap();
+    let file = platforms::load(Path::new(&past.file())).unwrap();
+    let _served = Served::with(world, file, store);
+    eventually(LONG, "the other request is a job", async || {
+        world.jobs().await.len() == 1
+    })
+    .await;
+    let client = world.db.store().await.client().await.unwrap();
+    let held = eventually(LONG, "the slow one is put away", async || {
+        quarantine::list(&client, &Filter::default(), 10)
+            .await
+            .unwrap()
+            .pop()
+    })
+    .await;
+    assert!(
+        held.reason.starts_with("it takes too long"),
+        "{}",
+        held.reason
+    );
 }

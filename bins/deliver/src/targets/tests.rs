@@ -160,3 +160,49 @@ fn a_file_without_version_or_targets_says_so() {
         "{problems:?}"
     );
 }
+
+const EXAMPLE: &str = include_str!("../../../../deploy/config/targets.toml");
+
+fn example(text: &str) -> Result<Vec<Target>, Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["genesys-client-secret", "cxone-access-key-secret"] {
+        std::fs::write(folder.path().join(name), "secret").unwrap();
+    }
+    let variable = |_: &str| Some("set".to_owned());
+    parse("targets.toml", text, folder.path(), &variable)
+}
+
+#[test]
+fn the_example_shows_every_setting() {
+    let wrong = testkit::example::not_shown(EXAMPLE, |text| example(text).unwrap_err());
+    assert_eq!(wrong, [] as [&str; 0]);
+}
+
+#[test]
+fn what_the_example_states_is_what_holds_where_nothing_is_said() {
+    let found = example(EXAMPLE).unwrap();
+    let [genesys, cxone] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    let bare = |platform: &str| {
+        let text = format!(
+            "version = 1\n[[target]]\nname = \"bare\"\ntenant = \"acme\"\nplatform = \"{platform}\"\nbase_url = \"https://api.example.com\"\n\
+             metrics = [\"handle_time\"]\n\
+             credentials = {{ token_url = \"https://login.example.com\", client_id = \"id\", client_secret = \"secret\" }}\n"
+        );
+        example(&text).unwrap().remove(0)
+    };
+    let usual = bare("genesys-custom-report");
+    assert_eq!(genesys.limit, usual.limit);
+    assert_eq!(
+        (&genesys.versions, genesys.batch_max),
+        (&usual.versions, usual.batch_max)
+    );
+    let usual = bare("cxone-import");
+    assert_eq!(usual.limit.requests, 120);
+    assert_eq!(cxone.timeouts, usual.timeouts);
+    assert_eq!(
+        (cxone.schedule, cxone.breaker),
+        (usual.schedule, usual.breaker)
+    );
+}

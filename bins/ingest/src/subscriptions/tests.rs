@@ -229,6 +229,30 @@ fn the_example_file_is_good() {
     assert_eq!(read.map(|read| read.list.len()), Ok(5));
 }
 
+#[test]
+fn the_example_file_shows_every_setting() {
+    let text = include_str!("../../../../deploy/config/subscriptions.toml");
+    let mut wrong = testkit::example::not_shown(text, |text| {
+        // What a subscription has at its platform depends on the kind.
+        let kinds = [
+            "genesys-eventbridge",
+            "genesys-process-automation",
+            "guide-webhook",
+        ];
+        let of_kind = |kind| {
+            let text = text.replace(kinds[0], kind);
+            let read = parse("example", &text, Path::new("."), Secrets::Required, &|_| {
+                None
+            });
+            read.unwrap_err()
+        };
+        kinds.into_iter().flat_map(of_kind).collect()
+    });
+    // Claims have whatever names their issuer gives them.
+    wrong.retain(|found| found != "[subscription.auth.claims] is not read");
+    assert_eq!(wrong, [] as [&str; 0]);
+}
+
 /// The examples of ways that are commented out: without the blank that words have behind the sign.
 #[test]
 fn the_example_files_ways_are_good() {

@@ -49,7 +49,6 @@ fn a_ratio_counts_in_the_numerator_what_the_denominator_has() {
     assert_eq!(own.scope(), Grain::AgentTime);
     assert_eq!(own.aggregations(), [Aggregation::Mean]);
     let rule = own.agent_time().unwrap();
-    assert!(rule.is_ratio());
     assert_eq!(rule.counts("anna", &busy()), (true, true));
     assert_eq!(rule.counts("anna", &at_work()), (false, true));
     assert_eq!(rule.counts("anna", &pausing()), (false, false));
@@ -72,7 +71,6 @@ fn without_a_denominator_it_is_the_time_itself() {
     .unwrap();
     assert_eq!(own.aggregations(), [Aggregation::Sum]);
     let rule = own.agent_time().unwrap();
-    assert!(!rule.is_ratio());
     assert_eq!(rule.counts("anna", &pausing()), (true, false));
     assert_eq!(rule.counts("anna", &at_work()), (false, false));
     assert_eq!(own.windows().unwrap().scale, 1000);

@@ -11,19 +11,19 @@ mod reports;
 mod skills;
 mod states;
 
-pub use contacts::{CONTACTS_PAGE_MAX, ContactQuery, Contacts};
 pub use discovery::{Discovery, DiscoveryError, discover};
 pub use extraction::{EXTRACTION_DAYS_MAX, EXTRACTION_PACE, Extraction, ExtractionState};
 pub use reports::Report;
 pub use skills::SkillSummary;
 
-use crate::api::Api;
+use crate::api::{Api, Call};
+use crate::history::{HistoryError, Kind, Page};
 use crate::instant::{rfc3339_millis, up};
 use schema::UtcMicros;
 use std::sync::Arc;
 
-/// Days that one call for contacts or states looks at, as consumers respect it; the documented number is not known.
-pub const DAYS_MAX: u32 = 30;
+/// Rows of one page of contacts or states [notes 7].
+pub const PAGE_MAX: u32 = 10_000;
 
 /// The history of one business unit. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -51,6 +51,26 @@ impl Cxone {
 
     pub(super) fn path(&self, rest: &str) -> String {
         format!("{}/{rest}", self.root)
+    }
+
+    fn paged(&self, list: &str, from: UtcMicros, to: UtcMicros, skip: u64, top: u32) -> String {
+        let (stretch, top) = (stretch(from, to), top.clamp(1, PAGE_MAX));
+        self.path(&format!("{list}?{stretch}&skip={skip}&top={top}"))
+    }
+
+    async fn rows(
+        &self,
+        route: &str,
+        path: &str,
+        kind: Kind,
+        what: &'static str,
+    ) -> Result<Page, HistoryError> {
+        let answer = self
+            .api
+            .fetch(Call::get(route, path).of_history())
+            .await
+            .map_err(HistoryError::of_stretch)?;
+        Page::of(answer, kind, what)
     }
 }
 

@@ -11,7 +11,7 @@ mod users;
 
 pub use aggregates::{Aggregate, Aggregates, Stats};
 pub use jobs::{JobState, JobStatus, Subject};
-pub use query::{CONVERSATIONS_MAX, DAYS_MAX, IDS_MAX, QUERY_PAGE_MAX, Query};
+pub use query::{DAYS_MAX, IDS_MAX, QUERY_PAGE_MAX, Query};
 pub use users::{User, UserPage};
 
 use crate::api::Api;

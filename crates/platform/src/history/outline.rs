@@ -17,10 +17,8 @@ const NAMES_MAX: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Outline {
     pub(super) cursor: Option<String>,
-    pub(super) link: Option<String>,
     pub(super) total: Option<u64>,
     pub(super) available_to: Option<UtcMicros>,
-    pub(super) polled_at: Option<UtcMicros>,
     /// One for each record.
     pub(super) heads: Vec<Head>,
 }
@@ -96,16 +94,11 @@ impl<'de> Visitor<'de> for Within<'_> {
                 })?;
             } else if is(&name, "cursor") {
                 outline.cursor = map.next_value()?;
-            } else if is(&name, "_links") {
-                let links: Option<Links> = map.next_value()?;
-                outline.link = links.and_then(|links| links.next);
             } else if is_one_of(&name, &["totalHits", "totalRecords"]) {
                 let number: Option<Number> = map.next_value()?;
                 outline.total = number.and_then(Number::get);
             } else if is(&name, "dataAvailabilityDate") {
                 outline.available_to = moment(&mut map)?;
-            } else if is(&name, "lastPollTime") {
-                outline.polled_at = moment(&mut map)?;
             } else if bare {
                 own.member(kind, &name, &mut map)?;
             } else {
@@ -131,11 +124,6 @@ fn is_one_of(name: &str, wanted: &[&str]) -> bool {
 fn moment<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<UtcMicros>, A::Error> {
     let text = map.next_value::<Option<String>>()?;
     Ok(text.as_deref().and_then(instant::parse))
-}
-
-#[derive(Deserialize)]
-struct Links {
-    next: Option<String>,
 }
 
 /// A number, or a number in quotes (CXone before v21).

@@ -64,7 +64,7 @@ pub struct Page {
     pub body: Vec<u8>,
     /// Its records, in their order.
     pub heads: Vec<Head>,
-    /// Where the next page is: a cursor (Genesys jobs) or a link (CXone). `None`: this was the last one.
+    /// Genesys jobs: the cursor of the next page. `None`: this was the last one.
     pub next: Option<String>,
     /// How many there are in all, as the platform has it (`totalHits`, `totalRecords`). Genesys calls its own approximate.
     pub total: Option<u64>,
@@ -72,8 +72,6 @@ pub struct Page {
     pub stuck: bool,
     /// Genesys jobs: nothing later is in the platform's history yet.
     pub available_to: Option<UtcMicros>,
-    /// CXone: what the platform wants to be asked from the next time (`lastPollTime`).
-    pub polled_at: Option<UtcMicros>,
 }
 
 impl Page {
@@ -105,14 +103,10 @@ impl Page {
         Self {
             body,
             heads: outline.heads,
-            next: outline
-                .cursor
-                .or(outline.link)
-                .filter(|next| !next.is_empty()),
+            next: outline.cursor.filter(|next| !next.is_empty()),
             stuck: false,
             total: outline.total,
             available_to: outline.available_to,
-            polled_at: outline.polled_at,
         }
     }
 
@@ -122,7 +116,7 @@ impl Page {
         self.heads.len()
     }
 
-    /// The page after the one that `used` led to. A link that leads where one already is, is the end (pitfall 1).
+    /// The page that the cursor `used` led to. A cursor that leads where one already is, is the end (pitfall 1).
     #[must_use]
     pub(crate) fn after(mut self, used: Option<&str>) -> Self {
         if self.next.is_some() && self.next.as_deref() == used {
@@ -187,7 +181,7 @@ mod tests {
         }
     }
 
-    /// Pitfall 1: a link that leads to the page one is on leads nowhere.
+    /// Pitfall 1: a cursor that leads to the page one is on leads nowhere.
     #[test]
     fn pitfall_1_the_cursor_just_used_is_the_end() {
         let again = r#"{"conversations":[{}],"cursor":"c2"}"#;

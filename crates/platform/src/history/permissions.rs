@@ -1,6 +1,6 @@
 //! Which right is missing, found out with the cheapest call of each kind before a job begins.
 
-use super::cxone::{ContactQuery, Contacts, Cxone};
+use super::cxone::Cxone;
 use super::genesys::{Aggregates, Genesys, Query, Subject};
 use super::{HistoryError, routes};
 use crate::api::{ApiError, Call, Remedy};
@@ -151,7 +151,6 @@ pub async fn genesys(genesys: &Genesys, need: Need, now: UtcMicros) -> Right {
                             to,
                             page: 1,
                             page_size: 1,
-                            filters: None,
                         },
                     )
                     .await,
@@ -179,7 +178,6 @@ pub async fn genesys(genesys: &Genesys, need: Need, now: UtcMicros) -> Right {
                         to,
                         page: 1,
                         page_size: 1,
-                        filters: None,
                     },
                 )
                 .await,
@@ -193,16 +191,7 @@ pub async fn genesys(genesys: &Genesys, need: Need, now: UtcMicros) -> Right {
 pub async fn cxone(cxone: &Cxone, need: Need, now: UtcMicros) -> Right {
     let (from, to) = minute(now);
     match need {
-        Need::Contacts => Right::of(
-            cxone
-                .contacts(ContactQuery {
-                    which: Contacts::Begun { from, to },
-                    skip: 0,
-                    top: 1,
-                    order_by: None,
-                })
-                .await,
-        ),
+        Need::Contacts => Right::of(cxone.contacts(from, to, 0, 1).await),
         Need::ContactStates => Right::of(cxone.contact_states(from, to, 0, 1).await),
         Need::AgentStates => Right::of(cxone.agent_states(from, to, 0, 1).await),
         Need::Reports => Right::of(cxone.reports_listed().await),

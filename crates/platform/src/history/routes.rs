@@ -28,9 +28,7 @@ pub(super) const USERS_LIST: &str = "users-list";
 pub(super) const CONTACTS_COMPLETED: &str = "contacts-completed";
 pub(super) const CONTACTS_GET: &str = "contacts-get";
 pub(super) const CONTACTS_STATE_HISTORY: &str = "contacts-state-history";
-pub(super) const CONTACT_STATE_HISTORY: &str = "contact-state-history";
 pub(super) const AGENTS_STATE_HISTORY: &str = "agents-state-history";
-pub(super) const AGENT_STATE_HISTORY: &str = "agent-state-history";
 pub(super) const SKILLS_SUMMARY: &str = "skills-summary";
 
 // CXone: what comes as a file.

@@ -1,12 +1,10 @@
 //! CXone's history: what is sent, and what is made of the answers.
 
 use crate::server::{Act, Asked, Server};
-use platform::api::{ApiError, Remedy};
+use platform::api::Remedy;
 use platform::client::Timeouts;
 use platform::history::HistoryError;
-use platform::history::cxone::{
-    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, discover,
-};
+use platform::history::cxone::{Cxone, Discovery, Extraction, ExtractionState, Report, discover};
 use platform::secret::Secret;
 use platform::token::Grant;
 use schema::UtcMicros;
@@ -25,84 +23,27 @@ async fn platform(
     (server, Cxone::new(api, 27))
 }
 
-fn contacts() -> ContactQuery<'static> {
-    ContactQuery {
-        which: Contacts::Begun { from: FROM, to: TO },
-        skip: 0,
-        top: 10_000,
-        order_by: Some("contactId"),
-    }
-}
-
 /// Pitfall 7: a literal Z in every instant, as CXone refuses or misreads everything else.
 #[tokio::test]
 async fn pitfall_7_contacts_are_asked_for_in_utc_with_a_z() {
     let (server, cxone) = platform(|_, _| {
-        Act::ok(r#"{"totalRecords":3,"lastPollTime":"2025-01-06T02:00:00Z","completedContacts":[{"contactId":1},{"contactId":2}]}"#)
+        Act::ok(r#"{"totalRecords":3,"completedContacts":[{"contactId":1},{"contactId":2}]}"#)
     })
     .await;
-    let page = cxone
-        .contacts(ContactQuery {
-            top: 50_000,
-            ..contacts()
-        })
-        .await
-        .unwrap();
+    let page = cxone.contacts(FROM, TO, 0, 50_000).await.unwrap();
     assert_eq!((page.records(), page.total, page.next), (2, Some(3), None));
-    assert!(page.polled_at.is_some());
     assert_eq!(
         server.asked()[0].line(),
         format!(
             "GET /incontactapi/services/v27.0/contacts/completed?{HOUR}&skip=0&top=10000&orderBy=contactId"
         )
     );
-    let updated = ContactQuery {
-        which: Contacts::Updated { since: FROM },
-        ..contacts()
-    };
-    cxone.contacts(updated).await.unwrap();
-    let asked = server.asked()[1].path().to_owned();
-    assert!(asked.contains("updatedSince=2025-01-06T00:00:00.000Z&"));
-}
-
-/// Pitfall 1: links are followed as they are, on the API's own host only, and one that leads in a circle is the end.
-#[tokio::test]
-async fn pitfall_1_links_are_followed_until_one_leads_in_a_circle() {
-    let own = Arc::new(std::sync::OnceLock::<String>::new());
-    let base = own.clone();
-    let (server, cxone) = platform(move |index, _| {
-        let base = base.get().unwrap();
-        let skip = if index == 0 { 2 } else { 4 };
-        let next =
-            format!("{base}incontactapi/services/v27.0/contacts/completed?skip={skip}");
-        Act::ok(&format!(
-            r#"{{"totalRecords":"6","_links":{{"self":"","next":"{next}"}},"completedContacts":[{{}},{{}}]}}"#
-        ))
-    })
-    .await;
-    own.set(server.url.to_string()).unwrap();
-    let mut page = cxone.contacts(contacts()).await.unwrap();
-    let mut records = page.records();
-    while let Some(link) = page.next {
-        page = cxone.next_contacts(&link).await.unwrap();
-        records += page.records();
-        assert!(server.asked().len() < 10, "without an end");
-    }
-    assert_eq!((records, server.asked().len()), (6, 3));
-    let elsewhere = cxone
-        .next_contacts("https://elsewhere.example.com/x")
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(elsewhere, HistoryError::Api(ApiError::Answer { .. })),
-        "{elsewhere}"
-    );
 }
 
 #[tokio::test]
 async fn nothing_at_all_is_an_empty_page() {
     let (_server, cxone) = platform(|_, _| Act::empty()).await;
-    let page = cxone.contacts(contacts()).await.unwrap();
+    let page = cxone.contacts(FROM, TO, 0, 10).await.unwrap();
     assert_eq!((page.records(), page.next), (0, None));
     assert!(page.body.is_empty());
     assert_eq!(cxone.contacts_total(FROM, TO).await.unwrap(), 0);
@@ -124,7 +65,7 @@ async fn an_error_speaks_in_the_header() {
         )
     })
     .await;
-    let error = cxone.contacts(contacts()).await.unwrap_err();
+    let error = cxone.contacts(FROM, TO, 0, 10).await.unwrap_err();
     assert!(error.to_string().contains("The date range exceeds 31 days"));
     assert!(matches!(error, HistoryError::TooLong { .. }), "{error}");
 }
@@ -137,8 +78,6 @@ async fn states_and_single_contacts_have_their_own_paths() {
             Act::ok(r#"{"contactStateHistory":[{},{}]}"#)
         } else if path.contains("agents/state-history") {
             Act::ok(r#"{"agentStateHistory":{"entries":[{}]}}"#)
-        } else if path.ends_with("contacts/7/state-history") {
-            Act::ok(r#"{"contactStateHistory":[{}]}"#)
         } else if path.ends_with("contacts/7") {
             Act::ok(r#"{"contactId":7}"#)
         } else {
@@ -163,11 +102,8 @@ async fn states_and_single_contacts_have_their_own_paths() {
         cxone.agent_states(FROM, TO, 0, 9).await.unwrap().records(),
         1
     );
-    let one = cxone.states_of_contact("7").await.unwrap().unwrap();
-    assert_eq!(one.records(), 1);
     assert_eq!(cxone.contact("7").await.unwrap().unwrap().records(), 1);
     assert_eq!(cxone.contact("8").await.unwrap(), None);
-    assert_eq!(cxone.states_of_agent("8", FROM, TO).await.unwrap(), None);
 }
 
 #[tokio::test]

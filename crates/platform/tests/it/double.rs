@@ -1,14 +1,12 @@
 //! Against the platforms' double: the calls as both platforms know them, whole histories through them.
 
 use double::config::History;
-use double::config::{Contacts as DoubleContacts, Jobs, Pages};
+use double::config::{Contacts, Jobs, Pages};
 use double::history::{Platform, truth};
 use double::{Config, Double};
 use platform::api::{Access, Api};
 use platform::client::Timeouts;
-use platform::history::cxone::{
-    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, discover,
-};
+use platform::history::cxone::{Cxone, Discovery, Extraction, ExtractionState, Report, discover};
 use platform::history::genesys::{Aggregates, Genesys, JobState, Query, Subject};
 use platform::history::permissions::{self, Need, Right};
 use platform::history::{HistoryError, Page};
@@ -100,10 +98,7 @@ async fn pitfall_1_a_job_of_the_double_gives_every_conversation_and_ends() {
     let subject = Subject::Conversations;
     let available = genesys.jobs_available_to(subject).await.unwrap();
     assert!(available >= at(2), "{available}");
-    let id = genesys
-        .submit_job(subject, at(0), at(2), None)
-        .await
-        .unwrap();
+    let id = genesys.submit_job(subject, at(0), at(2)).await.unwrap();
     let status = genesys.job(subject, &id).await.unwrap();
     assert_eq!(status.state, JobState::Fulfilled);
     let (mut found, mut records, mut cursor) = (BTreeSet::new(), 0, None);
@@ -146,16 +141,10 @@ async fn jobs_that_fail_expire_or_are_too_many_are_told_apart() {
     .await;
     let genesys = Genesys::new(world.api.clone());
     let subject = Subject::Users;
-    let id = genesys
-        .submit_job(subject, at(0), at(1), None)
-        .await
-        .unwrap();
+    let id = genesys.submit_job(subject, at(0), at(1)).await.unwrap();
     let state = genesys.job(subject, &id).await.unwrap().state;
-    assert!(state.is_on_the_way(), "{state:?}");
-    let error = genesys
-        .submit_job(subject, at(1), at(2), None)
-        .await
-        .unwrap_err();
+    assert_eq!(state, JobState::Queued);
+    let error = genesys.submit_job(subject, at(1), at(2)).await.unwrap_err();
     assert!(matches!(error, HistoryError::TooSoon { .. }), "{error}");
     genesys.cancel_job(subject, &id).await.unwrap();
     let gone = genesys.job(subject, "no-such-job").await.unwrap_err();
@@ -172,7 +161,6 @@ async fn queries_look_ups_sums_and_users_are_answered() {
         to: at(1),
         page,
         page_size: 100,
-        filters: None,
     };
     let mut ids = BTreeSet::new();
     for page in 1.. {
@@ -191,8 +179,6 @@ async fn queries_look_ups_sums_and_users_are_answered() {
         .filter(|one| one.start.0 < until)
         .count();
     assert_eq!(ids.len(), begun);
-    let total = genesys.conversations_total(at(0), at(1)).await.unwrap();
-    assert_eq!(total, begun as u64);
 
     let two: Vec<&str> = ids.iter().take(2).map(String::as_str).collect();
     assert_eq!(
@@ -255,56 +241,33 @@ async fn queries_look_ups_sums_and_users_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn contacts_are_paged_by_number_and_by_link() {
-    for repeat_cursor in [false, true] {
-        let history = History {
-            pages: Pages {
-                repeat_cursor,
-                ..Pages::default()
-            },
-            contacts: DoubleContacts {
-                page_max: 100,
-                ..DoubleContacts::default()
-            },
-            ..history()
-        };
-        let world = world(history).await;
-        let cxone = Cxone::new(world.api.clone(), 27);
-        let query = |skip| ContactQuery {
-            which: Contacts::Begun {
-                from: at(0),
-                to: at(2),
-            },
-            skip,
-            top: 100,
-            order_by: Some("contactId"),
-        };
-        let total = cxone.contacts_total(at(0), at(2)).await.unwrap();
-        assert!(total > 100, "{total}");
-        let ids = |page: &Page| page.heads.clone().into_iter();
-        let mut by_number = BTreeSet::new();
-        loop {
-            let page = cxone.contacts(query(by_number.len() as u64)).await.unwrap();
-            by_number.extend(ids(&page));
-            if page.records() < 100 {
-                break;
-            }
+async fn contacts_are_paged_by_number() {
+    let history = History {
+        contacts: Contacts {
+            page_max: 100,
+            ..Contacts::default()
+        },
+        ..history()
+    };
+    let world = world(history).await;
+    let cxone = Cxone::new(world.api.clone(), 27);
+    let total = cxone.contacts_total(at(0), at(2)).await.unwrap();
+    assert!(total > 100, "{total}");
+    let ids = |page: &Page| page.heads.clone().into_iter();
+    let mut all = BTreeSet::new();
+    loop {
+        let skip = all.len() as u64;
+        let page = cxone.contacts(at(0), at(2), skip, 100).await.unwrap();
+        all.extend(ids(&page));
+        if page.records() < 100 {
+            break;
         }
-        let mut page = cxone.contacts(query(0)).await.unwrap();
-        let mut by_link: BTreeSet<_> = ids(&page).collect();
-        for pages in 0.. {
-            assert!(pages < 50, "without an end");
-            let Some(link) = page.next else { break };
-            page = cxone.next_contacts(&link).await.unwrap();
-            by_link.extend(ids(&page));
-        }
-        assert_eq!(by_number.len() as u64, total);
-        assert_eq!(by_link, by_number);
-        let first = by_number.first().unwrap();
-        let one = cxone.contact(&first.id).await.unwrap().unwrap();
-        assert_eq!(ids(&one).next().unwrap().id, first.id);
-        world.is_lawful();
     }
+    assert_eq!(all.len() as u64, total);
+    let first = all.first().unwrap();
+    let one = cxone.contact(&first.id).await.unwrap().unwrap();
+    assert_eq!(ids(&one).next().unwrap().id, first.id);
+    world.is_lawful();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -313,9 +276,6 @@ async fn states_reports_and_extractions_are_answered() {
     let cxone = Cxone::new(world.api.clone(), 27);
     let states = cxone.contact_states(at(0), at(1), 0, 100).await.unwrap();
     assert!(states.records() > 0);
-    let (contact, _) = states.heads[0].id.split_once('|').unwrap();
-    let of_one = cxone.states_of_contact(contact).await.unwrap();
-    assert!(of_one.unwrap().records() > 0);
     assert!(
         cxone
             .agent_states(at(0), at(1), 0, 100)

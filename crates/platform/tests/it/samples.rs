@@ -2,7 +2,7 @@
 
 use crate::server::{Act, Server};
 use platform::api::{ApiError, Call};
-use platform::history::cxone::{ContactQuery, Contacts, Cxone};
+use platform::history::cxone::Cxone;
 use platform::history::genesys::{Aggregates, Genesys, Query, Subject};
 use schema::UtcMicros;
 use serde_json::Value;
@@ -58,7 +58,6 @@ async fn genesys_pages_of_conversations_and_users() {
         to: TO,
         page: 1,
         page_size: 100,
-        filters: None,
     };
     let name = "details_query_response_voice_direct_routing_acw_skipped.json";
     let server = saying(text(&folder, name)).await;
@@ -151,12 +150,7 @@ async fn cxone_contacts_and_sums() {
     };
     let server = saying(text(&folder, "contacts_completed_legacy_2016.json")).await;
     let page = Cxone::new(Arc::new(server.api()), 3)
-        .contacts(ContactQuery {
-            which: Contacts::Begun { from: FROM, to: TO },
-            skip: 0,
-            top: 100,
-            order_by: None,
-        })
+        .contacts(FROM, TO, 0, 100)
         .await
         .unwrap();
     assert!(page.records() >= 2);

@@ -16,7 +16,7 @@ const PACKED: u8 = 2;
 const PACKED_FROM: usize = 2_000;
 /// More is kept as it came, so that no envelope asks for more memory than this when it is opened.
 const PACKED_MAX: usize = 64 << 20;
-pub(super) const SALT: usize = 16;
+const SALT: usize = 16;
 /// Version, salt and number.
 const HEAD: usize = 1 + SALT + 4;
 const TAG: usize = 16;

@@ -51,11 +51,6 @@ pub(super) static PAUSES: Sql = Sql {
            WHERE until > now() ORDER BY credential, route",
 };
 
-pub(super) static LIFT: Sql = Sql {
-    step: "lift the pauses of a platform",
-    text: "UPDATE rate_pauses SET until = clock_timestamp() WHERE credential = $1 AND until > clock_timestamp()",
-};
-
 /// Has nobody send anything with this credential for so long from now, to one route or to any. A longer pause is left as it is.
 pub async fn pause(
     conn: &impl Connection,
@@ -92,12 +87,6 @@ pub async fn pauses(conn: &impl Connection) -> Result<Vec<Pause>, StoreError> {
             })
         })
         .collect()
-}
-
-/// Ends all pauses of a credential: an operator knows better. Returns how many there were.
-pub async fn lift(conn: &impl Connection, credential: &str) -> Result<u64, StoreError> {
-    no_nul("credential", credential)?;
-    sql::execute(conn, &LIFT, &[&credential]).await
 }
 
 /// A length in seconds; a negative one is none at all.

@@ -32,7 +32,8 @@ pub(super) static RECOVER: Sql = Sql {
            SELECT DISTINCT kind, tenant, subject, from_at, to_at FROM found WHERE definition_id = ANY ($1::integer[])",
 };
 
-/// Deletes marks that are done, as [`super::remove`], but keeps what they ask for these definitions, which are switched on and were not read.
+/// Deletes marks that are done; those already gone are no error. Keeps what they ask for these definitions, which are switched on and were not
+/// read. Returns how many marks there were.
 pub async fn finish(
     tx: &Transaction<'_>,
     ids: &[i64],

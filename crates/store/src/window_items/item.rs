@@ -28,16 +28,6 @@ impl Source {
             Self::Journey => "journey",
         }
     }
-
-    pub(super) fn read(text: &str) -> Result<Self, StoreError> {
-        [Self::Interaction, Self::Agent, Self::Journey]
-            .into_iter()
-            .find(|source| source.as_str() == text)
-            .ok_or_else(|| StoreError::Unreadable {
-                column: "window_items.source",
-                value: text.to_owned(),
-            })
-    }
 }
 
 /// What one subject adds to one cell in one group.

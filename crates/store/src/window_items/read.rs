@@ -31,12 +31,6 @@ pub(super) static OF_AGENT_CELLS: Sql = Sql {
 };
 
 // The condition on the ordinal is the index's, see the migration.
-pub(super) static OF_CELLS: Sql = Sql {
-    step: "read window_items of cells",
-    text: "SELECT source, subject, cell, ordinal, agent_id, queue_id, media, direction, team, attributes, measures \
-           FROM window_items WHERE tenant = $1 AND cell = ANY ($2::timestamptz[]) AND ordinal >= 0",
-};
-
 pub(super) static FOR_EACH_OF_CELLS: Sql = Sql {
     step: "read what window_items add to cells",
     text: "SELECT cell, agent_id, queue_id, media, direction, team, attributes, measures \
@@ -94,25 +88,8 @@ pub async fn of_agent_cells(
     rows.iter().map(|row| Item::read(row, sql, 0)).collect()
 }
 
-/// Everything that is added to these cells, in no order.
-pub async fn of_cells(
-    conn: &impl Connection,
-    tenant: &str,
-    cells: &[UtcMicros],
-) -> Result<Vec<(Source, Item)>, StoreError> {
-    no_nul("tenant", tenant)?;
-    let cells = each_once(cells);
-    let sql = &OF_CELLS;
-    let rows = sql::query(conn, sql, &[&tenant, &cells]).await?;
-    rows.iter()
-        .map(|row| {
-            let source = Source::read(sql::get(row, sql, 0)?)?;
-            Ok((source, Item::read(row, sql, 1)?))
-        })
-        .collect()
-}
-
-/// As [`of_cells`], one after the other as they come from the server, and of each only what sums need: nothing is gathered.
+/// Everything that is added to these cells, in no order: one after the other as they come from the server, and of each only what sums need.
+/// Nothing is gathered.
 ///
 /// All rows must have come within the time that the store gives to one statement: ask for a day of a busy organisation, not for a year.
 pub async fn for_each_of_cells(

@@ -117,11 +117,11 @@ async fn only_what_was_read_is_removed() {
     let read = pending(&store, Kind::Cell, Some("acme"), Order::Newest, 1).await;
     append(&store, &[cell("acme", 0)]).await;
     assert_eq!(
-        committed!(store, |tx| marks::remove(&tx, &read[0].marks)),
+        committed!(store, |tx| marks::finish(&tx, &read[0].marks, &[])),
         1
     );
     assert_eq!(
-        committed!(store, |tx| marks::remove(&tx, &read[0].marks)),
+        committed!(store, |tx| marks::finish(&tx, &read[0].marks, &[])),
         0
     );
     assert_eq!(number(&db, "SELECT count(*) FROM dirty_marks").await, 1);

@@ -1,6 +1,6 @@
 //! What the processes that call a platform agree on beside their pace: breakers, leases, counts, and what is asked for and told.
 
-use crate::rows::{MAY, db, interaction, number, seen};
+use crate::rows::{MAY, db, number, seen};
 use futures_util::future::join_all;
 use schema::{MetricVersion, UtcMicros};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use store::jobs::{self, NewJob};
 use store::named_leases::{self, Taken};
 use store::platform_counts::{self, Count, Stretch};
 use store::standing::{self, Take};
-use store::{Client, agents, history_requests, interactions, notices, subscription_gaps};
+use store::{Client, history_requests, notices, subscription_gaps};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -301,12 +301,12 @@ async fn a_notice_goes_out_until_both_have_it() {
         .unwrap();
     assert_eq!(take(MINUTE).await, []);
     assert_eq!(number(&db, waiting).await, 0);
-    let told = notices::of_job(&client, job).await.unwrap();
-    assert_eq!(told.len(), 2);
-    assert_eq!(told[0].body_json, r#"{"kpis": []}"#);
-    assert!(told[0].queued_at.is_some() && told[0].posted_at.is_none());
-    assert_eq!(told[0].last_error.as_deref(), Some("webhook: 410"));
-    assert!(told[1].posted_at.is_some() && told[1].given_up_at.is_none());
+    let told = "SELECT body::text, queued_at IS NOT NULL, posted_at IS NOT NULL, given_up_at IS NOT NULL, last_error \
+                FROM backfill_notices ORDER BY notice_id";
+    assert_eq!(
+        seen(&db, told).await,
+        [r#"{"kpis": []}|t|f|t|webhook: 410"#, "{}|t|t|f|"]
+    );
 }
 
 #[tokio::test]
@@ -378,57 +378,4 @@ async fn gaps_that_were_fetched_are_no_longer_open() {
             .unwrap(),
         open[2..]
     );
-}
-
-#[tokio::test]
-async fn what_began_and_what_was_stated_in_a_stretch_is_counted() {
-    let (db, store) = db().await;
-    let at = |seconds: i64| UtcMicros(MAY.0 + seconds * 1_000_000);
-    let rows = [
-        ("a", Some(0)),
-        ("b", Some(59)),
-        ("c", Some(60)),
-        ("d", None),
-    ]
-    .map(|(id, begun)| interactions::NewInteraction {
-        started_at: begun.map(at),
-        ..interaction(id)
-    });
-    committed!(store, |tx| interactions::insert_new(
-        &tx,
-        &rows,
-        &interactions::Evaluated::NEVER
-    ));
-    let client = store.client().await.unwrap();
-    let begun = async |tenant, from, to| {
-        interactions::begun_between(&client, tenant, at(from), at(to))
-            .await
-            .unwrap()
-    };
-    assert_eq!(begun("acme", 0, 60).await, 2);
-    assert_eq!(begun("acme", 1, 61).await, 2);
-    assert_eq!(begun("beta", 0, 60).await, 0);
-
-    db.client()
-        .await
-        .batch_execute(
-            "INSERT INTO agents (tenant, agent_id) VALUES ('acme', 'a1'), ('acme', 'a2'), ('beta', 'a1'); \
-             INSERT INTO agent_states (tenant, agent_id, fact_key, at, presence, routing, rank) \
-             SELECT t, a, n || p, '2024-05-15T14:00:00Z'::timestamptz + n * interval '1 minute', p, r, 0 \
-             FROM (VALUES ('acme', 'a1'), ('acme', 'a2'), ('beta', 'a1')) AS who (t, a), generate_series(0, 9) n, \
-                  (VALUES ('available', NULL), ('away', 'idle')) AS what (p, r); \
-             INSERT INTO agent_states (tenant, agent_id, fact_key, at, routing, rank) \
-             VALUES ('acme', 'a1', 'r', '2024-05-15T14:01:30Z', 'idle', 0)",
-        )
-        .await
-        .unwrap();
-    // 2024-05-15T14:00:00Z to five minutes later.
-    let (from, to) = (
-        UtcMicros(1_715_781_600_000_000),
-        UtcMicros(1_715_781_900_000_000),
-    );
-    let stated = agents::stated_between(&client, "acme", from, to)
-        .await
-        .unwrap();
-    assert_eq!((stated.presence, stated.routing), (20, 1));
 }

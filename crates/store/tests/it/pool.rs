@@ -2,8 +2,13 @@
 
 use crate::rows::db;
 use std::time::Duration;
-use store::{Class, Store, StoreConfig, StoreError};
+use store::{Class, Client, Store, StoreConfig, StoreError};
 use testkit::TestDb;
+
+/// A sign of life of the server over this connection.
+async fn alive(client: &mut Client) -> Result<(), StoreError> {
+    client.transaction().await?.rollback().await
+}
 
 #[tokio::test]
 async fn a_server_that_is_away_is_transient_and_no_reason_not_to_start() {
@@ -39,8 +44,8 @@ async fn a_full_pool_is_saturated() {
         ..StoreConfig::new(db.url(), "test")
     };
     let store = Store::connect(config).await.unwrap();
-    let held = store.client().await.unwrap();
-    held.ping().await.unwrap();
+    let mut held = store.client().await.unwrap();
+    alive(&mut held).await.unwrap();
     let error = store.client().await.unwrap_err();
     assert!(
         matches!(error, StoreError::PoolExhausted { within_ms: 50 }),
@@ -48,25 +53,26 @@ async fn a_full_pool_is_saturated() {
     );
     assert_eq!(error.class(), Class::Saturated);
     drop(held);
-    store.client().await.unwrap().ping().await.unwrap();
+    alive(&mut store.client().await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_connection_the_server_ended_is_replaced() {
     let (db, store) = db().await;
-    let client = store.client().await.unwrap();
-    client.ping().await.unwrap();
+    let mut client = store.client().await.unwrap();
+    alive(&mut client).await.unwrap();
     db.client()
         .await
         .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()", &[])
         .await
         .unwrap();
-    assert_eq!(client.ping().await.unwrap_err().class(), Class::Transient);
+    let error = alive(&mut client).await.unwrap_err();
+    assert_eq!(error.class(), Class::Transient);
     drop(client);
     testkit::eventually(
         Duration::from_secs(5),
         "the pool has a good connection",
-        || async { store.client().await?.ping().await },
+        || async { alive(&mut store.client().await?).await },
     )
     .await;
 }

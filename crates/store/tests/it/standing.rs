@@ -1,6 +1,6 @@
 //! What became of a backfill, which version may be shown, and what is asked for once.
 
-use crate::rows::db;
+use crate::rows::{db, seen};
 use schema::{JobId, MetricVersion, UtcMicros};
 use std::time::Duration;
 use store::arrivals::{self, Computed, Stretch};
@@ -262,4 +262,29 @@ async fn what_was_asked_for_in_vain_is_put_off_twice_as_long_each_time() {
             .get(0);
         assert!((waits - f64::from(hours)).abs() < 0.1, "{waits} {hours}");
     }
+}
+
+#[tokio::test]
+async fn what_is_asked_for_once_is_not_forgotten_while_that_matters() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let followed = standing_job(&store).await;
+    assert!(jobs::cancel(&client, followed).await.unwrap());
+    let outside = db.client().await;
+    outside
+        .batch_execute(
+            "INSERT INTO subscription_gaps (subscription, tenant, from_at, to_at) \
+             SELECT 'hook', 'acme', t, t + interval '1 hour' FROM unnest(ARRAY[now(), now() + interval '1 day']) AS t; \
+             UPDATE subscription_gaps SET settled_at = now() WHERE gap_id = 2; \
+             INSERT INTO backfill_jobs (job_id, kind, metric_version, params, chunked, purpose, request_id, state, finished_at) \
+             SELECT gen_random_uuid(), 'x', 1, '{}', true, purpose, request, 'failed', now() \
+             FROM (VALUES ('gap', 'gap/1/x'), ('gap', 'gap/2/x'), ('job', 'mine')) AS of (purpose, request); \
+             UPDATE backfill_jobs SET finished_at = now() - interval '1 year'",
+        )
+        .await
+        .unwrap();
+    let day = Duration::from_secs(86_400);
+    assert_eq!(standing::drop_jobs(&client, day, 10).await.unwrap(), 2);
+    let left = seen(&db, "SELECT request_id FROM backfill_jobs ORDER BY 1").await;
+    assert_eq!(left, ["follow/main/x", "gap/1/x"]);
 }

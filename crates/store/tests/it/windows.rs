@@ -180,7 +180,7 @@ async fn round(store: &Store) -> Result<bool, StoreError> {
     };
     window_metrics::write(&tx, "acme", &[row(day.0, day.1)], &[covered]).await?;
     let ids: Vec<i64> = pending.into_iter().flat_map(|cell| cell.marks).collect();
-    marks::remove(&tx, &ids).await?;
+    marks::finish(&tx, &ids, &[]).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -160,7 +160,6 @@ fn fixed_offsets_are_ahead_of_utc_where_they_are_positive() {
     for (text, name, minutes) in offsets {
         let zone = zone(text);
         assert_eq!(zone.name(), name, "{text}");
-        assert_eq!(zone.is_fixed(), minutes != 0, "{text}");
         for instant in [i64::MIN, 0, utc("2024-07-01T12:00Z"), i64::MAX] {
             assert_eq!(zone.local(instant).offset_seconds, minutes * 60, "{text}");
         }

@@ -1,6 +1,6 @@
 //! What goes wrong with a history: late and revised records, limits of routes, faults, tokens that die early.
 
-use super::{JOBS, Session, day, small};
+use super::{JOBS, Session, day, eventually, small};
 use double::config::{Fault, History, Late, Limit, Phase, Place, Revised, Script, Token};
 use double::history::Change;
 use double::{Config, Kind};
@@ -80,9 +80,7 @@ async fn late_conversations_can_appear_by_themselves() {
             .as_u64()
             .unwrap()
     };
-    while hits().await < 300 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("all of the day are there", async || hits().await == 300).await;
 }
 
 #[tokio::test]
@@ -217,9 +215,10 @@ async fn a_token_that_dies_early_makes_one_call_again() {
     };
     let mut session = Session::under(config, small()).await;
     assert_eq!(session.post(QUERY, query()).await.status, 200);
-    while session.post(QUERY, query()).await.status != 401 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the token is dead", async || {
+        session.post(QUERY, query()).await.status == 401
+    })
+    .await;
     session.login().await;
     assert_eq!(session.post(QUERY, query()).await.status, 200);
     let account = session.double.history_account().unwrap();

@@ -73,6 +73,7 @@ async fn the_least_time_is_the_limits_pace_and_the_pauses() {
     let job = session.submit(&day(0)).await;
     let mut cursor: Option<String> = None;
     loop {
+        // A client's pace, and the pause that it is told to keep: nothing is waited for.
         tokio::time::sleep(pace).await;
         let page = session.page(&job, 20, cursor.as_deref()).await;
         match page.status {

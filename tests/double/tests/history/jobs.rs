@@ -1,13 +1,12 @@
 //! Genesys' details jobs.
 
-use super::{JOBS, Session, day, millis, small};
+use super::{JOBS, Session, day, eventually, millis, small};
 use double::Kind;
 use double::config::{Beyond, Clock, History, Jobs, Pages};
 use double::history::{Moment, Platform, truth};
 use hyper::Method;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// The ids of the conversations whose life overlaps an interval, in the order of their starts.
 fn overlapping(history: &History, from: &str, until: &str) -> Vec<String> {
@@ -68,15 +67,15 @@ async fn a_job_is_queued_then_pending_then_fulfilled_and_its_results_wait_for_th
     assert_eq!(early.status, 400);
     assert_eq!(session.kinds(), [Kind::JobNotReady]);
     let mut states = Vec::new();
-    while states.last().is_none_or(|state| state != "FULFILLED") {
+    eventually("the job is over", async || {
         let status = session.get(&format!("{JOBS}/{job}")).await;
         let state = status.body["state"].as_str().unwrap().to_owned();
         if states.last() != Some(&state) {
             states.push(state);
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert_eq!(states.last().unwrap(), "FULFILLED");
+        states.last().is_some_and(|state| state == "FULFILLED")
+    })
+    .await;
     assert!(
         states
             .iter()

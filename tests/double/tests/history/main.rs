@@ -19,6 +19,7 @@ use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const JOBS: &str = "/api/v2/analytics/conversations/details/jobs";
 const DAY_MS: i64 = 86_400_000;
@@ -45,6 +46,18 @@ impl Answer {
             .map(|it| it["conversationId"].as_str().unwrap().to_owned())
             .collect()
     }
+}
+
+/// Asks again and again until the answer is yes.
+async fn eventually(what: &str, mut asked: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !asked().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let limit = Duration::from_secs(20);
+    let in_time = tokio::time::timeout(limit, asking).await.is_ok();
+    assert!(in_time, "not within {limit:?}: {what}");
 }
 
 /// A client that has logged in at a double with a history.

@@ -4,11 +4,9 @@ use super::super::{Base, CxoneSettings};
 use super::Reader;
 use super::spans::SPAN_MAX;
 use access::entry::{Query, http_url};
+use platform::history::cxone::PAGE_MAX;
 use runtime::toml_file::Section;
 use url::Url;
-
-/// What the platform refuses above.
-const PAGE_MAX: u32 = 10_000;
 
 impl Reader<'_> {
     pub(super) fn cxone(&mut self, section: Section<'_>, base_stated: bool) -> CxoneSettings {

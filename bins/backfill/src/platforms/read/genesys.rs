@@ -3,12 +3,12 @@
 use super::super::GenesysSettings;
 use super::Reader;
 use super::spans::SPAN_MAX;
+use platform::history::genesys::QUERY_PAGE_MAX;
 use runtime::toml_file::Section;
 use std::time::Duration;
 
 /// What the platform refuses above.
 const PAGE_MAX: u32 = 1000;
-const QUERY_PAGE_MAX: u32 = 100;
 /// Far more than any organisation can have open at a time.
 const JOBS_MAX: u32 = 100;
 /// A details query may cover seven days without a filter.

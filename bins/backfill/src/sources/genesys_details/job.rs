@@ -7,12 +7,15 @@ use crate::sources::{Ask, Fault, Page, Step};
 use platform::history::genesys::{JobState, JobStatus};
 use schema::UtcMicros;
 use std::time::Duration;
+use store::chunks::Chunk;
 use store::named_leases::{self, Taken};
 
 /// Jobs in a row that may come to nothing at the platform before somebody has to look.
 const FAILED_MAX: u32 = 10;
 /// How often the cursors of a stretch may lead in a circle.
 const DOUBTS_MAX: u32 = 3;
+/// A job that is not over after so long never will be.
+const LONGEST: Duration = Duration::from_secs(86_400);
 /// More pages than this no job has: each has cost a request.
 const PAGES_MAX: u32 = 100_000;
 /// How long a place among the open jobs is kept without a sign of life.
@@ -56,7 +59,7 @@ pub(super) async fn submit(
     };
     let submitted = async {
         let genesys = ask.genesys().await?;
-        let job = genesys.submit_job(details.subject, part.from, part.to, None);
+        let job = genesys.submit_job(details.subject, part.from, part.to);
         ask.answer(job).await
     };
     let job = match submitted.await {
@@ -119,6 +122,15 @@ pub(super) async fn look(
         state if state.is_lost() => {
             let words = status.error.unwrap_or_default();
             let why = format!("the platform's job {job} is {state:?}: {words}");
+            again(details, ask, cursor, slot, why).await
+        }
+        state if until(ask.now, since).is_some_and(|under_way| under_way > LONGEST) => {
+            let why = format!("the platform's job {job} is still {state:?} after a day");
+            match ask.answer(genesys.cancel_job(details.subject, &job)).await {
+                Ok(()) => {}
+                Err(fault @ Fault::Later { .. }) => return Err(fault),
+                Err(fault) => tracing::warn!(%fault, job, "a details job could not be cancelled"),
+            }
             again(details, ask, cursor, slot, why).await
         }
         _ => {
@@ -256,12 +268,13 @@ fn took(status: &JobStatus) -> Option<Duration> {
 }
 
 /// Who has a place: the chunk, so that whoever takes it over has it too.
-fn holder(ask: &Ask<'_>) -> String {
-    format!("{}/{}", ask.job.id, ask.chunk.number)
+pub(super) fn holder(chunk: &Chunk) -> String {
+    format!("{}/{}", chunk.job, chunk.number)
 }
 
-fn slot_name(details: &Details, ask: &Ask<'_>, slot: u32) -> String {
-    format!("{}/{}/{slot}", details.name, ask.platform.credential)
+/// The named lease of a place among a credential's open jobs.
+pub(super) fn slot_name(details: &Details, credential: &str, slot: u32) -> String {
+    format!("{}/{credential}/{slot}", details.name)
 }
 
 async fn take_slot(details: &Details, ask: &Ask<'_>, slots: u32) -> Result<Option<u32>, Fault> {
@@ -269,10 +282,10 @@ async fn take_slot(details: &Details, ask: &Ask<'_>, slots: u32) -> Result<Optio
         return Ok(None);
     }
     let client = ask.store.client().await.map_err(Fault::store)?;
-    let holder = holder(ask);
+    let holder = holder(ask.chunk);
     let slots = 0..slots.max(1);
     for slot in slots.clone() {
-        let name = slot_name(details, ask, slot);
+        let name = slot_name(details, &ask.platform.credential, slot);
         let taken = named_leases::take(&client, &name, &holder, SLOT_FOR, Duration::ZERO).await;
         if taken.map_err(Fault::store)? == Taken::Yes {
             return Ok(Some(slot));
@@ -280,7 +293,7 @@ async fn take_slot(details: &Details, ask: &Ask<'_>, slots: u32) -> Result<Optio
     }
     // One may be this chunk's own: whoever had it before died before it could say so.
     for slot in slots {
-        let name = slot_name(details, ask, slot);
+        let name = slot_name(details, &ask.platform.credential, slot);
         let kept = named_leases::keep(&client, &name, &holder, SLOT_FOR, Duration::ZERO).await;
         if kept.map_err(Fault::store)? {
             return Ok(Some(slot));
@@ -292,19 +305,19 @@ async fn take_slot(details: &Details, ask: &Ask<'_>, slots: u32) -> Result<Optio
 
 async fn keep_slot(details: &Details, ask: &Ask<'_>, slot: u32) -> Result<(), Fault> {
     let client = ask.store.client().await.map_err(Fault::store)?;
-    let name = slot_name(details, ask, slot);
+    let name = slot_name(details, &ask.platform.credential, slot);
     // Where it was lost meanwhile there is one job more than wanted, and the platform says so if it minds.
-    named_leases::keep(&client, &name, &holder(ask), SLOT_FOR, Duration::ZERO)
+    named_leases::keep(&client, &name, &holder(ask.chunk), SLOT_FOR, Duration::ZERO)
         .await
         .map(drop)
         .map_err(Fault::store)
 }
 
 async fn give_slot(details: &Details, ask: &Ask<'_>, slot: u32) {
-    let name = slot_name(details, ask, slot);
+    let name = slot_name(details, &ask.platform.credential, slot);
     let given = async {
         let client = ask.store.client().await?;
-        named_leases::release(&client, &name, &holder(ask), Duration::ZERO).await
+        named_leases::release(&client, &name, &holder(ask.chunk), Duration::ZERO).await
     };
     match given.await {
         Ok(_) => ask.memory.set_free(details.name),
@@ -317,6 +330,16 @@ async fn give_slot(details: &Details, ask: &Ask<'_>, slot: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keeper::StoreKeeper;
+    use crate::platforms::Kind;
+    use crate::sources::genesys_details::{CONVERSATIONS, How, Piece};
+    use crate::sources::{Breaker, Caller, Memory};
+    use crate::trial::{Trial, never_ready};
+    use platform::budget::shared::Shared;
+    use platform::watch::Unwatched;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicI64;
+    use store::jobs::Promote;
 
     /// Pages that are read until a cursor is met again; at most ten thousand.
     fn read(cursor: impl Fn(u32) -> u32) -> Option<u32> {
@@ -341,5 +364,67 @@ mod tests {
                 "{pages:?} pages of a circle of {length}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_not_over_after_a_day_is_ended_and_another_one_begun() {
+        let trial = Trial::new().await;
+        let (double, platforms) = never_ready().await;
+        let platform = platforms.get("main").unwrap();
+        let Kind::Genesys(settings) = &platform.kind else {
+            panic!("{} is Genesys", platform.name)
+        };
+        trial.job(Promote::Never).await;
+        let (job, chunk) = trial.leased().await;
+        let credential = platform.credential.clone();
+        let keeper = StoreKeeper::new(trial.store.clone(), credential.clone());
+        let budget = Shared::new(keeper, &credential, platform.access.limit).unwrap();
+        let breaker = Breaker::new(trial.store.clone(), credential, platform.breaker);
+        let caller = Caller::new(platform, Arc::new(budget), Arc::new(Unwatched), breaker);
+        let (memory, calls) = (Memory::default(), AtomicI64::new(0));
+        let ask = |hours: i64| Ask {
+            platform,
+            caller: &caller,
+            memory: &memory,
+            store: &trial.store,
+            job: &job,
+            chunk: &chunk,
+            now: UtcMicros(hours * 3_600_000_000),
+            calls: &calls,
+        };
+        let part = Part {
+            from: chunk.from,
+            to: chunk.to,
+        };
+        let begin = Cursor {
+            pieces: Some(vec![Piece {
+                part,
+                how: How::Job,
+                of_hits: None,
+            }]),
+            ..Cursor::default()
+        };
+        let read = |text: &str| serde_json::from_str::<Cursor>(text).unwrap();
+        let step = submit(&CONVERSATIONS, &ask(0), settings, begin.clone(), part).await;
+        let Ok(Step::Wait {
+            cursor: Some(submitted),
+            ..
+        }) = step
+        else {
+            panic!("{step:?}")
+        };
+        let step = look(&CONVERSATIONS, &ask(24), read(&submitted)).await;
+        assert!(matches!(step, Ok(Step::Wait { .. })), "{step:?}");
+        let step = look(&CONVERSATIONS, &ask(25), read(&submitted)).await;
+        let Ok(Step::Again { cursor, .. }) = step else {
+            panic!("{step:?}")
+        };
+        let again = read(&cursor);
+        assert_eq!((&again.at, again.failed), (&At::Begin, 1));
+        let step = submit(&CONVERSATIONS, &ask(25), settings, again, part).await;
+        assert!(matches!(step, Ok(Step::Wait { .. })), "{step:?}");
+        let mut routes = double.history_calls().into_iter().map(|call| call.route);
+        assert!(routes.any(|route| route == "details-job-delete"));
+        assert!(routes.any(|route| route == "details-job-submit"));
     }
 }

@@ -41,7 +41,6 @@ pub(super) async fn page(
         to: part.to,
         page: walk.next_page(size),
         page_size: size,
-        filters: None,
     };
     let page = if walk.backwards {
         ask.answer(genesys.query_backwards(details.subject, query))

@@ -7,7 +7,7 @@ use crate::history::{HistoryError, Kind, Page, routes};
 use crate::instant::{self, interval};
 use schema::UtcMicros;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What a details job is about. Both kinds have one protocol, and an availability of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,13 +86,7 @@ impl JobState {
         }
     }
 
-    /// Whether to ask again later. A state that is new to us may be one on the way.
-    #[must_use]
-    pub const fn is_on_the_way(&self) -> bool {
-        matches!(self, Self::Queued | Self::Pending | Self::Other(_))
-    }
-
-    /// Whether the stretch must be submitted once more.
+    /// Whether the stretch must be submitted once more. A state that is new to us may be one on the way.
     #[must_use]
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::Failed | Self::Cancelled | Self::Expired)
@@ -106,8 +100,6 @@ pub struct JobStatus {
     pub state: JobState,
     /// Why it failed.
     pub error: Option<String>,
-    /// When its results are thrown away.
-    pub expires_at: Option<UtcMicros>,
     /// When it was submitted.
     pub submitted_at: Option<UtcMicros>,
     /// When it was fulfilled.
@@ -125,7 +117,6 @@ struct Submitted {
 struct Status {
     state: String,
     error_message: Option<String>,
-    expiration_date: Option<String>,
     submission_date: Option<String>,
     completion_date: Option<String>,
 }
@@ -139,21 +130,19 @@ struct Availability {
 impl Genesys {
     /// Submits a job for a half-open stretch of time and gives its id.
     ///
-    /// `POST …/details/jobs` with `interval`, `order`, `orderBy` → 202 `{jobId}` [notes 2.2]. `filters` are members of the body as they are
-    /// (`conversationFilters`, `segmentFilters` …). Not repeated by anybody here: a second one would be a second job.
+    /// `POST …/details/jobs` with `interval`, `order`, `orderBy` → 202 `{jobId}` [notes 2.2]. Not repeated by anybody here: a second
+    /// one would be a second job.
     pub async fn submit_job(
         &self,
         subject: Subject,
         from: UtcMicros,
         to: UtcMicros,
-        filters: Option<&Value>,
     ) -> Result<String, HistoryError> {
         let mut body = json!({"interval": interval(from, to)});
         if subject == Subject::Conversations {
             body["order"] = json!("asc");
             body["orderBy"] = json!("conversationStart");
         }
-        super::query::add(&mut body, filters);
         let call = Call::post(subject.routes()[0], subject.path(), &body);
         let answer = self
             .api
@@ -178,7 +167,6 @@ impl Genesys {
         Ok(JobStatus {
             state: JobState::of(&status.state),
             error: status.error_message.filter(|text| !text.is_empty()),
-            expires_at: at(status.expiration_date),
             submitted_at: at(status.submission_date),
             completed_at: at(status.completion_date),
         })

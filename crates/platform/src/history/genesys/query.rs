@@ -5,20 +5,18 @@ use crate::api::{ApiError, Call};
 use crate::history::{HistoryError, Kind, Page, routes};
 use crate::instant::interval;
 use schema::UtcMicros;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Records of one page of a query [notes 2.1: in every connector seen].
 pub const QUERY_PAGE_MAX: u32 = 100;
-/// Conversations that one query pages through; beyond it answers 400 [notes 2.1].
-pub const CONVERSATIONS_MAX: u64 = 100_000;
 /// Days that one query without a filter looks at [notes 2.1].
 pub const DAYS_MAX: u32 = 7;
 /// Ids of one multi-get. The platform's own maximum is not known; an URL with so many is still short enough for every proxy.
 pub const IDS_MAX: usize = 100;
 
 /// One page of a details query.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Query<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query {
     /// From, inclusive.
     pub from: UtcMicros,
     /// To, exclusive.
@@ -27,8 +25,6 @@ pub struct Query<'a> {
     pub page: u32,
     /// At most [`QUERY_PAGE_MAX`]; a larger one is cut down to it.
     pub page_size: u32,
-    /// More members of the body as they are (`conversationFilters`, `segmentFilters` …).
-    pub filters: Option<&'a Value>,
 }
 
 impl Genesys {
@@ -37,7 +33,7 @@ impl Genesys {
     /// `POST /api/v2/analytics/{conversations,users}/details/query` [notes 2.1, 7]. It finds conversations that began on a UTC day which
     /// the interval touches, so there may be some from outside it. [`Page::next`] is never set; a page shorter than asked for is the last
     /// one, an absent list too. [`HistoryError::TooMany`] and [`HistoryError::TooLong`] mean: halve the stretch.
-    pub async fn query(&self, subject: Subject, query: Query<'_>) -> Result<Page, HistoryError> {
+    pub async fn query(&self, subject: Subject, query: Query) -> Result<Page, HistoryError> {
         self.queried(subject, query, "asc").await
     }
 
@@ -45,7 +41,7 @@ impl Genesys {
     pub async fn query_backwards(
         &self,
         subject: Subject,
-        query: Query<'_>,
+        query: Query,
     ) -> Result<Page, HistoryError> {
         self.queried(subject, query, "desc").await
     }
@@ -53,7 +49,7 @@ impl Genesys {
     async fn queried(
         &self,
         subject: Subject,
-        query: Query<'_>,
+        query: Query,
         order: &str,
     ) -> Result<Page, HistoryError> {
         let mut body = json!({
@@ -74,7 +70,6 @@ impl Genesys {
             }
             Subject::Users => (routes::USERS_QUERY, "/api/v2/analytics/users/details/query"),
         };
-        add(&mut body, query.filters);
         let call = Call::post(route, path, &body).of_history();
         let answer = self.api.fetch(call).await;
         Page::of(
@@ -127,41 +122,6 @@ impl Genesys {
             .map(Some),
             Err(ApiError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    /// How many conversations a stretch of time has, as the platform has it (`totalHits`; it calls the number approximate). The cheapest
-    /// of all queries: one record.
-    pub async fn conversations_total(
-        &self,
-        from: UtcMicros,
-        to: UtcMicros,
-    ) -> Result<u64, HistoryError> {
-        let page = self
-            .query(
-                Subject::Conversations,
-                Query {
-                    from,
-                    to,
-                    page: 1,
-                    page_size: 1,
-                    filters: None,
-                },
-            )
-            .await?;
-        let seen = u64::try_from(page.records()).unwrap_or(u64::MAX);
-        Ok(page.total.unwrap_or(seen))
-    }
-}
-
-/// Adds the members of an object to a body; what the body says itself stands.
-pub(super) fn add(body: &mut Value, more: Option<&Value>) {
-    let (Some(body), Some(Value::Object(more))) = (body.as_object_mut(), more) else {
-        return;
-    };
-    for (name, value) in more {
-        if !body.contains_key(name) {
-            body.insert(name.clone(), value.clone());
         }
     }
 }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::seal::OVERHEAD;
 use proptest::prelude::*;
 
 const PLACE: RawPlace<'static> = RawPlace {
@@ -27,7 +26,7 @@ fn one_key_seals_and_each_opens() {
     let mut sealer = old.sealer().unwrap();
     assert_eq!(sealer.key_id(), "old");
     let sealed = sealer.seal(&PLACE, b"+15550100123").unwrap();
-    assert_eq!(sealed.len(), 12 + OVERHEAD);
+    assert_eq!(sealed.len(), HEAD + 12 + TAG);
     assert_eq!(new.open("old", &PLACE, &sealed).unwrap(), b"+15550100123");
     assert!(SealKeys::new("absent", vec![key("old", 1)]).is_none());
 }
@@ -119,7 +118,7 @@ fn what_postgresql_would_have_compressed_is_packed_before() {
         let most = if kind == PACKED {
             bytes.len() / 4
         } else {
-            bytes.len() + OVERHEAD
+            HEAD + bytes.len() + TAG
         };
         assert!(sealed.len() <= most, "{}", sealed.len());
     }
