@@ -203,7 +203,9 @@ pub(crate) async fn resume(
         refuse(&client, &job, "resumed").await?;
     }
     let next = if job.chunked {
-        format!("workers go on with it; {opened} chunks that were given up begin again")
+        format!(
+            "workers go on with it; {opened} chunks that were given up or came up short begin again"
+        )
     } else {
         format!(
             "go on with it by `backfill {} --resume {}`",

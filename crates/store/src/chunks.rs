@@ -82,17 +82,31 @@ static TOTALS: Sql = Sql {
            FROM backfill_chunks c WHERE c.job_id = ANY ($1) GROUP BY c.job_id ORDER BY c.job_id",
 };
 
-// Chunks before their job, as every other that writes both.
+// Chunks before their job, as every other that writes both. The job's state is looked at anew once its row is locked: one that began to
+// settle meanwhile goes on with the chunk instead.
 static RETRY_FAILED: Sql = Sql {
     step: "open failed chunks again",
-    text: "WITH c AS ( \
-               UPDATE backfill_chunks SET state = 'open', attempt = 0, due_at = now(), finished_at = NULL, updated_at = now() \
-               WHERE job_id = $1 AND state = 'failed' \
-                 AND EXISTS (SELECT FROM backfill_jobs WHERE job_id = $1 AND state IN ('pending', 'running', 'paused', 'failed')) \
-               RETURNING job_id \
+    text: "WITH which AS ( \
+               SELECT c.chunk, c.state FROM backfill_chunks c JOIN backfill_jobs j ON j.job_id = c.job_id \
+               WHERE c.job_id = $1 \
+                 AND (c.state = 'failed' AND j.state IN ('pending', 'running', 'paused', 'failed') \
+                      OR c.state = 'done' AND c.arrived < c.expected AND j.state = 'failed') \
+               FOR NO KEY UPDATE OF c \
+           ), c AS ( \
+               UPDATE backfill_chunks c \
+               SET state = 'open', attempt = 0, due_at = now(), finished_at = NULL, updated_at = now(), \
+                   cursor = CASE w.state WHEN 'failed' THEN c.cursor END, \
+                   fetched_at = CASE w.state WHEN 'failed' THEN c.fetched_at END, \
+                   reopened = CASE w.state WHEN 'failed' THEN c.reopened ELSE 0 END \
+               FROM which w WHERE c.job_id = $1 AND c.chunk = w.chunk \
+               RETURNING w.state AS was \
            ), j AS ( \
-               UPDATE backfill_jobs SET state = 'pending', error = NULL, cursor = NULL, finished_at = NULL, updated_at = now() \
-               WHERE job_id = $1 AND state = 'failed' AND EXISTS (SELECT FROM c) \
+               UPDATE backfill_jobs j \
+               SET state = CASE WHEN j.state IN ('failed', 'settling') THEN 'pending' ELSE j.state END, \
+                   error = CASE WHEN j.state IN ('failed', 'settling') THEN NULL ELSE j.error END, \
+                   cursor = CASE WHEN j.state IN ('failed', 'settling') THEN NULL ELSE j.cursor END, \
+                   done = j.done - (SELECT count(*) FROM c WHERE was = 'done'), finished_at = NULL, updated_at = now() \
+               WHERE j.job_id = $1 AND EXISTS (SELECT FROM c) \
            ) SELECT count(*) FROM c",
 };
 
@@ -198,7 +212,8 @@ pub async fn totals_of(
 }
 
 /// Opens the failed chunks of a job again, at their cursors, and with them a job that failed for them; not one that was cancelled or is
-/// settling. Returns how many there were.
+/// settling. Of a job that failed because less arrived than the platform counts, those that came up short begin anew. Returns how many
+/// there were.
 pub async fn retry_failed(conn: &impl Connection, job: JobId) -> Result<u64, StoreError> {
     let row = sql::query_one(conn, &RETRY_FAILED, &[&job.0]).await?;
     let opened: i64 = sql::get(&row, &RETRY_FAILED, 0)?;

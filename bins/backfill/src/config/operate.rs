@@ -85,7 +85,8 @@ pub struct ResumeArgs {
     /// The job
     #[arg(value_name = "JOB")]
     pub(crate) job: Uuid,
-    /// Begin chunks that were given up again, too; a job that is not paused may be told so as well
+    /// Begin chunks that were given up again, too, and those for which a failed job came up short; a job that is not paused may be told so
+    /// as well
     #[arg(long)]
     pub(crate) retry_failed: bool,
     #[command(flatten)]

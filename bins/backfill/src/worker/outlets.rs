@@ -74,7 +74,14 @@ impl Outlets {
                         return Ok(Published::Stopped);
                     }
                 }
-                Class::Rejected | Class::Fatal => return Err(error),
+                // A password that was changed, a right that was taken: it concerns this process, and no job has to be looked at for it.
+                Class::Fatal => {
+                    tracing::error!(error = %chain(error.as_ref()), "the broker refuses this worker, trying again");
+                    if !backoff.pause(stop).await {
+                        return Ok(Published::Stopped);
+                    }
+                }
+                Class::Rejected => return Err(error),
             }
         }
     }
@@ -120,5 +127,28 @@ impl Outlets {
 impl fmt::Debug for Outlets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlets").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::TestBroker;
+
+    #[tokio::test]
+    async fn a_broker_that_refuses_the_worker_is_no_fault_of_the_pages() {
+        let broker = TestBroker::new();
+        let mut config = broker.config("outlets");
+        let mut url = url::Url::parse(&config.url).unwrap();
+        url.set_password(Some("of-yesterday")).unwrap();
+        config.url = url.to_string();
+        let outlets = Outlets::new(config);
+        assert_eq!(outlets.opened().await.err().unwrap().class(), Class::Fatal);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert_eq!(
+            outlets.publish(&[], &stop).await.unwrap(),
+            Published::Stopped
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Chunks change hands when a worker dies, and no two workers ever have one.
 
-use crate::rows::{MAY, db, number, seen};
+use crate::rows::{MAY, db, number, seen, until_someone_waits};
 use futures_util::future::join_all;
 use schema::{JobId, MetricVersion, UtcMicros};
 use std::collections::BTreeSet;
@@ -607,6 +607,67 @@ async fn a_job_settles_once_when_its_last_chunk_has_ended() {
         jobs::lease_one(&client, "x", id, LEASE).await.unwrap(),
         None
     );
+}
+
+#[tokio::test]
+async fn a_failed_job_is_taken_up_again_with_what_came_up_short() {
+    let (_db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let id = create(&client, &job(&hours(0, 2))).await;
+    for (chunk, arrived) in [(0, 10), (1, 7)] {
+        taken(&client, "w", LEASE).await;
+        chunks::fetched(&client, id, chunk, "w", Some(10), Duration::ZERO)
+            .await
+            .unwrap();
+        taken(&client, "w", LEASE).await;
+        chunks::done(&client, id, chunk, "w", Some(arrived))
+            .await
+            .unwrap();
+    }
+    assert_eq!(chunks::retry_failed(&client, id).await.unwrap(), 0);
+    jobs::to_settle(&client, "s", LEASE).await.unwrap().unwrap();
+    let short = Finish::Failed { error: "short" };
+    assert!(jobs::finish(&client, id, "s", short).await.unwrap());
+    assert_eq!(chunks::retry_failed(&client, id).await.unwrap(), 1);
+    let again = jobs::get(&client, id).await.unwrap().unwrap();
+    assert_eq!(
+        (again.state, again.done, again.error.as_deref()),
+        (jobs::State::Pending, 1, None)
+    );
+    let (_, chunk) = taken(&client, "w", LEASE).await;
+    assert_eq!(
+        (chunk.number, chunk.state, chunk.cursor_json),
+        (1, chunks::State::Open, None)
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_began_to_settle_while_a_chunk_was_opened_again_does_not_end_without_it() {
+    let (db_of_test, store) = db().await;
+    let (mut client, other) = (store.client().await.unwrap(), store.client().await.unwrap());
+    let id = create(&client, &job(&hours(0, 1))).await;
+    taken(&client, "w", LEASE).await;
+    chunks::failed(&client, id, 0, "w", "410 gone")
+        .await
+        .unwrap();
+    // What the settling one has written is seen by nobody yet.
+    let tx = client.transaction().await.unwrap();
+    let settling = jobs::to_settle(&tx, "s", LEASE).await.unwrap().unwrap();
+    assert_eq!(settling.id, id);
+    let retry = chunks::retry_failed(&other, id);
+    let end = async {
+        until_someone_waits(&db_of_test).await;
+        tx.commit().await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(retry, end);
+    assert_eq!(opened.unwrap(), 1);
+    let done = Finish::Done { report_json: None };
+    assert!(!jobs::finish(&other, id, "s", done).await.unwrap());
+    assert_eq!(
+        jobs::get(&other, id).await.unwrap().unwrap().state,
+        jobs::State::Pending
+    );
+    assert_eq!(taken(&other, "w", LEASE).await.1.number, 0);
 }
 
 #[tokio::test]
