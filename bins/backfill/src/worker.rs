@@ -20,6 +20,7 @@ use gate::Gate;
 use meters::{Calls, Meters};
 use outlets::Outlets;
 use platform::budget::Budget;
+use platform::token::Keyring;
 use quota::Timed;
 use runtime::args::OpsArgs;
 use runtime::{Backoff, Health, Service, chain};
@@ -131,15 +132,17 @@ async fn prepare(store: &Store, stop: &CancellationToken) -> anyhow::Result<bool
     }
 }
 
-/// The platforms as the lanes ask them. Those with one credential share its budget.
+/// The platforms as the lanes ask them. Those with one credential share its budget and its token.
 fn reached(
     platforms: &Platforms,
     store: &Store,
     meters: &Meters,
 ) -> anyhow::Result<BTreeMap<String, Reached>> {
     let mut budgets: BTreeMap<String, Arc<dyn Budget>> = BTreeMap::new();
+    let keyring = Keyring::default();
     let mut all = BTreeMap::new();
     for platform in platforms {
+        let tokens = keyring.tokens(&platform.access.grant, platform.access.timeouts)?;
         let budget = if let Some(budget) = budgets.get(&platform.credential) {
             budget.clone()
         } else {
@@ -154,7 +157,7 @@ fn reached(
         let breaker = Breaker::new(store.clone(), platform.credential.clone(), platform.breaker);
         let reached = Reached {
             platform: platform.clone(),
-            caller: Caller::new(platform, budget, watch, breaker),
+            caller: Caller::new(platform, tokens, budget, watch, breaker),
             memory: Memory::default(),
         };
         all.insert(platform.name.clone(), reached);

@@ -64,7 +64,7 @@ pub struct Api {
     client: Client,
     /// For answers that take their time.
     slow: Client,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     budget: Arc<dyn Budget>,
     watch: Arc<dyn Watch>,
     health: Health,
@@ -84,11 +84,22 @@ impl Api {
 
     /// An API whose requests are counted elsewhere; the access's own limit is not used.
     pub fn with_budget(access: Access, budget: Arc<dyn Budget>) -> Result<Self, AccessError> {
+        let tokens = Tokens::of(access.grant.clone(), access.timeouts)?;
+        Self::shared(access, Arc::new(tokens), budget)
+    }
+
+    /// An API whose credential others of this process use as well: the tokens are theirs too. Neither the access's own limit nor its grant
+    /// is used.
+    pub fn shared(
+        access: Access,
+        tokens: Arc<Tokens>,
+        budget: Arc<dyn Budget>,
+    ) -> Result<Self, AccessError> {
         let timeouts = access.timeouts;
         Ok(Self {
             client: Client::new(&access.base, timeouts)?,
             slow: Client::new(&access.base, patient(timeouts))?,
-            tokens: Tokens::new(Client::new(access.grant.url(), timeouts)?, access.grant),
+            tokens,
             budget,
             watch: Arc::new(Unwatched),
             health: Health::new(Policy::default()),
@@ -137,12 +148,6 @@ impl Api {
     #[must_use]
     pub const fn base(&self) -> &Url {
         &self.base
-    }
-
-    /// The credential's tokens.
-    #[must_use]
-    pub const fn tokens(&self) -> &Tokens {
-        &self.tokens
     }
 
     /// Sends one request, repeated where that may help, and gives the answer's JSON (null where there is no body). Its route is what

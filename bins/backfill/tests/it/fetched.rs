@@ -57,34 +57,31 @@ impl Bench {
         );
         let double = Double::start(config).await.unwrap();
         let url = double.url();
-        let entry = |name: &str, kind: &str, token: &str, client: &str| {
+        let stated = format!("base_url = \"{url}\"");
+        let entry = |name: &str, kind: &str, base: &str, token: &str| {
             format!(
                 r#"
 [[platform]]
 name = "{name}"
 tenant = "acme"
 platform = "{kind}"
-base_url = "{url}"
-credentials = {{ token_url = "{url}{token}", client_id = "{client}", client_secret = "double-secret" }}
+{base}
+credentials = {{ token_url = "{url}{token}", client_id = "double-client", client_secret = "double-secret" }}
 rate = {{ {rate} }}
 retry = {{ first = "20ms", longest = "500ms" }}
 timeouts = {{ connect = "2s", read = "2s", total = "4s" }}
 "#
             )
         };
+        let key = "/authentication/v1/token/access-key";
+        let cxone =
+            "[platform.cxone]\nreport_zone = \"America/New_York\"\nextraction_pause = \"300ms\"\n";
         let text = format!(
-            "version = 1\n{}{more}\n{}",
-            entry("g", "genesys", "/oauth/token", "double-client"),
-            entry(
-                "c",
-                "cxone",
-                "/authentication/v1/token/access-key",
-                "double-client"
-            )
-            .trim_end(),
-        );
-        let text = format!(
-            "{text}\n[platform.cxone]\nreport_zone = \"America/New_York\"\nextraction_pause = \"300ms\"\n"
+            "version = 1\n{}{more}\n{}{cxone}{}",
+            entry("g", "genesys", &stated, "/oauth/token"),
+            entry("c", "cxone", &stated, key),
+            // The same access key once more; the token says where its API is.
+            entry("t", "cxone", "", key),
         );
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("platforms.toml"), text).unwrap();
@@ -491,6 +488,57 @@ async fn a_token_that_dies_costs_one_request() {
         account.grants
     );
     assert_eq!(account.pages.repeated, Vec::new());
+}
+
+/// Pitfall 12: a token belongs to the credential, however many entries of the file name it and whoever asks it where the API is.
+#[tokio::test(flavor = "multi_thread")]
+async fn pitfall_12_entries_of_one_credential_share_one_token() {
+    let bench = Bench::new(unlimited(past(2, 200)), "").await;
+    let plain = json!({});
+    let jobs = [
+        bench
+            .job("cxone-contacts", "c", &plain, &stretch(2, DAY))
+            .await,
+        bench
+            .job("cxone-contacts", "t", &plain, &stretch(2, DAY))
+            .await,
+        bench
+            .job("cxone-agent-states", "t", &plain, &stretch(2, DAY))
+            .await,
+    ];
+    let worker = bench.worker(&["--lanes", "4"]);
+    for job in jobs {
+        bench.fetched(job).await;
+    }
+    drop(worker);
+    assert_eq!(bench.account().grants, 1);
+    bench.all_is_well();
+}
+
+/// Pitfall 12: while no token is to be had, chunks wait for it and ask nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn pitfall_12_a_token_endpoint_in_trouble_is_left_alone_by_however_many_chunks() {
+    let trouble = Fault::Status {
+        status: 503,
+        retry_after: None,
+        as_date: false,
+        store: false,
+    };
+    let outage = Phase::lasting(Duration::from_secs(3), trouble).at(Place::Token);
+    let config = Config {
+        faults: Script::of([outage]),
+        ..unlimited(past(1, 200))
+    };
+    let bench = Bench::new(config, "").await;
+    let chunks = stretch(24, DAY / 24);
+    let job = bench.job("cxone-contacts", "t", &json!({}), &chunks).await;
+    let worker = bench.worker(&["--lanes", "4"]);
+    bench.fetched(job).await;
+    drop(worker);
+    let asked = bench.double.requests();
+    let asked = asked.iter().filter(|one| one.place == Place::Token).count();
+    assert!((2..=6).contains(&asked), "{asked} requests for a token");
+    bench.all_is_well();
 }
 
 /// Chunks that have a job are begun; the others are as they were planned.

@@ -12,7 +12,7 @@ mod skills;
 mod states;
 
 pub use contacts::{CONTACTS_PAGE_MAX, ContactQuery, Contacts};
-pub use discovery::{Discovery, DiscoveryError, discover};
+pub use discovery::{Discovery, DiscoveryError, TOKEN_BELIEVED, discover};
 pub use extraction::{EXTRACTION_DAYS_MAX, EXTRACTION_PACE, Extraction, ExtractionState};
 pub use reports::Report;
 pub use skills::SkillSummary;

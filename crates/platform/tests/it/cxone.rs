@@ -5,12 +5,14 @@ use platform::api::{ApiError, Remedy};
 use platform::client::Timeouts;
 use platform::history::HistoryError;
 use platform::history::cxone::{
-    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, discover,
+    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, TOKEN_BELIEVED,
+    discover,
 };
 use platform::secret::Secret;
-use platform::token::Grant;
+use platform::token::{Grant, Tokens};
 use schema::UtcMicros;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// 2025-01-06T00:00:00Z and an hour later.
 const FROM: UtcMicros = UtcMicros(1_736_121_600_000_000);
@@ -280,20 +282,25 @@ async fn where_the_api_is_is_found_out_in_both_ways() {
         .unwrap();
     let configuration = Discovery::Configuration(document);
     let times = Timeouts::default();
-    let found = discover(&configuration, &grant, times).await.unwrap();
-    assert_eq!(found.as_str(), "https://api-na1.example.com/");
+    let tokens = Tokens::of(grant, times).unwrap();
+    let found = |discovery, believed| discover(discovery, &tokens, times, believed);
+    let by_token = &Discovery::Token;
+    let document = found(&configuration, TOKEN_BELIEVED).await.unwrap();
+    assert_eq!(document.as_str(), "https://api-na1.example.com/");
     let asked = server.seen(0);
     assert!(asked.starts_with("GET /.well-known/cxone-configuration?tenantId=11+22 "));
     assert!(!asked.to_ascii_lowercase().contains("authorization"));
-    let found = discover(&Discovery::Token, &grant, times).await.unwrap();
-    assert_eq!(found.as_str(), "https://api-c42.example.com/");
-    let unsaid = discover(&Discovery::Token, &grant, times)
-        .await
-        .unwrap_err();
+    for _ in 0..5 {
+        // What a token said that was granted a moment ago is believed.
+        let base = found(by_token, TOKEN_BELIEVED).await.unwrap();
+        assert_eq!(base.as_str(), "https://api-c42.example.com/");
+    }
+    assert_eq!(server.requests(), 2);
+    let unsaid = found(by_token, Duration::ZERO).await.unwrap_err();
     assert!(
         unsaid.to_string().contains("resource_server_base_uri"),
         "{unsaid}"
     );
-    let unknown = discover(&configuration, &grant, times).await.unwrap_err();
+    let unknown = found(&configuration, TOKEN_BELIEVED).await.unwrap_err();
     assert!(unknown.to_string().contains("no such tenant"), "{unknown}");
 }

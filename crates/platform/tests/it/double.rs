@@ -7,7 +7,8 @@ use double::{Config, Double};
 use platform::api::{Access, Api};
 use platform::client::Timeouts;
 use platform::history::cxone::{
-    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, discover,
+    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, TOKEN_BELIEVED,
+    discover,
 };
 use platform::history::genesys::{Aggregates, Genesys, JobState, Query, Subject};
 use platform::history::permissions::{self, Need, Right};
@@ -15,7 +16,7 @@ use platform::history::{HistoryError, Page};
 use platform::limit::Limit;
 use platform::retry::Schedule;
 use platform::secret::Secret;
-use platform::token::Grant;
+use platform::token::{Grant, Tokens};
 use schema::{Millis, UtcMicros};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -358,7 +359,9 @@ async fn the_tenants_api_is_found() {
         world.double.url().trim_end_matches('/')
     );
     let discovery = Discovery::Configuration(Url::parse(&document).unwrap());
-    let found = discover(&discovery, &world.grant, Timeouts::default()).await;
+    let times = Timeouts::default();
+    let tokens = Tokens::of(world.grant.clone(), times).unwrap();
+    let found = discover(&discovery, &tokens, times, TOKEN_BELIEVED).await;
     let host = Url::parse(&world.double.url()).unwrap();
     assert_eq!(found.unwrap().origin(), host.origin());
 }
