@@ -1,6 +1,8 @@
 //! CXone's history: what is sent, and what is made of the answers.
 
 use crate::server::{Act, Asked, Server};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use platform::api::{ApiError, Remedy};
 use platform::client::Timeouts;
 use platform::history::HistoryError;
@@ -11,7 +13,9 @@ use platform::history::cxone::{
 use platform::secret::Secret;
 use platform::token::{Grant, Tokens};
 use schema::UtcMicros;
+use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// 2025-01-06T00:00:00Z and an hour later.
@@ -303,4 +307,53 @@ async fn where_the_api_is_is_found_out_in_both_ways() {
     );
     let unknown = found(&configuration, TOKEN_BELIEVED).await.unwrap_err();
     assert!(unknown.to_string().contains("no such tenant"), "{unknown}");
+}
+
+fn packed(text: &str) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    packer.finish().unwrap()
+}
+
+/// Signs of life and leases wait for the threads of the runtime: a long answer is taken apart beside them.
+#[test]
+fn long_answers_are_taken_apart_beside_the_runtime() {
+    let page = |rows: u32| {
+        let rows: Vec<String> = (0..rows)
+            .map(|id| format!(r#"{{"contactId":{id},"contactStartDate":"2025-01-06T00:00:00Z"}}"#))
+            .collect();
+        format!(r#"{{"completedContacts":[{}]}}"#, rows.join(","))
+    };
+    let report = |bytes: usize| format!(r#"{{"file":"{}"}}"#, "YWFh".repeat(bytes / 3));
+    let plain = |body: String| Act::ok(&body);
+    let gzip =
+        |body: String| Act::Answer("200 OK\r\nContent-Encoding: gzip".to_owned(), packed(&body));
+    for (answer, beside) in [
+        (plain(page(10)), false),
+        (gzip(page(10)), false),
+        (plain(report(3000)), false),
+        (plain(page(5000)), true),
+        (gzip(page(5000)), true),
+        (plain(report(300_000)), true),
+    ] {
+        let threads = Arc::new(AtomicUsize::new(0));
+        let started = threads.clone();
+        // One thread runs everything; each other one that is started is one for what takes long.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_start(move || {
+                started.fetch_add(1, Ordering::Relaxed);
+            })
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (_server, cxone) = platform(move |_, _| answer.clone()).await;
+            let page = cxone.contacts(contacts()).await;
+            let report = cxone.report(524, FROM, TO).await;
+            assert!(
+                page.is_ok_and(|page| page.records() > 0) || matches!(report, Ok(Report::Csv(_)))
+            );
+        });
+        assert_eq!(threads.load(Ordering::Relaxed) > 0, beside);
+    }
 }

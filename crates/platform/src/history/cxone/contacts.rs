@@ -123,6 +123,6 @@ impl Cxone {
             .fetch(Call::get(route, path).of_history())
             .await
             .map_err(HistoryError::of_stretch)?;
-        Page::of(answer, kind, what)
+        Page::read(answer, kind, what).await
     }
 }
