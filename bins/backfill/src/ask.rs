@@ -52,7 +52,7 @@ pub(crate) const fn needs(source: Source) -> &'static [Need] {
         Source::GenesysConversations => &[Need::Conversations, Need::ConversationAggregates],
         Source::GenesysUsers => &[Need::UserDetails],
         Source::GenesysLookup => &[Need::Conversations],
-        Source::CxoneContacts => &[Need::Contacts],
+        Source::CxoneContacts | Source::CxoneLookup => &[Need::Contacts],
         Source::CxoneContactStates => &[Need::ContactStates],
         Source::CxoneAgentStates => &[Need::AgentStates],
         Source::CxoneReport => &[Need::Reports],

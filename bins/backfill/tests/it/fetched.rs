@@ -190,6 +190,13 @@ timeouts = {{ connect = "2s", read = "2s", total = "4s" }}
             .collect()
     }
 
+    /// The first contacts of the calls of the past that are over.
+    fn calls(&self) -> BTreeSet<String> {
+        truth(&self.history, Platform::Cxone, false, None)
+            .map(|row| row.id)
+            .collect()
+    }
+
     fn all_is_well(&self) {
         let violations = self.double.violations();
         assert!(violations.is_empty(), "{violations:?}");
@@ -670,6 +677,12 @@ async fn the_other_sources_are_fetched_to_their_end() {
     lookup[0].cursor_json = Some(json!({"ids": asked}).to_string());
     let lookup = bench.job("genesys-lookup", "g", &plain, &lookup).await;
     all.push(("genesys-lookup", lookup));
+    let mut named: Vec<String> = bench.calls().into_iter().take(60).collect();
+    named.extend(["1".to_owned(), "no-number".to_owned()]);
+    let mut one_by_one = stretch(1, DAY);
+    one_by_one[0].cursor_json = Some(json!({"ids": named}).to_string());
+    let one_by_one = bench.job("cxone-lookup", "c", &plain, &one_by_one).await;
+    all.push(("cxone-lookup", one_by_one));
     let worker = bench.worker(&["--lanes", "4"]);
     for (kind, job) in &all {
         let chunks = bench.fetched(*job).await;
@@ -684,23 +697,36 @@ async fn the_other_sources_are_fetched_to_their_end() {
         }
     }
     drop(worker);
-    let cursor = bench.chunks(lookup).await[0].cursor_json.clone().unwrap();
-    let cursor: Value = serde_json::from_str(&cursor).unwrap();
-    assert_eq!(
-        cursor["unknown"],
-        json!(["00000000-0000-4000-8000-000000000000"])
-    );
+    for (job, unknown) in [
+        (lookup, json!(["00000000-0000-4000-8000-000000000000"])),
+        (one_by_one, json!(["1", "no-number"])),
+    ] {
+        let cursor = bench.chunks(job).await[0].cursor_json.clone().unwrap();
+        let cursor: Value = serde_json::from_str(&cursor).unwrap();
+        assert_eq!(cursor["unknown"], unknown);
+    }
     let messages = bench.world.deliveries().await;
-    let of_lookup: Vec<RawMessage> = messages
-        .into_iter()
-        .filter(|message| {
-            message.deliveries[0]
-                .job
-                .is_some_and(|found| found.id == lookup)
-        })
-        .collect();
-    let found: BTreeSet<String> = told(&of_lookup, "conversationId").into_iter().collect();
+    let of = |job: JobId| -> Vec<RawMessage> {
+        let of_job =
+            |message: &&RawMessage| message.deliveries[0].job.map(|found| found.id) == Some(job);
+        messages.iter().filter(of_job).cloned().collect()
+    };
+    let found: BTreeSet<String> = told(&of(lookup), "conversationId").into_iter().collect();
     assert_eq!(found, ids.into_iter().collect());
+    // Each with the contacts that transfers made of it, as the list of all has them.
+    let contacts = |job: JobId| {
+        let messages = of(job);
+        let masters = told(&messages, "masterContactId").into_iter();
+        masters.zip(told(&messages, "contactId"))
+    };
+    let job_of = |kind: &str| all.iter().find(|(found, _)| *found == kind).unwrap().1;
+    let wanted: BTreeSet<_> = contacts(job_of("cxone-contacts"))
+        .filter(|(master, _)| named.contains(master))
+        .collect();
+    let found: Vec<_> = contacts(one_by_one).collect();
+    assert!(found.len() > 60, "some were transferred");
+    assert_eq!(found.len(), wanted.len(), "each once");
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), wanted);
     bench.all_is_well();
 }
 

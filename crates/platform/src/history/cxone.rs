@@ -4,6 +4,7 @@
 //! after (the wrap-up comes late). Paging is by `skip` over a set that must not change meanwhile: the stretch of time is closed, the
 //! order fixed, and the total is looked at again after the last page.
 
+mod contact;
 mod contacts;
 mod discovery;
 mod extraction;
@@ -11,6 +12,7 @@ mod reports;
 mod skills;
 mod states;
 
+pub use contact::Contact;
 pub use contacts::{CONTACTS_PAGE_MAX, ContactQuery, Contacts};
 pub use discovery::{Discovery, DiscoveryError, TOKEN_BELIEVED, discover};
 pub use extraction::{EXTRACTION_DAYS_MAX, EXTRACTION_PACE, Extraction, ExtractionState};

@@ -7,8 +7,8 @@ use platform::api::{ApiError, Remedy};
 use platform::client::Timeouts;
 use platform::history::HistoryError;
 use platform::history::cxone::{
-    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, TOKEN_BELIEVED,
-    discover,
+    Contact, ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report,
+    TOKEN_BELIEVED, discover,
 };
 use platform::secret::Secret;
 use platform::token::{Grant, Tokens};
@@ -112,7 +112,8 @@ async fn nothing_at_all_is_an_empty_page() {
     assert_eq!((page.records(), page.next), (0, None));
     assert!(page.body.is_empty());
     assert_eq!(cxone.contacts_total(FROM, TO).await.unwrap(), 0);
-    assert_eq!(cxone.contact("7").await.unwrap(), None);
+    assert_eq!(cxone.contact("7").await.unwrap(), Contact::Unknown);
+    assert!(cxone.contacts_made_of("7").await.unwrap().is_empty());
     assert_eq!(
         cxone.agent_states(FROM, TO, 0, 10).await.unwrap().records(),
         0
@@ -146,7 +147,9 @@ async fn states_and_single_contacts_have_their_own_paths() {
         } else if path.ends_with("contacts/7/state-history") {
             Act::ok(r#"{"contactStateHistory":[{}]}"#)
         } else if path.ends_with("contacts/7") {
-            Act::ok(r#"{"contactId":7}"#)
+            Act::ok(r#"{"contactId":{"contactId":7,"isActive":false}}"#)
+        } else if path.ends_with("contacts/7/hierarchy") {
+            Act::ok(r#"{"masterContactId":7,"childContacts":[{"contactId":9}]}"#)
         } else {
             Act::answer("404 Not Found", "")
         }
@@ -171,8 +174,13 @@ async fn states_and_single_contacts_have_their_own_paths() {
     );
     let one = cxone.states_of_contact("7").await.unwrap().unwrap();
     assert_eq!(one.records(), 1);
-    assert_eq!(cxone.contact("7").await.unwrap().unwrap().records(), 1);
-    assert_eq!(cxone.contact("8").await.unwrap(), None);
+    assert!(
+        matches!(cxone.contact("7").await.unwrap(), Contact::Ended(page) if page.records() == 1)
+    );
+    assert_eq!(cxone.contacts_made_of("7").await.unwrap(), ["9"]);
+    // What is missing by its id is missing, and no error.
+    assert_eq!(cxone.contact("8").await.unwrap(), Contact::Unknown);
+    assert!(cxone.contacts_made_of("8").await.unwrap().is_empty());
     assert_eq!(cxone.states_of_agent("8", FROM, TO).await.unwrap(), None);
 }
 

@@ -7,8 +7,8 @@ use double::{Config, Double};
 use platform::api::{Access, Api};
 use platform::client::Timeouts;
 use platform::history::cxone::{
-    ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report, TOKEN_BELIEVED,
-    discover,
+    Contact, ContactQuery, Contacts, Cxone, Discovery, Extraction, ExtractionState, Report,
+    TOKEN_BELIEVED, discover,
 };
 use platform::history::genesys::{Aggregates, Genesys, JobState, Query, Subject};
 use platform::history::permissions::{self, Need, Right};
@@ -302,8 +302,19 @@ async fn contacts_are_paged_by_number_and_by_link() {
         assert_eq!(by_number.len() as u64, total);
         assert_eq!(by_link, by_number);
         let first = by_number.first().unwrap();
-        let one = cxone.contact(&first.id).await.unwrap().unwrap();
+        let Contact::Ended(one) = cxone.contact(&first.id).await.unwrap() else {
+            panic!("{first:?}");
+        };
         assert_eq!(ids(&one).next().unwrap().id, first.id);
+        assert_eq!(cxone.contact("1").await.unwrap(), Contact::Unknown);
+        let mut others = 0;
+        for head in by_number.iter().take(100) {
+            let made = cxone.contacts_made_of(&head.id).await.unwrap();
+            others += made.len();
+            let known = |id: &String| by_number.iter().any(|head| head.id == *id);
+            assert!(made.iter().all(known), "{made:?}");
+        }
+        assert!(others > 0, "some were transferred");
         world.is_lawful();
     }
 }
