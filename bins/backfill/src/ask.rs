@@ -6,11 +6,14 @@ use crate::source::{Source, Vendor};
 use access::StoreKeeper;
 use anyhow::Context as _;
 use platform::api::Api;
+use platform::budget::Budget;
 use platform::budget::shared::Shared;
 use platform::history::HistoryError;
-use platform::history::cxone::{self, Cxone};
+use platform::history::cxone::{Cxone, TOKEN_BELIEVED, discover};
 use platform::history::genesys::{Genesys, Subject};
 use platform::history::permissions::{self, Need, Right};
+use platform::limit::Limiter;
+use platform::token::Keyring;
 use schema::UtcMicros;
 use std::sync::Arc;
 use store::Store;
@@ -50,7 +53,7 @@ pub(crate) const fn needs(source: Source) -> &'static [Need] {
         Source::GenesysConversations => &[Need::Conversations, Need::ConversationAggregates],
         Source::GenesysUsers => &[Need::UserDetails],
         Source::GenesysLookup => &[Need::Conversations],
-        Source::CxoneContacts => &[Need::Contacts],
+        Source::CxoneContacts | Source::CxoneLookup => &[Need::Contacts],
         Source::CxoneContactStates => &[Need::ContactStates],
         Source::CxoneAgentStates => &[Need::AgentStates],
         Source::CxoneReport => &[Need::Reports],
@@ -62,28 +65,32 @@ pub(crate) const fn needs(source: Source) -> &'static [Need] {
 impl Asker {
     /// Nothing is sent yet, but where the base URL has to be found out. With a store its questions are within the budget that all processes
     /// share, without one within a fifth of the credential's limit: others may be at work with it.
-    pub(crate) async fn of(platform: &Platform, store: Option<&Store>) -> anyhow::Result<Self> {
+    pub(crate) async fn of(
+        platform: &Platform,
+        store: Option<&Store>,
+        keyring: &Keyring,
+    ) -> anyhow::Result<Self> {
         let mut access = platform.access.clone();
+        let tokens = keyring
+            .tokens(&access.grant, access.timeouts)
+            .context("the platform's tokens")?;
         if let Kind::Cxone(settings) = &platform.kind
             && let Some(discovery) = settings.base.discovery()
         {
-            access.base = cxone::discover(&discovery, &access.grant, access.timeouts)
+            access.base = discover(&discovery, &tokens, access.timeouts, TOKEN_BELIEVED)
                 .await
                 .with_context(|| format!("find out where the API of {} is", platform.name))?;
         }
-        let api = match store {
-            None => {
-                access.limit = access.limit.alone();
-                Api::new(access)
-            }
+        let budget: Arc<dyn Budget> = match store {
+            None => Arc::new(Limiter::new(access.limit.alone())?),
             Some(store) => {
                 let credential = platform.credential.clone();
                 let keeper = StoreKeeper::new(store.clone(), credential, Class::Backfill);
-                let budget = Shared::new(keeper, &platform.credential, access.limit)?;
-                Api::with_budget(access, Arc::new(budget))
+                Arc::new(Shared::new(keeper, &platform.credential, access.limit)?)
             }
         };
-        let api = Arc::new(api.context("the platform's API")?);
+        let api = Api::shared(access, tokens, budget).context("the platform's API")?;
+        let api = Arc::new(api);
         Ok(match &platform.kind {
             Kind::Genesys(_) => Self::Genesys(Genesys::new(api)),
             Kind::Cxone(settings) => Self::Cxone(Cxone::new(api, settings.api_version)),

@@ -8,6 +8,7 @@ use crate::standing;
 use crate::table::table;
 use crate::view;
 use platform::history::permissions::{Need, Right};
+use platform::token::Keyring;
 use runtime::chain;
 use serde_json::json;
 use std::io::Write as _;
@@ -33,9 +34,11 @@ pub(crate) async fn run(checked: &Checked) -> anyhow::Result<()> {
         Some(config) => Some(Store::connect(config.clone()).await?),
         None => None,
     };
+    let keyring = Keyring::default();
     let mut found = Vec::new();
     for platform in &checked.platforms {
-        ask(platform, store.as_ref(), &checked.sources, &mut found).await;
+        let asker = Asker::of(platform, store.as_ref(), &keyring).await;
+        ask(platform, asker, &checked.sources, &mut found).await;
     }
     write(&found, checked.output)?;
     let missing = found
@@ -51,14 +54,13 @@ pub(crate) async fn run(checked: &Checked) -> anyhow::Result<()> {
 
 async fn ask(
     platform: &Platform,
-    store: Option<&Store>,
+    asker: anyhow::Result<Asker>,
     sources: &[Source],
     found: &mut Vec<Found>,
 ) {
     let wanted = needs_of(platform.vendor()).iter().copied().filter(|need| {
         sources.is_empty() || sources.iter().any(|source| needs(*source).contains(need))
     });
-    let asker = Asker::of(platform, store).await;
     for need in wanted {
         let right = match &asker {
             Ok(asker) => asker.right(need, view::now()).await,

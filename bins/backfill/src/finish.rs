@@ -22,6 +22,7 @@ pub(crate) use chunk::check_chunk;
 use crate::outlet::Outlet;
 use crate::platforms::Platforms;
 use broker::BrokerConfig;
+use platform::token::Keyring;
 use runtime::{Metrics, Secret, chain};
 use schema::JobId;
 use std::collections::HashMap;
@@ -102,6 +103,8 @@ pub(crate) struct Finishing {
     /// How long a job is ours without a sign of life.
     pub(crate) lease: Duration,
     pub(crate) stop: CancellationToken,
+    /// This process's tokens, one for each credential.
+    pub(crate) keyring: Arc<Keyring>,
     moved: Arc<Mutex<Moved>>,
 }
 
@@ -122,6 +125,7 @@ impl Finishing {
             platforms,
             settings: Arc::new(settings),
             owner: format!("backfill/{}/{}", std::process::id(), JobId::generate()),
+            keyring: Arc::default(),
             lease,
             stop,
             moved: Arc::default(),

@@ -20,6 +20,8 @@ use store::chunks::NewChunk;
 
 /// One call to the Data Extraction API covers so much at most.
 const EXTRACTION_SPAN: Duration = Duration::from_secs(EXTRACTION_DAYS_MAX as u64 * 86_400);
+/// Interactions in one chunk of a look-up that asks for each by itself: some minutes of requests.
+const CXONE_IDS: usize = 50;
 /// More chunks than anybody wants to look through: a span is too short, or the stretch no stretch.
 pub const CHUNKS_MAX: usize = 50_000;
 
@@ -131,7 +133,7 @@ pub fn plan(wanted: &Wanted<'_>, kind: &Kind, known: &Known) -> Result<Vec<Piece
     let Wanted {
         source, from, to, ..
     } = *wanted;
-    if source == Source::GenesysLookup {
+    if source.looks_up() {
         return lookups(wanted, kind, known);
     }
     if from >= to {
@@ -203,15 +205,20 @@ fn details(
 }
 
 fn lookups(wanted: &Wanted<'_>, kind: &Kind, known: &Known) -> Result<Vec<Piece>, PlanError> {
-    let Kind::Genesys(settings) = kind else {
-        return Err(PlanError::Foreign {
-            source_name: wanted.source.name(),
-        });
+    let at_once = match (wanted.source, kind) {
+        (Source::GenesysLookup, Kind::Genesys(settings)) => {
+            usize::try_from(settings.lookup_ids).unwrap_or(1).max(1)
+        }
+        (Source::CxoneLookup, Kind::Cxone(_)) => CXONE_IDS,
+        _ => {
+            return Err(PlanError::Foreign {
+                source_name: wanted.source.name(),
+            });
+        }
     };
     if wanted.ids.is_empty() {
         return Err(PlanError::NoIds);
     }
-    let at_once = usize::try_from(settings.lookup_ids).unwrap_or(1).max(1);
     let pieces = wanted.ids.chunks(at_once).map(|ids| Piece {
         from: wanted.from,
         to: wanted.to.max(wanted.from),

@@ -17,6 +17,8 @@ pub enum Source {
     CxoneContactStates,
     /// CXone: the states that agents went through.
     CxoneAgentStates,
+    /// CXone: the records of interactions that are named by id.
+    CxoneLookup,
     /// CXone: data-download reports 524 (Call Detail) and 544 (Agent State Log).
     CxoneReport,
     /// CXone: an entity of its Data Extraction API, read through a mapping.
@@ -55,13 +57,14 @@ impl fmt::Display for Vendor {
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::GenesysConversations,
         Self::GenesysUsers,
         Self::GenesysLookup,
         Self::CxoneContacts,
         Self::CxoneContactStates,
         Self::CxoneAgentStates,
+        Self::CxoneLookup,
         Self::CxoneReport,
         Self::CxoneExtraction,
         Self::Replay,
@@ -78,6 +81,7 @@ impl Source {
             Self::CxoneContacts => "cxone-contacts",
             Self::CxoneContactStates => "cxone-contact-states",
             Self::CxoneAgentStates => "cxone-agent-states",
+            Self::CxoneLookup => "cxone-lookup",
             Self::CxoneReport => "cxone-report",
             Self::CxoneExtraction => "cxone-extraction",
             Self::Replay => "replay",
@@ -101,10 +105,17 @@ impl Source {
             Self::CxoneContacts
             | Self::CxoneContactStates
             | Self::CxoneAgentStates
+            | Self::CxoneLookup
             | Self::CxoneReport
             | Self::CxoneExtraction => Some(Vendor::Cxone),
             Self::Replay | Self::Files => None,
         }
+    }
+
+    /// Whether it is told ids and no stretch of time.
+    #[must_use]
+    pub const fn looks_up(self) -> bool {
+        matches!(self, Self::GenesysLookup | Self::CxoneLookup)
     }
 
     /// Whether a stretch of time is all that it has to be told. A report's number, an entity and its mapping, or ids are said by whoever starts
@@ -118,6 +129,7 @@ impl Source {
             | Self::CxoneContactStates
             | Self::CxoneAgentStates => true,
             Self::GenesysLookup
+            | Self::CxoneLookup
             | Self::CxoneReport
             | Self::CxoneExtraction
             | Self::Replay

@@ -7,6 +7,7 @@
 
 pub(crate) mod call;
 mod cxone_extraction;
+mod cxone_lookup;
 mod cxone_report;
 mod cxone_rows;
 mod distinct;
@@ -105,6 +106,7 @@ pub(crate) async fn step(
         Source::CxoneContacts => cxone_rows::step(Rows::Contacts, ask, cursor).await,
         Source::CxoneContactStates => cxone_rows::step(Rows::ContactStates, ask, cursor).await,
         Source::CxoneAgentStates => cxone_rows::step(Rows::AgentStates, ask, cursor).await,
+        Source::CxoneLookup => cxone_lookup::step(ask, cursor).await,
         Source::CxoneReport => cxone_report::step(ask, cursor).await,
         Source::CxoneExtraction => cxone_extraction::step(ask, cursor).await,
         // These ask nobody's API: see `replay` and `import`.

@@ -13,6 +13,7 @@ use crate::{definitions, import, replay, view, watch};
 use anyhow::Context as _;
 use outline::Outline;
 use platform::history::permissions::Right;
+use platform::token::Keyring;
 use runtime::chain;
 use schema::UtcMicros;
 use schema::backfill::RequestError;
@@ -99,7 +100,7 @@ async fn platform(
     let asker = if config.offline {
         None
     } else {
-        Some(Asker::of(platform, Some(store)).await?)
+        Some(Asker::of(platform, Some(store), &Keyring::default()).await?)
     };
     if config.check
         && let Some(asker) = &asker

@@ -162,7 +162,7 @@ impl Wish {
         let stretch = match (self.from, self.to) {
             (Some(from), Some(to)) => (from, to),
             // A look-up needs no stretch: it is dated by when it was asked for.
-            _ if self.source == Source::GenesysLookup => (known.now, known.now),
+            _ if self.source.looks_up() => (known.now, known.now),
             _ => return refused("`from` and `to` are needed"),
         };
         let wanted = Wanted {

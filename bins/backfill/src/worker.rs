@@ -12,7 +12,7 @@ mod quota;
 use crate::config::WorkerConfig;
 use crate::finish::{self, Finishing};
 use crate::lane::{Lane, Reached, Shared};
-use crate::platforms::{Platform, Platforms};
+use crate::platforms::Platform;
 use crate::sources::{Breaker, Caller, Memory};
 use crate::{requests, standing};
 use access::StoreKeeper;
@@ -74,7 +74,7 @@ pub async fn run(config: WorkerConfig, ops: &OpsArgs) -> anyhow::Result<()> {
             config.bounds,
             meters.clone(),
         ),
-        platforms: reached(&platforms, &store, &meters)?,
+        platforms: reached(&finishing, &meters)?,
         names: platforms.names(),
         store: store.clone(),
         outlets: outlets.clone(),
@@ -132,15 +132,15 @@ async fn prepare(store: &Store, stop: &CancellationToken) -> anyhow::Result<bool
     }
 }
 
-/// The platforms as the lanes ask them. Those with one credential share its budget.
-fn reached(
-    platforms: &Platforms,
-    store: &Store,
-    meters: &Meters,
-) -> anyhow::Result<BTreeMap<String, Reached>> {
+/// The platforms as the lanes ask them. Those with one credential share its budget and its token.
+fn reached(finishing: &Finishing, meters: &Meters) -> anyhow::Result<BTreeMap<String, Reached>> {
     let mut budgets: BTreeMap<String, Arc<dyn Budget>> = BTreeMap::new();
+    let store = &finishing.store;
     let mut all = BTreeMap::new();
-    for platform in platforms {
+    for platform in finishing.platforms.iter() {
+        let tokens = finishing
+            .keyring
+            .tokens(&platform.access.grant, platform.access.timeouts)?;
         let budget = if let Some(budget) = budgets.get(&platform.credential) {
             budget.clone()
         } else {
@@ -155,7 +155,7 @@ fn reached(
         let breaker = Breaker::new(store.clone(), platform.credential.clone(), platform.breaker);
         let reached = Reached {
             platform: platform.clone(),
-            caller: Caller::new(platform, budget, watch, breaker),
+            caller: Caller::new(platform, tokens, budget, watch, breaker),
             memory: Memory::default(),
         };
         all.insert(platform.name.clone(), reached);

@@ -8,7 +8,6 @@
 use crate::targets::Target;
 use access::StoreKeeper;
 use platform::budget::shared::Shared;
-use platform::client::Client;
 use platform::token::Tokens;
 use store::Store;
 use store::budgets::Class;
@@ -25,11 +24,10 @@ pub struct Credential {
 impl Credential {
     /// Of a target; others with the same [`Target::credential`] share it.
     pub fn new(target: &Target, store: Store) -> anyhow::Result<Self> {
-        let client = Client::new(target.grant.url(), target.timeouts)?;
         let name = target.credential();
         let keeper = StoreKeeper::new(store, name.clone(), Class::Deliver);
         Ok(Self {
-            tokens: Tokens::new(client, target.grant.clone()),
+            tokens: Tokens::of(target.grant.clone(), target.timeouts)?,
             quota: Shared::new(keeper, name, target.limit)?,
         })
     }

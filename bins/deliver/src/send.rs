@@ -2,6 +2,7 @@
 
 use crate::batch::Prepared;
 use crate::targets::Target;
+use platform::aside::aside;
 use platform::client::{CallError, Client};
 use platform::outcome::{self, Verdict};
 use platform::push::{Adapter, Row};
@@ -63,11 +64,14 @@ impl Sender {
         };
         match answer {
             Ok(answer) => {
+                let bytes = answer.body.len();
                 let sent: Vec<Row> = rows.iter().map(|row| row.row.clone()).collect();
+                let (status, used_up) = (answer.status, answer.is_quota_used_up());
+                let read = move || outcome::read(&sent, &answer, now());
                 Answered {
-                    verdict: outcome::read(&sent, &answer, now()),
-                    status: Some(answer.status),
-                    used_up: answer.is_quota_used_up(),
+                    verdict: aside(bytes, read).await,
+                    status: Some(status),
+                    used_up,
                 }
             }
             Err(error) => Answered {

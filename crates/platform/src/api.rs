@@ -7,10 +7,10 @@
 
 use crate::breaker::{Policy, Signal, State};
 use crate::budget::{Budget, Hold, Throttle};
-use crate::client::{Client, Method, Timeouts};
+use crate::client::{Client, Timeouts};
 use crate::limit::{Limit, Limiter};
 use crate::outcome::{Answer, UNNAMED_WAIT};
-use crate::retry::{Cause, Schedule};
+use crate::retry::Schedule;
 use crate::token::{Bearer, Grant, Tokens};
 use crate::watch::{Called, Unwatched, Watch};
 use health::Health;
@@ -21,21 +21,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use url::Url;
 
+mod answer;
 mod call;
 mod error;
 mod health;
+mod link;
+mod repeated;
 
 pub use call::{Call, HISTORY_MAX};
 pub use error::{AccessError, ApiError, Remedy};
 
-/// How often [`Api::call`] sends one request in all, a renewed token not counted.
-const ATTEMPTS: u32 = 3;
 /// A platform that wants a longer pause is left alone until the caller comes again.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest that an answer may take which is known to take long.
 const SLOW: Duration = Duration::from_secs(900);
-/// Pages of one list. A list that goes on is a link that leads in a circle.
-const PAGES_MAX: usize = 500;
 /// Slots asked for before one is used in time. More than two in a row mean that this process has no time for anything.
 const SLOTS_MAX: u32 = 10;
 /// How long such a process is to do something else.
@@ -64,7 +63,7 @@ pub struct Api {
     client: Client,
     /// For answers that take their time.
     slow: Client,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     budget: Arc<dyn Budget>,
     watch: Arc<dyn Watch>,
     health: Health,
@@ -84,11 +83,22 @@ impl Api {
 
     /// An API whose requests are counted elsewhere; the access's own limit is not used.
     pub fn with_budget(access: Access, budget: Arc<dyn Budget>) -> Result<Self, AccessError> {
+        let tokens = Tokens::of(access.grant.clone(), access.timeouts)?;
+        Self::shared(access, Arc::new(tokens), budget)
+    }
+
+    /// An API whose credential others of this process use as well: the tokens are theirs too. Neither the access's own limit nor its grant
+    /// is used.
+    pub fn shared(
+        access: Access,
+        tokens: Arc<Tokens>,
+        budget: Arc<dyn Budget>,
+    ) -> Result<Self, AccessError> {
         let timeouts = access.timeouts;
         Ok(Self {
             client: Client::new(&access.base, timeouts)?,
             slow: Client::new(&access.base, patient(timeouts))?,
-            tokens: Tokens::new(Client::new(access.grant.url(), timeouts)?, access.grant),
+            tokens,
             budget,
             watch: Arc::new(Unwatched),
             health: Health::new(Policy::default()),
@@ -139,51 +149,11 @@ impl Api {
         &self.base
     }
 
-    /// The credential's tokens.
-    #[must_use]
-    pub const fn tokens(&self) -> &Tokens {
-        &self.tokens
-    }
-
-    /// Sends one request, repeated where that may help, and gives the answer's JSON (null where there is no body). Its route is what
-    /// the path says without ids.
-    pub async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, ApiError> {
-        let route = call::route_of(path);
-        self.repeated(Call::new(&route, method, path, body)).await
-    }
-
-    /// Sends one request, repeated where that may help, and gives the answer's JSON (null where there is no body).
-    pub async fn repeated(&self, call: Call<'_>) -> Result<Value, ApiError> {
-        let mut attempt = 0;
-        loop {
-            let error = match self.fetch(call).await {
-                Ok(answer) => return json(&answer, call.path),
-                Err(error) => error,
-            };
-            attempt += 1;
-            if attempt >= ATTEMPTS || !error.again(call.method, self.patience) {
-                return Err(error);
-            }
-            // A 429 has told the budget to pause; the rest waits here.
-            if !matches!(error, ApiError::Throttled { .. }) {
-                let next = self
-                    .schedule
-                    .next(attempt - 1, Cause::Failed, None, rand::random());
-                tokio::time::sleep(next.delay).await;
-            }
-        }
-    }
-
     /// Sends one request, a second one with a fresh token where the first was refused, and gives the good answer (2xx) as it came.
     ///
     /// It waits for its turn, but never longer than the API's patience: then it says how long that takes.
     pub async fn fetch(&self, call: Call<'_>) -> Result<Answer, ApiError> {
-        let url = self.url(call.path)?;
+        let url = link::url(&self.base, call.path)?;
         let mut renewed = false;
         loop {
             let (bearer, answer) = self.once(&call, &url).await?;
@@ -206,97 +176,14 @@ impl Api {
 
     /// Gets a link of another host that carries its own permission (a report in a store): no token, no quota, no breaker.
     pub async fn fetch_link(&self, link: &Url, longest: usize) -> Result<Answer, ApiError> {
-        if !may_be_followed(&self.base, link) {
+        if !link::may_be_followed(&self.base, link) {
             return Err(ApiError::Answer {
                 path: "the link".to_owned(),
                 problem: "leads out of TLS",
             });
         }
         let answer = self.slow.get_open(link, longest).await?;
-        let why = || answer.words(None);
-        // The link itself is a secret while it lives, so it is not in the words.
-        let path = || "the link".to_owned();
-        match answer.status {
-            200..300 => Ok(answer),
-            403 => Err(ApiError::Forbidden { why: why() }),
-            404 | 410 => Err(ApiError::NotFound {
-                path: path(),
-                why: why(),
-            }),
-            408 | 425 | 429 | 500.. => Err(ApiError::Failed {
-                hint: answer.hint(None, now()),
-                why: why(),
-            }),
-            status => Err(ApiError::Refused {
-                path: path(),
-                status,
-                why: why(),
-            }),
-        }
-    }
-
-    /// The elements of all pages of a list: `items` is the JSON pointer of an answer's list (`/entities`), `next` that of the link to the
-    /// next page (`/nextUri`). A list that is absent is empty, as Genesys has it.
-    pub async fn list(&self, path: &str, items: &str, next: &str) -> Result<Vec<Value>, ApiError> {
-        let mut found = Vec::new();
-        let mut page = path.to_owned();
-        for _ in 0..PAGES_MAX {
-            let mut answer = self.call(Method::Get, &page, None).await?;
-            let link = answer
-                .pointer(next)
-                .and_then(Value::as_str)
-                .filter(|link| !link.is_empty())
-                .map(str::to_owned);
-            match answer.pointer_mut(items).map(Value::take) {
-                Some(Value::Array(more)) => found.extend(more),
-                None | Some(Value::Null) => {}
-                Some(_) => {
-                    return Err(ApiError::Answer {
-                        path: path.to_owned(),
-                        problem: "has no list where one is expected",
-                    });
-                }
-            }
-            match link {
-                Some(link) if link != page => page = link,
-                _ => return Ok(found),
-            }
-        }
-        Err(ApiError::Answer {
-            path: path.to_owned(),
-            problem: "has no last page",
-        })
-    }
-
-    /// The URL of a path, or of a link that an answer gave. The token goes to no other host.
-    fn url(&self, path: &str) -> Result<Url, ApiError> {
-        let strange = || ApiError::Answer {
-            path: path.to_owned(),
-            problem: "leads to another host",
-        };
-        if path.starts_with("http://") || path.starts_with("https://") {
-            let url = Url::parse(path).map_err(|_| strange())?;
-            return if url.origin() == self.base.origin() {
-                Ok(url)
-            } else {
-                Err(strange())
-            };
-        }
-        let mut url = self.base.clone();
-        let (path, query) = match path.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (path, None),
-        };
-        let prefix = url.path().trim_end_matches('/').to_owned();
-        // A link may repeat the base's own path.
-        let full = if !prefix.is_empty() && path.starts_with(&format!("{prefix}/")) {
-            path.to_owned()
-        } else {
-            format!("{prefix}/{}", path.trim_start_matches('/'))
-        };
-        url.set_path(&full);
-        url.set_query(query);
-        Ok(url)
+        answer::of_link(answer, now())
     }
 
     /// One request, when it may be sent.
@@ -330,7 +217,10 @@ impl Api {
                 .fetch(call.method, url, &bearer.token, call.body, call.longest)
                 .await;
             let (signal, why) = match &answer {
-                Ok(answer) => (health_of(answer.status), format!("HTTP {}", answer.status)),
+                Ok(answer) => (
+                    answer::health_of(answer.status),
+                    format!("HTTP {}", answer.status),
+                ),
                 Err(error) if error.is_trouble() => (Signal::Failure, error.to_string()),
                 Err(error) => (Signal::Neutral, error.to_string()),
             };
@@ -340,7 +230,7 @@ impl Api {
                 method: call.method,
                 status: answer.as_ref().ok().map(|answer| answer.status),
                 outcome: match &answer {
-                    Ok(answer) => outcome_of(answer.status),
+                    Ok(answer) => answer::outcome_of(answer.status),
                     Err(error) => error.outcome(),
                 },
                 took: began.elapsed(),
@@ -366,7 +256,7 @@ impl Api {
 
     /// Whether this 403 may mean that the token has died, as CXone now and then says it.
     fn may_be_the_token(&self, call: &Call<'_>, answer: &Answer) -> bool {
-        if call.forbidden_is_final || names_a_permission(answer) {
+        if call.forbidden_is_final || answer::names_a_permission(answer) {
             return false;
         }
         let mut forbidden = self
@@ -434,11 +324,6 @@ impl Api {
     }
 }
 
-/// What a platform hands out over TLS is not fetched without.
-fn may_be_followed(base: &Url, link: &Url) -> bool {
-    link.scheme() == "https" || (link.scheme() == "http" && base.scheme() == "http")
-}
-
 /// Time-outs of an answer that the platform works on before it begins to send it (reports of a month have taken 277 seconds), or that
 /// takes long to send.
 fn patient(timeouts: Timeouts) -> Timeouts {
@@ -449,53 +334,12 @@ fn patient(timeouts: Timeouts) -> Timeouts {
     }
 }
 
-/// The JSON of a good answer; null where there is no body.
-fn json(answer: &Answer, path: &str) -> Result<Value, ApiError> {
-    if answer.body.trim_ascii().is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&answer.body).map_err(|_| ApiError::Answer {
-        path: path.to_owned(),
-        problem: "is no JSON",
-    })
-}
-
 fn broken(wait: Duration) -> ApiError {
     ApiError::Later {
         wait,
         hold: Hold::Breaker,
         why: "the platform failed again and again and is left alone".to_owned(),
     }
-}
-
-/// What a status says about the platform's health: 5xx and the time-outs count, what is about our request, our pace or our credential
-/// does not.
-const fn health_of(status: u16) -> Signal {
-    match status {
-        200..400 => Signal::Success,
-        408 | 500.. => Signal::Failure,
-        _ => Signal::Neutral,
-    }
-}
-
-/// One word for a status, for counters.
-const fn outcome_of(status: u16) -> &'static str {
-    match status {
-        200..300 => "ok",
-        401 => "unauthorised",
-        403 => "forbidden",
-        429 => "throttled",
-        408 | 425 | 500.. => "failed",
-        _ => "refused",
-    }
-}
-
-/// Whether a 403 says that a permission is missing, so that no token helps (Genesys: `missing.permissions`, `missing.any.permissions`,
-/// `missing.division.permission`).
-fn names_a_permission(answer: &Answer) -> bool {
-    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    let words = answer.words(body.as_ref()).to_ascii_lowercase();
-    words.contains("permission") && !words.contains("expired")
 }
 
 fn now() -> UtcMicros {
@@ -527,46 +371,6 @@ mod tests {
         .unwrap()
     }
 
-    #[test]
-    fn links_of_answers_stay_on_the_host_that_has_the_token() {
-        let api = api("http://api.example.com/platform");
-        let at = |path: &str| api.url(path).map(String::from).ok();
-        let good = "http://api.example.com/platform/api/v2/x?pageNumber=2";
-        assert_eq!(at("/api/v2/x?pageNumber=2").as_deref(), Some(good));
-        assert_eq!(at("/platform/api/v2/x?pageNumber=2").as_deref(), Some(good));
-        assert_eq!(at(good).as_deref(), Some(good));
-        assert_eq!(at("https://elsewhere.example.com/api/v2/x"), None);
-        assert_eq!(
-            at("//elsewhere.example.com/x").as_deref(),
-            Some("http://api.example.com/platform/elsewhere.example.com/x")
-        );
-    }
-
-    #[test]
-    fn a_link_does_not_lead_out_of_tls() {
-        let url = |text| Url::parse(text).unwrap();
-        let (plain, safe) = (url("http://a.example.com"), url("https://a.example.com"));
-        assert!(may_be_followed(&safe, &url("https://files.example.com/1")));
-        assert!(!may_be_followed(&safe, &url("http://files.example.com/1")));
-        assert!(may_be_followed(&plain, &url("http://files.example.com/1")));
-        assert!(!may_be_followed(&plain, &url("file:///etc/passwd")));
-    }
-
-    #[test]
-    fn what_may_have_been_done_is_not_sent_again() {
-        let failed = ApiError::Failed {
-            hint: None,
-            why: String::new(),
-        };
-        let again = |error: &ApiError, method| error.again(method, PATIENCE);
-        assert!(again(&failed, Method::Get) && !again(&failed, Method::Post));
-        let throttled = |seconds| ApiError::Throttled {
-            wait: Duration::from_secs(seconds),
-            why: String::new(),
-        };
-        assert!(again(&throttled(5), Method::Post) && !again(&throttled(600), Method::Get));
-    }
-
     async fn read(api: &Api, status: u16, body: &str) -> Result<Value, ApiError> {
         let answer = Answer {
             status,
@@ -574,7 +378,7 @@ mod tests {
             body: body.as_bytes().to_vec(),
         };
         let answer = api.read(answer, &Call::get("x", "/x")).await?;
-        json(&answer, "/x")
+        answer::json(&answer, "/x")
     }
 
     #[tokio::test]
@@ -607,25 +411,5 @@ mod tests {
             panic!("throttled");
         };
         assert_eq!(wait, Duration::from_secs(7));
-    }
-
-    /// Pitfall 103: three kinds of answers, not two.
-    #[test]
-    fn pitfall_103_what_counts_for_the_breaker() {
-        for (status, signal) in [
-            (200, Signal::Success),
-            (204, Signal::Success),
-            (400, Signal::Neutral),
-            (401, Signal::Neutral),
-            (403, Signal::Neutral),
-            (404, Signal::Neutral),
-            (422, Signal::Neutral),
-            (429, Signal::Neutral),
-            (408, Signal::Failure),
-            (500, Signal::Failure),
-            (504, Signal::Failure),
-        ] {
-            assert_eq!(health_of(status), signal, "{status}");
-        }
     }
 }

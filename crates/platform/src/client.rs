@@ -1,5 +1,6 @@
 //! One HTTP request and its answer. Never a second one: trying again is decided elsewhere, from what is known about the first.
 
+use crate::aside::aside;
 use crate::outcome::Answer;
 use crate::secret::Secret;
 use flate2::read::MultiGzDecoder;
@@ -84,6 +85,8 @@ impl From<Method> for reqwest::Method {
 
 /// Bytes of an answer that are read: results of 10,000 items fit. What is longer is not read to its end.
 pub const ANSWER_MAX: usize = 16 << 20;
+/// So many times longer is JSON of many like records before it is compressed.
+const UNPACKS_TO: usize = 10;
 
 /// A request had no answer.
 #[derive(Debug, thiserror::Error)]
@@ -265,13 +268,13 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        unpack(answer(request, url, longest).await?, url, longest)
+        unpacked(answer(request, url, longest).await?, url, longest).await
     }
 
     /// Gets a link that carries its own permission: no token goes along.
     pub async fn get_open(&self, url: &Url, longest: usize) -> Result<Answer, CallError> {
         let request = self.http.get(url.clone()).header(ACCEPT_ENCODING, "gzip");
-        unpack(answer(request, url, longest).await?, url, longest)
+        unpacked(answer(request, url, longest).await?, url, longest).await
     }
 
     /// Posts a body of any kind with headers of the caller's. Their values are kept out of every text.
@@ -365,8 +368,8 @@ async fn answer(
     Ok(answer)
 }
 
-/// The answer with its body as it was before compression. The bound holds for that too: a small body may unpack to a huge one.
-fn unpack(mut answer: Answer, url: &Url, longest: usize) -> Result<Answer, CallError> {
+/// The answer with its body as it was before compression.
+async fn unpacked(answer: Answer, url: &Url, longest: usize) -> Result<Answer, CallError> {
     let packed = answer
         .headers
         .iter()
@@ -375,20 +378,24 @@ fn unpack(mut answer: Answer, url: &Url, longest: usize) -> Result<Answer, CallE
     if !packed || answer.body.is_empty() {
         return Ok(answer);
     }
+    let host = host(url);
+    let bytes = answer.body.len().saturating_mul(UNPACKS_TO);
+    aside(bytes, move || unpack(answer, host, longest)).await
+}
+
+/// The bound holds for what is unpacked too: a small body may unpack to a huge one.
+fn unpack(mut answer: Answer, host: String, longest: usize) -> Result<Answer, CallError> {
     let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
     let mut body = Vec::with_capacity(answer.body.len().saturating_mul(4).min(longest));
     MultiGzDecoder::new(answer.body.as_slice())
         .take(most)
         .read_to_end(&mut body)
         .map_err(|problem| CallError::Packed {
-            host: host(url),
+            host: host.clone(),
             problem: problem.to_string(),
         })?;
     if body.len() > longest {
-        return Err(CallError::TooLong {
-            host: host(url),
-            longest,
-        });
+        return Err(CallError::TooLong { host, longest });
     }
     answer.body = body;
     Ok(answer)

@@ -5,11 +5,12 @@
 //! network or a clock: [`client`] makes one request and never a second, [`token`] keeps one bearer token per credential,
 //! [`limit`] grants requests under a credential's quota, which [`budget`] lets somebody else keep for all processes. [`api`] puts
 //! these together for whoever asks a platform about itself, [`history`] for whoever fetches what it keeps of the past, and [`watch`]
-//! tells what came of the requests.
+//! tells what came of the requests. [`aside`] keeps long work off the threads that all of them share.
 //!
 //! It knows no database and no queue. Start reading at [`outcome`]: it is where the platforms differ from what one hopes.
 
 pub mod api;
+pub mod aside;
 pub mod breaker;
 pub mod budget;
 pub mod client;

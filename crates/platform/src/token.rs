@@ -1,8 +1,13 @@
 //! One bearer token per credential: fetched once for all who ask, renewed ahead of its end, dropped when the platform refuses it.
 //!
-//! Limits count per token on some platforms, so a process never holds two of one credential.
+//! Limits count per token on some platforms, so a process never holds two of one credential: whoever has several entries that may name the
+//! same one takes their [`Tokens`] from a [`Keyring`].
 
-use crate::client::{CallError, Client};
+mod keyring;
+
+pub use keyring::Keyring;
+
+use crate::client::{CallError, Client, Timeouts};
 use crate::outcome::{Answer, shorten};
 use crate::retry::{Cause, Schedule};
 use crate::retry_after;
@@ -20,7 +25,7 @@ const UNSTATED_LIFE: Duration = Duration::from_secs(300);
 const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
 
 /// How a credential is turned into a token.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grant {
     /// OAuth client credentials: a form with Basic authentication (Genesys).
     ClientCredentials {
@@ -128,6 +133,7 @@ struct State {
 #[derive(Debug)]
 struct Held {
     bearer: Bearer,
+    granted_at: Instant,
     renew_at: Instant,
     ends_at: Instant,
 }
@@ -153,6 +159,17 @@ impl Tokens {
         }
     }
 
+    /// The same through a client of their own. A process-wide TLS provider must have been installed.
+    pub fn of(grant: Grant, timeouts: Timeouts) -> Result<Self, CallError> {
+        Ok(Self::new(Client::new(grant.url(), timeouts)?, grant))
+    }
+
+    /// How they are got.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
     /// A good token: the one held, or a new one once four fifths of its life are over. When renewing fails, the old one is good to
     /// its end.
     pub async fn bearer(&self) -> Result<Bearer, TokenError> {
@@ -171,9 +188,16 @@ impl Tokens {
         }
     }
 
-    /// Where the API is, as the token endpoint says it (CXone: `resource_server_base_uri`); a token is fetched if none is held.
-    pub async fn resource_server(&self) -> Result<Option<String>, TokenError> {
-        Ok(self.bearer().await?.resource_server)
+    /// Where the API is, as the token endpoint says it (CXone: `resource_server_base_uri`). What came with the token that is held is believed
+    /// so long after it was granted; then another one is fetched. While that fails, the one that is held stays good.
+    pub async fn resource_server(&self, believed: Duration) -> Result<Option<String>, TokenError> {
+        let mut state = self.state.lock().await;
+        if let Some(held) = &state.held
+            && held.granted_at.elapsed() < believed
+        {
+            return Ok(held.bearer.resource_server.clone());
+        }
+        Ok(self.fetch(&mut state).await?.resource_server)
     }
 
     /// The platform refused this token with a 401: it is not handed out again. A newer one that somebody fetched meanwhile stays.
@@ -241,6 +265,7 @@ impl Tokens {
                 };
                 state.held = Some(Held {
                     bearer: bearer.clone(),
+                    granted_at: asked_at,
                     renew_at: asked_at + life.mul_f64(0.8),
                     ends_at: asked_at + life,
                 });

@@ -42,6 +42,8 @@ pub enum StartSource {
     CxoneContactStates(StretchArgs),
     /// CXone: the states that agents went through
     CxoneAgentStates(StretchArgs),
+    /// CXone: the records of single interactions, by id
+    CxoneLookup(LookupArgs),
     /// CXone: data-download reports 524 (Call Detail) and 544 (Agent State Log)
     CxoneReport(ReportArgs),
     /// CXone: an entity of the Data Extraction API, read through a mapping
@@ -144,7 +146,7 @@ pub struct StretchArgs {
 /// Flags of a look-up.
 #[derive(Debug, Clone, clap::Args)]
 pub struct LookupArgs {
-    /// A conversation's id; several, or separated by commas
+    /// A conversation's id (CXone: that of its first contact); several, or separated by commas
     #[arg(
         long = "id",
         value_delimiter = ',',
@@ -360,6 +362,19 @@ impl<'a> Parts<'a> {
         }
     }
 
+    fn lookup(source: Source, args: &'a LookupArgs) -> Self {
+        Self {
+            source,
+            span: None,
+            platform: Some(&args.platform),
+            want: &args.want,
+            then: &args.then,
+            tenant: None,
+            ids: args.ids.clone(),
+            settings: BTreeMap::new(),
+        }
+    }
+
     fn with(self, settings: &[(&str, &str)]) -> Self {
         let settings = settings
             .iter()
@@ -387,16 +402,8 @@ impl<'a> Parts<'a> {
                     ("version", &args.entity_version),
                     ("mapping", &args.mapping),
                 ]),
-            Of::GenesysLookup(args) => Self {
-                source: Source::GenesysLookup,
-                span: None,
-                platform: Some(&args.platform),
-                want: &args.want,
-                then: &args.then,
-                tenant: None,
-                ids: args.ids.clone(),
-                settings: BTreeMap::new(),
-            },
+            Of::GenesysLookup(args) => Self::lookup(Source::GenesysLookup, args),
+            Of::CxoneLookup(args) => Self::lookup(Source::CxoneLookup, args),
             Of::Files(args) => Self {
                 source: Source::Files,
                 span: None,

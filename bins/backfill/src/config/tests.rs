@@ -68,6 +68,7 @@ fn the_help_of_every_command_teaches() {
                 "cxone-contacts",
                 "cxone-contact-states",
                 "cxone-agent-states",
+                "cxone-lookup",
                 "cxone-report",
                 "cxone-extraction",
                 "replay",

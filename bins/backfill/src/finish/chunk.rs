@@ -161,6 +161,7 @@ fn counted(job: &Job) -> Option<Counted> {
         Source::CxoneContacts => Some(Counted::CxoneContacts),
         Source::GenesysUsers
         | Source::GenesysLookup
+        | Source::CxoneLookup
         | Source::CxoneContactStates
         | Source::CxoneAgentStates
         | Source::CxoneReport

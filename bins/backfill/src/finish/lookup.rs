@@ -49,7 +49,7 @@ impl Ids {
 
 /// Whether a job asks about ids, for the requests that wait or because somebody wants them.
 pub(super) fn is_one(job: &Job) -> bool {
-    job.purpose == Purpose::Lookup || job.kind == Source::GenesysLookup.name()
+    job.purpose == Purpose::Lookup || Source::parse(&job.kind).is_some_and(Source::looks_up)
 }
 
 /// How many answers are to be expected, and how many interactions show that theirs came: of what was requested those that have ended, and a

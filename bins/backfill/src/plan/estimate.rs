@@ -10,6 +10,8 @@ use std::time::Duration;
 const JOB_POLLS: u64 = 3;
 /// Of a report or an extraction.
 const FILE_POLLS: u64 = 5;
+/// Requests for the further contacts of one interaction, where it has none.
+const CONTACT_OTHERS: u64 = 1;
 /// The Data Extraction API takes one call per tenant in so much time.
 const EXTRACTION_EVERY: Duration = Duration::from_secs(30);
 
@@ -51,9 +53,10 @@ pub fn estimate(
         calls += cost.calls;
         pages += cost.pages;
     }
-    let records = match source {
-        Source::GenesysLookup => Some(ids(pieces)),
-        _ => records,
+    let records = if source.looks_up() {
+        Some(ids(pieces))
+    } else {
+        records
     };
     let paced = per_call.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX));
     let time = if source == Source::CxoneExtraction {
@@ -92,6 +95,10 @@ fn cost(source: Source, kind: &Kind, piece: &Piece, records: u64) -> Cost {
         }
         (Source::CxoneExtraction, Kind::Cxone(_), _) => of(1 + FILE_POLLS, 1),
         (_, Kind::Genesys(_), Way::Ids(_)) | (Source::CxoneReport, Kind::Cxone(_), _) => of(0, 1),
+        (_, Kind::Cxone(_), Way::Ids(ids)) => {
+            let each = ids.len() as u64;
+            of(each * CONTACT_OTHERS, each)
+        }
         (_, Kind::Cxone(settings), _) => of(0, paged(settings.page_size)),
     }
 }

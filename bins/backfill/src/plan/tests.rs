@@ -83,27 +83,31 @@ fn what_has_not_settled_is_due_when_it_has() {
 #[test]
 fn ids_are_looked_up_some_at_a_time() {
     let ids: Vec<String> = (0..120).map(|id| format!("c{id}")).collect();
-    let wanted = Wanted {
-        ids: &ids,
-        ..wanted(Source::GenesysLookup, MARCH, MARCH)
-    };
-    let pieces = plan(&wanted, &genesys(), &later(None)).unwrap();
-    let found: Vec<String> = pieces
-        .iter()
-        .flat_map(|piece| match &piece.way {
-            Way::Ids(ids) => ids.clone(),
-            _ => Vec::new(),
-        })
-        .collect();
-    assert_eq!(found, ids);
-    let cost = estimate(
-        Source::GenesysLookup,
-        &genesys(),
-        &pieces,
-        None,
-        Duration::from_secs(1),
-    );
-    assert_eq!((cost.chunks, cost.calls, cost.records), (3, 3, Some(120)));
+    // At CXone one by one, and each is asked for the contacts that it led to.
+    let cxone = Kind::Cxone(CxoneSettings::default());
+    for (source, kind, calls) in [
+        (Source::GenesysLookup, genesys(), 3),
+        (Source::CxoneLookup, cxone, 240),
+    ] {
+        let wanted = Wanted {
+            ids: &ids,
+            ..wanted(source, MARCH, MARCH)
+        };
+        let pieces = plan(&wanted, &kind, &later(None)).unwrap();
+        let found: Vec<String> = pieces
+            .iter()
+            .flat_map(|piece| match &piece.way {
+                Way::Ids(ids) => ids.clone(),
+                _ => Vec::new(),
+            })
+            .collect();
+        assert_eq!(found, ids);
+        let cost = estimate(source, &kind, &pieces, None, Duration::from_secs(1));
+        assert_eq!(
+            (cost.chunks, cost.calls, cost.records),
+            (3, calls, Some(120))
+        );
+    }
 }
 
 #[test]

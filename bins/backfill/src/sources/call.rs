@@ -1,26 +1,24 @@
 //! One request to a platform, within its credential's budget and with regard to its breaker, and what an answer that is none comes to.
 
 mod breaker;
+mod place;
 
 pub(crate) use breaker::Shared as Breaker;
 
 use super::outcome::Fault;
 use crate::platforms::{Base, Kind, Platform};
+use place::Place;
 use platform::api::{Access, AccessError, Api, ApiError, Remedy};
 use platform::budget::Budget;
-use platform::client::CallError;
 use platform::history::HistoryError;
-use platform::history::cxone::{Discovery, DiscoveryError, discover};
+use platform::token::Tokens;
 use platform::watch::Watch;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use std::time::Duration;
 use url::Url;
 
 /// How long a lane waits for its turn with a chunk in its hands.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a base URL that was found out is used.
-const BASE_FOR: Duration = Duration::from_secs(3600);
 /// The breaker shared by all processes decides, not the one within the API.
 const NEVER: platform::breaker::Policy = platform::breaker::Policy {
     failures: u32::MAX,
@@ -32,38 +30,41 @@ const NEVER: platform::breaker::Policy = platform::breaker::Policy {
 #[derive(Debug)]
 pub(crate) struct Caller {
     access: Access,
-    base: Base,
+    tokens: Arc<Tokens>,
     budget: Arc<dyn Budget>,
     watch: Arc<dyn Watch>,
     breaker: Breaker,
-    // Held while the base URL is asked for: whoever needs it meanwhile waits for the answer.
-    api: Mutex<Option<Known>>,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    api: Arc<Api>,
-    until: Option<Instant>,
+    place: Place,
 }
 
 impl Caller {
+    /// Tokens, budget and breaker are the credential's: what else of this process has it uses the same.
     pub(crate) fn new(
         platform: &Platform,
+        tokens: Arc<Tokens>,
         budget: Arc<dyn Budget>,
         watch: Arc<dyn Watch>,
         breaker: Breaker,
     ) -> Self {
+        let access = platform.access.clone();
         let base = match &platform.kind {
             Kind::Genesys(_) => Base::Stated,
             Kind::Cxone(settings) => settings.base.clone(),
         };
-        Self {
-            access: platform.access.clone(),
+        let place = Place::new(
             base,
+            access.base.clone(),
+            tokens.clone(),
+            access.timeouts,
+            access.schedule,
+        );
+        Self {
+            access,
+            tokens,
             budget,
             watch,
             breaker,
-            api: Mutex::new(None),
+            place,
         }
     }
 
@@ -80,43 +81,19 @@ impl Caller {
         let entered = self.breaker.enter().await?;
         let outcome = call.await;
         self.breaker.heard(entered, outcome.as_ref().err()).await;
-        if let Err(error) = &outcome
-            && self.base != Base::Stated
-            && may_have_moved(error)
-        {
-            // The organisation may live elsewhere by now: it is found out anew the next time.
-            *self.api.lock().await = None;
+        if let Err(error) = &outcome {
+            self.place.heard(error);
         }
         Ok(outcome)
     }
 
     /// The API, wherever it is.
     pub(super) async fn api(&self) -> Result<Arc<Api>, Fault> {
-        let mut known = self.api.lock().await;
-        if let Some(known) = known.as_ref()
-            && known.until.is_none_or(|until| Instant::now() < until)
-        {
-            return Ok(known.api.clone());
-        }
-        let until = (self.base != Base::Stated).then(|| Instant::now() + BASE_FOR);
-        // One that was found out before keeps its token, if it is the same.
-        let before = known.as_ref().map(|known| known.api.clone());
-        let base = match self.base.discovery() {
-            None => self.access.base.clone(),
-            Some(discovery) => self.discovered(&discovery).await?,
+        let made = |base| {
+            self.built(base)
+                .map_err(|error| Fault::refused(error.to_string()))
         };
-        let api = match before {
-            Some(api) if *api.base() == base => api,
-            _ => Arc::new(
-                self.built(base)
-                    .map_err(|error| Fault::refused(error.to_string()))?,
-            ),
-        };
-        *known = Some(Known {
-            api: api.clone(),
-            until,
-        });
-        Ok(api)
+        self.place.api(&self.breaker, made).await
     }
 
     fn built(&self, base: Url) -> Result<Api, AccessError> {
@@ -124,35 +101,12 @@ impl Caller {
             base,
             ..self.access.clone()
         };
-        let api = Api::with_budget(access, self.budget.clone())?
+        let api = Api::shared(access, self.tokens.clone(), self.budget.clone())?
             .watched(self.watch.clone())
             .with_breaker(NEVER)
             .with_patience(PATIENCE);
         Ok(api)
     }
-
-    async fn discovered(&self, discovery: &Discovery) -> Result<Url, Fault> {
-        discover(discovery, &self.access.grant, self.access.timeouts)
-            .await
-            .map_err(|error| match error {
-                DiscoveryError::Token(error) => of_api(&ApiError::Token(error)),
-                DiscoveryError::Call(error) => of_api(&ApiError::Call(error)),
-                error @ DiscoveryError::Failed { .. } => Fault::failed(error.to_string()),
-                error @ DiscoveryError::Unsaid { .. } => {
-                    Fault::refused(format!("{error}: give base_url or discovery_url"))
-                }
-            })
-    }
-}
-
-fn may_have_moved(error: &HistoryError) -> bool {
-    matches!(
-        error,
-        HistoryError::Gone { .. }
-            | HistoryError::Api(
-                ApiError::NotFound { .. } | ApiError::Call(CallError::Connect { .. })
-            )
-    )
 }
 
 /// Whether a request went out.

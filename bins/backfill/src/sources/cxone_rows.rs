@@ -8,6 +8,7 @@ use super::parts::{Part, after, until};
 use super::walk::{After, Met, Walk};
 use super::{Ask, Fault, Page, Step};
 use crate::platforms::{CxoneSettings, Kind};
+use platform::aside::aside;
 use platform::history;
 use schema::BodyFormat;
 use serde::{Deserialize, Serialize};
@@ -164,19 +165,27 @@ pub(super) async fn step(rows: Rows, ask: &Ask<'_>, cursor: Option<&str>) -> Res
     }
     let asked = settings.page_size as usize;
     let most = ask.memory.most(rows.name(), page.heads.len());
-    let met = Met {
-        part,
-        heads: &page.heads,
-        total,
-        // Where nobody says how many there are, a page is short only beside longer ones: the platform may give fewer than it is asked for.
-        full: if total.is_some() {
-            asked
-        } else {
-            most.min(asked)
-        },
-        ordered: false,
+    // Where nobody says how many there are, a page is short only beside longer ones: the platform may give fewer than it is asked for.
+    let full = if total.is_some() {
+        asked
+    } else {
+        most.min(asked)
     };
-    match cursor.walk.page(met) {
+    let nothing = page.heads.is_empty();
+    let (heads, mut walk) = (page.heads, std::mem::take(&mut cursor.walk));
+    let work = move || {
+        let met = Met {
+            part,
+            heads: &heads,
+            total,
+            full,
+            ordered: false,
+        };
+        (walk.page(met), walk)
+    };
+    let (after, walk) = aside(page.body.len(), work).await;
+    cursor.walk = walk;
+    match after {
         After::More => {}
         After::Whole => {
             let outside = (cursor.walk.offset).saturating_sub(cursor.walk.begun);
@@ -198,7 +207,7 @@ pub(super) async fn step(rows: Rows, ask: &Ask<'_>, cursor: Option<&str>) -> Res
         }
     }
     let kept = super::kept(&cursor)?;
-    if page.heads.is_empty() {
+    if nothing {
         return Ok(Step::Moved(kept));
     }
     Ok(Step::Page(Page {

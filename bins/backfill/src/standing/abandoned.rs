@@ -56,7 +56,8 @@ async fn all(finishing: &Finishing, platform: &Platform) -> anyhow::Result<()> {
         if let Some((source, left)) = &left {
             let asker = match &mut asker {
                 Some(asker) => asker,
-                none => none.insert(Asker::of(platform, Some(&finishing.store)).await?),
+                none => none
+                    .insert(Asker::of(platform, Some(&finishing.store), &finishing.keyring).await?),
             };
             end(finishing, asker, *source, left).await?;
             tracing::info!(job = %job.id, chunk = chunk.number, details_job = left.job, "a cancelled job's work at the platform is ended");
@@ -106,7 +107,8 @@ mod tests {
         let (double, platforms) = never_ready().await;
         let platform = platforms.get("main").unwrap();
         let finishing = trial.process(Trial::quick());
-        let asker = Asker::of(platform, Some(&trial.store)).await.unwrap();
+        let asker = Asker::of(platform, Some(&trial.store), &finishing.keyring);
+        let asker = asker.await.unwrap();
         let Asker::Genesys(genesys) = &asker else {
             panic!("{} is Genesys", platform.name)
         };

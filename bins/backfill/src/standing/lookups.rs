@@ -1,11 +1,10 @@
-//! Look-ups, carried out: requests that are due become jobs, by id where the platform can be asked so, else by the time they lie in.
+//! Look-ups, carried out: requests that are due become jobs, by id, or by the time they lie in where that takes less.
 
-use super::lookup::{self, Policy};
+use super::lookup::{self, Policy, Stretch};
 use super::{cut, job};
 use crate::finish::Finishing;
 use crate::platforms::{Kind, Platform, Settlement};
 use crate::source::Source;
-use schema::UtcMicros;
 use serde_json::json;
 use std::time::Duration;
 use store::chunks::NewChunk;
@@ -36,59 +35,70 @@ pub(super) async fn all(
         tx.rollback().await?;
         return Ok(());
     }
+    let asked = ids.len();
     match &platform.kind {
-        Kind::Genesys(_) => by_id(&tx, platform, &ids).await?,
-        Kind::Cxone(_) => by_time(&tx, platform, &ids).await?,
+        Kind::Genesys(_) => by_id(&tx, platform, Source::GenesysLookup, &ids).await?,
+        Kind::Cxone(_) => {
+            let begun = standing::begun(&tx, platform.tenant.as_str(), &ids).await?;
+            let ways = lookup::ways(ids, begun);
+            by_id(&tx, platform, Source::CxoneLookup, &ways.by_id).await?;
+            for stretch in &ways.by_time {
+                by_time(&tx, platform, stretch).await?;
+            }
+        }
     }
     tx.commit().await?;
     tracing::info!(
         platform = platform.name,
-        interactions = ids.len(),
+        interactions = asked,
         "records are asked for"
     );
     Ok(())
 }
 
-async fn by_id(tx: &Transaction<'_>, platform: &Platform, ids: &[String]) -> anyhow::Result<()> {
+async fn by_id(
+    tx: &Transaction<'_>,
+    platform: &Platform,
+    source: Source,
+    ids: &[String],
+) -> anyhow::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     let now = sweep::now(tx).await?;
-    let chunks = cut::chunks(platform, Source::GenesysLookup, (now, now), now, ids)?;
+    let chunks = cut::chunks(platform, source, (now, now), now, ids)?;
     let params = json!({"ids": ids}).to_string();
     let new = NewChunkedJob {
         params_json: &params,
         from: Some(now),
         to: Some(now),
         chunks: &chunks,
-        ..job(platform, Source::GenesysLookup.name(), Purpose::Lookup)
+        ..job(platform, source.name(), Purpose::Lookup)
     };
     jobs::create_chunked(tx, &new).await?;
     Ok(())
 }
 
-async fn by_time(tx: &Transaction<'_>, platform: &Platform, ids: &[String]) -> anyhow::Result<()> {
-    let begun = standing::begun(tx, platform.tenant.as_str(), ids).await?;
-    let instants: Vec<UtcMicros> = begun.iter().map(|(_, at)| *at).collect();
-    for (from, to) in lookup::stretches(&instants) {
-        let within: Vec<&String> = begun
-            .iter()
-            .filter(|(_, at)| from <= *at && *at < to)
-            .map(|(id, _)| id)
-            .collect();
-        let params = json!({"ids": within}).to_string();
-        // One chunk, so that what it does not answer is known at its end.
-        let chunks = [NewChunk {
-            from,
-            to,
-            due_in: Duration::ZERO,
-            cursor_json: None,
-        }];
-        let new = NewChunkedJob {
-            params_json: &params,
-            from: Some(from),
-            to: Some(to),
-            chunks: &chunks,
-            ..job(platform, Source::CxoneContacts.name(), Purpose::Lookup)
-        };
-        jobs::create_chunked(tx, &new).await?;
-    }
+async fn by_time(
+    tx: &Transaction<'_>,
+    platform: &Platform,
+    stretch: &Stretch,
+) -> anyhow::Result<()> {
+    let params = json!({"ids": stretch.ids}).to_string();
+    // One chunk, so that what it does not answer is known at its end.
+    let chunks = [NewChunk {
+        from: stretch.from,
+        to: stretch.to,
+        due_in: Duration::ZERO,
+        cursor_json: None,
+    }];
+    let new = NewChunkedJob {
+        params_json: &params,
+        from: Some(stretch.from),
+        to: Some(stretch.to),
+        chunks: &chunks,
+        ..job(platform, Source::CxoneContacts.name(), Purpose::Lookup)
+    };
+    jobs::create_chunked(tx, &new).await?;
     Ok(())
 }

@@ -247,32 +247,43 @@ async fn pitfall_19_look_ups_become_one_job_are_removed_when_answered_and_rest_w
 }
 
 #[tokio::test]
-async fn a_platform_that_is_asked_about_time_is_asked_about_the_hours_its_interactions_began_in() {
+async fn at_cxone_few_are_asked_for_by_id_and_many_by_the_hour_they_began_in() {
     let trial = Trial::new().await;
     let process = trial.process(Trial::quick());
     trial
         .execute(
-            "INSERT INTO interactions (tenant, interaction_id, partition_at, started_at, status, state, facts) VALUES \
-             ('beta', 'i', '2024-05-15T14:20:00Z', '2024-05-15T14:20:00Z', 'open', '{}', 1); \
-             INSERT INTO history_requests (tenant, interaction_id, reason, requested_at, due_at) VALUES \
-             ('beta', 'i', 'never ended', now() - interval '1 hour', now() - interval '1 hour')",
+            "INSERT INTO interactions (tenant, interaction_id, partition_at, started_at, status, state, facts) \
+             SELECT 'beta', id, at, at, 'open', '{}', 1 \
+             FROM (SELECT '7', timestamptz '2024-05-15T14:20:00Z' \
+                   UNION ALL SELECT (100 + n)::text, timestamptz '2024-05-15T16:00:00Z' + n * interval '1 minute' FROM generate_series(0, 10) n) \
+                  AS begun (id, at); \
+             INSERT INTO history_requests (tenant, interaction_id, reason, requested_at, due_at) \
+             SELECT 'beta', id, 'never ended', now() - interval '1 hour', now() - interval '1 hour' \
+             FROM (SELECT interaction_id FROM interactions UNION ALL SELECT '8') AS asked (id)",
         )
         .await;
     let platform = process.platforms.get("other").unwrap();
     let settlement = platform.settlement.as_ref().unwrap();
     lookups::all(&process, platform, settlement).await.unwrap();
-    let found = trial
-        .number(
-            "SELECT count(*) FROM backfill_jobs WHERE kind = 'cxone-contacts' AND purpose = 'lookup' AND params = '{\"ids\": [\"i\"]}' \
-               AND from_at = '2024-05-15T14:00:00Z' AND to_at = '2024-05-15T15:00:00Z'",
-        )
-        .await;
-    assert_eq!(found, 1);
-    // Its answer says no more than was known: it is asked for once more, later.
-    let fetched = trial.fetched(Some(0)).await;
-    assert_eq!(trial.check(&process, &fetched).await, Checked::Done);
+    lookups::all(&process, platform, settlement).await.unwrap();
+    assert_eq!(trial.number("SELECT count(*) FROM backfill_jobs").await, 2);
+    let by_id = trial.number(
+        "SELECT count(*) FROM backfill_jobs j JOIN backfill_chunks c USING (job_id) \
+         WHERE kind = 'cxone-lookup' AND purpose = 'lookup' AND c.cursor @> '{\"ids\": [\"7\", \"8\"]}' AND jsonb_array_length(c.cursor -> 'ids') = 2",
+    );
+    assert_eq!(by_id.await, 1);
+    let by_time = trial.number(
+        "SELECT count(*) FROM backfill_jobs WHERE kind = 'cxone-contacts' AND purpose = 'lookup' AND jsonb_array_length(params -> 'ids') = 11 \
+            AND from_at = '2024-05-15T16:00:00Z' AND to_at = '2024-05-15T17:00:00Z'",
+    );
+    assert_eq!(by_time.await, 1);
+    // Their answers say no more than was known: all are asked for once more, later.
+    for _ in 0..2 {
+        let fetched = trial.fetched(Some(0)).await;
+        assert_eq!(trial.check(&process, &fetched).await, Checked::Done);
+    }
     let rests = "SELECT count(*) FROM history_requests WHERE attempts = 1 AND last_error LIKE '%states no end%'";
-    assert_eq!(trial.number(rests).await, 1);
+    assert_eq!(trial.number(rests).await, 13);
 }
 
 async fn gaps(process: &Finishing, name: &str) {

@@ -44,10 +44,19 @@ pub(crate) fn unlimited(history: History) -> Config {
 
 /// Chunks of a day from the beginning of the past on.
 pub(crate) fn days(count: u32) -> Vec<NewChunk> {
+    stretch(count, DAY)
+}
+
+/// Chunks of an hour from the beginning of the past on.
+pub(crate) fn hours(count: u32) -> Vec<NewChunk> {
+    stretch(count, DAY / 24)
+}
+
+fn stretch(count: u32, length: i64) -> Vec<NewChunk> {
     (0..i64::from(count))
         .map(|n| NewChunk {
-            from: UtcMicros(FROM + n * DAY),
-            to: UtcMicros(FROM + (n + 1) * DAY),
+            from: UtcMicros(FROM + n * length),
+            to: UtcMicros(FROM + (n + 1) * length),
             due_in: Duration::ZERO,
             cursor_json: None,
         })
@@ -78,9 +87,10 @@ timeouts = {{ connect = "2s", read = "2s", total = "4s" }}
         let of_cxone =
             "[platform.cxone]\nreport_zone = \"America/New_York\"\nextraction_pause = \"300ms\"\n";
         let text = format!(
-            "version = 1\n{}{}",
+            "version = 1\n{}{}{}",
             platform::genesys(&url, &format!("{usual}{more}")),
             platform::cxone(&url, &format!("{usual}{of_cxone}")),
+            platform::cxone_by_token(&url, &usual),
         );
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("platforms.toml"), text).unwrap();
@@ -128,9 +138,31 @@ timeouts = {{ connect = "2s", read = "2s", total = "4s" }}
         self.job_on(Lane::History, kind, params, chunks).await
     }
 
+    /// Writes a job of these chunks about one of several platforms that its source may be about.
+    pub(crate) async fn job_at(&self, platform: &str, kind: &str, chunks: &[NewChunk]) -> JobId {
+        let params = json!({});
+        self.written((platform, Lane::History), kind, &params, chunks)
+            .await
+    }
+
     pub(crate) async fn job_on(
         &self,
         lane: Lane,
+        kind: &str,
+        params: &Value,
+        chunks: &[NewChunk],
+    ) -> JobId {
+        let platform = if kind.starts_with("genesys-") {
+            "g"
+        } else {
+            "c"
+        };
+        self.written((platform, lane), kind, params, chunks).await
+    }
+
+    async fn written(
+        &self,
+        (platform, lane): (&str, Lane),
         kind: &str,
         params: &Value,
         chunks: &[NewChunk],
@@ -140,11 +172,7 @@ timeouts = {{ connect = "2s", read = "2s", total = "4s" }}
         let new = NewChunkedJob {
             kind,
             tenant: Some("acme"),
-            platform: Some(if kind.starts_with("genesys-") {
-                "g"
-            } else {
-                "c"
-            }),
+            platform: Some(platform),
             metric_version: MetricVersion(2),
             params_json: &params.to_string(),
             from: chunks.first().map(|chunk| chunk.from),
@@ -203,6 +231,13 @@ timeouts = {{ connect = "2s", read = "2s", total = "4s" }}
     /// The conversations of the past that there are.
     pub(crate) fn all(&self) -> BTreeSet<String> {
         truth(&self.history, Platform::Genesys, false, None)
+            .map(|row| row.id)
+            .collect()
+    }
+
+    /// The first contacts of the calls of the past that are over.
+    pub(crate) fn calls(&self) -> BTreeSet<String> {
+        truth(&self.history, Platform::Cxone, false, None)
             .map(|row| row.id)
             .collect()
     }

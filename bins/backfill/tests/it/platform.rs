@@ -10,29 +10,46 @@ use tempfile::TempDir;
 pub(crate) const FROM: &str = "2025-01-06T00:00:00Z";
 /// The end of it.
 pub(crate) const TO: &str = "2025-01-09T00:00:00Z";
+/// Where an access key is turned into a token.
+const ACCESS_KEY: &str = "/authentication/v1/token/access-key";
 /// Conversations in these three days.
 pub(crate) const CONVERSATIONS: u64 = 300;
 
 /// The entry `g` of a platforms file: the Genesys side of the double at this URL.
 pub(crate) fn genesys(url: &str, settings: &str) -> String {
-    entry("g", "genesys", url, "/oauth/token", settings)
+    let base = stated(url);
+    entry(("g", "genesys"), &base, url, "/oauth/token", settings)
 }
 
 /// The entry `c`: its CXone side.
 pub(crate) fn cxone(url: &str, settings: &str) -> String {
-    let token = "/authentication/v1/token/access-key";
-    entry("c", "cxone", url, token, settings)
+    let base = stated(url);
+    entry(("c", "cxone"), &base, url, ACCESS_KEY, settings)
 }
 
-fn entry(name: &str, platform: &str, url: &str, token: &str, settings: &str) -> String {
+/// The entry `t`: the same access key once more; the token says where its API is.
+pub(crate) fn cxone_by_token(url: &str, settings: &str) -> String {
+    entry(("t", "cxone"), "", url, ACCESS_KEY, settings)
+}
+
+fn stated(url: &str) -> String {
+    format!("base_url = \"{url}\"\n")
+}
+
+fn entry(
+    (name, platform): (&str, &str),
+    base: &str,
+    url: &str,
+    token: &str,
+    settings: &str,
+) -> String {
     format!(
         r#"
 [[platform]]
 name = "{name}"
 tenant = "acme"
 platform = "{platform}"
-base_url = "{url}"
-credentials = {{ token_url = "{url}{token}", client_id = "double-client", client_secret = "double-secret" }}
+{base}credentials = {{ token_url = "{url}{token}", client_id = "double-client", client_secret = "double-secret" }}
 {settings}"#
     )
 }

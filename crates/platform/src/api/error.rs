@@ -168,3 +168,23 @@ impl From<BudgetError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_done_is_not_sent_again() {
+        let failed = ApiError::Failed {
+            hint: None,
+            why: String::new(),
+        };
+        let again = |error: &ApiError, method| error.again(method, Duration::from_secs(60));
+        assert!(again(&failed, Method::Get) && !again(&failed, Method::Post));
+        let throttled = |seconds| ApiError::Throttled {
+            wait: Duration::from_secs(seconds),
+            why: String::new(),
+        };
+        assert!(again(&throttled(5), Method::Post) && !again(&throttled(600), Method::Get));
+    }
+}

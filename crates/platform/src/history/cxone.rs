@@ -4,6 +4,7 @@
 //! after (the wrap-up comes late). Paging is by `skip` over a set that must not change meanwhile: the stretch of time is closed, the
 //! order fixed, and the total is looked at again after the last page.
 
+mod contact;
 mod contacts;
 mod discovery;
 mod extraction;
@@ -11,7 +12,8 @@ mod reports;
 mod skills;
 mod states;
 
-pub use discovery::{Discovery, DiscoveryError, discover};
+pub use contact::Contact;
+pub use discovery::{Discovery, DiscoveryError, TOKEN_BELIEVED, discover};
 pub use extraction::{EXTRACTION_DAYS_MAX, EXTRACTION_PACE, Extraction, ExtractionState};
 pub use reports::Report;
 pub use skills::SkillSummary;
@@ -70,7 +72,7 @@ impl Cxone {
             .fetch(Call::get(route, path).of_history())
             .await
             .map_err(HistoryError::of_stretch)?;
-        Page::of(answer, kind, what)
+        Page::read(answer, kind, what).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::HistoryError;
 use super::outline::{self, Outline};
+use crate::aside::aside;
 use crate::outcome::Answer;
 use schema::UtcMicros;
 
@@ -75,7 +76,25 @@ pub struct Page {
 }
 
 impl Page {
-    /// Looks a page over. A list that is absent is empty, as both platforms have it.
+    /// Looks a page over, aside where it is long. A list that is absent is empty, as both platforms have it.
+    pub(crate) async fn read(
+        answer: Answer,
+        kind: Kind,
+        what: &'static str,
+    ) -> Result<Self, HistoryError> {
+        aside(answer.body.len(), move || Self::of(answer, kind, what)).await
+    }
+
+    /// The same of what is asked for one record: it alone, or a page of it.
+    pub(crate) async fn read_one(
+        answer: Answer,
+        kind: Kind,
+        what: &'static str,
+    ) -> Result<Self, HistoryError> {
+        aside(answer.body.len(), move || Self::of_one(answer, kind, what)).await
+    }
+
+    /// A page as it is looked over.
     pub(crate) fn of(answer: Answer, kind: Kind, what: &'static str) -> Result<Self, HistoryError> {
         if answer.status == 204 || answer.body.trim_ascii().is_empty() {
             return Ok(Self::default());
@@ -85,7 +104,7 @@ impl Page {
         Ok(Self::outlined(answer.body, outline))
     }
 
-    /// What is asked for one record: it alone, or a page of it.
+    /// One record, or a page of it.
     pub(crate) fn of_one(
         answer: Answer,
         kind: Kind,

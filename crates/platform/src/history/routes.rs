@@ -27,6 +27,7 @@ pub(super) const USERS_LIST: &str = "users-list";
 // CXone: contacts and agents.
 pub(super) const CONTACTS_COMPLETED: &str = "contacts-completed";
 pub(super) const CONTACTS_GET: &str = "contacts-get";
+pub(super) const CONTACTS_HIERARCHY: &str = "contacts-hierarchy";
 pub(super) const CONTACTS_STATE_HISTORY: &str = "contacts-state-history";
 pub(super) const AGENTS_STATE_HISTORY: &str = "agents-state-history";
 pub(super) const SKILLS_SUMMARY: &str = "skills-summary";

@@ -1,14 +1,21 @@
 //! CXone's history: what is sent, and what is made of the answers.
 
 use crate::server::{Act, Asked, Server};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use platform::api::Remedy;
 use platform::client::Timeouts;
 use platform::history::HistoryError;
-use platform::history::cxone::{Cxone, Discovery, Extraction, ExtractionState, Report, discover};
+use platform::history::cxone::{
+    Contact, Cxone, Discovery, Extraction, ExtractionState, Report, TOKEN_BELIEVED, discover,
+};
 use platform::secret::Secret;
-use platform::token::Grant;
+use platform::token::{Grant, Tokens};
 use schema::UtcMicros;
+use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// 2025-01-06T00:00:00Z and an hour later.
 const FROM: UtcMicros = UtcMicros(1_736_121_600_000_000);
@@ -47,7 +54,8 @@ async fn nothing_at_all_is_an_empty_page() {
     assert_eq!((page.records(), page.next), (0, None));
     assert!(page.body.is_empty());
     assert_eq!(cxone.contacts_total(FROM, TO).await.unwrap(), 0);
-    assert_eq!(cxone.contact("7").await.unwrap(), None);
+    assert_eq!(cxone.contact("7").await.unwrap(), Contact::Unknown);
+    assert!(cxone.contacts_made_of("7").await.unwrap().is_empty());
     assert_eq!(
         cxone.agent_states(FROM, TO, 0, 10).await.unwrap().records(),
         0
@@ -79,7 +87,9 @@ async fn states_and_single_contacts_have_their_own_paths() {
         } else if path.contains("agents/state-history") {
             Act::ok(r#"{"agentStateHistory":{"entries":[{}]}}"#)
         } else if path.ends_with("contacts/7") {
-            Act::ok(r#"{"contactId":7}"#)
+            Act::ok(r#"{"contactId":{"contactId":7,"isActive":false}}"#)
+        } else if path.ends_with("contacts/7/hierarchy") {
+            Act::ok(r#"{"masterContactId":7,"childContacts":[{"contactId":9}]}"#)
         } else {
             Act::answer("404 Not Found", "")
         }
@@ -102,8 +112,13 @@ async fn states_and_single_contacts_have_their_own_paths() {
         cxone.agent_states(FROM, TO, 0, 9).await.unwrap().records(),
         1
     );
-    assert_eq!(cxone.contact("7").await.unwrap().unwrap().records(), 1);
-    assert_eq!(cxone.contact("8").await.unwrap(), None);
+    assert!(
+        matches!(cxone.contact("7").await.unwrap(), Contact::Ended(page) if page.records() == 1)
+    );
+    assert_eq!(cxone.contacts_made_of("7").await.unwrap(), ["9"]);
+    // What is missing by its id is missing, and no error.
+    assert_eq!(cxone.contact("8").await.unwrap(), Contact::Unknown);
+    assert!(cxone.contacts_made_of("8").await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -216,20 +231,74 @@ async fn where_the_api_is_is_found_out_in_both_ways() {
         .unwrap();
     let configuration = Discovery::Configuration(document);
     let times = Timeouts::default();
-    let found = discover(&configuration, &grant, times).await.unwrap();
-    assert_eq!(found.as_str(), "https://api-na1.example.com/");
+    let tokens = Tokens::of(grant, times).unwrap();
+    let found = |discovery, believed| discover(discovery, &tokens, times, believed);
+    let by_token = &Discovery::Token;
+    let document = found(&configuration, TOKEN_BELIEVED).await.unwrap();
+    assert_eq!(document.as_str(), "https://api-na1.example.com/");
     let asked = server.seen(0);
     assert!(asked.starts_with("GET /.well-known/cxone-configuration?tenantId=11+22 "));
     assert!(!asked.to_ascii_lowercase().contains("authorization"));
-    let found = discover(&Discovery::Token, &grant, times).await.unwrap();
-    assert_eq!(found.as_str(), "https://api-c42.example.com/");
-    let unsaid = discover(&Discovery::Token, &grant, times)
-        .await
-        .unwrap_err();
+    for _ in 0..5 {
+        // What a token said that was granted a moment ago is believed.
+        let base = found(by_token, TOKEN_BELIEVED).await.unwrap();
+        assert_eq!(base.as_str(), "https://api-c42.example.com/");
+    }
+    assert_eq!(server.requests(), 2);
+    let unsaid = found(by_token, Duration::ZERO).await.unwrap_err();
     assert!(
         unsaid.to_string().contains("resource_server_base_uri"),
         "{unsaid}"
     );
-    let unknown = discover(&configuration, &grant, times).await.unwrap_err();
+    let unknown = found(&configuration, TOKEN_BELIEVED).await.unwrap_err();
     assert!(unknown.to_string().contains("no such tenant"), "{unknown}");
+}
+
+fn packed(text: &str) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    packer.finish().unwrap()
+}
+
+/// Signs of life and leases wait for the threads of the runtime: a long answer is taken apart beside them.
+#[test]
+fn long_answers_are_taken_apart_beside_the_runtime() {
+    let page = |rows: u32| {
+        let rows: Vec<String> = (0..rows)
+            .map(|id| format!(r#"{{"contactId":{id},"contactStartDate":"2025-01-06T00:00:00Z"}}"#))
+            .collect();
+        format!(r#"{{"completedContacts":[{}]}}"#, rows.join(","))
+    };
+    let report = |bytes: usize| format!(r#"{{"file":"{}"}}"#, "YWFh".repeat(bytes / 3));
+    let plain = |body: String| Act::ok(&body);
+    let gzip =
+        |body: String| Act::Answer("200 OK\r\nContent-Encoding: gzip".to_owned(), packed(&body));
+    for (answer, beside) in [
+        (plain(page(10)), false),
+        (gzip(page(10)), false),
+        (plain(report(3000)), false),
+        (plain(page(5000)), true),
+        (gzip(page(5000)), true),
+        (plain(report(300_000)), true),
+    ] {
+        let threads = Arc::new(AtomicUsize::new(0));
+        let started = threads.clone();
+        // One thread runs everything; each other one that is started is one for what takes long.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_start(move || {
+                started.fetch_add(1, Ordering::Relaxed);
+            })
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (_server, cxone) = platform(move |_, _| answer.clone()).await;
+            let page = cxone.contacts(FROM, TO, 0, 10_000).await;
+            let report = cxone.report(524, FROM, TO).await;
+            assert!(
+                page.is_ok_and(|page| page.records() > 0) || matches!(report, Ok(Report::Csv(_)))
+            );
+        });
+        assert_eq!(threads.load(Ordering::Relaxed) > 0, beside);
+    }
 }

@@ -6,14 +6,16 @@ use double::history::{Platform, truth};
 use double::{Config, Double};
 use platform::api::{Access, Api};
 use platform::client::Timeouts;
-use platform::history::cxone::{Cxone, Discovery, Extraction, ExtractionState, Report, discover};
+use platform::history::cxone::{
+    Contact, Cxone, Discovery, Extraction, ExtractionState, Report, TOKEN_BELIEVED, discover,
+};
 use platform::history::genesys::{Aggregates, Genesys, JobState, Query, Subject};
 use platform::history::permissions::{self, Need, Right};
 use platform::history::{HistoryError, Page};
 use platform::limit::Limit;
 use platform::retry::Schedule;
 use platform::secret::Secret;
-use platform::token::Grant;
+use platform::token::{Grant, Tokens};
 use schema::{Millis, UtcMicros};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -265,8 +267,19 @@ async fn contacts_are_paged_by_number() {
     }
     assert_eq!(all.len() as u64, total);
     let first = all.first().unwrap();
-    let one = cxone.contact(&first.id).await.unwrap().unwrap();
+    let Contact::Ended(one) = cxone.contact(&first.id).await.unwrap() else {
+        panic!("{first:?}");
+    };
     assert_eq!(ids(&one).next().unwrap().id, first.id);
+    assert_eq!(cxone.contact("1").await.unwrap(), Contact::Unknown);
+    let mut others = 0;
+    for head in all.iter().take(100) {
+        let made = cxone.contacts_made_of(&head.id).await.unwrap();
+        others += made.len();
+        let known = |id: &String| all.iter().any(|head| head.id == *id);
+        assert!(made.iter().all(known), "{made:?}");
+    }
+    assert!(others > 0, "some were transferred");
     world.is_lawful();
 }
 
@@ -318,7 +331,9 @@ async fn the_tenants_api_is_found() {
         world.double.url().trim_end_matches('/')
     );
     let discovery = Discovery::Configuration(Url::parse(&document).unwrap());
-    let found = discover(&discovery, &world.grant, Timeouts::default()).await;
+    let times = Timeouts::default();
+    let tokens = Tokens::of(world.grant.clone(), times).unwrap();
+    let found = discover(&discovery, &tokens, times, TOKEN_BELIEVED).await;
     let host = Url::parse(&world.double.url()).unwrap();
     assert_eq!(found.unwrap().origin(), host.origin());
 }

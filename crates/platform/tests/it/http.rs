@@ -149,6 +149,37 @@ async fn a_token_is_renewed_ahead_and_the_old_one_used_while_that_fails() {
     );
 }
 
+/// Where the API is, a token said when it was granted: one that is older is renewed for the question, and stays where that fails.
+#[tokio::test]
+async fn who_asks_where_the_api_is_costs_nobody_the_token() {
+    let says = |token: &str, host: &str| {
+        let body = format!(
+            r#"{{"access_token":"{token}","expires_in":3600,"resource_server_base_uri":"https://{host}"}}"#
+        );
+        Act::ok(&body)
+    };
+    let server = Server::start(vec![
+        says("a", "one.example.com"),
+        says("b", "two.example.com"),
+        Act::answer("503 Busy\r\nRetry-After: 30", ""),
+    ])
+    .await;
+    let tokens = tokens(&server);
+    assert_eq!(tokens.bearer().await.unwrap().token, Secret::new("a"));
+    let minute = Duration::from_secs(60);
+    let said = tokens.resource_server(minute).await.unwrap();
+    assert_eq!(said.as_deref(), Some("https://one.example.com"));
+    assert_eq!(server.requests(), 1, "it was granted a moment ago");
+    let said = tokens.resource_server(Duration::ZERO).await.unwrap();
+    assert_eq!(said.as_deref(), Some("https://two.example.com"));
+    for _ in 0..5 {
+        let later = tokens.resource_server(Duration::ZERO).await.unwrap_err();
+        assert!(matches!(later, TokenError::Later { .. }), "{later:?}");
+        assert_eq!(tokens.bearer().await.unwrap().token, Secret::new("b"));
+    }
+    assert_eq!(server.requests(), 3);
+}
+
 /// Pitfall 12: a token endpoint that says 429 is left alone.
 #[tokio::test]
 async fn pitfall_12_a_throttled_token_endpoint_is_not_asked_again() {

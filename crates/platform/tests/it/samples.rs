@@ -2,7 +2,7 @@
 
 use crate::server::{Act, Server};
 use platform::api::{ApiError, Call};
-use platform::history::cxone::Cxone;
+use platform::history::cxone::{Contact, Cxone};
 use platform::history::genesys::{Aggregates, Genesys, Query, Subject};
 use schema::UtcMicros;
 use serde_json::Value;
@@ -160,10 +160,11 @@ async fn cxone_contacts_and_sums() {
     let one = Cxone::new(Arc::new(server.api()), 3)
         .contact("2789879875")
         .await
-        .unwrap()
         .unwrap();
-    let found = one.heads;
-    assert_eq!(found[0].id, "2789879875");
+    let Contact::Ended(one) = one else {
+        panic!("{one:?}");
+    };
+    assert_eq!(one.heads[0].id, "2789879875");
 
     let server = saying(text(&folder, "skills_summary_raw_2021.json")).await;
     let sums = Cxone::new(Arc::new(server.api()), 21)

@@ -57,6 +57,13 @@ impl Shared {
         }
     }
 
+    /// Nothing was sent, or nothing that says how the platform is.
+    pub(super) async fn unused(&self, leave: Leave) {
+        if let Err(error) = self.breaker.record(leave, Signal::Neutral, "").await {
+            tracing::debug!(error = %chain(&error), "the platform's breaker could not be written");
+        }
+    }
+
     /// How the request went, if it was sent at all.
     pub(super) async fn heard(&self, leave: Leave, error: Option<&HistoryError>) {
         let signal = signal(error);

@@ -330,15 +330,17 @@ async fn give_slot(details: &Details, ask: &Ask<'_>, slot: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keeper::StoreKeeper;
     use crate::platforms::Kind;
     use crate::sources::genesys_details::{CONVERSATIONS, How, Piece};
     use crate::sources::{Breaker, Caller, Memory};
     use crate::trial::{Trial, never_ready};
+    use access::StoreKeeper;
     use platform::budget::shared::Shared;
+    use platform::token::Keyring;
     use platform::watch::Unwatched;
     use std::sync::Arc;
     use std::sync::atomic::AtomicI64;
+    use store::budgets::Class;
     use store::jobs::Promote;
 
     /// Pages that are read until a cursor is met again; at most ten thousand.
@@ -377,10 +379,14 @@ mod tests {
         trial.job(Promote::Never).await;
         let (job, chunk) = trial.leased().await;
         let credential = platform.credential.clone();
-        let keeper = StoreKeeper::new(trial.store.clone(), credential.clone());
+        let keeper = StoreKeeper::new(trial.store.clone(), credential.clone(), Class::Backfill);
         let budget = Shared::new(keeper, &credential, platform.access.limit).unwrap();
         let breaker = Breaker::new(trial.store.clone(), credential, platform.breaker);
-        let caller = Caller::new(platform, Arc::new(budget), Arc::new(Unwatched), breaker);
+        let tokens = Keyring::default()
+            .tokens(&platform.access.grant, platform.access.timeouts)
+            .unwrap();
+        let (budget, watch) = (Arc::new(budget), Arc::new(Unwatched));
+        let caller = Caller::new(platform, tokens, budget, watch, breaker);
         let (memory, calls) = (Memory::default(), AtomicI64::new(0));
         let ask = |hours: i64| Ask {
             platform,

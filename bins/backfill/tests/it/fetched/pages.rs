@@ -3,7 +3,7 @@
 use crate::bench::{Bench, FROM, days, ids, of_job, past, told, unlimited};
 use crate::world::LONG;
 use double::history::{Moment, Platform, truth};
-use schema::UtcMicros;
+use schema::{JobId, UtcMicros};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -184,6 +184,12 @@ async fn the_other_sources_are_fetched_to_their_end() {
     lookup[0].cursor_json = Some(json!({"ids": asked}).to_string());
     let lookup = bench.job("genesys-lookup", &lookup).await;
     all.push(("genesys-lookup", lookup));
+    let mut named: Vec<String> = bench.calls().into_iter().take(60).collect();
+    named.extend(["1".to_owned(), "no-number".to_owned()]);
+    let mut one_by_one = days(1);
+    one_by_one[0].cursor_json = Some(json!({"ids": named}).to_string());
+    let one_by_one = bench.job("cxone-lookup", &one_by_one).await;
+    all.push(("cxone-lookup", one_by_one));
     let worker = bench.worker(&["--lanes", "4"]);
     for (kind, job) in &all {
         let chunks = bench.fetched(*job).await;
@@ -198,10 +204,29 @@ async fn the_other_sources_are_fetched_to_their_end() {
         }
     }
     drop(worker);
-    let cursor = bench.chunks(lookup).await[0].cursor_json.clone().unwrap();
-    let cursor: Value = serde_json::from_str(&cursor).unwrap();
-    assert_eq!(cursor["unknown"], json!([unknown]));
+    for (job, unknown) in [
+        (lookup, json!([unknown])),
+        (one_by_one, json!(["1", "no-number"])),
+    ] {
+        let cursor = bench.chunks(job).await[0].cursor_json.clone().unwrap();
+        let cursor: Value = serde_json::from_str(&cursor).unwrap();
+        assert_eq!(cursor["unknown"], unknown);
+    }
     let messages = bench.world.deliveries().await;
     assert_eq!(ids(&of_job(&messages, lookup)), known);
+    // Each with the contacts that transfers made of it, as the list of all has them.
+    let contacts = |job: JobId| {
+        let messages = of_job(&messages, job);
+        let masters = told(&messages, "masterContactId").into_iter();
+        masters.zip(told(&messages, "contactId"))
+    };
+    let job_of = |kind: &str| all.iter().find(|(found, _)| *found == kind).unwrap().1;
+    let wanted: BTreeSet<_> = contacts(job_of("cxone-contacts"))
+        .filter(|(master, _)| named.contains(master))
+        .collect();
+    let found: Vec<_> = contacts(one_by_one).collect();
+    assert!(found.len() > 60, "some were transferred");
+    assert_eq!(found.len(), wanted.len(), "each once");
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), wanted);
     bench.all_is_well();
 }

@@ -1,6 +1,6 @@
 //! What goes wrong at the platform or to a worker costs time, and no record.
 
-use crate::bench::{Bench, days, past, unlimited};
+use crate::bench::{Bench, days, hours, past, unlimited};
 use crate::world::LONG;
 use double::Config;
 use double::config::{Fault, Limit, Phase, Place, Script};
@@ -75,6 +75,49 @@ async fn a_token_that_dies_costs_one_request() {
         account.grants
     );
     assert_eq!(account.pages.repeated, Vec::new());
+}
+
+/// Pitfall 12: a token belongs to the credential, however many entries of the file name it and whoever asks it where the API is.
+#[tokio::test(flavor = "multi_thread")]
+async fn pitfall_12_entries_of_one_credential_share_one_token() {
+    let bench = Bench::new(unlimited(past(2, 200)), "").await;
+    let jobs = [
+        bench.job_at("c", "cxone-contacts", &days(2)).await,
+        bench.job_at("t", "cxone-contacts", &days(2)).await,
+        bench.job_at("t", "cxone-agent-states", &days(2)).await,
+    ];
+    let worker = bench.worker(&["--lanes", "4"]);
+    for job in jobs {
+        bench.fetched(job).await;
+    }
+    drop(worker);
+    assert_eq!(bench.account().grants, 1);
+    bench.all_is_well();
+}
+
+/// Pitfall 12: while no token is to be had, chunks wait for it and ask nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn pitfall_12_a_token_endpoint_in_trouble_is_left_alone_by_however_many_chunks() {
+    let trouble = Fault::Status {
+        status: 503,
+        retry_after: None,
+        as_date: false,
+        store: false,
+    };
+    let outage = Phase::lasting(Duration::from_secs(3), trouble).at(Place::Token);
+    let config = Config {
+        faults: Script::of([outage]),
+        ..unlimited(past(1, 200))
+    };
+    let bench = Bench::new(config, "").await;
+    let job = bench.job_at("t", "cxone-contacts", &hours(24)).await;
+    let worker = bench.worker(&["--lanes", "4"]);
+    bench.fetched(job).await;
+    drop(worker);
+    let asked = bench.double.requests();
+    let asked = asked.iter().filter(|one| one.place == Place::Token).count();
+    assert!((2..=6).contains(&asked), "{asked} requests for a token");
+    bench.all_is_well();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,6 @@
 //! Completed contacts: one row per leg that has ended.
 
 use super::Cxone;
-use crate::api::{ApiError, Call};
-use crate::history::genesys::escaped;
 use crate::history::{HistoryError, Kind, Page, routes};
 use schema::UtcMicros;
 
@@ -35,18 +33,5 @@ impl Cxone {
         let page = self.contacts(from, to, 0, 1).await?;
         let seen = u64::try_from(page.records()).unwrap_or(u64::MAX);
         Ok(page.total.unwrap_or(seen))
-    }
-
-    /// One contact, ended or not; `None` where the platform does not have it. `GET contacts/{id}` [notes 2].
-    pub async fn contact(&self, id: &str) -> Result<Option<Page>, HistoryError> {
-        let path = self.path(&format!("contacts/{}", escaped(id)));
-        match self.api.fetch(Call::get(routes::CONTACTS_GET, &path)).await {
-            Ok(answer) => {
-                let page = Page::of_one(answer, Kind::Contacts, "a contact")?;
-                Ok((page.records() > 0).then_some(page))
-            }
-            Err(ApiError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 }

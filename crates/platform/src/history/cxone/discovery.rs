@@ -2,9 +2,13 @@
 
 use crate::client::{CallError, Client, Timeouts};
 use crate::outcome::SHORT_ANSWER;
-use crate::token::{Grant, TokenError, Tokens};
+use crate::token::{TokenError, Tokens};
 use serde::Deserialize;
+use std::time::Duration;
 use url::Url;
+
+/// A token that was granted less than so long ago says where the API is; an older one may have been granted before the tenant moved.
+pub const TOKEN_BELIEVED: Duration = Duration::from_secs(60);
 
 /// Who is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +51,16 @@ struct Configuration {
     api_endpoint: String,
 }
 
-/// The base URL of a tenant's API. Keep it for a while, and ask again after a connection failed or a 404 came.
+/// The base URL of a tenant's API. Keep it for a while, and ask again, not too often, after a connection failed or a 404 came for what is no
+/// single thing.
+///
+/// `tokens` are those that the API is asked with: one that is granted on this occasion is theirs. One that was granted less than `believed`
+/// ago is taken at its word ([`TOKEN_BELIEVED`] as a rule).
 pub async fn discover(
     discovery: &Discovery,
-    grant: &Grant,
+    tokens: &Tokens,
     timeouts: Timeouts,
+    believed: Duration,
 ) -> Result<Url, DiscoveryError> {
     match discovery {
         Discovery::Configuration(document) => {
@@ -76,18 +85,15 @@ pub async fn discover(
                 .map_err(|problem| unsaid(problem.to_string()))?;
             base(&found.api_endpoint).ok_or_else(|| unsaid(found.api_endpoint.clone()))
         }
-        Discovery::Token => {
-            let tokens = Tokens::new(Client::new(grant.url(), timeouts)?, grant.clone());
-            of_token(&tokens, grant).await
-        }
+        Discovery::Token => of_token(tokens, believed).await,
     }
 }
 
 /// The base URL that came with the token.
-async fn of_token(tokens: &Tokens, grant: &Grant) -> Result<Url, DiscoveryError> {
-    let said = tokens.resource_server().await?.unwrap_or_default();
+async fn of_token(tokens: &Tokens, believed: Duration) -> Result<Url, DiscoveryError> {
+    let said = tokens.resource_server(believed).await?.unwrap_or_default();
     base(&said).ok_or_else(|| DiscoveryError::Unsaid {
-        asked: grant.url().to_string(),
+        asked: tokens.grant().url().to_string(),
         why: if said.is_empty() {
             "the token came without resource_server_base_uri".to_owned()
         } else {

@@ -2,7 +2,9 @@
 
 use super::{Cxone, stretch};
 use crate::api::{Call, HISTORY_MAX};
+use crate::aside::aside;
 use crate::client::Method;
+use crate::history::outline::without_mark;
 use crate::history::{HistoryError, routes};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -66,7 +68,7 @@ impl Cxone {
             .fetch(call)
             .await
             .map_err(HistoryError::of_stretch)?;
-        open(&answer.body)
+        aside(answer.body.len(), move || open(answer.body)).await
     }
 
     /// The file that a report's link leads to. The link carries its own permission; one that has died is [`HistoryError::Gone`], and the
@@ -81,17 +83,14 @@ impl Cxone {
     }
 }
 
-fn open(body: &[u8]) -> Result<Report, HistoryError> {
+fn open(body: Vec<u8>) -> Result<Report, HistoryError> {
     const WHAT: &str = "a report";
-    let text = body
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(body)
-        .trim_ascii();
+    let text = without_mark(&body).trim_ascii();
     if text.is_empty() {
         return Ok(Report::Empty);
     }
     if !text.starts_with(b"{") {
-        return Ok(Report::Csv(body.to_vec()));
+        return Ok(Report::Csv(body));
     }
     let answer: Map<String, Value> =
         serde_json::from_slice(text).map_err(|problem| HistoryError::unread(WHAT, &problem))?;
@@ -151,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_report_comes_as_a_file_a_link_or_itself() {
-        let csv = |body: &str| open(body.as_bytes()).unwrap();
+        let csv = |body: &str| open(body.as_bytes().to_vec()).unwrap();
         assert_eq!(
             csv(r#"{"files":{"fileName":"x.csv","file":"YSxiCjEs\nMg"}}"#),
             Report::Csv(b"a,b\n1,2".to_vec())
@@ -169,7 +168,7 @@ mod tests {
             r#"{"url":"nowhere"}"#,
             "{\"file\":\"YQ",
         ] {
-            assert!(open(body.as_bytes()).is_err(), "{body}");
+            assert!(open(body.as_bytes().to_vec()).is_err(), "{body}");
         }
     }
 }

@@ -198,7 +198,8 @@ impl Genesys {
             .fetch(Call::get(subject.routes()[2], &path).of_history())
             .await
             .map_err(|error| HistoryError::of_job(error, "the job's results"))?;
-        Ok(Page::of(answer, subject.kind(), "a job's results")?.after(cursor))
+        let page = Page::read(answer, subject.kind(), "a job's results").await?;
+        Ok(page.after(cursor))
     }
 
     /// Cancels a job. One that is not there (any more) is as good as cancelled. `DELETE …/details/jobs/{id}` [notes 2.2].

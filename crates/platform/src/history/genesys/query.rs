@@ -72,11 +72,8 @@ impl Genesys {
         };
         let call = Call::post(route, path, &body).of_history();
         let answer = self.api.fetch(call).await;
-        Page::of(
-            answer.map_err(HistoryError::of_stretch)?,
-            subject.kind(),
-            "a details query",
-        )
+        let answer = answer.map_err(HistoryError::of_stretch)?;
+        Page::read(answer, subject.kind(), "a details query").await
     }
 
     /// One conversation as it is now; `None` where the platform does not have it.
@@ -89,7 +86,8 @@ impl Genesys {
             .await
         {
             Ok(answer) => {
-                let page = Page::of_one(answer, Kind::Conversations, "a conversation's details")?;
+                let what = "a conversation's details";
+                let page = Page::read_one(answer, Kind::Conversations, what).await?;
                 Ok((page.records() > 0).then_some(page))
             }
             Err(ApiError::NotFound { .. }) => Ok(None),
@@ -114,12 +112,12 @@ impl Genesys {
             .fetch(Call::get(routes::DETAILS_MULTI_GET, &path).of_history())
             .await
         {
-            Ok(answer) => Page::of(
-                answer,
-                Kind::Conversations,
-                "several conversations' details",
-            )
-            .map(Some),
+            Ok(answer) => {
+                let what = "several conversations' details";
+                Page::read(answer, Kind::Conversations, what)
+                    .await
+                    .map(Some)
+            }
             Err(ApiError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
