@@ -33,8 +33,7 @@ pub(super) async fn all(
     };
     let ids = standing::take_requests(&tx, &take).await?;
     if ids.is_empty() {
-        tx.rollback().await?;
-        return Ok(());
+        return Ok(tx.commit().await?);
     }
     match &platform.kind {
         Kind::Genesys(_) => by_id(&tx, platform, &ids).await?,

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests fail as tests do
 
 mod agents;
+mod checkpoints;
 mod fetched;
 mod files;
 mod jobs;
+mod lanes;
 mod operate;
 mod platform;
+mod promotion;
 mod requests;
 mod sealed;
 mod waiting;
