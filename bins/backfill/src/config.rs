@@ -14,7 +14,7 @@ pub use operate::{
 };
 pub use start::{FilesJob, RequestArgs, RequestConfig, StartArgs, StartConfig, StartSource};
 
-pub(crate) use start::read_platforms;
+pub(crate) use start::{PromoteWord, read_platforms};
 
 pub use worker::{WorkerArgs, WorkerConfig};
 
@@ -23,6 +23,7 @@ use broker::BrokerConfig;
 use runtime::Secret;
 use runtime::args::{AmqpSettings, PostgresArgs, PostgresSettings};
 use runtime::seal::SealKeys;
+use schema::backfill::Promote;
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -74,6 +75,8 @@ pub struct ReplayConfig {
     pub raw_keys: Option<SealKeys>,
     /// Events read at a time.
     pub page_events: u32,
+    /// What becomes of the version at the end, of a new job.
+    pub promote: Promote,
 }
 
 /// A stretch of the log and the version to compute from it.

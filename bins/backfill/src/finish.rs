@@ -5,6 +5,7 @@
 //! brought, writes its report with old against new, sends the refresh notice, and promotes if it was told to. Each look at it is one step
 //! under the job's lease, and all it needs to go on stands in its row; so any process may take the next step, and none waits holding it.
 
+mod alone;
 mod arrival;
 mod chunk;
 mod lookup;
@@ -14,6 +15,7 @@ mod report;
 mod settle;
 mod signature;
 
+pub(crate) use alone::alone;
 pub(crate) use arrival::Policy;
 #[cfg(test)]
 pub(crate) use chunk::Checked;
@@ -26,6 +28,7 @@ use platform::token::Keyring;
 use runtime::{Metrics, Secret, chain};
 use schema::JobId;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use store::jobs::{self, Job};
@@ -180,20 +183,25 @@ async fn next(finishing: &Finishing) -> Result<Option<Job>, StoreError> {
     jobs::to_settle(&client, &finishing.owner, finishing.lease).await
 }
 
-/// Does the work while the job's lease is extended: a comparison of large versions takes minutes.
+/// Does the work while the job's lease is extended: a comparison of large versions takes minutes. The work goes on while a sign of life is
+/// written, for it may hold the connection that the sign waits for.
 async fn held<T>(finishing: &Finishing, job: &Job, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        biased;
+        outcome = work => outcome,
+        never = alive(finishing, job) => match never {},
+    }
+}
+
+async fn alive(finishing: &Finishing, job: &Job) -> Infallible {
     loop {
-        tokio::select! {
-            outcome = &mut work => return outcome,
-            () = tokio::time::sleep(finishing.lease / 3) => {}
-        }
-        let alive = async {
+        tokio::time::sleep(finishing.lease / 3).await;
+        let written = async {
             let client = finishing.store.client().await?;
             jobs::heartbeat(&client, job.id, &finishing.owner, finishing.lease).await
         };
         // The next write of the work tells whether it is still ours.
-        if let Err(error) = alive.await {
+        if let Err(error) = written.await {
             tracing::warn!(job = %job.id, error = %chain(&error), "no sign of life could be written");
         }
     }

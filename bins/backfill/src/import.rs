@@ -37,7 +37,7 @@ use indicatif::ProgressBar;
 use source::Meter;
 use std::sync::Arc;
 use std::time::Instant;
-use store::jobs::{Finish, NewJob};
+use store::jobs::{Finish, NewJob, Promote};
 use tokio::sync::mpsc;
 
 const KIND: &str = "import";
@@ -168,6 +168,8 @@ async fn take(line: &Line, config: &ImportConfig) -> anyhow::Result<Lease> {
         metric_version: files.version,
         params_json: &params,
         total: None,
+        stretch: None,
+        promote: Promote::Never,
     };
     Lease::create(line, &new).await
 }

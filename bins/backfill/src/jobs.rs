@@ -1,6 +1,7 @@
 //! What ran, what runs, and what an operator can do about it: `list`, `show`, `pause`, `resume`, `cancel`.
 
 use crate::config::{CancelArgs, JobsCommand, ListArgs, Output, PauseArgs, ResumeArgs, ShowArgs};
+use crate::freshness;
 use crate::table::table;
 use crate::view;
 use anyhow::Context as _;
@@ -88,25 +89,32 @@ pub(crate) async fn show(
     } else {
         (None, Vec::new())
     };
+    let going = freshness::of_job(&client, &job).await?;
+    let going = going.as_ref().map(freshness::Row::json);
     let mut out = std::io::stdout().lock();
     match output {
         Output::Json => {
             let mut shown = view::job(&job, totals.as_ref());
-            if job.chunked
-                && let Value::Object(members) = &mut shown
-            {
-                let listed = found.iter().map(view::chunk).collect();
-                members.insert("chunks".to_owned(), Value::Array(listed));
+            if let Value::Object(members) = &mut shown {
+                if job.chunked {
+                    let listed = found.iter().map(view::chunk).collect();
+                    members.insert("chunks".to_owned(), Value::Array(listed));
+                }
+                members.extend(going.map(|going| ("keeps_going".to_owned(), going)));
             }
             writeln!(out, "{shown}")?;
         }
-        Output::Text => write!(out, "{}", as_text(&job, totals.as_ref(), &found))?,
+        Output::Text => write!(
+            out,
+            "{}",
+            as_text(&job, totals.as_ref(), going.as_ref(), &found)
+        )?,
     }
     out.flush()?;
     Ok(())
 }
 
-fn as_text(job: &Job, totals: Option<&Totals>, found: &[Chunk]) -> String {
+fn as_text(job: &Job, totals: Option<&Totals>, going: Option<&Value>, found: &[Chunk]) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     let mut line = |name: &str, value: &Value| {
@@ -122,14 +130,15 @@ fn as_text(job: &Job, totals: Option<&Totals>, found: &[Chunk]) -> String {
     for (name, value) in view::job(job, None).as_object().into_iter().flatten() {
         line(name, value);
     }
-    for (name, value) in totals
-        .map(view::sums)
-        .as_ref()
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
+    let sums = totals.map(view::sums);
+    let sums = sums.as_ref().and_then(Value::as_object);
+    for (name, value) in sums.into_iter().flatten() {
         line(name, value);
+    }
+    for name in ["covered_to", "age_seconds", "calls_in_24_hours"] {
+        if let Some(value) = going.and_then(|going| going.get(name)) {
+            line(name, value);
+        }
     }
     if !found.is_empty() {
         let now = view::now();
@@ -212,7 +221,8 @@ pub(crate) async fn resume(
             job.kind, job.id
         )
     };
-    said(output, &job, "pending", &next)
+    let now = get(&client, args.job).await?;
+    said(output, &now, now.state.as_str(), &next)
 }
 
 /// `backfill cancel`.

@@ -2,7 +2,12 @@
 //!
 //! A page is published and confirmed before the cursor is written that points behind it, and the next is fetched after that: whatever ends the
 //! process, each lane's chunk goes on in another one with at most one page fetched again.
+//!
+//! Chunks of the live lane never wait behind those of the history lane, which may take hours: while something is followed, one of several lanes
+//! takes nothing else, and where chunks of it wait all the same, a lane gives its history back after its page.
 
+mod checkpoint;
+mod cut;
 mod message;
 
 use crate::finish::{self, Finishing};
@@ -14,9 +19,11 @@ use crate::replay;
 use crate::source::Source;
 use crate::sources::{self, Ask, Caller, Fault, Memory, Page, Step};
 use crate::worker::gate::Gate;
+use crate::worker::live::LiveLane;
 use crate::worker::meters::Meters;
 use crate::worker::outlets::{Outlets, Published};
 use adapter::Mappings;
+use checkpoint::{Unsaved, Write};
 use message::Origin;
 use platform::retry::{Cause, Schedule};
 use runtime::{Backoff, chain};
@@ -52,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) outlets: Arc<Outlets>,
     pub(crate) gate: Gate,
+    pub(crate) live: LiveLane,
     pub(crate) meters: Meters,
     pub(crate) platforms: BTreeMap<String, Reached>,
     pub(crate) names: Vec<String>,
@@ -68,6 +76,8 @@ pub(crate) struct Shared {
 pub(crate) struct Lane {
     shared: Arc<Shared>,
     owner: String,
+    /// It takes no history while something is followed.
+    kept: bool,
     files: FileChunks,
     /// For a look at the queues when something has not arrived.
     outlet: Outlet,
@@ -82,14 +92,16 @@ enum Next {
 }
 
 impl Lane {
-    /// One of a process's lanes; `owner` is a name that no other lane ever has.
-    pub(crate) fn new(shared: Arc<Shared>, owner: String) -> Self {
+    /// One of a process's lanes; `owner` is a name that no other lane ever has. `kept`: the one that is for the live lane while there is
+    /// something of it.
+    pub(crate) fn new(shared: Arc<Shared>, owner: String, kept: bool) -> Self {
         let files = FileChunks::new(shared.mappings.clone());
         let finishing = &shared.finishing;
         let outlet = Outlet::new(finishing.broker.clone(), shared.stop.clone());
         Self {
             shared,
             owner,
+            kept,
             files,
             outlet,
         }
@@ -100,13 +112,16 @@ impl Lane {
         let stop = self.shared.stop.clone();
         let mut backoff = Backoff::for_connections();
         while !stop.is_cancelled() {
-            match self.shared.take(&self.owner).await {
+            match self.shared.take(&self.owner, self.kept).await {
                 Ok(Some((job, chunk))) => {
                     backoff.reset();
                     self.shared.meters.busy.inc();
                     let worked = self.held(&job, &chunk).await;
                     self.shared.meters.busy.dec();
                     if let Err(error) = worked {
+                        if error.is::<Unsaved>() {
+                            return Err(error);
+                        }
                         tracing::warn!(job = %job.id, chunk = chunk.number, error = %chain(error.as_ref()),
                                        "the chunk was left, and is taken again when its lease has run out");
                         if !backoff.pause(&stop).await {
@@ -178,7 +193,14 @@ impl Lane {
                 self.shared.meters.given_back(reason);
                 return hand.give_back(LINE_WAIT, Why::Waiting(reason)).await;
             }
+            if job.lane == jobs::Lane::History && self.shared.makes_room(self.kept).await {
+                self.shared.meters.given_back("live_work");
+                return hand.give_back(Duration::ZERO, Why::Later).await;
+            }
             let next = match source {
+                Source::Replay if cursor.as_deref().is_some_and(replay::is_uncut) => {
+                    hand.cut().await?
+                }
                 Source::Replay => {
                     let (store, reading) = (&self.shared.store, &self.shared.reading);
                     let ready = replay::chunk_page(
@@ -228,8 +250,9 @@ async fn alive(store: &Store, job: &Job, chunk: &Chunk, owner: &str, length: Dur
 }
 
 impl Shared {
-    /// A chunk that is due. While the line has no room, one that goes another way, or one that is only to be looked at.
-    async fn take(&self, owner: &str) -> Result<Option<(Job, Chunk)>, StoreError> {
+    /// A chunk that is due. While the line has no room, and for the lane that is kept while something is followed, one of the live lane, or
+    /// one that is only to be looked at.
+    async fn take(&self, owner: &str, kept: bool) -> Result<Option<(Job, Chunk)>, StoreError> {
         // What a newer release has begun is for its workers.
         let kinds = Source::ALL.map(Source::name);
         let any = Filter {
@@ -237,7 +260,9 @@ impl Shared {
             kinds: &kinds,
             ..Filter::default()
         };
-        if self.gate.closed_for().await.is_none() {
+        let live_only =
+            self.gate.closed_for().await.is_some() || kept && self.live.is_followed().await;
+        if !live_only {
             return self.leased(owner, &any).await;
         }
         let live = Filter {
@@ -252,6 +277,11 @@ impl Shared {
             ..any
         };
         self.leased(owner, &fetched).await
+    }
+
+    /// Whether a lane that works on history gives it back for what is live.
+    async fn makes_room(&self, kept: bool) -> bool {
+        kept && self.live.is_followed().await || self.live.wants_a_lane().await
     }
 
     async fn leased(
@@ -550,68 +580,6 @@ impl Hand<'_> {
         let release = Write::Release { due_in, why, calls };
         self.written(release).await.map(drop)
     }
-
-    /// Writes, again and again while time may heal what is in the way.
-    async fn written(&self, write: Write<'_>) -> anyhow::Result<Hold> {
-        let mut backoff = Backoff::for_connections();
-        loop {
-            let error = match self.write(write).await {
-                Ok(hold) => return Ok(hold),
-                Err(error) => error,
-            };
-            if !matches!(error.class(), Class::Transient | Class::Saturated) {
-                return Err(error.into());
-            }
-            tracing::warn!(error = %chain(&error), "the chunk cannot be written now, trying again");
-            if !backoff.pause(&self.shared.stop).await {
-                return Err(error.into());
-            }
-        }
-    }
-
-    async fn write(&self, write: Write<'_>) -> Result<Hold, StoreError> {
-        let client = self.shared.store.client().await?;
-        let (job, number, owner) = (self.job.id, self.chunk.number, self.owner);
-        let length = self.shared.lease;
-        let ours = match write {
-            Write::Progress(progress) => {
-                return chunks::progress(&client, job, number, owner, &progress, length).await;
-            }
-            Write::Calls(calls) => {
-                return chunks::heartbeat(&client, job, number, owner, calls, length).await;
-            }
-            Write::Fetched(expected) => {
-                chunks::fetched(&client, job, number, owner, expected, ARRIVES_IN).await?
-            }
-            Write::Release { due_in, why, calls } => {
-                chunks::release(&client, job, number, owner, due_in, why, calls).await?
-            }
-            Write::Refused { why, calls } => {
-                chunks::refused(&client, job, number, owner, why, calls).await?
-            }
-            Write::Failed(why) => chunks::failed(&client, job, number, owner, why).await?,
-        };
-        Ok(if ours { Hold::Stopped } else { Hold::Lost })
-    }
-}
-
-/// What a lane writes about its chunk.
-#[derive(Debug, Clone, Copy)]
-enum Write<'a> {
-    Progress(Progress<'a>),
-    Calls(i64),
-    Fetched(Option<i64>),
-    Release {
-        due_in: Duration,
-        why: Why<'a>,
-        calls: i64,
-    },
-    /// And its job is paused.
-    Refused {
-        why: &'a str,
-        calls: i64,
-    },
-    Failed(&'a str),
 }
 
 /// How an error says how often in a row it was met.

@@ -21,6 +21,11 @@ pub(crate) struct Lease {
     shown: Instant,
 }
 
+/// How far a job is cannot be written, now or later. Whoever went on all the same would publish its last page again each time.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the checkpoint could not be saved")]
+pub(crate) struct Unsaved;
+
 impl Lease {
     /// Creates a job and takes it.
     pub(crate) async fn create(line: &Line, new: &NewJob<'_>) -> anyhow::Result<Self> {
@@ -95,7 +100,7 @@ impl Lease {
         }
     }
 
-    /// Writes how far the job is.
+    /// Writes how far the job is. [`Unsaved`] where that can never be written.
     pub(crate) async fn progress(
         &mut self,
         done: i64,
@@ -112,7 +117,11 @@ impl Lease {
             let client = store.client().await?;
             jobs::progress(&client, id, &owner, done, total, Some(cursor_json), length).await
         })
-        .await?;
+        .await;
+        let ours = match ours {
+            Err(error) if is_final(&error) => return Err(error.context(Unsaved)),
+            ours => ours?,
+        };
         self.still(ours)
     }
 
@@ -151,6 +160,13 @@ impl Lease {
     pub(crate) async fn leave(&self, error: anyhow::Error, for_good: bool) -> anyhow::Error {
         let (id, kind) = (self.job.id, &self.job.kind);
         let reason = chain(error.as_ref());
+        if !for_good && error.is::<Unsaved>() {
+            self.rest(&reason).await;
+            return error.context(format!(
+                "job {id} rests where it was saved last; once this is mended go on with `backfill resume {id}` and `backfill {kind} \
+                 --resume {id}`"
+            ));
+        }
         let finish = if for_good {
             Finish::Failed { error: &reason }
         } else {
@@ -166,6 +182,19 @@ impl Lease {
         })
     }
 
+    /// Pauses the job, if that at least can be written: nobody goes on with it before somebody has looked.
+    async fn rest(&self, reason: &str) {
+        let never = CancellationToken::new();
+        let work = retried(&never, "pause the job", async || {
+            let client = self.store.client().await?;
+            jobs::pause(&client, self.job.id, reason).await
+        });
+        let outcome = tokio::time::timeout(Duration::from_secs(10), work).await;
+        if let Err(error) = outcome.map_err(anyhow::Error::from).flatten() {
+            tracing::warn!(error = %chain(error.as_ref()), "the job could not be paused; it may be gone on with when its lease has run out");
+        }
+    }
+
     /// Ends our work on it.
     pub(crate) async fn finish(&self, finish: Finish<'_>) -> anyhow::Result<()> {
         // Also after the wish to stop: the row must say where the job stands.
@@ -179,6 +208,12 @@ impl Lease {
             .context("the store did not answer in time; the job can be gone on with once its lease has run out")??;
         Ok(())
     }
+}
+
+/// Whether the store said so, and says the same again.
+fn is_final(error: &anyhow::Error) -> bool {
+    let class = error.downcast_ref::<StoreError>().map(StoreError::class);
+    matches!(class, Some(Class::Rejected | Class::Fatal))
 }
 
 /// Does a thing again and again while time may heal it.

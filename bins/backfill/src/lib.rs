@@ -18,6 +18,7 @@ pub mod config;
 mod definitions;
 mod finish;
 mod followup;
+mod freshness;
 pub mod import;
 mod jobs;
 mod lane;

@@ -21,7 +21,7 @@ pub(crate) struct Line {
     pub(crate) stop: CancellationToken,
     /// How long a job is ours without a sign of life.
     pub(crate) lease: Duration,
-    metrics: Metrics,
+    pub(crate) metrics: Metrics,
     end: CancellationToken,
 }
 

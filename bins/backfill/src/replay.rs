@@ -2,18 +2,19 @@
 //!
 //! The log is read in key order, a page at a time. A page's facts are published and confirmed before the cursor moves behind it, so a
 //! crash anywhere repeats at most one page, which changes nothing. Versions are isolated by compute; this only says which
-//! one the job is for.
+//! one the job is for, and promotes it at the end where it was told to.
 
 mod ahead;
 mod batch;
 mod bytes;
 mod chunk;
 mod page;
+mod promotion;
 mod survey;
 
 pub(crate) use batch::Reading;
 pub use bytes::{SealedError, WithoutBytes};
-pub(crate) use chunk::{chunk_page, slices, totals};
+pub(crate) use chunk::{SLICE_EVENTS, UNCUT, chunk_page, is_uncut, slices, totals};
 pub use page::{FormatError, Page, PageError, page};
 
 use crate::config::{ReplayConfig, Stretch, Task};
@@ -24,6 +25,7 @@ use crate::line::Line;
 use crate::outlet::Done;
 use crate::progress;
 use crate::summary::Summary;
+use crate::wish;
 use ahead::Ahead;
 use anyhow::Context as _;
 use batch::Scope;
@@ -34,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Instant;
 use store::event_log;
-use store::jobs::{self, Finish, Job, NewJob};
+use store::jobs::{self, Finish, Job, NewJob, State};
 use uuid::Uuid;
 
 const KIND: &str = "replay";
@@ -100,8 +102,24 @@ struct Counts {
 
 /// Runs a replay to its end.
 pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
+    let line = Line::open(&config.common).await?;
+    if let Task::Resume(job) = config.task
+        && let Some(found) = found(&line, job).await?.filter(promotion::is_left)
+    {
+        let summary = Summary::default()
+            .with("job", job.to_string())
+            .with("kind", KIND);
+        let (summary, ended) = promotion::settled(&line, config, found.id, summary).await?;
+        line.close().await;
+        summary.write(config.common.output)?;
+        return promotion::ending(&ended);
+    }
+    publish(line, config).await
+}
+
+/// Publishes what there is, and does what follows.
+async fn publish(mut line: Line, config: &ReplayConfig) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut line = Line::open(&config.common).await?;
     let mut lease = take(&line, config).await?;
     let stretch = Params::of(&lease.job)?.stretch(&lease.job);
     let definitions = match definitions::of_version(&line, stretch.version).await {
@@ -145,7 +163,17 @@ pub async fn run(config: &ReplayConfig) -> anyhow::Result<()> {
             return Err(lease.leave(error, for_good).await);
         }
     };
-    let summary = summary(&line, &lease, &stretch, &counts, definitions, started).await?;
+    let mut summary = summary(&line, &lease, &stretch, &counts, definitions, started).await?;
+    if promotion::follows(&lease.job) {
+        let report_json = &promotion::kept(&summary, &counts)?;
+        lease.finish(Finish::Settle { report_json }).await?;
+        let (summary, ended) = promotion::settled(&line, config, lease.job.id, summary).await?;
+        line.close().await;
+        summary.write(config.common.output)?;
+        whole(&counts)?;
+        return promotion::ending(&ended);
+    }
+    summary = summary.with("state", "done");
     lease
         .finish(Finish::Done {
             report_json: Some(&summary.json().to_string()),
@@ -194,19 +222,26 @@ async fn take(line: &Line, config: &ReplayConfig) -> anyhow::Result<Lease> {
         metric_version: stretch.version,
         params_json: &params,
         total: Some(total),
+        stretch: Some((stretch.from, stretch.to)),
+        promote: wish::stored(config.promote),
     };
     Lease::create(line, &new).await
 }
 
-/// Looks before taking it: a lease would run out meanwhile.
-async fn resume(line: &Line, config: &ReplayConfig, job: JobId) -> anyhow::Result<Lease> {
-    let found = retried(&line.stop, "read the job", async || {
+async fn found(line: &Line, job: JobId) -> anyhow::Result<Option<Job>> {
+    retried(&line.stop, "read the job", async || {
         let client = line.store.client().await?;
         jobs::get(&client, job).await
     })
-    .await?;
-    // Of another kind, or gone: taking it says so.
-    if let Some(found) = found.filter(|found| found.kind == KIND) {
+    .await
+}
+
+/// Looks before taking it: a lease would run out meanwhile.
+async fn resume(line: &Line, config: &ReplayConfig, job: JobId) -> anyhow::Result<Lease> {
+    // Of another kind, over or gone: taking it says so.
+    let goes_on =
+        |found: &Job| found.kind == KIND && matches!(found.state, State::Pending | State::Running);
+    if let Some(found) = found(line, job).await?.filter(goes_on) {
         survey::of_job(line, &found, &config.common.mappings)
             .await
             .with_context(|| format!("job {job} waits"))?;
@@ -336,7 +371,6 @@ async fn summary(
     Ok(Summary::default()
         .with("job", lease.job.id.to_string())
         .with("kind", KIND)
-        .with("state", "done")
         .with("from", stretch.from.to_string())
         .with("to", stretch.to.to_string())
         .with("tenant", stretch.tenant.clone())

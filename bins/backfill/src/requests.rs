@@ -6,7 +6,7 @@
 use crate::plan::Known;
 use crate::platforms::Platforms;
 use crate::source::Source;
-use crate::start::replay_planned;
+use crate::start::replay;
 use crate::wish::{Refused, Wish};
 use crate::{definitions, view};
 use broker::{Broker, BrokerConfig, Consumer, Delivery, Outgoing, Queue};
@@ -156,7 +156,7 @@ async fn granted(
         .map_err(Failed::Refused)?;
     let now = view::now();
     let planned = if wish.source == Source::Replay {
-        replay_planned(store, &wish).await??.0
+        replay::uncut(&wish)?
     } else {
         // No platform is asked: whoever fetches a chunk finds out what there is.
         let known = Known {

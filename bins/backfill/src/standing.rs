@@ -13,9 +13,13 @@ pub(crate) mod lookup;
 mod lookups;
 mod settlement;
 mod settling;
+mod stated;
+
+pub(crate) use following::{Reach, reach};
+pub(crate) use stated::{Kept, words};
 
 use crate::finish::Finishing;
-use crate::platforms::{Kind, Platform};
+use crate::platforms::Platform;
 use crate::source::Source;
 use runtime::chain;
 use schema::{MetricVersion, UtcMicros};
@@ -48,9 +52,6 @@ const CHUNKS_KEPT: Duration = Duration::from_secs(2 * 86_400);
 /// Jobs that asked about single interactions are kept for so long at most, those that rest because nobody looked included.
 const LOOKUPS_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
-/// A day as it may be, to say what it costs.
-const EXAMPLE: u64 = 10_000;
-
 /// When each thing was last looked at, in this process.
 #[derive(Debug, Default)]
 struct Looked(HashMap<String, Instant>);
@@ -63,87 +64,6 @@ impl Looked {
         }
         due
     }
-}
-
-/// How fresh a followed source is and what that costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stated {
-    pub(crate) source: Source,
-    /// How old news are at most when they are fetched.
-    pub(crate) freshness: Duration,
-    /// Each is one request at least, and as many more as there are further pages.
-    pub(crate) stretches_a_day: u64,
-    /// Records in a page where each stretch lists the whole UTC day that it lies in, whose records are counted besides.
-    pub(crate) lists_days: Option<u32>,
-}
-
-impl Stated {
-    /// Requests that a day takes in which so much happens: half a day is listed on average.
-    fn requests(&self, records: u64) -> u64 {
-        let Some(page) = self.lists_days else {
-            return self.stretches_a_day;
-        };
-        let pages = (records / 2).div_ceil(u64::from(page).max(1)).max(1);
-        // And one that counts.
-        self.stretches_a_day.saturating_mul(pages + 1)
-    }
-}
-
-/// What following costs and brings, by the settings alone.
-pub(crate) fn stated(platform: &Platform) -> Vec<Stated> {
-    let Some(follow) = &platform.follow else {
-        return Vec::new();
-    };
-    let pace = following::pace(platform, follow);
-    follow
-        .sources
-        .iter()
-        .map(|source| Stated {
-            source: *source,
-            freshness: pace.freshness(),
-            stretches_a_day: pace.stretches_a_day(),
-            lists_days: match &platform.kind {
-                Kind::Genesys(settings) if *source == Source::GenesysConversations => {
-                    Some(settings.query_page_size)
-                }
-                _ => None,
-            },
-        })
-        .collect()
-}
-
-/// The same in words, and what else is kept going.
-pub(crate) fn words(platform: &Platform) -> Vec<String> {
-    let name = &platform.name;
-    let mut lines: Vec<String> = stated(platform)
-        .iter()
-        .map(|stated| {
-            let days = if stated.lists_days.is_some() {
-                format!(
-                    "; each query lists the UTC day up to now, so that a day of {EXAMPLE} conversations takes about {}",
-                    stated.requests(EXAMPLE)
-                )
-            } else {
-                String::new()
-            };
-            format!(
-                "{name} follows {}: news are fetched within {} s, for at least {} requests a day{days}",
-                stated.source,
-                stated.freshness.as_secs(),
-                stated.requests(0)
-            )
-        })
-        .collect();
-    if let Some(settlement) = &platform.settlement {
-        let days: Vec<String> = settlement.days.iter().map(u16::to_string).collect();
-        let (hour, minute) = settlement.at;
-        lines.push(format!(
-            "{name} fetches each day again {} days after it, at {hour:02}:{minute:02} {}",
-            days.join(", "),
-            settlement.zone.name()
-        ));
-    }
-    lines
 }
 
 /// Acts, or waits for its turn to, until the process is to stop.
@@ -248,14 +168,16 @@ async fn retention(finishing: &Finishing) -> anyhow::Result<()> {
     let lookups = keep.min(LOOKUPS_KEPT);
     let jobs = standing::drop_jobs(&client, keep, RETENTION_AT_ONCE).await?
         + standing::drop_lookups(&client, lookups, RETENTION_AT_ONCE).await?;
+    let requests = standing::drop_requests(&client, keep, RETENTION_AT_ONCE).await?;
     let before = UtcMicros(now.0.saturating_sub(follow::micros(keep)));
     let counts = platform_counts::prune(&client, before).await?;
-    if chunks + jobs + counts > 0 {
+    if chunks + jobs + requests + counts > 0 {
         tracing::info!(
             jobs,
             chunks,
+            requests,
             counts,
-            "old jobs, chunks and counts are deleted"
+            "old jobs, chunks, requests and counts are deleted"
         );
     }
     Ok(())

@@ -2,29 +2,27 @@
 
 mod estimate;
 mod outline;
+pub(crate) mod replay;
 
 use crate::ask::{Asker, needs};
 use crate::config::StartConfig;
 use crate::plan::{Estimate, Known, Piece, Way};
 use crate::platforms::Platform;
 use crate::source::Source;
-use crate::wish::{Planned, Refused, Wish};
-use crate::{definitions, import, replay, view, watch};
+use crate::wish::{Planned, Wish};
+use crate::{definitions, import, view, watch};
 use anyhow::Context as _;
 use outline::Outline;
 use platform::history::permissions::Right;
 use platform::token::Keyring;
 use runtime::chain;
 use schema::UtcMicros;
-use schema::backfill::RequestError;
 use std::time::Duration;
 use store::jobs::Created;
-use store::{Client, Store, StoreError};
+use store::{Client, Store};
 
 /// How often a watched job is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Events of the log in one chunk of a replay: some minutes of one worker.
-const SLICE_EVENTS: u32 = 200_000;
 
 /// Runs the command.
 pub(crate) async fn run(config: &StartConfig) -> anyhow::Result<()> {
@@ -184,7 +182,7 @@ async fn rights(
 
 /// The log is in the database: it says exactly how much there is.
 async fn from_log(store: &Store, wish: &Wish) -> anyhow::Result<Found> {
-    let (planned, events) = replay_planned(store, wish).await??;
+    let (planned, events) = replay::cut(store, wish).await??;
     Ok(Found::here(planned, Some(events), "the event log"))
 }
 
@@ -209,32 +207,6 @@ fn from_files(config: &StartConfig) -> anyhow::Result<Found> {
         pieces: pieces.collect(),
     };
     Ok(Found::here(planned, None, ""))
-}
-
-/// A replay's chunks and the number of its events.
-pub(crate) async fn replay_planned(
-    store: &Store,
-    wish: &Wish,
-) -> Result<Result<(Planned, u64), Refused>, StoreError> {
-    let (from, to) = match wish.from.zip(wish.to) {
-        Some((from, to)) if from < to => (from, to),
-        Some((from, to)) => return Ok(Err(RequestError::Backwards { from, to }.into())),
-        None => return Ok(Err(RequestError::HalfOpen.into())),
-    };
-    let slices = replay::slices(store, from..to, wish.tenant.as_deref(), SLICE_EVENTS).await?;
-    let events = slices.iter().map(|slice| slice.events).sum::<i64>();
-    let pieces = slices.into_iter().map(|slice| Piece {
-        from: slice.range.start,
-        to: slice.range.end,
-        due_at: slice.range.start,
-        way: Way::Usual,
-    });
-    let planned = Planned {
-        tenant: wish.tenant.clone(),
-        params_json: serde_json::json!({"from": from, "to": to}).to_string(),
-        pieces: pieces.collect(),
-    };
-    Ok(Ok((planned, u64::try_from(events).unwrap_or(0))))
 }
 
 /// What became of the wish.

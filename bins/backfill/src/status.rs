@@ -1,6 +1,7 @@
 //! `backfill status`: everything that is under way, waits or stands in the way, at a glance.
 
 use crate::config::Output;
+use crate::freshness;
 use crate::jobs::totals;
 use crate::table::{span, table};
 use crate::view;
@@ -18,6 +19,7 @@ const JOBS_MAX: u32 = 1000;
 struct Seen {
     open: Vec<Job>,
     standing: Vec<Job>,
+    going: Vec<freshness::Row>,
     budgets: Vec<Budget>,
     pauses: Vec<Pause>,
     breakers: Vec<Breaker>,
@@ -41,6 +43,7 @@ async fn look(client: &Client) -> anyhow::Result<Seen> {
     Ok(Seen {
         open: jobs::open(client, JOBS_MAX).await?,
         standing: jobs::standing(client).await?,
+        going: freshness::all(client).await?,
         budgets: budgets::list(client).await?,
         pauses: budgets::pauses(client).await?,
         breakers: breakers::list(client).await?,
@@ -55,9 +58,11 @@ async fn as_json(client: &Client, seen: &Seen) -> anyhow::Result<Value> {
     let pauses: Vec<_> = seen.pauses.iter().map(pause).collect();
     let breakers: Vec<_> = seen.breakers.iter().map(breaker).collect();
     let waiting: Vec<_> = seen.waiting.iter().map(request).collect();
+    let going: Vec<_> = seen.going.iter().map(freshness::Row::json).collect();
     Ok(json!({
         "jobs": seen.open.iter().map(|job| view::job(job, open.get(&job.id))).collect::<Vec<_>>(),
         "standing": seen.standing.iter().map(|job| view::job(job, standing.get(&job.id))).collect::<Vec<_>>(),
+        "keeps_going": going,
         "budgets": budgets,
         "pauses": pauses,
         "breakers": breakers,
@@ -102,7 +107,8 @@ fn request(waiting: &Waiting) -> Value {
         "tenant": waiting.tenant,
         "requests": waiting.requests,
         "due": waiting.due,
-        "oldest": waiting.oldest.to_string(),
+        "oldest": view::instant(waiting.oldest),
+        "given_up": waiting.given_up,
     })
 }
 
@@ -116,6 +122,8 @@ async fn as_text(client: &Client, seen: &Seen) -> anyhow::Result<String> {
             .collect();
         part(&mut text, title, &view::HEAD, &rows);
     }
+    let rows: Vec<_> = seen.going.iter().map(freshness::Row::cells).collect();
+    part(&mut text, "keeps going by itself", &freshness::HEAD, &rows);
     let rows: Vec<_> = seen
         .budgets
         .iter()
@@ -179,11 +187,12 @@ async fn as_text(client: &Client, seen: &Seen) -> anyhow::Result<String> {
                 waiting.tenant.clone(),
                 waiting.requests.to_string(),
                 waiting.due.to_string(),
-                view::short(waiting.oldest),
+                waiting.oldest.map_or_else(|| "-".to_owned(), view::short),
+                waiting.given_up.to_string(),
             ]
         })
         .collect();
-    let head = ["tenant", "requests", "due", "oldest"];
+    let head = ["tenant", "requests", "due", "oldest", "given up"];
     part(&mut text, "look-ups asked for", &head, &rows);
     Ok(text)
 }

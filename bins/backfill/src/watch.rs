@@ -80,7 +80,7 @@ async fn look(store: &Store, job: JobId) -> Result<(Job, Option<Totals>), Look> 
 }
 
 /// What the exit code says.
-fn ending(job: &Job, totals: Option<&Totals>) -> anyhow::Result<()> {
+pub(crate) fn ending(job: &Job, totals: Option<&Totals>) -> anyhow::Result<()> {
     let gaps = gaps(job, totals);
     let id = job.id;
     let exit = match job.state {

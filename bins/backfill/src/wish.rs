@@ -242,16 +242,21 @@ impl Wish {
             kpis: &self.kpis,
             purpose: Purpose::Job,
             lane: Lane::History,
-            promote: match self.promote {
-                Promote::Offer => jobs::Promote::Offer,
-                Promote::Auto => jobs::Promote::Auto,
-                Promote::Never => jobs::Promote::Never,
-            },
+            promote: stored(self.promote),
             standing: false,
             request_id: self.request_id.as_deref(),
             chunks: &chunks,
         };
         jobs::create_chunked(conn, &new).await
+    }
+}
+
+/// The choice as a job's row has it.
+pub(crate) const fn stored(promote: Promote) -> jobs::Promote {
+    match promote {
+        Promote::Offer => jobs::Promote::Offer,
+        Promote::Auto => jobs::Promote::Auto,
+        Promote::Never => jobs::Promote::Never,
     }
 }
 

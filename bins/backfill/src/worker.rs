@@ -5,6 +5,7 @@
 //! part in what follows from jobs and in what goes on by itself; any of that is done by whichever process is there.
 
 pub(crate) mod gate;
+pub(crate) mod live;
 pub(crate) mod meters;
 pub(crate) mod outlets;
 mod quota;
@@ -17,6 +18,7 @@ use crate::sources::{Breaker, Caller, Memory};
 use crate::{requests, standing};
 use access::StoreKeeper;
 use gate::Gate;
+use live::LiveLane;
 use meters::{Calls, Meters};
 use outlets::Outlets;
 use platform::budget::Budget;
@@ -74,6 +76,7 @@ pub async fn run(config: WorkerConfig, ops: &OpsArgs) -> anyhow::Result<()> {
             config.bounds,
             meters.clone(),
         ),
+        live: LiveLane::new(store.clone(), platforms.names()),
         platforms: reached(&finishing, &meters)?,
         names: platforms.names(),
         store: store.clone(),
@@ -90,7 +93,9 @@ pub async fn run(config: WorkerConfig, ops: &OpsArgs) -> anyhow::Result<()> {
     let mut tasks = service.tasks();
     let process = format!("backfill/{}/{}", std::process::id(), JobId::generate());
     for lane in 0..config.lanes {
-        let lane = Lane::new(shared.clone(), format!("{process}/{lane}"));
+        // Of several one is kept for the live lane: what is followed never waits for the end of a page.
+        let kept = lane == 0 && config.lanes > 1;
+        let lane = Lane::new(shared.clone(), format!("{process}/{lane}"), kept);
         tasks.spawn("lane", lane.run());
     }
     tasks.spawn(

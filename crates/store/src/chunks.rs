@@ -2,16 +2,20 @@
 //!
 //! A worker takes one with [`lease()`], writes each confirmed page with [`progress`], and gives it back with [`release`] whenever it must wait,
 //! or with [`fetched`] after the last page. Whoever takes a fetched one compares what arrived with what the platform counts, and says [`done`]
-//! or [`reopen`]. A lease that ran out may be taken over, at the cursor, and what the old owner writes then no longer counts: each owner needs
-//! a name that nobody else ever has.
+//! or [`reopen`]. One that is too large to be planned when its job is written is made several by [`cut()`]. A lease that ran out may be taken
+//! over, at the cursor, and what the old owner writes then no longer counts: each owner needs a name that nobody else ever has.
 
 mod abandoned;
+mod cut;
 mod lease;
+mod live;
 mod own;
 mod row;
 
 pub use abandoned::{abandoned, let_go};
+pub use cut::cut;
 pub use lease::{Filter, lease};
+pub use live::{LiveWork, live};
 pub use own::{
     Hold, Progress, Reopen, Why, done, failed, fetched, heartbeat, progress, refused, release,
     reopen,
@@ -128,7 +132,9 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &PRUNE,
     &abandoned::ABANDONED,
     &abandoned::LET_GO,
+    &cut::CUT,
     &lease::LEASE,
+    &live::LIVE,
     &own::PROGRESS,
     &own::HEARTBEAT,
     &own::RELEASE,

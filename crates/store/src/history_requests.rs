@@ -13,12 +13,14 @@ use schema::UtcMicros;
 pub struct Waiting {
     /// The organisation.
     pub tenant: String,
-    /// How many there are.
+    /// How many are asked for, now or later.
     pub requests: i64,
     /// How many of them are due.
     pub due: i64,
-    /// When the oldest was asked for.
-    pub oldest: UtcMicros,
+    /// When the oldest of them was asked for.
+    pub oldest: Option<UtcMicros>,
+    /// How many more there are that the platform never answered, however often it was asked.
+    pub given_up: i64,
 }
 
 // In the order of the keys: compute deletes some at the same time.
@@ -32,7 +34,8 @@ static ANSWERED: Sql = Sql {
 
 static WAITING: Sql = Sql {
     step: "count history requests",
-    text: "SELECT tenant, count(*), count(*) FILTER (WHERE due_at <= now()), min(requested_at) \
+    text: "SELECT tenant, count(*) FILTER (WHERE due_at < 'infinity'), count(*) FILTER (WHERE due_at <= now()), \
+                  min(requested_at) FILTER (WHERE due_at < 'infinity'), count(*) FILTER (WHERE due_at = 'infinity') \
            FROM history_requests GROUP BY tenant ORDER BY tenant",
 };
 
@@ -58,7 +61,8 @@ pub async fn waiting(conn: &impl Connection) -> Result<Vec<Waiting>, StoreError>
                 tenant: sql::get(row, &WAITING, 0)?,
                 requests: sql::get(row, &WAITING, 1)?,
                 due: sql::get(row, &WAITING, 2)?,
-                oldest: sql::get::<Instant>(row, &WAITING, 3)?.0,
+                oldest: sql::get::<Option<Instant>>(row, &WAITING, 3)?.map(|at| at.0),
+                given_up: sql::get(row, &WAITING, 4)?,
             })
         })
         .collect()

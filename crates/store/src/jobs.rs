@@ -16,7 +16,7 @@ pub use row::{Created, Finish, Job, Lane, NewChunkedJob, NewJob, Promote, Purpos
 use crate::error::StoreError;
 use crate::pool::Connection;
 use crate::sql::{self, Sql};
-use crate::types::Json;
+use crate::types::{Instant, Json};
 use schema::JobId;
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ pub(crate) use job;
 
 static CREATE: Sql = Sql {
     step: "create a backfill job",
-    text: "INSERT INTO backfill_jobs (job_id, kind, tenant, metric_version, params, total) VALUES ($1, $2, $3, $4, $5, $6)",
+    text: "INSERT INTO backfill_jobs (job_id, kind, tenant, metric_version, params, total, from_at, to_at, promote) \
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 };
 
 // Runs out like any lease: a job whose worker died may be taken over.
@@ -81,9 +82,11 @@ static PAUSE: Sql = Sql {
            WHERE job_id = $1 AND state IN ('pending', 'running', 'settling')",
 };
 
+// One of the foreground that has a report had published everything, and its cursor says how far it had settled.
 static RESUME: Sql = Sql {
     step: "resume a backfill job",
-    text: "UPDATE backfill_jobs SET state = 'pending', paused_for = NULL, updated_at = now() WHERE job_id = $1 AND state = 'paused'",
+    text: "UPDATE backfill_jobs SET state = CASE WHEN NOT chunked AND report IS NOT NULL THEN 'settling' ELSE 'pending' END, \
+                  paused_for = NULL, updated_at = now() WHERE job_id = $1 AND state = 'paused'",
 };
 
 // The oldest first. Chunks that are not over are at most a few probes of two indexes away; a standing job never settles.
@@ -103,6 +106,16 @@ static TO_SETTLE: Sql = Sql {
          UPDATE backfill_jobs j SET state = 'settling', lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second', \
                 started_at = coalesce(j.started_at, now()), updated_at = now() \
          FROM ready WHERE j.job_id = ready.job_id \
+         RETURNING ",
+        job!()
+    ),
+};
+
+static SETTLE_ONE: Sql = Sql {
+    step: "take a backfill job of the foreground to settle",
+    text: concat!(
+        "UPDATE backfill_jobs j SET lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second', updated_at = now() \
+         WHERE job_id = $3 AND NOT chunked AND state = 'settling' AND (lease_until IS NULL OR lease_until <= clock_timestamp()) \
          RETURNING ",
         job!()
     ),
@@ -171,6 +184,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &PAUSE,
     &RESUME,
     &TO_SETTLE,
+    &SETTLE_ONE,
     &SETTLE_LATER,
     &GET,
     &LIST,
@@ -194,6 +208,9 @@ pub async fn create(conn: &impl Connection, job: &NewJob<'_>) -> Result<JobId, S
             &version,
             &Json::new(job.params_json),
             &job.total,
+            &job.stretch.map(|(from, _)| Instant(from)),
+            &job.stretch.map(|(_, to)| Instant(to)),
+            &job.promote.as_str(),
         ],
     )
     .await?;
@@ -291,7 +308,20 @@ pub async fn to_settle(
         .transpose()
 }
 
-/// Gives a settling job back, for [`to_settle`] to find after `wait`. `false`: it was no longer ours.
+/// Takes this job of the foreground, if it settles and nobody is at it. Keep and end it as one of [`to_settle`], which never finds it.
+pub async fn settle_one(
+    conn: &impl Connection,
+    owner: &str,
+    job: JobId,
+    length: Duration,
+) -> Result<Option<Job>, StoreError> {
+    let rows = sql::query(conn, &SETTLE_ONE, &[&owner, &length.as_secs_f64(), &job.0]).await?;
+    rows.first()
+        .map(|row| Job::read(row, &SETTLE_ONE))
+        .transpose()
+}
+
+/// Gives a settling job back, for [`to_settle`] or [`settle_one`] to find after `wait`. `false`: it was no longer ours.
 ///
 /// The cursor is kept as it was where none is given.
 pub async fn settle_later(

@@ -5,13 +5,14 @@
 use crate::chunks::{self, NewChunk};
 use crate::columns::no_nul;
 use crate::error::StoreError;
-use crate::jobs::{State, word};
+use crate::jobs::{Purpose, State, word};
 use crate::json::printable;
 use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 use crate::types::{Instant, Json, JsonText};
 use schema::{JobId, UtcMicros};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// A standing job, locked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,22 @@ static STANDS: Sql = Sql {
     ),
 };
 
+static DESCRIBE: Sql = Sql {
+    step: "say what a standing job is",
+    text: "UPDATE backfill_jobs SET params = $2 WHERE job_id = $1",
+};
+
+static GOING: Sql = Sql {
+    step: "sum what keeps going by itself",
+    text: "SELECT j.platform, j.purpose, j.kind, CASE WHEN j.standing THEN j.job_id END, \
+                  count(DISTINCT j.job_id) FILTER (WHERE j.state NOT IN ('done', 'failed', 'cancelled')), \
+                  max(c.to_at) FILTER (WHERE c.state = 'done'), \
+                  coalesce(sum(c.calls) FILTER (WHERE c.updated_at > now() - interval '1 day'), 0)::bigint \
+           FROM backfill_jobs j LEFT JOIN backfill_chunks c ON c.job_id = j.job_id \
+           WHERE j.purpose <> 'job' AND (NOT j.standing OR j.state IN ('pending', 'running', 'paused')) \
+           GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+};
+
 static REQUESTED: Sql = Sql {
     step: "list what was asked for",
     text: "SELECT request_id, state FROM backfill_jobs WHERE request_id >= $1::text AND request_id < $1::text || U&'\\FFFD' \
@@ -99,6 +116,16 @@ static DROP_LOOKUPS: Sql = Sql {
                SELECT job_id FROM backfill_jobs \
                WHERE purpose = 'lookup' AND state IN ('done', 'failed', 'cancelled', 'paused') AND updated_at < now() - $1 * interval '1 second' \
                ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+};
+
+// Skipped where compute is about to delete it, because the end came after all.
+static DROP_REQUESTS: Sql = Sql {
+    step: "delete look-ups that were given up",
+    text: "DELETE FROM history_requests h USING ( \
+               SELECT tenant, interaction_id FROM history_requests \
+               WHERE due_at = 'infinity' AND requested_at < now() - $1 * interval '1 second' \
+               ORDER BY requested_at LIMIT $2 FOR UPDATE SKIP LOCKED \
+           ) old WHERE h.tenant = old.tenant AND h.interaction_id = old.interaction_id",
 };
 
 static REPORT: Sql = Sql {
@@ -128,9 +155,15 @@ static BEGUN: Sql = Sql {
 
 // What a job asks about that has not ended, because it is paused or its record is not yet whole, is not asked about by another one.
 // The log is read where the interaction's first event lies: it is ordered by time, and by nothing else.
+//
+// What was asked for often enough is due no more, at its last answer: else all of it would be passed each time on the way to what is due.
 static WAITING: Sql = Sql {
     step: "take look-ups that are due",
-    text: "WITH due AS (SELECT h.tenant, h.interaction_id FROM history_requests h \
+    text: "WITH spent AS (SELECT h.tenant, h.interaction_id FROM history_requests h \
+                         WHERE h.tenant = $1 AND h.due_at <= now() AND h.attempts >= $3 ORDER BY h.due_at LIMIT 1000 FOR UPDATE OF h SKIP LOCKED), \
+                rests AS (UPDATE history_requests r SET due_at = 'infinity' FROM spent o \
+                          WHERE r.tenant = o.tenant AND r.interaction_id = o.interaction_id), \
+                due AS (SELECT h.tenant, h.interaction_id FROM history_requests h \
                         WHERE h.tenant = $1 AND h.due_at <= now() AND h.requested_at <= now() - $2 * interval '1 second' AND h.attempts < $3 \
                           AND NOT EXISTS (SELECT FROM backfill_jobs j \
                                           WHERE j.purpose = 'lookup' AND j.tenant = h.tenant AND j.state NOT IN ('done', 'failed', 'cancelled') \
@@ -150,9 +183,12 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &LOCK,
     &MARK,
     &STANDS,
+    &DESCRIBE,
+    &GOING,
     &REQUESTED,
     &DROP_JOBS,
     &DROP_LOOKUPS,
+    &DROP_REQUESTS,
     &REPORT,
     &CONFIRMED,
     &POSTPONE,
@@ -211,6 +247,55 @@ pub async fn stands(conn: &impl Connection, job: JobId) -> Result<Option<Stands>
         .transpose()
 }
 
+/// Writes what a standing job says of itself in its parameters, as JSON.
+pub async fn describe(
+    conn: &impl Connection,
+    job: JobId,
+    params_json: &str,
+) -> Result<(), StoreError> {
+    sql::execute(conn, &DESCRIBE, &[&job.0, &Json::new(params_json)])
+        .await
+        .map(drop)
+}
+
+/// What keeps going by itself, in sum: a standing job, or all jobs of one purpose and source at a platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Going {
+    /// Which entry of the platforms file is asked.
+    pub platform: Option<String>,
+    /// What for.
+    pub purpose: Purpose,
+    /// The source.
+    pub kind: String,
+    /// The standing job; none: ordinary jobs, one after the other.
+    pub job: Option<JobId>,
+    /// How many of the jobs have not ended.
+    pub open: i64,
+    /// The end of the newest stretch that is done, as far as chunks are kept.
+    pub covered_to: Option<UtcMicros>,
+    /// Requests to the platform of the chunks that were written within the last 24 hours.
+    pub calls_last_day: i64,
+}
+
+/// What keeps going by itself, by platform, purpose and source. Standing jobs that were cancelled are left out.
+pub async fn going(conn: &impl Connection) -> Result<Vec<Going>, StoreError> {
+    let rows = sql::query(conn, &GOING, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            let purpose = sql::get(row, &GOING, 1)?;
+            Ok(Going {
+                platform: sql::get(row, &GOING, 0)?,
+                purpose: word("backfill_jobs.purpose", purpose, Purpose::parse)?,
+                kind: sql::get(row, &GOING, 2)?,
+                job: sql::get::<Option<Uuid>>(row, &GOING, 3)?.map(JobId),
+                open: sql::get(row, &GOING, 4)?,
+                covered_to: sql::get::<Option<Instant>>(row, &GOING, 5)?.map(|at| at.0),
+                calls_last_day: sql::get(row, &GOING, 6)?,
+            })
+        })
+        .collect()
+}
+
 /// Requests that begin with this text, and how their jobs stand; the last thousand by name.
 pub async fn requested(
     conn: &impl Connection,
@@ -246,6 +331,7 @@ pub struct Take<'a> {
 }
 
 /// Takes look-ups that are due and that no job asks about already. They count as asked for once more, whether or not anybody ever answers.
+/// Those that are due and were asked for too often rest from then on.
 pub async fn take_requests(
     tx: &Transaction<'_>,
     take: &Take<'_>,
@@ -308,6 +394,17 @@ pub async fn drop_lookups(
 ) -> Result<u64, StoreError> {
     let params: sql::Params<'_> = &[&older_than.as_secs_f64(), &i64::from(limit)];
     sql::execute(conn, &DROP_LOOKUPS, params).await
+}
+
+/// Deletes up to `limit` requests that were given up and were made so long ago: of their interactions nothing is asked any more. Returns how
+/// many.
+pub async fn drop_requests(
+    conn: &impl Connection,
+    older_than: Duration,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let params: sql::Params<'_> = &[&older_than.as_secs_f64(), &i64::from(limit)];
+    sql::execute(conn, &DROP_REQUESTS, params).await
 }
 
 /// Writes a report beside how the job ended.

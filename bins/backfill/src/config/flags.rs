@@ -1,8 +1,8 @@
 //! The flags, and how they are checked: every problem is found in one go.
 
 use super::{
-    CancelArgs, Common, Files, ImportConfig, ListArgs, PauseArgs, ReplayConfig, RequestArgs,
-    ResumeArgs, ShowArgs, StartArgs, StatusArgs, Stretch, Task, WatchArgs, WorkerArgs,
+    CancelArgs, Common, Files, ImportConfig, ListArgs, PauseArgs, PromoteWord, ReplayConfig,
+    RequestArgs, ResumeArgs, ShowArgs, StartArgs, StatusArgs, Stretch, Task, WatchArgs, WorkerArgs,
     read_platforms, store_config,
 };
 use crate::platforms::Platforms;
@@ -173,6 +173,19 @@ pub struct ReplayArgs {
     /// Only this organisation's events; without it all
     #[arg(long, conflicts_with = "resume", value_name = "NAME")]
     tenant: Option<String>,
+
+    /// What becomes of the version when everything is computed: with `offer` and `auto` the command stays until then
+    ///
+    /// As of a job of workers: the windows settle, the job's report compares old with new, and a refresh notice goes out. `offer` says how
+    /// to promote what could be, `auto` does it where nothing is missing; a promotion that is refused is an error.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "never",
+        conflicts_with = "resume",
+        value_name = "WHAT"
+    )]
+    promote: PromoteWord,
 
     /// Pause while events.history holds more messages than this (one holds up to 500 events)
     #[arg(
@@ -489,6 +502,7 @@ impl ReplayArgs {
             customer_secret,
             raw_keys,
             page_events: self.page_events,
+            promote: self.promote.into(),
         })
     }
 }

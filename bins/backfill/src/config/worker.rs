@@ -33,7 +33,9 @@ pub struct WorkerArgs {
     platforms: Option<PathBuf>,
 
     /// Chunks worked on at a time. The platforms' limits are shared by all processes, so more lanes only help where answers are slow
-    #[arg(long, env = "KPILINE_LANES", default_value_t = 2, value_name = "COUNT")]
+    ///
+    /// While something is followed, one of several is kept for it; where there is only one, it leaves history after a page for what is due.
+    #[arg(long, env = "KPILINE_LANES", default_value_t = 3, value_name = "COUNT")]
     lanes: usize,
 
     /// How long a chunk stays taken without a sign of life; after a crash another lane goes on with it then

@@ -117,7 +117,12 @@ pub(super) async fn run(finishing: Finishing, posts: Posts) {
     outlet.close().await;
 }
 
-async fn round(finishing: &Finishing, outlet: &mut Outlet, posts: &Posts) -> anyhow::Result<()> {
+/// Sends what is due now.
+pub(super) async fn round(
+    finishing: &Finishing,
+    outlet: &mut Outlet,
+    posts: &Posts,
+) -> anyhow::Result<()> {
     let due = {
         let client = finishing.store.client().await?;
         notices::take(&client, AT_ONCE, HOLD, !posts.to.is_empty()).await?

@@ -96,6 +96,12 @@ pub(super) async fn report(
 
 /// What became of the events of a replay; none: another release wrote a cursor that this one cannot read.
 async fn replayed(client: &Client, job: &Job) -> Result<Option<Value>, StoreError> {
+    if !job.chunked {
+        // The command that published them left it here.
+        let kept = job.report_json.as_deref();
+        let kept = kept.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+        return Ok(kept.and_then(|mut kept| kept.remove("replay")));
+    }
     let mut cursors = Vec::new();
     let mut next = 0;
     loop {
@@ -144,6 +150,11 @@ pub(super) fn gaps(job: &Job, report: &Map<String, Value>) -> Vec<String> {
 
 fn head(report: &mut Map<String, Value>, job: &Job, totals: &Totals, now: UtcMicros) {
     let began = job.started_at.unwrap_or(job.created_at);
+    let records = if job.chunked {
+        totals.records
+    } else {
+        job.done
+    };
     let members = json!({
         "job": job.id.to_string(),
         "kind": job.kind,
@@ -160,7 +171,7 @@ fn head(report: &mut Map<String, Value>, job: &Job, totals: &Totals, now: UtcMic
         "chunks_failed": totals.failed,
         "chunks_reopened": totals.reopened,
         "pages": totals.pages,
-        "records": totals.records,
+        "records": records,
         "bytes": totals.bytes,
         "calls": totals.calls,
         "expected": totals.expected,

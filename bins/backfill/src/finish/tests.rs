@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test that cannot be set up has failed
 
-use super::{Checked, Settings, run};
+use super::{Checked, Settings, held, run};
 use crate::config::Output;
 use crate::trial::{LONG, Trial};
 use broker::Queue;
@@ -12,9 +12,11 @@ use schema::backfill::RefreshNotice;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use store::chunks::State;
 use store::definitions::Status;
 use store::jobs::{self, Promote};
+use store::{Store, StoreConfig, sweep};
 use testkit::eventually;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -37,6 +39,32 @@ async fn finish(trial: &Trial, settings: Settings, job: JobId) -> Value {
     stop.cancel();
     running.await.unwrap().unwrap();
     report
+}
+
+/// The sign waits for a connection, and the only one is the work's: it is free when the work has ended, and not before.
+#[tokio::test]
+async fn signs_of_life_hold_no_work_up_that_has_the_only_connection() {
+    let trial = Trial::new().await;
+    let job = trial.job(Promote::Never).await;
+    let job = trial.read(job).await;
+    let mut process = trial.process(Trial::quick());
+    let config = StoreConfig {
+        pool_max: 1,
+        acquire_timeout: LONG * 10,
+        ..StoreConfig::new(trial.db.url(), "backfill test")
+    };
+    process.store = Store::connect(config).await.unwrap();
+    process.lease = Duration::from_millis(30);
+    let work = async {
+        let client = process.store.client().await.unwrap();
+        let began = Instant::now();
+        while began.elapsed() < process.lease * 5 {
+            sweep::now(&client).await.unwrap();
+        }
+    };
+    tokio::time::timeout(LONG, held(&process, &job, work))
+        .await
+        .unwrap();
 }
 
 async fn done(trial: &Trial) -> JobId {

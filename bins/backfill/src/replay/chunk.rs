@@ -5,10 +5,26 @@ use super::{Counts, Cursor};
 use crate::ready::{Ready, Unready};
 use anyhow::Context as _;
 use schema::{JobId, JobRef, MetricVersion, UtcMicros};
+use serde::Deserialize;
 use std::ops::Range;
 use std::sync::Arc;
 use store::Store;
 use store::event_log;
+
+/// Events of the log in one chunk: some minutes of one worker.
+pub(crate) const SLICE_EVENTS: u32 = 200_000;
+
+/// The cursor of a chunk that is to be cut first.
+pub(crate) const UNCUT: &str = r#"{"way":"uncut"}"#;
+
+/// Whether a cursor says so.
+pub(crate) fn is_uncut(cursor_json: &str) -> bool {
+    #[derive(Deserialize)]
+    struct OfThePlan {
+        way: String,
+    }
+    serde_json::from_str::<OfThePlan>(cursor_json).is_ok_and(|cursor| cursor.way == "uncut")
+}
 
 /// The next page of a chunk; none when all of it was read.
 pub(crate) async fn chunk_page(
@@ -81,10 +97,11 @@ pub(crate) async fn slices(
     tenant: Option<&str>,
     events: u32,
 ) -> Result<Vec<Slice>, store::StoreError> {
-    let client = store.client().await?;
     let mut slices = Vec::new();
     let mut from = range.start;
     while from < range.end {
+        // Given back between two steps: a long stretch takes minutes.
+        let client = store.client().await?;
         let step = event_log::step(&client, from, range.end, tenant, events).await?;
         let to = step.to.unwrap_or(range.end);
         slices.push(Slice {
@@ -162,6 +179,14 @@ mod tests {
 
     fn at(seconds: i64) -> UtcMicros {
         UtcMicros(START + seconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_cursor_says_whether_its_chunk_is_cut() {
+        assert!(is_uncut(UNCUT));
+        assert!(is_uncut("{\"way\": \"uncut\"}"), "as PostgreSQL writes it");
+        let begun = serde_json::to_string(&Cursor::default()).unwrap();
+        assert!(!is_uncut(&begun));
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Following, carried out: two standing jobs a source, one for the front and one for its trails.
 
 use super::follow::{self, Deliveries, Front, Pace, Stretch, Trails};
+use super::stated::Stated;
 use super::{cut, job};
 use crate::finish::Finishing;
 use crate::platforms::{Follow, Kind, Platform};
@@ -9,6 +10,7 @@ use runtime::metrics::Gauge;
 use schema::{JobId, UtcMicros};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::time::Duration;
 use store::chunks::NewChunk;
 use store::jobs::{self, Lane, NewChunkedJob, Purpose, State};
@@ -49,7 +51,9 @@ pub(super) async fn one(
     let request = format!("follow/{}/{source}", platform.name);
     let behind = format!("{request}/behind");
     let begin = follow::begins(follow.since, follow.overlap, deliveries, now);
-    let (front_job, begin) = standing_job(&client, platform, source, &request, begin).await?;
+    let stated = Stated::of(platform, follow, source).params_json()?;
+    let wanted = follows(platform, source, Lane::Live, begin, &request, &stated);
+    let (front_job, begin) = standing_job(&client, &wanted, begin).await?;
     let at = At {
         platform,
         source,
@@ -75,7 +79,8 @@ pub(super) async fn one(
     if let Some(front) = &front
         && !pace.reread.is_empty()
     {
-        let (job, begin) = standing_job(&client, platform, source, &again, begin).await?;
+        let wanted = follows(platform, source, Lane::Live, begin, &again, "{}");
+        let (job, begin) = standing_job(&client, &wanted, begin).await?;
         extend(&mut client, &at, job, |stored: Option<Trails>, room| {
             let mut trails = stored.unwrap_or_default();
             let due = trails.advance(&pace, begin, front, now, room);
@@ -83,14 +88,11 @@ pub(super) async fn one(
         })
         .await?;
     }
-    let lag = lag(
-        &client,
-        (front_job, &behind),
-        front.as_ref(),
-        pace.overlap,
-        now,
-    )
-    .await?;
+    let reach = reach(&client, (front_job, &behind), front.as_ref(), pace.overlap).await?;
+    let lag = match reach {
+        Some(Reach::To(fetched)) => now.since(fetched).0.div_euclid(1000),
+        Some(Reach::Rests) | None => 0,
+    };
     shown(finishing, platform, source, lag);
     Ok(())
 }
@@ -115,22 +117,27 @@ fn shown(finishing: &Finishing, platform: &Platform, source: Source, seconds: i6
         .set(seconds);
 }
 
-/// The job of this request, and where it began.
+/// The job of this request, and where it began. What it says of itself is that of the settings now.
 async fn standing_job(
     client: &Client,
-    platform: &Platform,
-    source: Source,
-    request: &str,
+    wanted: &NewChunkedJob<'_>,
     begin: UtcMicros,
 ) -> anyhow::Result<(JobId, UtcMicros)> {
-    if let Some(found) = jobs::of_request(client, request).await? {
+    let found = match wanted.request_id {
+        Some(request) => jobs::of_request(client, request).await?,
+        None => None,
+    };
+    if let Some(found) = found {
+        let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+        if read(&found.params_json) != read(wanted.params_json) {
+            standing::describe(client, found.id, wanted.params_json).await?;
+        }
         return Ok((found.id, found.from.unwrap_or(begin)));
     }
-    let new = follows(platform, source, Lane::Live, begin, request);
-    let created = jobs::create_chunked(client, &new).await?;
+    let created = jobs::create_chunked(client, wanted).await?;
     let found = jobs::get(client, created.id()).await?;
     let begin = found.and_then(|found| found.from).unwrap_or(begin);
-    tracing::info!(platform = platform.name, source = source.name(), job = %created.id(), from = %begin, "following begins");
+    tracing::info!(platform = wanted.platform, source = wanted.kind, job = %created.id(), from = %begin, "following begins");
     Ok((created.id(), begin))
 }
 
@@ -140,8 +147,10 @@ fn follows<'a>(
     lane: Lane,
     begin: UtcMicros,
     request: &'a str,
+    params_json: &'a str,
 ) -> NewChunkedJob<'a> {
     NewChunkedJob {
+        params_json,
         from: Some(begin),
         lane,
         standing: true,
@@ -199,7 +208,14 @@ async fn extend<M: Serialize + DeserializeOwned + PartialEq + Clone>(
 /// Adds what is late to a job of its own on the history lane: it waits for live work, and what is new does not wait for it.
 async fn catch_up(tx: &Transaction<'_>, at: &At<'_>, late: Stretch) -> anyhow::Result<()> {
     let name = at.platform.name.as_str();
-    let new = follows(at.platform, at.source, Lane::History, late.from, at.behind);
+    let new = follows(
+        at.platform,
+        at.source,
+        Lane::History,
+        late.from,
+        at.behind,
+        "{}",
+    );
     let job = jobs::create_chunked(tx, &new).await?.id();
     let held = standing::lock(tx, job).await?;
     let Some(held) = held.filter(|held| held.state != State::Cancelled) else {
@@ -219,16 +235,25 @@ fn goes_on(held: &Standing) -> bool {
     matches!(held.state, State::Pending | State::Running)
 }
 
-/// Seconds from the newest instant before which everything is fetched to now.
-async fn lag(
+/// How far a source is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Everything before this instant is fetched.
+    To(UtcMicros),
+    /// Deliveries come instead: nothing is behind.
+    Rests,
+}
+
+/// How far a source is followed, by the job of its front and by the one for what is late. `front`: where the front is, if that is known here;
+/// else what the row says. `None`: nothing is known of it.
+pub(crate) async fn reach(
     client: &Client,
     (job, behind): (JobId, &str),
     front: Option<&Front>,
     overlap: Duration,
-    now: UtcMicros,
-) -> anyhow::Result<i64> {
+) -> anyhow::Result<Option<Reach>> {
     let Some(stands) = standing::stands(client, job).await? else {
-        return Ok(0);
+        return Ok(None);
     };
     let read = || {
         stands
@@ -237,11 +262,10 @@ async fn lag(
             .and_then(|text| serde_json::from_str::<Front>(text).ok())
     };
     let Some(front) = front.cloned().or_else(read) else {
-        return Ok(0);
+        return Ok(None);
     };
-    // While deliveries come instead, nothing is behind.
     if front.rests_since.is_some() {
-        return Ok(0);
+        return Ok(Some(Reach::Rests));
     }
     let late = match jobs::of_request(client, behind).await? {
         Some(late) => standing::stands(client, late.id).await?,
@@ -252,7 +276,7 @@ async fn lag(
     let open = stands.earliest_open.into_iter().chain(late).min();
     let open = open.map(|from| UtcMicros(from.0.saturating_add(follow::micros(overlap))));
     let fetched = open.map_or(front.until, |open| open.min(front.until));
-    Ok(now.since(fetched).0.div_euclid(1000))
+    Ok(Some(Reach::To(fetched)))
 }
 
 /// How the subscription does that following hands over to, if there is one.

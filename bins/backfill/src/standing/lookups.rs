@@ -32,8 +32,7 @@ pub(super) async fn all(
     };
     let ids = standing::take_requests(&tx, &take).await?;
     if ids.is_empty() {
-        tx.rollback().await?;
-        return Ok(());
+        return Ok(tx.commit().await?);
     }
     let asked = ids.len();
     match &platform.kind {

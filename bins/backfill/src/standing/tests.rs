@@ -4,6 +4,7 @@
 
 use super::{Looked, following, gap, lookups, round, run, settling};
 use crate::finish::{Checked, Finishing};
+use crate::freshness;
 use crate::platforms::Platform;
 use crate::trial::{LONG, Trial};
 use schema::UtcMicros;
@@ -133,6 +134,69 @@ async fn a_paused_follow_job_is_left_alone_and_catches_up_when_it_goes_on() {
 }
 
 #[tokio::test]
+async fn what_keeps_going_says_how_fresh_it_is_and_what_it_costs() {
+    let trial = Trial::new().await;
+    let process = trial.process(Trial::quick());
+    follow(&process).await;
+    let client = trial.store.client().await.unwrap();
+    let row = async |what: &str| -> Value {
+        let all = freshness::all(&client).await.unwrap();
+        let mut shown = all.iter().map(freshness::Row::json);
+        shown.find(|row| row["what"] == what).unwrap()
+    };
+    let age = |row: &Value| row["age_seconds"].as_u64().unwrap();
+    let front = row("follow").await;
+    assert!(
+        (600..660).contains(&age(&front)),
+        "nothing is fetched: {front}"
+    );
+    assert_eq!(front["calls_in_24_hours"], 0);
+    assert_eq!(front["stated"]["fresh_within_seconds"], 180);
+    // Each minute, and again after five and thirty; a page and a count each.
+    let requests = 2 * (1440 + 288 + 48);
+    assert_eq!(front["stated"]["requests_a_day"], requests);
+    let job = of_request(&trial, FRONT).await;
+    assert_eq!(front["job"], job.id.to_string());
+    let own = freshness::of_job(&client, &job).await.unwrap().unwrap();
+    assert_eq!(own.json()["stated"], front["stated"]);
+
+    trial
+        .execute("UPDATE backfill_chunks SET state = 'done', updated_at = now(), calls = CASE chunk WHEN 0 THEN 7 ELSE 0 END")
+        .await;
+    let front = row("follow").await;
+    assert!((120..180).contains(&age(&front)), "{front}");
+    assert_eq!(front["calls_in_24_hours"], 7);
+    trial
+        .execute("UPDATE backfill_chunks SET updated_at = now() - interval '25 hours'; UPDATE backfill_jobs SET params = '{}'")
+        .await;
+    let front = row("follow").await;
+    assert_eq!(front["calls_in_24_hours"], 0);
+    assert!(front["stated"].is_null());
+    // The settings may have changed: whoever follows says so.
+    follow(&process).await;
+    assert_eq!(row("follow").await["stated"]["requests_a_day"], requests);
+
+    let platform = main(&process);
+    let settlement = platform.settlement.as_ref().unwrap();
+    settling::all(&process, platform, settlement).await.unwrap();
+    let days = row("settlement").await;
+    assert_eq!(
+        (&days["open_jobs"], &days["covered_to"]),
+        (&2.into(), &Value::Null)
+    );
+    trial
+        .execute(
+            "UPDATE backfill_chunks SET state = 'done', updated_at = now(), calls = 1; \
+             UPDATE backfill_jobs SET state = 'done' WHERE purpose = 'settlement'",
+        )
+        .await;
+    let days = row("settlement").await;
+    assert_eq!(days["open_jobs"], 0);
+    assert!(age(&days) < 86_400 + 3600, "yesterday: {days}");
+    assert!(days["calls_in_24_hours"].as_u64().unwrap() >= 2);
+}
+
+#[tokio::test]
 async fn a_day_is_settled_once_however_many_processes_look() {
     let trial = Trial::new().await;
     let (one, other) = (trial.process(Trial::quick()), trial.process(Trial::quick()));
@@ -195,6 +259,8 @@ async fn pitfall_19_look_ups_become_one_job_are_removed_when_answered_and_rest_w
     look_up(&process).await;
     look_up(&trial.process(Trial::quick())).await;
     assert_eq!(trial.number("SELECT count(*) FROM backfill_jobs").await, 1);
+    let over = "SELECT count(*) FROM history_requests WHERE due_at = 'infinity' AND interaction_id = 'given-up'";
+    assert_eq!(trial.number(over).await, 1, "it is in nobody's way");
     let (job, chunk) = trial.leased().await;
     assert_eq!(
         (job.kind.as_str(), job.purpose),
@@ -244,6 +310,24 @@ async fn pitfall_19_look_ups_become_one_job_are_removed_when_answered_and_rest_w
             .await,
         2
     );
+}
+
+#[tokio::test]
+async fn what_was_asked_for_too_often_is_in_nobodys_way_even_where_nothing_else_is_due() {
+    let trial = Trial::new().await;
+    let process = trial.process(Trial::quick());
+    trial
+        .execute(
+            "INSERT INTO history_requests (tenant, interaction_id, reason, requested_at, due_at, attempts) \
+             SELECT 'acme', 'given-up-' || n, 'never ended', now() - interval '9 days', now() - interval '1 day', 5 FROM generate_series(1, 1500) n",
+        )
+        .await;
+    let due = "SELECT count(*) FROM history_requests WHERE due_at <= now()";
+    for left in [500, 0] {
+        look_up(&process).await;
+        assert_eq!(trial.number(due).await, left);
+    }
+    assert_eq!(trial.number("SELECT count(*) FROM backfill_jobs").await, 0);
 }
 
 #[tokio::test]

@@ -42,6 +42,14 @@ impl Meters {
             .inc();
     }
 
+    /// How far a chunk is could not be saved.
+    pub(crate) fn checkpoint_unsaved(&self, source: &str, outcome: &str) {
+        let labels = [("source", source), ("outcome", outcome)];
+        self.metrics
+            .counter(Counter::BackfillCheckpointFailures, &labels)
+            .inc();
+    }
+
     /// A chunk waits.
     pub(crate) fn given_back(&self, reason: &str) {
         let labels = [("reason", reason)];

@@ -4,11 +4,14 @@
 
 mod agents;
 mod bench;
+mod checkpoints;
 mod fetched;
 mod files;
 mod jobs;
+mod lanes;
 mod operate;
 mod platform;
+mod promotion;
 mod requests;
 mod sealed;
 mod waiting;

@@ -137,6 +137,7 @@ async fn a_job_is_paused_resumed_and_cancelled_and_status_shows_it() {
     let seen = status().await;
     assert_eq!(seen["jobs"][0]["job"], job);
     assert_eq!(seen["jobs"][0]["totals"]["open"], 3);
+    assert_eq!(seen["keeps_going"], serde_json::json!([]));
     // What was asked of the platform was within the budget that all share.
     assert_eq!(seen["budgets"].as_array().unwrap().len(), 1);
 

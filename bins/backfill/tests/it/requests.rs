@@ -5,13 +5,15 @@ use crate::world::{LONG, World};
 use backfill::platforms::{self, Platforms};
 use backfill::requests;
 use broker::{BrokerConfig, Outgoing, Queue};
-use schema::MessageId;
+use schema::{JobId, MessageId};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::quarantine::{self, Filter};
-use store::{Store, StoreConfig};
+use store::chunks::State;
+use store::quarantine::{self, Filter, Status};
+use store::raw::Raw;
+use store::{Store, StoreConfig, definitions};
 use testkit::eventually;
 use tokio_util::sync::CancellationToken;
 
@@ -251,4 +253,117 @@ async fn a_request_that_takes_the_database_too_long_each_time_stands_in_nobodys_
         "{}",
         held.reason
     );
+}
+
+/// How much of the log a replay is about is looked at by the worker that takes it, and not while its request waits to be acknowledged.
+#[tokio::test]
+async fn a_replay_of_a_stretch_that_takes_long_to_look_through_keeps_no_request_waiting() {
+    let past = Past::new(None).await;
+    let world = &past.world;
+    world.log_events(50, "acme").await;
+    let mut database = world.db.client().await;
+    let busy = database.transaction().await.unwrap();
+    busy.batch_execute("LOCK TABLE event_log IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let stretch = [
+        "--from",
+        "2024-05-15T00:00:00Z",
+        "--to",
+        "2024-05-16T00:00:00Z",
+        "--metric-version",
+        "2",
+    ];
+    request(world, &[&["replay"], &stretch[..]].concat()).await;
+    let contacts = ["cxone-contacts", "--platform", "c"];
+    request(world, &[&contacts[..], &stretch].concat()).await;
+    let file = platforms::load(Path::new(&past.file())).unwrap();
+    let served = Served::new(world, file).await;
+    eventually(LONG, "both are jobs", async || {
+        world.jobs().await.len() == 2
+    })
+    .await;
+    drop(served);
+    busy.rollback().await.unwrap();
+
+    let jobs = world.jobs().await;
+    let replay = jobs.iter().find(|job| job["kind"] == "replay").unwrap();
+    let replay = JobId(replay["job"].as_str().unwrap().parse().unwrap());
+    let mut worker = world.paging("1");
+    eventually(LONG, "the replay is fetched", async || {
+        let chunks = world.chunks(replay).await;
+        chunks.iter().all(|chunk| chunk.state == State::Done)
+    })
+    .await;
+    assert!(worker.term(LONG).await.success(), "{}", worker.stderr());
+    let chunks = world.chunks(replay).await;
+    let records: i64 = chunks.iter().map(|chunk| chunk.records).sum();
+    assert_eq!(records, 50);
+    let messages = world.events().await;
+    let facts: usize = messages.iter().map(|message| message.events.len()).sum();
+    assert_eq!(facts, 50);
+}
+
+/// As `ingest quarantine release` does it.
+async fn release(world: &World, number: i64) {
+    let store = world.db.store().await;
+    let mut client = store.client().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    let one = Filter {
+        numbers: Some(vec![number]),
+        ..Filter::default()
+    };
+    let held = quarantine::release_next(&tx, &one, 1, u64::MAX)
+        .await
+        .unwrap()
+        .remove(0);
+    let Raw::Plain(body) = held.raw else {
+        panic!("{:?}", held.raw);
+    };
+    let again = Outgoing {
+        queue: Queue::BackfillJobs,
+        body: body.into(),
+        message_id: held.delivery_id.0,
+        correlation: held.correlation,
+    };
+    world.broker.publish(again).await;
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_is_released_becomes_a_job_or_is_held_again_under_its_number() {
+    let past = Past::new(None).await;
+    let world = &past.world;
+    let stretch = [
+        "--from",
+        "2024-05-15T00:00:00Z",
+        "--to",
+        "2024-05-16T00:00:00Z",
+    ];
+    let wanted = ["replay", "--metric-version", "77"];
+    request(world, &[&wanted[..], &stretch].concat()).await;
+    let file = platforms::load(Path::new(&past.file())).unwrap();
+    let _served = Served::new(world, file).await;
+    let client = world.db.store().await.client().await.unwrap();
+    let held = async || {
+        let held = quarantine::list(&client, &Filter::default(), 10).await;
+        held.unwrap()
+    };
+    eventually(LONG, "it is refused", async || held().await.len() == 1).await;
+    let number = held().await[0].id;
+    release(world, number).await;
+    eventually(LONG, "it is refused again", async || {
+        let held = held().await;
+        held.len() == 1 && held[0].status == Status::Held
+    })
+    .await;
+    assert_eq!(held().await[0].id, number);
+
+    world
+        .define("talk_time", 77, definitions::Status::Candidate)
+        .await;
+    release(world, number).await;
+    eventually(LONG, "it is a job", async || world.jobs().await.len() == 1).await;
+    let settled = quarantine::find(&client, number).await.unwrap().unwrap();
+    assert_eq!(settled.status, Status::Released);
 }

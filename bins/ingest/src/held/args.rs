@@ -9,7 +9,7 @@ use store::quarantine::{Filter, Status};
 use uuid::Uuid;
 
 /// Where items fail.
-const STAGES: [&str; 7] = [
+const STAGES: [&str; 8] = [
     "envelope",
     "redelivered",
     "split",
@@ -17,6 +17,7 @@ const STAGES: [&str; 7] = [
     "store",
     "publish",
     "compute",
+    "backfill",
 ];
 
 /// Flags of `quarantine`.

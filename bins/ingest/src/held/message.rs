@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// What compute calls itself in the quarantine; its items are whole messages of facts.
 const COMPUTE: &str = "compute";
+/// What backfill calls itself there; its items are requests for jobs that it could not grant.
+const BACKFILL: &str = "backfill";
 
 /// The message for an item. What was an item of a delivery is a delivery of its own from now on.
 ///
@@ -41,6 +43,13 @@ pub(super) fn message(item: Held, keys: Option<&SealKeys>) -> anyhow::Result<Out
         // Nobody waits for it: the history lane is good enough.
         stage if stage == COMPUTE || stage == Stage::Publish.as_str() => {
             return Ok(whole(Queue::EventsHistory, body, correlation));
+        }
+        // Under its own id: refused again it is held under the same number.
+        BACKFILL => {
+            return Ok(Outgoing {
+                message_id: item.delivery_id.0,
+                ..whole(Queue::BackfillJobs, body, correlation)
+            });
         }
         _ => {}
     }
@@ -86,33 +95,48 @@ mod tests {
     use store::quarantine::Status;
     use store::raw::Raw;
 
-    #[test]
-    fn what_is_released_was_received_when_it_came() {
+    /// An item that this stage holds.
+    fn held(stage: &str, format: &str, raw: &[u8]) -> Held {
         let received_at = UtcMicros::from_millis(1_715_783_600_000);
-        let held = Held {
+        Held {
             id: 1,
             tenant: "acme".to_owned(),
             subscription: "one".to_owned(),
             delivery_id: DeliveryId::generate(),
             item_index: 0,
-            stage: Stage::Map.as_str().to_owned(),
-            format: "\"genesys_webhook\"".to_owned(),
+            stage: stage.to_owned(),
+            format: format.to_owned(),
             reason: "what".to_owned(),
             field: None,
             value: None,
             expected: None,
-            raw: Raw::Plain(b"{}".to_vec()),
+            raw: Raw::Plain(raw.to_vec()),
             received_at,
             correlation: "c".to_owned(),
             job: None,
             status: Status::Released,
             held_at: received_at,
             settled_at: None,
-        };
-        let delivery_id = held.delivery_id;
+        }
+    }
+
+    #[test]
+    fn what_is_released_was_received_when_it_came() {
+        let held = held(Stage::Map.as_str(), "\"genesys_webhook\"", b"{}");
+        let (delivery_id, received_at) = (held.delivery_id, held.received_at);
         let outgoing = message(held, None).unwrap();
         let sent = RawMessage::decode(&outgoing.body).unwrap();
         assert_eq!(sent.deliveries[0].received_at, received_at);
         assert_ne!(sent.deliveries[0].id, delivery_id);
+    }
+
+    #[test]
+    fn a_request_for_a_job_goes_back_to_its_queue_as_it_came() {
+        let held = held("backfill", "job_request", b"{\"source\":\"replay\"}");
+        let id = held.delivery_id.0;
+        let outgoing = message(held, None).unwrap();
+        assert_eq!(outgoing.queue, Queue::BackfillJobs);
+        assert_eq!(&outgoing.body[..], b"{\"source\":\"replay\"}");
+        assert_eq!(outgoing.message_id, id);
     }
 }

@@ -246,6 +246,23 @@ async fn a_mapping_that_is_mended_or_new_is_taken_without_a_restart_and_a_broken
     assert_eq!(line.counts_of(4).await.logged, 3);
 }
 
+/// What backfill could not grant is in the same table, and goes back to backfill.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_for_jobs_are_listed_by_their_stage_and_go_back_to_their_queue() {
+    let line = Line::new().await;
+    let client = line.db.client().await;
+    let sql = "INSERT INTO quarantine (tenant, subscription, delivery_id, item_index, stage, format, reason, raw, received_at, correlation) \
+               SELECT '', '', gen_random_uuid(), 0, 'backfill', 'job_request', 'the platform `x` is not known', '{}', now(), '' \
+               FROM generate_series(1, 3)";
+    client.batch_execute(sql).await.unwrap();
+    let (good, out, err) = quarantine(&line, &["list", "--stage", "backfill"]).await;
+    assert!(good && out.contains("is not known"), "{out}{err}");
+    let released = told(&line, &["release", "--all-matching", "--stage", "backfill"]).await;
+    assert_eq!(released["released"], 3);
+    assert_eq!(line.broker.depth(Queue::BackfillJobs).await, 3);
+    assert_eq!(line.broker.depth(Queue::Raw).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_at_once_needs_a_condition() {
     let line = Line::new().await;

@@ -152,6 +152,10 @@ pub struct NewJob<'a> {
     pub params_json: &'a str,
     /// How many items there will be, if known.
     pub total: Option<i64>,
+    /// The stretch it is for, half-open, if it is for one.
+    pub stretch: Option<(UtcMicros, UtcMicros)>,
+    /// What becomes of its version.
+    pub promote: Promote,
 }
 
 /// A job for any number of workers.
@@ -218,6 +222,11 @@ pub enum Finish<'a> {
         /// Why.
         error: &'a str,
     },
+    /// Everything was published, and what follows from it is left: see [`settle_one`](super::settle_one).
+    Settle {
+        /// What is known so far, as a JSON object; the job's report takes its place.
+        report_json: &'a str,
+    },
     /// It goes on later, from its cursor: the worker stops in good order.
     Later,
 }
@@ -227,6 +236,7 @@ impl<'a> Finish<'a> {
         match self {
             Self::Done { report_json } => (State::Done, report_json, None),
             Self::Failed { error } => (State::Failed, None, Some(error)),
+            Self::Settle { report_json } => (State::Settling, Some(report_json), None),
             Self::Later => (State::Pending, None, None),
         }
     }

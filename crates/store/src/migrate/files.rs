@@ -75,6 +75,7 @@ files! {
     34 "interactions_begun" "0034",
     35 "event_log_history" "0035",
     36 "notices_posted" "0036",
+    37 "backfill_quarantine" "0037",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -360,6 +360,48 @@ async fn a_worker_takes_what_it_is_there_for() {
 }
 
 #[tokio::test]
+async fn a_chunk_of_the_live_lane_waits_when_it_is_due_and_nobody_has_taken_it_for_a_while() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let seen = async |waited: Duration| {
+        let found = chunks::live(&client, &ANY, waited).await.unwrap();
+        (found.open, found.waiting)
+    };
+    // History is no live work, however much of it waits.
+    let given = hours(0, 3);
+    create(&client, &job(&given)).await;
+    assert_eq!(seen(NOW).await, (false, 0));
+    let live = NewChunkedJob {
+        lane: Lane::Live,
+        ..job(&given[..2])
+    };
+    let live = create(&client, &live).await;
+    assert_eq!(seen(NOW).await, (true, 2));
+    assert_eq!(seen(LEASE).await, (true, 0), "lanes may still be looking");
+    let elsewhere = ["other".to_owned()];
+    let other = Filter {
+        platforms: Some(&elsewhere),
+        ..ANY
+    };
+    let foreign = chunks::live(&client, &other, NOW).await.unwrap();
+    assert!(!foreign.open, "it is for the workers of its platform");
+
+    let old = "UPDATE backfill_chunks SET due_at = now() - interval '2 minutes' WHERE job_id IN \
+               (SELECT job_id FROM backfill_jobs WHERE lane = 'live')";
+    db.client().await.batch_execute(old).await.unwrap();
+    assert_eq!(seen(LEASE).await, (true, 2));
+    assert_eq!(taken(&client, "w", LEASE).await.0, live);
+    assert_eq!(seen(LEASE).await, (true, 1), "one has a lane now");
+    // Its worker dies: those who look for work see it from now on.
+    let died = "UPDATE backfill_chunks SET lease_until = now() WHERE lease_owner = 'w'";
+    db.client().await.batch_execute(died).await.unwrap();
+    assert_eq!(seen(LEASE).await, (true, 1));
+    assert_eq!(seen(NOW).await, (true, 2));
+    assert!(jobs::pause(&client, live, "x").await.unwrap());
+    assert_eq!(seen(NOW).await, (false, 0));
+}
+
+#[tokio::test]
 async fn a_worker_learns_at_its_next_page_that_its_job_is_paused_or_over() {
     let (_db, store) = db().await;
     let client = store.client().await.unwrap();
@@ -554,6 +596,45 @@ async fn of_two_that_add_chunks_at_once_one_adds_none() {
     assert_eq!(jobs::standing(&other).await.unwrap()[0].id, id);
     assert!(jobs::cancel(&other, id).await.unwrap());
     assert!(!chunks::add(&other, id, 4, &hours(4, 1)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_chunk_is_cut_by_its_owner_alone_and_its_parts_are_free() {
+    let (_db, store) = db().await;
+    let mut client = store.client().await.unwrap();
+    let whole = NewChunk {
+        to: UtcMicros(MAY.0 + 3 * HOUR),
+        cursor_json: Some(r#"{"way":"uncut"}"#.to_owned()),
+        ..hours(0, 1).remove(0)
+    };
+    let id = create(&client, &job(&[whole])).await;
+    taken(&client, "w", LEASE).await;
+    for (owner, expected) in [("other", false), ("w", true), ("w", false)] {
+        let tx = client.transaction().await.unwrap();
+        let cut = chunks::cut(&tx, id, 0, owner, &hours(0, 3)).await.unwrap();
+        assert_eq!(cut, expected, "{owner}");
+        if cut {
+            tx.commit().await.unwrap();
+        }
+    }
+    let all = chunks::of_job(&client, id).await.unwrap();
+    let stretches: Vec<_> = all.iter().map(|chunk| (chunk.from, chunk.to)).collect();
+    let expected: Vec<_> = hours(0, 3).iter().map(|new| (new.from, new.to)).collect();
+    assert_eq!(stretches, expected);
+    assert!(all.iter().all(|chunk| chunk.cursor_json.is_none()
+        && chunk.lease_owner.is_none()
+        && chunk.started_at.is_none()));
+    assert_eq!(
+        jobs::get(&client, id).await.unwrap().unwrap().total,
+        Some(3)
+    );
+    // Of a job that is over nothing is cut, and nothing is left half cut.
+    taken(&client, "w", LEASE).await;
+    assert!(jobs::cancel(&client, id).await.unwrap());
+    let tx = client.transaction().await.unwrap();
+    assert!(!chunks::cut(&tx, id, 0, "w", &hours(0, 2)).await.unwrap());
+    tx.rollback().await.unwrap();
+    assert_eq!(chunks::of_job(&client, id).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use schema::{MetricVersion, UtcMicros};
 use std::time::Duration;
 use store::breakers::{self, Entry, Policy, State};
-use store::jobs::{self, NewJob};
+use store::jobs::{self, NewJob, Promote};
 use store::named_leases::{self, Taken};
 use store::platform_counts::{self, Count, Stretch};
 use store::standing::{self, Take};
@@ -248,16 +248,27 @@ async fn requests_for_history_are_handed_out_once_and_asked_again_in_time() {
     let again = standing::postpone(&client, "acme", &["int_1"], "404", Duration::ZERO);
     again.await.unwrap();
     assert_eq!(take(&mut client, 9, 1).await, [] as [&str; 0], "taken once");
-    let waiting: Vec<(String, i64, i64)> = history_requests::waiting(&client)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|it| (it.tenant, it.requests, it.due))
-        .collect();
-    assert_eq!(
-        waiting,
-        [("acme".to_owned(), 3, 1), ("beta".to_owned(), 1, 1)]
-    );
+    let seen = async || -> Vec<(String, [i64; 3], bool)> {
+        let waiting = history_requests::waiting(&client).await.unwrap();
+        let row = |it: history_requests::Waiting| {
+            let counts = [it.requests, it.due, it.given_up];
+            (it.tenant, counts, it.oldest.is_some())
+        };
+        waiting.into_iter().map(row).collect()
+    };
+    // What was asked for so often as is worth while is neither asked for nor due.
+    let acme = |counts, any| ("acme".to_owned(), counts, any);
+    let beta = ("beta".to_owned(), [1, 1, 0], true);
+    assert_eq!(seen().await, [acme([2, 0, 1], true), beta.clone()]);
+    let answered = history_requests::answered(&client, "acme", &["int_2", "int_3"]);
+    assert_eq!(answered.await.unwrap(), 2);
+    assert_eq!(seen().await, [acme([0, 0, 1], false), beta.clone()]);
+    let old = Duration::from_secs(1800);
+    for gone in [1, 0] {
+        let dropped = standing::drop_requests(&client, old, 10).await.unwrap();
+        assert_eq!(dropped, gone);
+    }
+    assert_eq!(seen().await, [beta]);
 }
 
 #[tokio::test]
@@ -272,6 +283,8 @@ async fn a_notice_goes_out_until_both_have_it() {
             metric_version: MetricVersion(1),
             params_json: "{}",
             total: None,
+            stretch: None,
+            promote: Promote::Never,
         },
     )
     .await
