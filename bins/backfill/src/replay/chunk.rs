@@ -8,6 +8,7 @@ use schema::{JobId, JobRef, MetricVersion, UtcMicros};
 use serde::Deserialize;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use store::event_log;
 
@@ -90,6 +91,9 @@ pub(crate) struct Slice {
     pub(crate) events: i64,
 }
 
+/// How long the database may look for the next [`Slice`]'s end.
+const STEP_MAX: Duration = Duration::from_secs(600);
+
 /// Cuts a stretch into parts of about so many events; together they are the stretch. What is logged of it later falls into one of them.
 pub(crate) async fn slices(
     store: &Store,
@@ -100,8 +104,8 @@ pub(crate) async fn slices(
     let mut slices = Vec::new();
     let mut from = range.start;
     while from < range.end {
-        // Given back between two steps: a long stretch takes minutes.
-        let client = store.client().await?;
+        // Given back between two steps: a long stretch takes minutes. One step does where the log holds little of the tenant among much.
+        let client = store.patient(STEP_MAX).await?;
         let step = event_log::step(&client, from, range.end, tenant, events).await?;
         let to = step.to.unwrap_or(range.end);
         slices.push(Slice {
