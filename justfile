@@ -16,11 +16,11 @@ test *ARGS:
 demo *ARGS:
     deploy/local/demo.sh {{ARGS}}
 
-# Engine alone, and HTTP to metric row
+# How fast it is: engine, HTTP to metric row, windows, a storm, a replay, a backfill beside live events; parts may be named
 bench *ARGS:
     deploy/local/bench.sh {{ARGS}}
 
-# The long tests: kills, zones, laws and a changed rule at their full sizes, then demos for MINUTES; parts may be named
+# The long tests at their full sizes (kills, outages, replicas, zones, laws, windows, a changed rule, a backfill), then demos for MINUTES; parts may be named
 soak *ARGS:
     deploy/local/soak.sh {{ARGS}}
 

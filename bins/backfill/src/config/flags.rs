@@ -30,7 +30,7 @@ Examples:
   backfill import calls.csv.gz --format mapped --mapping calls.toml --tenant acme
   backfill import report-544.csv --format cxone-agent-state-log --zone America/Denver --tenant acme
   backfill start genesys-conversations --platforms platforms.toml --platform genesys-main \\
-      --from 2024-03-01T00:00:00Z --to 2024-06-01T00:00:00Z --metric-version 2 --dry-run
+      --from 2024-03-01T00:00:00Z --to 2024-06-01T00:00:00Z --metric-version 1 --dry-run
   backfill status";
 
 /// Puts the past through the same path as the present: fetches a platform's history, replays the event log under another metric version,

@@ -30,7 +30,7 @@ pub struct StartArgs {
 pub enum StartSource {
     /// Genesys: conversation detail records
     ///
-    /// A UTC day at a time by asynchronous jobs, up to the date that the platform has data for; what is newer by queries, an hour at a time.
+    /// A UTC day at a time by asynchronous jobs, up to the date that the platform has data for; what is newer by queries.
     GenesysConversations(StretchArgs),
     /// Genesys: when each agent's presence and routing status were what
     GenesysUsers(StretchArgs),
@@ -57,7 +57,7 @@ pub enum StartSource {
 /// What every job is told.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct WantArgs {
-    /// The version the results carry; live rows of other versions stay as they are
+    /// The version to compute, whatever is known already; facts that are new to the log revise every version that is switched on
     ///
     /// It means every KPI definition with this number that was activated. Where there is none, the job is refused; `compute kpi list`
     /// shows what there is.
