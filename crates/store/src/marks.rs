@@ -1,6 +1,6 @@
 //! Marks: what has to be computed again. Written in the transaction that changed it, deleted in the one that computed it.
 //!
-//! A worker reads [`pending()`], takes a [`try_lease`] on what it is about to compute, computes it from the rows, [`remove`]s the marks it
+//! A worker reads [`pending()`], takes a [`try_lease`] on what it is about to compute, computes it from the rows, removes the marks it
 //! has read and commits. A mark that came meanwhile stays. So whoever is killed leaves nothing undone, and many changes of one thing are
 //! computed once.
 

@@ -43,7 +43,7 @@ impl Cxone {
     ///
     /// The published specification [notes 16: api-ts] has two answers under one path, both with the contact in an object named `contactId`: a
     /// contact that has ended has what `contacts/completed` says of it, with `isActive` and `isWarehoused`; one that goes on has neither
-    /// times nor these, and would be taken for one that ended within no time. The oldest versions have it in `resultSet` [samples], and what
+    /// times nor these, and would be taken for one that ended within no time. The oldest versions have it in `resultSet` (samples), and what
     /// is around it may be missing.
     pub async fn contact(&self, id: &str) -> Result<Contact, HistoryError> {
         let path = self.path(&format!("contacts/{}", escaped(id)));
