@@ -60,17 +60,18 @@ async fn every_kind_of_trouble_is_lived_through() {
 /// Pitfall 10: the token dies in the middle, and is renewed ahead of its end otherwise.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_dies_costs_one_request() {
+    const LANES: u64 = 2;
     let mut config = unlimited(past(3, 900));
     config.token.honoured_ms = Some(400);
     let bench = Bench::new(config, "[platform.genesys]\npage_size = 10\n").await;
     let job = bench.conversations(3).await;
-    bench.fetch(job, &[]).await;
+    bench.fetch(job, &["--lanes", &LANES.to_string()]).await;
     bench.took_all().await;
     let account = bench.account();
     assert!(account.grants > 1, "{} grants", account.grants);
     assert!(
-        account.unauthorized <= account.grants * 2,
-        "{} refusals for {} tokens of which two lanes share each",
+        account.unauthorized <= account.grants * LANES,
+        "{} refusals for {} tokens, each shared by {LANES} lanes with one request at a time each",
         account.unauthorized,
         account.grants
     );
