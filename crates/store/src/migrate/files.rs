@@ -75,6 +75,8 @@ files! {
     34 "interactions_begun" "0034",
     35 "event_log_history" "0035",
     36 "notices_posted" "0036",
+    37 "platform_states" "0037",
+    38 "pipeline_health" "0038",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.
