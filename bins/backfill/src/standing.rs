@@ -5,6 +5,8 @@
 //! two processes that act at once, or one that dies half-way, make nothing twice and leave nothing out.
 
 mod abandoned;
+pub(crate) mod counting;
+mod counts;
 mod cut;
 pub(crate) mod follow;
 mod following;
@@ -86,7 +88,9 @@ pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
                 }
             }
             Ok(Standing::TookOver | Standing::Leads) => {
-                leads.store(true, Ordering::Relaxed);
+                if !leads.swap(true, Ordering::Relaxed) {
+                    said("", "followed sources", following::tidy(&finishing).await);
+                }
                 round(&finishing, &mut looked).await;
             }
             Err(error) => {

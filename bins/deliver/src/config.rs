@@ -1,5 +1,6 @@
 //! This binary's flags, and what they mean once checked.
 
+use crate::freshness::{self, Watch};
 use crate::targets::{self, Target};
 use broker::BrokerConfig;
 use clap::{Parser, Subcommand};
@@ -22,6 +23,10 @@ const LOG_RETENTION_MIN: Duration = Duration::from_secs(24 * 3600);
 /// idempotency key; nothing is ever given up because of elapsed time. A target is slowed down by 429, left alone for a while after
 /// repeated trouble, and paused when it refuses the credential. Any number of replicas push: the limit belongs to the credential, and
 /// all processes that use it, backfill's too, take from one budget in PostgreSQL, deliver first.
+///
+/// One of the replicas also watches whether the numbers are to be trusted: how long nothing came that should have, how late events are, what
+/// waits in the line, how many interactions the platform counts, and what it says of itself. Each platform is live, syncing, stale or in
+/// maintenance, with a reason; `status`, /metrics (kpiline_platform_state, kpiline_alerts_inhibited) and the view platform_freshness say so.
 #[derive(Debug, Parser)]
 #[command(name = "deliver", version, about, long_about)]
 pub struct Cli {
@@ -85,6 +90,11 @@ pub struct ServeArgs {
     #[arg(long, env = "KPILINE_TARGETS", value_name = "FILE")]
     targets: Option<PathBuf>,
 
+    /// The TOML file that says which platforms are watched: by which thresholds their numbers are live, syncing or stale, and where they say
+    /// that they are being maintained. Without it each organisation that has a target is watched by the usual thresholds, as platform `all`
+    #[arg(long, env = "KPILINE_FRESHNESS", value_name = "FILE")]
+    freshness: Option<PathBuf>,
+
     /// How often to look for due rows when nobody says that there are any
     #[arg(long, env = "KPILINE_DELIVER_POLL", default_value = "1s", value_parser = positive_duration, value_name = "DURATION")]
     deliver_poll: Duration,
@@ -108,6 +118,8 @@ pub struct Config {
     pub amqp: AmqpSettings,
     /// Where metrics are pushed to.
     pub targets: Vec<Target>,
+    /// Which platforms are watched.
+    pub watch: Watch,
     /// How often to look for due rows.
     pub poll: Duration,
     /// How much longer than one request may take rows are held.
@@ -137,8 +149,20 @@ impl ServeArgs {
                 Vec::new()
             }),
         };
-        // One connection a target while it works, one for the counts.
-        let needed = targets.len() + 1;
+        let watch = match &self.freshness {
+            None => Watch::of_targets(&targets),
+            Some(path) => freshness::file::load(path).unwrap_or_else(|found| {
+                for problem in found {
+                    problems.push(problem);
+                }
+                Watch::of_targets(&[])
+            }),
+        };
+        for problem in watch.unknown_targets(&targets) {
+            problems.push(format!("--freshness: {problem}"));
+        }
+        // One connection a target while it works, one for the counts, two to watch with.
+        let needed = targets.len() + 3;
         if postgres.pool_max < needed {
             problems.push(format!(
                 "--database-pool-max: is {}, but {} targets need at least {needed} connections",
@@ -157,6 +181,7 @@ impl ServeArgs {
             store: store_config(&postgres),
             amqp,
             targets,
+            watch,
             poll: self.deliver_poll,
             lease_margin: self.deliver_lease_margin,
             log_retention: self.deliver_log_retention,

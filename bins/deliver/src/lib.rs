@@ -6,12 +6,15 @@
 //!
 //! No transaction is open during a request, and no request is made of which the log does not know. So after any crash every push
 //! has a known fate: accepted, rejected, or unknown and pushed again under the same key.
+//!
+//! Beside that one process watches whether the numbers are to be trusted at all ([`freshness`]).
 
 pub mod app;
 pub mod batch;
 pub mod config;
 pub mod credential;
 pub mod fate;
+pub mod freshness;
 pub mod health;
 pub mod meters;
 pub mod pusher;

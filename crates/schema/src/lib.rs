@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides anything and nothing here does I/O. Read in this order: [`id`] (who is who), [`time`] (units),
 //! [`fact`] (one statement about an interaction), [`agent_state`] (one about an agent's time), [`message`] (what travels through the broker),
-//! [`backfill`] (what is asked of and said about its jobs).
+//! [`backfill`] (what is asked of and said about its jobs), [`platform_state`] (how far a platform's numbers are to be trusted).
 //!
 //! The vocabulary is the field's own: *interaction* (what the customer had with the centre), *leg* (one participant's part of
 //! it), *fact* (one statement about an interaction at an instant), *delivery* (one HTTP body or one history page).
@@ -12,6 +12,7 @@ pub mod backfill;
 pub mod fact;
 pub mod id;
 pub mod message;
+pub mod platform_state;
 pub mod time;
 
 pub use agent_state::{AgentEvent, AgentFact, AgentStatement, Presence, Routing, Track};
@@ -27,4 +28,5 @@ pub use message::{
     BodyFormat, DecodeError, ENVELOPE_VERSION, EventsMessage, JobRef, MessageError, RawDelivery,
     RawMessage, WakeMessage,
 };
+pub use platform_state::PlatformState;
 pub use time::{Millis, UtcMicros};

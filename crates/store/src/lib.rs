@@ -10,7 +10,7 @@
 //! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]; [`definitions`] for what is
 //! evaluated; [`marks`], [`window_items`], [`window_cells`] and [`window_metrics`] for windows, in the order in which they are made; [`jobs`] and
 //! [`chunks`] for backfill, [`budgets`] and [`breakers`] for what all processes that call a platform agree on.
-//! Errors are [`StoreError`] with a [`Class`].
+//! [`freshness`] says how far the numbers are to be trusted now. Errors are [`StoreError`] with a [`Class`].
 //!
 //! # U+0000
 //!
@@ -39,6 +39,7 @@ pub mod definitions;
 pub mod documents;
 pub mod erasures;
 pub mod event_log;
+pub mod freshness;
 pub mod history_requests;
 pub mod interactions;
 pub mod jobs;
@@ -52,6 +53,7 @@ pub mod named_leases;
 pub mod notices;
 pub mod partitions;
 pub mod platform_counts;
+pub mod platform_health;
 pub mod promotion;
 pub mod quarantine;
 pub mod raw;

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("session", &["schema"]),
     ("window", &["schema", "timezone"]),
     ("agent", &["schema"]),
+    ("freshness", &["schema"]),
     (
         "kpi",
         &[
@@ -36,7 +37,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "schema", "adapter", "timezone", "access", "platform", "broker", "runtime", "store",
+            "schema",
+            "adapter",
+            "freshness",
+            "timezone",
+            "access",
+            "platform",
+            "broker",
+            "runtime",
+            "store",
         ],
     ),
     (
@@ -54,7 +63,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "deliver",
-        &["schema", "access", "platform", "broker", "runtime", "store"],
+        &[
+            "schema",
+            "freshness",
+            "access",
+            "platform",
+            "broker",
+            "runtime",
+            "store",
+        ],
     ),
     // For tests only; nothing above may use them but as dev-dependencies.
     ("testkit", &["schema", "broker", "store"]),

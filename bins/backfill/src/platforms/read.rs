@@ -1,5 +1,6 @@
 //! From the file's tables to platforms, noting every problem on the way.
 
+mod counts;
 mod cxone;
 mod follow;
 mod genesys;
@@ -91,6 +92,7 @@ impl Reader<'_> {
                 "cxone",
                 "follow",
                 "settlement",
+                "counts",
             ],
         );
         let entry = Entry {
@@ -124,6 +126,7 @@ impl Reader<'_> {
         let kind = self.kind(section, vendor, base.is_some());
         let follow = self.follow(section, vendor, kind.as_ref());
         let settlement = self.settlement(section, vendor);
+        let counts = self.counts(section, kind.as_ref(), follow.as_ref());
         let (Some(name), Some(tenant), Some(kind), Some(grant), Some(limit), Some(subscription)) =
             (name, tenant, kind, grant, limit, subscription)
         else {
@@ -154,6 +157,7 @@ impl Reader<'_> {
             breaker,
             follow,
             settlement,
+            counts,
         });
     }
 

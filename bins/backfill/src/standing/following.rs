@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 use store::chunks::NewChunk;
+use store::freshness::evidence::{self, Followed};
 use store::jobs::{self, Lane, NewChunkedJob, Purpose, State};
 use store::standing::{self, Standing};
 use store::{Client, Transaction, subscriptions, sweep};
@@ -94,6 +95,50 @@ pub(super) async fn one(
         Some(Reach::Rests) | None => 0,
     };
     shown(finishing, platform, source, lag);
+    told(&client, platform, follow, source, reach).await
+}
+
+/// Says how far a source is for whoever judges how new the numbers are: also what of it has not been fetched since, if nobody fetches any more.
+async fn told(
+    client: &Client,
+    platform: &Platform,
+    follow: &Follow,
+    source: Source,
+    reach: Option<Reach>,
+) -> anyhow::Result<()> {
+    let Some(Reach::To(until)) = reach else {
+        // What is delivered instead says for itself how new it is.
+        let others: Vec<&str> = follow
+            .sources
+            .iter()
+            .filter(|other| **other != source)
+            .map(|other| other.name())
+            .collect();
+        evidence::forget_followed(client, &platform.name, &others).await?;
+        return Ok(());
+    };
+    let followed = Followed {
+        source: source.name().to_owned(),
+        until,
+        usual: pace(platform, follow).freshness(),
+    };
+    let tenant = platform.tenant.as_str();
+    evidence::note_followed(client, tenant, &platform.name, &followed).await?;
+    Ok(())
+}
+
+/// Forgets what was followed before and is not any more.
+pub(super) async fn tidy(finishing: &Finishing) -> anyhow::Result<()> {
+    let client = finishing.store.client().await?;
+    for platform in finishing.platforms.iter() {
+        let sources: Vec<&str> = platform
+            .follow
+            .iter()
+            .flat_map(|follow| &follow.sources)
+            .map(|source| source.name())
+            .collect();
+        evidence::forget_followed(&client, &platform.name, &sources).await?;
+    }
     Ok(())
 }
 

@@ -111,6 +111,9 @@ pub(crate) fn words(platform: &Platform) -> Vec<String> {
             )
         })
         .collect();
+    if let Some(counts) = &platform.counts {
+        lines.push(super::counts::words(name, counts));
+    }
     if let Some(settlement) = &platform.settlement {
         let days: Vec<String> = settlement.days.iter().map(u16::to_string).collect();
         let (hour, minute) = settlement.at;

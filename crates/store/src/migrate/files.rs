@@ -76,6 +76,8 @@ files! {
     35 "event_log_history" "0035",
     36 "notices_posted" "0036",
     37 "backfill_quarantine" "0037",
+    38 "platform_states" "0038",
+    39 "pipeline_health" "0039",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -13,6 +13,7 @@ mod counters;
 mod deadlocks;
 mod deferred;
 mod definitions;
+mod freshness;
 mod interactions;
 mod jobs;
 mod journeys;

@@ -7,7 +7,6 @@ use super::spans::{DAY, SPAN_MAX};
 use crate::source::Vendor;
 use runtime::toml_file::Section;
 use schema::SubscriptionName;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Following begins no longer ago; what is older is fetched by `backfill start`.
@@ -45,7 +44,7 @@ impl Reader<'_> {
             None => usual.settle,
         };
         let sources = self.sources(table, vendor, None);
-        let reread = self.ages(table).unwrap_or(usual.reread);
+        let reread = self.ages(table, "reread").unwrap_or(usual.reread);
         let until_webhooks = if table.table.contains_key("until_webhooks") {
             self.file.plain(table, "until_webhooks")
         } else {
@@ -85,22 +84,5 @@ impl Reader<'_> {
             self.within(table, "reread", *age, minute..=REREAD_MAX);
         }
         Some(follow)
-    }
-
-    fn ages(&mut self, table: Section<'_>) -> Option<Vec<Duration>> {
-        let (entries, _) = self.file.array(table, "reread")?;
-        let mut ages = BTreeSet::new();
-        for entry in entries {
-            let text = entry.get_ref().as_str().unwrap_or_default();
-            match runtime::args::positive_duration(text) {
-                Ok(age) => {
-                    ages.insert(age);
-                }
-                Err(error) => self
-                    .file
-                    .problem(entry.span().start, format_args!("`reread`: {error}")),
-            }
-        }
-        Some(ages.into_iter().collect())
     }
 }

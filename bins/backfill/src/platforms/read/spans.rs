@@ -2,6 +2,7 @@
 
 use super::Reader;
 use runtime::toml_file::Section;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use timezone::Zone;
@@ -61,7 +62,25 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong(&mut self, table: Section<'_>, key: &str, why: std::fmt::Arguments<'_>) {
+    /// Lengths of time, in ascending order and each once.
+    pub(super) fn ages(&mut self, table: Section<'_>, key: &str) -> Option<Vec<Duration>> {
+        let (entries, _) = self.file.array(table, key)?;
+        let mut ages = BTreeSet::new();
+        for entry in entries {
+            let text = entry.get_ref().as_str().unwrap_or_default();
+            match runtime::args::positive_duration(text) {
+                Ok(age) => {
+                    ages.insert(age);
+                }
+                Err(error) => self
+                    .file
+                    .problem(entry.span().start, format_args!("`{key}`: {error}")),
+            }
+        }
+        Some(ages.into_iter().collect())
+    }
+
+    pub(super) fn wrong(&mut self, table: Section<'_>, key: &str, why: std::fmt::Arguments<'_>) {
         let at = table.table.get(key);
         let at = at.map_or(table.at, |value| value.span().start);
         self.file.problem(at, format_args!("`{key}`: {why}"));
