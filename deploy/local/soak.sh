@@ -12,6 +12,8 @@
 #   change  a KPI's rule changed over 100000 stored interactions, optimised: preview, activate, replay, promote, rollback,
 #           each with its seconds
 #   backfill 90 days and 500000 conversations from a platform that allows 300 requests a minute, in bad weather, then with 100 kills of its workers
+#   deliver a day of 2000000 metrics to both platforms with one fault in twenty requests, two replicas and 60 kills of them: each platform has
+#           what the store has, and at least 95 % of the budget was used
 #   demos   the demo again and again with other calls, until MINUTES have passed since the beginning
 #
 # Ends at the first that fails. Servers that were kept running before stay so.
@@ -21,7 +23,7 @@ HERE=$(dirname -- "${BASH_SOURCE[0]}")
 MINUTES=30 PARTS=()
 for word in "$@"; do
     case $word in
-    kills | outages | replicas | zones | laws | windows | change | backfill | demos) PARTS+=("$word") ;;
+    kills | outages | replicas | zones | laws | windows | change | backfill | deliver | demos) PARTS+=("$word") ;;
     -h | --help)
         sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit 0
@@ -35,7 +37,7 @@ for word in "$@"; do
         ;;
     esac
 done
-[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change backfill demos)
+[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change backfill deliver demos)
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -77,6 +79,14 @@ backfill() {
             KPILINE_SOAK_PAGE=200 KPILINE_SOAK_WORKERS=3 KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-100} \
             "$HERE/test.sh" --test line "$name" --no-capture
     done
+}
+
+# Optimised, with nothing else running, so that the budgets are what bounds it: 2000 requests a minute, and 60 of CXone's.
+deliver() {
+    KPILINE_TEST_PROFILE=release NEXTEST_PROFILE=soak KPILINE_SOAK_METRICS=${KPILINE_SOAK_METRICS:-2000000} \
+        KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-60} KPILINE_SOAK_REQUESTS=${KPILINE_SOAK_REQUESTS:-350} KPILINE_SOAK_CXONE_REQUESTS=10 \
+        KPILINE_SOAK_CXONE_BATCH=10000 KPILINE_SOAK_BUDGET_SHARE=0.95 KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} \
+        "$HERE/test.sh" --test line a_day_of_metrics --no-capture
 }
 
 demos() {

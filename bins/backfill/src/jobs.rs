@@ -1,9 +1,9 @@
 //! What ran, what runs, and what an operator can do about it: `list`, `show`, `pause`, `resume`, `cancel`.
 
 use crate::config::{CancelArgs, JobsCommand, ListArgs, Output, PauseArgs, ResumeArgs, ShowArgs};
-use crate::table::table;
 use crate::view;
 use anyhow::Context as _;
+use runtime::table::table;
 use schema::JobId;
 use serde_json::{Value, json};
 use std::collections::HashMap;

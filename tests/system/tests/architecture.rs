@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "agent",
         ],
     ),
+    ("target", &["schema", "timezone", "expression"]),
     ("store", &["schema"]),
     ("broker", &["schema"]),
     ("platform", &["schema"]),
@@ -52,7 +53,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "deliver",
-        &["schema", "platform", "broker", "runtime", "store"],
+        &[
+            "schema", "session", "target", "timezone", "platform", "broker", "runtime", "store",
+        ],
     ),
     // For tests only; nothing above may use them but as dev-dependencies.
     ("testkit", &["schema", "broker", "store"]),
@@ -71,6 +74,7 @@ const PURE: &[&str] = &[
     "agent",
     "window",
     "kpi",
+    "target",
 ];
 
 /// What a pure crate must not pull in, directly or through anything.

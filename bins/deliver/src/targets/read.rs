@@ -1,26 +1,54 @@
 //! From the file's tables to targets, noting every problem on the way.
 
-use super::Target;
+use super::{Target, kinds};
+use crate::lanes::Order;
 use platform::breaker;
 use platform::client::Timeouts;
 use platform::limit::Limit;
-use platform::push::Adapter;
 use platform::retry::Schedule;
 use platform::secret::Secret;
 use platform::token::Grant;
 use runtime::toml_file::access::Secrets;
 use runtime::toml_file::{Section, TomlFile};
-use schema::{MetricVersion, TenantId};
+use schema::{Grain, MetricVersion, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
+use store::sync::Lane;
+use store::targets::NotBefore;
+use target::capability::UsualGrant;
+use target::{Filter, Kind};
 use url::Url;
 
 /// The version of the file this release reads.
 const FILE_VERSION: u64 = 1;
 const NAME_BYTES_MAX: usize = 128;
+/// Requests that may be under way where the target says nothing: enough for the rates that platforms allow, at the pace at which they
+/// answer.
+const CONCURRENCY: usize = 4;
+/// More connections to one platform than anybody expects of one client.
+const CONCURRENCY_MAX: u64 = 64;
 /// Metric versions are 16 bit, and start at 1.
 const METRIC_VERSION_MAX: u64 = 32_767;
+/// What a target of any kind may say.
+const SETTINGS: [&str; 16] = [
+    "name",
+    "tenant",
+    "platform",
+    "base_url",
+    "path",
+    "metrics",
+    "versions",
+    "grains",
+    "filter",
+    "batch_max",
+    "concurrency",
+    "not_before",
+    "credentials",
+    "rate",
+    "timeouts",
+    "retry",
+];
 
 pub(super) fn targets(
     name: &str,
@@ -39,6 +67,7 @@ pub(super) fn targets(
         secrets: Secrets { folder, variable },
         names: BTreeSet::new(),
         limits: BTreeMap::new(),
+        order: Order::default(),
         found: Vec::new(),
     };
     reader.root(root);
@@ -55,12 +84,14 @@ struct Reader<'a> {
     secrets: Secrets<'a>,
     names: BTreeSet<String>,
     limits: BTreeMap<String, Limit>,
+    order: Order,
     found: Vec<Target>,
 }
 
 impl Reader<'_> {
     fn root(&mut self, root: Section<'_>) {
-        self.file.only(root, &["version", "target"]);
+        self.file.only(root, &["version", "delivery", "target"]);
+        self.order = self.order(root);
         if !root.table.contains_key("version") {
             self.file
                 .problem(0, "`version` is missing; write `version = 1`");
@@ -84,39 +115,53 @@ impl Reader<'_> {
     }
 
     fn target(&mut self, section: Section<'_>) {
-        self.file.only(
-            section,
-            &[
-                "name",
-                "tenant",
-                "platform",
-                "base_url",
-                "path",
-                "metrics",
-                "versions",
-                "batch_max",
-                "not_before",
-                "credentials",
-                "rate",
-                "timeouts",
-                "retry",
-            ],
-        );
         let name = self.name(section);
         let tenant = self.tenant(section);
-        let adapter = self.adapter(section);
-        let url = self.url(section, adapter);
+        let kind = self.kind(section);
+        let kinds = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+        let own = kinds.into_iter().flat_map(kinds::settings);
+        let known: Vec<&str> = SETTINGS.iter().chain(own).copied().collect();
+        self.file.only(section, &known);
+        let url = self.http_url(section, "base_url");
         let metrics = self.metrics(section);
         let versions = self.versions(section);
-        self.not_before(section);
-        let most = adapter.map_or(usize::MAX, Adapter::max_rows);
+        let grains = self.grains(section, kind);
+        let filter = self.filter(section);
+        let not_before = self.not_before(section, kind);
+        let most = kind.map_or(usize::MAX, |kind| kind.capabilities().items_max);
         let batch_max = self
             .file
             .number(section, "batch_max", 1..(most as u64).saturating_add(1))
             .and_then(|rows| usize::try_from(rows).ok())
             .unwrap_or(most);
-        let grant = self.grant(section, adapter);
-        let limit = self.limit(section, adapter);
+        let concurrency = self
+            .file
+            .number(section, "concurrency", 1..CONCURRENCY_MAX + 1)
+            .and_then(|requests| usize::try_from(requests).ok())
+            .unwrap_or(CONCURRENCY);
+        let headers = match kind {
+            Some(Kind::Http) => kinds::headers(&mut self.file, section, self.secrets),
+            _ => Vec::new(),
+        };
+        let open = kind == Some(Kind::Http) && !section.table.contains_key("credentials");
+        let grant = if open {
+            name.clone()
+                .zip(url.clone())
+                .map(|(name, url)| Grant::Open { name, url })
+        } else {
+            self.grant(section, kind)
+        };
+        let limit = self.limit(section, kind);
+        let adapter = kind.zip(grains.as_ref()).and_then(|(kind, grains)| {
+            let known = kinds::Known {
+                kind,
+                metrics: metrics.as_deref().unwrap_or_default(),
+                versions: versions.len(),
+                grains,
+                batch_max,
+            };
+            kinds::adapter(&mut self.file, section, known)
+        });
         let timeouts = self.timeouts(section);
         let (schedule, breaker) = self.retry(section);
         let (
@@ -125,9 +170,10 @@ impl Reader<'_> {
             Some(adapter),
             Some(url),
             Some(metrics),
+            Some(grains),
             Some(grant),
             Some(limit),
-        ) = (name, tenant, adapter, url, metrics, grant, limit)
+        ) = (name, tenant, adapter, url, metrics, grains, grant, limit)
         else {
             return; // every missing part has been noted
         };
@@ -138,7 +184,13 @@ impl Reader<'_> {
             url,
             metrics,
             versions,
+            grains,
+            filter,
+            not_before,
             batch_max,
+            concurrency,
+            order: self.order,
+            headers,
             grant,
             limit,
             timeouts,
@@ -153,6 +205,29 @@ impl Reader<'_> {
             );
         }
         self.found.push(target);
+    }
+
+    /// Whose rows go first.
+    fn order(&mut self, root: Section<'_>) -> Order {
+        let usual = Order::default();
+        let Some(section) = self.file.section(root, "delivery") else {
+            return usual;
+        };
+        self.file.only(section, &["first", "share"]);
+        let first = match self.file.text(section, "first") {
+            None => usual.first,
+            Some((text, at)) => Lane::parse(text).unwrap_or_else(|| {
+                let known = Lane::ALL.map(Lane::name).join(", ");
+                self.file
+                    .problem(at, format_args!("`first` is `{text}`; known are {known}"));
+                usual.first
+            }),
+        };
+        let share = self.file.share(section, "share", Order::SHARES);
+        Order {
+            first,
+            share: share.unwrap_or(usual.share),
+        }
     }
 
     fn name(&mut self, section: Section<'_>) -> Option<String> {
@@ -185,36 +260,63 @@ impl Reader<'_> {
         Some(text.into())
     }
 
-    fn adapter(&mut self, section: Section<'_>) -> Option<Adapter> {
+    fn kind(&mut self, section: Section<'_>) -> Option<Kind> {
         let (text, at) = self.file.required(section, "platform")?;
-        let adapter = Adapter::parse(text);
-        if adapter.is_none() {
-            let known: Vec<_> = Adapter::ALL.iter().map(|adapter| adapter.name()).collect();
+        let kind = Kind::parse(text);
+        if kind.is_none() {
+            let known = Kind::ALL.map(Kind::name).join(", ");
             self.file.problem(
                 at,
-                format_args!("`platform` is `{text}`; known are {}", known.join(", ")),
+                format_args!("`platform` is `{text}`; known are {known}"),
             );
         }
-        adapter
+        kind
     }
 
-    fn url(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Url> {
-        let base = self.http_url(section, "base_url");
-        let path = match self.file.text(section, "path") {
-            Some((path, at)) => {
-                if !path.starts_with('/') {
-                    self.file
-                        .problem(at, format_args!("`path` is `{path}`; it begins with /"));
-                    return None;
-                }
-                path
-            }
-            None => adapter?.default_path(),
+    /// What the values it wants are of; else all that the kind takes, and of anything that takes JSON not agents' days.
+    fn grains(&mut self, section: Section<'_>, kind: Option<Kind>) -> Option<Vec<Grain>> {
+        let taken = kind?.capabilities().grains;
+        let Some((entries, at)) = self.file.array(section, "grains") else {
+            let usual = match kind? {
+                Kind::Http => vec![Grain::Interaction, Grain::Leg],
+                _ => taken.to_vec(),
+            };
+            return (!section.table.contains_key("grains")).then_some(usual);
         };
-        let mut url = base?;
-        let prefix = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{prefix}{path}"));
-        Some(url)
+        let mut grains = BTreeSet::new();
+        for entry in &entries {
+            let grain = entry.get_ref().as_str().and_then(Grain::parse);
+            match grain.filter(|grain| taken.contains(grain)) {
+                Some(grain) => {
+                    grains.insert(grain);
+                }
+                None => {
+                    let taken: Vec<&str> = taken.iter().map(|grain| grain.name()).collect();
+                    self.file.problem(
+                        entry.span().start,
+                        format_args!("this platform takes values of: {}", taken.join(", ")),
+                    );
+                }
+            }
+        }
+        if entries.is_empty() {
+            self.file
+                .problem(at, "`grains` is empty: nothing would be pushed");
+        }
+        (!grains.is_empty()).then(|| grains.into_iter().collect())
+    }
+
+    fn filter(&mut self, section: Section<'_>) -> Option<Filter> {
+        let (text, at) = self.file.text(section, "filter")?;
+        match Filter::compile(text) {
+            Ok(filter) => Some(filter),
+            Err(problems) => {
+                for problem in problems {
+                    self.file.problem(at, format_args!("`filter` at {problem}"));
+                }
+                None
+            }
+        }
     }
 
     fn http_url(&mut self, section: Section<'_>, key: &str) -> Option<Url> {
@@ -302,18 +404,25 @@ impl Reader<'_> {
         versions.into_iter().collect()
     }
 
-    fn not_before(&mut self, section: Section<'_>) {
-        if let Some((text, at)) = self.file.text(section, "not_before")
-            && text != "at_once"
-        {
+    fn not_before(&mut self, section: Section<'_>, kind: Option<Kind>) -> NotBefore {
+        let Some((text, at)) = self.file.text(section, "not_before") else {
+            return if kind.is_some_and(|kind| kind.capabilities().settled) {
+                NotBefore::Settled
+            } else {
+                NotBefore::AtOnce
+            };
+        };
+        NotBefore::parse(text).unwrap_or_else(|| {
+            let known = NotBefore::ALL.map(NotBefore::name).join(", ");
             self.file.problem(
                 at,
-                format_args!("`not_before` is `{text}`; known is at_once"),
+                format_args!("`not_before` is `{text}`; known are {known}"),
             );
-        }
+            NotBefore::default()
+        })
     }
 
-    fn grant(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Grant> {
+    fn grant(&mut self, section: Section<'_>, kind: Option<Kind>) -> Option<Grant> {
         let Some(credentials) = self.file.section(section, "credentials") else {
             if !section.table.contains_key("credentials") {
                 self.file
@@ -328,7 +437,7 @@ impl Reader<'_> {
         let url = self.http_url(credentials, "token_url");
         let id = self.file.secret(credentials, "client_id", self.secrets);
         let secret = self.file.secret(credentials, "client_secret", self.secrets);
-        let kind = match self.file.text(credentials, "grant") {
+        let grant = match self.file.text(credentials, "grant") {
             Some((kind @ ("client-credentials" | "access-key"), _)) => Some(kind),
             Some((other, at)) => {
                 self.file.problem(
@@ -337,14 +446,14 @@ impl Reader<'_> {
                 );
                 None
             }
-            None => adapter.map(|adapter| match adapter {
-                Adapter::GenesysCustomReport => "client-credentials",
-                Adapter::CxoneImport => "access-key",
+            None => kind.map(|kind| match kind.capabilities().grant {
+                UsualGrant::ClientCredentials => "client-credentials",
+                UsualGrant::AccessKey => "access-key",
             }),
         };
         let (url, id, secret) = (url?, id?.expose().to_owned(), secret?);
         let secret = Secret::new(secret.expose());
-        Some(match kind? {
+        Some(match grant? {
             "access-key" => Grant::AccessKey {
                 url,
                 key_id: id,
@@ -358,9 +467,9 @@ impl Reader<'_> {
         })
     }
 
-    fn limit(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Limit> {
+    fn limit(&mut self, section: Section<'_>, kind: Option<Kind>) -> Option<Limit> {
         let usual = Limit::new(
-            adapter?.default_requests_per_minute(),
+            kind?.capabilities().requests_per_minute,
             Duration::from_secs(60),
             1,
         );

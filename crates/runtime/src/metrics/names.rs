@@ -95,6 +95,7 @@ names! {
         MarksWaiting "marks_waiting" ["kind"] "Marks that wait to be computed, by kind: cell (a quarter hour of windows), group, agent or journey"
         MarksOldestSeconds "marks_oldest_seconds" ["kind"] "For how long the oldest mark of a kind has waited"
         DeliverPending "deliver_pending" [] "Rows waiting to be pushed"
+        DeliverFailing "deliver_failing" ["target"] "1 while more deliveries to a target fail than --deliver-failure-threshold allows"
         DeliverBreaker "deliver_breaker" ["target", "state"] "1 for the state that the breaker of a target is in: closed, open or half_open; 0 for the others"
         SubscriptionState "subscription_state" ["subscription", "state"] "1 for the state that a subscription is in: unknown, ok, quiet, disabled or missing; 0 for the others"
         SubscriptionLastEventSeconds "subscription_last_event_seconds" ["subscription"] "Since the newest delivery of a subscription was received"
@@ -117,6 +118,7 @@ names! {
         EventToMetric "event_to_metric_seconds" [] "From the newest fact of a metric to its commit"
         WindowRound "window_round_seconds" [] "One round of windows for one organisation"
         DeliverPush "deliver_push_seconds" [] "One push request"
+        DeliverLatency "deliver_latency_seconds" ["target"] "From when a value could have been sent (changed, or settled where the target waits for that) to its acceptance"
         BackfillCallTime "backfill_call_seconds" ["platform", "route"] "One request for history, from sending to the last byte"
         BackfillBudgetWait "backfill_budget_wait_seconds" ["platform"] "How long a request for history waited for its turn within the credential's limit"
     }

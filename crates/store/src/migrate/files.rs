@@ -75,6 +75,9 @@ files! {
     34 "interactions_begun" "0034",
     35 "event_log_history" "0035",
     36 "notices_posted" "0036",
+    37 "sync_subjects" "0037",
+    38 "sync_log_days" "0038",
+    39 "sync_lanes" "0039",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.
