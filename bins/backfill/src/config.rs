@@ -7,7 +7,7 @@ mod worker;
 
 pub use flags::{
     CheckArgs, Checked, Cli, Command, CommonArgs, Format, ImportArgs, JobsArgs, JobsCommand,
-    MigrateArgs, Output, ReplayArgs,
+    MigrateArgs, ReplayArgs,
 };
 pub use operate::{
     CancelArgs, ListArgs, PauseArgs, ResumeArgs, ShowArgs, StatusArgs, ViewArgs, WatchArgs,
@@ -16,6 +16,7 @@ pub use start::{FilesJob, RequestArgs, RequestConfig, StartArgs, StartConfig, St
 
 pub(crate) use start::{PromoteWord, read_platforms};
 
+pub use runtime::args::Output;
 pub use worker::{WorkerArgs, WorkerConfig};
 
 use adapter::Mappings;

@@ -1,7 +1,7 @@
 //! What keeps going by itself, as it is: how fresh, and what it costs.
 
 use crate::standing::{Kept, Reach, reach};
-use crate::table::span;
+use runtime::table::span;
 use crate::view;
 use schema::UtcMicros;
 use serde_json::{Value, json};

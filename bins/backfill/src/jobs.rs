@@ -2,9 +2,9 @@
 
 use crate::config::{CancelArgs, JobsCommand, ListArgs, Output, PauseArgs, ResumeArgs, ShowArgs};
 use crate::freshness;
-use crate::table::table;
 use crate::view;
 use anyhow::Context as _;
+use runtime::table::table;
 use schema::JobId;
 use serde_json::{Value, json};
 use std::collections::HashMap;

@@ -37,7 +37,6 @@ mod standing;
 mod start;
 mod status;
 mod summary;
-mod table;
 #[cfg(test)]
 mod trial;
 mod view;

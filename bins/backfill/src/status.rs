@@ -3,8 +3,8 @@
 use crate::config::Output;
 use crate::freshness;
 use crate::jobs::totals;
-use crate::table::{span, table};
 use crate::view;
+use runtime::table::{span, table};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use store::breakers::{self, Breaker};

@@ -1,6 +1,6 @@
 //! Jobs and chunks as they are shown: as JSON with the names that the tables have, or as text.
 
-use crate::table::span;
+use runtime::table::span;
 use schema::UtcMicros;
 use serde_json::{Value, json};
 use std::time::Duration;

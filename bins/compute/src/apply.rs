@@ -31,6 +31,7 @@ use store::interactions::{
 use store::metrics;
 use store::partitions::{Partitions, Table};
 use store::sweep::{self, OpenInteraction};
+use store::sync::Lane;
 use store::{Class, Store, StoreError};
 
 /// Folds plans into the store. Cheap to clone; one per process.
@@ -142,8 +143,13 @@ impl Applier {
         &self.store
     }
 
-    /// Applies a plan in one transaction.
+    /// Applies a plan in one transaction: what happens now.
     pub async fn apply(&self, plan: &Plan) -> Result<Applied, ApplyError> {
+        self.apply_for(plan, Lane::Live).await
+    }
+
+    /// The same of a lane: deliver pushes first what history changes.
+    pub async fn apply_for(&self, plan: &Plan, lane: Lane) -> Result<Applied, ApplyError> {
         let mut deltas: Vec<Delta<'_>> = plan.sessions.iter().filter_map(Delta::of).collect();
         // Months are made beside the transaction: DDL inside it would hold its locks until the commit.
         self.partitions
@@ -191,7 +197,7 @@ impl Applier {
             self.fold_into_known(&transaction, &known, &by, &mut rows)
                 .await?;
         }
-        let upserted = metrics::upsert(&transaction, &rows.as_rows()).await?;
+        let upserted = metrics::upsert_for(&transaction, &rows.as_rows(), lane).await?;
         let noted = beside::write(&transaction, &rows, &plan.agents, &self.zones).await?;
         let deferred = debts::note(&transaction, &rows, extent).await?;
         // After the journeys, as the worker of journeys has it: neither waits for the other in a circle.

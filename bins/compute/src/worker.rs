@@ -13,6 +13,7 @@ use runtime::{Backoff, chain};
 use schema::{EventsMessage, MessageId};
 use std::time::{Duration, Instant};
 use store::storm::Mode;
+use store::sync;
 use tokio_util::sync::CancellationToken;
 
 /// A message that came back this often is worked on alone: whatever it does to the process, it does with nothing else in hand.
@@ -35,6 +36,14 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// In the words of the queue of deliveries.
+    const fn of_deliveries(self) -> sync::Lane {
+        match self {
+            Self::Live => sync::Lane::Live,
+            Self::History => sync::Lane::History,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -249,7 +258,7 @@ async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Through,
         let waited = waited.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         shared.seen.batch(messages, facts, waited);
     }
-    let applied = apply_all(shared, plan).await?;
+    let applied = apply_all(shared, lane, plan).await?;
     let meters = &shared.meters;
     if let Some(active) = shared.applier.catalogue().known() {
         meters
@@ -291,14 +300,18 @@ async fn work(shared: &Shared, lane: Lane, taken: Vec<Taken>) -> Result<Through,
 }
 
 /// Applies a plan; halves it while it is refused, until what is refused stands alone and goes to quarantine.
-async fn apply_all(shared: &Shared, plan: Plan) -> Result<Applied, Interrupted> {
+async fn apply_all(shared: &Shared, lane: Lane, plan: Plan) -> Result<Applied, Interrupted> {
+    let caused = lane.of_deliveries();
     let mut sum = Applied::default();
     let mut todo = vec![plan];
     while let Some(plan) = todo.pop() {
         if plan.is_empty() {
             continue;
         }
-        match shared.patiently(|| shared.applier.apply(&plan)).await? {
+        match shared
+            .patiently(|| shared.applier.apply_for(&plan, caused))
+            .await?
+        {
             Ok(applied) => sum.add(applied),
             Err(refused) => match plan.halve() {
                 Ok((first, second)) => todo.extend([second, first]),

@@ -12,12 +12,13 @@ use compute::windows::WindowWorker;
 use kpi::{Definition, Library};
 use runtime::metrics::Metrics;
 use schema::{
-    AgentRef, DurationKind, Durations, Fact, FactKey, Millis, SourceRank, State, Statement,
+    AgentRef, DurationKind, Durations, Fact, FactKey, Grain, Millis, SourceRank, State, Statement,
     UtcMicros,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use store::definitions::{self, Status};
+use store::targets::{self, NotBefore, Target};
 use testkit::db::TestDb;
 use testkit::eventually;
 use tokio_util::sync::CancellationToken;
@@ -672,5 +673,97 @@ async fn a_zone_that_is_stated_while_a_round_is_under_way_is_not_missed() {
             (key(anna, "03-09 05:00"), (24.0, 1, 10_000)),
             (key(anna, "03-11 04:00"), (24.0, 1, 5_000)),
         ])
+    );
+}
+
+/// A target that wants days of agents.
+async fn days_wanted(world: &World) {
+    let target = Target {
+        name: "days".into(),
+        tenant: "acme".into(),
+        platform: "genesys-external-metrics".into(),
+        metrics: vec!["handle_time".into()],
+        versions: vec![],
+        grains: vec![Grain::AgentDay],
+        not_before: NotBefore::AtOnce,
+        enabled: true,
+    };
+    targets::register(world.applier.store(), &target)
+        .await
+        .unwrap();
+}
+
+/// Agent, day and milliseconds of what is queued; none where nothing is in the day any more.
+async fn queued(world: &World) -> Vec<String> {
+    let sql = "SELECT concat_ws(' ', agent_id, workday, coalesce(numerator::text, 'none')) FROM sync_queue ORDER BY 1";
+    let rows = world.db.client().await.query(sql, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn agents_days_that_change_are_queued_for_the_target_that_wants_them() {
+    let world = World::new().await;
+    world
+        .fold(&[("before", call("before", ANNA, FOUR - 48 * HOUR, 5))])
+        .await;
+    world.windows.drain().await.unwrap();
+    assert!(queued(&world).await.is_empty(), "nobody wants them");
+    days_wanted(&world).await;
+    world
+        .fold(&[
+            ("a", call("a", ANNA, FOUR + HOUR - 1, 10)),
+            ("b", call("b", ANNA, FOUR + HOUR, 20)),
+            ("c", call("c", ("bo", ""), FOUR, 30)),
+        ])
+        .await;
+    world.windows.drain().await.unwrap();
+    // By each one's clock; bo has none, so UTC.
+    let both = ["anna 2024-03-09 10000", "anna 2024-03-10 20000"];
+    assert_eq!(
+        queued(&world).await,
+        [both[0], both[1], "bo 2024-03-10 30000"]
+    );
+
+    // What comes again changes nothing, and is not queued.
+    let client = world.db.client().await;
+    client
+        .batch_execute("DELETE FROM sync_queue")
+        .await
+        .unwrap();
+    world
+        .fold(&[("a", call("a", ANNA, FOUR + HOUR - 1, 10))])
+        .await;
+    world.windows.drain().await.unwrap();
+    assert!(queued(&world).await.is_empty());
+
+    // A later end: gone from the one day, come to the next.
+    let mut later = call("a", ANNA, FOUR + 2 * HOUR, 10);
+    for fact in &mut later {
+        fact.revision = Some(UtcMicros(1));
+    }
+    world.fold(&[("a", later)]).await;
+    world.windows.drain().await.unwrap();
+    assert_eq!(
+        queued(&world).await,
+        ["anna 2024-03-09 none", "anna 2024-03-10 30000"]
+    );
+
+    // Whose clock becomes known has their days by it.
+    client
+        .batch_execute("DELETE FROM sync_queue")
+        .await
+        .unwrap();
+    let known = ("bo", "America/New_York");
+    world
+        .fold(&[("d", call("d", known, FOUR + 24 * HOUR, 40))])
+        .await;
+    world.windows.drain().await.unwrap();
+    assert_eq!(
+        queued(&world).await,
+        [
+            "bo 2024-03-09 30000",
+            "bo 2024-03-10 none",
+            "bo 2024-03-11 40000"
+        ]
     );
 }

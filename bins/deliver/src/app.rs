@@ -1,38 +1,30 @@
 //! Each subcommand, from checked settings to its end.
 
-use crate::config::{Config, ServeArgs, StoreArgs, TargetArgs};
-use crate::credential::Credential;
-use crate::freshness::{self, Asker, Watch, Watcher};
+use crate::census::{Census, Watched};
+use crate::config::{Config, ServeArgs, StoreArgs};
+use crate::credential::Credentials;
+use crate::definitions::Definitions;
+use crate::freshness::{Asker, Watch, Watcher};
 use crate::meters::Meters;
 use crate::pusher::{Parts, Pusher};
 use crate::send::Sender;
-use crate::status::{Breaker, Line, Pause};
+use crate::tally::Tally;
 use crate::targets::Target;
 use crate::wake;
-use anyhow::{Context as _, bail};
-use runtime::metrics::{Counter, Gauge, GaugeHandle};
+use anyhow::bail;
+use runtime::metrics::{Counter, Gauge};
 use runtime::{Backoff, Service, Tasks, chain, log};
-use schema::UtcMicros;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use store::budgets::pauses;
-use store::{Class, Client, Store, StoreError, breakers, migrate, sync, targets};
+use store::{Class, Store, StoreError, migrate, targets};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Where probes are served unless told otherwise.
 const OPS_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9104);
-/// How often the waiting rows are counted.
-const COUNT_EVERY: Duration = Duration::from_secs(5);
-/// How often old entries of the log are looked for when there were none left.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
-/// So many are removed at once: a fraction of a second's work.
-const PRUNE_MAX: u32 = 20_000;
-
 /// `deliver serve`.
 pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.resolve()?;
@@ -60,19 +52,14 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         "wake",
         wake::run(config.broker(), news, reconnects, stop.clone()),
     );
-    let credentials = credentials(&config.targets, &store)?;
-    for pusher in pushers(&config, &credentials, &store, &service, &hears)? {
+    let mut credentials = Credentials::new(store.clone());
+    let tallies: Vec<Arc<Tally>> = config.targets.iter().map(|_| Arc::default()).collect();
+    for pusher in pushers(&config, &mut credentials, &tallies, &store, &service, &hears)? {
         tasks.spawn("pusher", pusher.run());
     }
-    let names = config
-        .targets
-        .iter()
-        .map(|target| target.name.clone())
-        .collect();
-    let pending = service.metrics.gauge(Gauge::DeliverPending, &[]);
-    let keep = config.log_retention;
-    watch(&config, &store, &service, &mut tasks)?;
-    tasks.spawn("counts", count(store, names, pending, keep, stop));
+    watch(&config, &mut credentials, &store, &service, &mut tasks)?;
+    let census = census(&config, &tallies, &store, &service);
+    tasks.spawn("census", census.run());
     service.ready(None);
     service.run(tasks).await
 }
@@ -80,13 +67,14 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 /// Starts to watch whether the platforms' numbers are to be trusted.
 fn watch(
     config: &Config,
+    credentials: &mut Credentials,
     store: &Store,
     service: &Service,
     tasks: &mut Tasks,
 ) -> anyhow::Result<()> {
     let stop = || service.shutdown.token();
     for watched in &config.watch.platforms {
-        if let Some(asker) = Asker::new(store, watched, &config.targets, stop())? {
+        if let Some(asker) = Asker::new(store, watched, &config.targets, credentials, stop())? {
             tasks.spawn("platform health", asker.run());
         }
     }
@@ -134,6 +122,8 @@ async fn register(store: &Store, list: &[Target]) -> Result<bool, StoreError> {
             platform: target.adapter.name().to_owned(),
             metrics: target.metrics.clone(),
             versions: target.versions.clone(),
+            grains: target.grains.clone(),
+            not_before: target.not_before,
             enabled: true,
         };
         targets::register(store, &row).await?;
@@ -141,39 +131,31 @@ async fn register(store: &Store, list: &[Target]) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-type Credentials = BTreeMap<String, Arc<Credential>>;
-
-/// One for all targets that have the same.
-fn credentials(targets: &[Target], store: &Store) -> anyhow::Result<Credentials> {
-    let mut credentials = Credentials::new();
-    for target in targets {
-        if let Entry::Vacant(free) = credentials.entry(target.credential()) {
-            free.insert(Arc::new(Credential::new(target, store.clone())?));
-        }
-    }
-    Ok(credentials)
-}
-
 fn pushers(
     config: &Config,
-    credentials: &Credentials,
+    credentials: &mut Credentials,
+    tallies: &[Arc<Tally>],
     store: &Store,
     service: &Service,
     news: &watch::Receiver<u64>,
 ) -> anyhow::Result<Vec<Pusher>> {
     let mut pushers = Vec::with_capacity(config.targets.len());
-    for target in &config.targets {
-        let Some(credential) = credentials.get(&target.credential()) else {
-            bail!("target {} has no credential", target.name);
-        };
+    for (target, tally) in config.targets.iter().zip(tallies) {
+        let credential = credentials.of(target)?;
         pushers.push(Pusher::new(Parts {
             sender: Sender::new(target, service.shutdown.clone())?,
-            meters: Meters::new(service.metrics.clone(), target.name.clone()),
+            definitions: Definitions::of(target, &credential, store.clone())?,
+            meters: Meters::new(
+                service.metrics.clone(),
+                target.name.clone(),
+                Arc::clone(tally),
+            ),
+            order: target.order,
             store_retries: service
                 .metrics
                 .counter(Counter::StoreRetry, &[("class", "deliver")]),
             target: target.clone(),
-            credential: credential.clone(),
+            credential,
             store: store.clone(),
             news: news.clone(),
             poll: config.poll,
@@ -184,62 +166,24 @@ fn pushers(
     Ok(pushers)
 }
 
-/// Keeps the gauge of waiting rows, and the log of attempts as long as it is to be kept.
-async fn count(
-    store: Store,
-    names: Vec<String>,
-    pending: GaugeHandle,
-    keep: Duration,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let mut prune_at = Instant::now();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(COUNT_EVERY) => {}
+fn census(config: &Config, tallies: &[Arc<Tally>], store: &Store, service: &Service) -> Census {
+    let watched = config.targets.iter().zip(tallies).map(|(target, tally)| {
+        let labels = [("target", target.name.as_str())];
+        Watched {
+            target: target.name.clone(),
+            breaker: target.breaker_name(),
+            tally: Arc::clone(tally),
+            failing: service.metrics.gauge(Gauge::DeliverFailing, &labels),
         }
-        match waiting(&store, &names).await {
-            Ok(waiting) => {
-                pending.set(waiting);
-            }
-            Err(error) => {
-                tracing::debug!(error = %chain(&error), "the waiting rows could not be counted");
-            }
-        }
-        if Instant::now() < prune_at {
-            continue;
-        }
-        match prune(&store, keep).await {
-            // There is more: the next time round.
-            Ok(pruned) if pruned >= u64::from(PRUNE_MAX) => {}
-            Ok(_) => prune_at = Instant::now() + PRUNE_EVERY,
-            Err(error) => {
-                prune_at = Instant::now() + PRUNE_EVERY;
-                tracing::warn!(error = %chain(&error), "old entries of metric_sync_log could not be removed");
-            }
-        }
+    });
+    Census {
+        store: store.clone(),
+        targets: watched.collect(),
+        pending: service.metrics.gauge(Gauge::DeliverPending, &[]),
+        alert: config.alert,
+        keep: config.log_retention,
+        stop: service.shutdown.token(),
     }
-}
-
-/// Removes entries of the log that are older than this, not all at once.
-async fn prune(store: &Store, keep: Duration) -> Result<u64, StoreError> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let before = now.saturating_sub(keep).as_micros();
-    let before = UtcMicros(i64::try_from(before).unwrap_or(0));
-    let client = store.client().await?;
-    sync::prune_log(&client, before, PRUNE_MAX).await
-}
-
-async fn waiting(store: &Store, names: &[String]) -> Result<i64, StoreError> {
-    let client = store.client().await?;
-    let mut waiting = 0;
-    for name in names {
-        let counts = sync::pending_counts(&client, name).await?;
-        waiting += counts.pending + counts.leased + counts.unknown;
-    }
-    Ok(waiting)
 }
 
 /// `deliver check`.
@@ -248,7 +192,7 @@ pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
     println!("ok: {} target(s)", config.targets.len());
     for target in &config.targets {
         println!(
-            "  {} of {} ({}) {}: {}, {} rows a request, {} requests in {:?}",
+            "  {} of {} ({}) {}: {}, {} rows a request, {} requests in {:?}, {} at a time",
             target.name,
             target.tenant,
             target.adapter.name(),
@@ -257,6 +201,7 @@ pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
             target.batch_max,
             target.limit.requests,
             target.limit.period,
+            target.concurrency,
         );
     }
     println!("{}", watched(&config.watch));
@@ -299,74 +244,4 @@ pub async fn migrate(args: &StoreArgs) -> anyhow::Result<()> {
         "migrated"
     );
     Ok(())
-}
-
-/// `deliver status`.
-pub async fn status(args: &StoreArgs) -> anyhow::Result<()> {
-    let store = Store::connect(args.resolve()?).await?;
-    let client = store.client().await?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-        });
-    let mut lines = Vec::new();
-    for target in targets::list(&client).await? {
-        let counts = sync::pending_counts(&client, &target.name).await?;
-        lines.push(Line::new(target, counts, now));
-    }
-    let pauses: Vec<Pause> = pauses(&client).await?.into_iter().map(Pause::new).collect();
-    let breakers = breakers::list(&client).await?;
-    let breakers: Vec<Breaker> = breakers.into_iter().map(Breaker::new).collect();
-    let platforms = store::freshness::states(&client, None).await?;
-    let platforms: Vec<_> = platforms.into_iter().map(freshness::Line::new).collect();
-    let answer = serde_json::json!({
-        "targets": lines,
-        "pauses": pauses,
-        "breakers": breakers,
-        "platforms": platforms,
-    });
-    println!(
-        "{}",
-        serde_json::to_string_pretty(&answer).context("the answer cannot be written")?
-    );
-    Ok(())
-}
-
-/// `deliver resync`.
-pub async fn resync(args: &TargetArgs) -> anyhow::Result<()> {
-    let client = about(args).await?;
-    let queued = sync::requeue(&client, &args.target).await?;
-    println!(
-        "{}",
-        serde_json::json!({ "target": args.target, "queued": queued })
-    );
-    Ok(())
-}
-
-/// `deliver release`.
-pub async fn release(args: &TargetArgs) -> anyhow::Result<()> {
-    let client = about(args).await?;
-    let released = sync::release_rejected(&client, &args.target).await?;
-    println!(
-        "{}",
-        serde_json::json!({ "target": args.target, "released": released })
-    );
-    Ok(())
-}
-
-/// A connection, once it is known that there is such a target.
-async fn about(args: &TargetArgs) -> anyhow::Result<Client> {
-    let store = Store::connect(args.store.resolve()?).await?;
-    let client = store.client().await?;
-    let known = targets::list(&client).await?;
-    if !known.iter().any(|target| target.name == args.target) {
-        let names: Vec<_> = known.iter().map(|target| target.name.as_str()).collect();
-        bail!(
-            "--target: is {:?}, registered are: {}",
-            args.target,
-            names.join(", ")
-        );
-    }
-    Ok(client)
 }

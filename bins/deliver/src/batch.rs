@@ -1,21 +1,48 @@
-//! Claimed rows into requests within the platform's limits. Pure.
+//! Claimed rows into requests within the target's limits. Pure.
 
-use platform::push::{Adapter, Encoded, Finite, Row};
-use schema::LegId;
-use std::collections::BTreeMap;
-use store::sync::{Due, MetricKey};
+use crate::facets::FacetsOf;
+use schema::{LegId, UtcMicros};
+use std::collections::{BTreeMap, HashMap};
+use store::sync::{DayFigures, Due, Fate, Last, MetricKey, Pushed, Subject as Stored};
+use target::{
+    Adapter, Amount, Encoded, Facets, Figures, Filter, Finite, Held, Item, Step, Subject,
+};
+
+/// A claimed row, as the target may get it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// As it was claimed.
+    pub due: Due,
+    /// What is to be pushed; without a value also where the target does not want it.
+    pub item: Item,
+}
 
 /// A row ready to go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
     /// As it was claimed.
     pub due: Due,
-    /// As the platform knows it.
-    pub row: Row,
+    /// What is pushed.
+    pub item: Item,
     /// As it stands in the body.
     pub encoded: Encoded,
     /// The same for every attempt at this value.
     pub idempotency_key: String,
+    /// What the log says was pushed; absent where a value is taken back.
+    pub pushed: Option<Pushed>,
+}
+
+/// A row that is not sent and leaves the queue, or rests in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenUp {
+    /// As it was claimed.
+    pub due: Due,
+    /// The same for every attempt at this value.
+    pub idempotency_key: String,
+    /// What is written down.
+    pub fate: Fate,
+    /// Why.
+    pub why: String,
 }
 
 /// What to do with the rows of one claim.
@@ -23,11 +50,14 @@ pub struct Prepared {
 pub struct Plan {
     /// Rows by request, each within the limits.
     pub requests: Vec<Vec<Prepared>>,
-    /// Rows whose value is absent: there is nothing to send.
-    pub withheld: Vec<Due>,
-    /// Rows that can never be sent, and why.
-    pub refused: Vec<(Prepared, String)>,
+    /// Rows of which there is nothing to send: the target has nothing of them, or just this.
+    pub done: Vec<Due>,
+    /// Rows that can never be sent.
+    pub given_up: Vec<GivenUp>,
 }
+
+/// Rows of a claim where each may need a request of its own: what is claimed and cannot go in time is given back.
+const CLAIMED_ALONE: usize = 20;
 
 /// Bounds of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,72 +66,175 @@ pub struct Bounds {
     pub rows: usize,
     /// Bytes of the body.
     pub bytes: usize,
+    /// Rows that are claimed for one.
+    pub claimed: usize,
 }
 
 impl Bounds {
     /// The platform's, or less where the target says so.
     #[must_use]
-    pub fn of(adapter: Adapter, batch_max: usize) -> Self {
+    pub fn of(adapter: &Adapter, batch_max: usize) -> Self {
+        let capabilities = adapter.capabilities();
+        let rows = batch_max.clamp(1, capabilities.items_max);
         Self {
-            rows: batch_max.clamp(1, adapter.max_rows()),
-            bytes: adapter.max_bytes(),
-        }
-    }
-
-    /// The platform refused a request of `rows` rows without saying which of them it will not have: half as many from now on, also
-    /// in the next claim. So the search for them gets on even where a lease is over after a single answer.
-    #[must_use]
-    pub fn halved(self, rows: usize) -> Self {
-        Self {
-            rows: (rows / 2).clamp(1, self.rows),
-            ..self
-        }
-    }
-
-    /// The platform took a request: back towards the full size.
-    #[must_use]
-    pub fn doubled(self, full: Self) -> Self {
-        Self {
-            rows: self.rows.saturating_mul(2).min(full.rows),
-            ..self
+            rows,
+            bytes: capabilities.bytes_max,
+            claimed: if capabilities.one_subject {
+                rows.min(CLAIMED_ALONE)
+            } else {
+                rows
+            },
         }
     }
 }
 
-/// Plans the requests for claimed rows: the newest revision per key, absent values left out, no request beyond the bounds.
+/// The rows as the target may get them: the newest revision per key, and without a value where the filter does not hold.
 #[must_use]
-pub fn plan(due: Vec<Due>, adapter: Adapter, bounds: Bounds) -> Plan {
-    let mut plan = Plan::default();
-    let mut request = Vec::new();
-    let mut bytes = 0;
-    for due in newest_per_key(due) {
-        let Some(value) = due.metric_value.and_then(Finite::new) else {
-            plan.withheld.push(due);
-            continue;
-        };
-        let prepared = prepare(due, value);
-        let size = prepared.encoded.json.len();
-        if size + adapter.overhead(1) > bounds.bytes {
-            let why = format!(
-                "the row alone has {size} bytes; a request may have {}",
-                bounds.bytes
-            );
-            plan.refused.push((prepared, why));
-            continue;
-        }
-        let full = request.len() >= bounds.rows
-            || bytes + size + adapter.overhead(request.len() + 1) > bounds.bytes;
-        if full {
-            plan.requests.push(std::mem::take(&mut request));
-            bytes = 0;
-        }
-        bytes += size;
-        request.push(prepared);
+pub fn candidates(due: Vec<Due>, filter: Option<&Filter>, facets: &FacetsOf) -> Vec<Candidate> {
+    newest_per_key(due)
+        .into_iter()
+        .map(|due| {
+            let item = item(&due);
+            let wanted = filter.is_none_or(|filter| filter.holds(&item, of(facets, &due)));
+            let item = Item {
+                value: item.value.filter(|_| wanted),
+                ..item
+            };
+            Candidate { due, item }
+        })
+        .collect()
+}
+
+fn of<'f>(facets: &'f FacetsOf, due: &Due) -> &'f Facets {
+    static NONE: Facets = Facets {
+        media: None,
+        direction: None,
+    };
+    let interaction = due.key.subject.interaction();
+    let found = interaction.and_then(|interaction| {
+        let key = (due.key.tenant.clone(), interaction.to_owned());
+        facets.get(&key)
+    });
+    found.unwrap_or(&NONE)
+}
+
+impl Candidate {
+    /// Whether it must be known what the target has of it: what is absent may have to be taken back, and some targets get nothing that they
+    /// have.
+    #[must_use]
+    pub fn asks_for_held(&self, adapter: &Adapter) -> bool {
+        self.item.value.is_none() || adapter.capabilities().compares
     }
-    if !request.is_empty() {
-        plan.requests.push(request);
+}
+
+/// What the log says, as adapters take it.
+#[must_use]
+pub fn held(last: Last) -> Held {
+    match last {
+        Last::Nothing => Held::Nothing,
+        Last::Has(pushed) => Held::Has(pushed.map(|pushed| Amount {
+            value: pushed.value,
+            points: pushed.points,
+        })),
+        Last::Unknown => Held::Unknown,
+    }
+}
+
+/// Plans the requests for rows, each with what the target has of it: no request beyond the bounds, none about more than one place. Rows of
+/// which larger requests were refused share only as small ones as are left to try: so the search for the one that spoils them goes on where
+/// it was, whoever claimed them before.
+#[must_use]
+pub fn plan(
+    rows: Vec<(Candidate, Held)>,
+    adapter: &Adapter,
+    bounds: Bounds,
+    now: UtcMicros,
+) -> Plan {
+    let mut plan = Plan::default();
+    let (mut suspects, mut others) = (Vec::new(), Vec::new());
+    for (Candidate { due, item }, held) in rows {
+        let idempotency_key = item.idempotency_key();
+        let (fate, why) = match adapter.step(&item, held, now) {
+            Step::Done => {
+                plan.done.push(due);
+                continue;
+            }
+            Step::Send(encoded) => {
+                let size = encoded.json.len();
+                if size + adapter.overhead(&encoded.place, 1) <= bounds.bytes {
+                    let pushed = encoded.amount.map(|amount| Pushed {
+                        value: amount.value,
+                        points: amount.points,
+                    });
+                    let rows = match due.together {
+                        Some(_) => &mut suspects,
+                        None => &mut others,
+                    };
+                    rows.push(Prepared {
+                        due,
+                        item,
+                        encoded,
+                        idempotency_key,
+                        pushed,
+                    });
+                    continue;
+                }
+                let most = bounds.bytes;
+                let why = format!("the row alone has {size} bytes; a request may have {most}");
+                (Fate::Rejected, why)
+            }
+            Step::Refused(why) => (Fate::Rejected, why),
+            Step::Expired(why) => (Fate::Expired, why),
+        };
+        plan.given_up.push(GivenUp {
+            due,
+            idempotency_key,
+            fate,
+            why,
+        });
+    }
+    suspects.sort_by_key(|row| row.due.together);
+    for rows in [suspects, others] {
+        plan.requests.extend(requests(rows, adapter, bounds));
     }
     plan
+}
+
+/// A request that may take more rows.
+struct Open {
+    rows: Vec<Prepared>,
+    bytes: usize,
+    most: usize,
+}
+
+/// Rows into requests, in their order. Those that share only small ones come first.
+fn requests(rows: Vec<Prepared>, adapter: &Adapter, bounds: Bounds) -> Vec<Vec<Prepared>> {
+    let mut requests: Vec<Open> = Vec::new();
+    // Of each place the last one.
+    let mut last = HashMap::new();
+    for row in rows {
+        let (size, place) = (row.encoded.json.len(), row.encoded.place.clone());
+        let open = last
+            .get(&place)
+            .and_then(|index: &usize| requests.get_mut(*index))
+            .filter(|open| {
+                let bytes = open.bytes + size + adapter.overhead(&place, open.rows.len() + 1);
+                open.rows.len() < open.most && bytes <= bounds.bytes
+            });
+        if let Some(open) = open {
+            open.bytes += size;
+            open.rows.push(row);
+        } else {
+            let alone = row.due.together.unwrap_or(bounds.rows);
+            last.insert(place, requests.len());
+            requests.push(Open {
+                most: alone.min(bounds.rows),
+                bytes: size,
+                rows: vec![row],
+            });
+        }
+    }
+    requests.into_iter().map(|open| open.rows).collect()
 }
 
 /// One row a key, in the order of the claim: a value superseded while waiting is never sent.
@@ -122,157 +255,48 @@ fn newest_per_key(due: Vec<Due>) -> Vec<Due> {
         .collect()
 }
 
-fn prepare(due: Due, value: Finite) -> Prepared {
+/// A claimed row in the words of targets.
+fn item(due: &Due) -> Item {
     let key = &due.key;
-    let row = Row {
+    let subject = match &key.subject {
+        Stored::Interaction { interaction } => Subject::Interaction {
+            interaction: interaction.as_str().into(),
+        },
+        Stored::Leg { interaction, leg } => Subject::Leg {
+            interaction: interaction.as_str().into(),
+            leg: LegId::new(leg),
+        },
+        Stored::AgentDay { agent, day } => Subject::AgentDay {
+            agent: agent.as_str().into(),
+            day: *day,
+            figures: due.day.as_ref().map(figures),
+        },
+    };
+    Item {
         tenant: key.tenant.as_str().into(),
-        interaction: key.interaction_id.as_str().into(),
+        subject,
         metric: key.metric_type.clone(),
         version: key.metric_version,
-        leg: (!key.leg_scope.is_empty()).then(|| LegId::new(&key.leg_scope)),
         revision: due.revision,
-        value,
+        value: due.metric_value.and_then(Finite::new),
         timestamp: due.timestamp_utc,
         agent: due.agent_id.as_deref().map(Into::into),
         queue: due.queue_id.as_deref().map(Into::into),
-    };
-    Prepared {
-        encoded: row.encode(),
-        idempotency_key: row.idempotency_key(),
-        row,
-        due,
+    }
+}
+
+fn figures(day: &DayFigures) -> Figures {
+    Figures {
+        zone: day.zone.clone(),
+        from: day.from,
+        to: day.to,
+        items: day.items,
+        numerator: day.numerator,
+        denominator: day.denominator,
+        scale: day.scale,
+        unit: day.unit.clone(),
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use schema::{MetricVersion, UtcMicros};
-
-    pub(crate) fn due(interaction: &str, revision: i64, value: Option<f64>) -> Due {
-        Due {
-            key: MetricKey {
-                tenant: "acme".to_owned(),
-                interaction_id: interaction.to_owned(),
-                metric_type: "handle_time".to_owned(),
-                metric_version: MetricVersion(1),
-                leg_scope: String::new(),
-            },
-            revision,
-            attempt: 1,
-            metric_value: value,
-            metadata_json: "{}".to_owned(),
-            timestamp_utc: UtcMicros(0),
-            agent_id: None,
-            queue_id: None,
-        }
-    }
-
-    fn many(count: usize) -> Vec<Due> {
-        (0..count)
-            .map(|n| due(&format!("int_{n}"), 1, Some(1.5)))
-            .collect()
-    }
-
-    fn sizes(plan: &Plan) -> Vec<usize> {
-        plan.requests.iter().map(Vec::len).collect()
-    }
-
-    #[test]
-    fn no_request_has_more_rows_than_the_platform_takes() {
-        let genesys = Adapter::GenesysCustomReport;
-        let bounds = Bounds::of(genesys, 1_000_000);
-        assert_eq!(sizes(&plan(many(250), genesys, bounds)), [100, 100, 50]);
-        let cxone = Adapter::CxoneImport;
-        let bounds = Bounds::of(cxone, 1_000_000);
-        assert_eq!(sizes(&plan(many(10_001), cxone, bounds)), [10_000, 1]);
-    }
-
-    #[test]
-    fn refusals_halve_a_request_down_to_one_row_and_successes_double_it_up_to_the_full_size() {
-        let full = Bounds::of(Adapter::GenesysCustomReport, 100);
-        let mut bounds = full;
-        let mut sizes = Vec::new();
-        for _ in 0..8 {
-            bounds = bounds.halved(bounds.rows);
-            sizes.push(bounds.rows);
-        }
-        assert_eq!(sizes, [50, 25, 12, 6, 3, 1, 1, 1]);
-        assert_eq!(bounds.bytes, full.bytes);
-        // A larger half of an earlier refusal, still under way, does not raise it again.
-        assert_eq!(bounds.halved(50).rows, 1);
-        sizes.clear();
-        for _ in 0..8 {
-            bounds = bounds.doubled(full);
-            sizes.push(bounds.rows);
-        }
-        assert_eq!(sizes, [2, 4, 8, 16, 32, 64, 100, 100]);
-    }
-
-    #[test]
-    fn absent_and_impossible_values_are_not_sent() {
-        let genesys = Adapter::GenesysCustomReport;
-        let rows = vec![
-            due("a", 1, None),
-            due("b", 1, Some(f64::NAN)),
-            due("c", 1, Some(0.0)),
-        ];
-        let plan = plan(rows, genesys, Bounds::of(genesys, 100));
-        assert_eq!(sizes(&plan), [1]);
-        assert_eq!(plan.withheld.len(), 2);
-    }
-
-    #[test]
-    fn of_one_key_only_the_newest_value_goes() {
-        let genesys = Adapter::GenesysCustomReport;
-        let rows = vec![
-            due("a", 2, Some(2.0)),
-            due("a", 3, Some(3.0)),
-            due("a", 1, Some(1.0)),
-            due("a", 3, Some(3.0)),
-        ];
-        let plan = plan(rows, genesys, Bounds::of(genesys, 100));
-        assert_eq!(sizes(&plan), [1]);
-        assert_eq!(plan.requests[0][0].due.revision, 3);
-    }
-
-    #[test]
-    fn a_row_that_fits_no_request_is_refused_alone() {
-        let genesys = Adapter::GenesysCustomReport;
-        let rows = vec![
-            due("a", 1, Some(1.0)),
-            due(&"x".repeat(600_000), 1, Some(1.0)),
-        ];
-        let plan = plan(rows, genesys, Bounds::of(genesys, 100));
-        assert_eq!(sizes(&plan), [1]);
-        assert!(
-            plan.refused[0].1.contains("512000"),
-            "{:?}",
-            plan.refused[0].1
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn every_row_goes_exactly_one_way_and_no_body_is_too_large(
-            rows in proptest::collection::vec((0usize..40, 1i64..4, proptest::option::of(-1e9f64..1e9)), 0..60),
-            most_rows in 1usize..10, most_bytes in 300usize..2000,
-        ) {
-            let adapter = Adapter::GenesysCustomReport;
-            let bounds = Bounds { rows: most_rows, bytes: most_bytes };
-            let due: Vec<Due> = rows.iter().map(|(n, revision, value)| due(&format!("i{n}"), *revision, *value)).collect();
-            let keys: std::collections::BTreeSet<_> = due.iter().map(|due| due.key.clone()).collect();
-            let plan = plan(due, adapter, bounds);
-            for request in &plan.requests {
-                prop_assert!(!request.is_empty() && request.len() <= most_rows);
-                prop_assert!(adapter.body(request.iter().map(|row| &row.encoded)).len() <= most_bytes);
-            }
-            let seen: Vec<_> = plan.requests.iter().flatten().map(|row| row.due.key.clone())
-                .chain(plan.withheld.iter().map(|due| due.key.clone()))
-                .chain(plan.refused.iter().map(|(row, _)| row.due.key.clone())).collect();
-            prop_assert_eq!(seen.len(), keys.len());
-            prop_assert_eq!(seen.into_iter().collect::<std::collections::BTreeSet<_>>(), keys);
-        }
-    }
-}
+pub(crate) mod tests;

@@ -1,5 +1,13 @@
 //! This binary's flags, and what they mean once checked.
 
+mod operate;
+
+pub use operate::{
+    BreakerArgs, BreakerCommand, OpenArgs, ReconcileArgs, ResyncArgs, RetryArgs, RowsArgs,
+    SkipArgs, StatusArgs, TurnArgs, ValuesArgs, ViewArgs,
+};
+
+use crate::census::Alert;
 use crate::freshness::{self, Watch};
 use crate::targets::{self, Target};
 use broker::BrokerConfig;
@@ -48,12 +56,19 @@ pub enum Command {
     Check(ServeArgs),
     /// Apply the numbered migrations under a lock, and exit.
     Migrate(StoreArgs),
-    /// Print what waits for each target as JSON, with the pauses and breakers of the platforms, and exit.
-    Status(StoreArgs),
-    /// Queue all current values for one target again, and exit; the platform ends with what kpiline has now.
-    Resync(TargetArgs),
-    /// Give the rows that one target refused another chance, and exit; for when the cause was mended on the platform's side.
-    Release(TargetArgs),
+    /// Show what waits for each target, how it goes, and what holds it back.
+    Status(StatusArgs),
+    /// Push rows again at once that a platform refused, that nobody knows the fate of, or that wait.
+    #[command(alias = "release")]
+    Retry(RetryArgs),
+    /// Give rows up that a platform refused or that wait, for a reason that the log keeps.
+    Skip(SkipArgs),
+    /// Queue current values for one target again; the platform ends with what kpiline has now.
+    Resync(ResyncArgs),
+    /// Compare what a platform has with what kpiline has, and list what differs; exit code 1 where anything does.
+    Reconcile(ReconcileArgs),
+    /// See and turn the breakers of platforms.
+    Breaker(BreakerArgs),
 }
 
 /// Flags of the subcommands that only need PostgreSQL.
@@ -63,17 +78,6 @@ pub struct StoreArgs {
     postgres: PostgresArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
-}
-
-/// Flags of the subcommands about one target.
-#[derive(Debug, Clone, clap::Args)]
-pub struct TargetArgs {
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-
-    /// The target's name, as in the targets file that serve was started with
-    #[arg(long, value_name = "NAME")]
-    pub(crate) target: String,
 }
 
 /// Flags of `serve` and `check`.
@@ -107,6 +111,19 @@ pub struct ServeArgs {
     /// log still says that the platform has one
     #[arg(long, env = "KPILINE_DELIVER_LOG_RETENTION", default_value = "400d", value_parser = positive_duration, value_name = "DURATION")]
     deliver_log_retention: Duration,
+
+    /// Which share of the attempts at a target's rows, or of its requests, may fail before it is said that too many do
+    #[arg(
+        long,
+        env = "KPILINE_DELIVER_FAILURE_THRESHOLD",
+        default_value_t = 0.1,
+        value_name = "SHARE"
+    )]
+    deliver_failure_threshold: f64,
+
+    /// The stretch of time over which that share is taken
+    #[arg(long, env = "KPILINE_DELIVER_FAILURE_WINDOW", default_value = "15m", value_parser = positive_duration, value_name = "DURATION")]
+    deliver_failure_window: Duration,
 }
 
 /// Checked settings of `serve`.
@@ -126,6 +143,8 @@ pub struct Config {
     pub lease_margin: Duration,
     /// How long metric_sync_log is kept.
     pub log_retention: Duration,
+    /// When deliveries fail too often.
+    pub alert: Alert,
 }
 
 impl ServeArgs {
@@ -176,6 +195,12 @@ impl ServeArgs {
                 self.deliver_log_retention
             ));
         }
+        if !(0.0..=1.0).contains(&self.deliver_failure_threshold) {
+            problems.push(format!(
+                "--deliver-failure-threshold: is {}; a share is between 0 and 1",
+                self.deliver_failure_threshold
+            ));
+        }
         problems.into_result()?;
         Ok(Config {
             store: store_config(&postgres),
@@ -185,6 +210,10 @@ impl ServeArgs {
             poll: self.deliver_poll,
             lease_margin: self.deliver_lease_margin,
             log_retention: self.deliver_log_retention,
+            alert: Alert {
+                threshold: self.deliver_failure_threshold,
+                window: self.deliver_failure_window,
+            },
         })
     }
 }
@@ -242,6 +271,8 @@ mod tests {
             "no-such-file.toml",
             "--deliver-log-retention",
             "23h",
+            "--deliver-failure-threshold",
+            "7",
         ]);
         let text = cli.serve.resolve().unwrap_err().to_string();
         for words in [
@@ -249,6 +280,7 @@ mod tests {
             "--amqp-url",
             "no-such-file.toml: cannot be read",
             "--deliver-log-retention",
+            "--deliver-failure-threshold",
         ] {
             assert!(text.contains(words), "{words} in {text}");
         }

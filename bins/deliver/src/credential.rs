@@ -7,28 +7,65 @@
 
 use crate::targets::Target;
 use access::StoreKeeper;
+use platform::api::{Access, Api};
 use platform::budget::shared::Shared;
-use platform::token::Tokens;
+use platform::token::{Keyring, Tokens};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use store::Store;
 use store::budgets::Class;
 
 /// One credential.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Credential {
-    /// Its bearer token.
-    pub tokens: Tokens,
-    /// Its quota.
-    pub quota: Shared<StoreKeeper>,
+    /// Its bearer token: shared by all that name the same client with the same secret.
+    pub tokens: Arc<Tokens>,
+    /// Its quota: shared by all that name the same client, whatever its secret.
+    pub quota: Arc<Shared<StoreKeeper>>,
 }
 
 impl Credential {
-    /// Of a target; others with the same [`Target::credential`] share it.
-    pub fn new(target: &Target, store: Store) -> anyhow::Result<Self> {
+    /// An API that is asked as this credential and counts with it.
+    pub fn api(&self, access: Access) -> anyhow::Result<Api> {
+        Ok(Api::shared(
+            access,
+            self.tokens.clone(),
+            self.quota.clone(),
+        )?)
+    }
+}
+
+/// All credentials of a process.
+#[derive(Debug)]
+pub struct Credentials {
+    store: Store,
+    keyring: Keyring,
+    quotas: BTreeMap<String, Arc<Shared<StoreKeeper>>>,
+}
+
+impl Credentials {
+    /// None yet.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            keyring: Keyring::default(),
+            quotas: BTreeMap::new(),
+        }
+    }
+
+    /// That of a target; others with the same [`Target::credential`] share its quota.
+    pub fn of(&mut self, target: &Target) -> anyhow::Result<Credential> {
         let name = target.credential();
-        let keeper = StoreKeeper::new(store, name.clone(), Class::Deliver);
-        Ok(Self {
-            tokens: Tokens::of(target.grant.clone(), target.timeouts)?,
-            quota: Shared::new(keeper, name, target.limit)?,
-        })
+        let quota = if let Some(known) = self.quotas.get(&name) {
+            known.clone()
+        } else {
+            let keeper = StoreKeeper::new(self.store.clone(), name.clone(), Class::Deliver);
+            let quota = Arc::new(Shared::new(keeper, name.clone(), target.limit)?);
+            self.quotas.insert(name, quota.clone());
+            quota
+        };
+        let tokens = self.keyring.tokens(&target.grant, target.timeouts)?;
+        Ok(Credential { tokens, quota })
     }
 }

@@ -1,10 +1,14 @@
 //! From a verdict on a request to what is written down for every row. Pure.
 
 use crate::batch::Prepared;
-use platform::outcome::{Fate as Said, Verdict};
+use platform::outcome;
 use platform::retry::{Cause, Schedule};
 use std::time::Duration;
 use store::sync::Fate;
+use target::Fate as Said;
+
+/// What became of a request, and of each row in it.
+pub type Verdict = outcome::Verdict<Said>;
 
 /// What is written down for one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,18 +77,25 @@ pub fn decide(
 fn one(row: &Prepared, said: Said, schedule: Schedule, random: f64) -> Settlement {
     match said {
         Said::Accepted => Settlement {
-            fate: Fate::Accepted,
+            fate: match row.pushed {
+                Some(_) => Fate::Accepted,
+                None => Fate::Retracted,
+            },
             retry_in: Duration::ZERO,
             message: None,
         },
-        Said::Later(later) => Settlement {
-            fate: match later.cause {
-                Cause::Failed => Fate::Retry,
-                Cause::Snoozed => Fate::Snooze,
-            },
-            retry_in: delay(schedule, row, later.cause, later.hint, random),
-            message: Some(later.why),
-        },
+        Said::Later(later) => {
+            let (fate, cause) = if later.is_spent {
+                (Fate::Retry, Cause::Failed)
+            } else {
+                (Fate::Snooze, Cause::Snoozed)
+            };
+            Settlement {
+                fate,
+                retry_in: delay(schedule, row, cause, later.hint, random),
+                message: Some(later.why),
+            }
+        }
         Said::Rejected { why } => Settlement {
             fate: Fate::Rejected,
             retry_in: Duration::ZERO,
@@ -113,12 +124,11 @@ fn delay(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::tests::due;
-    use crate::batch::{Bounds, plan};
-    use platform::push::Adapter;
+    use crate::batch::Bounds;
+    use crate::batch::tests::{due, genesys, planned};
 
     fn rows(count: usize, attempt: i32) -> Vec<Prepared> {
-        let adapter = Adapter::GenesysCustomReport;
+        let adapter = genesys();
         let due = (0..count)
             .map(|n| {
                 let mut due = due(&format!("i{n}"), 1, Some(1.0));
@@ -126,7 +136,7 @@ mod tests {
                 due
             })
             .collect();
-        plan(due, adapter, Bounds::of(adapter, 100))
+        planned(due, &adapter, Bounds::of(&adapter, 100))
             .requests
             .remove(0)
     }
@@ -199,18 +209,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_accepted_of_a_row_without_a_value_is_its_retraction() {
+        let mut rows = rows(2, 1);
+        rows[1].pushed = None;
+        let accepted = Verdict::Rows(vec![Said::Accepted; 2]);
+        let decided = decide(accepted, &rows, Schedule::default(), false, 0.5);
+        let Next::Settle(settlements) = decided else {
+            panic!("{decided:?}")
+        };
+        let fates: Vec<Fate> = settlements.iter().map(|settled| settled.fate).collect();
+        assert_eq!(fates, [Fate::Accepted, Fate::Retracted]);
+    }
+
+    #[test]
     fn each_row_of_a_mixed_answer_goes_its_own_way() {
-        let later = |cause| {
-            Said::Later(platform::outcome::Later {
+        let later = |is_spent| {
+            Said::Later(target::Later {
                 hint: None,
-                cause,
+                is_spent,
                 why: why(),
             })
         };
         let fates = vec![
             Said::Accepted,
-            later(Cause::Snoozed),
-            later(Cause::Failed),
+            later(false),
+            later(true),
             Said::Rejected { why: why() },
             Said::Unknown {
                 hint: None,

@@ -19,5 +19,5 @@ mod watcher;
 
 pub use file::{HealthSource, SilentWhen, Watch, Watched};
 pub use health::Asker;
-pub use status::Line;
+pub use status::{Line, as_text};
 pub use watcher::Watcher;

@@ -1,8 +1,9 @@
 //! deliver: pushes changed metrics back to the platforms, in batches and within their limits.
 //!
-//! Work is rows with leases. A round of one target's loop ([`pusher`]) claims due rows, plans requests ([`batch`]), sends them one
-//! by one ([`send`]), decides each row's fate ([`fate`]) and writes it down ([`settle`]). A message on `deliver.wake` only says
-//! "look now" ([`wake`]).
+//! Work is rows with leases. One target's loop ([`pusher`]) claims due rows, those that a backfill caused first up to a share ([`lanes`]),
+//! plans requests as its kind of target wants them ([`batch`], `crates/target`), sends several at a time within the budget ([`send`]), decides each row's fate ([`fate`]) and writes it down
+//! ([`settle`]). A message on `deliver.wake` only says "look now" ([`wake`]). How it goes is counted ([`tally`]) and judged ([`census`]);
+//! what operators do with it is in [`operate`].
 //!
 //! No transaction is open during a request, and no request is made of which the log does not know. So after any crash every push
 //! has a known fate: accepted, rejected, or unknown and pushed again under the same key.
@@ -11,16 +12,23 @@
 
 pub mod app;
 pub mod batch;
+pub mod census;
 pub mod config;
 pub mod credential;
+pub mod days;
+pub mod definitions;
+pub mod facets;
+pub mod failing;
 pub mod fate;
 pub mod freshness;
 pub mod health;
+pub mod lanes;
 pub mod meters;
+pub mod operate;
 pub mod pusher;
 pub mod rest;
 pub mod send;
 pub mod settle;
-pub mod status;
+pub mod tally;
 pub mod targets;
 pub mod wake;

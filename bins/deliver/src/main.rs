@@ -1,8 +1,8 @@
 //! The binary `deliver`.
 
 use clap::Parser as _;
-use deliver::app;
 use deliver::config::{Cli, Command};
+use deliver::{app, operate};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -17,9 +17,12 @@ fn main() -> ExitCode {
             Some(Command::Serve(args)) => app::serve(&args).await,
             Some(Command::Check(args)) => app::check(&args),
             Some(Command::Migrate(args)) => app::migrate(&args).await,
-            Some(Command::Status(args)) => app::status(&args).await,
-            Some(Command::Resync(args)) => app::resync(&args).await,
-            Some(Command::Release(args)) => app::release(&args).await,
+            Some(Command::Status(args)) => operate::status(&args).await,
+            Some(Command::Retry(args)) => operate::retry(&args).await,
+            Some(Command::Skip(args)) => operate::skip(&args).await,
+            Some(Command::Resync(args)) => operate::resync(&args).await,
+            Some(Command::Reconcile(args)) => operate::reconcile(&args).await,
+            Some(Command::Breaker(args)) => operate::breaker(&args).await,
         }
     })
 }

@@ -1,10 +1,11 @@
 //! What is counted, by names from the shared list.
 
-use crate::fate::Settlement;
+use crate::fate::{Settlement, Verdict};
+use crate::tally::Tally;
 use platform::breaker::State;
-use platform::outcome::Verdict;
 use runtime::Metrics;
-use runtime::metrics::{Counter, Gauge, Histogram};
+use runtime::metrics::{Counter, Gauge, Histogram, HistogramHandle};
+use std::sync::Arc;
 use std::time::Duration;
 use store::sync::{Fate, LogFate};
 
@@ -13,17 +14,24 @@ use store::sync::{Fate, LogFate};
 pub struct Meters {
     metrics: Metrics,
     target: String,
+    latency: HistogramHandle,
+    tally: Arc<Tally>,
 }
 
 impl Meters {
-    /// Of this target.
-    pub fn new(metrics: Metrics, target: String) -> Self {
-        Self { metrics, target }
+    /// Of this target. What is counted goes to the tally too, for the figures of all processes.
+    pub fn new(metrics: Metrics, target: String, tally: Arc<Tally>) -> Self {
+        Self {
+            latency: metrics.histogram(Histogram::DeliverLatency, &[("target", &target)]),
+            metrics,
+            target,
+            tally,
+        }
     }
 
     /// One request and how long it took.
     pub fn request(&self, verdict: &Verdict, took: Duration) {
-        let outcome = outcome(verdict);
+        let outcome = verdict.name();
         self.metrics
             .counter(
                 Counter::DeliverRequests,
@@ -33,6 +41,12 @@ impl Meters {
         self.metrics
             .histogram(Histogram::DeliverPush, &[])
             .observe(took.as_secs_f64());
+        self.tally.request(verdict);
+    }
+
+    /// Nothing could be sent, because no token was to be had.
+    pub fn no_token(&self, why: &str) {
+        self.tally.no_token(why);
     }
 
     /// How the breaker stands, as this process last saw it.
@@ -45,10 +59,16 @@ impl Meters {
         }
     }
 
-    /// The rows of one request, by fate.
-    pub fn rows(&self, settlements: &[Settlement]) {
+    /// The rows of one request, by fate, and how long those that were accepted had waited.
+    pub fn rows(&self, settlements: &[Settlement], waited: &[Duration]) {
+        self.tally.rows(settlements, waited);
+        for waited in waited {
+            self.latency.observe(waited.as_secs_f64());
+        }
         for fate in [
             Fate::Accepted,
+            Fate::Retracted,
+            Fate::Expired,
             Fate::Rejected,
             Fate::Unknown,
             Fate::Retry,
@@ -67,19 +87,5 @@ impl Meters {
                     .inc_by(count as u64);
             }
         }
-    }
-}
-
-/// The outcome as a label.
-#[must_use]
-pub fn outcome(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Rows(_) => "answered",
-        Verdict::Slow { .. } => "throttled",
-        Verdict::Halve { .. } => "refused",
-        Verdict::Unauthorised { .. } => "unauthorised",
-        Verdict::Pause { .. } => "paused",
-        Verdict::Broken { .. } => "failed",
-        Verdict::Unknown { .. } => "unknown",
     }
 }

@@ -11,6 +11,8 @@ const LONGEST: Duration = Duration::from_secs(900);
 #[derive(Debug, Default)]
 pub struct Rest {
     until: Option<Instant>,
+    /// Until when it rests because it refused everything.
+    resting: Option<Instant>,
     refusals: u32,
 }
 
@@ -30,9 +32,15 @@ impl Rest {
             .min(LONGEST)
     }
 
-    /// The target refused everything: it rests, longer each time.
+    /// The target refused everything: it rests, longer each time. Several requests are under way at a time: what comes back while it
+    /// rests was sent before, and says nothing new.
     pub fn refused(&mut self, now: Instant) {
-        self.until = Some(now + self.next_pause());
+        if self.resting.is_some_and(|until| now < until) {
+            return;
+        }
+        let pause = self.next_pause();
+        self.resting = Some(now + pause);
+        self.wait(now, pause);
         self.refusals = self.refusals.saturating_add(1);
     }
 
@@ -54,11 +62,14 @@ mod tests {
 
     #[test]
     fn each_refusal_rests_longer_up_to_a_quarter_of_an_hour() {
-        let (mut rest, now) = (Rest::default(), Instant::now());
+        let (mut rest, mut now) = (Rest::default(), Instant::now());
         let mut pauses = Vec::new();
         for _ in 0..7 {
             rest.refused(now);
+            // The others that were under way.
+            rest.refused(now);
             pauses.push(rest.left(now).as_secs());
+            now += rest.left(now);
         }
         assert_eq!(pauses, [30, 60, 120, 240, 480, 900, 900]);
         rest.accepted();
@@ -71,6 +82,10 @@ mod tests {
         rest.wait(now, Duration::from_secs(9));
         rest.wait(now, Duration::from_secs(3));
         assert_eq!(rest.left(now), Duration::from_secs(9));
+        let mut patient = Rest::default();
+        patient.wait(now, Duration::from_secs(3600));
+        patient.refused(now);
+        assert_eq!(patient.left(now), Duration::from_secs(3600));
         assert_eq!(rest.left(now + Duration::from_secs(10)), Duration::ZERO);
     }
 }

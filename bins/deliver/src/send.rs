@@ -1,15 +1,19 @@
 //! One push request: body out, verdict in. No transaction is open meanwhile.
 
 use crate::batch::Prepared;
+use crate::fate::Verdict;
 use crate::targets::Target;
 use platform::aside::aside;
-use platform::client::{CallError, Client};
-use platform::outcome::{self, Verdict};
-use platform::push::{Adapter, Row};
+use platform::client::{CallError, Client, Method, Push};
+use platform::outcome::{self, Said};
+use platform::redact;
+use platform::secret::Secret;
 use platform::token::Bearer;
 use runtime::{Shutdown, chain};
 use schema::UtcMicros;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use target::{Adapter, Fate, Later, Sent};
 use url::Url;
 use uuid::Uuid;
 
@@ -20,18 +24,28 @@ const GRACE_MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Sender {
     client: Client,
-    url: Url,
-    adapter: Adapter,
+    base: Url,
+    headers: Vec<(String, Secret)>,
     shutdown: Shutdown,
 }
 
-/// What came back.
-#[derive(Debug)]
-pub struct Answered {
-    /// What became of the request.
-    pub verdict: Verdict,
+/// One request and its answer, as the books keep them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exchange {
+    /// When it was sent.
+    pub sent_at: UtcMicros,
+    /// From then to the last byte of the answer, or to when it was given up.
+    pub took: Duration,
+    /// Bytes of its body.
+    pub bytes: usize,
     /// The status, where there was an answer.
     pub status: Option<u16>,
+    /// What became of it, in a word.
+    pub outcome: &'static str,
+    /// The platform's own id of it.
+    pub correlation: Option<String>,
+    /// The answer's body without secrets and personal data, cut.
+    pub answer: Option<String>,
     /// A refusal says that the credential's whole quota is used up, not that of this route.
     pub used_up: bool,
 }
@@ -41,51 +55,136 @@ impl Sender {
     pub fn new(target: &Target, shutdown: Shutdown) -> Result<Self, CallError> {
         Ok(Self {
             client: Client::new(&target.url, target.timeouts)?,
-            url: target.url.clone(),
-            adapter: target.adapter,
+            base: target.url.clone(),
+            headers: target.headers.clone(),
             shutdown,
         })
     }
 
-    /// Sends the rows and reads what became of them. Once begun it is finished, also during a stop; only when the grace period is
-    /// nearly over the answer is waited for no longer, and the outcome is unknown.
-    pub async fn send(&self, request: Uuid, rows: &[Prepared], bearer: &Bearer) -> Answered {
-        let body = self.adapter.body(rows.iter().map(|row| &row.encoded));
+    /// Sends the rows, which have one place, and reads what became of them; the rows come back with it. Once begun it is finished, also
+    /// during a stop; only when the grace period is nearly over the answer is waited for no longer, and the outcome is unknown.
+    pub async fn send(
+        &self,
+        request: Uuid,
+        adapter: &Arc<Adapter>,
+        rows: Vec<Prepared>,
+        bearer: &Bearer,
+    ) -> (Verdict, Exchange, Vec<Prepared>) {
+        let place = rows.first().map(|row| row.encoded.place.clone());
+        let call = adapter.call(
+            &place.unwrap_or_default(),
+            rows.iter().map(|row| &row.encoded),
+        );
+        let bytes = call.body.len();
         let id = request.to_string();
-        let call = self.client.post_json(&self.url, &bearer.token, body, &id);
+        let url = below(&self.base, &call.path);
+        let push = Push {
+            method: method(call.method),
+            url: &url,
+            token: &bearer.token,
+            headers: &self.headers,
+            content_type: &call.content_type,
+            body: call.body,
+            request_id: &id,
+        };
+        let (sent_at, began) = (now(), Instant::now());
+        let call = self.client.push(push);
         let answer = tokio::select! {
             biased;
-            answer = call => answer,
-            () = self.grace_nearly_over() => return Answered {
-                verdict: Verdict::Unknown { hint: None, why: "the process was told to stop before the answer came".to_owned() },
-                status: None,
-                used_up: false,
-            },
+            answer = call => Some(answer),
+            () = self.grace_nearly_over() => None,
         };
-        match answer {
-            Ok(answer) => {
-                let bytes = answer.body.len();
-                let sent: Vec<Row> = rows.iter().map(|row| row.row.clone()).collect();
-                let (status, used_up) = (answer.status, answer.is_quota_used_up());
-                let read = move || outcome::read(&sent, &answer, now());
-                Answered {
-                    verdict: aside(bytes, read).await,
-                    status: Some(status),
-                    used_up,
-                }
+        let took = began.elapsed();
+        let mut exchange = Exchange {
+            sent_at,
+            took,
+            bytes,
+            status: None,
+            outcome: "",
+            correlation: None,
+            answer: None,
+            used_up: false,
+        };
+        let (verdict, rows) = match answer {
+            Some(Ok(answer)) => {
+                exchange.status = Some(answer.status);
+                exchange.correlation = answer.correlation().map(str::to_owned);
+                exchange.used_up = answer.is_quota_used_up();
+                let adapter = Arc::clone(adapter);
+                let (verdict, shown, rows) = aside(answer.body.len(), move || {
+                    let verdict = outcome::read(&answer, now(), |said| read(&adapter, &rows, said));
+                    (verdict, redact::body(&answer.body), rows)
+                })
+                .await;
+                exchange.answer = Some(shown);
+                (verdict, rows)
             }
-            Err(error) => Answered {
-                verdict: without_answer(&error),
-                status: None,
-                used_up: false,
-            },
-        }
+            Some(Err(error)) => (without_answer(&error), rows),
+            None => {
+                let why = "the process was told to stop before the answer came".to_owned();
+                (Verdict::Unknown { hint: None, why }, rows)
+            }
+        };
+        exchange.outcome = verdict.name();
+        (verdict, exchange, rows)
     }
 
     async fn grace_nearly_over(&self) {
         self.shutdown.requested().await;
         let grace = self.shutdown.grace();
         tokio::time::sleep(grace.saturating_sub(GRACE_MARGIN).max(grace / 2)).await;
+    }
+}
+
+/// What the answer says of each row, fit to be kept.
+fn read(adapter: &Adapter, rows: &[Prepared], said: Said<'_>) -> Option<Vec<Fate>> {
+    let sent: Vec<Sent<'_>> = rows
+        .iter()
+        .map(|row| Sent {
+            item: &row.item,
+            encoded: &row.encoded,
+        })
+        .collect();
+    let answer = target::Answer {
+        status: said.status,
+        body: said.body,
+        words: said.words,
+    };
+    let fates = adapter.read(&sent, &answer)?;
+    Some(fates.into_iter().map(redacted).collect())
+}
+
+/// Without what the platform repeated of secrets and personal data.
+fn redacted(fate: Fate) -> Fate {
+    match fate {
+        Fate::Accepted => Fate::Accepted,
+        Fate::Later(later) => Fate::Later(Later {
+            why: redact::text(&later.why),
+            ..later
+        }),
+        Fate::Rejected { why } => Fate::Rejected {
+            why: redact::text(&why),
+        },
+        Fate::Unknown { hint, why } => Fate::Unknown {
+            hint,
+            why: redact::text(&why),
+        },
+    }
+}
+
+/// A path below the base URL, whose own path it is put behind.
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    let prefix = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("{prefix}{path}"));
+    url
+}
+
+const fn method(method: target::Method) -> Method {
+    match method {
+        target::Method::Post => Method::Post,
+        target::Method::Put => Method::Put,
+        target::Method::Patch => Method::Patch,
     }
 }
 
@@ -99,10 +198,28 @@ fn without_answer(error: &CallError) -> Verdict {
     }
 }
 
-/// For `Retry-After` dates of platforms that send no `Date`.
-fn now() -> UtcMicros {
+/// This host's clock: for `Retry-After` dates of platforms that send no `Date`, and for days that are too old.
+pub(crate) fn now() -> UtcMicros {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     UtcMicros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+    use url::Url;
+
+    #[test]
+    fn a_path_is_put_behind_that_of_the_base() {
+        for (base, path, expected) in [
+            ("https://h.test", "/a/b", "https://h.test/a/b"),
+            ("https://h.test/eu/", "/a", "https://h.test/eu/a"),
+            ("https://h.test/eu", "/a%2Fb", "https://h.test/eu/a%2Fb"),
+        ] {
+            let base = Url::parse(base).unwrap();
+            assert_eq!(below(&base, path).as_str(), expected);
+        }
+    }
 }

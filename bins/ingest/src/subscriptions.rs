@@ -170,7 +170,7 @@ fn parse_all(
     let without = "nothing could be received";
     for section in reader
         .file
-        .entries(root, FILE_VERSION, "subscription", without)
+        .entries(root, FILE_VERSION, "subscription", &[], without)
     {
         reader.subscription(section);
     }

@@ -180,6 +180,25 @@ impl CallError {
     }
 }
 
+/// A body for a target.
+#[derive(Debug, Clone)]
+pub struct Push<'a> {
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub url: &'a Url,
+    /// The bearer token; empty: none is sent, and the headers say who asks.
+    pub token: &'a Secret,
+    /// Headers of the target's own. Their values are kept out of every text.
+    pub headers: &'a [(String, Secret)],
+    /// The type of the body.
+    pub content_type: &'a str,
+    /// The body.
+    pub body: String,
+    /// Goes along for the platform's logs.
+    pub request_id: &'a str,
+}
+
 /// A connection pool towards one platform host.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -206,27 +225,27 @@ impl Client {
         Ok(Self { http })
     }
 
-    /// Posts JSON with a bearer token. `request_id` goes along for the platform's logs.
-    pub async fn post_json(
-        &self,
-        url: &Url,
-        token: &Secret,
-        body: String,
-        request_id: &str,
-    ) -> Result<Answer, CallError> {
-        let authorization = sensitive(format!("Bearer {}", token.expose()), "the token")?;
-        let id = HeaderValue::from_str(request_id).map_err(|_| CallError::Request {
+    /// Pushes a body to a target.
+    pub async fn push(&self, push: Push<'_>) -> Result<Answer, CallError> {
+        let id = HeaderValue::from_str(push.request_id).map_err(|_| CallError::Request {
             what: "the request id",
         })?;
-        let request = self
+        let mut request = self
             .http
-            .post(url.clone())
-            .header(AUTHORIZATION, authorization)
-            .header(CONTENT_TYPE, "application/json")
+            .request(push.method.into(), push.url.clone())
+            .header(CONTENT_TYPE, push.content_type)
             .header(ACCEPT, "application/json")
             .header("x-request-id", id)
-            .body(body);
-        answer(request, url, ANSWER_MAX).await
+            .body(push.body);
+        if !push.token.expose().is_empty() {
+            let authorization = sensitive(format!("Bearer {}", push.token.expose()), "the token")?;
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        for (name, value) in push.headers {
+            let value = sensitive(value.expose().to_owned(), "a header")?;
+            request = request.header(name, value);
+        }
+        answer(request, push.url, ANSWER_MAX).await
     }
 
     /// Sends a request of a REST API, with a bearer token and perhaps a JSON body.

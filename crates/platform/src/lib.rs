@@ -1,7 +1,8 @@
-//! The contact-centre platforms' outbound formats, limits, status codes and tokens.
+//! The contact-centre platforms over HTTP: limits, status codes and tokens. What is pushed and what is said of it, item by item, whoever
+//! knows the target knows (`crates/target`).
 //!
-//! Some of it is pure: [`push`] turns rows into request bodies, [`outcome`] turns an answer into the fate of every row,
-//! [`retry`] and [`breaker`] decide when to try again, [`retry_after`] reads what a platform asked for. The rest touches the
+//! Some of it is pure: [`outcome`] turns an answer into what became of the request, [`retry`] and [`breaker`] decide when to try again,
+//! [`retry_after`] reads what a platform asked for, [`redact`] makes its words fit to be kept. The rest touches the
 //! network or a clock: [`client`] makes one request and never a second, [`token`] keeps one bearer token per credential,
 //! [`limit`] grants requests under a credential's quota, which [`budget`] lets somebody else keep for all processes. [`api`] puts
 //! these together for whoever asks a platform about itself, [`history`] for whoever fetches what it keeps of the past, and [`watch`]
@@ -18,7 +19,7 @@ pub mod history;
 pub mod instant;
 pub mod limit;
 pub mod outcome;
-pub mod push;
+pub mod redact;
 pub mod retry;
 pub mod retry_after;
 pub mod secret;

@@ -1,16 +1,14 @@
-//! What became of every row of a request: pure. Status, headers and body in; one [`Verdict`] out.
+//! What became of a request: pure. Status, headers and body in; one [`Verdict`] out.
 //!
 //! The outer status is not the whole answer: a 200 may refuse items, a 400 may be the fault of one row in a hundred, a 401 is the
-//! fault of none. Items are matched by key, never by position.
+//! fault of none. What is said of items whoever knows the target reads; what it means for the request is decided here.
 
 use crate::breaker::Signal;
-use crate::push::Row;
+use crate::redact;
 use crate::retry_after;
 use schema::UtcMicros;
 use serde_json::Value;
 use std::time::Duration;
-
-mod items;
 
 /// The longest text of a platform that is kept with a row.
 const WORDS_MAX: usize = 500;
@@ -101,51 +99,33 @@ impl Answer {
     }
 }
 
-/// At most [`WORDS_MAX`] characters, control characters as blanks.
+/// At most [`WORDS_MAX`] characters without secrets and personal data, control characters as blanks.
 pub(crate) fn shorten(text: &str) -> String {
-    text.chars()
+    // Cut before it is looked through, so that a long text costs no more than a short one; and after, for what was put in.
+    let start: String = text
+        .chars()
         .take(WORDS_MAX)
         .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+        .collect();
+    redact::text(&start).chars().take(WORDS_MAX).collect()
 }
 
-/// What became of one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// The platform has it.
-    Accepted,
-    /// The platform wants it later; the attempt is spent or not as [`Later::cause`] says.
-    Later(Later),
-    /// The platform will not have it, in its own words.
-    Rejected {
-        /// Why.
-        why: String,
-    },
-    /// Nobody knows. Pushed again under the same key.
-    Unknown {
-        /// How long the platform asked to wait.
-        hint: Option<Duration>,
-        /// What makes it unknown.
-        why: String,
-    },
-}
-
-/// A row that goes again later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Later {
-    /// How long the platform asked to wait.
-    pub hint: Option<Duration>,
-    /// Whether the attempt counts.
-    pub cause: crate::retry::Cause,
-    /// Why.
-    pub why: String,
+/// What an answer says, for whoever can read what it says of items.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The body, where it is JSON.
+    pub body: Option<&'a Value>,
+    /// The platform's words about the request.
+    pub words: &'a str,
 }
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Verdict<F> {
     /// Each row has its own fate, in the order the rows were sent.
-    Rows(Vec<Fate>),
+    Rows(Vec<F>),
     /// Too many requests: the credential slows down, no row's attempt is spent.
     Slow {
         /// How long to wait.
@@ -184,7 +164,21 @@ pub enum Verdict {
     },
 }
 
-impl Verdict {
+impl<F> Verdict<F> {
+    /// One word for it, for logs and labels.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Rows(_) => "answered",
+            Self::Slow { .. } => "throttled",
+            Self::Halve { .. } => "refused",
+            Self::Unauthorised { .. } => "unauthorised",
+            Self::Pause { .. } => "paused",
+            Self::Broken { .. } => "failed",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+
     /// Whether the platform took the request at its pace, whatever it thinks of what is in it.
     #[must_use]
     pub const fn is_calm(&self) -> bool {
@@ -196,7 +190,7 @@ impl Verdict {
 
     /// What this says about the platform's health.
     #[must_use]
-    pub fn signal(&self) -> Signal {
+    pub const fn signal(&self) -> Signal {
         match self {
             Self::Rows(_) => Signal::Success,
             Self::Slow { .. }
@@ -208,58 +202,62 @@ impl Verdict {
     }
 }
 
-/// Reads the answer to a request that carried `rows`. `now` is only used where a `Retry-After` date comes without a `Date` header.
+/// Reads an answer. `items` says what it says of the rows, in their order, or nothing; of a 2xx it says something. It is asked where rows
+/// can be at fault, and not where the pace, the credential or the platform is. `now` is only used where a `Retry-After` date comes without a
+/// `Date` header.
 #[must_use]
-pub fn read(rows: &[Row], answer: &Answer, now: UtcMicros) -> Verdict {
+pub fn read<F>(
+    answer: &Answer,
+    now: UtcMicros,
+    items: impl FnOnce(Said<'_>) -> Option<Vec<F>>,
+) -> Verdict<F> {
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let body = body.as_ref();
+    let why = answer.words(body);
+    let said = Said {
+        status: answer.status,
+        body,
+        words: &why,
+    };
     match answer.status {
-        200..=299 => success(rows, answer, body, now),
+        200..=299 => success(answer, said, items),
         // CXone says 403 of an expired token now and then; where it means a missing permission, a new token does not help either.
-        401 | 403 => Verdict::Unauthorised {
-            why: answer.words(body),
-        },
-        // 3xx: a POST is not sent elsewhere on a platform's word. 404, 405, 406, 410, 415: path or format, so the target's.
-        300..=399 | 404 | 405 | 406 | 407 | 410 | 415 => Verdict::Pause {
-            why: answer.words(body),
-        },
+        401 | 403 => Verdict::Unauthorised { why },
+        // 3xx: a push is not sent elsewhere on a platform's word. 405, 406, 407, 415: method or format, so the target's.
+        300..=399 | 405 | 406 | 407 | 415 => Verdict::Pause { why },
+        // The path, so the target's, unless it names what the rows are of.
+        404 | 410 => items(said).map_or(Verdict::Pause { why: why.clone() }, Verdict::Rows),
         429 => Verdict::Slow {
             wait: answer.hint(body, now).unwrap_or(UNNAMED_WAIT),
-            why: answer.words(body),
+            why,
         },
         // Too early, or out of service: not looked at.
         425 | 503 => Verdict::Broken {
             hint: answer.hint(body, now),
-            why: answer.words(body),
+            why,
         },
         // Somebody between us and the platform may have given up after the request had gone through.
         408 => Verdict::Unknown {
             hint: answer.hint(body, now),
-            why: answer.words(body),
+            why,
         },
-        400..=499 => body
-            .and_then(|body| items::culprits(rows, body, answer))
-            .map_or_else(
-                || Verdict::Halve {
-                    why: answer.words(body),
-                },
-                Verdict::Rows,
-            ),
+        400..=499 => items(said).map_or(Verdict::Halve { why: why.clone() }, Verdict::Rows),
         // A server that fails may have stored the rows before it did, and a gateway knows nothing of what happened behind it.
         _ => Verdict::Unknown {
             hint: answer.hint(body, now),
-            why: answer.words(body),
+            why,
         },
     }
 }
 
-fn success(rows: &[Row], answer: &Answer, body: Option<&Value>, now: UtcMicros) -> Verdict {
-    if let Some(body) = body {
-        return Verdict::Rows(items::fates(rows, body, now));
-    }
+fn success<F>(
+    answer: &Answer,
+    said: Said<'_>,
+    items: impl FnOnce(Said<'_>) -> Option<Vec<F>>,
+) -> Verdict<F> {
     let text = String::from_utf8_lossy(&answer.body);
     // Cut JSON or a proxy's page is no confirmation; a bare "OK" or nothing at all is.
-    if text.trim_start().starts_with(['{', '[', '<']) {
+    if said.body.is_none() && text.trim_start().starts_with(['{', '[', '<']) {
         return Verdict::Unknown {
             hint: None,
             why: format!(
@@ -269,7 +267,13 @@ fn success(rows: &[Row], answer: &Answer, body: Option<&Value>, now: UtcMicros) 
             ),
         };
     }
-    Verdict::Rows(vec![Fate::Accepted; rows.len()])
+    items(said).map_or_else(
+        || Verdict::Unknown {
+            hint: None,
+            why: format!("HTTP {} that says nothing of the rows", answer.status),
+        },
+        Verdict::Rows,
+    )
 }
 
 #[cfg(test)]

@@ -42,10 +42,18 @@ pub struct Next {
 }
 
 impl Schedule {
+    /// The shortest delay there is, also where a platform asks for none.
+    #[must_use]
+    pub fn least(self) -> Duration {
+        self.first / 10
+    }
+
     /// The next try after `attempt` spent attempts. `random` is uniform in 0..1 (values outside are clamped).
     ///
-    /// The delay lies between half the ceiling and the ceiling. A hint only ever delays: the delay is never below it, and neither
-    /// the attempts spent nor the number of tries depend on it. Many clients given one hint are spread over a tenth of it.
+    /// The delay lies anywhere between a tenth of the first ceiling and the ceiling of this attempt: full jitter, which spreads many who
+    /// failed at once the best (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog 2015); never nothing at all, so that nobody
+    /// spins. A hint only ever delays: the delay is never below it, and neither the attempts spent nor the number of tries depend on it.
+    /// Many clients given one hint are spread over a tenth of it.
     #[must_use]
     pub fn next(self, attempt: u32, cause: Cause, hint: Option<Duration>, random: f64) -> Next {
         let random = if random.is_finite() {
@@ -57,7 +65,8 @@ impl Schedule {
             .first
             .saturating_mul(1_u32.checked_shl(attempt.min(31)).unwrap_or(u32::MAX))
             .min(self.longest);
-        let own = ceiling.mul_f64(0.5 + 0.5 * random);
+        let least = self.least().min(ceiling);
+        let own = least + (ceiling - least).mul_f64(random);
         let asked = hint.map_or(Duration::ZERO, |hint| {
             let spread = (hint / 10).min(Duration::from_secs(5));
             hint.saturating_add(spread.mul_f64(random))
@@ -117,11 +126,14 @@ mod tests {
         }
 
         #[test]
-        fn a_delay_stays_between_half_and_the_whole_ceiling(attempt in 0u32..100, random in 0.0f64..1.0) {
+        fn a_delay_is_anywhere_up_to_the_ceiling_and_never_nothing(attempt in 0u32..100, random in 0.0f64..1.0) {
             let schedule = Schedule::default();
-            let delay = schedule.next(attempt, Cause::Failed, None, random).delay;
             let ceiling = schedule.next(attempt, Cause::Failed, None, 1.0).delay;
-            prop_assert!(delay <= ceiling && delay >= ceiling / 2);
+            let delay = schedule.next(attempt, Cause::Failed, None, random).delay;
+            prop_assert!(delay <= ceiling && delay >= schedule.least());
+            // Full jitter: the share of the ceiling is the random number, but for the least there is.
+            let share = (delay - schedule.least()).as_secs_f64() / (ceiling - schedule.least()).as_secs_f64();
+            prop_assert!((share - random).abs() < 1e-6);
         }
 
         #[test]

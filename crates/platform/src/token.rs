@@ -45,6 +45,13 @@ pub enum Grant {
         /// Its secret.
         key_secret: Secret,
     },
+    /// No token: headers of the request's own say who asks.
+    Open {
+        /// What names the credential.
+        name: String,
+        /// Where requests go.
+        url: Url,
+    },
 }
 
 impl Grant {
@@ -52,17 +59,20 @@ impl Grant {
     #[must_use]
     pub const fn url(&self) -> &Url {
         match self {
-            Self::ClientCredentials { url, .. } | Self::AccessKey { url, .. } => url,
+            Self::ClientCredentials { url, .. }
+            | Self::AccessKey { url, .. }
+            | Self::Open { url, .. } => url,
         }
     }
 
     /// The credential's name, the same in every process and every binary: what budgets, pauses and breakers are kept under. Client (or
-    /// key) and host of the token endpoint; nothing of it is secret.
+    /// key, or what else names it) and host of the token endpoint; nothing of it is secret.
     #[must_use]
     pub fn credential_name(&self) -> String {
         let (url, id) = match self {
             Self::ClientCredentials { url, client_id, .. } => (url, client_id),
             Self::AccessKey { url, key_id, .. } => (url, key_id),
+            Self::Open { url, name } => (url, name),
         };
         let host = url.host_str().unwrap_or_default();
         url.port().map_or_else(
@@ -171,8 +181,15 @@ impl Tokens {
     }
 
     /// A good token: the one held, or a new one once four fifths of its life are over. When renewing fails, the old one is good to
-    /// its end.
+    /// its end. Without a grant it is empty.
     pub async fn bearer(&self) -> Result<Bearer, TokenError> {
+        if matches!(self.grant, Grant::Open { .. }) {
+            return Ok(Bearer {
+                token: Secret::new(""),
+                resource_server: None,
+                generation: 0,
+            });
+        }
         let mut state = self.state.lock().await;
         let now = Instant::now();
         if let Some(held) = &state.held
@@ -240,6 +257,12 @@ impl Tokens {
             } => {
                 let body = serde_json::json!({"accessKeyId": key_id, "accessKeySecret": key_secret.expose()});
                 self.client.post_open(url, &body).await
+            }
+            Grant::Open { .. } => {
+                // Nobody asks: see bearer.
+                return Err(TokenError::Refused {
+                    why: "there is no token endpoint".to_owned(),
+                });
             }
         };
         let answer = match answer {

@@ -8,6 +8,7 @@ mod amqp;
 mod attributes;
 mod customers;
 mod ops;
+mod output;
 mod postgres;
 mod raw_keys;
 
@@ -15,6 +16,7 @@ pub use amqp::{AmqpArgs, AmqpSettings};
 pub use attributes::AttributeArgs;
 pub use customers::CustomerArgs;
 pub use ops::{LogFormat, OpsArgs};
+pub use output::Output;
 pub use postgres::{PostgresArgs, PostgresSettings};
 pub use raw_keys::RawKeyArgs;
 

@@ -15,6 +15,7 @@ pub mod seal;
 pub mod secret;
 pub mod service;
 pub mod shutdown;
+pub mod table;
 pub mod tasks;
 pub mod toml_file;
 

@@ -33,7 +33,7 @@ pub use entries::is_plain;
 use crate::args::positive_duration;
 
 use std::fmt::Display;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
@@ -192,6 +192,31 @@ impl<'a> TomlFile<'a> {
     pub fn count(&mut self, section: Section<'_>, key: &str, most: u32) -> Option<u32> {
         let number = self.number(section, key, 1..u64::from(most) + 1)?;
         u32::try_from(number).ok()
+    }
+
+    /// An optional number with a point, within bounds.
+    pub fn share(
+        &mut self,
+        section: Section<'_>,
+        key: &str,
+        allowed: RangeInclusive<f64>,
+    ) -> Option<f64> {
+        let value = section.table.get(key)?;
+        let Some(number) = value.get_ref().as_float() else {
+            self.wrong_type(value, key, "a number such as 0.8");
+            return None;
+        };
+        let share = number.as_str().parse().ok();
+        let share = share.filter(|share| allowed.contains(share));
+        if share.is_none() {
+            let (least, most) = (allowed.start(), allowed.end());
+            let number = number.as_str();
+            self.problem(
+                value.span().start,
+                format_args!("`{key}` is {number}; allowed are {least} to {most}"),
+            );
+        }
+        share
     }
 
     /// An optional `true` or `false`.

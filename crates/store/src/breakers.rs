@@ -112,6 +112,12 @@ static ENTER: Sql = Sql {
            FROM platform_breakers b WHERE b.credential = $1",
 };
 
+static LEFT: Sql = Sql {
+    step: "look how long a platform's breaker is open",
+    text: "SELECT extract(epoch FROM until - clock_timestamp())::float8, reason FROM platform_breakers \
+           WHERE credential = $1 AND state <> 'closed' AND until > clock_timestamp()",
+};
+
 // Whoever was under way when it turned fails late: only one that tries has a say in it then, and only the last one that does.
 static FAILED: Sql = Sql {
     step: "note a failure in a platform's breaker",
@@ -159,7 +165,35 @@ static LIST: Sql = Sql {
     ),
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&ENTER, &FAILED, &SUCCEEDED, &RELEASED, &LIST];
+// What was under way is no try of this one: its number is past.
+static OPEN: Sql = Sql {
+    step: "open a platform's breaker",
+    text: concat!(
+        "INSERT INTO platform_breakers AS b (credential, state, opened, until, reason) \
+         VALUES ($1, 'open', 1, clock_timestamp() + $2 * interval '1 second', $3) \
+         ON CONFLICT (credential) DO UPDATE \
+         SET state = 'open', opened = b.opened + 1, tries = b.tries + 1, until = EXCLUDED.until, reason = EXCLUDED.reason, updated_at = now(), \
+             since = CASE WHEN b.state = 'open' THEN b.since ELSE now() END \
+         RETURNING ",
+        breaker!()
+    ),
+};
+
+static CLOSE: Sql = Sql {
+    step: "close a platform's breaker",
+    text: concat!(
+        "UPDATE platform_breakers b \
+         SET state = 'closed', failures = 0, opened = CASE WHEN $2 THEN 0 ELSE b.opened END, tries = b.tries + 1, until = NULL, \
+             reason = CASE WHEN $2 THEN '' ELSE b.reason END, updated_at = now(), \
+             since = CASE WHEN b.state = 'closed' THEN b.since ELSE now() END \
+         WHERE b.credential = $1 RETURNING ",
+        breaker!()
+    ),
+};
+
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &ENTER, &LEFT, &FAILED, &SUCCEEDED, &RELEASED, &LIST, &OPEN, &CLOSE,
+];
 
 /// Whether to ask the platform now. Once its time is over, one that asks may try, for as long as `probe`; after that another one may.
 pub async fn enter(
@@ -183,6 +217,16 @@ pub async fn enter(
         retry_in: seconds(sql::get(row, &ENTER, 2)?).max(Duration::from_millis(100)),
         reason: sql::get(row, &ENTER, 3)?,
     })
+}
+
+/// For how long nobody is to ask the platform, and what failed last; without trying. `None`: one may ask, or try.
+pub async fn left(
+    conn: &impl Connection,
+    credential: &str,
+) -> Result<Option<(Duration, String)>, StoreError> {
+    let rows = sql::query(conn, &LEFT, &[&credential]).await?;
+    let read = |row: &Row| Ok((seconds(sql::get(row, &LEFT, 0)?), sql::get(row, &LEFT, 1)?));
+    rows.first().map(read).transpose()
 }
 
 /// Notes that a request failed in a way that speaks against the platform as a whole: no answer, or 5xx. `tried`: the number of its
@@ -251,6 +295,40 @@ pub async fn released(
 pub async fn list(conn: &impl Connection) -> Result<Vec<Breaker>, StoreError> {
     let rows = sql::query(conn, &LIST, &[]).await?;
     rows.iter().map(|row| read(row, &LIST)).collect()
+}
+
+/// Opens a breaker for so long, whatever it stands at: an operator knows that the platform is not to be asked. Then one tries, as after
+/// failures.
+pub async fn open(
+    conn: &impl Connection,
+    credential: &str,
+    length: Duration,
+    reason: &str,
+) -> Result<Breaker, StoreError> {
+    no_nul("credential", credential)?;
+    let params: sql::Params<'_> = &[&credential, &length.as_secs_f64(), &printable(reason)];
+    read(&sql::query_one(conn, &OPEN, params).await?, &OPEN)
+}
+
+/// What closing a breaker by hand leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// How often it opened: should it open again at once, it does for longer.
+    Kept,
+    /// Nothing, as if it had never opened.
+    Cleared,
+}
+
+/// Closes a breaker, whatever it stands at: an operator knows that the platform is back. `None`: there is none of this name.
+pub async fn close(
+    conn: &impl Connection,
+    credential: &str,
+    memory: Memory,
+) -> Result<Option<Breaker>, StoreError> {
+    no_nul("credential", credential)?;
+    let params: sql::Params<'_> = &[&credential, &(memory == Memory::Cleared)];
+    let rows = sql::query(conn, &CLOSE, params).await?;
+    rows.first().map(|row| read(row, &CLOSE)).transpose()
 }
 
 fn read(row: &Row, sql: &Sql) -> Result<Breaker, StoreError> {

@@ -87,6 +87,14 @@ static GET: Sql = Sql {
            FROM interactions WHERE tenant = $1 AND interaction_id = $2",
 };
 
+static STATES: Sql = Sql {
+    step: "read interactions' states",
+    text: "SELECT i.tenant, i.interaction_id, i.state \
+           FROM unnest($1::text[], $2::text[]) AS k (tenant, interaction_id) \
+           CROSS JOIN LATERAL (SELECT tenant, interaction_id, state FROM interactions i \
+                               WHERE i.tenant = k.tenant AND i.interaction_id = k.interaction_id) i",
+};
+
 static EXTENTS: Sql = Sql {
     step: "look at interactions",
     text: "SELECT i.tenant, i.interaction_id, i.status, i.facts, i.metric_versions \
@@ -102,6 +110,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &NOTE_EVALUATED,
     &ANSWERED,
     &GET,
+    &STATES,
     &EXTENTS,
     &page::OF_ALL,
     &page::OF_TENANT,
@@ -279,6 +288,25 @@ pub async fn get(
 ) -> Result<Option<Locked>, StoreError> {
     let rows = sql::query(conn, &GET, &[&tenant, &interaction_id]).await?;
     rows.first().map(|row| read(row, &GET)).transpose()
+}
+
+/// Organisation, id and session state of these interactions, without locking them and in no order. Absent ones are left out.
+pub async fn states(
+    conn: &impl Connection,
+    keys: &[(&str, &str)],
+) -> Result<Vec<(String, String, String)>, StoreError> {
+    let (tenants, ids): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
+    sql::query(conn, &STATES, &[&tenants, &ids])
+        .await?
+        .iter()
+        .map(|row| {
+            Ok((
+                sql::get(row, &STATES, 0)?,
+                sql::get(row, &STATES, 1)?,
+                sql::get::<JsonText>(row, &STATES, 2)?.0,
+            ))
+        })
+        .collect()
 }
 
 /// How far these interactions are computed, without locking them and in no order. Absent ones are left out.

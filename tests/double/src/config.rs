@@ -5,12 +5,14 @@
 
 mod admin;
 mod history;
+mod receivers;
 
 pub use admin::{Admin, Topic};
 pub use history::{
     Beyond, Clock, Contacts, Extraction, History, Jobs, Late, Pages, Query, Revised, Shares,
 };
 
+pub use receivers::Receivers;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -43,6 +45,8 @@ pub struct Config {
     pub shuffle_answers: bool,
     /// Pushes that went well are answered 201 without a body, as the guide has it, instead of 200 with a word on each item.
     pub bare_answers: bool,
+    /// What the receivers of metrics know of their own.
+    pub receivers: Receivers,
     /// What the platforms have set up: topics, integrations, triggers, registrations of webhooks.
     pub admin: Admin,
     /// What the platforms remember of the past; absent: they have no history calls.
@@ -74,6 +78,7 @@ impl Default for Config {
             poison: Vec::new(),
             shuffle_answers: false,
             bare_answers: false,
+            receivers: Receivers::default(),
             admin: Admin::default(),
             history: None,
             faults: Script::default(),

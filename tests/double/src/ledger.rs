@@ -8,7 +8,7 @@ use crate::limits::Window;
 use crate::random::Random;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Which number a row is: the identity under which its last value is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -43,6 +43,8 @@ impl Key {
 pub struct Cell {
     /// The last value stored; absent after a `null` that was allowed.
     pub value: Option<f64>,
+    /// How many values it is the sum of, where the row said so.
+    pub count: Option<i64>,
     /// The revision the row named last.
     pub revision: Option<i64>,
     /// How often a row of this key was stored.
@@ -79,6 +81,8 @@ pub struct Request {
     pub fault: &'static str,
     /// The status it was answered with; 0 for a reset connection or a client that left.
     pub status: u16,
+    /// For how long the answer told the client to stay away, milliseconds; 0 where it did not.
+    pub told_ms: u64,
 }
 
 /// What a client can do wrong.
@@ -105,7 +109,7 @@ pub enum Kind {
     IdempotencyConflict,
     /// An older revision stored over a newer one.
     StaleRevision,
-    /// A request that arrived before the time a 429 had named.
+    /// A request that arrived before the time a 429 had named, or any other answer to a push.
     IgnoredRetryAfter,
     /// No token, an unknown one, or one that has expired.
     Unauthorized,
@@ -121,6 +125,10 @@ pub enum Kind {
     SecondExtraction,
     /// A link used after its time.
     LinkExpired,
+    /// A datum of a day that is out of the platform's reach by any clock.
+    OutOfReach,
+    /// A definition created under a name that there is already.
+    DefinitionTwice,
 }
 
 /// One thing a client did wrong.
@@ -162,6 +170,10 @@ pub struct Snapshot {
 pub(crate) struct Row {
     pub(crate) key: Key,
     pub(crate) value: Option<f64>,
+    /// How many values it is the sum of.
+    pub(crate) count: Option<i64>,
+    /// Why the platform will not have it, whatever else happens: code and words.
+    pub(crate) refusal: Option<(&'static str, &'static str)>,
     pub(crate) revision: Option<i64>,
     pub(crate) idempotency_key: Option<String>,
     /// Adds to what is there instead of replacing it (external metrics of type Cumulative).
@@ -232,6 +244,7 @@ impl Ledger {
             stored: false,
             fault: "",
             status: 0,
+            told_ms: 0,
         });
         self.requests.len() - 1
     }
@@ -249,8 +262,21 @@ impl Ledger {
         });
     }
 
+    /// Remembers that the answer to a request tells its client to stay away for so long.
+    pub(crate) fn tell(&mut self, index: usize, client: &str, wait: Duration) {
+        let reaction = self.config.limit.unwrap_or_default().reaction_ms;
+        if let Some(request) = self.requests.get_mut(index) {
+            request.told_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        }
+        let window = self.windows.entry(client.to_owned()).or_default();
+        window.tell(Instant::now(), wait, Duration::from_millis(reaction));
+    }
+
     /// Stores one row, said to the client or not.
     pub(crate) fn store(&mut self, request: usize, row: &Row, acknowledged: bool) {
+        if row.refusal.is_some() {
+            return;
+        }
         if let Some(name) = &row.idempotency_key {
             let known = self
                 .idempotency
@@ -271,6 +297,11 @@ impl Ledger {
             cell.acknowledged_since_change = 0;
         }
         cell.value = value;
+        let added = cell.count.filter(|_| row.adds).unwrap_or(0);
+        cell.count = row
+            .count
+            .filter(|_| value.is_some())
+            .map(|count| added + count);
         cell.revision = row.revision.or(before);
         cell.stored += 1;
         cell.acknowledged += u64::from(acknowledged);
@@ -285,6 +316,9 @@ impl Ledger {
 
     /// Says of a row stored earlier, to a client that waited, that it is stored.
     pub(crate) fn acknowledge(&mut self, row: &Row) {
+        if row.refusal.is_some() {
+            return;
+        }
         if let Some(cell) = self.table.get_mut(&row.key) {
             cell.acknowledged += 1;
             cell.acknowledged_since_change += 1;

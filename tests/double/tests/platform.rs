@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use double::config::{
-    Admin, Bounds, Client, Fault, ItemFault, Limit, Phase, Place, RetryAfter, Script, Token, Topic,
+    Admin, Bounds, Client, Fault, ItemFault, Limit, Phase, Place, Receivers, RetryAfter, Script,
+    Token, Topic,
 };
 use double::{Config, Double, Key, Kind};
 use http_body_util::{BodyExt, Full};
@@ -56,7 +57,19 @@ impl Session {
     }
 
     async fn send(&self, path: &str, content_type: &str, body: String) -> Option<Answer> {
-        let request = Request::post(format!("{}{path}", self.double.url()))
+        self.send_by("POST", path, content_type, body).await
+    }
+
+    async fn send_by(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: String,
+    ) -> Option<Answer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.double.url()))
             .header("content-type", content_type)
             .header("authorization", format!("Bearer {}", self.token))
             .body(Full::new(Bytes::from(body)))
@@ -88,6 +101,12 @@ impl Session {
 
     async fn push(&self, path: &str, body: Value) -> Option<Answer> {
         self.send(path, "application/json", body.to_string()).await
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Answer {
+        let body = body.to_string();
+        let answer = self.send_by("PUT", path, "application/json", body).await;
+        answer.unwrap()
     }
 
     async fn rows(&self, rows: &[Value]) -> Answer {
@@ -507,6 +526,160 @@ async fn external_metrics_are_kept_by_user_metric_and_day() {
     let both = json!({ "userId": "u", "userEmail": "e", "metricId": "m", "dateOccurred": "2024-11-03", "value": 1 });
     session.push(EXTERNAL, push(both)).await;
     assert_eq!(session.kinds(), [Kind::MissingField]);
+}
+
+#[tokio::test]
+async fn external_metrics_of_nobody_or_of_long_ago_fail_alone_inside_a_200() {
+    let session = Session::with(Config {
+        receivers: Receivers {
+            unknown_users: vec!["gone".to_owned()],
+            reach: true,
+            ..Receivers::default()
+        },
+        admin: Admin {
+            external_metrics: vec![json!({ "id": "m1", "name": "AHT" })],
+            ..Admin::default()
+        },
+        ..Config::default()
+    })
+    .await;
+    let day = |back: i64| {
+        let day = chrono::Utc::now().date_naive() - chrono::TimeDelta::days(back);
+        day.to_string()
+    };
+    let item = |user: &str, metric: &str, date: String| json!({ "userId": user, "metricId": metric, "dateOccurred": date, "value": 1, "count": 1 });
+    let items = [
+        item("u", "m1", day(0)),
+        item("gone", "m1", day(0)),
+        item("u", "m2", day(0)),
+        item("u", "m1", day(9)),
+    ];
+    let answer = session
+        .push(EXTERNAL, json!({ "items": items }))
+        .await
+        .unwrap();
+    let codes = answer.body["unprocessedEntities"].as_array().unwrap();
+    let codes: Vec<&str> = codes
+        .iter()
+        .map(|one| one["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        codes,
+        ["user.not.found", "metric.not.found", "invalid.date"]
+    );
+    assert_eq!(session.double.table().len(), 1);
+    assert!(session.kinds().is_empty());
+    let ancient = item("u", "m1", day(20));
+    session.push(EXTERNAL, json!({ "items": [ancient] })).await;
+    assert_eq!(session.kinds(), [Kind::OutOfReach]);
+}
+
+#[tokio::test]
+async fn definitions_of_external_metrics_are_listed_and_created() {
+    const DEFINITIONS: &str = "/api/v2/employeeperformance/externalmetrics/definitions";
+    let session = Session::with(Config::default()).await;
+    let create = |name: &str, unit: &str| json!({ "name": name, "unit": unit, "precision": 1, "defaultObjectiveType": "LowerIsBetter", "enabled": true });
+    for n in 0..3 {
+        let body = create(&format!("K{n}"), "Seconds");
+        let answer = session.push(DEFINITIONS, body).await.unwrap();
+        assert!(answer.body["id"].is_string());
+    }
+    let bad = session
+        .push(DEFINITIONS, create("K", "Hours"))
+        .await
+        .unwrap();
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+    let page = session.fetch(&format!("{DEFINITIONS}?pageSize=2")).await;
+    assert_eq!(page.body["entities"].as_array().unwrap().len(), 2);
+    let next = page.body["nextUri"].as_str().unwrap().to_owned();
+    let page = session.fetch(&next).await;
+    assert_eq!(page.body["entities"][0]["name"], "K2");
+    assert!(session.kinds().is_empty());
+    session.push(DEFINITIONS, create("K1", "Seconds")).await;
+    assert_eq!(session.kinds(), [Kind::DefinitionTwice]);
+}
+
+#[tokio::test]
+async fn properties_are_of_one_session_of_one_conversation() {
+    let session = Session::with(Config {
+        receivers: Receivers {
+            unknown_conversations: vec!["nobody's".to_owned()],
+            ..Receivers::default()
+        },
+        ..Config::default()
+    })
+    .await;
+    let path = |id: &str| format!("/api/v2/analytics/conversations/{id}/details/properties");
+    let body = |value: &str| {
+        json!({ "sessionId": "s", "targetDate": "2024-11-03T10:00:00.000Z", "properties": [
+        { "propertyType": "real", "property": "aht", "value": value }, { "propertyType": "bool", "property": "held", "value": "true" }] })
+    };
+    let answer = session.push(&path("conv%201"), body("12.5")).await.unwrap();
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    let table = session.double.table();
+    let of = |metric: &str| Key {
+        scope: "s".to_owned(),
+        ..Key::of("conv 1", metric)
+    };
+    assert_eq!(table[&of("aht")].value, Some(12.5));
+    assert_eq!(table[&of("held")].value, Some(1.0));
+    let unknown = session.push(&path("nobody's"), body("1")).await.unwrap();
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(session.kinds().is_empty());
+    let wrong = session.push(&path("c"), body("much")).await.unwrap();
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert_eq!(session.kinds(), [Kind::Malformed]);
+}
+
+#[tokio::test]
+async fn business_data_are_existing_fields_of_closed_contacts() {
+    let session = Session::with(Config {
+        receivers: Receivers {
+            unknown_contacts: vec!["1".to_owned()],
+            open_contacts: vec!["2".to_owned()],
+            business_fields: Some(vec!["HANDLE".to_owned()]),
+            ..Receivers::default()
+        },
+        ..Config::default()
+    })
+    .await;
+    let path = |id: &str| format!("/business-data-manager/v1/business-data/contact/{id}");
+    let status = async |id: &str, body: Value| session.put(&path(id), body).await.status.as_u16();
+    assert_eq!(status("3", json!([{ "HANDLE": 311 }])).await, 204);
+    assert_eq!(status("1", json!([{ "HANDLE": 311 }])).await, 404);
+    assert_eq!(status("2", json!([{ "HANDLE": 311 }])).await, 400);
+    assert_eq!(
+        status("3", json!([{ "HANDLE": 1 }, { "OTHER": 1 }])).await,
+        400
+    );
+    assert_eq!(
+        session.double.table()[&Key::of("3", "HANDLE")].value,
+        Some(311.0)
+    );
+    assert!(session.kinds().is_empty());
+    assert_eq!(status("3", json!([{ "HANDLE": 1, "B": 2 }])).await, 400);
+    assert_eq!(session.kinds(), [Kind::Malformed]);
+}
+
+#[tokio::test]
+async fn a_plain_receiver_takes_and_takes_back() {
+    let session = Session::with(Config::default()).await;
+    let row = |more: Value| {
+        let mut row = json!({ "interaction_id": "a", "metric": "m", "idempotency_key": "k" });
+        row.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        row
+    };
+    let answer = session
+        .put("/plain", json!([row(json!({ "value": 2.5 }))]))
+        .await;
+    assert_eq!(answer.body["results"][0]["idempotency_key"], "k");
+    assert_eq!(session.double.table()[&Key::of("a", "m")].value, Some(2.5));
+    let gone = row(json!({ "gone": true, "idempotency_key": "l" }));
+    session.put("/plain/below", json!({ "rows": [gone] })).await;
+    assert_eq!(session.double.table()[&Key::of("a", "m")].value, None);
+    assert!(session.kinds().is_empty());
 }
 
 #[tokio::test]

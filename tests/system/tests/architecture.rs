@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "agent",
         ],
     ),
+    ("target", &["schema", "timezone", "expression"]),
     ("store", &["schema"]),
     ("broker", &["schema"]),
     ("platform", &["schema"]),
@@ -65,7 +66,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "deliver",
         &[
             "schema",
+            "session",
             "freshness",
+            "target",
+            "timezone",
             "access",
             "platform",
             "broker",
@@ -90,6 +94,7 @@ const PURE: &[&str] = &[
     "agent",
     "window",
     "kpi",
+    "target",
 ];
 
 /// What a pure crate must not pull in, directly or through anything.

@@ -11,10 +11,10 @@ use adapter::{Mapping, Mappings};
 use clap::{Parser, Subcommand, ValueEnum};
 use runtime::Problems;
 use runtime::args::{
-    AmqpArgs, AttributeArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings, RawKeyArgs,
+    AmqpArgs, AttributeArgs, CustomerArgs, OpsArgs, Output, PostgresArgs, PostgresSettings,
+    RawKeyArgs,
 };
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 use store::StoreConfig;
@@ -127,28 +127,6 @@ pub struct CommonArgs {
     pub(crate) amqp: AmqpArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
-}
-
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
-}
-
-impl Output {
-    /// As asked for; else text on a terminal, JSON for programs.
-    pub(super) fn or_usual(asked: Option<Self>) -> Self {
-        asked.unwrap_or_else(|| {
-            if std::io::stdout().is_terminal() {
-                Self::Text
-            } else {
-                Self::Json
-            }
-        })
-    }
 }
 
 /// Flags of `replay`.

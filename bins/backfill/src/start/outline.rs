@@ -3,9 +3,9 @@
 use super::known_before;
 use crate::config::Output;
 use crate::plan::{Estimate, Piece, Way};
-use crate::table::{span, table};
 use crate::view;
 use crate::wish::{Planned, Wish};
+use runtime::table::{span, table};
 use schema::UtcMicros;
 use serde_json::{Value, json};
 use std::fmt::Write as _;

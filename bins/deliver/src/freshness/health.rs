@@ -4,16 +4,14 @@
 //! often. What is asked with a target's credentials takes part in that credential's budget like every other request.
 
 use super::file::{HEALTH_EVERY_MIN, HealthSource, Watched};
-use crate::keeper::StoreKeeper;
+use crate::credential::{Credential, Credentials};
 use crate::targets::Target;
 use anyhow::Context as _;
 use freshness::health::{Said, Word, read};
 use platform::api::{Access, Api, Call};
-use platform::budget::shared::Shared;
 use platform::client::Client;
 use runtime::chain;
 use schema::JobId;
-use std::sync::Arc;
 use std::time::Duration;
 use store::named_leases::{self, Taken};
 use store::platform_health::{self, Answer};
@@ -57,6 +55,7 @@ impl Asker {
         store: &Store,
         watched: &Watched,
         targets: &[Target],
+        credentials: &mut Credentials,
         stop: CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
         let Some(source) = watched.health.clone() else {
@@ -69,7 +68,7 @@ impl Asker {
                     .iter()
                     .find(|target| target.name == *name)
                     .with_context(|| format!("there is no target {name:?}"))?;
-                Way::Api(Box::new(with_credentials(store, target, &source)?))
+                Way::Api(Box::new(with_credentials(&credentials.of(target)?, target, &source)?))
             }
         };
         Ok(Some(Self {
@@ -175,19 +174,19 @@ impl Asker {
     }
 }
 
-fn with_credentials(store: &Store, target: &Target, source: &HealthSource) -> anyhow::Result<Api> {
-    let credential = target.credential();
-    let keeper = StoreKeeper::new(store.clone(), credential.clone());
-    let budget = Shared::new(keeper, credential, target.limit)?;
+fn with_credentials(
+    credential: &Credential,
+    target: &Target,
+    source: &HealthSource,
+) -> anyhow::Result<Api> {
     let mut base = source.url.clone();
     base.set_path("");
     base.set_query(None);
-    let access = Access {
+    credential.api(Access {
         base,
         grant: target.grant.clone(),
         limit: target.limit,
         timeouts: source.timeouts,
-        schedule: target.schedule,
-    };
-    Ok(Api::with_budget(access, Arc::new(budget))?)
+        schedule: target.schedule.clone(),
+    })
 }

@@ -1,5 +1,6 @@
 //! A platform's state in the answer of `deliver status`.
 
+use runtime::table::table;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use store::freshness::Platform;
@@ -45,4 +46,24 @@ impl Line {
             platform: platform.platform,
         }
     }
+}
+
+/// The platforms for people: which one, its state, since when, and why.
+#[must_use]
+pub fn as_text(platforms: &[Line]) -> String {
+    if platforms.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<_> = platforms
+        .iter()
+        .map(|line| {
+            vec![
+                format!("{}/{}", line.tenant, line.platform),
+                line.state.to_owned(),
+                line.since.clone(),
+                line.reason.clone(),
+            ]
+        })
+        .collect();
+    format!("\n{}", table(&["platform", "numbers", "since", "reason"], &rows))
 }

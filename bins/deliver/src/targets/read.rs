@@ -1,22 +1,51 @@
 //! From the file's tables to targets, noting every problem on the way.
 
-use super::Target;
+use super::{Target, kinds};
+use crate::lanes::Order;
 use access::entry::{Entry, GrantKind, Limits, Query, http_url};
 use platform::client::Timeouts;
 use platform::limit::Limit;
-use platform::push::Adapter;
+use platform::token::Grant;
 use runtime::toml_file::secret::Secrets;
 use runtime::toml_file::{Section, TomlFile};
-use schema::{MetricVersion, TenantId};
+use schema::{Grain, MetricVersion, TenantId};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
+use store::sync::Lane;
+use store::targets::NotBefore;
+use target::capability::UsualGrant;
+use target::{Filter, Kind};
 use url::Url;
 
 /// The version of the file this release reads.
 const FILE_VERSION: u64 = 1;
+/// Requests that may be under way where the target says nothing: enough for the rates that platforms allow, at the pace at which they
+/// answer.
+const CONCURRENCY: usize = 4;
+/// More connections to one platform than anybody expects of one client.
+const CONCURRENCY_MAX: u64 = 64;
 /// Metric versions are 16 bit, and start at 1.
 const METRIC_VERSION_MAX: u64 = 32_767;
+/// What a target of any kind may say.
+const SETTINGS: [&str; 16] = [
+    "name",
+    "tenant",
+    "platform",
+    "base_url",
+    "path",
+    "metrics",
+    "versions",
+    "grains",
+    "filter",
+    "batch_max",
+    "concurrency",
+    "not_before",
+    "credentials",
+    "rate",
+    "timeouts",
+    "retry",
+];
 
 pub(super) fn targets(
     name: &str,
@@ -35,10 +64,15 @@ pub(super) fn targets(
         secrets: Secrets { folder, variable },
         names: BTreeSet::new(),
         limits: Limits::default(),
+        order: Order::default(),
         found: Vec::new(),
     };
+    reader.order = reader.order(root);
     let without = "there is nowhere to push to";
-    for section in reader.file.entries(root, FILE_VERSION, "target", without) {
+    for section in reader
+        .file
+        .entries(root, FILE_VERSION, "target", &["delivery"], without)
+    {
         reader.target(section);
     }
     let problems = reader.file.into_problems();
@@ -54,56 +88,75 @@ struct Reader<'a> {
     secrets: Secrets<'a>,
     names: BTreeSet<String>,
     limits: Limits,
+    order: Order,
     found: Vec<Target>,
 }
 
 impl Reader<'_> {
     fn target(&mut self, section: Section<'_>) {
-        self.file.only(
-            section,
-            &[
-                "name",
-                "tenant",
-                "platform",
-                "base_url",
-                "path",
-                "metrics",
-                "versions",
-                "batch_max",
-                "not_before",
-                "credentials",
-                "rate",
-                "timeouts",
-                "retry",
-            ],
-        );
         let entry = Entry {
             name: "target",
             section,
         };
         let name = self.file.own_name(section, &mut self.names);
         let tenant = self.file.plain(section, "tenant");
-        let adapter = self.adapter(section);
-        let url = self.url(section, adapter);
+        let kind = self.kind(section);
+        let kinds = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+        let own = kinds.into_iter().flat_map(kinds::settings);
+        let known: Vec<&str> = SETTINGS.iter().chain(own).copied().collect();
+        self.file.only(section, &known);
+        if !section.table.contains_key("base_url") {
+            self.file.problem(section.at, "`base_url` is missing");
+        }
+        let url = http_url(&mut self.file, section, "base_url", Query::Refused);
         let metrics = self.metrics(section);
         let versions = self.versions(section);
-        self.not_before(section);
-        let most = adapter.map_or(usize::MAX, Adapter::max_rows);
+        let grains = self.grains(section, kind);
+        let filter = self.filter(section);
+        let not_before = self.not_before(section, kind);
+        let most = kind.map_or(usize::MAX, |kind| kind.capabilities().items_max);
         let batch_max = self
             .file
             .number(section, "batch_max", 1..(most as u64).saturating_add(1))
             .and_then(|rows| usize::try_from(rows).ok())
             .unwrap_or(most);
-        let usual = adapter.map(|adapter| match adapter {
-            Adapter::GenesysCustomReport => GrantKind::ClientCredentials,
-            Adapter::CxoneImport => GrantKind::AccessKey,
-        });
-        let grant = entry.grant(&mut self.file, usual, self.secrets);
-        let usual = adapter.map(|adapter| {
-            let requests = adapter.default_requests_per_minute();
+        let concurrency = self
+            .file
+            .number(section, "concurrency", 1..CONCURRENCY_MAX + 1)
+            .and_then(|requests| usize::try_from(requests).ok())
+            .unwrap_or(CONCURRENCY);
+        let headers = match kind {
+            Some(Kind::Http) => kinds::headers(&mut self.file, section, self.secrets),
+            _ => Vec::new(),
+        };
+        let open = kind == Some(Kind::Http) && !section.table.contains_key("credentials");
+        let grant = if open {
+            name.zip(url.clone()).map(|(name, url)| Grant::Open {
+                name: name.to_owned(),
+                url,
+            })
+        } else {
+            let usual = kind.map(|kind| match kind.capabilities().grant {
+                UsualGrant::ClientCredentials => GrantKind::ClientCredentials,
+                UsualGrant::AccessKey => GrantKind::AccessKey,
+            });
+            entry.grant(&mut self.file, usual, self.secrets)
+        };
+        let usual = kind.map(|kind| {
+            let requests = kind.capabilities().requests_per_minute;
             Limit::new(requests, Duration::from_secs(60), 1)
         });
         let limit = entry.limit(&mut self.file, usual);
+        let adapter = kind.zip(grains.as_ref()).and_then(|(kind, grains)| {
+            let known = kinds::Known {
+                kind,
+                metrics: metrics.as_deref().unwrap_or_default(),
+                versions: versions.len(),
+                grains,
+                batch_max,
+            };
+            kinds::adapter(&mut self.file, section, known)
+        });
         let timeouts = entry.timeouts(&mut self.file, Timeouts::default());
         let (schedule, breaker) = entry.retry(&mut self.file);
         let (
@@ -112,9 +165,10 @@ impl Reader<'_> {
             Some(adapter),
             Some(url),
             Some(metrics),
+            Some(grains),
             Some(grant),
             Some(limit),
-        ) = (name, tenant, adapter, url, metrics, grant, limit)
+        ) = (name, tenant, adapter, url, metrics, grains, grant, limit)
         else {
             return; // every missing part has been noted
         };
@@ -125,7 +179,13 @@ impl Reader<'_> {
             url,
             metrics,
             versions,
+            grains,
+            filter,
+            not_before,
             batch_max,
+            concurrency,
+            order: self.order,
+            headers,
             grant,
             limit,
             timeouts,
@@ -137,39 +197,86 @@ impl Reader<'_> {
         self.found.push(target);
     }
 
-    fn adapter(&mut self, section: Section<'_>) -> Option<Adapter> {
-        let (text, at) = self.file.required(section, "platform")?;
-        let adapter = Adapter::parse(text);
-        if adapter.is_none() {
-            let known: Vec<_> = Adapter::ALL.iter().map(|adapter| adapter.name()).collect();
-            self.file.problem(
-                at,
-                format_args!("`platform` is `{text}`; known are {}", known.join(", ")),
-            );
+    /// Whose rows go first.
+    fn order(&mut self, root: Section<'_>) -> Order {
+        let usual = Order::default();
+        let Some(section) = self.file.section(root, "delivery") else {
+            return usual;
+        };
+        self.file.only(section, &["first", "share"]);
+        let first = match self.file.text(section, "first") {
+            None => usual.first,
+            Some((text, at)) => Lane::parse(text).unwrap_or_else(|| {
+                let known = Lane::ALL.map(Lane::name).join(", ");
+                self.file
+                    .problem(at, format_args!("`first` is `{text}`; known are {known}"));
+                usual.first
+            }),
+        };
+        let share = self.file.share(section, "share", Order::SHARES);
+        Order {
+            first,
+            share: share.unwrap_or(usual.share),
         }
-        adapter
     }
 
-    fn url(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Url> {
-        if !section.table.contains_key("base_url") {
-            self.file.problem(section.at, "`base_url` is missing");
+    fn kind(&mut self, section: Section<'_>) -> Option<Kind> {
+        let (text, at) = self.file.required(section, "platform")?;
+        let kind = Kind::parse(text);
+        if kind.is_none() {
+            let known = Kind::ALL.map(Kind::name).join(", ");
+            self.file.problem(
+                at,
+                format_args!("`platform` is `{text}`; known are {known}"),
+            );
         }
-        let base = http_url(&mut self.file, section, "base_url", Query::Refused);
-        let path = match self.file.text(section, "path") {
-            Some((path, at)) => {
-                if !path.starts_with('/') {
-                    self.file
-                        .problem(at, format_args!("`path` is `{path}`; it begins with /"));
-                    return None;
-                }
-                path
-            }
-            None => adapter?.default_path(),
+        kind
+    }
+
+    /// What the values it wants are of; else all that the kind takes, and of anything that takes JSON not agents' days.
+    fn grains(&mut self, section: Section<'_>, kind: Option<Kind>) -> Option<Vec<Grain>> {
+        let taken = kind?.capabilities().grains;
+        let Some((entries, at)) = self.file.array(section, "grains") else {
+            let usual = match kind? {
+                Kind::Http => vec![Grain::Interaction, Grain::Leg],
+                _ => taken.to_vec(),
+            };
+            return (!section.table.contains_key("grains")).then_some(usual);
         };
-        let mut url = base?;
-        let prefix = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{prefix}{path}"));
-        Some(url)
+        let mut grains = BTreeSet::new();
+        for entry in &entries {
+            let grain = entry.get_ref().as_str().and_then(Grain::parse);
+            match grain.filter(|grain| taken.contains(grain)) {
+                Some(grain) => {
+                    grains.insert(grain);
+                }
+                None => {
+                    let taken: Vec<&str> = taken.iter().map(|grain| grain.name()).collect();
+                    self.file.problem(
+                        entry.span().start,
+                        format_args!("this platform takes values of: {}", taken.join(", ")),
+                    );
+                }
+            }
+        }
+        if entries.is_empty() {
+            self.file
+                .problem(at, "`grains` is empty: nothing would be pushed");
+        }
+        (!grains.is_empty()).then(|| grains.into_iter().collect())
+    }
+
+    fn filter(&mut self, section: Section<'_>) -> Option<Filter> {
+        let (text, at) = self.file.text(section, "filter")?;
+        match Filter::compile(text) {
+            Ok(filter) => Some(filter),
+            Err(problems) => {
+                for problem in problems {
+                    self.file.problem(at, format_args!("`filter` at {problem}"));
+                }
+                None
+            }
+        }
     }
 
     fn metrics(&mut self, section: Section<'_>) -> Option<Vec<String>> {
@@ -231,14 +338,22 @@ impl Reader<'_> {
         versions.into_iter().collect()
     }
 
-    fn not_before(&mut self, section: Section<'_>) {
-        if let Some((text, at)) = self.file.text(section, "not_before")
-            && text != "at_once"
-        {
+    fn not_before(&mut self, section: Section<'_>, kind: Option<Kind>) -> NotBefore {
+        let Some((text, at)) = self.file.text(section, "not_before") else {
+            return if kind.is_some_and(|kind| kind.capabilities().settled) {
+                NotBefore::Settled
+            } else {
+                NotBefore::AtOnce
+            };
+        };
+        NotBefore::parse(text).unwrap_or_else(|| {
+            let known = NotBefore::ALL.map(NotBefore::name).join(", ");
             self.file.problem(
                 at,
-                format_args!("`not_before` is `{text}`; known is at_once"),
+                format_args!("`not_before` is `{text}`; known are {known}"),
             );
-        }
+            NotBefore::default()
+        })
     }
+
 }

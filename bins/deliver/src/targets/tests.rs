@@ -1,5 +1,7 @@
 use super::*;
+use schema::Grain;
 use std::time::Duration;
+use target::Kind;
 
 const GOOD: &str = r#"
 version = 1
@@ -44,10 +46,7 @@ fn a_good_file_is_read_whole() {
     let [genesys, cxone] = targets.as_slice() else {
         panic!("{targets:?}")
     };
-    assert_eq!(
-        genesys.url.as_str(),
-        "https://api.example.test/api/v2/analytics/datadefinitions/customreports"
-    );
+    assert_eq!(genesys.url.as_str(), "https://api.example.test/");
     assert_eq!(
         (genesys.tenant.as_str(), cxone.tenant.as_str()),
         ("acme", "globex")
@@ -55,7 +54,9 @@ fn a_good_file_is_read_whole() {
     assert_eq!(genesys.metrics, ["adjusted_aht", "handle_time"]);
     assert_eq!((genesys.batch_max, genesys.limit.requests), (100, 240));
     assert!(matches!(genesys.grant, Grant::ClientCredentials { .. }));
-    assert_eq!(cxone.url.as_str(), "https://api.example.test/eu/import");
+    assert_eq!(cxone.url.as_str(), "https://api.example.test/eu");
+    assert_eq!(cxone.adapter.kind(), Kind::CxoneImport);
+    assert_eq!(cxone.grains, [Grain::Interaction, Grain::Leg]);
     assert_eq!(
         (cxone.batch_max, cxone.versions.as_slice()),
         (5000, &[MetricVersion(1), MetricVersion(2)][..])
@@ -88,7 +89,7 @@ base_url = "https://api.example.test"
 metrics = ["x", "x"]
 versions = [0]
 batch_max = 101
-not_before = "settled"
+not_before = "later"
 credentials = { token_url = "https://login.example.test/", client_id = "i", client_secret = "s" }
 rate = { requests = 3, burst = 4 }
 timeouts = { read = "0s" }
@@ -98,7 +99,10 @@ timeouts = { read = "0s" }
     for (line, words) in [
         (2, "`tenant` is missing"),
         (3, "`name` is `a b`"),
-        (4, "known are genesys-custom-report, cxone-import"),
+        (
+            4,
+            "known are genesys-custom-report, cxone-import, genesys-external-metrics",
+        ),
         (5, "`base_url` is no URL"),
         (6, "`metrics` is empty"),
         (7, "unknown setting `colour`"),
@@ -108,7 +112,7 @@ timeouts = { read = "0s" }
         (17, "named twice"),
         (18, "a version is a whole number"),
         (19, "`batch_max` is 101; allowed are 1 to 100"),
-        (20, "`not_before` is `settled`"),
+        (20, "`not_before` is `later`; known are at_once, settled"),
         (22, "a burst of 4 is more than the 3 requests"),
         (23, "must be longer than zero"),
     ] {
@@ -181,9 +185,8 @@ fn the_example_shows_every_setting() {
 #[test]
 fn what_the_example_states_is_what_holds_where_nothing_is_said() {
     let found = example(EXAMPLE).unwrap();
-    let [genesys, cxone] = found.as_slice() else {
-        panic!("{found:?}")
-    };
+    let of = |name: &str| found.iter().find(|target| target.name == name).unwrap();
+    let (genesys, cxone) = (of("genesys-main"), of("cxone-main"));
     let bare = |platform: &str| {
         let text = format!(
             "version = 1\n[[target]]\nname = \"bare\"\ntenant = \"acme\"\nplatform = \"{platform}\"\nbase_url = \"https://api.example.com\"\n\
@@ -205,4 +208,137 @@ fn what_the_example_states_is_what_holds_where_nothing_is_said() {
         (cxone.schedule, cxone.breaker),
         (usual.schedule, usual.breaker)
     );
+}
+
+/// What is shown to be copied is right.
+#[test]
+fn the_example_is_read_whole() {
+    let targets = example(EXAMPLE).unwrap();
+    let kinds: Vec<Kind> = targets.iter().map(|target| target.adapter.kind()).collect();
+    assert_eq!(
+        kinds
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len(),
+        Kind::ALL.len(),
+        "one of each kind: {kinds:?}"
+    );
+    let of = |name: &str| targets.iter().find(|target| target.name == name).unwrap();
+    assert_eq!(of("genesys-performance").grains, [Grain::AgentDay]);
+    assert_eq!(of("cxone-contacts").not_before, NotBefore::Settled);
+    assert_eq!(of("genesys-main").not_before, NotBefore::AtOnce);
+    let http = of("warehouse");
+    assert!(matches!(http.grant, Grant::Open { .. }));
+    assert_eq!(http.headers[0].0, "X-Api-Key");
+    assert!(!format!("{http:?}").contains("\"set\""));
+}
+
+/// A target of a kind with these settings.
+fn of_kind(kind: &str, settings: &str) -> Result<Vec<Target>, Vec<String>> {
+    read(&format!(
+        r#"version = 1
+[[target]]
+name = "one"
+tenant = "acme"
+platform = "{kind}"
+base_url = "https://api.example.test"
+metrics = ["aht", "hold"]
+credentials = {{ token_url = "https://login.example.test/", client_id = "i", client_secret = "s" }}
+{settings}
+"#
+    ))
+}
+
+#[test]
+fn what_is_wrong_with_a_kinds_own_settings_is_listed_with_lines() {
+    for (kind, settings, expected) in [
+        (
+            "genesys-external-metrics",
+            "versions = [1, 2]\nuser = \"name\"\n[target.definitions.aht]\nunit = \"Hours\"\nprecision = 6\n[target.definitions.talk]\nunit = \"Seconds\"",
+            &[
+                "2: `versions` names several",
+                "10: `user` is `name`; known are id, email",
+                "12: `unit` is `Hours`; known are Seconds, Percent, Number, Currency",
+                "13: `precision` is 6; allowed are 0 to 5",
+                "14: `talk` is not among `metrics`",
+                ": [target.definitions.hold]: `unit` is missing",
+            ][..],
+        ),
+        (
+            "genesys-external-metrics",
+            "grains = [\"leg\"]",
+            &["9: this platform takes values of: agent_day"],
+        ),
+        (
+            "genesys-external-metrics",
+            "definitions.aht = { name = \"A\", unit = \"Seconds\" }\ndefinitions.hold = { name = \"A\", unit = \"Seconds\" }",
+            &["2: two KPIs have the definition `A`"],
+        ),
+        (
+            "genesys-conversation-properties",
+            "path = \"/c/{contract}\"\nfields = {}\nproperties.aht.type = \"uuid\"",
+            &[
+                "9: `path` is `/c/{contract}`: `{contract}` is none of",
+                "10: unknown setting `fields`",
+                "11: `type` is `uuid`; known are real, integer, bool, string",
+            ],
+        ),
+        (
+            "cxone-business-data",
+            "path = \"/{leg}\"\nfilter = \"row.quene == 'x' && row.version\"",
+            &[
+                "9: `path` is `/{leg}`: `{leg}` is in it, and the grain interaction has none",
+                "10: `filter` at 1:5: a row has no field `quene`; did you mean `queue`?",
+            ],
+        ),
+        (
+            "http",
+            "method = \"GET\"\n[target.headers]\nContent-Type = \"x\"\n\"a b\" = \"x\"\n[target.answer]\nkey = \"id\"\n[target.body]\nitem = \"{{ value }\"",
+            &[
+                "9: `method` is `GET`; known are POST, PUT, PATCH",
+                "11: `Content-Type` is set by deliver itself",
+                "12: `a b` is no name of a header",
+                "14: `key` is `id`; a JSON pointer is expected",
+            ],
+        ),
+        (
+            "http",
+            "[target.body]\nitem = \"{{ valeu }}\"\nbatch = \"[]\"",
+            &["10: the template `item`, line 1: undefined value"],
+        ),
+        ("http", "", &["2: [target.body] is missing"]),
+    ] {
+        let problems = of_kind(kind, settings).unwrap_err();
+        for words in expected {
+            let words = if words.starts_with(':') {
+                (*words).to_owned()
+            } else {
+                format!("targets.toml:{words}")
+            };
+            assert!(
+                problems.iter().any(|problem| problem.contains(&words)),
+                "{words} is not in {problems:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_kind_takes_what_its_settings_say() {
+    let good = [
+        (
+            "genesys-external-metrics",
+            "definitions.aht.unit = \"Seconds\"\ndefinitions.hold = { unit = \"Percent\", points = \"one\" }",
+        ),
+        ("genesys-conversation-properties", ""),
+        ("cxone-business-data", "grains = [\"leg\"]"),
+        (
+            "http",
+            "path = \"/day/{agent}/{day}\"\ngrains = [\"agent_day\"]\n[target.body]\nitem = \"{{ numerator }}\"",
+        ),
+    ];
+    for (kind, settings) in good {
+        let targets = of_kind(kind, settings).unwrap();
+        assert_eq!(targets[0].adapter.name(), kind);
+    }
 }

@@ -89,7 +89,7 @@ async fn a_resync_of_an_unknown_target_names_the_known_ones() {
 
 /// The operator mended on the platform's side what it refused rows for.
 #[tokio::test]
-async fn released_rows_are_pushed_again() {
+async fn refused_rows_that_are_retried_are_pushed_again() {
     let config = Config {
         poison: vec![interaction(1)],
         ..Config::default()
@@ -100,14 +100,14 @@ async fn released_rows_are_pushed_again() {
     world.drained(Duration::from_secs(20)).await;
     assert_eq!(world.counts().await.rejected, 1);
 
-    let (code, _, stderr) = world.run(&["release", "--target", "elsewhere"]).await;
+    let (code, _, stderr) = world.run(&["retry", "--target", "elsewhere"]).await;
     assert_eq!(code, Some(1));
     assert!(stderr.contains("registered are: main"), "{stderr}");
     world.double.set_poison(vec![]);
-    let (code, stdout, stderr) = world.run(&["release", "--target", "main"]).await;
+    let (code, stdout, stderr) = world.run(&["retry", "--target", "main"]).await;
     assert_eq!(code, Some(0), "{stderr}");
     let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(answer, serde_json::json!({"target": "main", "released": 1}));
+    assert_eq!(answer, serde_json::json!({"target": "main", "retried": 1}));
     world.drained(Duration::from_secs(20)).await;
     world.platform_has_everything_but(&[]);
     assert_eq!(world.counts().await.rejected, 0);
@@ -143,7 +143,9 @@ async fn the_help_teaches() {
     assert!(status.success());
     for words in [
         "resync",
-        "release",
+        "retry",
+        "reconcile",
+        "breaker",
         "KPILINE_TARGETS",
         "idempotency key",
         "--deliver-poll",

@@ -117,7 +117,7 @@ async fn failures_inside_a_success_are_seen() {
     drop(process);
 }
 
-/// A token that is revoked costs one request; nobody's attempt.
+/// A token that is revoked costs those that are under way a request each; nobody's attempt.
 #[tokio::test]
 async fn a_revoked_token_is_replaced() {
     let mut world = World::genesys(Config::default(), QUICK).await;
@@ -129,13 +129,17 @@ async fn a_revoked_token_is_replaced() {
     world.drained(SOON).await;
 
     world.platform_has_everything_but(&[]);
-    assert_eq!(world.double.grants(), 2);
+    assert_eq!(
+        world.double.grants(),
+        2,
+        "those that were refused share one"
+    );
     let refused = world
         .pushes()
         .iter()
         .filter(|push| push.status == 401)
         .count();
-    assert_eq!(refused, 1);
+    assert!((1..=2).contains(&refused), "each request once: {refused}");
     world.every_push_has_a_fate().await;
     drop(process);
 }
@@ -282,7 +286,8 @@ async fn a_request_too_large_is_split() {
         store: false,
     };
     let config = faulty([Phase::requests(3, too_large)]);
-    let mut world = World::genesys(config, QUICK).await;
+    // One after the other, so that it is known which is the third.
+    let mut world = World::genesys(config, &format!("concurrency = 1\n{QUICK}")).await;
     let process = world.deliver().await;
     world.write_many(0, 80, 0.0).await;
     world.drained(SOON).await;
@@ -292,7 +297,7 @@ async fn a_request_too_large_is_split() {
     drop(process);
 }
 
-/// A path that the platform does not have is nobody's row's fault: one request, then the target rests and somebody is told.
+/// A path that the platform does not have is nobody's row's fault: the target rests at once, and somebody is told.
 #[tokio::test]
 async fn a_wrong_path_pauses_the_target() {
     let extra = format!("path = \"/elsewhere\"\n{QUICK}");
@@ -315,7 +320,11 @@ async fn a_wrong_path_pauses_the_target() {
         .query_count("SELECT sum(attempt) FROM sync_queue")
         .await;
     assert_eq!(attempts, 0, "no row is blamed");
-    assert_eq!(world.pushes().len(), 1);
+    let pushes = world.pushes().len();
+    assert!(
+        pushes <= 3,
+        "those that were under way, and no more: {pushes}"
+    );
     world.every_push_has_a_fate().await;
     drop(process);
 }

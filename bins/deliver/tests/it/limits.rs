@@ -165,8 +165,8 @@ async fn two_replicas_share_one_limit_and_never_a_row() {
         .filter(|cell| cell.stored > 1)
         .count();
     assert!(
-        twice <= 100,
-        "only what the killed one had under way goes again: {twice}"
+        twice <= 400,
+        "only what the killed one had under way goes again, four requests at most: {twice}"
     );
     world.no_violations();
     world.every_push_has_a_fate().await;

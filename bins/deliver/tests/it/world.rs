@@ -5,8 +5,9 @@ use double::{Config, Double, Key};
 use schema::{MetricVersion, UtcMicros, WakeMessage};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use store::metrics::{MetricRow, Upserted, upsert};
+use store::metrics::{MetricRow, Upserted, upsert_for};
 use store::partitions::{Partitions, Table};
+use store::sync::Lane;
 use store::{Store, sync};
 use tempfile::TempDir;
 use testkit::{Proc, TestBroker, TestDb, eventually};
@@ -44,6 +45,16 @@ impl World {
     pub(crate) async fn cxone(config: Config, extra: &str) -> Self {
         let token = "/authentication/v1/token/access-key";
         Self::new("cxone-import", token, config, extra).await
+    }
+
+    /// A platform for a target of this kind.
+    pub(crate) async fn of(platform: &str, config: Config, extra: &str) -> Self {
+        let token = if platform.starts_with("cxone") {
+            "/authentication/v1/token/access-key"
+        } else {
+            "/oauth/token"
+        };
+        Self::new(platform, token, config, extra).await
     }
 
     async fn new(platform: &str, token_path: &str, config: Config, extra: &str) -> Self {
@@ -128,6 +139,20 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
         )
     }
 
+    /// Runs a subcommand that succeeds, and gives the object it prints.
+    pub(crate) async fn ask(&self, arguments: &[&str]) -> serde_json::Value {
+        let (code, stdout, stderr) = self.run(arguments).await;
+        assert_eq!(code, Some(0), "{arguments:?}: {stdout} {stderr}");
+        serde_json::from_str(&stdout).unwrap()
+    }
+
+    /// Adds tables to the end of the targets file.
+    pub(crate) fn append_targets(&self, text: &str) {
+        let file = self.targets_file();
+        let before = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{before}\n{text}")).unwrap();
+    }
+
     /// Runs a subcommand to its end: exit code, stdout, stderr.
     pub(crate) async fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut process = self.spawn(arguments, self.db.url());
@@ -165,6 +190,16 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
         metric: &str,
         values: &[(&str, Option<f64>)],
     ) -> Upserted {
+        self.write_for(tenant, metric, values, Lane::Live).await
+    }
+
+    async fn write_for(
+        &self,
+        tenant: &str,
+        metric: &str,
+        values: &[(&str, Option<f64>)],
+        lane: Lane,
+    ) -> Upserted {
         let at = now();
         let rows: Vec<_> = values
             .iter()
@@ -190,7 +225,7 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
             .unwrap();
         let mut client = self.store.client().await.unwrap();
         let tx = client.transaction().await.unwrap();
-        let upserted = upsert(&tx, &rows).await.unwrap();
+        let upserted = upsert_for(&tx, &rows, lane).await.unwrap();
         tx.commit().await.unwrap();
         upserted
     }
@@ -203,6 +238,24 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
             .zip(first..)
             .map(|(name, n)| (name.as_str(), Some(value(n) + plus)));
         self.write("handle_time", values).await
+    }
+
+    /// The same, as a backfill job does.
+    pub(crate) async fn write_past(&mut self, first: usize, count: usize) -> Upserted {
+        let names: Vec<String> = (first..first + count).map(interaction).collect();
+        let values: Vec<_> = names
+            .iter()
+            .zip(first..)
+            .map(|(name, n)| (name.as_str(), Some(value(n))))
+            .collect();
+        let upserted = self
+            .write_for(TENANT, "handle_time", &values, Lane::History)
+            .await;
+        for (name, n) in names.iter().zip(first..) {
+            let key = (name.clone(), "handle_time".to_owned());
+            self.rows.insert(key, value(n));
+        }
+        upserted
     }
 
     /// Tells deliver that rows are due.

@@ -320,6 +320,18 @@ impl<K: Keeper> Shared<K> {
         }
     }
 
+    /// The platform asked for a wait on this route without saying that the pace is too high (503 with `Retry-After`): nobody sends anything
+    /// there meanwhile, and the full pace holds after it.
+    pub async fn pause(&self, route: &str, wait: Duration, why: &str) {
+        self.known().pause(Instant::now(), route, wait);
+        if let Err(error) = self.keeper.pause(Some(route), wait, why).await {
+            tracing::warn!(
+                credential = self.credential, route, error = %chain(error.as_ref()),
+                "the other processes could not be told of a pause"
+            );
+        }
+    }
+
     // A panic while holding it cannot leave it half-written: plain values.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -360,6 +372,13 @@ impl Known {
             .iter()
             .filter_map(|route| self.paces.get(*route)?.wait(now, refill))
             .max_by_key(|(wait, _)| *wait)
+    }
+
+    /// Gives up what is in hand for the route, and gets nothing more before the wait is over.
+    fn pause(&mut self, now: Instant, route: &str, wait: Duration) {
+        self.slots.remove(route);
+        let pace = self.paces.entry(route.to_owned()).or_default();
+        pace.pause(now, wait);
     }
 
     /// The platform said 429. Gives up what is in hand and says what it stops.

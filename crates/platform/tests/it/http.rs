@@ -1,7 +1,7 @@
 //! The client and the tokens against a small server that answers from a script: what is certain, what is unknown, who fetches when.
 
 use crate::server::{Act, Server, client};
-use platform::client::CallError;
+use platform::client::{CallError, Method, Push};
 use platform::secret::Secret;
 use platform::token::{Grant, TokenError, Tokens};
 use std::sync::Arc;
@@ -10,14 +10,35 @@ use tokio::net::TcpListener;
 use url::Url;
 
 async fn post(server: &Server) -> Result<platform::outcome::Answer, CallError> {
-    client(&server.url)
-        .post_json(
-            &server.url,
-            &Secret::new("t0ken"),
-            "{\"data\":[]}".to_owned(),
-            "key-1",
-        )
-        .await
+    push(&server.url, "t0ken", &[]).await
+}
+
+async fn push(
+    url: &Url,
+    token: &str,
+    headers: &[(String, Secret)],
+) -> Result<platform::outcome::Answer, CallError> {
+    let push = Push {
+        method: Method::Post,
+        url,
+        token: &Secret::new(token),
+        headers,
+        content_type: "application/json",
+        body: "{\"data\":[]}".to_owned(),
+        request_id: "key-1",
+    };
+    client(url).push(push).await
+}
+
+/// A target that knows who asks by a header of its own.
+#[tokio::test]
+async fn headers_go_along_and_without_a_token_none_is_sent() {
+    let server = Server::start(vec![Act::answer("200 OK", "{}")]).await;
+    let headers = [("X-Api-Key".to_owned(), Secret::new("k3y"))];
+    push(&server.url, "", &headers).await.unwrap();
+    let seen = server.seen(0).to_ascii_lowercase();
+    assert!(seen.contains("x-api-key: k3y"), "{seen}");
+    assert!(!seen.contains("authorization"), "{seen}");
 }
 
 #[tokio::test]
@@ -46,10 +67,7 @@ async fn no_connection_means_that_nothing_happened() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     drop(listener);
-    let error = client(&url)
-        .post_json(&url, &Secret::new("t"), String::new(), "k")
-        .await
-        .unwrap_err();
+    let error = push(&url, "t", &[]).await.unwrap_err();
     assert!(matches!(error, CallError::Connect { .. }), "{error:?}");
     assert!(error.nothing_happened());
 }

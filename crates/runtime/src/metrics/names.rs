@@ -123,6 +123,7 @@ names! {
         EventToMetric "event_to_metric_seconds" [] "From the newest fact of a metric to its commit"
         WindowRound "window_round_seconds" [] "One round of windows for one organisation"
         DeliverPush "deliver_push_seconds" [] "One push request"
+        DeliverLatency "deliver_latency_seconds" ["target"] "From when a value could have been sent (changed, or settled where the target waits for that) to its acceptance"
         BackfillCallTime "backfill_call_seconds" ["platform", "route"] "One request for history, from sending to the last byte"
         BackfillBudgetWait "backfill_budget_wait_seconds" ["platform"] "How long a request for history waited for its turn within the credential's limit"
     }

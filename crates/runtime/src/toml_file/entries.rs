@@ -14,16 +14,18 @@ pub fn is_plain(text: &str) -> bool {
 }
 
 impl TomlFile<'_> {
-    /// The tables of a file that has nothing but its `version` and a `[[entry]]` for each of what it lists. A file that lists nothing is a
+    /// The tables of a file that has nothing but its `version`, what it may have `beside`, and a `[[entry]]` for each of what it lists. A file that lists nothing is a
     /// problem, for the reason that `without` says.
     pub fn entries<'t>(
         &mut self,
         root: Section<'t>,
         version: u64,
         entry: &str,
+        beside: &[&str],
         without: &str,
     ) -> Vec<Section<'t>> {
-        self.only(root, &["version", entry]);
+        let known: Vec<&str> = ["version", entry].iter().chain(beside).copied().collect();
+        self.only(root, &known);
         if !root.table.contains_key("version") {
             self.problem(
                 0,

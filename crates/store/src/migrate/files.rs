@@ -78,6 +78,9 @@ files! {
     37 "backfill_quarantine" "0037",
     38 "platform_states" "0038",
     39 "pipeline_health" "0039",
+    40 "sync_subjects" "0040",
+    41 "sync_log_days" "0041",
+    42 "sync_lanes" "0042",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

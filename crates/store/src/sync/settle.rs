@@ -1,6 +1,7 @@
 //! What a push came to, written back.
 
 use super::MetricKey;
+use crate::budgets::pauses::seconds;
 use crate::error::StoreError;
 use crate::json::printable;
 use crate::pool::Transaction;
@@ -15,6 +16,10 @@ use uuid::Uuid;
 pub enum Fate {
     /// The platform has it. The row leaves the queue.
     Accepted,
+    /// The platform took back what it had. The row leaves the queue.
+    Retracted,
+    /// It is older than the platform takes. The row leaves the queue.
+    Expired,
     /// The platform refuses this value. The row rests until it changes or an operator releases it.
     Rejected,
     /// Nobody knows whether the platform has it. Pushed again, with the same key, after the pause.
@@ -29,7 +34,9 @@ pub enum Fate {
 /// One row's fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled<'a> {
-    /// Which metric.
+    /// The row's place in the queue.
+    pub row: i64,
+    /// Which metric of what.
     pub key: &'a MetricKey,
     /// The lease it was claimed under.
     pub lease: Uuid,
@@ -39,6 +46,8 @@ pub struct Settled<'a> {
     pub fate: Fate,
     /// The pause before the next attempt, where there is one.
     pub retry_in: Duration,
+    /// With how many rows it may share a request from now on, where that is known to be too many otherwise.
+    pub together: Option<usize>,
     /// The HTTP status, where there was an answer.
     pub status: Option<i32>,
     /// The platform's words, or ours.
@@ -46,7 +55,7 @@ pub struct Settled<'a> {
 }
 
 /// How many rows went which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcome {
     /// Left the queue.
     pub done: u64,
@@ -58,27 +67,22 @@ pub struct Outcome {
     pub newer: u64,
     /// Another holder has the row, or it was settled before.
     pub passed_over: u64,
+    /// For how long each value that was accepted, and is still the newest, had waited since it could have been sent.
+    pub waited: Vec<Duration>,
 }
 
 // Locked in key order first: settling and queueing then cannot wait for each other in a circle.
 pub(super) static LOCK: Sql = Sql {
     step: "lock delivery rows",
-    text: "SELECT k.n, q.revision, q.lease_id \
-           FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[]) WITH ORDINALITY \
-                AS k (tenant, interaction_id, metric_type, metric_version, leg_scope, n) \
-           CROSS JOIN LATERAL (SELECT revision, lease_id FROM sync_queue q \
-                               WHERE q.target = $1 AND q.tenant = k.tenant AND q.interaction_id = k.interaction_id \
-                                 AND q.metric_type = k.metric_type AND q.metric_version = k.metric_version \
-                                 AND q.leg_scope = k.leg_scope FOR UPDATE) q",
+    text: "SELECT k.n, q.revision, q.lease_id, extract(epoch FROM clock_timestamp() - q.queued_at)::float8 \
+           FROM unnest($2::bigint[]) WITH ORDINALITY AS k (row_id, n) \
+           CROSS JOIN LATERAL (SELECT revision, lease_id, queued_at FROM sync_queue q \
+                               WHERE q.row_id = k.row_id AND q.target = $1 FOR UPDATE) q",
 };
 
 pub(super) static DELETE: Sql = Sql {
     step: "take delivered rows from the queue",
-    text: "DELETE FROM sync_queue q \
-           USING unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[]) \
-                 AS k (tenant, interaction_id, metric_type, metric_version, leg_scope) \
-           WHERE q.target = $1 AND q.tenant = k.tenant AND q.interaction_id = k.interaction_id \
-             AND q.metric_type = k.metric_type AND q.metric_version = k.metric_version AND q.leg_scope = k.leg_scope",
+    text: "DELETE FROM sync_queue WHERE row_id = ANY ($1)",
 };
 
 pub(super) static UPDATE: Sql = Sql {
@@ -88,43 +92,19 @@ pub(super) static UPDATE: Sql = Sql {
                due_at = CASE WHEN k.attempts = 'spare' AND k.pause = 0 THEN q.queued_at \
                              ELSE statement_timestamp() + k.pause * interval '1 second' END, \
                attempt = CASE k.attempts WHEN 'reset' THEN 0 WHEN 'spare' THEN greatest(q.attempt - 1, 0) ELSE q.attempt END, \
+               together = CASE k.attempts WHEN 'reset' THEN NULL ELSE coalesce(k.together, q.together) END, \
                last_status = k.status, last_message = k.message \
-           FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], \
-                       $7::text[], $8::float8[], $9::text[], $10::integer[], $11::text[]) \
-                AS k (tenant, interaction_id, metric_type, metric_version, leg_scope, state, pause, attempts, status, message) \
-           WHERE q.target = $1 AND q.tenant = k.tenant AND q.interaction_id = k.interaction_id \
-             AND q.metric_type = k.metric_type AND q.metric_version = k.metric_version AND q.leg_scope = k.leg_scope",
+           FROM unnest($1::bigint[], $2::text[], $3::float8[], $4::text[], $5::integer[], $6::text[], $7::integer[]) \
+                AS k (row_id, state, pause, attempts, status, message, together) \
+           WHERE q.row_id = k.row_id",
 };
-
-/// The five columns of a key, one array each.
-#[derive(Debug, Default)]
-pub(super) struct KeyColumns<'a> {
-    pub(super) tenant: Vec<&'a str>,
-    pub(super) interaction_id: Vec<&'a str>,
-    pub(super) metric_type: Vec<&'a str>,
-    pub(super) metric_version: Vec<i32>,
-    pub(super) leg_scope: Vec<&'a str>,
-}
-
-impl<'a> KeyColumns<'a> {
-    pub(super) fn of(keys: impl IntoIterator<Item = &'a MetricKey>) -> Self {
-        let mut columns = Self::default();
-        for key in keys {
-            columns.tenant.push(&key.tenant);
-            columns.interaction_id.push(&key.interaction_id);
-            columns.metric_type.push(&key.metric_type);
-            columns.metric_version.push(i32::from(key.metric_version.0));
-            columns.leg_scope.push(&key.leg_scope);
-        }
-        columns
-    }
-}
 
 /// A queue row as it is now.
 #[derive(Debug, Clone, Copy)]
 struct Stored {
     revision: i64,
     lease: Option<Uuid>,
+    waited: Duration,
 }
 
 /// What to do with a queue row.
@@ -162,8 +142,9 @@ fn decide(stored: Stored, settled: &Settled<'_>) -> Decision {
     };
     match settled.fate {
         // True whoever holds the row now.
-        Fate::Accepted => Decision::Delete,
+        Fate::Accepted | Fate::Retracted => Decision::Delete,
         _ if !ours => Decision::Nothing,
+        Fate::Expired => Decision::Delete,
         Fate::Rejected => Decision::Update {
             state: "rejected",
             pause: Duration::ZERO,
@@ -203,7 +184,10 @@ pub async fn settle(
             Decision::Nothing => outcome.passed_over += 1,
             Decision::Delete => {
                 outcome.done += 1;
-                delete.push(row.key);
+                if row.fate == Fate::Accepted {
+                    outcome.waited.push(stored.waited);
+                }
+                delete.push(row.row);
             }
             Decision::Update {
                 state,
@@ -219,8 +203,10 @@ pub async fn settle(
             }
         }
     }
-    remove(tx, target, &delete).await?;
-    write(tx, target, &update).await?;
+    if !delete.is_empty() {
+        sql::execute(tx, &DELETE, &[&delete]).await?;
+    }
+    write(tx, &update).await?;
     Ok(outcome)
 }
 
@@ -229,20 +215,8 @@ async fn lock(
     target: &str,
     rows: &[&Settled<'_>],
 ) -> Result<BTreeMap<usize, Stored>, StoreError> {
-    let keys = KeyColumns::of(rows.iter().map(|row| row.key));
-    let found = sql::query(
-        tx,
-        &LOCK,
-        &[
-            &target,
-            &keys.tenant,
-            &keys.interaction_id,
-            &keys.metric_type,
-            &keys.metric_version,
-            &keys.leg_scope,
-        ],
-    )
-    .await?;
+    let places: Vec<i64> = rows.iter().map(|row| row.row).collect();
+    let found = sql::query(tx, &LOCK, &[&target, &places]).await?;
     found
         .iter()
         .map(|row| {
@@ -253,44 +227,20 @@ async fn lock(
                 Stored {
                     revision: sql::get(row, &LOCK, 1)?,
                     lease: sql::get(row, &LOCK, 2)?,
+                    waited: seconds(sql::get(row, &LOCK, 3)?),
                 },
             ))
         })
         .collect()
 }
 
-async fn remove(tx: &Transaction<'_>, target: &str, keys: &[&MetricKey]) -> Result<(), StoreError> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let keys = KeyColumns::of(keys.iter().copied());
-    sql::execute(
-        tx,
-        &DELETE,
-        &[
-            &target,
-            &keys.tenant,
-            &keys.interaction_id,
-            &keys.metric_type,
-            &keys.metric_version,
-            &keys.leg_scope,
-        ],
-    )
-    .await?;
-    Ok(())
-}
-
 type Change<'r, 'a> = (&'r Settled<'a>, &'static str, f64, &'static str);
 
-async fn write(
-    tx: &Transaction<'_>,
-    target: &str,
-    changes: &[Change<'_, '_>],
-) -> Result<(), StoreError> {
+async fn write(tx: &Transaction<'_>, changes: &[Change<'_, '_>]) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(());
     }
-    let keys = KeyColumns::of(changes.iter().map(|change| change.0.key));
+    let places: Vec<i64> = changes.iter().map(|change| change.0.row).collect();
     let states: Vec<&str> = changes.iter().map(|change| change.1).collect();
     let pauses: Vec<f64> = changes.iter().map(|change| change.2).collect();
     let attempts: Vec<&str> = changes.iter().map(|change| change.3).collect();
@@ -300,53 +250,49 @@ async fn write(
         .map(|change| change.0.message.map(printable))
         .collect();
     let messages: Vec<Option<&str>> = messages.iter().map(Option::as_deref).collect();
-    sql::execute(
-        tx,
-        &UPDATE,
-        &[
-            &target,
-            &keys.tenant,
-            &keys.interaction_id,
-            &keys.metric_type,
-            &keys.metric_version,
-            &keys.leg_scope,
-            &states,
-            &pauses,
-            &attempts,
-            &statuses,
-            &messages,
-        ],
-    )
-    .await?;
+    let together: Vec<Option<i32>> = changes
+        .iter()
+        .map(|change| change.0.together.and_then(|rows| i32::try_from(rows).ok()))
+        .collect();
+    let params: sql::Params<'_> = &[
+        &places, &states, &pauses, &attempts, &statuses, &messages, &together,
+    ];
+    sql::execute(tx, &UPDATE, params).await?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::Subject;
     use schema::MetricVersion;
 
     #[test]
     fn a_fate_is_weighed_against_what_happened_meanwhile() {
         let key = MetricKey {
             tenant: "t".into(),
-            interaction_id: "i".into(),
+            subject: Subject::of_interaction("i", ""),
             metric_type: "m".into(),
             metric_version: MetricVersion::FIRST,
-            leg_scope: String::new(),
         };
         let lease = Uuid::from_u128(1);
         let pause = Duration::from_secs(9);
         let settled = |fate| Settled {
+            row: 1,
             key: &key,
             lease,
             revision: 5,
             fate,
             retry_in: pause,
+            together: None,
             status: None,
             message: None,
         };
-        let row = |revision, lease| Stored { revision, lease };
+        let row = |revision, lease| Stored {
+            revision,
+            lease,
+            waited: Duration::ZERO,
+        };
         let ours = Some(lease);
         let others = Some(Uuid::from_u128(2));
         let update = |state, pause, attempts| Decision::Update {
@@ -359,6 +305,10 @@ mod tests {
             (row(5, ours), Fate::Accepted, Decision::Delete),
             (row(5, others), Fate::Accepted, Decision::Delete),
             (row(5, None), Fate::Accepted, Decision::Delete),
+            (row(5, others), Fate::Retracted, Decision::Delete),
+            (row(6, ours), Fate::Retracted, at_once),
+            (row(5, ours), Fate::Expired, Decision::Delete),
+            (row(5, others), Fate::Expired, Decision::Nothing),
             (row(6, ours), Fate::Accepted, at_once),
             (row(6, others), Fate::Accepted, Decision::Nothing),
             (

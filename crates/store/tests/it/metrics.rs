@@ -1,10 +1,11 @@
 //! One row per metric, changed only by real changes.
 
 use crate::rows::{JUNE, MAY, db, interaction, metric, number, seen};
-use schema::{MetricVersion, UtcMicros};
+use schema::{Grain, MetricVersion, UtcMicros};
 use std::sync::Arc;
 use store::metrics::{self, MetricRow, Upserted};
-use store::targets::{self, Target};
+use store::sync::Values;
+use store::targets::{self, NotBefore, Target};
 use store::{Class, Store, StoreError, interactions, sync};
 use tokio::sync::Barrier;
 
@@ -17,6 +18,8 @@ fn target(name: &str) -> Target {
         platform: "genesys".into(),
         metrics: vec!["talk_time".into(), "adjusted_aht".into()],
         versions: vec![],
+        grains: vec![Grain::Interaction, Grain::Leg],
+        not_before: NotBefore::AtOnce,
         enabled: true,
     }
 }
@@ -419,7 +422,15 @@ async fn a_target_gets_its_own_tenants_rows_only() {
     assert_eq!(seen(&db, queued).await, ["a-main<acme", "o-main<other"]);
     let client = db.client().await;
     client.execute("DELETE FROM sync_queue", &[]).await.unwrap();
-    let again = sync::requeue(&store.client().await.unwrap(), "o-main").await;
+    let (from, to) = Values::ALWAYS;
+    let values = Values {
+        target: "o-main",
+        metrics: &[],
+        interaction: None,
+        from,
+        to,
+    };
+    let again = sync::requeue(&store.client().await.unwrap(), &values).await;
     assert_eq!(again.unwrap(), 1);
     assert_eq!(seen(&db, queued).await, ["o-main<other"]);
 }

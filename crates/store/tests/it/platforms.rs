@@ -4,7 +4,7 @@ use crate::rows::{MAY, db, number, seen};
 use futures_util::future::join_all;
 use schema::{MetricVersion, UtcMicros};
 use std::time::Duration;
-use store::breakers::{self, Entry, Policy, State};
+use store::breakers::{self, Entry, Memory, Policy, State};
 use store::jobs::{self, NewJob, Promote};
 use store::named_leases::{self, Taken};
 use store::platform_counts::{self, Count, Stretch};
@@ -128,6 +128,61 @@ async fn a_breaker_opens_lets_one_try_and_closes() {
         .await
         .unwrap();
     assert_eq!((open.state, open.opened), (State::Open, 1));
+}
+
+/// Whatever a breaker stands at, an operator turns it, and whoever was trying has no say any more.
+#[tokio::test]
+async fn an_operator_opens_and_closes_a_breaker() {
+    let (db, store) = db().await;
+    let client = store.client().await.unwrap();
+    let policy = Policy {
+        failures: 1,
+        pause: SECOND,
+        longest: MINUTE,
+    };
+    let enter = async || breakers::enter(&client, "c", MINUTE).await.unwrap();
+    let close = async |memory| breakers::close(&client, "c", memory).await.unwrap();
+    assert_eq!(close(Memory::Kept).await, None, "there is none yet");
+    let open = breakers::open(&client, "c", MINUTE, "maintenance")
+        .await
+        .unwrap();
+    assert_eq!(
+        (open.state, open.reason.as_str(), open.failures),
+        (State::Open, "maintenance", 0)
+    );
+    assert!(matches!(enter().await, Entry::Open { reason, .. } if reason == "maintenance"));
+    let (left, why) = breakers::left(&client, "c").await.unwrap().unwrap();
+    assert!(left > 50 * SECOND && why == "maintenance", "{left:?} {why}");
+    // What succeeds late says nothing of now.
+    breakers::succeeded(&client, "c", None).await.unwrap();
+    assert!(matches!(enter().await, Entry::Open { .. }));
+    let pass = "UPDATE platform_breakers SET until = until - interval '1 minute'";
+    db.client().await.batch_execute(pass).await.unwrap();
+    assert_eq!(breakers::left(&client, "c").await.unwrap(), None);
+    let Entry::Probe(tried) = enter().await else {
+        panic!("one may try");
+    };
+    assert!(breakers::left(&client, "c").await.unwrap().is_some());
+    // Opened again while one tries: that one's answer does not count.
+    breakers::open(&client, "c", MINUTE, "still").await.unwrap();
+    let success = breakers::succeeded(&client, "c", Some(tried))
+        .await
+        .unwrap();
+    assert_eq!(success.state, State::Open);
+
+    let closed = close(Memory::Kept).await.unwrap();
+    assert_eq!((closed.state, closed.opened), (State::Closed, 2));
+    assert_eq!(enter().await, Entry::Closed);
+    let again = breakers::failed(&client, "c", None, "503", &policy)
+        .await
+        .unwrap();
+    assert!(again.left > 3 * SECOND, "for longer each time: {again:?}");
+    let reset = close(Memory::Cleared).await.unwrap();
+    assert_eq!((reset.opened, reset.reason.as_str()), (0, ""));
+    let again = breakers::failed(&client, "c", None, "503", &policy)
+        .await
+        .unwrap();
+    assert!(again.left <= SECOND, "as if for the first time: {again:?}");
 }
 
 #[tokio::test]

@@ -164,7 +164,7 @@ const BY_ZONE: [&str; 8] = [
 ];
 
 /// The places that may, and why.
-const EXCEPTIONS: [(&str, &str); 18] = [
+const EXCEPTIONS: [(&str, &str); 24] = [
     // To compare the server's zone data with ours.
     (
         "ask the server for offsets of zones",
@@ -185,7 +185,13 @@ const EXCEPTIONS: [(&str, &str); 18] = [
     ("look at a platform's breaker", "extract("),
     ("note a failure in a platform's breaker", "extract("),
     ("list the breakers of platforms", "extract("),
+    ("look how long a platform's breaker is open", "extract("),
+    ("open a platform's breaker", "extract("),
+    ("close a platform's breaker", "extract("),
+    ("lock delivery rows", "extract("),
     ("take a named lease", "extract("),
+    // The minute an instant is in, counted from 1970: the same by every clock.
+    ("add to the figures of deliveries", "date_bin("),
     // Both of the above, once more.
     ("windows", "date_trunc( ::date extract("),
     // UTC days as they are numbered, and the instants at which they begin.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Topics, integrations, triggers, registrations of webhooks.
+/// Topics, integrations, triggers, registrations of webhooks, definitions of external metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
@@ -13,6 +13,8 @@ pub struct Admin {
     pub integrations: Vec<Value>,
     /// Triggers of process automation.
     pub triggers: Vec<Value>,
+    /// Definitions of external metrics, as the API shows them. With any, data of others are not processed.
+    pub external_metrics: Vec<Value>,
     /// Where the guide's registrations are.
     pub registrations_path: String,
     /// Registrations of webhooks.
@@ -31,6 +33,7 @@ impl Default for Admin {
             topics: Vec::new(),
             integrations: Vec::new(),
             triggers: Vec::new(),
+            external_metrics: Vec::new(),
             registrations_path: "/api/v2/webhooks/subscriptions".to_owned(),
             registrations: Vec::new(),
             registered_secrets: Vec::new(),

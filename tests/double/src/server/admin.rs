@@ -8,6 +8,9 @@ use std::collections::HashMap;
 
 const TOPICS: &str = "/api/v2/notifications/availabletopics";
 const INTEGRATIONS: &str = "/api/v2/integrations";
+const EXTERNAL_METRICS: &str = "/api/v2/employeeperformance/externalmetrics/definitions";
+/// Definitions an organisation may have.
+const EXTERNAL_METRICS_MAX: usize = 50;
 const TRIGGERS: &str = "/api/v2/processautomation/triggers";
 const TRIGGER_TOPICS: &str = "/api/v2/processautomation/triggers/topics";
 /// The permission that the guide names.
@@ -34,7 +37,11 @@ pub(super) fn is_at(path: &str, admin: &Admin) -> bool {
         path.strip_prefix(base)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    path == TOPICS || path == INTEGRATIONS || below(TRIGGERS) || below(&admin.registrations_path)
+    path == TOPICS
+        || path == INTEGRATIONS
+        || path == EXTERNAL_METRICS
+        || below(TRIGGERS)
+        || below(&admin.registrations_path)
 }
 
 /// Answers.
@@ -43,6 +50,8 @@ pub(super) fn answer(admin: &mut Admin, asked: &Asked<'_>) -> Answer {
     match (asked.method, asked.path) {
         (&Method::GET, TOPICS) => topics(admin, asked),
         (&Method::GET, INTEGRATIONS) => integrations(admin, asked),
+        (&Method::GET, EXTERNAL_METRICS) => external_metrics(admin, asked),
+        (&Method::POST, EXTERNAL_METRICS) => create_external_metric(admin, asked),
         (&Method::GET, TRIGGER_TOPICS) => trigger_topics(admin, asked),
         (&Method::GET, TRIGGERS) if !admin.may(TRIGGER_VIEW) => forbidden(asked, TRIGGER_VIEW),
         (&Method::GET, TRIGGERS) => cursor(&admin.triggers, admin, asked),
@@ -105,12 +114,83 @@ fn topics(admin: &Admin, asked: &Asked<'_>) -> Answer {
     json(200, &json!({ "entities": entities }))
 }
 
-/// Pages by number, as most of Genesys' lists have them.
+fn external_metrics(admin: &Admin, asked: &Asked<'_>) -> Answer {
+    const VIEW: &str = "employeePerformance:externalMetricDefinition:view";
+    if !admin.may(VIEW) {
+        return forbidden(asked, VIEW);
+    }
+    numbered(&admin.external_metrics, admin, asked)
+}
+
+fn create_external_metric(admin: &mut Admin, asked: &Asked<'_>) -> Answer {
+    const ADD: &str = "employeePerformance:externalMetricDefinition:add";
+    if !admin.may(ADD) {
+        return forbidden(asked, ADD);
+    }
+    let Ok(mut definition) = serde_json::from_slice::<Value>(asked.body) else {
+        return bad(asked, "the body is no JSON");
+    };
+    if let Some(problem) = wrong_external_metric(&definition) {
+        return bad(asked, problem);
+    }
+    if admin.external_metrics.len() >= EXTERNAL_METRICS_MAX {
+        return bad(asked, "the organisation has too many definitions");
+    }
+    definition["id"] = json!(asked.fresh_id);
+    definition["retentionMonths"] = json!(13);
+    definition["inUse"] = json!(false);
+    definition["selfUri"] = json!(format!("{EXTERNAL_METRICS}/{}", asked.fresh_id));
+    admin.external_metrics.push(definition.clone());
+    json(200, &definition)
+}
+
+/// What is wrong with a definition, if anything.
+fn wrong_external_metric(definition: &Value) -> Option<&'static str> {
+    let text = |name: &str| definition.get(name).and_then(Value::as_str);
+    let one_of = |name: &str, words: &[&str]| text(name).is_some_and(|text| words.contains(&text));
+    let precision = definition.get("precision").and_then(Value::as_u64);
+    if text("name").is_none_or(str::is_empty) {
+        Some("name is missing")
+    } else if !one_of("unit", &["Seconds", "Percent", "Number", "Currency"]) {
+        Some("unit is none")
+    } else if precision.is_none_or(|precision| precision > 5) {
+        Some("precision must be 0 to 5")
+    } else if !one_of(
+        "defaultObjectiveType",
+        &["HigherIsBetter", "LowerIsBetter", "TargetArea"],
+    ) {
+        Some("defaultObjectiveType is none")
+    } else {
+        None
+    }
+}
+
+/// A name that two definitions have: whoever created the second one did not look.
+pub(super) fn defined_twice(admin: &Admin) -> Option<String> {
+    let name = |definition: &Value| {
+        definition
+            .get("name")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let mut names: Vec<String> = admin.external_metrics.iter().filter_map(name).collect();
+    names.sort_unstable();
+    names
+        .windows(2)
+        .find(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0].clone())
+}
+
 fn integrations(admin: &Admin, asked: &Asked<'_>) -> Answer {
     const VIEW: &str = "integrations:integration:view";
     if !admin.may(VIEW) {
         return forbidden(asked, VIEW);
     }
+    numbered(&admin.integrations, admin, asked)
+}
+
+/// Pages by number, as most of Genesys' lists have them.
+fn numbered(elements: &[Value], admin: &Admin, asked: &Asked<'_>) -> Answer {
     let parameters = asked.parameters();
     let number = |name: &str, usual: usize| -> usize {
         let text = parameters.get(name);
@@ -118,9 +198,8 @@ fn integrations(admin: &Admin, asked: &Asked<'_>) -> Answer {
     };
     let size = number("pageSize", 25).clamp(1, admin.page_max.max(1));
     let page = number("pageNumber", 1).max(1);
-    let all = admin.integrations.len();
-    let mut entities: Vec<Value> = admin
-        .integrations
+    let all = elements.len();
+    let mut entities: Vec<Value> = elements
         .iter()
         .skip((page - 1) * size)
         .take(size)
@@ -138,7 +217,8 @@ fn integrations(admin: &Admin, asked: &Asked<'_>) -> Answer {
             .get("expand")
             .map_or_else(String::new, |expand| format!("&expand={expand}"));
         body["nextUri"] = json!(format!(
-            "{INTEGRATIONS}?pageSize={size}&pageNumber={}{expand}",
+            "{}?pageSize={size}&pageNumber={}{expand}",
+            asked.path,
             page + 1
         ));
     }

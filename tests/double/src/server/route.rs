@@ -49,7 +49,7 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Resul
         _ if admin::is_at(&path, &shared.ledger().config.admin) => {
             administer(request, &path, shared).await
         }
-        (&Method::POST, _) => push(request, &path, shared).await,
+        (&Method::POST | &Method::PUT | &Method::PATCH, _) => push(request, &path, shared).await,
         _ => Ok(unknown(&path, shared)),
     }
 }
@@ -143,6 +143,9 @@ async fn administer(
         context: &context,
     };
     let answer = admin::answer(&mut ledger.config.admin, &asked);
+    if let Some(name) = admin::defined_twice(&ledger.config.admin) {
+        ledger.violate(Kind::DefinitionTwice, index, name);
+    }
     if answer.status().as_u16() == 404 {
         ledger.violate(Kind::UnknownPath, index, path);
     }
@@ -154,7 +157,7 @@ async fn push(request: Request<Incoming>, path: &str, shared: &Shared) -> Result
     // Arrival is now, before the body: this is what the platform's limit sees.
     let (index, gate, api) = {
         let mut ledger = shared.ledger();
-        let Some(api) = Api::at(path, &ledger.config) else {
+        let Some(api) = Api::at(request.method(), path, &ledger.config) else {
             drop(ledger);
             return Ok(unknown(path, shared));
         };
@@ -163,9 +166,9 @@ async fn push(request: Request<Incoming>, path: &str, shared: &Shared) -> Result
         (index, gate, api)
     };
     let content_type = header(&request, CONTENT_TYPE.as_str()).unwrap_or_default();
-    let body = body(request.into_body(), api, shared).await;
+    let body = body(request.into_body(), &api, shared).await;
     // Whatever becomes of the request, a client that breaks the API's bounds is to be found out.
-    let rows = examine(index, api, &content_type, &body, shared);
+    let rows = examine(index, &api, &content_type, &body, shared);
     let (fault, in_window) = match gate {
         Gate::Refused(answer) => return Ok(finish(&mut shared.ledger(), index, answer)),
         Gate::Open { fault, in_window } => (fault, in_window),
@@ -201,8 +204,7 @@ async fn push(request: Request<Incoming>, path: &str, shared: &Shared) -> Result
                 crate::http::empty(201)
             } else {
                 let shuffled = ledger.config.shuffle_answers;
-                let body = push::answer(api, &rows, items, shuffled, &mut ledger.random);
-                crate::http::json(200, &body)
+                push::answer(&api, &rows, items, shuffled, &mut ledger.random)
             }
         }
     };
@@ -255,8 +257,7 @@ pub(super) fn admit(
             let nth = ledger.refusals;
             ledger.refusals += 1;
             let date = writes_date(limit.retry_after, nth);
-            let reaction = Duration::from_millis(limit.reaction_ms);
-            let answer = too_many(ledger, index, &client, wait, date, reaction);
+            let answer = too_many(ledger, index, &client, wait, date);
             ledger.requests[index].fault = "limit";
             Err(Box::new(rate_headers(answer, Some(limit.requests), ledger)))
         }
@@ -272,7 +273,6 @@ fn too_many(
     client: &str,
     wait: Duration,
     date: Option<bool>,
-    reaction: Duration,
 ) -> Answer {
     let seconds = whole_seconds(wait);
     let message =
@@ -285,12 +285,11 @@ fn too_many(
         }
         None => (answer, Duration::from_secs(seconds)),
     };
-    let window = ledger.windows.entry(client.to_owned()).or_default();
-    window.tell(Instant::now(), told, reaction);
+    ledger.tell(index, client, told);
     answer
 }
 
-async fn body(body: Incoming, api: Api, shared: &Shared) -> Result<Bytes, (Kind, String)> {
+async fn body(body: Incoming, api: &Api, shared: &Shared) -> Result<Bytes, (Kind, String)> {
     let most = api.bounds(&shared.ledger().config).bytes_max;
     match Limited::new(body, most).collect().await {
         Ok(body) => Ok(body.to_bytes()),
@@ -304,7 +303,7 @@ async fn body(body: Incoming, api: Api, shared: &Shared) -> Result<Bytes, (Kind,
 /// The rows of a body, or the answer that says what is wrong with it.
 fn examine(
     index: usize,
-    api: Api,
+    api: &Api,
     content_type: &str,
     body: &Result<Bytes, (Kind, String)>,
     shared: &Shared,
@@ -340,7 +339,10 @@ fn examine(
                 index,
             )))
         }
-        Ok(rows) => Ok(rows),
+        Ok(rows) => match api.unwelcome(&rows, &config) {
+            Some((status, message)) => Err(Box::new(refusal(status, message, index))),
+            None => Ok(rows),
+        },
         Err(findings) => {
             let status = match findings.first() {
                 Some((Kind::TooManyBytes, _)) => 413,
@@ -398,16 +400,8 @@ pub(super) async fn meet(
                 .request(index)
                 .and_then(|request| request.client.clone())
                 .unwrap_or_default();
-            let reaction = ledger.config.limit.unwrap_or_default().reaction_ms;
-            let reaction = Duration::from_millis(reaction);
-            Ok(Some(too_many(
-                &mut ledger,
-                index,
-                &client,
-                wait,
-                Some(*as_date),
-                reaction,
-            )))
+            let answer = too_many(&mut ledger, index, &client, wait, Some(*as_date));
+            Ok(Some(answer))
         }
         Fault::Status {
             status,
@@ -419,12 +413,24 @@ pub(super) async fn meet(
             Ok(Some(match seconds {
                 Some(seconds) => {
                     let wait = Duration::from_secs(*seconds);
-                    let (text, _) = retry_after(wait, *as_date, SystemTime::now());
+                    let (text, told) = retry_after(wait, *as_date, SystemTime::now());
+                    told_on_push(&mut shared.ledger(), index, told);
                     with(answer, "retry-after", &text)
                 }
                 None => answer,
             }))
         }
+    }
+}
+
+/// A push that was answered with `Retry-After`, whatever the status: the client should stay away until then.
+fn told_on_push(ledger: &mut Ledger, index: usize, wait: Duration) {
+    let client = match ledger.request(index) {
+        Some(request) if request.place == Place::Push => request.client.clone(),
+        _ => None,
+    };
+    if let Some(client) = client {
+        ledger.tell(index, &client, wait);
     }
 }
 

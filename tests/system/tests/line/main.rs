@@ -14,6 +14,7 @@
 
 mod backfill;
 mod definitions;
+mod deliver_day;
 mod flow;
 mod freshness;
 mod harness;

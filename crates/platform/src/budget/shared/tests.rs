@@ -305,3 +305,27 @@ fn a_lapse_that_no_answer_is_within_is_refused() {
     let refused = Shared::new(Script::default(), "client@login", limit);
     assert!(matches!(refused.err(), Some(LimitError::ShortLapse { .. })));
 }
+
+#[tokio::test]
+async fn a_wait_that_is_not_about_the_pace_pauses_the_route_and_halves_nothing() {
+    let script = Script::of([granted(3), granted(3), granted(3)]);
+    let shared = shared(&script);
+    shared.slot("push", PATIENT).await.unwrap();
+    for _ in 0..3 {
+        shared.pause("push", MS(60), "out of service").await;
+    }
+    assert!(shared.paused("push") > MS(30) && shared.paused("other").is_zero());
+    let error = shared.slot("push", MS(1)).await.unwrap_err();
+    assert_eq!(error.hold, Hold::Paused);
+    let begun = Instant::now();
+    for _ in 0..3 {
+        shared.slot("push", PATIENT).await.unwrap();
+    }
+    let took = begun.elapsed();
+    assert!(
+        took > MS(30) && took < MS(1_000),
+        "the full pace after the pause: {took:?}"
+    );
+    let told = script.told();
+    assert_eq!(told.pauses, vec![(Some("push".to_owned()), MS(60)); 3]);
+}

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 /// Columns aligned to the left, nothing padded behind the last.
-pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+#[must_use]
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|word| word.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -25,7 +26,8 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// A length of time, in the two largest units that it has.
-pub(crate) fn span(length: std::time::Duration) -> String {
+#[must_use]
+pub fn span(length: std::time::Duration) -> String {
     let seconds = length.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

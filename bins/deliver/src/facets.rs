@@ -1,0 +1,42 @@
+//! What the facts of interactions say that their metrics do not, for filters that ask for it.
+
+use session::Session;
+use std::collections::{BTreeSet, HashMap};
+use store::sync::Due;
+use store::{Store, StoreError, interactions};
+use target::Facets;
+
+/// Facets by organisation and interaction.
+pub type FacetsOf = HashMap<(String, String), Facets>;
+
+/// Looks them up for the interactions of these rows. One that is gone, or whose state a later release wrote, has none.
+pub async fn of(store: &Store, rows: &[Due]) -> Result<FacetsOf, StoreError> {
+    let keys: BTreeSet<(&str, &str)> = rows
+        .iter()
+        .filter_map(|row| Some((row.key.tenant.as_str(), row.key.subject.interaction()?)))
+        .collect();
+    let keys: Vec<(&str, &str)> = keys.into_iter().collect();
+    if keys.is_empty() {
+        return Ok(FacetsOf::new());
+    }
+    let client = store.client().await?;
+    let states = interactions::states(&client, &keys).await?;
+    let facets = states.into_iter().map(|(tenant, interaction, state)| {
+        let session = Session::from_json(&state).ok();
+        (
+            (tenant, interaction),
+            session.as_ref().map(read).unwrap_or_default(),
+        )
+    });
+    Ok(facets.collect())
+}
+
+fn read(session: &Session) -> Facets {
+    let timeline = session.timeline();
+    Facets {
+        media: timeline.media().map(str::to_owned),
+        direction: timeline
+            .direction()
+            .map(|direction| direction.name().to_owned()),
+    }
+}
