@@ -12,6 +12,8 @@
 #   change  a KPI's rule changed over 100000 stored interactions, optimised: preview, activate, replay, promote, rollback,
 #           each with its seconds
 #   backfill 90 days and 500000 conversations from a platform that allows 300 requests a minute, in bad weather, then with 100 kills of its workers
+#   freshness a platform that is silent for a quarter of an hour and then sends everything at once, in real time and by the usual thresholds:
+#           the banner is on within a minute, and no dip is left unmarked
 #   demos   the demo again and again with other calls, until MINUTES have passed since the beginning
 #
 # Ends at the first that fails. Servers that were kept running before stay so.
@@ -21,7 +23,7 @@ HERE=$(dirname -- "${BASH_SOURCE[0]}")
 MINUTES=30 PARTS=()
 for word in "$@"; do
     case $word in
-    kills | outages | replicas | zones | laws | windows | change | backfill | demos) PARTS+=("$word") ;;
+    kills | outages | replicas | zones | laws | windows | change | backfill | freshness | demos) PARTS+=("$word") ;;
     -h | --help)
         sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit 0
@@ -35,7 +37,7 @@ for word in "$@"; do
         ;;
     esac
 done
-[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change backfill demos)
+[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change backfill freshness demos)
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -77,6 +79,10 @@ backfill() {
             KPILINE_SOAK_PAGE=200 KPILINE_SOAK_WORKERS=3 KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-100} \
             "$HERE/test.sh" --test line "$name" --no-capture
     done
+}
+
+freshness() {
+    NEXTEST_PROFILE=soak KPILINE_SOAK_MINUTE_SECONDS=60 "$HERE/test.sh" --test line a_quarter_of_an_hour_of_silence --no-capture
 }
 
 demos() {

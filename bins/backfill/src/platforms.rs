@@ -26,6 +26,9 @@
 //!
 //! [platform.settlement]                     # without it nothing is pulled again
 //! days = [1, 4]
+//!
+//! [platform.counts]                         # without it nothing is compared with what the platform counts
+//! interval = "30m"
 //! ```
 
 mod read;
@@ -67,6 +70,8 @@ pub struct Platform {
     pub follow: Option<Follow>,
     /// What is pulled again, if anything.
     pub settlement: Option<Settlement>,
+    /// What the platform is asked to count, if anything.
+    pub counts: Option<Counts>,
 }
 
 /// Which platform it is.
@@ -245,6 +250,36 @@ impl Default for Settlement {
             lookup_settle: Duration::from_secs(900),
             gaps: true,
             gap_margin: Duration::from_secs(300),
+        }
+    }
+}
+
+/// `[platform.counts]`: how many interactions began in each of the newest intervals, as the platform counts them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts {
+    /// How long an interval is; they begin with the hours of UTC.
+    pub interval: Duration,
+    /// How long after its end the platform is expected to have counted it, and we to have it.
+    pub settle: Duration,
+    /// So long after that it is counted again, once for each, ascending: what came late is counted by then.
+    pub again: Vec<Duration>,
+}
+
+impl Counts {
+    /// What is usual where nothing is said: the platform's own delay, and that of what is followed.
+    fn usual(kind: Option<&Kind>, follow: Option<&Follow>) -> Self {
+        let delay = match kind {
+            Some(Kind::Genesys(settings)) => settings.query_lag,
+            Some(Kind::Cxone(settings)) => settings.lag,
+            None => Duration::ZERO,
+        };
+        let followed = follow.map_or(Duration::ZERO, |follow| {
+            follow.settle + follow.every + Duration::from_secs(60)
+        });
+        Self {
+            interval: Duration::from_secs(1800),
+            settle: delay.max(followed).max(Duration::from_secs(1)),
+            again: vec![Duration::from_secs(1800)],
         }
     }
 }

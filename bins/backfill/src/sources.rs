@@ -6,6 +6,7 @@
 //! given back meanwhile. What the platforms' APIs look like is known to `platform::history` alone.
 
 pub(crate) mod call;
+pub(crate) mod counts;
 mod cxone_extraction;
 mod cxone_report;
 mod cxone_rows;

@@ -4,6 +4,8 @@
 //! settings, the time and what stands in the rows, and every job has a request id or is made in the transaction that takes what it is for: so
 //! two processes that act at once, or one that dies half-way, make nothing twice and leave nothing out.
 
+pub(crate) mod counting;
+mod counts;
 mod cut;
 pub(crate) mod follow;
 mod following;
@@ -131,6 +133,9 @@ pub(crate) fn words(platform: &Platform) -> Vec<String> {
             )
         })
         .collect();
+    if let Some(counts) = &platform.counts {
+        lines.push(counts::words(name, counts));
+    }
     if let Some(settlement) = &platform.settlement {
         let days: Vec<String> = settlement.days.iter().map(u16::to_string).collect();
         let (hour, minute) = settlement.at;
@@ -161,7 +166,9 @@ pub(crate) async fn run(finishing: Finishing) -> anyhow::Result<()> {
                 }
             }
             Ok(Standing::TookOver | Standing::Leads) => {
-                led = true;
+                if !std::mem::replace(&mut led, true) {
+                    said("", "followed sources", following::tidy(&finishing).await);
+                }
                 round(&finishing, &mut looked).await;
             }
             Err(error) => {

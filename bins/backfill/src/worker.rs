@@ -15,6 +15,7 @@ use crate::keeper::StoreKeeper;
 use crate::lane::{Lane, Reached, Shared};
 use crate::platforms::{Platform, Platforms};
 use crate::sources::{Breaker, Caller, Memory};
+use crate::standing::counting;
 use crate::{requests, standing};
 use gate::Gate;
 use meters::{Calls, Meters};
@@ -103,6 +104,9 @@ pub async fn run(config: WorkerConfig, ops: &OpsArgs) -> anyhow::Result<()> {
     );
     tasks.spawn("finishing", finish::run(finishing.clone()));
     tasks.spawn("standing jobs", standing::run(finishing));
+    for counting in counting::all(&shared, &process) {
+        tasks.spawn("counts", counting.run());
+    }
     tasks.spawn(
         "watch",
         watch(shared.clone(), service.health.clone(), stop.clone()),

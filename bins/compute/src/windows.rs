@@ -15,6 +15,7 @@
 
 mod cells;
 mod changed;
+mod days;
 mod fold;
 mod merge;
 mod pace;

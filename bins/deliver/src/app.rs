@@ -1,7 +1,10 @@
 //! Each subcommand, from checked settings to its end.
 
-use crate::config::{Config, ServeArgs, StoreArgs, TargetArgs};
+use crate::api;
+use crate::api::tokens::generate;
+use crate::config::{Config, ServeArgs, StoreArgs, TargetArgs, TokenArgs};
 use crate::credential::Credential;
+use crate::freshness::{self, Asker, Watch, Watcher};
 use crate::meters::Meters;
 use crate::pusher::{Parts, Pusher};
 use crate::send::Sender;
@@ -10,7 +13,7 @@ use crate::targets::Target;
 use crate::wake;
 use anyhow::{Context as _, bail};
 use runtime::metrics::{Counter, Gauge, GaugeHandle};
-use runtime::{Backoff, Service, chain, log};
+use runtime::{Backoff, Service, Tasks, chain, log};
 use schema::UtcMicros;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -34,7 +37,7 @@ const PRUNE_MAX: u32 = 20_000;
 
 /// `deliver serve`.
 pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
-    let config = args.resolve()?;
+    let mut config = args.resolve()?;
     log::init(&args.ops);
     let service = Service::start(
         "deliver",
@@ -70,9 +73,45 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .collect();
     let pending = service.metrics.gauge(Gauge::DeliverPending, &[]);
     let keep = config.log_retention;
+    watch(&config, &store, &service, &mut tasks)?;
     tasks.spawn("counts", count(store, names, pending, keep, stop));
-    service.ready(None);
+    let api = api::start(&mut config, &service, &mut tasks).await?;
+    service.ready(api);
     service.run(tasks).await
+}
+
+/// Starts to watch whether the platforms' numbers are to be trusted.
+fn watch(
+    config: &Config,
+    store: &Store,
+    service: &Service,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let stop = || service.shutdown.token();
+    for watched in &config.watch.platforms {
+        if let Some(asker) = Asker::new(store, watched, &config.targets, stop())? {
+            tasks.spawn("platform health", asker.run());
+        }
+    }
+    let watcher = Watcher::new(
+        store.clone(),
+        config.broker(),
+        config.watch.clone(),
+        service.metrics.clone(),
+        stop(),
+    );
+    tasks.spawn("freshness", watcher.run());
+    Ok(())
+}
+
+/// `deliver token`. What belongs into the file goes to where it can be appended from; the token itself is only shown.
+pub fn token(args: &TokenArgs) {
+    let (token, digest) = generate::token();
+    eprintln!(
+        "The token, for {} and nobody else; it is not shown again:\n{token}",
+        args.name
+    );
+    println!("{}", generate::entry(&args.name, &digest, &args.tenant));
 }
 
 /// Waits for the database and its schema, then registers the targets. `false` when told to stop meanwhile.
@@ -108,6 +147,8 @@ async fn register(store: &Store, list: &[Target]) -> Result<bool, StoreError> {
             platform: target.adapter.name().to_owned(),
             metrics: target.metrics.clone(),
             versions: target.versions.clone(),
+            grains: target.grains.clone(),
+            not_before: target.not_before,
             enabled: true,
         };
         targets::register(store, &row).await?;
@@ -233,7 +274,39 @@ pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
             target.limit.period,
         );
     }
+    println!("{}", watched(&config.watch));
+    if let Some(api) = &config.api {
+        println!(
+            "shows the figures at {} to {} token(s)",
+            api.listen,
+            api.tokens.len()
+        );
+    }
     Ok(())
+}
+
+/// Which platforms are watched, one a line.
+fn watched(watch: &Watch) -> String {
+    let mut lines = vec![format!(
+        "watches {} platform(s), every {:?}",
+        watch.platforms.len(),
+        watch.every
+    )];
+    for platform in &watch.platforms {
+        let health = platform.health.as_ref().map_or_else(String::new, |source| {
+            format!(", asks {} every {:?}", source.url, source.every)
+        });
+        lines.push(format!(
+            "  {} of {}: {}{health}",
+            platform.name,
+            platform.tenant,
+            platform
+                .subscriptions
+                .as_ref()
+                .map_or_else(|| "every subscription".to_owned(), |named| named.join(", ")),
+        ));
+    }
+    lines.join("\n")
 }
 
 /// `deliver migrate`.
@@ -267,7 +340,14 @@ pub async fn status(args: &StoreArgs) -> anyhow::Result<()> {
     let pauses: Vec<Pause> = pauses(&client).await?.into_iter().map(Pause::new).collect();
     let breakers = breakers::list(&client).await?;
     let breakers: Vec<Breaker> = breakers.into_iter().map(Breaker::new).collect();
-    let answer = serde_json::json!({ "targets": lines, "pauses": pauses, "breakers": breakers });
+    let platforms = store::freshness::states(&client, None).await?;
+    let platforms: Vec<_> = platforms.into_iter().map(freshness::Line::new).collect();
+    let answer = serde_json::json!({
+        "targets": lines,
+        "pauses": pauses,
+        "breakers": breakers,
+        "platforms": platforms,
+    });
     println!(
         "{}",
         serde_json::to_string_pretty(&answer).context("the answer cannot be written")?

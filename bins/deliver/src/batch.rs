@@ -3,7 +3,7 @@
 use platform::push::{Adapter, Encoded, Finite, Row};
 use schema::LegId;
 use std::collections::BTreeMap;
-use store::sync::{Due, MetricKey};
+use store::sync::{Due, MetricKey, Pushed};
 
 /// A row ready to go.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Prepared {
     pub encoded: Encoded,
     /// The same for every attempt at this value.
     pub idempotency_key: String,
+    /// What the log says was pushed.
+    pub pushed: Pushed,
 }
 
 /// What to do with the rows of one claim.
@@ -126,10 +128,14 @@ fn prepare(due: Due, value: Finite) -> Prepared {
     let key = &due.key;
     let row = Row {
         tenant: key.tenant.as_str().into(),
-        interaction: key.interaction_id.as_str().into(),
+        interaction: key.subject.interaction().unwrap_or_default().into(),
         metric: key.metric_type.clone(),
         version: key.metric_version,
-        leg: (!key.leg_scope.is_empty()).then(|| LegId::new(&key.leg_scope)),
+        leg: key
+            .subject
+            .leg_scope()
+            .filter(|leg| !leg.is_empty())
+            .map(LegId::new),
         revision: due.revision,
         value,
         timestamp: due.timestamp_utc,
@@ -139,6 +145,10 @@ fn prepare(due: Due, value: Finite) -> Prepared {
     Prepared {
         encoded: row.encode(),
         idempotency_key: row.idempotency_key(),
+        pushed: Pushed {
+            value: value.get(),
+            points: None,
+        },
         row,
         due,
     }
@@ -149,23 +159,26 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
     use schema::{MetricVersion, UtcMicros};
+    use store::sync::Subject;
 
     pub(crate) fn due(interaction: &str, revision: i64, value: Option<f64>) -> Due {
         Due {
+            row: 1,
             key: MetricKey {
                 tenant: "acme".to_owned(),
-                interaction_id: interaction.to_owned(),
+                subject: Subject::of_interaction(interaction, ""),
                 metric_type: "handle_time".to_owned(),
                 metric_version: MetricVersion(1),
-                leg_scope: String::new(),
             },
             revision,
             attempt: 1,
+            queued_at: UtcMicros(0),
             metric_value: value,
             metadata_json: "{}".to_owned(),
             timestamp_utc: UtcMicros(0),
             agent_id: None,
             queue_id: None,
+            day: None,
         }
     }
 

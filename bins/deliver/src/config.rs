@@ -1,5 +1,7 @@
 //! This binary's flags, and what they mean once checked.
 
+use crate::api::args::{ApiArgs, ApiConfig};
+use crate::freshness::{self, Watch};
 use crate::targets::{self, Target};
 use broker::BrokerConfig;
 use clap::{Parser, Subcommand};
@@ -22,6 +24,13 @@ const LOG_RETENTION_MIN: Duration = Duration::from_secs(24 * 3600);
 /// idempotency key; nothing is ever given up because of elapsed time. A target is slowed down by 429, left alone for a while after
 /// repeated trouble, and paused when it refuses the credential. Any number of replicas push: the limit belongs to the credential, and
 /// all processes that use it, backfill's too, take from one budget in PostgreSQL, deliver first.
+///
+/// One of the replicas also watches whether the numbers are to be trusted: how long nothing came that should have, how late events are, what
+/// waits in the line, how many interactions the platform counts, and what it says of itself. Each platform is live, syncing, stale or in
+/// maintenance, with a reason; `status`, /metrics (kpiline_platform_state, kpiline_alerts_inhibited) and the view platform_freshness say so.
+///
+/// Given a file of tokens it also shows the figures, at an address of its own: to programs at /api/v1 (described at /api/v1/openapi.json), and
+/// to people as a page. `deliver token` makes the tokens.
 #[derive(Debug, Parser)]
 #[command(name = "deliver", version, about, long_about)]
 pub struct Cli {
@@ -47,8 +56,22 @@ pub enum Command {
     Status(StoreArgs),
     /// Queue all current values for one target again, and exit; the platform ends with what kpiline has now.
     Resync(TargetArgs),
+    /// Make a token for the read API and the status page, and exit: print it, and what belongs into the tokens file for it.
+    Token(TokenArgs),
     /// Give the rows that one target refused another chance, and exit; for when the cause was mended on the platform's side.
     Release(TargetArgs),
+}
+
+/// Flags of `token`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TokenArgs {
+    /// What the token is called in logs and on the page: who or what uses it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// An organisation that it may read; several times for several, '*' for every one
+    #[arg(long, required = true, value_name = "TENANT")]
+    pub(crate) tenant: Vec<String>,
 }
 
 /// Flags of the subcommands that only need PostgreSQL.
@@ -79,11 +102,18 @@ pub struct ServeArgs {
     #[command(flatten)]
     amqp: AmqpArgs,
     #[command(flatten)]
+    api: ApiArgs,
+    #[command(flatten)]
     pub(crate) ops: OpsArgs,
 
     /// The TOML file that says where metrics are pushed to, how fast and as whom
     #[arg(long, env = "KPILINE_TARGETS", value_name = "FILE")]
     targets: Option<PathBuf>,
+
+    /// The TOML file that says which platforms are watched: by which thresholds their numbers are live, syncing or stale, and where they say
+    /// that they are being maintained. Without it each organisation that has a target is watched by the usual thresholds, as platform `all`
+    #[arg(long, env = "KPILINE_FRESHNESS", value_name = "FILE")]
+    freshness: Option<PathBuf>,
 
     /// How often to look for due rows when nobody says that there are any
     #[arg(long, env = "KPILINE_DELIVER_POLL", default_value = "1s", value_parser = positive_duration, value_name = "DURATION")]
@@ -108,12 +138,16 @@ pub struct Config {
     pub amqp: AmqpSettings,
     /// Where metrics are pushed to.
     pub targets: Vec<Target>,
+    /// Which platforms are watched.
+    pub watch: Watch,
     /// How often to look for due rows.
     pub poll: Duration,
     /// How much longer than one request may take rows are held.
     pub lease_margin: Duration,
     /// How long metric_sync_log is kept.
     pub log_retention: Duration,
+    /// The read API; `None`: none is served.
+    pub api: Option<ApiConfig>,
 }
 
 impl ServeArgs {
@@ -122,6 +156,7 @@ impl ServeArgs {
         let mut problems = Problems::new();
         let postgres = self.postgres.resolve(&mut problems);
         let amqp = self.amqp.resolve(&mut problems);
+        let api = self.api.resolve(&mut problems);
         self.ops.resolve(&mut problems);
         let targets = match &self.targets {
             None => {
@@ -137,8 +172,20 @@ impl ServeArgs {
                 Vec::new()
             }),
         };
-        // One connection a target while it works, one for the counts.
-        let needed = targets.len() + 1;
+        let watch = match &self.freshness {
+            None => Watch::of_targets(&targets),
+            Some(path) => freshness::file::load(path).unwrap_or_else(|found| {
+                for problem in found {
+                    problems.push(problem);
+                }
+                Watch::of_targets(&[])
+            }),
+        };
+        for problem in watch.unknown_targets(&targets) {
+            problems.push(format!("--freshness: {problem}"));
+        }
+        // One connection a target while it works, one for the counts, two to watch with.
+        let needed = targets.len() + 3;
         if postgres.pool_max < needed {
             problems.push(format!(
                 "--database-pool-max: is {}, but {} targets need at least {needed} connections",
@@ -157,9 +204,11 @@ impl ServeArgs {
             store: store_config(&postgres),
             amqp,
             targets,
+            watch,
             poll: self.deliver_poll,
             lease_margin: self.deliver_lease_margin,
             log_retention: self.deliver_log_retention,
+            api,
         })
     }
 }
@@ -185,6 +234,21 @@ fn store_config(postgres: &PostgresSettings) -> StoreConfig {
 }
 
 impl Config {
+    /// What the read API's connections need: nothing is written by them.
+    #[must_use]
+    pub fn api_store(&self, api: &ApiConfig) -> StoreConfig {
+        StoreConfig {
+            url: self.store.url.clone(),
+            pool_max: api.pool_max,
+            acquire_timeout: self.store.acquire_timeout,
+            statement_timeout: api.statement_timeout,
+            lock_timeout: self.store.lock_timeout,
+            application_name: "kpiline deliver api".to_owned(),
+            whole_tables: false,
+            read_only: true,
+        }
+    }
+
     /// What the broker connection needs.
     #[must_use]
     pub fn broker(&self) -> BrokerConfig {

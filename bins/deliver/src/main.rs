@@ -19,6 +19,10 @@ fn main() -> ExitCode {
             Some(Command::Migrate(args)) => app::migrate(&args).await,
             Some(Command::Status(args)) => app::status(&args).await,
             Some(Command::Resync(args)) => app::resync(&args).await,
+            Some(Command::Token(args)) => {
+                app::token(&args);
+                Ok(())
+            }
             Some(Command::Release(args)) => app::release(&args).await,
         }
     })

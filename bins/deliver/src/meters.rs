@@ -49,6 +49,8 @@ impl Meters {
     pub fn rows(&self, settlements: &[Settlement]) {
         for fate in [
             Fate::Accepted,
+            Fate::Retracted,
+            Fate::Expired,
             Fate::Rejected,
             Fate::Unknown,
             Fate::Retry,

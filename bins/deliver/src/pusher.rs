@@ -192,7 +192,11 @@ impl Pusher {
             }
             other => {
                 self.health.unused(permit).await;
-                other.map(|_| Round::Idle(self.poll))
+                other.map(|claimed| match claimed.put_back {
+                    0 => Round::Idle(self.poll),
+                    // What has not settled was due, and out of the way now: there may be others behind it.
+                    _ => Round::Worked,
+                })
             }
         }
     }
@@ -201,7 +205,14 @@ impl Pusher {
     async fn claim(&self) -> Result<Claimed, StoreError> {
         let client = self.store.client().await?;
         let limit = u32::try_from(self.bounds.rows).unwrap_or(u32::MAX);
-        sync::claim(&client, &self.target.name, limit, self.lease).await
+        sync::claim(
+            &client,
+            &self.target.name,
+            limit,
+            self.lease,
+            self.target.not_before,
+        )
+        .await
     }
 
     async fn work(
@@ -211,13 +222,14 @@ impl Pusher {
         permit: shared::Leave,
     ) -> Result<(), StoreError> {
         let mut permit = Some(permit);
-        let keys: Vec<MetricKey> = due.iter().map(|row| row.key.clone()).collect();
+        let held: Vec<(i64, MetricKey)> =
+            due.iter().map(|row| (row.row, row.key.clone())).collect();
         let worked = self.work_through(lease, due, &mut permit).await;
         if let Some(permit) = permit {
             self.health.unused(permit).await;
         }
         if worked.is_err() {
-            self.books.abandon(lease.id, lease.ends, &keys).await;
+            self.books.abandon(lease.id, lease.ends, &held).await;
         }
         worked
     }

@@ -4,7 +4,7 @@ use crate::batch::Prepared;
 use crate::fate::Settlement;
 use runtime::{Backoff, chain};
 use std::time::{Duration, Instant};
-use store::sync::{self, Due, Fate, LogEntry, LogFate, MetricKey, Settled};
+use store::sync::{self, Due, Fate, Last, LogEntry, LogFate, MetricKey, Settled};
 use store::{Store, StoreError};
 use uuid::Uuid;
 
@@ -108,6 +108,7 @@ impl Books {
             .iter()
             .zip(settlements)
             .map(|(row, settlement)| Settled {
+                row: row.due.row,
                 key: &row.due.key,
                 lease,
                 revision: row.due.revision,
@@ -144,10 +145,10 @@ impl Books {
     /// After trouble with the store: gives everything back that is still held under the lease, as soon as the store answers again.
     /// The attempt stays counted, so that the next claim looks for pushes whose fate got lost. At the end of the lease the
     /// rows are due anyway.
-    pub async fn abandon(&self, lease: Uuid, lease_ends: Instant, keys: &[MetricKey]) {
+    pub async fn abandon(&self, lease: Uuid, lease_ends: Instant, rows: &[(i64, MetricKey)]) {
         let mut backoff = Backoff::for_connections();
         while Instant::now() < lease_ends {
-            match self.abandon_once(lease, keys).await {
+            match self.abandon_once(lease, rows).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::debug!(target_name = self.target, error = %chain(&error), "rows could not be given back yet");
@@ -157,10 +158,11 @@ impl Books {
         }
     }
 
-    async fn abandon_once(&self, lease: Uuid, keys: &[MetricKey]) -> Result<(), StoreError> {
-        let settled: Vec<_> = keys
+    async fn abandon_once(&self, lease: Uuid, rows: &[(i64, MetricKey)]) -> Result<(), StoreError> {
+        let settled: Vec<_> = rows
             .iter()
-            .map(|key| Settled {
+            .map(|(row, key)| Settled {
+                row: *row,
                 key,
                 lease,
                 revision: i64::MAX,
@@ -185,10 +187,12 @@ impl Books {
         let keys: Vec<&MetricKey> = rows.iter().map(|row| &row.key).collect();
         let held = {
             let client = self.store.client().await?;
-            sync::held_by_platform(&client, &self.target, &keys).await?
+            sync::last_pushed(&client, &self.target, &keys).await?
         };
-        let (stale, fresh): (Vec<_>, Vec<_>) =
-            rows.iter().zip(held).partition(|(_, is_held)| *is_held);
+        let (stale, fresh): (Vec<_>, Vec<_>) = rows
+            .iter()
+            .zip(held)
+            .partition(|(_, last)| *last != Last::Nothing);
         self.move_on(
             lease,
             fresh.into_iter().map(|(row, _)| row),
@@ -214,6 +218,7 @@ impl Books {
     ) -> Result<(), StoreError> {
         let settled: Vec<_> = rows
             .map(|row| Settled {
+                row: row.row,
                 key: &row.key,
                 lease,
                 revision: row.revision,
@@ -244,6 +249,7 @@ fn entry<'a>(
         key: &row.due.key,
         revision: row.due.revision,
         attempt: row.due.attempt,
+        pushed: Some(row.pushed),
         fate,
         request_id,
         idempotency_key: &row.idempotency_key,

@@ -13,11 +13,15 @@ pub struct Line {
     tenant: String,
     platform: String,
     enabled: bool,
+    /// From when on values may be pushed: at_once, settled.
+    not_before: &'static str,
+    /// Waiting until their interaction or window has settled.
+    held: i64,
     pending: i64,
     leased: i64,
     unknown: i64,
     rejected: i64,
-    /// When the oldest row that is not rejected was queued, RFC 3339.
+    /// Since when the oldest row that is neither held nor rejected could have been sent, RFC 3339.
     oldest: Option<String>,
     oldest_age_seconds: Option<i64>,
 }
@@ -31,6 +35,8 @@ impl Line {
             tenant: target.tenant,
             platform: target.platform,
             enabled: target.enabled,
+            not_before: target.not_before.name(),
+            held: counts.held,
             pending: counts.pending,
             leased: counts.leased,
             unknown: counts.unknown,
@@ -100,7 +106,8 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schema::UtcMicros;
+    use schema::{Grain, UtcMicros};
+    use store::targets::NotBefore;
 
     #[test]
     fn an_age_is_never_negative_and_absent_where_nothing_waits() {
@@ -110,6 +117,8 @@ mod tests {
             platform: "genesys-custom-report".to_owned(),
             metrics: vec![],
             versions: vec![],
+            grains: vec![Grain::Interaction],
+            not_before: NotBefore::AtOnce,
             enabled: true,
         };
         let counts = Pending {

@@ -48,8 +48,9 @@ use platform::limit::Limit;
 use platform::push::Adapter;
 use platform::retry::Schedule;
 use platform::token::Grant;
-use schema::{MetricVersion, TenantId};
+use schema::{Grain, MetricVersion, TenantId};
 use std::path::Path;
+use store::targets::NotBefore;
 use url::Url;
 
 /// One place metrics are pushed to.
@@ -67,6 +68,10 @@ pub struct Target {
     pub metrics: Vec<String>,
     /// Versions; empty means the current one.
     pub versions: Vec<MetricVersion>,
+    /// What the values it takes are of.
+    pub grains: Vec<Grain>,
+    /// From when on a value may be pushed.
+    pub not_before: NotBefore,
     /// Rows in one request.
     pub batch_max: usize,
     /// Where its token comes from.

@@ -2,7 +2,7 @@
 //!
 //! A sender whose deliveries failed for long enough deletes the subscription, and then nothing comes at all and nothing fails either. So
 //! every process of *normalise* reports what it received ([`traffic`], written every few seconds, never for a delivery), and
-//! one of them, the leader, decides ([`decide`], pure) from that, from what is usual at the hour ([`usual`], pure) and from what the platforms
+//! one of them, the leader, decides ([`decide`], pure) from that, from what is usual at the hour ([`freshness::usual`], pure) and from what the platforms
 //! say when they are asked now and then ([`checks`]). [`round`] is one turn of all this.
 //!
 //! A silence is measured up to the instant to which deliveries are known to be worked off, not up to now: a backlog, a broker that is gone
@@ -14,7 +14,6 @@ pub mod decide;
 mod meters;
 pub mod round;
 pub mod traffic;
-pub mod usual;
 
 use crate::clock::now;
 use crate::subscriptions::Subscription;

@@ -1,4 +1,5 @@
-//! Instants and durations. Instants are UTC microseconds (what PostgreSQL stores), durations are whole milliseconds.
+//! Instants, durations and days. Instants are UTC microseconds (what PostgreSQL stores), durations are whole milliseconds, days are those
+//! of a calendar on some wall.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -67,6 +68,27 @@ impl fmt::Display for UtcMicros {
     }
 }
 
+/// A date on somebody's wall, whoever that is: days since 1970-01-01. Which instants it has depends on their zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LocalDay(pub i32);
+
+impl LocalDay {
+    /// So many days later; earlier where negative. Saturates.
+    #[must_use]
+    pub const fn plus(self, days: i32) -> Self {
+        Self(self.0.saturating_add(days))
+    }
+}
+
+impl fmt::Display for LocalDay {
+    /// `2024-05-15`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = civil(i64::from(self.0));
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
 /// Year, month and day of a number of days since 1970-01-01 in the Gregorian calendar.
 const fn civil(days: i64) -> (i64, i64, i64) {
     // Count from 0000-03-01, so that a leap day is the last of its year, in cycles of 400 years.
@@ -126,5 +148,18 @@ mod tests {
         for (micros, expected) in cases {
             assert_eq!(UtcMicros(micros).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_day_is_shown_as_a_date() {
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (19_858, "2024-05-15"),
+            (19_782, "2024-02-29"),
+        ] {
+            assert_eq!(LocalDay(days).to_string(), expected);
+        }
+        assert_eq!(LocalDay(19_782).plus(1).to_string(), "2024-03-01");
     }
 }

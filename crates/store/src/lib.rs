@@ -10,7 +10,8 @@
 //! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]; [`definitions`] for what is
 //! evaluated; [`marks`], [`window_items`], [`window_cells`] and [`window_metrics`] for windows, in the order in which they are made; [`jobs`] and
 //! [`chunks`] for backfill, [`budgets`] and [`breakers`] for what all processes that call a platform agree on.
-//! Errors are [`StoreError`] with a [`Class`].
+//! [`freshness`] says how far the numbers are to be trusted now, and [`reading`] is what the read API and the status page show. Errors are
+//! [`StoreError`] with a [`Class`].
 //!
 //! # U+0000
 //!
@@ -39,6 +40,7 @@ pub mod definitions;
 pub mod documents;
 pub mod erasures;
 pub mod event_log;
+pub mod freshness;
 pub mod history_requests;
 pub mod interactions;
 pub mod jobs;
@@ -52,11 +54,13 @@ pub mod named_leases;
 pub mod notices;
 pub mod partitions;
 pub mod platform_counts;
+pub mod platform_health;
 pub mod promotion;
 pub mod quarantine;
 pub mod raw;
 pub mod raw_messages;
 pub mod raw_retention;
+pub mod reading;
 pub mod standing;
 pub mod statements;
 pub mod status;

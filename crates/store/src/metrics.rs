@@ -84,7 +84,8 @@ static UPSERT: Sql = Sql {
 };
 
 // The queue's row keeps its lease and its pause: only the revision it waits with is raised. A rejected one gets another chance,
-// because the new value is another value.
+// because the new value is another value. Where the target waits for settled interactions the row is held, unless this one has settled;
+// what settles it makes the row due. It is looked at after some hours all the same: a journey is computed beside what settles.
 static UPSERT_AND_QUEUE: Sql = Sql {
     step: "upsert and queue computed_metrics",
     text: concat!(
@@ -93,19 +94,25 @@ static UPSERT_AND_QUEUE: Sql = Sql {
             " RETURNING m.tenant, m.interaction_id, m.metric_type, m.metric_version, m.leg_scope, m.partition_at, m.revision"
         ),
         "), wanted AS ( \
-            SELECT t.target, w.* FROM written w \
+            SELECT t.target, t.not_before = 'settled' AND i.settled_at IS NULL AS waits, w.* FROM written w \
             JOIN sync_targets t ON t.enabled AND t.tenant = w.tenant AND w.metric_type = ANY (t.metrics) \
+             AND CASE WHEN w.leg_scope = '' THEN 'interaction' ELSE 'leg' END = ANY (t.grains) \
              AND CASE WHEN t.versions = '{}' \
                       THEN w.metric_version = (SELECT k.version FROM kpi_definitions k WHERE k.name = w.metric_type AND k.status = 'current') \
                       ELSE w.metric_version = ANY (t.versions) END \
+            LEFT JOIN LATERAL (SELECT settled_at FROM interactions i \
+                               WHERE t.not_before = 'settled' AND i.tenant = w.tenant AND i.interaction_id = w.interaction_id OFFSET 0) i ON true \
             ORDER BY t.target, w.tenant, w.interaction_id, w.metric_type, w.metric_version, w.leg_scope \
         ), queued AS ( \
-            INSERT INTO sync_queue AS q (target, tenant, interaction_id, metric_type, metric_version, leg_scope, partition_at, revision) \
-            SELECT target, tenant, interaction_id, metric_type, metric_version, leg_scope, partition_at, revision FROM wanted \
+            INSERT INTO sync_queue AS q (target, tenant, interaction_id, metric_type, metric_version, leg_scope, partition_at, revision, \
+                                         state, due_at) \
+            SELECT target, tenant, interaction_id, metric_type, metric_version, leg_scope, partition_at, revision, \
+                   CASE WHEN waits THEN 'held' ELSE 'pending' END, CASE WHEN waits THEN now() + interval '6 hours' ELSE now() END FROM wanted \
             ON CONFLICT (target, tenant, interaction_id, metric_type, metric_version, leg_scope) DO UPDATE SET \
                 revision = EXCLUDED.revision, \
-                state = CASE q.state WHEN 'rejected' THEN 'pending' ELSE q.state END, \
-                due_at = CASE q.state WHEN 'rejected' THEN now() ELSE q.due_at END, \
+                state = CASE WHEN q.state IN ('leased', 'unknown') THEN q.state ELSE EXCLUDED.state END, \
+                due_at = CASE WHEN q.state IN ('held', 'rejected') OR q.state = 'pending' AND EXCLUDED.state = 'held' \
+                              THEN EXCLUDED.due_at ELSE q.due_at END, \
                 attempt = CASE q.state WHEN 'rejected' THEN 0 ELSE q.attempt END \
             RETURNING 1 \
         ) SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM queued)"

@@ -31,6 +31,29 @@ pub struct Count {
     pub value: f64,
 }
 
+/// A count of a stretch, and what was found beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// The entry of the platforms file.
+    pub platform: String,
+    /// What is counted.
+    pub measure: String,
+    /// From when.
+    pub from: UtcMicros,
+    /// Until when, exclusive.
+    pub to: UtcMicros,
+    /// The platform's count.
+    pub value: f64,
+    /// When it was fetched.
+    pub fetched_at: UtcMicros,
+    /// How many were here when they were last compared.
+    pub ours: Option<i64>,
+    /// When that was.
+    pub compared_at: Option<UtcMicros>,
+    /// Too few were, for long enough.
+    pub short: bool,
+}
+
 static PUT: Sql = Sql {
     step: "write what a platform counts",
     text: "INSERT INTO platform_counts (tenant, platform, measure, from_at, to_at, scope, value) \
@@ -44,12 +67,26 @@ static GET: Sql = Sql {
            WHERE tenant = $1 AND platform = $2 AND measure = $3 AND from_at = $4 AND to_at = $5 AND fetched_at >= $6 ORDER BY scope",
 };
 
+// Whole hours at most: the counts of days are for jobs.
+static NEWEST: Sql = Sql {
+    step: "list what a platform counted lately",
+    text: "SELECT platform, measure, from_at, to_at, value, fetched_at, ours, compared_at, short FROM platform_counts \
+           WHERE tenant = $1 AND ($2::text IS NULL OR platform = $2) AND measure = ANY ($3) AND scope = '' AND to_at >= $4 AND to_at - from_at <= interval '1 hour' \
+           ORDER BY from_at, platform, measure, to_at",
+};
+
+static COMPARED: Sql = Sql {
+    step: "note what is here beside what a platform counts",
+    text: "UPDATE platform_counts SET ours = $6, short = $7, compared_at = now() \
+           WHERE tenant = $1 AND platform = $2 AND measure = $3 AND from_at = $4 AND to_at = $5 AND scope = ''",
+};
+
 static PRUNE: Sql = Sql {
     step: "delete old counts of platforms",
     text: "DELETE FROM platform_counts WHERE fetched_at < $1",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &GET, &PRUNE];
+pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &GET, &NEWEST, &COMPARED, &PRUNE];
 
 /// Writes counts of one stretch, over what was counted there before. Of two of one scope the later one holds.
 pub async fn put(
@@ -100,6 +137,57 @@ pub async fn get(
             })
         })
         .collect()
+}
+
+/// Counts of all of a platform, or of every platform of an organisation, of stretches of an hour or less that ended at `since` or later, in the
+/// order of time.
+pub async fn newest(
+    conn: &impl Connection,
+    tenant: &str,
+    platform: Option<&str>,
+    measures: &[&str],
+    since: UtcMicros,
+) -> Result<Vec<Counted>, StoreError> {
+    no_nul("tenant", tenant)?;
+    no_nul("platform", platform.unwrap_or_default())?;
+    let params: sql::Params<'_> = &[&tenant, &platform, &measures, &Instant(since)];
+    sql::query(conn, &NEWEST, params)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Counted {
+                platform: sql::get(row, &NEWEST, 0)?,
+                measure: sql::get(row, &NEWEST, 1)?,
+                from: sql::get::<Instant>(row, &NEWEST, 2)?.0,
+                to: sql::get::<Instant>(row, &NEWEST, 3)?.0,
+                value: sql::get(row, &NEWEST, 4)?,
+                fetched_at: sql::get::<Instant>(row, &NEWEST, 5)?.0,
+                ours: sql::get(row, &NEWEST, 6)?,
+                compared_at: sql::get::<Option<Instant>>(row, &NEWEST, 7)?.map(|at| at.0),
+                short: sql::get(row, &NEWEST, 8)?,
+            })
+        })
+        .collect()
+}
+
+/// Notes beside the count of all of a stretch how many are here, and whether they are too few. `false`: there is no such count.
+pub async fn compared(
+    conn: &impl Connection,
+    of: &Stretch<'_>,
+    ours: i64,
+    short: bool,
+) -> Result<bool, StoreError> {
+    check(of)?;
+    let params: sql::Params<'_> = &[
+        &of.tenant,
+        &of.platform,
+        &of.measure,
+        &Instant(of.from),
+        &Instant(of.to),
+        &ours,
+        &short,
+    ];
+    Ok(sql::execute(conn, &COMPARED, params).await? == 1)
 }
 
 /// Deletes what was fetched before an instant. Returns how many went.

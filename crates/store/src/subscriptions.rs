@@ -45,7 +45,7 @@ impl State {
         }
     }
 
-    fn read(word: &str) -> Self {
+    pub(crate) fn read(word: &str) -> Self {
         Self::ALL
             .into_iter()
             .find(|state| state.word() == word)
@@ -91,6 +91,19 @@ pub struct Heard<'a> {
     pub first: UtcMicros,
     /// And the last.
     pub last: UtcMicros,
+}
+
+/// The newest that came of one subscription since the last report. Copies are no news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct News<'a> {
+    /// The subscription.
+    pub subscription: &'a str,
+    /// Whose it is.
+    pub tenant: &'a str,
+    /// The newest event's own instant, no later than its reception.
+    pub event: UtcMicros,
+    /// When the newest delivery with anything new in it was received.
+    pub received: UtcMicros,
 }
 
 /// What a subscription turns into. Only if it is still as it was when this was decided.
@@ -150,6 +163,19 @@ static HEARD: Sql = Sql {
            WHERE s.subscription = u.subscription AND s.tenant = u.tenant",
 };
 
+// As above.
+static NEWS: Sql = Sql {
+    step: "note how new what was received is",
+    text: "WITH u AS (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) \
+                      AS u (subscription, tenant, event_at, received_at)), \
+                locked AS (SELECT s.subscription, s.tenant FROM subscription_status s JOIN u USING (subscription, tenant) \
+                           ORDER BY 1, 2 FOR NO KEY UPDATE OF s) \
+           UPDATE subscription_status s SET newest_event_at = greatest(s.newest_event_at, u.event_at), \
+                  news_at = greatest(s.news_at, u.received_at) \
+           FROM u JOIN locked USING (subscription, tenant) \
+           WHERE s.subscription = u.subscription AND s.tenant = u.tenant",
+};
+
 static LIST: Sql = Sql {
     step: "read how subscriptions are",
     text: "SELECT subscription, tenant, watched_since, last_received_at, state, since, reason, silent_from, resumed_at, checked_at, findings \
@@ -202,6 +228,7 @@ static WORKED_OFF: Sql = Sql {
 pub(crate) static STATEMENTS: &[&Sql] = &[
     &WATCH,
     &HEARD,
+    &NEWS,
     &LIST,
     &CHANGE,
     &GAP,
@@ -248,6 +275,29 @@ pub async fn heard(conn: &impl Connection, rows: &[Heard<'_>]) -> Result<(), Sto
     let first: Vec<Instant> = sums.values().map(|sum| Instant(sum.0)).collect();
     let last: Vec<Instant> = sums.values().map(|sum| Instant(sum.1)).collect();
     sql::execute(conn, &HEARD, &[&names, &tenants, &first, &last])
+        .await
+        .map(drop)
+}
+
+/// Notes how new what came is: of two rows of one subscription the newer. Those of subscriptions that nobody watches are passed over.
+pub async fn note_news(conn: &impl Connection, rows: &[News<'_>]) -> Result<(), StoreError> {
+    let mut newest: BTreeMap<(&str, &str), (UtcMicros, UtcMicros)> = BTreeMap::new();
+    for row in rows {
+        no_nul("subscription", row.subscription)?;
+        no_nul("tenant", row.tenant)?;
+        let known = newest
+            .entry((row.subscription, row.tenant))
+            .or_insert((row.event, row.received));
+        *known = (known.0.max(row.event), known.1.max(row.received));
+    }
+    if newest.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = newest.keys().map(|key| key.0).collect();
+    let tenants: Vec<&str> = newest.keys().map(|key| key.1).collect();
+    let events: Vec<Instant> = newest.values().map(|it| Instant(it.0)).collect();
+    let received: Vec<Instant> = newest.values().map(|it| Instant(it.1)).collect();
+    sql::execute(conn, &NEWS, &[&names, &tenants, &events, &received])
         .await
         .map(drop)
 }

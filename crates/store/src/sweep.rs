@@ -78,7 +78,8 @@ static MARK_SWEPT: Sql = Sql {
 // evaluation is owed; asked for row by row, so that the plan stays that of the index. Of an end that is inferred the platform's
 // record is asked for, once, and it rests when that came, or when it has not come for too long. Each row is written by one of the updates.
 // A step looks at so many rows and no more, whatever they are: of what waits for a record there may be a day's worth before the first that
-// can settle, and each round passes it once.
+// can settle, and each round passes it once. What was held for a target until then is due. Rows that are not held are locked all the same:
+// a claim may be about to put them back, by a snapshot in which the interaction has not settled.
 static SETTLE: Sql = Sql {
     step: "settle interactions",
     text: concat!(
@@ -99,7 +100,20 @@ static SETTLE: Sql = Sql {
              ORDER BY created_at, tenant, interaction_id LIMIT (SELECT $6::bigint) FOR UPDATE SKIP LOCKED \
          ), settled AS ( \
              UPDATE interactions i SET settled_at = now() FROM rested r \
-             WHERE NOT r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING 1 \
+             WHERE NOT r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING i.tenant, i.interaction_id \
+         ), waiting AS ( \
+             SELECT q.row_id \
+             FROM (SELECT t.target, s.tenant, s.interaction_id FROM settled s \
+                   JOIN sync_targets t ON t.not_before = 'settled' AND t.tenant = s.tenant \
+                   ORDER BY t.target, s.tenant, s.interaction_id) k \
+             CROSS JOIN LATERAL (SELECT row_id FROM sync_queue q \
+                                 WHERE q.target = k.target AND q.tenant = k.tenant AND q.interaction_id = k.interaction_id \
+                                   AND q.state IN ('held', 'pending') \
+                                 ORDER BY q.metric_type, q.metric_version, q.leg_scope FOR UPDATE) q \
+         ), woken AS ( \
+             UPDATE sync_queue q SET state = 'pending', due_at = CASE q.state WHEN 'held' THEN now() ELSE q.due_at END, \
+                    queued_at = CASE q.state WHEN 'held' THEN now() ELSE q.queued_at END \
+             FROM waiting w WHERE q.row_id = w.row_id \
          ), asked AS ( \
              UPDATE interactions i SET confirmation_asked_at = now() FROM rested r \
              WHERE r.asks AND i.tenant = r.tenant AND i.interaction_id = r.interaction_id RETURNING i.tenant, i.interaction_id \

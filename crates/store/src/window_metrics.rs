@@ -4,7 +4,7 @@ mod copy;
 mod found;
 mod row;
 
-pub use row::{Covered, WindowRow, Written};
+pub use row::{Change, Covered, WindowRow, Written};
 
 use crate::columns::{column, last_per_key, no_nul};
 use crate::error::StoreError;
@@ -13,6 +13,7 @@ use crate::sql::{self, Sql};
 use crate::types::{Instant, Json};
 use found::{Found, News};
 use row::{Key, KeyColumns};
+use std::collections::BTreeSet;
 
 /// The columns that a row states, in the order in which both statements write them.
 macro_rules! columns {
@@ -24,9 +25,9 @@ macro_rules! columns {
 }
 use columns;
 
-static UPSERT: Sql = Sql {
-    step: "upsert window_metrics",
-    text: concat!(
+macro_rules! upsert {
+    ($suffix:literal) => {
+        concat!(
         "INSERT INTO window_metrics AS w (",
         columns!(),
         ") SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], \
@@ -47,7 +48,21 @@ static UPSERT: Sql = Sql {
                  (EXCLUDED.items, EXCLUDED.numerator, EXCLUDED.denominator, EXCLUDED.value, EXCLUDED.minimum, EXCLUDED.maximum, \
                   EXCLUDED.percentiles, EXCLUDED.window_end, EXCLUDED.settles_at, EXCLUDED.zone, EXCLUDED.zone_source, \
                   EXCLUDED.scale, EXCLUDED.unit, EXCLUDED.queue_id, EXCLUDED.media, EXCLUDED.direction, EXCLUDED.agent_id, \
-                  EXCLUDED.team, EXCLUDED.platform, EXCLUDED.attributes)"
+                  EXCLUDED.team, EXCLUDED.platform, EXCLUDED.attributes)",
+            $suffix
+        )
+    };
+}
+
+static UPSERT: Sql = Sql {
+    step: "upsert window_metrics",
+    text: upsert!(""),
+};
+
+static UPSERT_TELLING: Sql = Sql {
+    step: "upsert window_metrics and tell which",
+    text: upsert!(
+        " RETURNING w.metric_type, w.metric_version, w.group_by, w.size, w.group_key, w.window_start"
     ),
 };
 
@@ -61,7 +76,13 @@ static REMOVE: Sql = Sql {
              AND w.window_start >= $8 AND w.window_start <= $9",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&UPSERT, &copy::COPY, &found::FOUND, &REMOVE];
+pub(crate) static STATEMENTS: &[&Sql] = &[
+    &UPSERT,
+    &UPSERT_TELLING,
+    &copy::COPY,
+    &found::FOUND,
+    &REMOVE,
+];
 
 /// Writes rows that are new or changed, and deletes rows that reach into a covered stretch and are not among these: also such as begin
 /// before it, by another clock than that of today.
@@ -74,6 +95,18 @@ pub async fn write(
     rows: &[WindowRow<'_>],
     covered: &[Covered<'_>],
 ) -> Result<Written, StoreError> {
+    let (written, _) = write_telling(tx, tenant, rows, covered, &BTreeSet::new()).await?;
+    Ok(written)
+}
+
+/// The same, and which agents' days of these metrics it changed: what targets want, see [`crate::sync::wants_days`].
+pub async fn write_telling<'a>(
+    tx: &Transaction<'_>,
+    tenant: &str,
+    rows: &[WindowRow<'a>],
+    covered: &[Covered<'a>],
+    followed: &BTreeSet<String>,
+) -> Result<(Written, Vec<Change<'a>>), StoreError> {
     no_nul("tenant", tenant)?;
     for row in rows {
         row.check()?;
@@ -83,33 +116,49 @@ pub async fn write(
     }
     let sorted = last_per_key(rows, WindowRow::key);
     let found = Found::of(tx, tenant, covered).await?;
-    let (mut new, mut others) = (Vec::new(), Vec::new());
+    let (mut new, mut told, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let mut changes = Vec::new();
     for row in &sorted {
+        let is_followed = follows(followed, &row.key());
         match found.news(row)? {
-            News::New => new.push(*row),
+            News::New => {
+                if is_followed {
+                    changes.push(Change::Written(**row));
+                }
+                new.push(*row);
+            }
             News::None => {}
+            News::Unknown if is_followed => told.push(*row),
             News::Unknown => others.push(*row),
         }
     }
-    let copied = copy::new(tx, tenant, &new).await?;
-    let changed = upsert(tx, tenant, &others).await?;
-    let gone: Vec<Key<'_>> = found.but(&sorted).copied().collect();
-    Ok(Written {
-        written: copied + changed,
-        removed: remove(tx, tenant, &gone).await?,
-    })
+    let mut written = copy::new(tx, tenant, &new).await?;
+    written += upsert(tx, tenant, &others, None).await?;
+    written += upsert(tx, tenant, &told, Some(&mut changes)).await?;
+    let gone: Vec<Key<'a>> = found.but(&sorted).copied().collect();
+    for key in gone.iter().filter(|key| follows(followed, key)) {
+        changes.push(found.gone(key)?);
+    }
+    let removed = remove(tx, tenant, &gone).await?;
+    Ok((Written { written, removed }, changes))
 }
 
-/// Rows of which it is not known whether they are stored, and as what.
-async fn upsert(
+/// Whether a row is an agent's day of one of these metrics.
+fn follows(followed: &BTreeSet<String>, key: &Key<'_>) -> bool {
+    !followed.is_empty() && key.2 == "agent" && key.3 == "day" && followed.contains(key.0)
+}
+
+/// Rows of which it is not known whether they are stored, and as what. Returns how many were new or changed, and adds these to `changes`.
+async fn upsert<'a>(
     tx: &Transaction<'_>,
     tenant: &str,
-    rows: &[&WindowRow<'_>],
+    rows: &[&WindowRow<'a>],
+    changes: Option<&mut Vec<Change<'a>>>,
 ) -> Result<u64, StoreError> {
     if rows.is_empty() {
         return Ok(0);
     }
-    let keys = KeyColumns::of(&column(rows, WindowRow::key));
+    let keys = KeyColumns::of(&column(rows, |row| row.key()));
     let window_end = column(rows, |row| Instant(row.window_end));
     let zone = column(rows, |row| row.zone);
     let zone_source = column(rows, |row| row.zone_source);
@@ -161,7 +210,26 @@ async fn upsert(
         &unit,
         &settles_at,
     ];
-    sql::execute(tx, &UPSERT, params).await
+    let Some(changes) = changes else {
+        return sql::execute(tx, &UPSERT, params).await;
+    };
+    let told = sql::query(tx, &UPSERT_TELLING, params).await?;
+    for row in &told {
+        let text = |column| sql::get::<&str>(row, &UPSERT_TELLING, column);
+        let key: Key<'_> = (
+            text(0)?,
+            crate::metrics::version(sql::get(row, &UPSERT_TELLING, 1)?)?,
+            text(2)?,
+            text(3)?,
+            text(4)?,
+            sql::get::<Instant>(row, &UPSERT_TELLING, 5)?.0,
+        );
+        // They are sorted by key.
+        if let Ok(at) = rows.binary_search_by(|row| row.key().cmp(&key)) {
+            changes.push(Change::Written(*rows[at]));
+        }
+    }
+    Ok(told.len() as u64)
 }
 
 /// Minus zero equals zero but prints otherwise: one of them is stored.

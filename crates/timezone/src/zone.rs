@@ -124,6 +124,13 @@ impl Zone {
         }
     }
 
+    /// The date that the wall clock shows at an instant, in days since 1970-01-01.
+    pub fn epoch_day(self, utc_micros: i64) -> i32 {
+        /// 1970-01-01, counted as chrono counts days.
+        const EPOCH: i32 = 719_163;
+        self.local(utc_micros).date.num_days_from_ce() - EPOCH
+    }
+
     /// The instant at which the wall clock shows this date and time.
     ///
     /// A time that happens twice is the one on `side`. A time that does not happen is the end of its gap, whichever side was asked for.

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("session", &["schema"]),
     ("window", &["schema", "timezone"]),
     ("agent", &["schema"]),
+    ("freshness", &["schema"]),
     (
         "kpi",
         &[
@@ -34,7 +35,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "schema", "adapter", "timezone", "platform", "broker", "runtime", "store",
+            "schema",
+            "adapter",
+            "freshness",
+            "timezone",
+            "platform",
+            "broker",
+            "runtime",
+            "store",
         ],
     ),
     (
@@ -52,7 +60,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "deliver",
-        &["schema", "platform", "broker", "runtime", "store"],
+        &[
+            "schema",
+            "adapter",
+            "window",
+            "kpi",
+            "timezone",
+            "freshness",
+            "platform",
+            "broker",
+            "runtime",
+            "store",
+        ],
     ),
     // For tests only; nothing above may use them but as dev-dependencies.
     ("testkit", &["schema", "broker", "store"]),

@@ -1,5 +1,7 @@
 //! From the file's tables to platforms, noting every problem on the way.
 
+mod counts;
+
 use super::{Base, CxoneSettings, Follow, GenesysSettings, Kind, Platform, Platforms, Settlement};
 use crate::source::{Source, Vendor};
 use platform::api::Access;
@@ -197,6 +199,7 @@ impl Reader<'_> {
                 "cxone",
                 "follow",
                 "settlement",
+                "counts",
             ],
         );
         let name = self.name(section);
@@ -216,6 +219,7 @@ impl Reader<'_> {
         let kind = self.kind(section, vendor, base.is_some());
         let follow = self.follow(section, vendor, kind.as_ref());
         let settlement = self.settlement(section, vendor);
+        let counts = self.counts(section, kind.as_ref(), follow.as_ref());
         let (Some(name), Some(tenant), Some(kind), Some(grant), Some(limit), Some(subscription)) =
             (name, tenant, kind, grant, limit, subscription)
         else {
@@ -251,6 +255,7 @@ impl Reader<'_> {
             breaker,
             follow,
             settlement,
+            counts,
         });
     }
 
@@ -623,7 +628,7 @@ impl Reader<'_> {
             None => usual.settle,
         };
         let sources = self.sources(table, vendor, None);
-        let reread = self.ages(table).unwrap_or(usual.reread);
+        let reread = self.ages(table, "reread").unwrap_or(usual.reread);
         let until_webhooks = if table.table.contains_key("until_webhooks") {
             self.plain(table, "until_webhooks")
         } else {
@@ -740,8 +745,8 @@ impl Reader<'_> {
         parsed
     }
 
-    fn ages(&mut self, table: Section<'_>) -> Option<Vec<Duration>> {
-        let (entries, _) = self.file.array(table, "reread")?;
+    fn ages(&mut self, table: Section<'_>, key: &str) -> Option<Vec<Duration>> {
+        let (entries, _) = self.file.array(table, key)?;
         let mut ages = BTreeSet::new();
         for entry in entries {
             let text = entry.get_ref().as_str().unwrap_or_default();
@@ -751,7 +756,7 @@ impl Reader<'_> {
                 }
                 Err(error) => self
                     .file
-                    .problem(entry.span().start, format_args!("`reread`: {error}")),
+                    .problem(entry.span().start, format_args!("`{key}`: {error}")),
             }
         }
         Some(ages.into_iter().collect())

@@ -38,6 +38,7 @@ fn what_is_not_said_is_as_usual() {
     assert_eq!(found.access.limit.requests, 240);
     assert_eq!(found.follow, None);
     assert_eq!(found.settlement, None);
+    assert_eq!(found.counts, None);
     assert!(found.has(Source::GenesysUsers) && !found.has(Source::CxoneContacts));
     assert!(!format!("{found:?}").contains("hush"));
 }
@@ -228,4 +229,34 @@ fn what_could_never_work_is_refused_with_what_is_allowed() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_counted_settles_after_the_platforms_delay_and_that_of_what_is_followed() {
+    let counts = |more: &str| one(&format!("{SOUND}{more}")).counts.unwrap();
+    let usual = counts("[platform.counts]\n");
+    assert_eq!(usual.interval, Duration::from_secs(1800));
+    assert_eq!(usual.settle, Duration::from_secs(300));
+    assert_eq!(usual.again, [Duration::from_secs(1800)]);
+    let followed = counts(
+        "[platform.follow]\nsources = ['genesys-conversations']\nsettle = '10m'\nevery = '1m'\n[platform.counts]\n",
+    );
+    assert_eq!(followed.settle, Duration::from_secs(12 * 60));
+    let said =
+        counts("[platform.counts]\ninterval = '15m'\nsettle = '90s'\nagain = ['1h', '10m']\n");
+    assert_eq!(
+        said,
+        Counts {
+            interval: Duration::from_secs(900),
+            settle: Duration::from_secs(90),
+            again: vec![Duration::from_secs(600), Duration::from_secs(3600)],
+        }
+    );
+    let found = problems("[platform.counts]\ninterval = '7m'\nagain = ['5s']\nsoon = true\n");
+    let wanted = [
+        "p.toml:15: unknown setting `soon`; known here: interval, settle, again",
+        "p.toml:13: `interval`: allowed are whole minutes of which an hour has a whole number",
+        "p.toml:14: `again`: allowed are 1m to 1d",
+    ];
+    assert_eq!(found, wanted);
 }

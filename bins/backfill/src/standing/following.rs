@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use store::chunks::NewChunk;
+use store::freshness::evidence::{self, Followed};
 use store::jobs::{self, Lane, NewChunkedJob, Purpose, State};
 use store::standing::{self, Standing};
 use store::{Client, Transaction, subscriptions, sweep};
@@ -91,7 +92,52 @@ pub(super) async fn one(
         now,
     )
     .await?;
-    shown(finishing, platform, source, lag);
+    shown(finishing, platform, source, lag.unwrap_or(0));
+    told(&client, platform, follow, source, lag, now).await
+}
+
+/// Says how far a source is for whoever judges how new the numbers are: also what of it has not been fetched since, if nobody fetches any more.
+async fn told(
+    client: &Client,
+    platform: &Platform,
+    follow: &Follow,
+    source: Source,
+    lag: Option<i64>,
+    now: UtcMicros,
+) -> anyhow::Result<()> {
+    let Some(lag) = lag else {
+        // What is delivered instead says for itself how new it is.
+        let others: Vec<&str> = follow
+            .sources
+            .iter()
+            .filter(|other| **other != source)
+            .map(|other| other.name())
+            .collect();
+        evidence::forget_followed(client, &platform.name, &others).await?;
+        return Ok(());
+    };
+    let followed = Followed {
+        source: source.name().to_owned(),
+        until: UtcMicros(now.0.saturating_sub(lag.saturating_mul(1_000_000))),
+        usual: pace(platform, follow).freshness(),
+    };
+    let tenant = platform.tenant.as_str();
+    evidence::note_followed(client, tenant, &platform.name, &followed).await?;
+    Ok(())
+}
+
+/// Forgets what was followed before and is not any more.
+pub(super) async fn tidy(finishing: &Finishing) -> anyhow::Result<()> {
+    let client = finishing.store.client().await?;
+    for platform in finishing.platforms.iter() {
+        let sources: Vec<&str> = platform
+            .follow
+            .iter()
+            .flat_map(|follow| &follow.sources)
+            .map(|source| source.name())
+            .collect();
+        evidence::forget_followed(&client, &platform.name, &sources).await?;
+    }
     Ok(())
 }
 
@@ -219,16 +265,16 @@ fn goes_on(held: &Standing) -> bool {
     matches!(held.state, State::Pending | State::Running)
 }
 
-/// Seconds from the newest instant before which everything is fetched to now.
+/// Seconds from the newest instant before which everything is fetched to now; `None`: nothing is to be fetched, or nobody knows.
 async fn lag(
     client: &Client,
     (job, behind): (JobId, &str),
     front: Option<&Front>,
     overlap: Duration,
     now: UtcMicros,
-) -> anyhow::Result<i64> {
+) -> anyhow::Result<Option<i64>> {
     let Some(stands) = standing::stands(client, job).await? else {
-        return Ok(0);
+        return Ok(None);
     };
     let read = || {
         stands
@@ -237,11 +283,11 @@ async fn lag(
             .and_then(|text| serde_json::from_str::<Front>(text).ok())
     };
     let Some(front) = front.cloned().or_else(read) else {
-        return Ok(0);
+        return Ok(None);
     };
     // While deliveries come instead, nothing is behind.
     if front.rests_since.is_some() {
-        return Ok(0);
+        return Ok(None);
     }
     let late = match jobs::of_request(client, behind).await? {
         Some(late) => standing::stands(client, late.id).await?,
@@ -252,7 +298,7 @@ async fn lag(
     let open = stands.earliest_open.into_iter().chain(late).min();
     let open = open.map(|from| UtcMicros(from.0.saturating_add(follow::micros(overlap))));
     let fetched = open.map_or(front.until, |open| open.min(front.until));
-    Ok(now.since(fetched).0.div_euclid(1000))
+    Ok(Some(now.since(fetched).0.div_euclid(1000)))
 }
 
 /// How the subscription does that following hands over to, if there is one.

@@ -9,6 +9,7 @@ use crate::trial::{LONG, Trial};
 use schema::UtcMicros;
 use serde_json::Value;
 use store::chunks;
+use store::freshness::evidence;
 use store::jobs::{self, Job, Lane, Purpose, State};
 use testkit::eventually;
 
@@ -529,6 +530,39 @@ async fn a_cancelled_follow_job_is_not_begun_again_by_itself() {
         before
     );
     assert_eq!(trial.read(front.id).await.state, State::Cancelled);
+}
+
+#[tokio::test]
+async fn how_far_a_followed_source_is_can_be_read_for_as_long_as_it_is_followed() {
+    let trial = Trial::new().await;
+    let process = trial.process(Trial::quick());
+    follow(&process).await;
+    let client = trial.store.client().await.unwrap();
+    let read = async || {
+        evidence::followed(&client, "acme", Some("main"))
+            .await
+            .unwrap()
+    };
+    let followed = read().await;
+    assert_eq!(followed.len(), 1);
+    assert_eq!(followed[0].source, "genesys-conversations");
+    assert_eq!(followed[0].usual.as_secs(), 180);
+    // Nothing is fetched yet of the ten minutes with which it begins.
+    let now = store::sweep::now(&client).await.unwrap();
+    let behind = (now.0 - followed[0].until.0) / SECOND;
+    assert!((540..=660).contains(&behind), "{behind}");
+    assert!(
+        evidence::followed(&client, "beta", Some("main"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    following::tidy(&process).await.unwrap();
+    assert_eq!(read().await.len(), 1);
+    evidence::forget_followed(&client, "main", &["genesys-users"])
+        .await
+        .unwrap();
+    assert!(read().await.is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::WindowError;
 use super::changed::ChangedGroup;
+use super::days;
 use super::rules::{Rule, Rules, Tiling};
 use super::tiles::{Clock, Named, ZoneOf};
 use crate::attributes;
@@ -11,7 +12,7 @@ use schema::UtcMicros;
 use std::collections::{BTreeMap, BTreeSet};
 use store::window_metrics::{self, Covered, WindowRow, Written};
 use store::window_rebuild::{ALL, MOVED, SEPARATOR};
-use store::{Transaction, window_cells};
+use store::{Transaction, sync, window_cells};
 use timezone::Places;
 use window::{Aggregate, Cell, Cover, Day, DayCells, GroupBy, GroupKey, Totals, Window, cover};
 
@@ -112,6 +113,7 @@ pub(super) async fn compute(
     changed: &[ChangedGroup],
 ) -> Result<Merged, WindowError> {
     let mut done = Merged::default();
+    let followed = sync::wants_days(tx, scope.tenant).await?;
     let mut groups = Vec::new();
     let mut rows = 0;
     for changed in changed {
@@ -122,20 +124,21 @@ pub(super) async fn compute(
         rows += group.most_rows();
         groups.push(group);
         if groups.len() >= GROUPS || rows >= ROWS {
-            write(tx, scope, &groups, &mut done.written).await?;
+            write(tx, scope, &groups, &followed, &mut done.written).await?;
             groups.clear();
             rows = 0;
         }
     }
-    write(tx, scope, &groups, &mut done.written).await?;
+    write(tx, scope, &groups, &followed, &mut done.written).await?;
     Ok(done)
 }
 
-/// Computes the windows of these groups and writes those that differ.
+/// Computes the windows of these groups, writes those that differ, and queues those that targets follow.
 async fn write(
     tx: &Transaction<'_>,
     scope: &Scope<'_>,
     groups: &[Group],
+    followed: &BTreeSet<String>,
     done: &mut Written,
 ) -> Result<(), WindowError> {
     if groups.is_empty() {
@@ -151,7 +154,9 @@ async fn write(
         .flat_map(|group| group.covered(scope.rules))
         .collect();
     let rows: Vec<WindowRow<'_>> = rows.iter().map(Row::as_row).collect();
-    let written = window_metrics::write(tx, scope.tenant, &rows, &covered).await?;
+    let (written, changes) =
+        window_metrics::write_telling(tx, scope.tenant, &rows, &covered, followed).await?;
+    sync::queue_days(tx, scope.tenant, &days::of(&changes)).await?;
     done.written += written.written;
     done.removed += written.removed;
     Ok(())

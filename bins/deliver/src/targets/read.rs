@@ -10,10 +10,11 @@ use platform::secret::Secret;
 use platform::token::Grant;
 use runtime::toml_file::access::Secrets;
 use runtime::toml_file::{Section, TomlFile};
-use schema::{MetricVersion, TenantId};
+use schema::{Grain, MetricVersion, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
+use store::targets::NotBefore;
 use url::Url;
 
 /// The version of the file this release reads.
@@ -108,7 +109,7 @@ impl Reader<'_> {
         let url = self.url(section, adapter);
         let metrics = self.metrics(section);
         let versions = self.versions(section);
-        self.not_before(section);
+        let not_before = self.not_before(section);
         let most = adapter.map_or(usize::MAX, Adapter::max_rows);
         let batch_max = self
             .file
@@ -138,6 +139,8 @@ impl Reader<'_> {
             url,
             metrics,
             versions,
+            grains: vec![Grain::Interaction, Grain::Leg],
+            not_before,
             batch_max,
             grant,
             limit,
@@ -302,15 +305,18 @@ impl Reader<'_> {
         versions.into_iter().collect()
     }
 
-    fn not_before(&mut self, section: Section<'_>) {
-        if let Some((text, at)) = self.file.text(section, "not_before")
-            && text != "at_once"
-        {
+    fn not_before(&mut self, section: Section<'_>) -> NotBefore {
+        let Some((text, at)) = self.file.text(section, "not_before") else {
+            return NotBefore::default();
+        };
+        NotBefore::parse(text).unwrap_or_else(|| {
+            let known = NotBefore::ALL.map(NotBefore::name).join(", ");
             self.file.problem(
                 at,
-                format_args!("`not_before` is `{text}`; known is at_once"),
+                format_args!("`not_before` is `{text}`; known are {known}"),
             );
-        }
+            NotBefore::default()
+        })
     }
 
     fn grant(&mut self, section: Section<'_>, adapter: Option<Adapter>) -> Option<Grant> {

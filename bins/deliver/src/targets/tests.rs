@@ -88,7 +88,7 @@ base_url = "https://api.example.test"
 metrics = ["x", "x"]
 versions = [0]
 batch_max = 101
-not_before = "settled"
+not_before = "later"
 credentials = { token_url = "https://login.example.test/", client_id = "i", client_secret = "s" }
 rate = { requests = 3, burst = 4 }
 timeouts = { read = "0s" }
@@ -108,7 +108,7 @@ timeouts = { read = "0s" }
         (17, "named twice"),
         (18, "a version is a whole number"),
         (19, "`batch_max` is 101; allowed are 1 to 100"),
-        (20, "`not_before` is `settled`"),
+        (20, "`not_before` is `later`; known are at_once, settled"),
         (22, "a burst of 4 is more than the 3 requests"),
         (23, "must be longer than zero"),
     ] {

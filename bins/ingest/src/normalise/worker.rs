@@ -272,6 +272,7 @@ impl Worker {
         .map_err(Trouble::Fatal)?;
         let applied = self.store(&messages, &plan, &looked.known).await?;
         self.count(&applied, &looked.known);
+        self.shared.traffic.logged(&plan, &applied.logged);
         if self.queues.contains(&Queue::Raw) {
             self.shared.traffic.heard(&messages);
         } else {

@@ -3,8 +3,8 @@
 //! Into a silence it goes after its own time; out of it only once deliveries have lasted for a while, so that a stray one is no end. A gap
 //! is from the last delivery before to the first one after: rather too wide than too narrow, because what is fetched twice is dropped.
 
-use super::usual::{Usual, is_unusual};
 use crate::subscription::finding::View;
+use freshness::usual::{Usual, is_unusual};
 use schema::{Millis, UtcMicros};
 use std::time::Duration;
 use store::subscriptions::{Standing, State};

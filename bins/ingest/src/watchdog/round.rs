@@ -3,17 +3,17 @@
 use super::checks::{Checked, Checks};
 use super::decide::{Known, Verdict, decide, may_be_quiet};
 use super::traffic::Traffic;
-use super::usual::{Usual, WEEKS};
 use super::{Watch, meters};
 use crate::subscriptions::Subscription;
 use crate::subscriptions::platform::QuietWhen;
+use freshness::usual::{Usual, WEEKS};
 use runtime::Metrics;
 use schema::{Millis, UtcMicros};
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
 use store::leader::{self, Contender};
-use store::subscriptions::{Change, Heard, Standing, State};
+use store::subscriptions::{Change, Heard, News, Standing, State};
 use store::{Store, StoreError, status, subscriptions};
 
 /// The name of the lead.
@@ -146,8 +146,37 @@ impl Round {
         self.note(answers, now).await
     }
 
-    /// Writes when deliveries were received since the last time.
+    /// Writes when deliveries were received since the last time, and how new what was in them is.
     pub async fn report(&self) -> Result<(), StoreError> {
+        self.report_heard().await?;
+        self.report_news().await
+    }
+
+    async fn report_news(&self) -> Result<(), StoreError> {
+        let news = self.traffic.take_news();
+        if news.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<News<'_>> = news
+            .iter()
+            .map(|((name, tenant), newest)| News {
+                subscription: name.as_str(),
+                tenant: tenant.as_str(),
+                event: newest.event,
+                received: newest.received,
+            })
+            .collect();
+        let written = match self.store.client().await {
+            Ok(client) => subscriptions::note_news(&client, &rows).await,
+            Err(error) => Err(error),
+        };
+        if written.is_err() {
+            self.traffic.give_back_news(news);
+        }
+        written
+    }
+
+    async fn report_heard(&self) -> Result<(), StoreError> {
         let heard = self.traffic.take();
         if heard.is_empty() {
             return Ok(());

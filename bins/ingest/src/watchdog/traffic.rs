@@ -1,7 +1,8 @@
 //! What workers report: when deliveries were received, and how far everything received is worked off. In memory; a batch costs one lock.
 
 use crate::normalise::message::{Lane, Message};
-use schema::{Millis, SubscriptionName, TenantId, UtcMicros};
+use crate::normalise::plan::Plan;
+use schema::{DeliveryId, Millis, SubscriptionName, TenantId, UtcMicros};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +12,27 @@ const EMPTY_AFTER: Millis = Millis(1_000);
 /// When the first and the last delivery of a subscription was received since they were taken last.
 pub type Heard = BTreeMap<(SubscriptionName, TenantId), (UtcMicros, UtcMicros)>;
 
+/// The newest of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest {
+    /// The newest event's own instant, no later than its reception.
+    pub event: UtcMicros,
+    /// When the newest delivery with anything new in it was received.
+    pub received: UtcMicros,
+}
+
+impl Newest {
+    fn with(self, other: Self) -> Self {
+        Self {
+            event: self.event.max(other.event),
+            received: self.received.max(other.received),
+        }
+    }
+}
+
+/// The newest of each subscription since it was taken last.
+pub type News = BTreeMap<(SubscriptionName, TenantId), Newest>;
+
 /// Shared by the workers of a process.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic(Arc<Mutex<Inner>>);
@@ -18,6 +40,7 @@ pub struct Traffic(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     heard: Heard,
+    news: News,
     worked_off: Option<UtcMicros>,
     waiting: BTreeMap<u64, UtcMicros>,
     next: u64,
@@ -70,6 +93,38 @@ fn spans(messages: &[Message]) -> Vec<Span<'_>> {
     spans
 }
 
+/// The newest of each subscription in a batch, of what is new on the live lane: `logged` names of each item the delivery that brought it into
+/// the log. A copy is no news, and what a job fetches says nothing about the sender.
+fn newest<'p>(
+    plan: &'p Plan<'_>,
+    logged: &[Option<DeliveryId>],
+) -> Vec<(&'p SubscriptionName, &'p TenantId, Newest)> {
+    let mut all: Vec<(&SubscriptionName, &TenantId, Newest)> = Vec::new();
+    for (item, logged) in plan.items.iter().zip(logged) {
+        let Some(origin) = plan.origins.get(item.origin) else {
+            continue;
+        };
+        let delivery = origin.delivery;
+        if origin.lane != Lane::Live || delivery.job.is_some() || *logged != Some(delivery.id) {
+            continue;
+        }
+        let one = Newest {
+            event: item.mapped.at.min(delivery.received_at),
+            received: delivery.received_at,
+        };
+        let (subscription, tenant) = (&delivery.subscription, &delivery.tenant);
+        match all
+            .iter_mut()
+            .rev()
+            .find(|known| known.0 == subscription && known.1 == tenant)
+        {
+            Some(known) => known.2 = known.2.with(one),
+            None => all.push((subscription, tenant, one)),
+        }
+    }
+    all
+}
+
 impl Inner {
     fn note(&mut self, spans: &[Span<'_>]) {
         for span in spans {
@@ -105,6 +160,20 @@ impl Traffic {
         }
     }
 
+    /// What of a batch is new: `logged` names of each of its items the delivery that brought it into the log.
+    pub fn logged(&self, plan: &Plan<'_>, logged: &[Option<DeliveryId>]) {
+        let newest = newest(plan, logged);
+        if newest.is_empty() {
+            return;
+        }
+        let mut inner = self.inner();
+        for (subscription, tenant, one) in newest {
+            let key = (subscription.clone(), tenant.clone());
+            let known = inner.news.entry(key).or_insert(one);
+            *known = known.with(one);
+        }
+    }
+
     /// A worker of the live lane has nothing in hand and asks for more.
     pub fn waiting(&self, now: UtcMicros) -> Waiting {
         let mut inner = self.inner();
@@ -133,6 +202,20 @@ impl Traffic {
     /// What was heard since the last time.
     pub fn take(&self) -> Heard {
         std::mem::take(&mut self.inner().heard)
+    }
+
+    /// What is new since the last time.
+    pub fn take_news(&self) -> News {
+        std::mem::take(&mut self.inner().news)
+    }
+
+    /// Gives back what could not be written of it.
+    pub fn give_back_news(&self, news: News) {
+        let mut inner = self.inner();
+        for (key, one) in news {
+            let known = inner.news.entry(key).or_insert(one);
+            *known = known.with(one);
+        }
     }
 
     /// Gives back what could not be written.
@@ -201,6 +284,60 @@ mod tests {
         assert_eq!(traffic.worked_off(at(1_000)), None);
         let heard: Vec<_> = traffic.take().into_iter().collect();
         assert_eq!(heard, [(("a".into(), "t".into()), (at(5), at(8)))]);
+    }
+
+    #[test]
+    fn the_newest_of_what_is_new_is_kept_and_copies_and_jobs_bring_no_news() {
+        const NOON: i64 = 1_715_774_400; // 2024-05-15T12:00:00Z
+        let event = |minute: i64| {
+            format!(
+                r#"{{"timestamp":"2024-05-15T{:02}:{:02}:00Z","data":{{"event_id":"e{minute}","interaction_id":"i","state":"queued"}}}}"#,
+                12 + minute / 60,
+                minute % 60
+            )
+        };
+        let delivery = |subscription: &str, received: i64, minutes: &[i64]| {
+            let mut one = message(&[(subscription, NOON + received)], None);
+            let bodies: Vec<String> = minutes.iter().map(|minute| event(*minute)).collect();
+            one.deliveries[0].body = format!("[{}]", bodies.join(",")).into();
+            one
+        };
+        let mut history = delivery("a", 3_600, &[59]);
+        history.lane = Lane::History;
+        let messages = [
+            // The second is dated after its reception.
+            delivery("a", 120, &[1, 30]),
+            delivery("a", 600, &[9]),
+            // A copy of something that another delivery brought.
+            delivery("a", 900, &[14]),
+            history,
+            delivery("b", 60, &[0]),
+        ];
+        let plan = crate::normalise::plan::plan(&messages, &adapter::Mappings::none(), &|_| true);
+        let mut logged: Vec<Option<DeliveryId>> = plan
+            .items
+            .iter()
+            .map(|item| Some(plan.origins[item.origin].delivery.id))
+            .collect();
+        assert_eq!(logged.len(), 6, "{plan:?}");
+        logged[3] = Some(DeliveryId::generate());
+        let traffic = Traffic::default();
+        traffic.logged(&plan, &logged);
+        let newest = |event: i64, received: i64| Newest {
+            event: at(NOON + event),
+            received: at(NOON + received),
+        };
+        let news = traffic.take_news();
+        assert_eq!(news.len(), 2);
+        assert_eq!(news[&("a".into(), "t".into())], newest(540, 600));
+        assert_eq!(news[&("b".into(), "t".into())], newest(0, 60));
+        // What could not be written is not lost, and takes nothing back.
+        traffic.logged(&plan, &logged[..1]);
+        traffic.give_back_news(news);
+        assert_eq!(
+            traffic.take_news()[&("a".into(), "t".into())],
+            newest(540, 600)
+        );
     }
 
     #[test]

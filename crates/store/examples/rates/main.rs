@@ -3,13 +3,13 @@
 //! Uses a database of its own on the server named by `KPILINE_TEST_DATABASE_URL`. Where that runs on this machine, the processor time of
 //! its backends is shown too: the figure to compare when others use the machine meanwhile.
 
-use schema::{DeliveryId, MetricVersion, UtcMicros};
+use schema::{DeliveryId, Grain, MetricVersion, UtcMicros};
 use std::time::{Duration, Instant};
 use store::event_log::{self, LogRow};
 use store::metrics::{self, MetricRow};
 use store::partitions::{Partitions, Table};
 use store::sync::{self, Fate, Settled};
-use store::targets::{self, Target};
+use store::targets::{self, NotBefore, Target};
 use store::{Store, StoreError};
 use testkit::TestDb;
 use uuid::Uuid;
@@ -60,6 +60,8 @@ async fn main() -> Result<(), StoreError> {
         platform: "genesys".into(),
         metrics: METRICS.map(str::to_owned).to_vec(),
         versions: vec![],
+        grains: vec![Grain::Interaction],
+        not_before: NotBefore::AtOnce,
         enabled: true,
     };
     targets::register(&bench.store, &target).await?;
@@ -125,11 +127,13 @@ impl Bench {
         let watch = Watch::start(&self.db).await;
         let mut done = 0;
         while done < rows {
-            let claimed = sync::claim(&client, "genesys", limit, Duration::from_secs(60)).await?;
+            let lease = Duration::from_secs(60);
+            let claimed = sync::claim(&client, "genesys", limit, lease, NotBefore::AtOnce).await?;
             let settled: Vec<Settled<'_>> = claimed
                 .rows
                 .iter()
                 .map(|due| Settled {
+                    row: due.row,
                     key: &due.key,
                     lease: claimed.lease,
                     revision: due.revision,

@@ -75,6 +75,13 @@ files! {
     34 "interactions_begun" "0034",
     35 "event_log_history" "0035",
     36 "notices_posted" "0036",
+    37 "platform_states" "0037",
+    38 "pipeline_health" "0038",
+    39 "sync_subjects" "0039",
+    40 "sync_log_days" "0040",
+    41 "reading" "0041",
+    42 "sync_refused" "0042",
+    43 "sync_log_refused" "0043",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

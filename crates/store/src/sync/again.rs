@@ -1,37 +1,33 @@
-//! What was pushed before: pushes whose answer got lost, values the platform already has, and pushing everything once more.
+//! What was pushed before: pushes whose answer got lost, and pushing everything once more.
 
 use super::MetricKey;
-use super::settle::KeyColumns;
+use super::key::KeyColumns;
 use crate::error::StoreError;
 use crate::pool::{Connection, Transaction};
 use crate::sql::{self, Sql};
 
-// Key by key through the index on (tenant, interaction_id, metric_type): OFFSET 0 keeps the planner from joining the whole log
-// when it believes that the log is small.
+// Key by key through the index on (tenant, interaction_id, metric_type), or that on days: OFFSET 0 keeps the planner from joining the whole
+// log when it believes that the log is small.
 pub(super) static LOG_LOST: Sql = Sql {
     step: "log pushes whose answer got lost",
-    text: "INSERT INTO metric_sync_log (target, tenant, interaction_id, metric_type, metric_version, leg_scope, revision, attempt, \
-                                        fate, request_id, idempotency_key, message) \
-           SELECT $1, k.tenant, k.interaction_id, k.metric_type, k.metric_version, k.leg_scope, s.revision, s.attempt, \
-                  'unknown', s.request_id, s.idempotency_key, 'the process that sent it ended before the answer was written down' \
-           FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[]) \
-                AS k (tenant, interaction_id, metric_type, metric_version, leg_scope) \
+    text: "INSERT INTO metric_sync_log (target, tenant, interaction_id, leg_scope, agent_id, workday, metric_type, metric_version, \
+                                        revision, attempt, fate, request_id, idempotency_key, message, value, points) \
+           SELECT $1, k.tenant, k.interaction_id, k.leg_scope, k.agent_id, k.workday, k.metric_type, k.metric_version, s.revision, s.attempt, \
+                  'unknown', s.request_id, s.idempotency_key, 'the process that sent it ended before the answer was written down', \
+                  s.value, s.points \
+           FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::text[], $8::integer[]) \
+                AS k (tenant, interaction_id, leg_scope, agent_id, workday, metric_type, metric_version) \
            CROSS JOIN LATERAL (SELECT l.request_id, min(l.revision) AS revision, min(l.attempt) AS attempt, \
-                                      min(l.idempotency_key) AS idempotency_key \
-                               FROM metric_sync_log l \
-                               WHERE l.tenant = k.tenant AND l.interaction_id = k.interaction_id AND l.metric_type = k.metric_type \
-                                 AND l.metric_version = k.metric_version AND l.leg_scope = k.leg_scope AND l.target = $1 \
+                                      min(l.idempotency_key) AS idempotency_key, min(l.value) AS value, min(l.points) AS points \
+                               FROM (SELECT request_id, revision, attempt, idempotency_key, value, points, fate FROM metric_sync_log l \
+                                     WHERE k.workday IS NULL AND l.tenant = k.tenant AND l.interaction_id = k.interaction_id \
+                                       AND l.metric_type = k.metric_type AND l.metric_version = k.metric_version \
+                                       AND l.leg_scope = k.leg_scope AND l.target = $1 \
+                                     UNION ALL \
+                                     SELECT request_id, revision, attempt, idempotency_key, value, points, fate FROM metric_sync_log l \
+                                     WHERE l.tenant = k.tenant AND l.agent_id = k.agent_id AND l.workday = k.workday \
+                                       AND l.metric_type = k.metric_type AND l.metric_version = k.metric_version AND l.target = $1) l \
                                GROUP BY l.request_id HAVING bool_and(l.fate = 'sent') OFFSET 0) s",
-};
-
-pub(super) static HELD: Sql = Sql {
-    step: "look for values the platform has",
-    text: "SELECT k.n FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[]) WITH ORDINALITY \
-                AS k (tenant, interaction_id, metric_type, metric_version, leg_scope, n) \
-           CROSS JOIN LATERAL (SELECT 1 FROM metric_sync_log l \
-                               WHERE l.tenant = k.tenant AND l.interaction_id = k.interaction_id AND l.metric_type = k.metric_type \
-                                 AND l.metric_version = k.metric_version AND l.leg_scope = k.leg_scope AND l.target = $1 \
-                                 AND l.fate IN ('accepted', 'unknown') LIMIT 1) l",
 };
 
 pub(super) static REQUEUE: Sql = Sql {
@@ -43,6 +39,7 @@ pub(super) static REQUEUE: Sql = Sql {
                      THEN m.metric_version = (SELECT k.version FROM kpi_definitions k WHERE k.name = m.metric_type AND k.status = 'current') \
                      ELSE m.metric_version = ANY (t.versions) END \
            WHERE t.target = $1 AND t.enabled AND m.metric_value IS NOT NULL \
+             AND CASE WHEN m.leg_scope = '' THEN 'interaction' ELSE 'leg' END = ANY (t.grains) \
            ORDER BY m.tenant, m.interaction_id, m.metric_type, m.metric_version, m.leg_scope \
            ON CONFLICT (target, tenant, interaction_id, metric_type, metric_version, leg_scope) DO UPDATE SET \
                revision = greatest(q.revision, EXCLUDED.revision), \
@@ -69,51 +66,19 @@ pub async fn log_lost(
             &target,
             &columns.tenant,
             &columns.interaction_id,
+            &columns.leg_scope,
+            &columns.agent_id,
+            &columns.workday,
             &columns.metric_type,
             &columns.metric_version,
-            &columns.leg_scope,
         ],
     )
     .await
 }
 
-/// For each key whether the platform has, or may have, some value of it.
-pub async fn held_by_platform(
-    conn: &impl Connection,
-    target: &str,
-    keys: &[&MetricKey],
-) -> Result<Vec<bool>, StoreError> {
-    let mut held = vec![false; keys.len()];
-    if keys.is_empty() {
-        return Ok(held);
-    }
-    let columns = KeyColumns::of(keys.iter().copied());
-    let rows = sql::query(
-        conn,
-        &HELD,
-        &[
-            &target,
-            &columns.tenant,
-            &columns.interaction_id,
-            &columns.metric_type,
-            &columns.metric_version,
-            &columns.leg_scope,
-        ],
-    )
-    .await?;
-    for row in &rows {
-        let ordinal: i64 = sql::get(row, &HELD, 0)?;
-        if let Some(slot) = usize::try_from(ordinal - 1)
-            .ok()
-            .and_then(|index| held.get_mut(index))
-        {
-            *slot = true;
-        }
-    }
-    Ok(held)
-}
-
-/// Queues every value of the target's tenant that the target wants and that is stated, pushed before or not. Returns how many rows wait because of it.
+/// Queues every value of interactions and legs of the target's tenant that the target wants and that is stated, pushed before or not. Returns
+/// how many rows wait because of it. What has not settled is put back by the claim where the target waits for that. Of agents' days see
+/// [`super::stored_days`].
 pub async fn requeue(conn: &impl Connection, target: &str) -> Result<u64, StoreError> {
     sql::execute(conn, &REQUEUE, &[&target]).await
 }

@@ -1,7 +1,7 @@
 //! The log of attempts.
 
 use super::MetricKey;
-use super::settle::KeyColumns;
+use super::key::KeyColumns;
 use crate::error::StoreError;
 use crate::json::printable;
 use crate::pool::{Connection, Transaction};
@@ -26,6 +26,10 @@ pub enum LogFate {
     Retry,
     /// Not looked at, asked to slow down.
     Snoozed,
+    /// Older than the platform takes; given up.
+    Expired,
+    /// The platform took back what it had.
+    Retracted,
 }
 
 impl LogFate {
@@ -38,6 +42,8 @@ impl LogFate {
             Self::Unknown => "unknown",
             Self::Retry => "retry",
             Self::Snoozed => "snoozed",
+            Self::Expired => "expired",
+            Self::Retracted => "retracted",
         }
     }
 }
@@ -46,6 +52,8 @@ impl From<super::Fate> for LogFate {
     fn from(fate: super::Fate) -> Self {
         match fate {
             super::Fate::Accepted => Self::Accepted,
+            super::Fate::Retracted => Self::Retracted,
+            super::Fate::Expired => Self::Expired,
             super::Fate::Rejected => Self::Rejected,
             super::Fate::Unknown => Self::Unknown,
             super::Fate::Retry => Self::Retry,
@@ -54,8 +62,17 @@ impl From<super::Fate> for LogFate {
     }
 }
 
+/// What was pushed, as the target has it: rounded, in its unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pushed {
+    /// The value.
+    pub value: f64,
+    /// How many values it is the sum of, where the target wants to know.
+    pub points: Option<i64>,
+}
+
 /// One row of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogEntry<'a> {
     /// Which metric.
     pub key: &'a MetricKey,
@@ -63,6 +80,8 @@ pub struct LogEntry<'a> {
     pub revision: i64,
     /// Which attempt it was.
     pub attempt: i32,
+    /// What was pushed; absent where a value was taken back.
+    pub pushed: Option<Pushed>,
     /// What became of it.
     pub fate: LogFate,
     /// The request that carried it.
@@ -77,10 +96,11 @@ pub struct LogEntry<'a> {
 
 pub(super) static LOG: Sql = Sql {
     step: "append to metric_sync_log",
-    text: "INSERT INTO metric_sync_log (target, tenant, interaction_id, metric_type, metric_version, leg_scope, revision, attempt, \
-                                        fate, request_id, idempotency_key, status, message) \
-           SELECT $1, u.* FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::bigint[], $8::integer[], \
-                                      $9::text[], $10::uuid[], $11::text[], $12::integer[], $13::text[]) AS u",
+    text: "INSERT INTO metric_sync_log (target, tenant, interaction_id, leg_scope, agent_id, workday, metric_type, metric_version, \
+                                        revision, attempt, fate, request_id, idempotency_key, status, message, value, points) \
+           SELECT $1, u.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::text[], $8::integer[], \
+                                      $9::bigint[], $10::integer[], $11::text[], $12::uuid[], $13::text[], $14::integer[], $15::text[], \
+                                      $16::float8[], $17::bigint[]) AS u",
 };
 
 pub(super) static PRUNE: Sql = Sql {
@@ -109,6 +129,14 @@ pub async fn log(
         .map(|entry| entry.message.map(printable))
         .collect();
     let messages: Vec<Option<&str>> = messages.iter().map(Option::as_deref).collect();
+    let values: Vec<Option<f64>> = entries
+        .iter()
+        .map(|entry| entry.pushed.map(|pushed| pushed.value))
+        .collect();
+    let points: Vec<Option<i64>> = entries
+        .iter()
+        .map(|entry| entry.pushed.and_then(|pushed| pushed.points))
+        .collect();
     sql::execute(
         tx,
         &LOG,
@@ -116,9 +144,11 @@ pub async fn log(
             &target,
             &keys.tenant,
             &keys.interaction_id,
+            &keys.leg_scope,
+            &keys.agent_id,
+            &keys.workday,
             &keys.metric_type,
             &keys.metric_version,
-            &keys.leg_scope,
             &revisions,
             &attempts,
             &fates,
@@ -126,6 +156,8 @@ pub async fn log(
             &idempotency,
             &statuses,
             &messages,
+            &values,
+            &points,
         ],
     )
     .await?;

@@ -15,6 +15,10 @@ use uuid::Uuid;
 pub enum Fate {
     /// The platform has it. The row leaves the queue.
     Accepted,
+    /// The platform took back what it had. The row leaves the queue.
+    Retracted,
+    /// It is older than the platform takes. The row leaves the queue.
+    Expired,
     /// The platform refuses this value. The row rests until it changes or an operator releases it.
     Rejected,
     /// Nobody knows whether the platform has it. Pushed again, with the same key, after the pause.
@@ -29,7 +33,9 @@ pub enum Fate {
 /// One row's fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled<'a> {
-    /// Which metric.
+    /// The row's place in the queue.
+    pub row: i64,
+    /// Which metric of what.
     pub key: &'a MetricKey,
     /// The lease it was claimed under.
     pub lease: Uuid,
@@ -63,22 +69,14 @@ pub struct Outcome {
 // Locked in key order first: settling and queueing then cannot wait for each other in a circle.
 pub(super) static LOCK: Sql = Sql {
     step: "lock delivery rows",
-    text: "SELECT k.n, q.revision, q.lease_id \
-           FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[]) WITH ORDINALITY \
-                AS k (tenant, interaction_id, metric_type, metric_version, leg_scope, n) \
+    text: "SELECT k.n, q.revision, q.lease_id FROM unnest($2::bigint[]) WITH ORDINALITY AS k (row_id, n) \
            CROSS JOIN LATERAL (SELECT revision, lease_id FROM sync_queue q \
-                               WHERE q.target = $1 AND q.tenant = k.tenant AND q.interaction_id = k.interaction_id \
-                                 AND q.metric_type = k.metric_type AND q.metric_version = k.metric_version \
-                                 AND q.leg_scope = k.leg_scope FOR UPDATE) q",
+                               WHERE q.row_id = k.row_id AND q.target = $1 FOR UPDATE) q",
 };
 
 pub(super) static DELETE: Sql = Sql {
     step: "take delivered rows from the queue",
-    text: "DELETE FROM sync_queue q \
-           USING unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[]) \
-                 AS k (tenant, interaction_id, metric_type, metric_version, leg_scope) \
-           WHERE q.target = $1 AND q.tenant = k.tenant AND q.interaction_id = k.interaction_id \
-             AND q.metric_type = k.metric_type AND q.metric_version = k.metric_version AND q.leg_scope = k.leg_scope",
+    text: "DELETE FROM sync_queue WHERE row_id = ANY ($1)",
 };
 
 pub(super) static UPDATE: Sql = Sql {
@@ -89,36 +87,10 @@ pub(super) static UPDATE: Sql = Sql {
                              ELSE statement_timestamp() + k.pause * interval '1 second' END, \
                attempt = CASE k.attempts WHEN 'reset' THEN 0 WHEN 'spare' THEN greatest(q.attempt - 1, 0) ELSE q.attempt END, \
                last_status = k.status, last_message = k.message \
-           FROM unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], \
-                       $7::text[], $8::float8[], $9::text[], $10::integer[], $11::text[]) \
-                AS k (tenant, interaction_id, metric_type, metric_version, leg_scope, state, pause, attempts, status, message) \
-           WHERE q.target = $1 AND q.tenant = k.tenant AND q.interaction_id = k.interaction_id \
-             AND q.metric_type = k.metric_type AND q.metric_version = k.metric_version AND q.leg_scope = k.leg_scope",
+           FROM unnest($1::bigint[], $2::text[], $3::float8[], $4::text[], $5::integer[], $6::text[]) \
+                AS k (row_id, state, pause, attempts, status, message) \
+           WHERE q.row_id = k.row_id",
 };
-
-/// The five columns of a key, one array each.
-#[derive(Debug, Default)]
-pub(super) struct KeyColumns<'a> {
-    pub(super) tenant: Vec<&'a str>,
-    pub(super) interaction_id: Vec<&'a str>,
-    pub(super) metric_type: Vec<&'a str>,
-    pub(super) metric_version: Vec<i32>,
-    pub(super) leg_scope: Vec<&'a str>,
-}
-
-impl<'a> KeyColumns<'a> {
-    pub(super) fn of(keys: impl IntoIterator<Item = &'a MetricKey>) -> Self {
-        let mut columns = Self::default();
-        for key in keys {
-            columns.tenant.push(&key.tenant);
-            columns.interaction_id.push(&key.interaction_id);
-            columns.metric_type.push(&key.metric_type);
-            columns.metric_version.push(i32::from(key.metric_version.0));
-            columns.leg_scope.push(&key.leg_scope);
-        }
-        columns
-    }
-}
 
 /// A queue row as it is now.
 #[derive(Debug, Clone, Copy)]
@@ -162,8 +134,9 @@ fn decide(stored: Stored, settled: &Settled<'_>) -> Decision {
     };
     match settled.fate {
         // True whoever holds the row now.
-        Fate::Accepted => Decision::Delete,
+        Fate::Accepted | Fate::Retracted => Decision::Delete,
         _ if !ours => Decision::Nothing,
+        Fate::Expired => Decision::Delete,
         Fate::Rejected => Decision::Update {
             state: "rejected",
             pause: Duration::ZERO,
@@ -203,7 +176,7 @@ pub async fn settle(
             Decision::Nothing => outcome.passed_over += 1,
             Decision::Delete => {
                 outcome.done += 1;
-                delete.push(row.key);
+                delete.push(row.row);
             }
             Decision::Update {
                 state,
@@ -219,8 +192,10 @@ pub async fn settle(
             }
         }
     }
-    remove(tx, target, &delete).await?;
-    write(tx, target, &update).await?;
+    if !delete.is_empty() {
+        sql::execute(tx, &DELETE, &[&delete]).await?;
+    }
+    write(tx, &update).await?;
     Ok(outcome)
 }
 
@@ -229,20 +204,8 @@ async fn lock(
     target: &str,
     rows: &[&Settled<'_>],
 ) -> Result<BTreeMap<usize, Stored>, StoreError> {
-    let keys = KeyColumns::of(rows.iter().map(|row| row.key));
-    let found = sql::query(
-        tx,
-        &LOCK,
-        &[
-            &target,
-            &keys.tenant,
-            &keys.interaction_id,
-            &keys.metric_type,
-            &keys.metric_version,
-            &keys.leg_scope,
-        ],
-    )
-    .await?;
+    let places: Vec<i64> = rows.iter().map(|row| row.row).collect();
+    let found = sql::query(tx, &LOCK, &[&target, &places]).await?;
     found
         .iter()
         .map(|row| {
@@ -259,38 +222,13 @@ async fn lock(
         .collect()
 }
 
-async fn remove(tx: &Transaction<'_>, target: &str, keys: &[&MetricKey]) -> Result<(), StoreError> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let keys = KeyColumns::of(keys.iter().copied());
-    sql::execute(
-        tx,
-        &DELETE,
-        &[
-            &target,
-            &keys.tenant,
-            &keys.interaction_id,
-            &keys.metric_type,
-            &keys.metric_version,
-            &keys.leg_scope,
-        ],
-    )
-    .await?;
-    Ok(())
-}
-
 type Change<'r, 'a> = (&'r Settled<'a>, &'static str, f64, &'static str);
 
-async fn write(
-    tx: &Transaction<'_>,
-    target: &str,
-    changes: &[Change<'_, '_>],
-) -> Result<(), StoreError> {
+async fn write(tx: &Transaction<'_>, changes: &[Change<'_, '_>]) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(());
     }
-    let keys = KeyColumns::of(changes.iter().map(|change| change.0.key));
+    let places: Vec<i64> = changes.iter().map(|change| change.0.row).collect();
     let states: Vec<&str> = changes.iter().map(|change| change.1).collect();
     let pauses: Vec<f64> = changes.iter().map(|change| change.2).collect();
     let attempts: Vec<&str> = changes.iter().map(|change| change.3).collect();
@@ -303,19 +241,7 @@ async fn write(
     sql::execute(
         tx,
         &UPDATE,
-        &[
-            &target,
-            &keys.tenant,
-            &keys.interaction_id,
-            &keys.metric_type,
-            &keys.metric_version,
-            &keys.leg_scope,
-            &states,
-            &pauses,
-            &attempts,
-            &statuses,
-            &messages,
-        ],
+        &[&places, &states, &pauses, &attempts, &statuses, &messages],
     )
     .await?;
     Ok(())
@@ -324,20 +250,21 @@ async fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::Subject;
     use schema::MetricVersion;
 
     #[test]
     fn a_fate_is_weighed_against_what_happened_meanwhile() {
         let key = MetricKey {
             tenant: "t".into(),
-            interaction_id: "i".into(),
+            subject: Subject::of_interaction("i", ""),
             metric_type: "m".into(),
             metric_version: MetricVersion::FIRST,
-            leg_scope: String::new(),
         };
         let lease = Uuid::from_u128(1);
         let pause = Duration::from_secs(9);
         let settled = |fate| Settled {
+            row: 1,
             key: &key,
             lease,
             revision: 5,
@@ -359,6 +286,10 @@ mod tests {
             (row(5, ours), Fate::Accepted, Decision::Delete),
             (row(5, others), Fate::Accepted, Decision::Delete),
             (row(5, None), Fate::Accepted, Decision::Delete),
+            (row(5, others), Fate::Retracted, Decision::Delete),
+            (row(6, ours), Fate::Retracted, at_once),
+            (row(5, ours), Fate::Expired, Decision::Delete),
+            (row(5, others), Fate::Expired, Decision::Nothing),
             (row(6, ours), Fate::Accepted, at_once),
             (row(6, others), Fate::Accepted, Decision::Nothing),
             (

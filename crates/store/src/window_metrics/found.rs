@@ -1,6 +1,6 @@
 //! What is stored in the stretches that were computed again.
 
-use super::row::{Covered, Key, KeyColumns, WindowRow};
+use super::row::{Change, Covered, Key, KeyColumns, WindowRow};
 use crate::error::StoreError;
 use crate::pool::Transaction;
 use crate::sql::{self, Sql};
@@ -104,6 +104,22 @@ impl<'c> Found<'c> {
         let stretch = before.checked_sub(1).and_then(|at| self.stretches.get(at));
         let looked_for = stretch.is_some_and(|stretch| key < stretch.key(stretch.to));
         Ok(if looked_for { News::New } else { News::Unknown })
+    }
+
+    /// The row of this key, as one that is deleted.
+    pub(super) fn gone(&self, key: &Key<'c>) -> Result<Change<'c>, StoreError> {
+        let at = self.rows.binary_search_by(|(known, _)| known.cmp(key));
+        let (_, row) = at
+            .ok()
+            .and_then(|at| self.rows.get(at))
+            .ok_or(StoreError::Vanished { step: FOUND.step })?;
+        Ok(Change::Removed {
+            metric_type: key.0,
+            metric_version: key.1,
+            group_key: key.4,
+            window_start: key.5,
+            zone: sql::get(row, &FOUND, 3)?,
+        })
     }
 
     /// The keys that are not among those of these rows, which are sorted by key.

@@ -92,6 +92,26 @@ pub struct Written {
     pub removed: u64,
 }
 
+/// A row that a write changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change<'a> {
+    /// It was inserted, or differs from what was stored.
+    Written(WindowRow<'a>),
+    /// It was deleted.
+    Removed {
+        /// The KPI's name.
+        metric_type: &'a str,
+        /// The version of its definition.
+        metric_version: MetricVersion,
+        /// The values of the dimensions as a JSON array.
+        group_key: &'a str,
+        /// Its first instant.
+        window_start: UtcMicros,
+        /// Whose clock it went by.
+        zone: String,
+    },
+}
+
 /// In the order of the primary key, after the tenant.
 pub(super) type Key<'a> = (&'a str, MetricVersion, &'a str, &'a str, &'a str, UtcMicros);
 

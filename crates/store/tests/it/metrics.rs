@@ -1,10 +1,10 @@
 //! One row per metric, changed only by real changes.
 
 use crate::rows::{JUNE, MAY, db, interaction, metric, number, seen};
-use schema::{MetricVersion, UtcMicros};
+use schema::{Grain, MetricVersion, UtcMicros};
 use std::sync::Arc;
 use store::metrics::{self, MetricRow, Upserted};
-use store::targets::{self, Target};
+use store::targets::{self, NotBefore, Target};
 use store::{Class, Store, StoreError, interactions, sync};
 use tokio::sync::Barrier;
 
@@ -17,6 +17,8 @@ fn target(name: &str) -> Target {
         platform: "genesys".into(),
         metrics: vec!["talk_time".into(), "adjusted_aht".into()],
         versions: vec![],
+        grains: vec![Grain::Interaction, Grain::Leg],
+        not_before: NotBefore::AtOnce,
         enabled: true,
     }
 }

@@ -1,10 +1,11 @@
 //! Every push has a known fate, and the newest value is the one that counts.
 
 use crate::rows::{db, metric, number, seen};
+use schema::Grain;
 use std::time::Duration;
 use store::metrics::{self, MetricRow};
-use store::sync::{self, Claimed, Due, Fate, LogEntry, LogFate, Outcome, Settled};
-use store::targets::{self, Target};
+use store::sync::{self, Claimed, Due, Fate, LogEntry, LogFate, Outcome, Pushed, Settled};
+use store::targets::{self, NotBefore, Target};
 use store::{Store, StoreError};
 use testkit::TestDb;
 use uuid::Uuid;
@@ -21,6 +22,8 @@ async fn queue() -> (TestDb, Store) {
         platform: "genesys".into(),
         metrics: vec!["talk_time".into()],
         versions: vec![],
+        grains: vec![Grain::Interaction, Grain::Leg],
+        not_before: NotBefore::AtOnce,
         enabled: true,
     };
     targets::register(&store, &target).await.unwrap();
@@ -32,13 +35,15 @@ async fn write(store: &Store, rows: &[MetricRow<'_>]) {
 }
 
 async fn claim(store: &Store, lease: Duration) -> Claimed {
-    sync::claim(&store.client().await.unwrap(), "genesys", 100, lease)
+    let client = store.client().await.unwrap();
+    sync::claim(&client, "genesys", 100, lease, NotBefore::AtOnce)
         .await
         .unwrap()
 }
 
 fn settled<'a>(claimed: &Claimed, due: &'a Due, fate: Fate, retry_in: Duration) -> Settled<'a> {
     Settled {
+        row: due.row,
         key: &due.key,
         lease: claimed.lease,
         revision: due.revision,
@@ -72,7 +77,7 @@ async fn an_accepted_row_leaves_the_queue() {
         .iter()
         .map(|due| {
             (
-                due.key.interaction_id.as_str(),
+                due.key.subject.interaction().unwrap(),
                 due.metric_value,
                 due.revision,
                 due.attempt,
@@ -123,7 +128,7 @@ async fn a_row_of_a_transaction_that_commits_late_is_delivered() {
         .rows
         .iter()
         .chain(&second.rows)
-        .map(|due| due.key.interaction_id.as_str())
+        .map(|due| due.key.subject.interaction().unwrap())
         .collect();
     assert_eq!(ids, ["int_fast", "int_slow"]);
 }
@@ -249,7 +254,7 @@ async fn rows_given_back_keep_their_place_in_the_queue() {
         .await
         .rows
         .into_iter()
-        .map(|due| due.key.interaction_id)
+        .map(|due| due.key.subject.interaction().unwrap().to_owned())
         .collect();
     assert_eq!(ids, ["int_first", "int_second"]);
 }
@@ -272,30 +277,33 @@ async fn the_rows_of_a_lease_or_of_a_pause_are_due_together() {
 async fn a_claim_reads_no_more_of_the_index_than_is_due() {
     let (db, store) = queue().await;
     write(&store, &[metric("int_1", 1.0)]).await;
-    let claim = store::statements::all()
-        .find(|sql| sql.step == "claim delivery rows")
-        .unwrap();
     let client = db.client().await;
     client
         .batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan")
         .await
         .unwrap();
-    client
-        .batch_execute(&format!("PREPARE claiming AS {}", claim.text))
-        .await
-        .unwrap();
-    let plan = client
-        .simple_query(
-            "EXPLAIN EXECUTE claiming ('genesys', 10, '00000000-0000-0000-0000-000000000001', 60)",
-        )
-        .await
-        .unwrap();
-    let plan = format!("{plan:?}");
-    assert!(
-        plan.contains("due_at <= statement_timestamp()")
-            && plan.contains("Index Cond: ((target = $1) AND (due_at <="),
-        "{plan}"
-    );
+    for step in ["claim delivery rows", "claim settled delivery rows"] {
+        let claim = store::statements::all()
+            .find(|sql| sql.step == step)
+            .unwrap();
+        client
+            .batch_execute(&format!("PREPARE claiming AS {}", claim.text))
+            .await
+            .unwrap();
+        let plan = client
+            .simple_query(
+                "EXPLAIN EXECUTE claiming ('genesys', 10, '00000000-0000-0000-0000-000000000001', 60)",
+            )
+            .await
+            .unwrap();
+        let plan = format!("{plan:?}");
+        assert!(
+            plan.contains("due_at <= statement_timestamp()")
+                && plan.contains("Index Cond: ((target = $1) AND (due_at <="),
+            "{plan}"
+        );
+        client.batch_execute("DEALLOCATE claiming").await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -350,6 +358,10 @@ async fn every_attempt_is_logged() {
             key: &due.key,
             revision: due.revision,
             attempt: due.attempt,
+            pushed: Some(Pushed {
+                value: 1.5,
+                points: None,
+            }),
             fate: LogFate::from(Fate::Unknown),
             request_id,
             idempotency_key: "int_1/talk_time/1/1",
@@ -359,7 +371,7 @@ async fn every_attempt_is_logged() {
         .collect();
     committed!(store, |tx| sync::log(&tx, "genesys", &entries));
     assert_eq!(
-        number(&db, "SELECT count(*) FROM metric_sync_log WHERE fate = 'unknown' AND status = 504 AND message = E'gate\\uFFFDway' AND attempt = 1").await,
+        number(&db, "SELECT count(*) FROM metric_sync_log WHERE fate = 'unknown' AND status = 504 AND message = E'gate\\uFFFDway' AND attempt = 1 AND value = 1.5").await,
         2
     );
     let client = store.client().await.unwrap();
@@ -409,7 +421,7 @@ async fn in_the_end_the_platform_has_each_rows_last_value() -> Result<(), StoreE
                     for due in &claimed.rows {
                         // As a platform that overwrites by key and knows the revision.
                         let slot = has
-                            .entry(due.key.interaction_id.clone())
+                            .entry(due.key.subject.interaction().unwrap().to_owned())
                             .or_insert((0, None));
                         if slot.0 <= due.revision {
                             *slot = (due.revision, due.metric_value);
@@ -433,7 +445,7 @@ async fn in_the_end_the_platform_has_each_rows_last_value() -> Result<(), StoreE
         }
         for due in &claimed.rows {
             platform.lock().unwrap().insert(
-                due.key.interaction_id.clone(),
+                due.key.subject.interaction().unwrap().to_owned(),
                 (due.revision, due.metric_value),
             );
         }

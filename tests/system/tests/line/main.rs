@@ -15,6 +15,7 @@
 mod backfill;
 mod definitions;
 mod flow;
+mod freshness;
 mod harness;
 mod kills;
 mod load;

@@ -11,6 +11,8 @@ const WEEK: i64 = 7 * 24 * HOUR;
 pub const WEEKS: i64 = 4;
 /// A silence longer than this is one whatever is usual.
 const LONGEST: i64 = 3 * 24 * HOUR;
+/// A rate is of no shorter time: a first event is no rate.
+const LEAST_WATCHED: i64 = 10_000_000;
 /// So many events that were to be expected make a silence worth a word.
 pub const EXPECTED_MIN: f64 = 3.0;
 
@@ -27,6 +29,19 @@ impl Usual {
                 .map(|(hour, events)| (hour.0.div_euclid(HOUR), (*events).max(0)))
                 .collect(),
         )
+    }
+
+    /// How many events would have come in a stretch that begins with the last one that did, at the rate of that hour and the one before it:
+    /// for whoever knows no week yet. `since` is when watching began.
+    pub fn recently(&self, since: UtcMicros, last: UtcMicros, to: UtcMicros) -> f64 {
+        let hour = last.0.div_euclid(HOUR);
+        let events: i64 = [hour - 1, hour]
+            .iter()
+            .filter_map(|hour| self.0.get(hour))
+            .sum();
+        let began = ((hour - 1) * HOUR).max(since.0);
+        let watched = last.0.saturating_sub(began).max(LEAST_WATCHED);
+        to_f64(events) * to_f64(to.0.saturating_sub(last.0).max(0)) / to_f64(watched)
     }
 
     /// How many events would have come in a stretch, as the weeks before had them at the same hours; `None` where less than a week is known.
@@ -120,6 +135,25 @@ mod tests {
         assert!(!is_unusual(&usual, at(21, 16, 59), at(21, 18, 30)));
         // In the middle of the day it makes no difference.
         assert!(is_unusual(&usual, at(21, 11, 0), at(21, 11, 6)));
+    }
+
+    #[test]
+    fn whoever_knows_no_week_goes_by_the_last_hours_before_the_silence() {
+        let usual = Usual::new(&[(at(0, 9, 0), 300), (at(0, 10, 0), 300)]);
+        let (watched, last) = (at(-3, 0, 0), at(0, 10, 30));
+        // 600 in an hour and a half.
+        for (minutes, wanted) in [(30, 0.0), (33, 20.0), (60, 200.0)] {
+            let expected = usual.recently(watched, last, at(0, 10, minutes));
+            assert!((expected - wanted).abs() < 1e-9, "{minutes}: {expected}");
+        }
+        // However long the silence lasts: it is the rate before it.
+        let later = usual.recently(watched, last, at(1, 10, 30));
+        assert!((later - 9_600.0).abs() < 1e-6, "{later}");
+        // Watched for ten minutes only.
+        let usual = Usual::new(&[(at(0, 10, 0), 100)]);
+        let expected = usual.recently(at(0, 10, 20), last, at(0, 10, 40));
+        assert!((expected - 100.0).abs() < 1e-9, "{expected}");
+        assert!(Usual::default().recently(last, last, at(0, 12, 0)) < f64::EPSILON);
     }
 
     #[test]
