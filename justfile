@@ -12,6 +12,10 @@ check:
 test *ARGS:
     deploy/local/test.sh {{ARGS}}
 
+# The read API against its description, the page in a browser; `just page serve` shows it with made-up rows
+page *ARGS:
+    deploy/local/api-check.sh {{ARGS}}
+
 # The whole line with a platform double; `just demo --keep` leaves it running
 demo *ARGS:
     deploy/local/demo.sh {{ARGS}}

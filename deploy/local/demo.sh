@@ -138,12 +138,13 @@ COMPUTE_PORT=$(free_port 9102)
 DELIVER_PORT=$(free_port 9104)
 GENESYS_PORT=$(free_port 9901)
 CXONE_PORT=$(free_port 9902)
+PAGE_PORT=$(free_port 9180)
 demo_configure
 line_start platform-genesys platform-double serve --config "$DEMO_DIR/platform.json" --listen "127.0.0.1:$GENESYS_PORT"
 line_start platform-cxone platform-double serve --config "$DEMO_DIR/platform.json" --listen "127.0.0.1:$CXONE_PORT"
 line_start ingest ingest serve --http-listen "127.0.0.1:$HTTP_PORT" --ops-listen "127.0.0.1:$INGEST_PORT"
 line_start compute compute serve --ops-listen "127.0.0.1:$COMPUTE_PORT"
-line_start deliver deliver serve --ops-listen "127.0.0.1:$DELIVER_PORT"
+line_start deliver deliver serve --ops-listen "127.0.0.1:$DELIVER_PORT" --api-tokens "$DEMO_DIR/tokens.toml" --api-listen "127.0.0.1:$PAGE_PORT"
 DEMO_RUNNING=(platform-genesys platform-cxone ingest compute deliver)
 line_wait_ready platform-genesys "$GENESYS_PORT" /control/state
 line_wait_ready platform-cxone "$CXONE_PORT" /control/state

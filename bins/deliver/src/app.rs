@@ -1,7 +1,9 @@
 //! Each subcommand, from checked settings to its end.
 
+use crate::api;
+use crate::api::tokens::generate;
 use crate::census::{Census, Watched};
-use crate::config::{Config, ServeArgs, StoreArgs};
+use crate::config::{Config, ServeArgs, StoreArgs, TokenArgs};
 use crate::credential::Credentials;
 use crate::definitions::Definitions;
 use crate::freshness::{Asker, Watch, Watcher};
@@ -27,7 +29,7 @@ const OPS_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9104);
 /// `deliver serve`.
 pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
-    let config = args.resolve()?;
+    let mut config = args.resolve()?;
     log::init(&args.ops);
     let service = Service::start(
         "deliver",
@@ -60,7 +62,8 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     watch(&config, &mut credentials, &store, &service, &mut tasks)?;
     let census = census(&config, &tallies, &store, &service);
     tasks.spawn("census", census.run());
-    service.ready(None);
+    let api = api::start(&mut config, &service, &mut tasks).await?;
+    service.ready(api);
     service.run(tasks).await
 }
 
@@ -87,6 +90,16 @@ fn watch(
     );
     tasks.spawn("freshness", watcher.run());
     Ok(())
+}
+
+/// `deliver token`. What belongs into the file goes to where it can be appended from; the token itself is only shown.
+pub fn token(args: &TokenArgs) {
+    let (token, digest) = generate::token();
+    eprintln!(
+        "The token, for {} and nobody else; it is not shown again:\n{token}",
+        args.name
+    );
+    println!("{}", generate::entry(&args.name, &digest, &args.tenant));
 }
 
 /// Waits for the database and its schema, then registers the targets. `false` when told to stop meanwhile.
@@ -205,6 +218,13 @@ pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
         );
     }
     println!("{}", watched(&config.watch));
+    if let Some(api) = &config.api {
+        println!(
+            "shows the figures at {} to {} token(s)",
+            api.listen,
+            api.tokens.len()
+        );
+    }
     Ok(())
 }
 

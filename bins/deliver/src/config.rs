@@ -7,6 +7,7 @@ pub use operate::{
     SkipArgs, StatusArgs, TurnArgs, ValuesArgs, ViewArgs,
 };
 
+use crate::api::args::{ApiArgs, ApiConfig};
 use crate::census::Alert;
 use crate::freshness::{self, Watch};
 use crate::targets::{self, Target};
@@ -35,6 +36,9 @@ const LOG_RETENTION_MIN: Duration = Duration::from_secs(24 * 3600);
 /// One of the replicas also watches whether the numbers are to be trusted: how long nothing came that should have, how late events are, what
 /// waits in the line, how many interactions the platform counts, and what it says of itself. Each platform is live, syncing, stale or in
 /// maintenance, with a reason; `status`, /metrics (kpiline_platform_state, kpiline_alerts_inhibited) and the view platform_freshness say so.
+///
+/// Given a file of tokens it also shows the figures, at an address of its own: to programs at /api/v1 (described at /api/v1/openapi.json), and
+/// to people as a page. `deliver token` makes the tokens.
 #[derive(Debug, Parser)]
 #[command(name = "deliver", version, about, long_about)]
 pub struct Cli {
@@ -69,6 +73,20 @@ pub enum Command {
     Reconcile(ReconcileArgs),
     /// See and turn the breakers of platforms.
     Breaker(BreakerArgs),
+    /// Make a token for the read API and the status page, and exit: print it, and what belongs into the tokens file for it.
+    Token(TokenArgs),
+}
+
+/// Flags of `token`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TokenArgs {
+    /// What the token is called in logs and on the page: who or what uses it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// An organisation that it may read; several times for several, '*' for every one
+    #[arg(long, required = true, value_name = "TENANT")]
+    pub(crate) tenant: Vec<String>,
 }
 
 /// Flags of the subcommands that only need PostgreSQL.
@@ -87,6 +105,8 @@ pub struct ServeArgs {
     postgres: PostgresArgs,
     #[command(flatten)]
     amqp: AmqpArgs,
+    #[command(flatten)]
+    api: ApiArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
 
@@ -145,6 +165,8 @@ pub struct Config {
     pub log_retention: Duration,
     /// When deliveries fail too often.
     pub alert: Alert,
+    /// The read API; `None`: none is served.
+    pub api: Option<ApiConfig>,
 }
 
 impl ServeArgs {
@@ -153,6 +175,7 @@ impl ServeArgs {
         let mut problems = Problems::new();
         let postgres = self.postgres.resolve(&mut problems);
         let amqp = self.amqp.resolve(&mut problems);
+        let api = self.api.resolve(&mut problems);
         self.ops.resolve(&mut problems);
         let targets = match &self.targets {
             None => {
@@ -214,6 +237,7 @@ impl ServeArgs {
                 threshold: self.deliver_failure_threshold,
                 window: self.deliver_failure_window,
             },
+            api,
         })
     }
 }
@@ -239,6 +263,21 @@ fn store_config(postgres: &PostgresSettings) -> StoreConfig {
 }
 
 impl Config {
+    /// What the read API's connections need: nothing is written by them.
+    #[must_use]
+    pub fn api_store(&self, api: &ApiConfig) -> StoreConfig {
+        StoreConfig {
+            url: self.store.url.clone(),
+            pool_max: api.pool_max,
+            acquire_timeout: self.store.acquire_timeout,
+            statement_timeout: api.statement_timeout,
+            lock_timeout: self.store.lock_timeout,
+            application_name: "kpiline deliver api".to_owned(),
+            whole_tables: false,
+            read_only: true,
+        }
+    }
+
     /// What the broker connection needs.
     #[must_use]
     pub fn broker(&self) -> BrokerConfig {

@@ -8,8 +8,10 @@
 //! No transaction is open during a request, and no request is made of which the log does not know. So after any crash every push
 //! has a known fate: accepted, rejected, or unknown and pushed again under the same key.
 //!
-//! Beside that one process watches whether the numbers are to be trusted at all ([`freshness`]).
+//! Beside that one process watches whether the numbers are to be trusted at all ([`freshness`]); and, only reading, they are served, to
+//! programs ([`api`]) and to people ([`page`]).
 
+pub mod api;
 pub mod app;
 pub mod batch;
 pub mod census;
@@ -25,6 +27,7 @@ pub mod health;
 pub mod lanes;
 pub mod meters;
 pub mod operate;
+pub mod page;
 pub mod pusher;
 pub mod rest;
 pub mod send;

@@ -23,6 +23,10 @@ fn main() -> ExitCode {
             Some(Command::Resync(args)) => operate::resync(&args).await,
             Some(Command::Reconcile(args)) => operate::reconcile(&args).await,
             Some(Command::Breaker(args)) => operate::breaker(&args).await,
+            Some(Command::Token(args)) => {
+                app::token(&args);
+                Ok(())
+            }
         }
     })
 }

@@ -35,6 +35,8 @@ pub struct StoreConfig {
     /// Whoever works on rows as they come looks them up by index. A month that was empty when statistics were taken counts as free to be
     /// read whole, and a plan made then is kept while it fills.
     pub whole_tables: bool,
+    /// Whether nothing may be written: for those who only show what there is.
+    pub read_only: bool,
 }
 
 impl StoreConfig {
@@ -48,6 +50,7 @@ impl StoreConfig {
             lock_timeout: Duration::from_secs(10),
             application_name: application_name.into(),
             whole_tables: false,
+            read_only: false,
         }
     }
 }
@@ -94,6 +97,10 @@ impl Store {
                 (
                     "enable_seqscan",
                     if config.whole_tables { "on" } else { "off" }.to_owned(),
+                ),
+                (
+                    "default_transaction_read_only",
+                    if config.read_only { "on" } else { "off" }.to_owned(),
                 ),
                 ("statement_timeout", milliseconds(config.statement_timeout)),
                 ("lock_timeout", milliseconds(config.lock_timeout)),

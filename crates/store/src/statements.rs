@@ -35,6 +35,7 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::quarantine::STATEMENTS,
         crate::raw_messages::STATEMENTS,
         crate::raw_retention::STATEMENTS,
+        crate::reading::STATEMENTS,
         crate::standing::STATEMENTS,
         crate::status::STATEMENTS,
         crate::storm::STATEMENTS,

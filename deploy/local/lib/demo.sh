@@ -40,6 +40,10 @@ mapping = "$DEMO_MAPPING"
 [subscription.signature]
 secrets = ["$DEMO_SECRET"]
 CONF
+    # Who may look: everybody's figures, with a token that is made up for this demo.
+    printf 'version = 1\n' >"$DEMO_DIR/tokens.toml"
+    "$(line_program deliver)" token --name demo --tenant '*' >>"$DEMO_DIR/tokens.toml" 2>"$DEMO_DIR/token"
+    DEMO_TOKEN=$(tail -n 1 "$DEMO_DIR/token")
     # Well inside what the double allows: a push it has to refuse is the fault script's doing, or a fault of ours.
     cat >"$DEMO_DIR/targets.toml" <<CONF
 version = 1
@@ -430,6 +434,7 @@ demo_where_next() {
     fi
     [ -n "$PRIVATE_BROKER" ] || printf '  rabbitmq queues %s* stay on the server you named, empty\n' "$KPILINE_QUEUE_PREFIX"
     if [ -n "${DEMO_RUNNING:-}" ]; then
+        printf '  page     http://127.0.0.1:%s/ with the token %s (the API is below /api/v1/)\n' "$PAGE_PORT" "$DEMO_TOKEN"
         printf '  webhooks http://127.0.0.1:%s/hooks/genesys (secret in %s)\n' "$HTTP_PORT" "$DEMO_DIR/subscriptions.toml"
         printf '  ingest   http://127.0.0.1:%s/metrics and /readyz\n' "$INGEST_PORT"
         printf '  compute  http://127.0.0.1:%s/metrics and /readyz\n' "$COMPUTE_PORT"

@@ -66,7 +66,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "deliver",
         &[
             "schema",
+            "adapter",
             "session",
+            "window",
+            "kpi",
             "freshness",
             "target",
             "timezone",

@@ -63,6 +63,7 @@ names! {
         JourneyMetricsWritten "journey_metrics_written" [] "Metric rows of journeys inserted or really changed"
         DeliverRows "deliver_rows" ["fate"] "Rows settled, by fate"
         DeliverRequests "deliver_requests" ["target", "outcome"] "Push requests answered or failed, by target and outcome"
+        ApiRequests "api_requests" ["route", "status"] "Requests to the read API and the status page, by route and status"
         BackfillItems "backfill_items" [] "Items published by backfill jobs"
         BackfillCalls "backfill_calls" ["platform", "route", "status"] "Requests for history, by platform, route and status (`none`: no answer)"
         BackfillPages "backfill_pages" ["source"] "Pages of history that were confirmed, by source"
@@ -124,6 +125,7 @@ names! {
         WindowRound "window_round_seconds" [] "One round of windows for one organisation"
         DeliverPush "deliver_push_seconds" [] "One push request"
         DeliverLatency "deliver_latency_seconds" ["target"] "From when a value could have been sent (changed, or settled where the target waits for that) to its acceptance"
+        ApiRequest "api_request_seconds" ["route"] "One request to the read API or the status page, from its head to its answer"
         BackfillCallTime "backfill_call_seconds" ["platform", "route"] "One request for history, from sending to the last byte"
         BackfillBudgetWait "backfill_budget_wait_seconds" ["platform"] "How long a request for history waited for its turn within the credential's limit"
     }

@@ -81,6 +81,9 @@ files! {
     40 "sync_subjects" "0040",
     41 "sync_log_days" "0041",
     42 "sync_lanes" "0042",
+    43 "reading" "0043",
+    44 "sync_refused" "0044",
+    45 "sync_log_refused" "0045",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

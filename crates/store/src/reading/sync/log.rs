@@ -1,0 +1,131 @@
+//! Every attempt at every value.
+
+use super::{Filter, VALUE_COLUMNS, ValueSeen, value};
+use crate::columns::no_nul;
+use crate::error::StoreError;
+use crate::pool::Connection;
+use crate::sql::{self, Sql};
+use crate::types::Instant;
+use schema::UtcMicros;
+use uuid::Uuid;
+
+/// An attempt at a value, or what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Its place in the log: pages go by it.
+    pub log_id: i64,
+    /// Which value.
+    pub value: ValueSeen,
+    /// When it was logged.
+    pub logged_at: UtcMicros,
+    /// `sent`, `accepted`, `rejected` …
+    pub fate: String,
+    /// Which attempt.
+    pub attempt: i32,
+    /// Which revision of the value.
+    pub revision: i64,
+    /// What was pushed, as the target has it.
+    pub pushed: Option<f64>,
+    /// The request that it was in.
+    pub request_id: Uuid,
+    /// The HTTP status of the answer.
+    pub status: Option<i32>,
+    /// The platform's words, or ours.
+    pub message: Option<String>,
+}
+
+// Along the key, from its end: of one organisation among several, those of the others are passed over.
+pub(in crate::reading) static NEWEST: Sql = Sql {
+    step: "read a page of the delivery log",
+    text: concat!(
+        "SELECT ",
+        value!("l"),
+        ", l.log_id, l.logged_at, l.fate, l.attempt, l.revision, l.value, l.request_id, l.status, l.message FROM metric_sync_log l \
+         WHERE ($1::text[] IS NULL OR l.tenant = ANY($1)) AND ($2::text IS NULL OR l.target = $2) \
+           AND ($3::bigint IS NULL OR l.log_id < $3) \
+         ORDER BY l.log_id DESC LIMIT $4"
+    ),
+};
+
+// Along metric_sync_log_refused, which has nothing else.
+pub(in crate::reading) static REFUSALS: Sql = Sql {
+    step: "read a page of the refusals in the delivery log",
+    text: concat!(
+        "SELECT ",
+        value!("l"),
+        ", l.log_id, l.logged_at, l.fate, l.attempt, l.revision, l.value, l.request_id, l.status, l.message FROM metric_sync_log l \
+         WHERE l.fate = 'rejected' AND ($1::text[] IS NULL OR l.tenant = ANY($1)) AND ($2::text IS NULL OR l.target = $2) \
+           AND ($3::bigint IS NULL OR l.log_id < $3) \
+         ORDER BY l.log_id DESC LIMIT $4"
+    ),
+};
+
+// Along metric_sync_log_metric: one interaction has few.
+pub(in crate::reading) static OF_INTERACTION: Sql = Sql {
+    step: "read a page of an interaction's delivery log",
+    text: concat!(
+        "SELECT ",
+        value!("l"),
+        ", l.log_id, l.logged_at, l.fate, l.attempt, l.revision, l.value, l.request_id, l.status, l.message FROM metric_sync_log l \
+         WHERE ($1::text[] IS NULL OR l.tenant = ANY($1)) AND ($2::text IS NULL OR l.target = $2) \
+           AND ($3::bigint IS NULL OR l.log_id < $3) AND l.tenant = $5 AND l.interaction_id = $6 \
+         ORDER BY l.log_id DESC LIMIT $4"
+    ),
+};
+
+/// What of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Everything.
+    All,
+    /// What platforms refused.
+    Refusals,
+    /// What is about an organisation's interaction and its legs.
+    Interaction(&'a str, &'a str),
+}
+
+/// At most `limit` entries behind the one of that place, newest first.
+pub async fn page(
+    conn: &impl Connection,
+    filter: &Filter<'_>,
+    part: Part<'_>,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Attempt>, StoreError> {
+    filter.check()?;
+    let (tenants, limit) = (filter.tenants.param(), i64::from(limit));
+    let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
+        vec![&tenants, &filter.target, &after, &limit];
+    let sql = match &part {
+        Part::All => &NEWEST,
+        Part::Refusals => &REFUSALS,
+        Part::Interaction(tenant, interaction) => {
+            no_nul("tenant", tenant)?;
+            no_nul("interaction_id", interaction)?;
+            params.extend([
+                tenant as &(dyn tokio_postgres::types::ToSql + Sync),
+                interaction,
+            ]);
+            &OF_INTERACTION
+        }
+    };
+    let first = VALUE_COLUMNS;
+    sql::query(conn, sql, &params)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Attempt {
+                value: ValueSeen::read(row, sql)?,
+                log_id: sql::get(row, sql, first)?,
+                logged_at: sql::get::<Instant>(row, sql, first + 1)?.0,
+                fate: sql::get(row, sql, first + 2)?,
+                attempt: sql::get(row, sql, first + 3)?,
+                revision: sql::get(row, sql, first + 4)?,
+                pushed: sql::get(row, sql, first + 5)?,
+                request_id: sql::get(row, sql, first + 6)?,
+                status: sql::get(row, sql, first + 7)?,
+                message: sql::get(row, sql, first + 8)?,
+            })
+        })
+        .collect()
+}
