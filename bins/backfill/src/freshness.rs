@@ -1,8 +1,8 @@
 //! What keeps going by itself, as it is: how fresh, and what it costs.
 
 use crate::standing::{Kept, Reach, reach};
-use runtime::table::span;
 use crate::view;
+use runtime::table::span;
 use schema::UtcMicros;
 use serde_json::{Value, json};
 use std::time::Duration;

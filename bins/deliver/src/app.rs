@@ -13,11 +13,8 @@ use crate::send::Sender;
 use crate::tally::Tally;
 use crate::targets::Target;
 use crate::wake;
-use anyhow::bail;
 use runtime::metrics::{Counter, Gauge};
 use runtime::{Backoff, Service, Tasks, chain, log};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use store::{Class, Store, StoreError, migrate, targets};
@@ -56,7 +53,14 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     );
     let mut credentials = Credentials::new(store.clone());
     let tallies: Vec<Arc<Tally>> = config.targets.iter().map(|_| Arc::default()).collect();
-    for pusher in pushers(&config, &mut credentials, &tallies, &store, &service, &hears)? {
+    for pusher in pushers(
+        &config,
+        &mut credentials,
+        &tallies,
+        &store,
+        &service,
+        &hears,
+    )? {
         tasks.spawn("pusher", pusher.run());
     }
     watch(&config, &mut credentials, &store, &service, &mut tasks)?;

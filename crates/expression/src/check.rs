@@ -75,6 +75,7 @@ pub(crate) fn check(
     root: &IdedExpr,
     places: &Places<'_>,
     vocabulary: &Vocabulary,
+    wanted: Option<&Type>,
 ) -> Result<Compiled, Vec<Problem>> {
     let mut checker = Checker {
         vocabulary,
@@ -86,8 +87,21 @@ pub(crate) fn check(
         depth: 0,
         deepest: 0,
     };
-    let typed = checker.check(root);
-    let typed = typed.and_then(|typed| checker.plain(typed, root));
+    let typed = checker.check(root).and_then(|typed| {
+        let typed = checker.plain(typed, root)?;
+        match wanted {
+            Some(wanted) if *wanted != typed.ty => {
+                let message = format!(
+                    "`{}` is {}, and {} is wanted here",
+                    checker.shown(root),
+                    vocabulary.a(&typed.ty),
+                    vocabulary.a(wanted)
+                );
+                checker.problem(root, message)
+            }
+            _ => Some(typed),
+        }
+    });
     match typed {
         Some(typed) if checker.problems.is_empty() && !checker.faulty => Ok(Compiled {
             text: text.to_owned(),

@@ -111,8 +111,25 @@ impl Expression {
     /// Checks and compiles `text`. The problems are all that could be found at once, in order of their places. They are
     /// none at all where a name is to blame whose problems were told before ([`Vocabulary::faulty`]).
     pub fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Expression, Vec<Problem>> {
+        Expression::checked(text, vocabulary, None)
+    }
+
+    /// The same; it is a problem, too, when the expression is of another type than `wanted`.
+    pub fn compile_as(
+        text: &str,
+        wanted: &Type,
+        vocabulary: &Vocabulary,
+    ) -> Result<Expression, Vec<Problem>> {
+        Expression::checked(text, vocabulary, Some(wanted))
+    }
+
+    fn checked(
+        text: &str,
+        vocabulary: &Vocabulary,
+        wanted: Option<&Type>,
+    ) -> Result<Expression, Vec<Problem>> {
         let (root, places) = parse::parse(text)?;
-        let compiled = check::check(text, &root, &places, vocabulary)?;
+        let compiled = check::check(text, &root, &places, vocabulary, wanted)?;
         Ok(Expression {
             compiled: Arc::new(compiled),
         })

@@ -51,7 +51,10 @@ pub(super) fn platforms(
         places: Vec::new(),
     };
     let without = "there is nowhere to fetch from";
-    for section in reader.file.entries(root, FILE_VERSION, "platform", &[], without) {
+    for section in reader
+        .file
+        .entries(root, FILE_VERSION, "platform", &[], without)
+    {
         reader.platform(section);
     }
     reader.shares();

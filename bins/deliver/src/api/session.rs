@@ -124,7 +124,7 @@ fn read(said: &str) -> Option<(&str, UtcMicros)> {
 mod tests {
     use super::*;
     use crate::api::tokens::parse;
-    use sha2::Digest as _;
+    use sha2::{Digest as _, Sha256};
 
     fn tokens(secret: &str) -> LiveTokens {
         let digest = hex::encode(Sha256::digest(secret.as_bytes()));

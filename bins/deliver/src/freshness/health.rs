@@ -68,7 +68,11 @@ impl Asker {
                     .iter()
                     .find(|target| target.name == *name)
                     .with_context(|| format!("there is no target {name:?}"))?;
-                Way::Api(Box::new(with_credentials(&credentials.of(target)?, target, &source)?))
+                Way::Api(Box::new(with_credentials(
+                    &credentials.of(target)?,
+                    target,
+                    &source,
+                )?))
             }
         };
         Ok(Some(Self {

@@ -65,5 +65,8 @@ pub fn as_text(platforms: &[Line]) -> String {
             ]
         })
         .collect();
-    format!("\n{}", table(&["platform", "numbers", "since", "reason"], &rows))
+    format!(
+        "\n{}",
+        table(&["platform", "numbers", "since", "reason"], &rows)
+    )
 }

@@ -29,10 +29,7 @@ pub async fn status(args: &StatusArgs) -> anyhow::Result<()> {
         .collect();
     let lines = lines(&client, &pauses, &breakers).await?;
     let platforms = store::freshness::states(&client, None).await?;
-    let platforms: Vec<_> = platforms
-        .into_iter()
-        .map(freshness::Line::new)
-        .collect();
+    let platforms: Vec<_> = platforms.into_iter().map(freshness::Line::new).collect();
     let json = json!({
         "targets": lines,
         "pauses": pauses,

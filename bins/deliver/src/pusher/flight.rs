@@ -15,7 +15,11 @@ use uuid::Uuid;
 
 impl Line {
     /// Sends a request that was cleared, and writes down what became of it. Returns what of it goes again at once.
-    pub(super) async fn fly(&self, mut job: Job, clearance: Clearance) -> Result<Vec<Job>, StoreError> {
+    pub(super) async fn fly(
+        &self,
+        mut job: Job,
+        clearance: Clearance,
+    ) -> Result<Vec<Job>, StoreError> {
         let Clearance {
             bearer,
             slot,

@@ -16,7 +16,6 @@ use store::sync::Lane;
 use store::targets::NotBefore;
 use target::capability::UsualGrant;
 use target::{Filter, Kind};
-use url::Url;
 
 /// The version of the file this release reads.
 const FILE_VERSION: u64 = 1;
@@ -355,5 +354,4 @@ impl Reader<'_> {
             NotBefore::default()
         })
     }
-
 }

@@ -440,6 +440,17 @@ fn columns_count_characters() {
 }
 
 #[test]
+fn another_type_than_wanted_is_a_problem() {
+    let problems =
+        Expression::compile_as("interaction.talk", &Type::Bool, &vocabulary()).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "1:13: `interaction.talk` is a duration, and a bool is wanted here"
+    );
+    assert!(Expression::compile_as("interaction.talk", &Type::Duration, &vocabulary()).is_ok());
+}
+
+#[test]
 fn a_name_whose_problems_were_told_makes_no_new_ones() {
     let mut vocabulary = vocabulary();
     vocabulary.faulty("terms.handle").unwrap();

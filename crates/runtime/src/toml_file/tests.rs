@@ -141,7 +141,7 @@ fn a_list_has_a_version_and_tables_and_nothing_else() {
     let names = |text: &str| {
         read(text, |file, root| {
             let mut taken = std::collections::BTreeSet::new();
-            let tables = file.entries(root, 1, "door", "nobody gets in");
+            let tables = file.entries(root, 1, "door", &[], "nobody gets in");
             let names = tables
                 .into_iter()
                 .map(|table| file.own_name(table, &mut taken).map(str::to_owned));

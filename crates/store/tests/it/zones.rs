@@ -164,7 +164,7 @@ const BY_ZONE: [&str; 8] = [
 ];
 
 /// The places that may, and why.
-const EXCEPTIONS: [(&str, &str); 24] = [
+const EXCEPTIONS: [(&str, &str); 23] = [
     // To compare the server's zone data with ours.
     (
         "ask the server for offsets of zones",
