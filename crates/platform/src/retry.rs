@@ -66,7 +66,7 @@ impl Schedule {
             .saturating_mul(1_u32.checked_shl(attempt.min(31)).unwrap_or(u32::MAX))
             .min(self.longest);
         let least = self.least().min(ceiling);
-        let own = least + (ceiling - least).mul_f64(random);
+        let own = least + ceiling.saturating_sub(least).mul_f64(random);
         let asked = hint.map_or(Duration::ZERO, |hint| {
             let spread = (hint / 10).min(Duration::from_secs(5));
             hint.saturating_add(spread.mul_f64(random))

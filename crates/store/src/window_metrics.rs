@@ -158,7 +158,7 @@ async fn upsert<'a>(
     if rows.is_empty() {
         return Ok(0);
     }
-    let keys = KeyColumns::of(&column(rows, |row| row.key()));
+    let keys = KeyColumns::of(&column(rows, WindowRow::key));
     let window_end = column(rows, |row| Instant(row.window_end));
     let zone = column(rows, |row| row.zone);
     let zone_source = column(rows, |row| row.zone_source);

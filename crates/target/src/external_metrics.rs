@@ -245,9 +245,8 @@ fn in_reach(day: LocalDay, figures: Option<&Figures>, now: UtcMicros) -> Result<
 /// The sum in the definition's unit, and how many values it is of.
 fn amount(definition: &Definition, figures: &Figures) -> Result<(Decimal, i64), String> {
     let factor = match (definition.unit, figures.unit.as_str()) {
-        (Unit::Seconds, "seconds") | (Unit::Number, _) => 1,
+        (Unit::Seconds, "seconds") | (Unit::Number, _) | (Unit::Currency, "number") => 1,
         (Unit::Percent, "share") => 100,
-        (Unit::Currency, "number") => 1,
         (unit, ours) => {
             return Err(format!(
                 "the KPI's unit is {ours}, and its definition on the platform is in {}",

@@ -93,14 +93,13 @@ impl Name {
     fn of(self, subject: &Subject) -> Option<String> {
         let interaction = || subject.interaction().map(|id| id.as_str().to_owned());
         match (self, subject) {
-            (Self::Interaction, _) => interaction(),
             (Self::Leg, _) => subject.leg().map(|leg| leg.as_str().to_owned()),
             // A leg of a written contact is the contact and its agent.
             (Self::Contact, Subject::Leg { leg, .. }) => {
                 let contact = leg.as_str().split(':').next();
                 contact.map(str::to_owned)
             }
-            (Self::Contact, _) => interaction(),
+            (Self::Interaction | Self::Contact, _) => interaction(),
             (Self::Agent, Subject::AgentDay { agent, .. }) => Some(agent.as_str().to_owned()),
             (Self::Day, Subject::AgentDay { day, .. }) => Some(day.to_string()),
             (Self::Agent | Self::Day, _) => None,

@@ -93,6 +93,10 @@ pub struct Written {
 }
 
 /// A row that a write changed.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large variant, and boxes would cost an allocation each"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change<'a> {
     /// It was inserted, or differs from what was stored.

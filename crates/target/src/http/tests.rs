@@ -75,7 +75,7 @@ fn a_body_is_what_the_templates_make_of_it_and_no_value_breaks_out() {
 fn a_day_has_its_figures() {
     let adapter = adapter(Setup {
         grains: vec![Grain::AgentDay],
-        item: r#"[{{ agent }}, {{ day }}, {{ numerator }}, {{ denominator }}, {{ zone }}, {{ interaction }}]"#
+        item: r"[{{ agent }}, {{ day }}, {{ numerator }}, {{ denominator }}, {{ zone }}, {{ interaction }}]"
             .to_owned(),
         ..setup()
     });
@@ -105,14 +105,15 @@ fn lines_are_items_too() {
 
 #[test]
 fn what_is_wrong_with_a_template_is_told_before_anything_is_sent() {
-    let problems = |change: fn(&mut Setup)| {
+    type Change = fn(&mut Setup);
+    let problems = |change: Change| {
         let mut setup = setup();
         change(&mut setup);
         let problems = Http::new(setup).unwrap_err();
         let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
         texts.join("; ")
     };
-    let cases: [(fn(&mut Setup), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (
             |setup| setup.item = "{\n\"a\": {{ keey }}}".to_owned(),
             "`item`, line 2: undefined value",
