@@ -73,7 +73,7 @@ impl Definitions {
             grant: target.grant.clone(),
             limit: target.limit,
             timeouts: target.timeouts,
-            schedule: target.schedule.clone(),
+            schedule: target.schedule,
         };
         Ok(Self {
             api: credential.api(access)?,

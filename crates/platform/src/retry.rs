@@ -132,7 +132,7 @@ mod tests {
             let delay = schedule.next(attempt, Cause::Failed, None, random).delay;
             prop_assert!(delay <= ceiling && delay >= schedule.least());
             // Full jitter: the share of the ceiling is the random number, but for the least there is.
-            let share = (delay - schedule.least()).as_secs_f64() / (ceiling - schedule.least()).as_secs_f64();
+            let share = delay.saturating_sub(schedule.least()).as_secs_f64() / ceiling.saturating_sub(schedule.least()).as_secs_f64();
             prop_assert!((share - random).abs() < 1e-6);
         }
 

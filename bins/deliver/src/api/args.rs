@@ -16,6 +16,10 @@ const SESSION_KEY_BYTES_MIN: usize = 16;
 /// Flags of the read API and the status page.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Read API and status page")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "a field's name is the flag's, and flags of one binary share a namespace"
+)]
 pub struct ApiArgs {
     /// The TOML file that says whose tokens may read which organisations, read again when it changes; without it neither API nor page is served
     #[arg(long, env = "KPILINE_API_TOKENS", value_name = "FILE")]

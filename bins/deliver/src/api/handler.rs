@@ -111,14 +111,12 @@ impl Handler {
             let answer = answer::bytes(kind, self.description.clone(), Keep::Asking);
             return ("openapi", Ok(answer));
         }
-        match resource {
-            Some(resource) => (resource.about().path, self.resource(resource, head).await),
-            None => {
-                let paths: Vec<String> = Resource::ALL.map(Resource::path).to_vec();
-                let detail = format!("there are {} and {}", paths.join(", "), openapi::PATH);
-                ("api", Err(Problem::new(Kind::NotFound, detail)))
-            }
-        }
+        let Some(resource) = resource else {
+            let paths: Vec<String> = Resource::ALL.map(Resource::path).to_vec();
+            let detail = format!("there are {} and {}", paths.join(", "), openapi::PATH);
+            return ("api", Err(Problem::new(Kind::NotFound, detail)));
+        };
+        (resource.about().path, self.resource(resource, head).await)
     }
 
     async fn ask(&self, head: &Head<'_>, body: Incoming) -> Result<Answer, Problem> {

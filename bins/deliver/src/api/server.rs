@@ -107,16 +107,15 @@ async fn connection(stream: TcpStream, handler: Arc<Handler>, stop: Cancellation
         () = stop.cancelled() => None,
         () = tokio::time::sleep(AGE_MAX) => None,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            served.as_mut().graceful_shutdown();
-            // Who takes nothing of its answer does not hold its place for ever.
-            match tokio::time::timeout(LAST_ANSWER, served).await {
-                Ok(ended) => ended,
-                Err(_) => return,
-            }
-        }
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        served.as_mut().graceful_shutdown();
+        // Who takes nothing of its answer does not hold its place for ever.
+        let Ok(ended) = tokio::time::timeout(LAST_ANSWER, served).await else {
+            return;
+        };
+        ended
     };
     if let Err(error) = ended {
         tracing::debug!(error = %chain(&error), "a connection of the API ended early");

@@ -191,6 +191,6 @@ fn with_credentials(
         grant: target.grant.clone(),
         limit: target.limit,
         timeouts: source.timeouts,
-        schedule: target.schedule.clone(),
+        schedule: target.schedule,
     })
 }

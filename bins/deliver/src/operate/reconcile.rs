@@ -276,8 +276,8 @@ mod tests {
         }
     }
 
-    fn word(word: &str) -> Option<(String, Option<String>)> {
-        Some((word.to_owned(), Some("why".to_owned())))
+    fn word(word: &str) -> (String, Option<String>) {
+        (word.to_owned(), Some("why".to_owned()))
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
             ("rejected", "rejected"),
         ] {
             let found = Differing {
-                queued: word(state),
+                queued: Some(word(state)),
                 ..differing(value, Some(true))
             };
             assert_eq!(reason(&found), (wanted, Some("why".to_owned())));
@@ -310,7 +310,7 @@ mod tests {
             ("rejected", "rejected"),
         ] {
             let found = Differing {
-                given_up: word(fate),
+                given_up: Some(word(fate)),
                 ..differing(value, None)
             };
             assert_eq!(reason(&found), (wanted, Some("why".to_owned())));

@@ -29,6 +29,10 @@ pub(super) struct Clearance {
 }
 
 /// Whether a request may go now.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large variant, one a request, and moved once"
+)]
 #[derive(Debug)]
 pub(super) enum Turn {
     /// It may, at once.

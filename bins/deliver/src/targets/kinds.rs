@@ -70,12 +70,24 @@ pub(super) fn adapter(
             Some(Adapter::ExternalMetrics(metrics))
         }
         Kind::GenesysConversationProperties => {
-            let properties = by_metric(file, section, "properties", known.metrics, property);
+            let properties = by_metric(
+                file,
+                section,
+                "properties",
+                known.metrics,
+                |file, section, metric| Some(property(file, section, metric)),
+            );
             let properties = ConversationProperties::new(path?, properties?);
             Some(Adapter::ConversationProperties(properties))
         }
         Kind::CxoneBusinessData => {
-            let fields = by_metric(file, section, "fields", known.metrics, field);
+            let fields = by_metric(
+                file,
+                section,
+                "fields",
+                known.metrics,
+                |file, section, metric| Some(field(file, section, metric)),
+            );
             Some(Adapter::BusinessData(BusinessData::new(path?, fields?)))
         }
         Kind::Http => http(file, section, known, path),
@@ -145,7 +157,7 @@ fn by_metric<T>(
     section: Section<'_>,
     key: &str,
     metrics: &[String],
-    read: fn(&mut TomlFile<'_>, Section<'_>, &str) -> Option<T>,
+    read: impl Fn(&mut TomlFile<'_>, Section<'_>, &str) -> Option<T>,
 ) -> Option<BTreeMap<String, T>> {
     let nothing = TomlFile::new("", "").parse();
     let empty = Section {
@@ -252,7 +264,7 @@ fn definition(file: &mut TomlFile<'_>, section: Section<'_>, metric: &str) -> Op
     })
 }
 
-fn property(file: &mut TomlFile<'_>, section: Section<'_>, metric: &str) -> Option<Property> {
+fn property(file: &mut TomlFile<'_>, section: Section<'_>, metric: &str) -> Property {
     file.only(section, &["property", "type", "precision"]);
     let name = file
         .text(section, "property")
@@ -260,24 +272,24 @@ fn property(file: &mut TomlFile<'_>, section: Section<'_>, metric: &str) -> Opti
     let kinds = names(&PropertyKind::ALL, PropertyKind::name);
     let kind = word(file, section, "type", PropertyKind::parse, &kinds);
     let precision = places(file, section, PLACES_MAX);
-    Some(Property {
+    Property {
         name: name.to_owned(),
         kind: kind.unwrap_or_default(),
         precision: precision.unwrap_or(PLACES),
-    })
+    }
 }
 
-fn field(file: &mut TomlFile<'_>, section: Section<'_>, metric: &str) -> Option<Field> {
+fn field(file: &mut TomlFile<'_>, section: Section<'_>, metric: &str) -> Field {
     file.only(section, &["field", "type", "precision"]);
     let name = file.text(section, "field").map_or(metric, |(name, _)| name);
     let kinds = names(&FieldKind::ALL, FieldKind::name);
     let kind = word(file, section, "type", FieldKind::parse, &kinds);
     let precision = places(file, section, PLACES_MAX);
-    Some(Field {
+    Field {
         name: name.to_owned(),
         kind: kind.unwrap_or_default(),
         precision: precision.unwrap_or(PLACES),
-    })
+    }
 }
 
 fn http(

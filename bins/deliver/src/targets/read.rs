@@ -245,17 +245,14 @@ impl Reader<'_> {
         let mut grains = BTreeSet::new();
         for entry in &entries {
             let grain = entry.get_ref().as_str().and_then(Grain::parse);
-            match grain.filter(|grain| taken.contains(grain)) {
-                Some(grain) => {
-                    grains.insert(grain);
-                }
-                None => {
-                    let taken: Vec<&str> = taken.iter().map(|grain| grain.name()).collect();
-                    self.file.problem(
-                        entry.span().start,
-                        format_args!("this platform takes values of: {}", taken.join(", ")),
-                    );
-                }
+            if let Some(grain) = grain.filter(|grain| taken.contains(grain)) {
+                grains.insert(grain);
+            } else {
+                let taken: Vec<&str> = taken.iter().map(|grain| grain.name()).collect();
+                self.file.problem(
+                    entry.span().start,
+                    format_args!("this platform takes values of: {}", taken.join(", ")),
+                );
             }
         }
         if entries.is_empty() {

@@ -60,7 +60,7 @@ async fn pages(
 async fn a_metric_is_shown_with_what_it_comes_from() {
     let api = Api::start().await;
     api.months().await;
-    let leg = crate::filled::Metric {
+    let leg = crate::filled::Written {
         leg: "leg 1",
         ..metric(1)
     };
@@ -116,7 +116,7 @@ async fn filters_leave_exactly_what_they_say() {
     api.candidate("talk_time").await;
     let rows: Vec<_> = (0..60).map(metric).collect();
     api.write_metrics(&rows).await;
-    api.write_metrics(&[crate::filled::Metric {
+    api.write_metrics(&[crate::filled::Written {
         version: 2,
         ..metric(3)
     }])
@@ -185,7 +185,7 @@ async fn pages_together_are_the_list_whatever_is_written_meanwhile() {
     for row in &mut rows {
         row.minutes /= 5;
     }
-    let leg = |n: i64, leg| crate::filled::Metric {
+    let leg = |n: i64, leg| crate::filled::Written {
         leg,
         minutes: n / 10,
         ..metric(n)
@@ -203,17 +203,17 @@ async fn pages_together_are_the_list_whatever_is_written_meanwhile() {
     assert_eq!(whole.len(), 52);
     let pages = pages(&api, &format!("{METRICS}&limit=7"), name, async || {
         // One before what was read, one behind it, and one that was read changes.
-        let row = |n: i64, minutes| crate::filled::Metric {
+        let row = |n: i64, minutes| crate::filled::Written {
             minutes,
             ..metric(n)
         };
         api.write_metrics(&[
-            crate::filled::Metric {
+            crate::filled::Written {
                 interaction: "int_0000 early".to_owned(),
                 ..row(0, 0)
             },
             row(901, 3),
-            crate::filled::Metric {
+            crate::filled::Written {
                 value: Some(1.0),
                 minutes: 0,
                 ..metric(1)
@@ -527,7 +527,7 @@ async fn what_has_not_changed_is_not_sent_again() {
         (same.status, same.body.as_str(), same.header("etag")),
         (304, "", tag.as_str())
     );
-    api.write_metrics(&[crate::filled::Metric {
+    api.write_metrics(&[crate::filled::Written {
         value: Some(7.0),
         ..metric(1)
     }])

@@ -16,7 +16,7 @@ pub(crate) fn at(minutes: i64) -> UtcMicros {
 }
 
 /// A metric that is written.
-pub(crate) struct Metric<'a> {
+pub(crate) struct Written<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) interaction: String,
     pub(crate) metric: &'a str,
@@ -29,8 +29,8 @@ pub(crate) struct Metric<'a> {
 }
 
 /// The n-th value of acme, two a minute.
-pub(crate) fn metric(n: i64) -> Metric<'static> {
-    Metric {
+pub(crate) fn metric(n: i64) -> Written<'static> {
+    Written {
         tenant: "acme",
         interaction: format!("int_{n:04}"),
         metric: "talk_time",
@@ -56,7 +56,7 @@ impl Api {
     }
 
     /// Writes metrics as compute does.
-    pub(crate) async fn write_metrics(&self, metrics: &[Metric<'_>]) {
+    pub(crate) async fn write_metrics(&self, metrics: &[Written<'_>]) {
         let rows: Vec<_> = metrics
             .iter()
             .map(|metric| MetricRow {

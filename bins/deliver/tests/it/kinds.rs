@@ -22,7 +22,7 @@ const PARTITION_AT: UtcMicros = UtcMicros::from_millis(1_795_000_000_000);
 
 /// A value of an interaction, or of a leg of it.
 #[derive(Debug, Clone, Copy)]
-struct Value<'a> {
+struct Written<'a> {
     interaction: &'a str,
     leg: &'a str,
     metric: &'a str,
@@ -30,7 +30,7 @@ struct Value<'a> {
     value: Option<f64>,
 }
 
-const VALUE: Value<'static> = Value {
+const VALUE: Written<'static> = Written {
     interaction: "int_1",
     leg: "",
     metric: "handle_time",
@@ -39,7 +39,7 @@ const VALUE: Value<'static> = Value {
 };
 
 /// Writes them as compute does.
-async fn write(world: &World, values: &[Value<'_>]) {
+async fn write(world: &World, values: &[Written<'_>]) {
     let rows: Vec<_> = values
         .iter()
         .map(|value| MetricRow {

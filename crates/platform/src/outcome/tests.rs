@@ -48,7 +48,7 @@ fn what_is_said_of_rows_is_asked_where_they_can_be_at_fault() {
     ] {
         let verdict = read(&answer(status, &json!({"message": "x"})), NOW, |said| {
             assert_eq!(said.status, status);
-            assert!(said.body.is_some() && said.words.ends_with("x"));
+            assert!(said.body.is_some() && said.words.ends_with('x'));
             Some(vec![7])
         });
         assert_eq!(

@@ -53,7 +53,7 @@ async fn state(client: &Client) -> freshness::Platform {
     states.remove(0)
 }
 
-fn of<'a>(platform: &'a str, from: UtcMicros, to: UtcMicros) -> Stretch<'a> {
+fn of(platform: &str, from: UtcMicros, to: UtcMicros) -> Stretch<'_> {
     Stretch {
         tenant: "acme",
         platform,

@@ -192,8 +192,7 @@ fn span(asked: Option<&str>, size: Size) -> ((&'static str, &'static str, i64), 
     }
     let longest = SPANS
         .into_iter()
-        .filter(|span| span.2 / length <= POINTS_MAX)
-        .next_back();
+        .rfind(|span| span.2 / length <= POINTS_MAX);
     (longest.unwrap_or(SPANS[0]), true)
 }
 

@@ -1,6 +1,6 @@
 //! CXone's business data: fields of closed contacts, a contact a request.
 
-use super::{SOON, VALUE, Value, cell, words, world, write};
+use super::{SOON, VALUE, Written, cell, words, world, write};
 use double::config::Receivers;
 use double::{Config, Key};
 
@@ -26,7 +26,7 @@ async fn fields_are_put_and_who_spoils_a_request_is_found() {
         ..Config::default()
     };
     let world = world(KIND, config, EXTRA).await;
-    let of = |interaction, metric| Value {
+    let of = |interaction, metric| Written {
         interaction,
         metric,
         value: Some(311.4),
@@ -59,7 +59,7 @@ async fn fields_are_put_and_who_spoils_a_request_is_found() {
     // Corrected, it goes again.
     write(
         &world,
-        &[Value {
+        &[Written {
             value: Some(12.0),
             ..of("4711", "handle_time")
         }],

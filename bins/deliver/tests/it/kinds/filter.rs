@@ -1,6 +1,6 @@
 //! What a target wants is decided when a row is claimed.
 
-use super::{SOON, VALUE, Value, cell, fates, interaction, world, write};
+use super::{SOON, VALUE, Written, cell, fates, interaction, world, write};
 use double::{Config, Key};
 
 const EXTRA: &str = r#"
@@ -22,7 +22,7 @@ async fn what_the_filter_does_not_want_is_not_sent_and_is_taken_back() {
     for (id, media) in [("int_1", "voice"), ("int_2", "chat"), ("int_3", "voice")] {
         interaction(&world, id, &session(media)).await;
     }
-    let of = |interaction, queue| Value {
+    let of = |interaction, queue| Written {
         interaction,
         queue: Some(queue),
         ..VALUE

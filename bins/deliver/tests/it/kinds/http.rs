@@ -1,6 +1,6 @@
 //! A target by templates: bodies as they say, answers by pointers, values taken back.
 
-use super::{SOON, VALUE, Value, cell, day, days, fates, today, words, world, write};
+use super::{SOON, VALUE, Written, cell, day, days, fates, today, words, world, write};
 use double::config::{Fault, ItemFault, Phase, Script};
 use double::{Config, Key};
 
@@ -43,14 +43,14 @@ async fn rows_go_as_the_templates_say_and_come_back_when_they_are_absent() {
     let world = world(KIND, config, EXTRA).await;
     let awkward = "a \"quoted\" \\ {{ id }} é\u{1F600}";
     let names: Vec<String> = (0..120).map(|n| format!("int_{n:03}")).collect();
-    let mut values: Vec<Value<'_>> = names
+    let mut values: Vec<Written<'_>> = names
         .iter()
-        .map(|name| Value {
+        .map(|name| Written {
             interaction: name,
             ..VALUE
         })
         .collect();
-    values.push(Value {
+    values.push(Written {
         interaction: awkward,
         value: Some(2.5),
         ..VALUE
@@ -71,7 +71,7 @@ async fn rows_go_as_the_templates_say_and_come_back_when_they_are_absent() {
 
     write(
         &world,
-        &[Value {
+        &[Written {
             interaction: awkward,
             value: None,
             ..VALUE

@@ -1,6 +1,6 @@
 //! Genesys' conversation properties: values of legs, a session a request.
 
-use super::{SOON, VALUE, Value, cell, words, world, write};
+use super::{SOON, VALUE, Written, cell, words, world, write};
 use double::config::Receivers;
 use double::{Config, Key};
 
@@ -24,7 +24,7 @@ async fn values_of_a_leg_are_beside_its_session_and_go_in_one_request() {
         ..Config::default()
     };
     let world = world(KIND, config, EXTRA).await;
-    let of = |interaction, leg, metric, value| Value {
+    let of = |interaction, leg, metric, value| Written {
         interaction,
         leg,
         metric,

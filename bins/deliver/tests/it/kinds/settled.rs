@@ -1,6 +1,6 @@
 //! A target that waits gets each value once, when it has settled; what goes on after that is corrected.
 
-use super::{SOON, VALUE, Value, cell, interaction, world, write};
+use super::{SOON, VALUE, Written, cell, interaction, world, write};
 use double::{Config, Key};
 use schema::UtcMicros;
 use store::sweep;
@@ -25,7 +25,7 @@ async fn a_value_goes_once_when_it_has_settled_and_is_corrected_when_it_goes_on(
     interaction(&world, "int_1", r#"{"v":1,"f":[]}"#).await;
     interaction(&world, "int_2", r#"{"v":1,"f":[]}"#).await;
     let process = world.deliver().await;
-    let of = |interaction, value| Value {
+    let of = |interaction, value| Written {
         interaction,
         value: Some(value),
         ..VALUE
