@@ -77,13 +77,13 @@ files! {
     36 "notices_posted" "0036",
     37 "backfill_quarantine" "0037",
     38 "platform_states" "0038",
-    39 "pipeline_health" "0039",
-    40 "sync_subjects" "0040",
-    41 "sync_log_days" "0041",
-    42 "sync_lanes" "0042",
-    43 "reading" "0043",
-    44 "sync_refused" "0044",
-    45 "sync_log_refused" "0045",
+    39 "sync_subjects" "0039",
+    40 "sync_log_days" "0040",
+    41 "sync_lanes" "0041",
+    42 "reading" "0042",
+    43 "sync_refused" "0043",
+    44 "sync_log_refused" "0044",
+    45 "pipeline_health" "0045",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

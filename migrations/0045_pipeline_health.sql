@@ -1,4 +1,5 @@
--- The platforms' states, beside what the view said before.
+-- The platforms' states and targets to which too many deliveries fail, beside what the view said before. What is held until it settles is
+-- not late.
 CREATE OR REPLACE VIEW pipeline_health AS
 SELECT 'events_received' AS measure, '' AS scope, coalesce(sum(received), 0)::double precision AS value,
        max(hour) AS at FROM ingest_counts
@@ -10,7 +11,9 @@ UNION ALL
 SELECT 'sync_' || state, target, count(*)::double precision, min(queued_at) FROM sync_queue GROUP BY state, target
 UNION ALL
 SELECT 'sync_oldest_seconds', target, extract(epoch FROM now() - min(queued_at))::double precision, min(queued_at)
-FROM sync_queue WHERE state <> 'rejected' GROUP BY target
+FROM sync_queue WHERE state NOT IN ('rejected', 'held') GROUP BY target
+UNION ALL
+SELECT 'sync_failing', target, 1::double precision, since FROM sync_health WHERE failing
 UNION ALL
 SELECT 'backfill_open', kind, count(*)::double precision, min(created_at)
 FROM backfill_jobs WHERE state IN ('pending', 'running', 'settling') GROUP BY kind
