@@ -87,7 +87,7 @@ pub struct Judgement {
     pub since: UtcMicros,
     /// The state before, where it changed.
     pub before: Option<PlatformState>,
-    /// The machine's word for the worst cause; empty: live.
+    /// The machine's word for the worst cause that is told; empty: live.
     pub code: &'static str,
     /// Why, for people; empty: live.
     pub reason: String,
@@ -172,7 +172,9 @@ pub fn judge(memory: &Memory, evidence: &Evidence, settings: &Settings) -> Judge
             .since
             .map(|_| memory.state)
             .filter(|before| *before != state),
-        code: standing.first().map_or("", |(measure, _)| measure.code()),
+        code: told(&standing)
+            .first()
+            .map_or("", |(measure, _)| measure.code()),
         reason: reason(&standing, now, settings),
         causes: standing
             .iter()

@@ -9,10 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What no reader knows.
 const STRANGER: &str = "not_a_setting";
 
-/// What is wrong with an example: settings, each with its table, that it does not show, and tables that nobody reads. `problems` reads a text
-/// and lists what is wrong with it, as `name:line: what`.
-pub fn not_shown(example: &str, problems: impl Fn(&str) -> Vec<String>) -> Vec<String> {
-    let shown = Shown::of(example);
+/// What is wrong with an example: settings, each with its table, that it does not show, and tables that nobody reads. `named` are tables whose
+/// members have names of the user's own, such as headers; where these are tables, all of them together show what one may have. `problems`
+/// reads a text and lists what is wrong with it, as `name:line: what`.
+pub fn not_shown(
+    example: &str,
+    named: &[&str],
+    problems: impl Fn(&str) -> Vec<String>,
+) -> Vec<String> {
+    let shown = Shown::of(example, named);
     let mut known: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (line, settings) in problems(&shown.text).iter().filter_map(|it| answer(it)) {
         let table = shown.strangers.get(&line).map_or("", String::as_str);
@@ -54,12 +59,19 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(example: &str) -> Self {
+    fn of(example: &str, named: &[&str]) -> Self {
         let mut shown = Self::default();
         let mut table = String::new();
         shown.stranger(&table);
         for line in example.lines().map(in_force) {
             if let Some(header) = header(line) {
+                // A name of the user's own is known, whichever it is.
+                let is_known = named.contains(&header);
+                let of_named = named.iter().find(|named| {
+                    let rest = header.strip_prefix(**named);
+                    rest.is_some_and(|rest| rest.starts_with('.'))
+                });
+                let header = of_named.copied().unwrap_or(header);
                 header.clone_into(&mut table);
                 // A table is a setting of the one around it.
                 if let Some((around, name)) = header.rsplit_once('.') {
@@ -68,7 +80,9 @@ impl Shown {
                     shown.setting("", header);
                 }
                 shown.line(line);
-                shown.stranger(&table);
+                if !is_known {
+                    shown.stranger(&table);
+                }
             } else if let Some((name, value)) = setting(line) {
                 shown.setting(&table, name);
                 shown.value(&table, name, value);
@@ -201,19 +215,40 @@ mod tests {
             ("place.rate", "burst, keys"),
             ("place.rate.keys", "url, every"),
         ];
-        assert_eq!(not_shown(example, reader(&all)), [] as [&str; 0]);
+        assert_eq!(not_shown(example, &[], reader(&all)), [] as [&str; 0]);
         let more = [
             ("", "version, place"),
             ("place", "name, size, secret, rate, colour"),
             ("place.rate", "burst, keys, lapse"),
         ];
         assert_eq!(
-            not_shown(example, reader(&more)),
+            not_shown(example, &[], reader(&more)),
             [
                 "[place.rate.keys] is not read",
                 "[place] `colour` is not shown",
                 "[place.rate] `lapse` is not shown"
             ]
+        );
+    }
+
+    #[test]
+    fn tables_by_names_of_the_users_own_show_their_settings_together() {
+        let example = "[place.keys]\nanything = 1\n[place.doors.front]\nwide = 1\n[place.doors.back]\n# high = 1\n";
+        let known = [
+            ("", "place"),
+            ("place.doors.front", "wide, high"),
+            ("place.doors.back", "wide, high"),
+        ];
+        let named = ["place.keys", "place.doors"];
+        assert_eq!(not_shown(example, &named, reader(&known)), [] as [&str; 0]);
+        let known = [
+            ("", "place"),
+            ("place.doors.front", "wide, high, deep"),
+            ("place.doors.back", "wide, high, deep"),
+        ];
+        assert_eq!(
+            not_shown(example, &named, reader(&known)),
+            ["[place.doors] `deep` is not shown"]
         );
     }
 }

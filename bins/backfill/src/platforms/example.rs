@@ -21,7 +21,7 @@ fn it_is_sound() {
 
 #[test]
 fn it_shows_every_setting() {
-    let wrong = testkit::example::not_shown(EXAMPLE, |text| read(text).unwrap_err());
+    let wrong = testkit::example::not_shown(EXAMPLE, &[], |text| read(text).unwrap_err());
     assert_eq!(wrong, [] as [&str; 0]);
 }
 

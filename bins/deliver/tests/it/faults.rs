@@ -286,14 +286,14 @@ async fn a_request_too_large_is_split() {
         store: false,
     };
     let config = faulty([Phase::requests(3, too_large)]);
-    // One after the other, so that it is known which is the third.
+    // One after the other, so that it is known which three are refused: all of it and both halves.
     let mut world = World::genesys(config, &format!("concurrency = 1\n{QUICK}")).await;
     let process = world.deliver().await;
     world.write_many(0, 80, 0.0).await;
     world.drained(SOON).await;
     world.platform_has_everything_but(&[]);
     let sizes: Vec<usize> = world.pushes().iter().map(|push| push.rows).collect();
-    assert_eq!(sizes[..3], [80, 40, 20], "{sizes:?}");
+    assert_eq!(sizes, [80, 40, 40, 20, 20, 20, 20]);
     drop(process);
 }
 

@@ -123,7 +123,7 @@ async fn how_long_values_wait_is_measured() {
 /// Too many failures are said by a gauge, in the store and in `status`, by themselves; and that it is over as well.
 #[tokio::test]
 async fn too_many_failures_are_told_and_that_they_are_over() {
-    let config = faulty([Phase::requests(12, status(500, None))]);
+    let config = faulty([Phase::requests(8, status(500, None))]);
     let mut world = World::genesys(config, QUICK).await;
     let mut process = world.deliver().await;
     let ops = process.wait_ready().await.ops_address();

@@ -154,7 +154,9 @@ async fn words(world: &World) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// A world of this kind.
+/// A world of this kind, whose target is registered: values are queued for it from here on.
 async fn world(platform: &str, config: Config, extra: &str) -> World {
-    World::of(platform, config, &format!("{QUICK}\n{extra}")).await
+    let world = World::of(platform, config, &format!("{QUICK}\n{extra}")).await;
+    world.deliver().await.kill9();
+    world
 }

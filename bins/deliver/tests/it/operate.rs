@@ -132,7 +132,7 @@ async fn reconcile_says_what_differs_and_why() {
     assert_eq!(code, Some(1));
     assert!(stdout.starts_with("INTERACTION"), "{stdout}");
     assert!(
-        stdout.ends_with("main: 2 of 10 values differ, by our log, 1 missing, 1 waiting\n"),
+        stdout.ends_with("main: 2 of 10 values differ, by our log, 1 missing, 1 waiting"),
         "{stdout}"
     );
 }

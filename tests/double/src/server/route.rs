@@ -15,6 +15,8 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request};
 use std::time::{Duration, SystemTime};
 
+/// Names an exchange.
+const CORRELATION: &str = "inin-correlation-id";
 /// Bound of a token request's body.
 const TOKEN_BYTES_MAX: usize = 64 << 10;
 
@@ -438,7 +440,11 @@ pub(super) fn finish(ledger: &mut Ledger, index: usize, answer: Answer) -> Answe
     if let Some(request) = ledger.request(index) {
         request.status = answer.status().as_u16();
     }
-    answer
+    // Genesys names each exchange, not only those that went wrong.
+    if answer.headers().contains_key(CORRELATION) {
+        return answer;
+    }
+    with(answer, CORRELATION, &format!("double-{index}"))
 }
 
 pub(super) fn refusal(status: u16, message: &str, index: usize) -> Answer {

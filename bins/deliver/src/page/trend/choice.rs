@@ -94,17 +94,20 @@ impl<'a> Choice<'a> {
         } else {
             groupings.first()?.clone()
         };
-        let group_by = if by == BY_ZONE {
-            zone_group(first)?
+        let groups = if by == BY_ZONE {
+            zone_groups(first)
         } else {
-            by.clone()
+            vec![by.clone()]
         };
-        let sizes = sizes(first, &group_by);
+        let sizes = sizes(first, &groups);
         let asked = visit.chosen("size").and_then(Size::from_name);
         let size = asked
             .filter(|size| sizes.contains(size))
             .or_else(|| sizes.iter().find(|size| **size == Size::Day).copied())
             .or_else(|| sizes.first().copied())?;
+        let group_by = groups
+            .into_iter()
+            .find(|group_by| has_size(first, group_by, size))?;
         let (span, shortened) = span(visit.chosen("span"), size);
         Some(Self {
             versions,
@@ -135,34 +138,43 @@ fn groupings(kpi: &Kpi) -> Vec<String> {
         .map(|windows| windows.by.text())
         .collect();
     groupings.sort_by_key(|by| (by.matches(',').count(), !by.is_empty(), by.clone()));
-    if zone_group(kpi).is_some() {
+    if !zone_groups(kpi).is_empty() {
         groupings.push(BY_ZONE.to_owned());
     }
     groupings
 }
 
-/// The groups that are put together by zone: those of one dimension with a clock of its own, agents before teams and queues. Only of values
-/// that add up.
-fn zone_group(kpi: &Kpi) -> Option<String> {
-    let value = kpi.text.as_ref()?.aggregations.first()?;
-    if matches!(value, Aggregation::Percentile(_)) {
-        return None;
+/// The groups that can be put together by zone: those of one dimension with a clock of its own, agents before teams and queues. Only of
+/// values that add up.
+fn zone_groups(kpi: &Kpi) -> Vec<String> {
+    let value = kpi.text.as_ref().and_then(|text| text.aggregations.first());
+    if value.is_none_or(|value| matches!(value, Aggregation::Percentile(_))) {
+        return Vec::new();
     }
     [Dimension::Agent, Dimension::Team, Dimension::Queue]
         .into_iter()
         .map(|dimension| GroupBy::new(vec![dimension]).text())
-        .find(|by| kpi.windows().iter().any(|windows| windows.by.text() == *by))
+        .filter(|by| kpi.windows().iter().any(|windows| windows.by.text() == *by))
+        .collect()
 }
 
-fn sizes(kpi: &Kpi, group_by: &str) -> Vec<Size> {
+/// The sizes of any of these groups.
+fn sizes(kpi: &Kpi, groups: &[String]) -> Vec<Size> {
     let mut sizes: Vec<Size> = kpi
         .windows()
         .iter()
-        .filter(|windows| windows.by.text() == group_by)
+        .filter(|windows| groups.contains(&windows.by.text()))
         .flat_map(|windows| windows.sizes.iter().copied())
         .collect();
     sizes.sort_unstable();
+    sizes.dedup();
     sizes
+}
+
+fn has_size(kpi: &Kpi, group_by: &str, size: Size) -> bool {
+    kpi.windows()
+        .iter()
+        .any(|windows| windows.by.text() == group_by && windows.sizes.contains(&size))
 }
 
 /// The stretch that was asked for, or the longest that such windows are shown for.
