@@ -233,9 +233,10 @@ mod tests {
 
     #[test]
     fn tables_by_names_of_the_users_own_show_their_settings_together() {
-        let example = "[place.keys]\nanything = 1\n[place.doors.front]\nwide = 1\n[place.doors.back]\n# high = 1\n";
+        let example = "[place]\n[place.keys]\nanything = 1\n[place.doors.front]\nwide = 1\n[place.doors.back]\n# high = 1\n";
         let known = [
             ("", "place"),
+            ("place", "keys, doors"),
             ("place.doors.front", "wide, high"),
             ("place.doors.back", "wide, high"),
         ];
@@ -243,6 +244,7 @@ mod tests {
         assert_eq!(not_shown(example, &named, reader(&known)), [] as [&str; 0]);
         let known = [
             ("", "place"),
+            ("place", "keys, doors"),
             ("place.doors.front", "wide, high, deep"),
             ("place.doors.back", "wide, high, deep"),
         ];

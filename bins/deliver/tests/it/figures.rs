@@ -124,8 +124,9 @@ async fn how_long_values_wait_is_measured() {
 #[tokio::test]
 async fn too_many_failures_are_told_and_that_they_are_over() {
     let config = faulty([Phase::requests(8, status(500, None))]);
-    let mut world = World::genesys(config, QUICK).await;
-    let mut process = world.deliver().await;
+    let mut world = World::genesys(config, &format!("batch_max = 20\n{QUICK}")).await;
+    let settings = ["serve", "--deliver-failure-threshold", "0.5"];
+    let mut process = world.spawn(&settings, world.db.url());
     let ops = process.wait_ready().await.ops_address();
     world.write_many(0, 20, 0.0).await;
     process
@@ -141,7 +142,8 @@ async fn too_many_failures_are_told_and_that_they_are_over() {
     let reason = line["failures"]["reason"].as_str().unwrap();
     assert!(reason.contains("HTTP 500"), "{reason}");
     world.drained(SOON).await;
-    world.write_many(100, 9000, 0.0).await;
+    // Eight of more than forty requests failed then: less than half of what is too often.
+    world.write_many(100, 700, 0.0).await;
     world.drained(SOON).await;
     process
         .wait_line("the end of it", SOON, |line| {
