@@ -116,7 +116,11 @@ check_page() {
     local chromium packages=$TOOLS/node
     chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
     if [ -z "$chromium" ] || ! command -v npm >/dev/null 2>&1; then
-        (install_packages chromium fonts-dejavu-core nodejs npm) || true
+        # Each only where it is missing: a node from elsewhere brings its own npm, and the distribution's would clash with it.
+        local missing=()
+        [ -n "$chromium" ] || missing+=(chromium fonts-dejavu-core)
+        command -v npm >/dev/null 2>&1 || missing+=(nodejs npm)
+        (install_packages "${missing[@]}") || true
         chromium=$(command -v chromium || true)
     fi
     if [ -z "$chromium" ] || ! command -v npm >/dev/null 2>&1; then

@@ -243,12 +243,13 @@ impl Seen {
             .any(|(begin, end)| *begin < to && end.is_none_or(|end| end > from))
     }
 
-    /// No bar and no window is lower than it should be without being marked. While nothing is known to be the matter, only what happened a moment
-    /// ago may be missing: nobody can have told of it yet.
+    /// No bar and no window is lower than it should be without being marked. While nothing is known to be the matter with what comes now (all is
+    /// well, or only an interval of the past was short), what happened a moment ago may be missing: nobody can have told of it yet.
     fn no_dip_is_unmarked(&self, calls: Calls, told_within: Duration) {
         assert_eq!(self.inhibited, !self.live());
         let told = self.at - i64::try_from(told_within.as_micros()).unwrap();
-        let by = if self.live() { told } else { self.at };
+        let flows = self.untrusted.iter().all(|(_, end)| end.is_some());
+        let by = if flows { told } else { self.at };
         for bar in calls.begin() / BAR..=self.at / BAR {
             let (from, to) = (bar * BAR, (bar + 1) * BAR);
             let (truth, shown) = (
