@@ -95,7 +95,7 @@ pub fn candidates(due: Vec<Due>, filter: Option<&Filter>, facets: &FacetsOf) -> 
         .into_iter()
         .map(|due| {
             let item = item(&due);
-            let wanted = filter.is_none_or(|filter| filter.holds(&item, of(facets, &due)));
+            let wanted = filter.is_none_or(|filter| filter.holds(&item, of(facets, &due.key)));
             let item = Item {
                 value: item.value.filter(|_| wanted),
                 ..item
@@ -105,14 +105,15 @@ pub fn candidates(due: Vec<Due>, filter: Option<&Filter>, facets: &FacetsOf) -> 
         .collect()
 }
 
-fn of<'f>(facets: &'f FacetsOf, due: &Due) -> &'f Facets {
+/// What the facts say of what a key is of.
+pub(crate) fn of<'f>(facets: &'f FacetsOf, key: &MetricKey) -> &'f Facets {
     static NONE: Facets = Facets {
         media: None,
         direction: None,
     };
-    let interaction = due.key.subject.interaction();
+    let interaction = key.subject.interaction();
     let found = interaction.and_then(|interaction| {
-        let key = (due.key.tenant.clone(), interaction.to_owned());
+        let key = (key.tenant.clone(), interaction.to_owned());
         facets.get(&key)
     });
     found.unwrap_or(&NONE)
@@ -258,23 +259,9 @@ fn newest_per_key(due: Vec<Due>) -> Vec<Due> {
 /// A claimed row in the words of targets.
 fn item(due: &Due) -> Item {
     let key = &due.key;
-    let subject = match &key.subject {
-        Stored::Interaction { interaction } => Subject::Interaction {
-            interaction: interaction.as_str().into(),
-        },
-        Stored::Leg { interaction, leg } => Subject::Leg {
-            interaction: interaction.as_str().into(),
-            leg: LegId::new(leg),
-        },
-        Stored::AgentDay { agent, day } => Subject::AgentDay {
-            agent: agent.as_str().into(),
-            day: *day,
-            figures: due.day.as_ref().map(figures),
-        },
-    };
     Item {
         tenant: key.tenant.as_str().into(),
-        subject,
+        subject: subject(key, due.day.as_ref()),
         metric: key.metric_type.clone(),
         version: key.metric_version,
         revision: due.revision,
@@ -282,6 +269,24 @@ fn item(due: &Due) -> Item {
         timestamp: due.timestamp_utc,
         agent: due.agent_id.as_deref().map(Into::into),
         queue: due.queue_id.as_deref().map(Into::into),
+    }
+}
+
+/// What a key is of, as adapters take it; an agent's day with what is in it.
+pub(crate) fn subject(key: &MetricKey, day: Option<&DayFigures>) -> Subject {
+    match &key.subject {
+        Stored::Interaction { interaction } => Subject::Interaction {
+            interaction: interaction.as_str().into(),
+        },
+        Stored::Leg { interaction, leg } => Subject::Leg {
+            interaction: interaction.as_str().into(),
+            leg: LegId::new(leg),
+        },
+        Stored::AgentDay { agent, day: date } => Subject::AgentDay {
+            agent: agent.as_str().into(),
+            day: *date,
+            figures: day.map(figures),
+        },
     }
 }
 

@@ -36,6 +36,21 @@ impl Days<'_> {
         Ok(count)
     }
 
+    /// Gives them, a day of them at a time.
+    pub async fn each(
+        &self,
+        client: &Client,
+        now: UtcMicros,
+        mut each: impl AsyncFnMut(Vec<ChangedDay>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for stretch in self.stretches(client, now).await? {
+            let stored = sync::stored_days(client, &self.target.name, stretch).await?;
+            let wanted = stored.into_iter().filter(|day| self.has(day));
+            each(wanted.filter_map(by_date).collect()).await?;
+        }
+        Ok(())
+    }
+
     /// Queues them, pushed before or not. Returns how many rows wait because of it.
     pub async fn requeue(&self, client: &mut Client, now: UtcMicros) -> Result<u64, StoreError> {
         let mut queued = 0;

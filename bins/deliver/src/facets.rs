@@ -2,25 +2,35 @@
 
 use session::Session;
 use std::collections::{BTreeSet, HashMap};
-use store::sync::Due;
-use store::{Store, StoreError, interactions};
+use store::sync::{Due, MetricKey};
+use store::{Client, Store, StoreError, interactions};
 use target::Facets;
 
 /// Facets by organisation and interaction.
 pub type FacetsOf = HashMap<(String, String), Facets>;
 
-/// Looks them up for the interactions of these rows. One that is gone, or whose state a later release wrote, has none.
+/// Looks them up for the interactions of these rows.
 pub async fn of(store: &Store, rows: &[Due]) -> Result<FacetsOf, StoreError> {
-    let keys: BTreeSet<(&str, &str)> = rows
-        .iter()
-        .filter_map(|row| Some((row.key.tenant.as_str(), row.key.subject.interaction()?)))
+    let keys = rows.iter().map(|row| &row.key);
+    if keys.clone().all(|key| key.subject.interaction().is_none()) {
+        return Ok(FacetsOf::new());
+    }
+    of_keys(&store.client().await?, keys).await
+}
+
+/// The same of the interactions of these keys. One that is gone, or whose state a later release wrote, has none.
+pub async fn of_keys<'k>(
+    client: &Client,
+    keys: impl Iterator<Item = &'k MetricKey>,
+) -> Result<FacetsOf, StoreError> {
+    let keys: BTreeSet<(&str, &str)> = keys
+        .filter_map(|key| Some((key.tenant.as_str(), key.subject.interaction()?)))
         .collect();
     let keys: Vec<(&str, &str)> = keys.into_iter().collect();
     if keys.is_empty() {
         return Ok(FacetsOf::new());
     }
-    let client = store.client().await?;
-    let states = interactions::states(&client, &keys).await?;
+    let states = interactions::states(client, &keys).await?;
     let facets = states.into_iter().map(|(tenant, interaction, state)| {
         let session = Session::from_json(&state).ok();
         (

@@ -22,7 +22,7 @@ mod settle;
 
 pub use again::{Values, count_values, log_lost, requeue};
 pub use claim::{Claimed, DayFigures, Due, Wanted, claim};
-pub use compare::{Differing, LastPush, differing};
+pub use compare::{Differing, LastPush, differing, waiting_days};
 pub use days::{
     ChangedDay, StoredDay, days_extent, queue_days, requeue_days, stored_days, wants_days,
 };
@@ -79,6 +79,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &claim::CLAIM_SETTLED,
     &claim::DROP_ORPHANS,
     &compare::DIFFERING,
+    &compare::WAITING,
     &days::EXTENT,
     &days::NOW,
     &days::QUEUE,

@@ -87,6 +87,18 @@ impl ExternalMetrics {
         Self { ids, ..self }
     }
 
+    /// With a stand-in for each id that is not known: to say what would be sent, and not to send it.
+    #[must_use]
+    pub fn with_stand_ins(self) -> Self {
+        let known = self.ids.clone();
+        let ids = self.definitions.keys().map(|metric| {
+            let id = known.get(metric).cloned().unwrap_or_default();
+            (metric.clone(), id)
+        });
+        let ids = ids.collect();
+        self.with_ids(ids)
+    }
+
     /// Whether every definition has its id: nothing can be sent before.
     #[must_use]
     pub fn is_resolved(&self) -> bool {

@@ -1,10 +1,13 @@
 //! The flags of the commands that look at deliveries or change their course.
 
 use super::store_config;
+use crate::targets::{self, Target};
+use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use runtime::Problems;
 use runtime::args::{OpsArgs, Output, PostgresArgs, positive_duration};
 use schema::UtcMicros;
+use std::path::PathBuf;
 use std::time::Duration;
 use store::StoreConfig;
 use store::sync::{Rows, State, Values};
@@ -171,11 +174,25 @@ pub struct ReconcileArgs {
     /// Only values that are dated before this instant; without it now
     #[arg(long, value_parser = instant, value_name = "INSTANT")]
     pub(crate) to: Option<UtcMicros>,
+    /// The TOML file that serve was started with: what the target's filter wants, and how it rounds, is read there
+    #[arg(long, env = "KPILINE_TARGETS", value_name = "FILE")]
+    targets: PathBuf,
     /// How many differences are listed; all are counted
     #[arg(long, default_value_t = 1000, value_name = "COUNT")]
     pub(crate) limit: u32,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
+}
+
+impl ReconcileArgs {
+    /// The target as it is configured.
+    pub(crate) fn target(&self) -> anyhow::Result<Target> {
+        let targets = targets::load(&self.targets);
+        let targets = targets.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+        let (file, name) = (self.targets.display(), &self.values.target);
+        let found = targets.into_iter().find(|target| target.name == *name);
+        found.with_context(|| format!("--target: {file} has no target {name:?}"))
+    }
 }
 
 /// Flags of `breaker`.

@@ -1,63 +1,64 @@
-//! `deliver reconcile`: what a platform has beside what kpiline has. Read from the platform where it can be, from our log where not.
+//! `deliver reconcile`: what a platform has beside what kpiline has.
+//!
+//! What it has is what our log says that it took: neither the custom reports, external metrics and properties of Genesys nor the imports and
+//! business data of CXone can be read back by an interface that anybody describes.
+
+mod expected;
 
 use super::{about, write};
 use crate::config::ReconcileArgs;
+use crate::days::Days;
+use crate::targets::Target;
 use anyhow::bail;
 use platform::instant::rfc3339_millis;
 use runtime::table::table;
-use schema::UtcMicros;
+use schema::{Grain, UtcMicros};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::Client;
-use store::sync::{self, Differing, LastPush, Subject, Values};
+use store::sync::{self, Differing, LastPush, Subject};
 
+/// Where it is read what a platform has.
+const SOURCE: &str = "log";
 /// How far back without `--from`.
 const WEEK: i64 = 7 * 86_400_000_000;
 /// What is compared in one go: millions of values of a day take longer than a statement may.
 const HOUR: i64 = 3_600_000_000;
 
-/// Where it is read what a platform has.
-trait Source {
-    /// Its name, for people.
-    const NAME: &'static str;
-
-    /// Tells of each value that the platform does not have as kpiline has it.
-    async fn differences(
-        &self,
-        values: &Values<'_>,
-        each: impl FnMut(Differing) + Send,
-    ) -> anyhow::Result<()>;
-}
-
-/// Our log of what the platform took: neither the custom reports of Genesys nor the imports of CXone can be read back by an interface that
-/// anybody describes.
-struct Log<'a>(&'a Client);
-
-impl Source for Log<'_> {
-    const NAME: &'static str = "log";
-
-    async fn differences(
-        &self,
-        values: &Values<'_>,
-        each: impl FnMut(Differing) + Send,
-    ) -> anyhow::Result<()> {
-        Ok(sync::differing(self.0, values, each).await?)
-    }
-}
-
 /// Compares, prints what differs, and ends with 1 where anything does.
 pub async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<()> {
     let (config, output) = args.view.resolve()?;
+    let configured = args.target()?;
     let (client, target) = about(config, &args.values.target).await?;
     let to = args.to.unwrap_or_else(now);
     let from = args.from.unwrap_or(UtcMicros(to.0 - WEEK));
-    let compared = compare(&client, &Log(&client), args, from, to).await?;
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let mut compared = Compared::default();
+    if args.values.agent.is_none() {
+        interactions(&client, &configured, args, (from, to), |it| {
+            compared.add(it, limit);
+        })
+        .await?;
+    }
+    if target.grains.contains(&Grain::AgentDay) && args.values.interaction.is_none() {
+        let days = Days {
+            target: &target,
+            metrics: &args.values.metrics,
+            agent: args.values.agent.as_deref(),
+            from,
+            to,
+        };
+        compared.add(
+            expected::of_days(&client, &configured, days, now()).await?,
+            limit,
+        );
+    }
     let json = json!({
         "target": target.name,
-        "source": Log::NAME,
+        "source": SOURCE,
         "from": rfc3339_millis(from),
         "to": rfc3339_millis(to),
         "compared": compared.values,
@@ -72,26 +73,24 @@ pub async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<()> {
     }
 }
 
-async fn compare(
+/// Values of interactions and legs, an hour at a time.
+async fn interactions(
     client: &Client,
-    source: &impl Source,
+    target: &Target,
     args: &ReconcileArgs,
-    from: UtcMicros,
-    to: UtcMicros,
-) -> anyhow::Result<Compared> {
-    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let mut compared = Compared::default();
+    (from, to): (UtcMicros, UtcMicros),
+    mut each: impl FnMut((u64, Vec<Differing>)),
+) -> anyhow::Result<()> {
     let mut begin = from;
     while begin < to {
         let end = UtcMicros(begin.0.saturating_add(HOUR)).min(to);
         let values = args.values.of(Some(begin), Some(end));
-        compared.values += sync::count_values(client, &values).await?;
-        source
-            .differences(&values, |differing| compared.note(&differing, limit))
-            .await?;
+        let count = sync::count_values(client, &values).await?;
+        let differing = expected::of_interactions(client, target, &values).await?;
+        each((count, differing));
         begin = end;
     }
-    Ok(compared)
+    Ok(())
 }
 
 /// What came of a comparison.
@@ -123,6 +122,13 @@ struct Difference {
 }
 
 impl Compared {
+    fn add(&mut self, (values, differing): (u64, Vec<Differing>), limit: usize) {
+        self.values += values;
+        for one in &differing {
+            self.note(one, limit);
+        }
+    }
+
     fn differing(&self) -> u64 {
         self.by_reason.values().sum()
     }
@@ -271,6 +277,9 @@ mod tests {
                 revision: 2,
                 value: Some(1.5),
             }),
+            timestamp_utc: UtcMicros(0),
+            agent_id: None,
+            queue_id: None,
             queued: None,
             given_up: None,
         }

@@ -1,11 +1,13 @@
 //! What a target has, by our log, beside what it should have.
 
+use super::key::KeyColumns;
 use super::{MetricKey, Subject, Values};
 use crate::error::StoreError;
 use crate::metrics::version;
 use crate::pool::Connection;
 use crate::sql::{self, Sql};
 use crate::types::Instant;
+use schema::UtcMicros;
 use tokio_postgres::Row;
 
 /// A value that the platform does not have as kpiline has it, as far as the log says.
@@ -17,6 +19,12 @@ pub struct Differing {
     pub value: Option<f64>,
     /// Which value that is.
     pub revision: i64,
+    /// What the value is dated by.
+    pub timestamp_utc: UtcMicros,
+    /// The agent it is attributed to.
+    pub agent_id: Option<String>,
+    /// The queue it is attributed to.
+    pub queue_id: Option<String>,
     /// What the platform took last, or may have taken.
     pub last: Option<LastPush>,
     /// The row that waits, and the platform's last words about it.
@@ -41,7 +49,7 @@ pub struct LastPush {
 pub(super) static DIFFERING: Sql = Sql {
     step: "compare values with what was pushed",
     text: "SELECT m.tenant, m.interaction_id, m.leg_scope, m.metric_type, m.metric_version, m.metric_value, m.revision, \
-                  l.fate, l.revision, l.value, q.state, q.last_message, e.fate, e.message \
+                  l.fate, l.revision, l.value, q.state, q.last_message, e.fate, e.message, m.timestamp_utc, m.agent_id, m.queue_id \
            FROM sync_targets t JOIN computed_metrics m ON m.tenant = t.tenant AND m.metric_type = ANY (t.metrics) \
             AND CASE WHEN t.versions = '{}' \
                      THEN m.metric_version = (SELECT k.version FROM kpi_definitions k WHERE k.name = m.metric_type AND k.status = 'current') \
@@ -69,6 +77,45 @@ pub(super) static DIFFERING: Sql = Sql {
                            OR l.revision < m.revision AND l.value IS DISTINCT FROM m.metric_value END \
            ORDER BY m.interaction_id, m.metric_type, m.metric_version, m.leg_scope",
 };
+
+pub(super) static WAITING: Sql = Sql {
+    step: "look for agents' days in the queue",
+    text: "SELECT k.n, q.state, q.last_message \
+           FROM unnest($2::text[], $3::text[], $4::date[], $5::text[], $6::integer[]) WITH ORDINALITY \
+                AS k (tenant, agent_id, workday, metric_type, metric_version, n) \
+           JOIN sync_queue q ON q.target = $1 AND q.tenant = k.tenant AND q.agent_id = k.agent_id AND q.workday = k.workday \
+            AND q.metric_type = k.metric_type AND q.metric_version = k.metric_version AND q.workday IS NOT NULL",
+};
+
+/// For each key, which is of an agent's day, the state of the row that waits for the target, and the platform's last words about it; `None`:
+/// none waits.
+pub async fn waiting_days(
+    conn: &impl Connection,
+    target: &str,
+    keys: &[&MetricKey],
+) -> Result<Vec<Option<(String, Option<String>)>>, StoreError> {
+    let mut waiting = vec![None; keys.len()];
+    if keys.is_empty() {
+        return Ok(waiting);
+    }
+    let columns = KeyColumns::of(keys.iter().copied());
+    let params: sql::Params<'_> = &[
+        &target,
+        &columns.tenant,
+        &columns.agent_id,
+        &columns.workday,
+        &columns.metric_type,
+        &columns.metric_version,
+    ];
+    for row in &sql::query(conn, &WAITING, params).await? {
+        let ordinal: i64 = sql::get(row, &WAITING, 0)?;
+        let index = usize::try_from(ordinal - 1).ok();
+        if let Some(slot) = index.and_then(|index| waiting.get_mut(index)) {
+            *slot = Some((sql::get(row, &WAITING, 1)?, sql::get(row, &WAITING, 2)?));
+        }
+    }
+    Ok(waiting)
+}
 
 /// Tells of each value of interactions and legs that the platform does not have as kpiline has it, in the order of their keys.
 pub async fn differing(
@@ -115,6 +162,9 @@ fn read(row: &Row) -> Result<Differing, StoreError> {
         },
         value: sql::get(row, &DIFFERING, 5)?,
         revision: sql::get(row, &DIFFERING, 6)?,
+        timestamp_utc: sql::get::<Instant>(row, &DIFFERING, 14)?.0,
+        agent_id: text(15)?,
+        queue_id: text(16)?,
         last,
         queued: said(text(10)?, text(11)?),
         given_up: said(text(12)?, text(13)?),

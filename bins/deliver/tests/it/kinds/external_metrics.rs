@@ -1,11 +1,14 @@
 //! Genesys' external metrics: definitions, a day's sum and count, failures inside a 200, days that are too old or gone.
 
 use super::{SOON, cell, day, days, fates, today, words, world};
+use crate::world::TENANT;
 use double::config::{Admin, Fault, ItemFault, Phase, Receivers, Script};
 use double::{Config, Key};
-use schema::LocalDay;
+use schema::{LocalDay, MetricVersion, UtcMicros};
 use serde_json::json;
+use store::partitions::{Partitions, Table};
 use store::sync::ChangedDay;
+use store::window_metrics::{self, WindowRow};
 use testkit::eventually;
 
 const KIND: &str = "genesys-external-metrics";
@@ -194,4 +197,98 @@ async fn a_definition_of_another_unit_stops_the_target_and_blames_no_row() {
     let counts = world.counts().await;
     assert_eq!((counts.pending, counts.rejected), (1, 0));
     drop(process);
+}
+
+/// A window of an agent's day, in UTC.
+fn window<'a>(agent: &'a str, group_key: &'a str, day: LocalDay, millis: i64) -> WindowRow<'a> {
+    let from = UtcMicros(i64::from(day.0) * 86_400_000_000);
+    WindowRow {
+        metric_type: "handle_time",
+        metric_version: MetricVersion::FIRST,
+        group_by: "agent",
+        size: "day",
+        group_key,
+        window_start: from,
+        window_end: UtcMicros(from.0 + 86_400_000_000),
+        zone: "UTC",
+        zone_source: "agent",
+        tzdb: "2026a",
+        queue_id: None,
+        media: None,
+        direction: None,
+        agent_id: Some(agent),
+        team: None,
+        platform: None,
+        attributes_json: None,
+        items: 2,
+        numerator: millis,
+        denominator: 2,
+        scale: 1000,
+        minimum: None,
+        maximum: None,
+        percentiles_json: None,
+        value: Some(1.0),
+        unit: "seconds",
+        settles_at: from,
+    }
+}
+
+/// What the platform took of each day, rounded as it is sent, beside what the windows have now.
+#[tokio::test]
+async fn days_are_reconciled_too() {
+    let world = world(KIND, config(), EXTRA).await;
+    let mut process = world.deliver().await;
+    let write = async |rows: &[WindowRow<'_>]| {
+        let partitions = Partitions::new(world.store.clone());
+        let starts = rows.iter().map(|row| row.window_start);
+        partitions
+            .ensure(Table::WindowMetrics, starts)
+            .await
+            .unwrap();
+        let mut client = world.store.client().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        window_metrics::write(&tx, TENANT, rows, &[]).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (ada, bob) = (r#"["ada"]"#, r#"["bob"]"#);
+    let yesterday = today().plus(-1);
+    write(&[
+        window("ada", ada, yesterday, 61_240),
+        window("bob", bob, yesterday, 3_000),
+    ])
+    .await;
+    let reconcile = async || {
+        let (_, stdout, stderr) = world.run(&["reconcile", "--target", "main"]).await;
+        let found: serde_json::Value = serde_json::from_str(&stdout).unwrap_or_default();
+        assert!(found.is_object(), "{stdout} {stderr}");
+        found
+    };
+    let found = reconcile().await;
+    assert_eq!(found["by_reason"], json!({"missing": 2}));
+    world.ask(&["resync", "--target", "main"]).await;
+    world.drained(SOON).await;
+    let found = reconcile().await;
+    assert_eq!(
+        (&found["compared"], &found["differing"]),
+        (&json!(2), &json!(0))
+    );
+    // Nobody pushes any more, and one day has changed; as much as is not seen at one decimal place is no change.
+    process.kill9();
+    write(&[
+        window("ada", ada, yesterday, 61_249),
+        window("bob", bob, yesterday, 4_000),
+    ])
+    .await;
+    let found = reconcile().await;
+    let difference = &found["differences"][0];
+    assert_eq!(found["differing"], 1);
+    assert_eq!(
+        (
+            &difference["agent"],
+            &difference["value"],
+            &difference["platform"],
+            &difference["reason"]
+        ),
+        (&json!("bob"), &json!(4.0), &json!(3.0), &json!("outdated"))
+    );
 }

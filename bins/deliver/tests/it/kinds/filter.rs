@@ -2,6 +2,7 @@
 
 use super::{SOON, VALUE, Written, cell, fates, interaction, world, write};
 use double::{Config, Key};
+use serde_json::json;
 
 const EXTRA: &str = r#"
 path = "/plain"
@@ -42,6 +43,10 @@ async fn what_the_filter_does_not_want_is_not_sent_and_is_taken_back() {
     assert_eq!(cell(&world, &key).unwrap().value, Some(1.0));
     assert_eq!(world.double.table().len(), 1);
     assert_eq!(fates(&world).await, ["accepted"]);
+    // What the filter does not want is expected nowhere.
+    let from = "2026-11-01T00:00:00Z";
+    let reconcile = ["reconcile", "--target", "main", "--from", from];
+    assert_eq!(world.ask(&reconcile).await["by_reason"], json!({}));
     // It turns out to have been another queue's.
     write(&world, &[of("int_1", "service")]).await;
     world.drained(SOON).await;
