@@ -65,12 +65,16 @@
     const alone = data.times.length === 1;
 
     // Ticks stand at windows, with the names the server gave them: local time is resolved there and nowhere else.
+    // Windows are no grid: where none are there is a gap, and labels are as far apart as they are on the screen.
     const ticks = (u) => {
-      const room = Math.max(2, Math.floor(u.bbox.width / devicePixelRatio / 118));
-      const [first, last] = [u.valToIdx(u.scales.x.min), u.valToIdx(u.scales.x.max)];
-      const step = Math.max(1, Math.ceil((last - first + 1) / room));
       const chosen = [];
-      for (let at = first; at <= last; at += step) chosen.push(data.times[at]);
+      let free = -Infinity;
+      for (let at = u.valToIdx(u.scales.x.min); at <= u.valToIdx(u.scales.x.max); at += 1) {
+        const place = u.valToPos(data.times[at], "x");
+        if (place < free) continue;
+        chosen.push(data.times[at]);
+        free = place + 118;
+      }
       return chosen;
     };
     // Behind the lines: where figures may still change, and where data are missing.
