@@ -6,6 +6,7 @@ use crate::census::{Census, Watched};
 use crate::config::{Config, ServeArgs, StoreArgs, TokenArgs};
 use crate::credential::Credentials;
 use crate::definitions::Definitions;
+use crate::feeds;
 use crate::freshness::{Asker, Watch, Watcher};
 use crate::meters::Meters;
 use crate::pusher::{Parts, Pusher};
@@ -62,6 +63,9 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         &hears,
     )? {
         tasks.spawn("pusher", pusher.run());
+    }
+    for worker in feed_workers(&config, &store, &service)? {
+        tasks.spawn("feed", worker.run());
     }
     watch(&config, &mut credentials, &store, &service, &mut tasks)?;
     let census = census(&config, &tallies, &store, &service);
@@ -183,6 +187,32 @@ fn pushers(
     Ok(pushers)
 }
 
+fn feed_workers(
+    config: &Config,
+    store: &Store,
+    service: &Service,
+) -> anyhow::Result<Vec<feeds::worker::Worker>> {
+    let mut workers = Vec::with_capacity(config.feeds.len());
+    for feed in &config.feeds {
+        let parts = feeds::worker::Parts {
+            meters: feeds::meters::Meters::new(
+                service.metrics.clone(),
+                feed.definition.name.clone(),
+            ),
+            feed: feed.clone(),
+            store: store.clone(),
+            store_retries: service
+                .metrics
+                .counter(Counter::StoreRetry, &[("class", "deliver")]),
+            poll: config.poll,
+            lease_margin: config.lease_margin,
+            shutdown: service.shutdown.clone(),
+        };
+        workers.push(feeds::worker::Worker::new(parts)?);
+    }
+    Ok(workers)
+}
+
 fn census(config: &Config, tallies: &[Arc<Tally>], store: &Store, service: &Service) -> Census {
     let watched = config.targets.iter().zip(tallies).map(|(target, tally)| {
         let labels = [("target", target.name.as_str())];
@@ -219,6 +249,21 @@ pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
             target.limit.requests,
             target.limit.period,
             target.concurrency,
+        );
+    }
+    for feed in &config.feeds {
+        let definition = &feed.definition;
+        let (place, base) = feed.place.shared();
+        println!(
+            "  feed {} of {} to {}: {} of {} ({} columns, layout {}), {place} as {base}{}",
+            definition.name,
+            definition.tenant,
+            definition.client,
+            definition.interval.name(),
+            definition.zone,
+            definition.columns.len(),
+            definition.layout.0,
+            definition.file_name.text(),
         );
     }
     println!("{}", watched(&config.watch));

@@ -1,7 +1,9 @@
 //! This binary's flags, and what they mean once checked.
 
+mod feed;
 mod operate;
 
+pub use feed::{FeedArgs, FeedCommand, ListArgs, ReplayArgs, ShowArgs};
 pub use operate::{
     BreakerArgs, BreakerCommand, OpenArgs, ReconcileArgs, ResyncArgs, RetryArgs, RowsArgs,
     SkipArgs, StatusArgs, TurnArgs, ValuesArgs, ViewArgs,
@@ -9,6 +11,7 @@ pub use operate::{
 
 use crate::api::args::{ApiArgs, ApiConfig};
 use crate::census::Alert;
+use crate::feeds::{self, Feed};
 use crate::freshness::{self, Watch};
 use crate::targets::{self, Target};
 use broker::BrokerConfig;
@@ -36,6 +39,10 @@ const LOG_RETENTION_MIN: Duration = Duration::from_secs(24 * 3600);
 /// One of the replicas also watches whether the numbers are to be trusted: how long nothing came that should have, how late events are, what
 /// waits in the line, how many interactions the platform counts, and what it says of itself. Each platform is live, syncing, stale or in
 /// maintenance, with a reason; `status`, /metrics (kpiline_platform_state, kpiline_alerts_inhibited) and the view platform_freshness say so.
+///
+/// Given a file of feeds it also sends files of the windows, interval by interval, to planning tools, clients and BI tools: over HTTP, into a
+/// folder or into an S3-compatible store; what changes late is sent again as a correction. `deliver feed` shows what was sent and has any
+/// interval sent again.
 ///
 /// Given a file of tokens it also shows the figures, at an address of its own: to programs at /api/v1 (described at /api/v1/openapi.json), and
 /// to people as a page. `deliver token` makes the tokens.
@@ -73,6 +80,8 @@ pub enum Command {
     Reconcile(ReconcileArgs),
     /// See and turn the breakers of platforms.
     Breaker(BreakerArgs),
+    /// See the interval feeds and what they have sent, and have intervals sent again.
+    Feed(FeedArgs),
     /// Make a token for the read API and the status page, and exit: print it, and what belongs into the tokens file for it.
     Token(TokenArgs),
 }
@@ -113,6 +122,11 @@ pub struct ServeArgs {
     /// The TOML file that says where metrics are pushed to, how fast and as whom
     #[arg(long, env = "KPILINE_TARGETS", value_name = "FILE")]
     targets: Option<PathBuf>,
+
+    /// The TOML file that says which interval feeds there are: who gets which figures of which intervals, in which columns, and where.
+    /// Without it there are none
+    #[arg(long, env = "KPILINE_FEEDS", value_name = "FILE")]
+    feeds: Option<PathBuf>,
 
     /// The TOML file that says which platforms are watched: by which thresholds their numbers are live, syncing or stale, and where they say
     /// that they are being maintained. Without it each organisation that has a target is watched by the usual thresholds, as platform `all`
@@ -155,6 +169,8 @@ pub struct Config {
     pub amqp: AmqpSettings,
     /// Where metrics are pushed to.
     pub targets: Vec<Target>,
+    /// The interval feeds.
+    pub feeds: Vec<Feed>,
     /// Which platforms are watched.
     pub watch: Watch,
     /// How often to look for due rows.
@@ -191,6 +207,16 @@ impl ServeArgs {
                 Vec::new()
             }),
         };
+        let feeds = self
+            .feeds
+            .as_deref()
+            .map_or(Ok(Vec::new()), feeds::file::load);
+        let feeds = feeds.unwrap_or_else(|found| {
+            for problem in found {
+                problems.push(problem);
+            }
+            Vec::new()
+        });
         let watch = match &self.freshness {
             None => Watch::of_targets(&targets),
             Some(path) => freshness::file::load(path).unwrap_or_else(|found| {
@@ -203,13 +229,14 @@ impl ServeArgs {
         for problem in watch.unknown_targets(&targets) {
             problems.push(format!("--freshness: {problem}"));
         }
-        // One connection a target while it works, one for the counts, two to watch with.
-        let needed = targets.len() + 3;
+        // One connection a target or feed while it works, one for the counts, two to watch with.
+        let needed = targets.len() + feeds.len() + 3;
         if postgres.pool_max < needed {
             problems.push(format!(
-                "--database-pool-max: is {}, but {} targets need at least {needed} connections",
+                "--database-pool-max: is {}, but {} targets and {} feeds need at least {needed} connections",
                 postgres.pool_max,
-                targets.len()
+                targets.len(),
+                feeds.len()
             ));
         }
         if self.deliver_log_retention < LOG_RETENTION_MIN {
@@ -229,6 +256,7 @@ impl ServeArgs {
             store: store_config(&postgres),
             amqp,
             targets,
+            feeds,
             watch,
             poll: self.deliver_poll,
             lease_margin: self.deliver_lease_margin,

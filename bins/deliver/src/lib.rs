@@ -8,6 +8,8 @@
 //! No transaction is open during a request, and no request is made of which the log does not know. So after any crash every push
 //! has a known fate: accepted, rejected, or unknown and pushed again under the same key.
 //!
+//! Planning tools and clients get files of the windows, interval by interval ([`feeds`]).
+//!
 //! Beside that one process watches whether the numbers are to be trusted at all ([`freshness`]); and, only reading, they are served, to
 //! programs ([`api`]) and to people ([`page`]).
 
@@ -22,6 +24,7 @@ pub mod definitions;
 pub mod facets;
 pub mod failing;
 pub mod fate;
+pub mod feeds;
 pub mod freshness;
 pub mod health;
 pub mod lanes;

@@ -1,12 +1,14 @@
 //! What operators do with deliveries: one file a command. Each prints text for people or one JSON object for programs.
 
 mod breaker;
+mod feed;
 mod reconcile;
 mod resync;
 mod rows;
 mod status;
 
 pub use breaker::breaker;
+pub use feed::feed;
 pub use reconcile::reconcile;
 pub use resync::resync;
 pub use rows::{retry, skip};

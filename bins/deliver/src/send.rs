@@ -92,7 +92,7 @@ impl Sender {
         let answer = tokio::select! {
             biased;
             answer = call => Some(answer),
-            () = self.grace_nearly_over() => None,
+            () = grace_nearly_over(&self.shutdown) => None,
         };
         let took = began.elapsed();
         let mut exchange = Exchange {
@@ -128,12 +128,13 @@ impl Sender {
         exchange.outcome = verdict.name();
         (verdict, exchange, rows)
     }
+}
 
-    async fn grace_nearly_over(&self) {
-        self.shutdown.requested().await;
-        let grace = self.shutdown.grace();
-        tokio::time::sleep(grace.saturating_sub(GRACE_MARGIN).max(grace / 2)).await;
-    }
+/// Waits until the process was told to stop and has hardly any time left.
+pub(crate) async fn grace_nearly_over(shutdown: &Shutdown) {
+    shutdown.requested().await;
+    let grace = shutdown.grace();
+    tokio::time::sleep(grace.saturating_sub(GRACE_MARGIN).max(grace / 2)).await;
 }
 
 /// What the answer says of each row, fit to be kept.

@@ -50,6 +50,8 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use kinds::headers;
+
 use crate::lanes::Order;
 use platform::breaker;
 use platform::client::Timeouts;

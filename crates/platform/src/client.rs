@@ -4,7 +4,9 @@ use crate::aside::aside;
 use crate::outcome::Answer;
 use crate::secret::Secret;
 use flate2::read::MultiGzDecoder;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
+};
 use std::io::Read as _;
 use std::time::Duration;
 use url::Url;
@@ -304,10 +306,27 @@ impl Client {
         content_type: &str,
         body: Vec<u8>,
     ) -> Result<Answer, CallError> {
+        self.send_raw(Method::Post, url, headers, content_type, body)
+            .await
+    }
+
+    /// The same by any method.
+    pub async fn send_raw(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(String, Secret)],
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, CallError> {
         let mut request = self
             .http
-            .post(url.clone())
+            .request(method.into(), url.clone())
             .header(CONTENT_TYPE, content_type);
+        if body.is_empty() {
+            // The client leaves it out then, and receivers of files insist on it.
+            request = request.header(CONTENT_LENGTH, 0);
+        }
         for (name, value) in headers {
             let value = sensitive(value.expose().to_owned(), "a header")?;
             request = request.header(name, value);

@@ -40,6 +40,7 @@ pub mod definitions;
 pub mod documents;
 pub mod erasures;
 pub mod event_log;
+pub mod feeds;
 pub mod freshness;
 pub mod history_requests;
 pub mod interactions;

@@ -18,6 +18,7 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::documents::STATEMENTS,
         crate::erasures::STATEMENTS,
         crate::event_log::STATEMENTS,
+        crate::feeds::STATEMENTS,
         crate::freshness::STATEMENTS,
         crate::freshness::evidence::STATEMENTS,
         crate::history_requests::STATEMENTS,

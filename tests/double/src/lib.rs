@@ -4,6 +4,7 @@
 //!   what it was sent, and what was wrong with that.
 //! - [`workload`] makes the webhook events of a contact centre, awkward cases on purpose; [`truth`] says what must come of them.
 //! - [`history`] is a past that never was, told by both platforms' history calls, and the truth about it.
+//! - [`depot`] takes files, plainly or as an S3-compatible store.
 //! - [`emit`] sends events as signed webhooks, as fast as a core allows, with the retries of a real event bus.
 //! - [`bad`] is a kit of senders who do it wrong.
 //!
@@ -12,6 +13,7 @@
 
 pub mod bad;
 pub mod config;
+pub mod depot;
 pub mod emit;
 mod faults;
 pub mod history;

@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("target", &["schema", "timezone", "expression"]),
+    ("feed", &["schema", "timezone", "expression", "window"]),
     ("store", &["schema"]),
     ("broker", &["schema"]),
     ("platform", &["schema"]),
@@ -71,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "window",
             "kpi",
             "freshness",
+            "feed",
             "target",
             "timezone",
             "access",
@@ -98,6 +100,7 @@ const PURE: &[&str] = &[
     "window",
     "kpi",
     "target",
+    "feed",
 ];
 
 /// What a pure crate must not pull in, directly or through anything.

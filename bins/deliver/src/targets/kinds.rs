@@ -374,7 +374,7 @@ fn answers(file: &mut TomlFile<'_>, section: Section<'_>) -> Option<Answers> {
 }
 
 /// Headers of the target's own, by name.
-pub(super) fn headers(
+pub(crate) fn headers(
     file: &mut TomlFile<'_>,
     section: Section<'_>,
     secrets: Secrets<'_>,

@@ -6,6 +6,7 @@ mod budget;
 mod commands;
 mod crash;
 mod faults;
+mod feeds;
 mod figures;
 mod kinds;
 mod lanes;

@@ -124,19 +124,27 @@ credentials = {{ token_url = "{url}{token_path}", client_id = "double-client", c
 
     /// Starts deliver with these arguments.
     pub(crate) fn spawn(&self, arguments: &[&str], database: &str) -> Proc {
+        self.spawn_with(arguments, database, &[])
+    }
+
+    /// The same with more in the environment.
+    pub(crate) fn spawn_with(
+        &self,
+        arguments: &[&str],
+        database: &str,
+        more: &[(&str, &str)],
+    ) -> Proc {
         let targets = self.targets_file();
-        Proc::spawn(
-            "deliver",
-            arguments,
-            &[
-                ("KPILINE_DATABASE_URL", database),
-                ("KPILINE_AMQP_URL", self.broker.url()),
-                ("KPILINE_QUEUE_PREFIX", self.broker.prefix()),
-                ("KPILINE_TARGETS", &targets),
-                ("KPILINE_DELIVER_POLL", "100ms"),
-                ("KPILINE_DELIVER_LEASE_MARGIN", self.lease_margin),
-            ],
-        )
+        let usual = [
+            ("KPILINE_DATABASE_URL", database),
+            ("KPILINE_AMQP_URL", self.broker.url()),
+            ("KPILINE_QUEUE_PREFIX", self.broker.prefix()),
+            ("KPILINE_TARGETS", &targets),
+            ("KPILINE_DELIVER_POLL", "100ms"),
+            ("KPILINE_DELIVER_LEASE_MARGIN", self.lease_margin),
+        ];
+        let variables: Vec<_> = usual.into_iter().chain(more.iter().copied()).collect();
+        Proc::spawn("deliver", arguments, &variables)
     }
 
     /// Runs a subcommand that succeeds, and gives the object it prints.

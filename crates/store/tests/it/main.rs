@@ -13,6 +13,7 @@ mod counters;
 mod deadlocks;
 mod deferred;
 mod definitions;
+mod feeds;
 mod freshness;
 mod interactions;
 mod jobs;
