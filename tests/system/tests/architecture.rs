@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("window", &["schema", "timezone"]),
     ("agent", &["schema"]),
     ("freshness", &["schema"]),
+    ("reconcile", &["schema", "timezone"]),
     (
         "kpi",
         &[
@@ -59,7 +60,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "backfill",
         &[
-            "schema", "adapter", "timezone", "access", "platform", "broker", "runtime", "store",
+            "schema",
+            "adapter",
+            "timezone",
+            "reconcile",
+            "access",
+            "platform",
+            "broker",
+            "runtime",
+            "store",
         ],
     ),
     (
@@ -71,6 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "window",
             "kpi",
             "freshness",
+            "reconcile",
             "target",
             "timezone",
             "access",
@@ -98,6 +108,7 @@ const PURE: &[&str] = &[
     "window",
     "kpi",
     "target",
+    "reconcile",
 ];
 
 /// What a pure crate must not pull in, directly or through anything.
