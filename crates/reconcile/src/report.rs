@@ -10,7 +10,7 @@ use crate::shifts::Outside;
 use crate::zones::ZoneFinding;
 use crate::{Cell, Verdict};
 use schema::UtcMicros;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What a report is about.
@@ -31,10 +31,10 @@ pub struct Head {
 }
 
 /// How many of each came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Totals {
     /// Cells of figures by the word of their verdict.
-    pub figures: BTreeMap<&'static str, usize>,
+    pub figures: BTreeMap<String, usize>,
     /// Shifts that were looked at.
     pub shifts: usize,
     /// Those not wholly within business hours.
@@ -42,7 +42,7 @@ pub struct Totals {
     /// Agents whose clocks were looked at.
     pub agents: usize,
     /// Findings about zones by the word of their kind.
-    pub zones: BTreeMap<&'static str, usize>,
+    pub zones: BTreeMap<String, usize>,
     /// How many of all of it somebody has to look at.
     pub findings: usize,
 }
@@ -55,6 +55,8 @@ pub struct Report {
     pub head: Head,
     /// The sums.
     pub totals: Totals,
+    /// What could not be compared, and why, in words.
+    pub not_compared: Vec<String>,
     /// All that is not simply equal.
     pub lines: Vec<Line>,
 }
@@ -72,6 +74,8 @@ pub struct Found<'a> {
     pub agents: usize,
     /// What is wrong with them.
     pub zones: &'a [ZoneFinding],
+    /// What could not be compared, and why, in words.
+    pub not_compared: &'a [String],
 }
 
 /// A report that could not be written.
@@ -96,20 +100,24 @@ impl Report {
             ..Totals::default()
         };
         for cell in found.cells {
-            *totals.figures.entry(cell.verdict.word()).or_default() += 1;
+            *totals
+                .figures
+                .entry(cell.verdict.word().to_owned())
+                .or_default() += 1;
         }
         for zone in found.zones {
-            *totals.zones.entry(zone.kind.word()).or_default() += 1;
+            *totals.zones.entry(zone.kind.word().to_owned()).or_default() += 1;
         }
         let told = found.cells.iter().filter(|c| c.verdict != Verdict::Equal);
         let mut lines: Vec<Line> = found.zones.iter().map(Line::of_zone).collect();
         lines.extend(told.map(Line::of_cell));
         lines.extend(found.outside.iter().map(Line::of_shift));
-        lines.sort();
+        lines.sort_by(|one, other| one.place().cmp(&other.place()));
         totals.findings = lines.iter().filter(|line| line.finding).count();
         Self {
             head,
             totals,
+            not_compared: found.not_compared.to_vec(),
             lines,
         }
     }

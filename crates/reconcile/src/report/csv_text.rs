@@ -39,21 +39,21 @@ fn fields(line: &Line) -> [String; HEADER.len()] {
     let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
     let instant = |at: Option<schema::UtcMicros>| at.map(|at| at.to_string()).unwrap_or_default();
     [
-        line.kind.to_owned(),
+        line.kind.clone(),
         text(line.agent.as_deref()),
         text(line.queue.as_deref()),
         instant(line.from),
         instant(line.to),
         text(line.day.as_deref()),
-        text(line.measure),
-        line.verdict.to_owned(),
+        text(line.measure.as_deref()),
+        line.verdict.clone(),
         line.finding.to_string(),
         number(line.ours),
         number(line.native),
         number(line.difference),
         text(line.our_zone.as_deref()),
         text(line.native_zone.as_deref()),
-        text(line.confidence),
+        text(line.confidence.as_deref()),
         text(Some(&line.detail)),
     ]
 }

@@ -8,13 +8,10 @@ use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
 
 /// One row. Members that have no meaning for its kind are absent.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 pub struct Line {
-    /// In the order of reports: 0 zones, 1 figures, 2 shifts.
-    #[serde(skip)]
-    pub place: u8,
     /// `zone`, `figure` or `shift`.
-    pub kind: &'static str,
+    pub kind: String,
     /// The agent.
     pub agent: Option<String>,
     /// The queue.
@@ -28,9 +25,9 @@ pub struct Line {
     /// The date, by the clock that cut the day.
     pub day: Option<String>,
     /// What was compared.
-    pub measure: Option<&'static str>,
+    pub measure: Option<String>,
     /// The verdict's or the kind's word.
-    pub verdict: &'static str,
+    pub verdict: String,
     /// Whether somebody has to look.
     pub finding: bool,
     /// Our number: a count or milliseconds.
@@ -44,32 +41,19 @@ pub struct Line {
     /// The zone that the platform goes by.
     pub native_zone: Option<String>,
     /// `certain`, `likely` or `possible`; of zones.
-    pub confidence: Option<&'static str>,
+    pub confidence: Option<String>,
     /// In words.
     pub detail: String,
 }
 
-const NONE: Line = Line {
-    place: 0,
-    kind: "",
-    agent: None,
-    queue: None,
-    from: None,
-    to: None,
-    day: None,
-    measure: None,
-    verdict: "",
-    finding: true,
-    ours: None,
-    native: None,
-    difference: None,
-    our_zone: None,
-    native_zone: None,
-    confidence: None,
-    detail: String::new(),
-};
-
 impl Line {
+    /// Where it comes in a report: zones first, for they explain the rest.
+    pub(super) fn place(&self) -> (usize, &Self) {
+        let kinds = ["zone", "figure", "shift"];
+        let place = kinds.iter().position(|kind| *kind == self.kind);
+        (place.unwrap_or(kinds.len()), self)
+    }
+
     /// Of a figure's cell.
     #[must_use]
     pub fn of_cell(cell: &Cell) -> Self {
@@ -78,15 +62,14 @@ impl Line {
             _ => cell.zone,
         };
         Self {
-            place: 1,
-            kind: "figure",
+            kind: "figure".to_owned(),
             agent: cell.subject.agent.as_ref().map(ToString::to_string),
             queue: cell.subject.queue.as_ref().map(ToString::to_string),
             from: Some(cell.from),
             to: Some(cell.to),
             day: Some(cell.day.to_string()),
-            measure: Some(cell.measure.name()),
-            verdict: cell.verdict.word(),
+            measure: Some(cell.measure.name().to_owned()),
+            verdict: cell.verdict.word().to_owned(),
             finding: cell.verdict.is_finding(),
             ours: cell.ours,
             native: cell.native,
@@ -94,7 +77,7 @@ impl Line {
             our_zone: Some(our_zone.name().to_owned()),
             native_zone: Some(cell.zone.name().to_owned()),
             detail: of_verdict(cell),
-            ..NONE
+            ..Self::default()
         }
     }
 
@@ -114,17 +97,17 @@ impl Line {
             None => format!("{minutes} min outside of {schedule}; no zone explains it"),
         };
         Self {
-            place: 2,
-            kind: "shift",
+            kind: "shift".to_owned(),
+            finding: true,
             agent: Some(one.shift.agent.to_string()),
             from: Some(one.shift.from),
             to: Some(one.shift.to),
             day: Some(one.zone.local(one.shift.from.0).date.to_string()),
-            verdict: "outside_hours",
+            verdict: "outside_hours".to_owned(),
             difference: Some(one.outside.0),
             our_zone: Some(one.zone.name().to_owned()),
             detail,
-            ..NONE
+            ..Self::default()
         }
     }
 
@@ -138,17 +121,17 @@ impl Line {
             Kind::DeclaredDiffers => (None, Some(0)),
         };
         Self {
-            place: 0,
-            kind: "zone",
+            kind: "zone".to_owned(),
+            finding: true,
             agent: Some(found.agent.to_string()),
             from,
-            verdict: found.kind.word(),
+            verdict: found.kind.word().to_owned(),
             difference,
             our_zone: found.ours.clone(),
             native_zone: found.platform.clone(),
-            confidence: Some(found.confidence.word()),
+            confidence: Some(found.confidence.word().to_owned()),
             detail: of_zone(found),
-            ..NONE
+            ..Self::default()
         }
     }
 }

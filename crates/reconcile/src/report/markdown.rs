@@ -42,7 +42,12 @@ fn head(text: &mut String, report: &Report) -> std::fmt::Result {
         text,
         "| shifts | {} |\n| … outside of business hours | {} |",
         totals.shifts, totals.shifts_outside
-    )
+    )?;
+    if !report.not_compared.is_empty() {
+        let what = report.not_compared.join("; ");
+        writeln!(text, "\nNot compared: {}.", plain(&what))?;
+    }
+    Ok(())
 }
 
 fn zones(text: &mut String, report: &Report) -> std::fmt::Result {
@@ -50,10 +55,10 @@ fn zones(text: &mut String, report: &Report) -> std::fmt::Result {
     section(text, report, "zone", "Zones", header, |line| {
         vec![
             line.agent.clone().unwrap_or_default(),
-            words(line.verdict),
+            words(&line.verdict),
             line.our_zone.clone().unwrap_or_default(),
             line.native_zone.clone().unwrap_or_default(),
-            line.confidence.unwrap_or_default().to_owned(),
+            line.confidence.clone().unwrap_or_default(),
             line.detail.clone(),
         ]
     })
@@ -71,11 +76,11 @@ fn figures(text: &mut String, report: &Report) -> std::fmt::Result {
         vec![
             subject,
             line.day.clone().unwrap_or_default(),
-            line.measure.unwrap_or_default().to_owned(),
+            line.measure.clone().unwrap_or_default(),
             number(line.ours),
             number(line.native),
             number(line.difference),
-            words(line.verdict),
+            words(&line.verdict),
             line.detail.clone(),
         ]
     })

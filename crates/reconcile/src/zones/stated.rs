@@ -1,6 +1,6 @@
 //! What the stated zones say: the difference of two clocks is computed, not guessed.
 
-use super::{Confidence, Evidence, Kind, Observation, Side, ZoneFinding};
+use super::{Confidence, Evidence, Kind, Observation, Seen, Side, ZoneFinding};
 use schema::UtcMicros;
 use std::collections::{BTreeMap, BTreeSet};
 use timezone::Zone;
@@ -60,7 +60,14 @@ pub(super) fn differing(evidence: &Evidence, from: UtcMicros, to: UtcMicros) -> 
             let (mine, other) = (Zone::parse(ours).ok()?, Zone::parse(theirs).ok()?);
             let kind = kind(mine, other, begin, end)?;
             let within = |one: &&Observation| begin <= one.at && one.at < end;
-            let observed: Vec<_> = evidence.observed.iter().filter(within).collect();
+            let seen: Vec<_> = evidence.observed.iter().filter(within).collect();
+            // A plan fits at several places of a day; where days were seen they decide.
+            let days = |one: &&&Observation| one.seen == Seen::DayBoundary;
+            let decides = seen.iter().any(|one| days(&one));
+            let observed: Vec<_> = seen
+                .into_iter()
+                .filter(|one| !decides || days(&one))
+                .collect();
             let agrees = |one: &&&Observation| {
                 let wanted = ahead(mine, other, one.at);
                 one.seconds.abs_diff(wanted) < APART_SECONDS

@@ -88,6 +88,7 @@ fn report(turned: bool) -> Report {
         outside: &outside,
         agents: 3,
         zones: &zones,
+        not_compared: &["talk of agents: leg_talk_time is not switched on".to_owned()],
     };
     Report::of(head, &found)
 }
@@ -107,6 +108,7 @@ fn markdown_says_what_is_wrong_in_words() {
     let text = report(false).markdown();
     for wanted in [
         "# Reconciliation of acme with genesys-main",
+        "Not compared: talk of agents: leg\\_talk\\_time is not switched on.",
         "| to look at | 4 |",
         "our clock is 1 h behind the platform's from 2024-10-27T01:00:00.000Z on, when clocks change, and level with the platform's before",
         "our clock is 1 h ahead of the platform's throughout",
