@@ -84,6 +84,8 @@ files! {
     43 "sync_refused" "0043",
     44 "sync_log_refused" "0044",
     45 "pipeline_health" "0045",
+    46 "reconciliation" "0046",
+    47 "pipeline_health" "0047",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.
