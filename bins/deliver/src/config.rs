@@ -1,10 +1,15 @@
 //! This binary's flags, and what they mean once checked.
 
 mod operate;
+mod reconciliation;
 
 pub use operate::{
     BreakerArgs, BreakerCommand, OpenArgs, ReconcileArgs, ResyncArgs, RetryArgs, RowsArgs,
     SkipArgs, StatusArgs, TurnArgs, ValuesArgs, ViewArgs,
+};
+pub use reconciliation::{
+    BaseArgs, Format, ListArgs, ReconciliationArgs, ReconciliationCommand, RunArgs, RunConfig,
+    ShowArgs,
 };
 
 use crate::api::args::{ApiArgs, ApiConfig};
@@ -71,6 +76,8 @@ pub enum Command {
     Resync(ResyncArgs),
     /// Compare what a platform has with what kpiline has, and list what differs; exit code 1 where anything does.
     Reconcile(ReconcileArgs),
+    /// Compare the figures, plans and zones that a platform reports with ours; backfill fetches them (genesys-figures, cxone-figures …).
+    Reconciliation(ReconciliationArgs),
     /// See and turn the breakers of platforms.
     Breaker(BreakerArgs),
     /// Make a token for the read API and the status page, and exit: print it, and what belongs into the tokens file for it.

@@ -9,7 +9,7 @@
 //! has a known fate: accepted, rejected, or unknown and pushed again under the same key.
 //!
 //! Beside that one process watches whether the numbers are to be trusted at all ([`freshness`]); and, only reading, they are served, to
-//! programs ([`api`]) and to people ([`page`]).
+//! programs ([`api`]) and to people ([`page`]). What a platform itself reports is compared with ours by a command ([`reconciliation`]).
 
 pub mod api;
 pub mod app;
@@ -29,6 +29,7 @@ pub mod meters;
 pub mod operate;
 pub mod page;
 pub mod pusher;
+pub mod reconciliation;
 pub mod rest;
 pub mod send;
 pub mod settle;

@@ -2,12 +2,14 @@
 
 mod breaker;
 mod reconcile;
+mod reconciliation;
 mod resync;
 mod rows;
 mod status;
 
 pub use breaker::breaker;
 pub use reconcile::reconcile;
+pub use reconciliation::reconciliation;
 pub use resync::resync;
 pub use rows::{retry, skip};
 pub use status::status;

@@ -223,7 +223,7 @@ pub struct TurnArgs {
 }
 
 /// An instant that carries its zone; one without would have to be guessed.
-fn instant(text: &str) -> Result<UtcMicros, String> {
+pub(super) fn instant(text: &str) -> Result<UtcMicros, String> {
     platform::instant::parse(text).ok_or_else(|| {
         "not an instant with a zone; write 2024-03-01T00:00:00Z or 2024-03-01T00:00:00-05:00"
             .to_owned()

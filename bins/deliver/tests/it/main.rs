@@ -12,5 +12,6 @@ mod lanes;
 mod limits;
 mod operate;
 mod pace;
+mod reconciliation;
 mod values;
 mod world;
