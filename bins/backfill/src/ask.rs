@@ -36,6 +36,8 @@ pub(crate) const fn needs_of(vendor: Vendor) -> &'static [Need] {
             Need::ConversationAggregates,
             Need::UserDetails,
             Need::Users,
+            Need::UserAggregates,
+            Need::Workforce,
         ],
         Vendor::Cxone => &[
             Need::Contacts,
@@ -43,8 +45,18 @@ pub(crate) const fn needs_of(vendor: Vendor) -> &'static [Need] {
             Need::AgentStates,
             Need::Reports,
             Need::Extraction,
+            Need::Sums,
+            Need::Agents,
         ],
     }
+}
+
+/// What only comparisons need: who makes none may well do without workforce management.
+pub(crate) const fn is_of_comparisons(need: Need) -> bool {
+    matches!(
+        need,
+        Need::UserAggregates | Need::Workforce | Need::Sums | Need::Agents
+    )
 }
 
 /// What a source cannot do without.
@@ -58,6 +70,10 @@ pub(crate) const fn needs(source: Source) -> &'static [Need] {
         Source::CxoneAgentStates => &[Need::AgentStates],
         Source::CxoneReport => &[Need::Reports],
         Source::CxoneExtraction => &[Need::Extraction],
+        Source::GenesysFigures => &[Need::ConversationAggregates, Need::UserAggregates],
+        Source::GenesysShifts => &[Need::Workforce],
+        Source::CxoneFigures => &[Need::Sums],
+        Source::CxoneShifts => &[Need::Agents],
         Source::Replay | Source::Files => &[],
     }
 }

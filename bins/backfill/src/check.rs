@@ -1,6 +1,6 @@
 //! `backfill check --online`: asks each platform of the file whether the credential has the rights that history needs.
 
-use crate::ask::{Asker, needs, needs_of};
+use crate::ask::{Asker, is_of_comparisons, needs, needs_of};
 use crate::config::{Checked, Output};
 use crate::platforms::Platform;
 use crate::source::Source;
@@ -59,7 +59,8 @@ async fn ask(
     found: &mut Vec<Found>,
 ) {
     let wanted = needs_of(platform.vendor()).iter().copied().filter(|need| {
-        sources.is_empty() || sources.iter().any(|source| needs(*source).contains(need))
+        (sources.is_empty() && !is_of_comparisons(*need))
+            || sources.iter().any(|source| needs(*source).contains(need))
     });
     for need in wanted {
         let right = match &asker {

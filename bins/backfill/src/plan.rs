@@ -12,7 +12,7 @@ pub use estimate::{Estimate, estimate};
 
 use crate::platforms::{CxoneSettings, GenesysSettings, Kind};
 use crate::source::Source;
-use platform::history::cxone::EXTRACTION_DAYS_MAX;
+use platform::history::cxone::{EXPORT_DAYS_MAX, EXTRACTION_DAYS_MAX};
 use schema::UtcMicros;
 use serde_json::json;
 use std::time::Duration;
@@ -20,6 +20,10 @@ use store::chunks::NewChunk;
 
 /// One call to the Data Extraction API covers so much at most.
 const EXTRACTION_SPAN: Duration = Duration::from_secs(EXTRACTION_DAYS_MAX as u64 * 86_400);
+/// Figures are of days.
+const FIGURES_SPAN: Duration = Duration::from_secs(86_400);
+/// One export of an agent's schedule covers a week at most, of which a day at either end is for local dates that are no UTC dates.
+const SHIFTS_SPAN: Duration = Duration::from_secs((EXPORT_DAYS_MAX as u64 - 2) * 86_400);
 /// Interactions in one chunk of a look-up that asks for each by itself: some minutes of requests.
 const CXONE_IDS: usize = 50;
 /// More chunks than anybody wants to look through: a span is too short, or the stretch no stretch.
@@ -155,6 +159,20 @@ pub fn plan(wanted: &Wanted<'_>, kind: &Kind, known: &Known) -> Result<Vec<Piece
             to,
             span(source, settings),
             settings.lag,
+            known.now,
+            &Way::Usual,
+        ),
+        // A day of any clock begins in one UTC day; how long it takes until it is over is seen when it is asked for.
+        (Source::GenesysFigures, Kind::Genesys(GenesysSettings { query_lag: lag, .. }))
+        | (Source::CxoneFigures, Kind::Cxone(CxoneSettings { lag, .. })) => {
+            cut(from, to, FIGURES_SPAN, *lag, known.now, &Way::Usual)
+        }
+        // What is planned is known before it happens, but a plan that is over does not change any more.
+        (Source::GenesysShifts, Kind::Genesys(_)) | (Source::CxoneShifts, Kind::Cxone(_)) => cut(
+            from,
+            to,
+            SHIFTS_SPAN,
+            Duration::ZERO,
             known.now,
             &Way::Usual,
         ),

@@ -23,6 +23,14 @@ pub enum Source {
     CxoneReport,
     /// CXone: an entity of its Data Extraction API, read through a mapping.
     CxoneExtraction,
+    /// Genesys: its own figures of agents' and queues' days, to compare ours with.
+    GenesysFigures,
+    /// Genesys: whose clock agents' plans are kept by, and their published shifts.
+    GenesysShifts,
+    /// CXone: its own figures of agents' and skills' days, to compare ours with.
+    CxoneFigures,
+    /// CXone: whose clock agents go by, and their published shifts.
+    CxoneShifts,
     /// The event log.
     Replay,
     /// Export files.
@@ -57,7 +65,7 @@ impl fmt::Display for Vendor {
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::GenesysConversations,
         Self::GenesysUsers,
         Self::GenesysLookup,
@@ -67,6 +75,10 @@ impl Source {
         Self::CxoneLookup,
         Self::CxoneReport,
         Self::CxoneExtraction,
+        Self::GenesysFigures,
+        Self::GenesysShifts,
+        Self::CxoneFigures,
+        Self::CxoneShifts,
         Self::Replay,
         Self::Files,
     ];
@@ -84,6 +96,10 @@ impl Source {
             Self::CxoneLookup => "cxone-lookup",
             Self::CxoneReport => "cxone-report",
             Self::CxoneExtraction => "cxone-extraction",
+            Self::GenesysFigures => "genesys-figures",
+            Self::GenesysShifts => "genesys-shifts",
+            Self::CxoneFigures => "cxone-figures",
+            Self::CxoneShifts => "cxone-shifts",
             Self::Replay => "replay",
             Self::Files => "files",
         }
@@ -99,15 +115,19 @@ impl Source {
     #[must_use]
     pub const fn vendor(self) -> Option<Vendor> {
         match self {
-            Self::GenesysConversations | Self::GenesysUsers | Self::GenesysLookup => {
-                Some(Vendor::Genesys)
-            }
+            Self::GenesysConversations
+            | Self::GenesysUsers
+            | Self::GenesysLookup
+            | Self::GenesysFigures
+            | Self::GenesysShifts => Some(Vendor::Genesys),
             Self::CxoneContacts
             | Self::CxoneContactStates
             | Self::CxoneAgentStates
             | Self::CxoneLookup
             | Self::CxoneReport
-            | Self::CxoneExtraction => Some(Vendor::Cxone),
+            | Self::CxoneExtraction
+            | Self::CxoneFigures
+            | Self::CxoneShifts => Some(Vendor::Cxone),
             Self::Replay | Self::Files => None,
         }
     }
@@ -132,9 +152,22 @@ impl Source {
             | Self::CxoneLookup
             | Self::CxoneReport
             | Self::CxoneExtraction
+            | Self::GenesysFigures
+            | Self::GenesysShifts
+            | Self::CxoneFigures
+            | Self::CxoneShifts
             | Self::Replay
             | Self::Files => false,
         }
+    }
+
+    /// Whether what it brings is no history: it is written beside the line, for a comparison, and nothing is computed from it.
+    #[must_use]
+    pub const fn stays_beside(self) -> bool {
+        matches!(
+            self,
+            Self::GenesysFigures | Self::GenesysShifts | Self::CxoneFigures | Self::CxoneShifts
+        )
     }
 
     /// The names of all that this holds for, for messages.

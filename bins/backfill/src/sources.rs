@@ -8,16 +8,21 @@
 pub(crate) mod call;
 pub(crate) mod counts;
 mod cxone_extraction;
+mod cxone_figures;
 mod cxone_lookup;
 mod cxone_report;
 mod cxone_rows;
+mod cxone_shifts;
 mod distinct;
 mod genesys_details;
+mod genesys_figures;
 mod genesys_lookup;
+mod genesys_shifts;
 mod memory;
 mod outcome;
 mod parts;
 mod walk;
+mod zone_days;
 
 pub(crate) use call::{Breaker, Caller};
 pub(crate) use genesys_details::{Left, left_by};
@@ -76,10 +81,10 @@ impl Ask<'_> {
     }
 
     /// Follows a link that an answer gave. It costs nothing of the budget, and what it leads to is not the platform.
-    async fn file(
+    async fn file<T>(
         &self,
-        call: impl Future<Output = Result<Vec<u8>, HistoryError>>,
-    ) -> Result<Vec<u8>, Fault> {
+        call: impl Future<Output = Result<T, HistoryError>>,
+    ) -> Result<T, Fault> {
         let outcome = call.await;
         self.counted(outcome)
     }
@@ -110,6 +115,10 @@ pub(crate) async fn step(
         Source::CxoneLookup => cxone_lookup::step(ask, cursor).await,
         Source::CxoneReport => cxone_report::step(ask, cursor).await,
         Source::CxoneExtraction => cxone_extraction::step(ask, cursor).await,
+        Source::GenesysFigures => genesys_figures::step(ask, cursor).await,
+        Source::GenesysShifts => genesys_shifts::step(ask, cursor).await,
+        Source::CxoneFigures => cxone_figures::step(ask, cursor).await,
+        Source::CxoneShifts => cxone_shifts::step(ask, cursor).await,
         // These ask nobody's API: see `replay` and `import`.
         Source::Replay | Source::Files => Err(Fault::refused(format!(
             "a job of kind {source} is not fetched from a platform"

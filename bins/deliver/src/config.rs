@@ -2,11 +2,16 @@
 
 mod feed;
 mod operate;
+mod reconciliation;
 
 pub use feed::{FeedArgs, FeedCommand, ListArgs, ReplayArgs, ShowArgs};
 pub use operate::{
     BreakerArgs, BreakerCommand, OpenArgs, ReconcileArgs, ResyncArgs, RetryArgs, RowsArgs,
     SkipArgs, StatusArgs, TurnArgs, ValuesArgs, ViewArgs,
+};
+pub use reconciliation::{
+    BaseArgs, Format, ListArgs, ReconciliationArgs, ReconciliationCommand, RunArgs, RunConfig,
+    ShowArgs,
 };
 
 use crate::api::args::{ApiArgs, ApiConfig};
@@ -78,6 +83,8 @@ pub enum Command {
     Resync(ResyncArgs),
     /// Compare what a platform has with what kpiline has, and list what differs; exit code 1 where anything does.
     Reconcile(ReconcileArgs),
+    /// Compare the figures, plans and zones that a platform reports with ours; backfill fetches them (genesys-figures, cxone-figures …).
+    Reconciliation(ReconciliationArgs),
     /// See and turn the breakers of platforms.
     Breaker(BreakerArgs),
     /// See the interval feeds and what they have sent, and have intervals sent again.

@@ -11,7 +11,7 @@
 //! Planning tools and clients get files of the windows, interval by interval ([`feeds`]).
 //!
 //! Beside that one process watches whether the numbers are to be trusted at all ([`freshness`]); and, only reading, they are served, to
-//! programs ([`api`]) and to people ([`page`]).
+//! programs ([`api`]) and to people ([`page`]). What a platform itself reports is compared with ours by a command ([`reconciliation`]).
 
 pub mod api;
 pub mod app;
@@ -32,6 +32,7 @@ pub mod meters;
 pub mod operate;
 pub mod page;
 pub mod pusher;
+pub mod reconciliation;
 pub mod rest;
 pub mod send;
 pub mod settle;

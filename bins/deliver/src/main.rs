@@ -22,6 +22,7 @@ fn main() -> ExitCode {
             Some(Command::Skip(args)) => operate::skip(&args).await,
             Some(Command::Resync(args)) => operate::resync(&args).await,
             Some(Command::Reconcile(args)) => operate::reconcile(&args).await,
+            Some(Command::Reconciliation(args)) => operate::reconciliation(&args).await,
             Some(Command::Breaker(args)) => operate::breaker(&args).await,
             Some(Command::Feed(args)) => operate::feed(&args).await,
             Some(Command::Token(args)) => {

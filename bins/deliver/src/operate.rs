@@ -3,6 +3,7 @@
 mod breaker;
 mod feed;
 mod reconcile;
+mod reconciliation;
 mod resync;
 mod rows;
 mod status;
@@ -10,6 +11,7 @@ mod status;
 pub use breaker::breaker;
 pub use feed::feed;
 pub use reconcile::reconcile;
+pub use reconciliation::reconciliation;
 pub use resync::resync;
 pub use rows::{retry, skip};
 pub use status::status;

@@ -10,7 +10,7 @@
 //! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]; [`definitions`] for what is
 //! evaluated; [`marks`], [`window_items`], [`window_cells`] and [`window_metrics`] for windows, in the order in which they are made; [`jobs`] and
 //! [`chunks`] for backfill, [`budgets`] and [`breakers`] for what all processes that call a platform agree on.
-//! [`freshness`] says how far the numbers are to be trusted now, and [`reading`] is what the read API and the status page show. Errors are
+//! [`reconciliation`] has the platforms' own figures and what came of comparing them with ours; [`freshness`] says how far the numbers are to be trusted now, and [`reading`] is what the read API and the status page show. Errors are
 //! [`StoreError`] with a [`Class`].
 //!
 //! # U+0000
@@ -62,6 +62,7 @@ pub mod raw;
 pub mod raw_messages;
 pub mod raw_retention;
 pub mod reading;
+pub mod reconciliation;
 pub mod standing;
 pub mod statements;
 pub mod status;

@@ -37,6 +37,7 @@ pub fn all() -> impl Iterator<Item = &'static Sql> {
         crate::raw_messages::STATEMENTS,
         crate::raw_retention::STATEMENTS,
         crate::reading::STATEMENTS,
+        crate::reconciliation::STATEMENTS,
         crate::standing::STATEMENTS,
         crate::status::STATEMENTS,
         crate::storm::STATEMENTS,

@@ -59,7 +59,8 @@ static RECORD: Sql = Sql {
 
 static LIST: Sql = Sql {
     step: "list unknown zones",
-    text: "SELECT tenant, source, stated, interaction_id, first_seen, last_seen FROM zone_findings ORDER BY tenant, source, stated",
+    text: "SELECT tenant, source, stated, interaction_id, first_seen, last_seen FROM zone_findings \
+           WHERE platform IS NULL ORDER BY tenant, source, stated",
 };
 
 static NOTE_IN_USE: Sql = Sql {

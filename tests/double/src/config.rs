@@ -10,6 +10,7 @@ mod receivers;
 pub use admin::{Admin, Topic};
 pub use history::{
     Beyond, Clock, Contacts, Extraction, History, Jobs, Late, Pages, Query, Revised, Shares,
+    Workforce,
 };
 
 pub use receivers::Receivers;

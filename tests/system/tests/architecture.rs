@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("window", &["schema", "timezone"]),
     ("agent", &["schema"]),
     ("freshness", &["schema"]),
+    ("reconcile", &["schema", "timezone"]),
     (
         "kpi",
         &[
@@ -60,7 +61,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "backfill",
         &[
-            "schema", "adapter", "timezone", "access", "platform", "broker", "runtime", "store",
+            "schema",
+            "adapter",
+            "timezone",
+            "reconcile",
+            "access",
+            "platform",
+            "broker",
+            "runtime",
+            "store",
         ],
     ),
     (
@@ -73,6 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "kpi",
             "freshness",
             "feed",
+            "reconcile",
             "target",
             "timezone",
             "access",
@@ -101,6 +111,7 @@ const PURE: &[&str] = &[
     "kpi",
     "target",
     "feed",
+    "reconcile",
 ];
 
 /// What a pure crate must not pull in, directly or through anything.

@@ -48,6 +48,14 @@ pub enum StartSource {
     CxoneReport(ReportArgs),
     /// CXone: an entity of the Data Extraction API, read through a mapping
     CxoneExtraction(ExtractionArgs),
+    /// Genesys: its own figures of agents' and queues' days, for `deliver reconciliation`
+    GenesysFigures(BesideArgs),
+    /// Genesys: whose clock agents' plans are kept by, and their published shifts, for `deliver reconciliation`; fetch them before the figures
+    GenesysShifts(BesideArgs),
+    /// CXone: its own figures of agents' and skills' days, for `deliver reconciliation`
+    CxoneFigures(BesideArgs),
+    /// CXone: whose clock agents go by, and their published shifts, for `deliver reconciliation`; fetch them before the figures
+    CxoneShifts(BesideArgs),
     /// The event log: compute a stretch of it again under another version
     Replay(ReplayJobArgs),
     /// Export files that every worker can open under the same path; one chunk a file
@@ -139,6 +147,22 @@ pub struct StretchArgs {
     span: SpanArgs,
     #[command(flatten)]
     want: WantArgs,
+    #[command(flatten)]
+    then: ThenArgs,
+}
+
+/// Flags of what a comparison needs: nothing is computed from it, so there is no version to say.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BesideArgs {
+    #[command(flatten)]
+    platform: PlatformArgs,
+    #[command(flatten)]
+    span: SpanArgs,
+
+    /// Your name for the job: started twice under one name is one job
+    #[arg(long, value_name = "TEXT")]
+    request_id: Option<String>,
+
     #[command(flatten)]
     then: ThenArgs,
 }
@@ -341,7 +365,9 @@ struct Parts<'a> {
     source: Source,
     span: Option<&'a SpanArgs>,
     platform: Option<&'a PlatformArgs>,
-    want: &'a WantArgs,
+    /// None: nothing is computed from it.
+    want: Option<&'a WantArgs>,
+    request_id: Option<&'a String>,
     then: &'a ThenArgs,
     tenant: Option<String>,
     ids: Vec<String>,
@@ -354,7 +380,8 @@ impl<'a> Parts<'a> {
             source,
             span: Some(&args.span),
             platform: Some(&args.platform),
-            want: &args.want,
+            want: Some(&args.want),
+            request_id: args.want.request_id.as_ref(),
             then: &args.then,
             tenant: None,
             ids: Vec::new(),
@@ -367,10 +394,25 @@ impl<'a> Parts<'a> {
             source,
             span: None,
             platform: Some(&args.platform),
-            want: &args.want,
+            want: Some(&args.want),
+            request_id: args.want.request_id.as_ref(),
             then: &args.then,
             tenant: None,
             ids: args.ids.clone(),
+            settings: BTreeMap::new(),
+        }
+    }
+
+    fn beside(source: Source, args: &'a BesideArgs) -> Self {
+        Self {
+            source,
+            span: Some(&args.span),
+            platform: Some(&args.platform),
+            want: None,
+            request_id: args.request_id.as_ref(),
+            then: &args.then,
+            tenant: None,
+            ids: Vec::new(),
             settings: BTreeMap::new(),
         }
     }
@@ -402,13 +444,18 @@ impl<'a> Parts<'a> {
                     ("version", &args.entity_version),
                     ("mapping", &args.mapping),
                 ]),
+            Of::GenesysFigures(args) => Self::beside(Source::GenesysFigures, args),
+            Of::GenesysShifts(args) => Self::beside(Source::GenesysShifts, args),
+            Of::CxoneFigures(args) => Self::beside(Source::CxoneFigures, args),
+            Of::CxoneShifts(args) => Self::beside(Source::CxoneShifts, args),
             Of::GenesysLookup(args) => Self::lookup(Source::GenesysLookup, args),
             Of::CxoneLookup(args) => Self::lookup(Source::CxoneLookup, args),
             Of::Files(args) => Self {
                 source: Source::Files,
                 span: None,
                 platform: None,
-                want: &args.want,
+                want: Some(&args.want),
+                request_id: args.want.request_id.as_ref(),
                 then: &args.then,
                 tenant: Some(args.tenant.clone()),
                 ids: Vec::new(),
@@ -418,7 +465,8 @@ impl<'a> Parts<'a> {
                 source: Source::Replay,
                 span: Some(&args.span),
                 platform: None,
-                want: &args.want,
+                want: Some(&args.want),
+                request_id: args.want.request_id.as_ref(),
                 then: &args.then,
                 tenant: args.tenant.clone(),
                 ids: Vec::new(),
@@ -447,10 +495,14 @@ impl StartArgs {
             tenant: parts.tenant,
             from: parts.span.map(|span| span.from),
             to: parts.span.map(|span| span.to),
-            kpis: parts.want.kpis.clone(),
-            version: MetricVersion(parts.want.metric_version),
-            promote: parts.want.promote.into(),
-            request_id: parts.want.request_id.clone(),
+            kpis: parts.want.map(|want| want.kpis.clone()).unwrap_or_default(),
+            version: parts.want.map_or(MetricVersion::FIRST, |want| {
+                MetricVersion(want.metric_version)
+            }),
+            promote: parts
+                .want
+                .map_or(Promote::Never, |want| want.promote.into()),
+            request_id: parts.request_id.cloned(),
             ids: parts.ids,
             settings: parts.settings,
         };

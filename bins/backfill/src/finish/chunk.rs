@@ -166,6 +166,10 @@ fn counted(job: &Job) -> Option<Counted> {
         | Source::CxoneAgentStates
         | Source::CxoneReport
         | Source::CxoneExtraction
+        | Source::GenesysFigures
+        | Source::GenesysShifts
+        | Source::CxoneFigures
+        | Source::CxoneShifts
         | Source::Replay
         | Source::Files => None,
     }

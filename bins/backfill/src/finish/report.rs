@@ -300,10 +300,10 @@ fn not_compared(row: &StoredDefinition, old: MetricVersion, why: &str) -> Value 
 
 /// Whether a job of this kind brings what KPIs are computed from.
 pub(super) fn is_noticed(job: &Job) -> bool {
-    let known = Source::parse(&job.kind).is_some();
-    known
-        && matches!(
-            job.purpose,
-            Purpose::Job | Purpose::Gap | Purpose::Settlement
-        )
+    // Of what stays beside the line nobody has to refresh anything.
+    let told = Source::parse(&job.kind).is_some_and(|source| !source.stays_beside());
+    told && matches!(
+        job.purpose,
+        Purpose::Job | Purpose::Gap | Purpose::Settlement
+    )
 }

@@ -2,6 +2,7 @@
 
 use super::{Finishing, notice, promote, report};
 use crate::outlet::{Done, Outlet};
+use crate::source::Source;
 use broker::Queue;
 use runtime::chain;
 use schema::UtcMicros;
@@ -248,8 +249,9 @@ async fn look(
             ..Left::nothing()
         });
     };
-    // What single look-ups brought was awaited chunk by chunk, and lies anywhere.
-    if job.purpose == Purpose::Lookup {
+    // What single look-ups brought was awaited chunk by chunk, and lies anywhere; what stays beside the line has nothing computed from it.
+    let beside = Source::parse(&job.kind).is_some_and(Source::stays_beside);
+    if job.purpose == Purpose::Lookup || beside {
         return Ok(Left::nothing());
     }
     let stretch = Stretch { tenants, from, to };

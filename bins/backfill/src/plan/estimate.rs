@@ -12,6 +12,8 @@ const JOB_POLLS: u64 = 3;
 const FILE_POLLS: u64 = 5;
 /// Requests for the further contacts of one interaction, where it has none.
 const CONTACT_OTHERS: u64 = 1;
+/// By agent, by queue, and of statuses.
+const FIGURES_CALLS: u64 = 3;
 /// The Data Extraction API takes one call per tenant in so much time.
 const EXTRACTION_EVERY: Duration = Duration::from_secs(30);
 
@@ -88,6 +90,11 @@ fn cost(source: Source, kind: &Kind, piece: &Piece, records: u64) -> Cost {
         pages,
     };
     match (source, kind, &piece.way) {
+        // Of one clock; each further one costs as much again.
+        (Source::GenesysFigures, _, _) => of(0, FIGURES_CALLS),
+        (Source::CxoneFigures, _, _) => of(0, FIGURES_CALLS - 1),
+        // The units; then one for each unit, or each agent.
+        (Source::GenesysShifts | Source::CxoneShifts, _, _) => of(2, 1),
         (_, Kind::Genesys(settings), Way::Query) => of(0, paged(settings.query_page_size)),
         // One to submit it, some to ask how it is.
         (_, Kind::Genesys(settings), Way::Usual | Way::Cursor(_)) => {

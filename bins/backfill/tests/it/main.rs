@@ -4,6 +4,7 @@
 
 mod agents;
 mod bench;
+mod beside;
 mod checkpoints;
 mod fetched;
 mod files;

@@ -13,5 +13,6 @@ mod lanes;
 mod limits;
 mod operate;
 mod pace;
+mod reconciliation;
 mod values;
 mod world;

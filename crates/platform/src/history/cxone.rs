@@ -8,15 +8,19 @@ mod contact;
 mod contacts;
 mod discovery;
 mod extraction;
+mod performance;
 mod reports;
 mod skills;
 mod states;
+mod workforce;
 
 pub use contact::Contact;
 pub use discovery::{Discovery, DiscoveryError, TOKEN_BELIEVED, discover};
 pub use extraction::{EXTRACTION_DAYS_MAX, EXTRACTION_PACE, Extraction, ExtractionState};
+pub use performance::AgentPerformance;
 pub use reports::Report;
 pub use skills::SkillSummary;
+pub use workforce::{Agent, EXPORT_DAYS_MAX, Moment, Shift};
 
 use crate::api::{Api, Call};
 use crate::history::{HistoryError, Kind, Page};

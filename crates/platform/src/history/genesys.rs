@@ -8,11 +8,13 @@ mod aggregates;
 mod jobs;
 mod query;
 mod users;
+mod workforce;
 
 pub use aggregates::{Aggregate, Aggregates, Stats};
 pub use jobs::{JobState, JobStatus, Subject};
 pub use query::{DAYS_MAX, IDS_MAX, QUERY_PAGE_MAX, Query};
 pub use users::{User, UserPage};
+pub use workforce::{Plan, Search, Shift, Unit, UnitPage};
 
 use crate::api::Api;
 use std::sync::Arc;

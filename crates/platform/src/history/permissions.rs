@@ -17,6 +17,10 @@ pub enum Need {
     UserDetails,
     /// Genesys: the list of users.
     Users,
+    /// Genesys: sums over users' statuses, for reconciliation.
+    UserAggregates,
+    /// Genesys: units and published schedules of workforce management.
+    Workforce,
     /// CXone: completed contacts.
     Contacts,
     /// CXone: contacts' states.
@@ -27,6 +31,10 @@ pub enum Need {
     Reports,
     /// CXone: data extraction.
     Extraction,
+    /// CXone: sums per agent and skill, for reconciliation.
+    Sums,
+    /// CXone: the list of agents, and the export of schedules.
+    Agents,
 }
 
 impl Need {
@@ -38,11 +46,15 @@ impl Need {
             Self::ConversationAggregates => "conversation aggregates",
             Self::UserDetails => "users' presence and routing status",
             Self::Users => "the list of users",
+            Self::UserAggregates => "sums over users' statuses",
+            Self::Workforce => "units and schedules of workforce management",
             Self::Contacts => "completed contacts",
             Self::ContactStates => "contacts' state history",
             Self::AgentStates => "agents' state history",
             Self::Reports => "data-download reports",
             Self::Extraction => "data extraction",
+            Self::Sums => "sums per agent and skill",
+            Self::Agents => "agents and their schedules",
         }
     }
 
@@ -55,11 +67,14 @@ impl Need {
             Self::ConversationAggregates => "analytics:conversationAggregate:view",
             Self::UserDetails => "analytics:userDetail:view",
             Self::Users => "directory:user:view",
-            Self::Contacts | Self::ContactStates | Self::AgentStates => {
+            Self::UserAggregates => "analytics:userAggregate:view",
+            Self::Workforce => "wfm:publishedSchedule:view",
+            Self::Contacts | Self::ContactStates | Self::AgentStates | Self::Sums => {
                 "reporting API access in the role of the access key's owner"
             }
             Self::Reports => "data-download reports in the role of the access key's owner",
             Self::Extraction => "data extraction in the role of the access key's owner",
+            Self::Agents => "Schedule Manager, view, and a view on the scheduling unit",
         }
     }
 }
@@ -183,6 +198,20 @@ pub async fn genesys(genesys: &Genesys, need: Need, now: UtcMicros) -> Right {
                 .await,
         ),
         Need::Users => Right::of(genesys.users(1).await),
+        Need::UserAggregates => Right::of(
+            genesys
+                .user_aggregates(Aggregates {
+                    from,
+                    to,
+                    granularity: None,
+                    zone: None,
+                    group_by: &["userId"],
+                    metrics: &["tSystemPresence"],
+                    filter: None,
+                })
+                .await,
+        ),
+        Need::Workforce => Right::of(genesys.business_units(1).await),
         other => elsewhere(other),
     }
 }
@@ -195,6 +224,8 @@ pub async fn cxone(cxone: &Cxone, need: Need, now: UtcMicros) -> Right {
         Need::ContactStates => Right::of(cxone.contact_states(from, to, 0, 1).await),
         Need::AgentStates => Right::of(cxone.agent_states(from, to, 0, 1).await),
         Need::Reports => Right::of(cxone.reports_listed().await),
+        Need::Sums => Right::of(cxone.agents_performance(from, to).await),
+        Need::Agents => Right::of(cxone.agents(0, 1).await),
         // A job that cannot be: whoever may ask is told that it is not there.
         Need::Extraction => Right::of(
             cxone

@@ -24,6 +24,11 @@ pub(super) const USERS_QUERY: &str = "users-query";
 pub(super) const USERS_AGGREGATES_QUERY: &str = "users-aggregates-query";
 pub(super) const USERS_LIST: &str = "users-list";
 
+// Genesys: workforce management.
+pub(super) const WORKFORCE_UNITS: &str = "workforce-units";
+pub(super) const WORKFORCE_USERS: &str = "workforce-users";
+pub(super) const WORKFORCE_SCHEDULES: &str = "workforce-schedules";
+
 // CXone: contacts and agents.
 pub(super) const CONTACTS_COMPLETED: &str = "contacts-completed";
 pub(super) const CONTACTS_GET: &str = "contacts-get";
@@ -31,6 +36,10 @@ pub(super) const CONTACTS_HIERARCHY: &str = "contacts-hierarchy";
 pub(super) const CONTACTS_STATE_HISTORY: &str = "contacts-state-history";
 pub(super) const AGENTS_STATE_HISTORY: &str = "agents-state-history";
 pub(super) const SKILLS_SUMMARY: &str = "skills-summary";
+pub(super) const AGENTS_PERFORMANCE: &str = "agents-performance";
+pub(super) const AGENTS_LIST: &str = "agents-list";
+pub(super) const BUSINESS_UNIT: &str = "business-unit";
+pub(super) const SCHEDULE_EXPORT: &str = "schedule-export";
 
 // CXone: what comes as a file.
 pub(super) const REPORT_JOB: &str = "report-job";

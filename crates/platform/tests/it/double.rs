@@ -348,12 +348,16 @@ async fn missing_rights_are_named() {
         Need::Conversations,
         Need::ConversationAggregates,
         Need::UserDetails,
+        Need::UserAggregates,
+        Need::Workforce,
     ];
     let of_cxone = [
         Need::Contacts,
         Need::ContactStates,
         Need::AgentStates,
         Need::Extraction,
+        Need::Sums,
+        Need::Agents,
     ];
     for need in of_genesys {
         let right = permissions::genesys(&genesys, need, now).await;

@@ -3,7 +3,7 @@
 use crate::server::{Act, Server};
 use platform::api::{ApiError, Call};
 use platform::history::cxone::{Contact, Cxone};
-use platform::history::genesys::{Aggregates, Genesys, Query, Subject};
+use platform::history::genesys::{Aggregates, Genesys, Query, Search, Subject};
 use schema::UtcMicros;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -177,4 +177,72 @@ async fn cxone_contacts_and_sums() {
         (first.offered, first.handled, first.abandoned),
         (Some(2089.0), Some(2089.0), Some(0.0))
     );
+}
+
+#[tokio::test]
+async fn genesys_plans_are_instants_whatever_clocks_do() {
+    let Some(folder) = samples("genesys") else {
+        return;
+    };
+    let name = "constructed/wfm_bu_agentschedules_search_response.json";
+    let server = saying(text(&folder, name)).await;
+    let genesys = Genesys::new(Arc::new(server.api()));
+    let found = genesys.agent_schedules("unit", FROM, TO).await.unwrap();
+    let Search::Found(plan) = found else {
+        panic!("{found:?}");
+    };
+    assert_eq!(plan.zone.as_deref(), Some("America/New_York"));
+    let shift = plan.shifts.first().unwrap();
+    assert_eq!(shift.user, "747951fe-db79-426e-9dac-fea5260e1104");
+    // From 00:30 in the night in which New York's clocks are put forward: nine hours pass, though ten are shown.
+    assert_eq!(shift.from.to_string(), "2025-03-09T05:30:00.000Z");
+    assert_eq!(shift.to.to_string(), "2025-03-09T14:30:00.000Z");
+}
+
+#[tokio::test]
+async fn cxone_agents_and_their_sums() {
+    let Some(folder) = samples("cxone") else {
+        return;
+    };
+    let body = text(&folder, "agent_record_v13_timezone_label.json");
+    let server = saying(body.clone()).await;
+    let agents = Cxone::new(Arc::new(server.api()), 13)
+        .agents(0, 100)
+        .await
+        .unwrap();
+    let first = agents.first().unwrap();
+    assert_eq!((first.id.as_str(), &first.user), ("1140", &None));
+    assert_eq!(first.zone, None, "useAgentTimeZone is false");
+    let own = body.replace("\"useAgentTimeZone\": false", "\"useAgentTimeZone\": true");
+    let server = saying(own).await;
+    let agents = Cxone::new(Arc::new(server.api()), 13)
+        .agents(0, 100)
+        .await
+        .unwrap();
+    assert_eq!(
+        agents[0].zone.as_deref(),
+        Some("(GMT+05:30) Chennai, Kolkata, Mumbai, New Delhi")
+    );
+
+    // Of teams, which have the same members as agents.
+    let body = text(&folder, "teams_performance_total_raw_2021.json");
+    let server = saying(body.replace("teamId", "agentId")).await;
+    let sums = Cxone::new(Arc::new(server.api()), 21)
+        .agents_performance(FROM, TO)
+        .await
+        .unwrap();
+    let sums = &sums[1];
+    let handled = sums.handled.unwrap();
+    assert_eq!(handled, 105);
+    // The platform's own average, 435.643 s: talk (hold inside) and wrap-up.
+    let handle = sums.talk_and_hold.unwrap() + sums.wrap.unwrap();
+    assert_eq!(handle / handled, 435_643);
+    assert_eq!(sums.logged_in, Some(155_909_651), "more than a day");
+
+    // The shape of an export holds descriptions in the place of instants: what is no instant is no shift.
+    let server = saying(text(&folder, "shape_wfm_schedule_export.json")).await;
+    let refused = Cxone::new(Arc::new(server.api()), 27)
+        .schedule_export("u", "2024-10-21", "2024-10-27")
+        .await;
+    assert!(refused.is_err());
 }

@@ -83,8 +83,9 @@ files! {
     42 "reading" "0042",
     43 "sync_refused" "0043",
     44 "sync_log_refused" "0044",
-    45 "pipeline_health" "0045",
-    46 "feeds" "0046",
+    45 "feeds" "0045",
+    46 "reconciliation" "0046",
+    47 "pipeline_health" "0047",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

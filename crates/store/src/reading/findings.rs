@@ -12,7 +12,7 @@ use crate::zones::StoredFinding;
 pub(super) static LIST: Sql = Sql {
     step: "read the newest unknown zones",
     text: "SELECT tenant, source, stated, interaction_id, first_seen, last_seen FROM zone_findings \
-           WHERE $1::text[] IS NULL OR tenant = ANY($1) ORDER BY last_seen DESC, tenant, source, stated LIMIT $2",
+           WHERE platform IS NULL AND ($1::text[] IS NULL OR tenant = ANY($1)) ORDER BY last_seen DESC, tenant, source, stated LIMIT $2",
 };
 
 /// Those met last, at most `limit`.

@@ -29,6 +29,7 @@ mod platforms;
 mod pool;
 mod privacy;
 mod quarantine;
+mod reconciliation;
 mod standing;
 mod storm;
 mod subscriptions;

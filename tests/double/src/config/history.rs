@@ -50,6 +50,8 @@ pub struct History {
     pub contacts: Contacts,
     /// Data extraction (CXone).
     pub extraction: Extraction,
+    /// Workforce management, of both platforms.
+    pub workforce: Workforce,
     /// The account's zone, an IANA name: an instant without zone in a request is read in it, and remembered as a violation.
     pub account_zone: String,
     /// Limits of single routes beside the credential's (`limit`), by the route's name.
@@ -82,8 +84,32 @@ impl Default for History {
             pages: Pages::default(),
             contacts: Contacts::default(),
             extraction: Extraction::default(),
+            workforce: Workforce::default(),
             account_zone: "America/New_York".to_owned(),
             route_limits: BTreeMap::new(),
+        }
+    }
+}
+
+/// Workforce management: whose clock everybody's plan is kept by, and how it is handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workforce {
+    /// The business unit's zone.
+    pub business_zone: String,
+    /// The zones of its management units (CXone: of agents who go by one of their own); agents are in them in turn. None: there are no such
+    /// units.
+    pub zones: Vec<String>,
+    /// Genesys: searches for schedules of more days are answered later, to a user's own channel.
+    pub days_at_once: u32,
+}
+
+impl Default for Workforce {
+    fn default() -> Self {
+        Self {
+            business_zone: "UTC".to_owned(),
+            zones: Vec::new(),
+            days_at_once: 7,
         }
     }
 }

@@ -88,6 +88,34 @@ pub(crate) fn day(past: &Past, agent: u32, day: u64, revised: bool) -> Vec<Stret
     all
 }
 
+/// What an agent was at in an interval, as far as it reaches into it; whole stretches, day by day.
+pub(crate) fn stretches(
+    past: &Past,
+    agent: u32,
+    (from, until): (i64, i64),
+    revised: bool,
+) -> Vec<Stretch> {
+    days(past, from, until)
+        .flat_map(|nth| day(past, agent, nth, revised))
+        .filter(|it| it.from < until && it.until > from)
+        .collect()
+}
+
+/// The shifts planned for an agent that begin in an interval: the hours of business of each day, to the minute.
+pub(crate) fn shifts(past: &Past, agent: u32, (from, until): (i64, i64)) -> Vec<(i64, i64)> {
+    let planned = |nth| {
+        let (opens, closes) = past.plan().business(nth);
+        let begins = opens - opens.rem_euclid(60_000);
+        (begins, begins + (closes - begins) / 60_000 * 60_000)
+    };
+    let nobody = agent >= count(past);
+    days(past, from, until)
+        .filter(|_| !nobody)
+        .map(planned)
+        .filter(|(begins, ends)| (from..until).contains(begins) && begins < ends)
+        .collect()
+}
+
 fn idle(from: i64, until: i64) -> Stretch {
     Stretch {
         at: At::Idle,

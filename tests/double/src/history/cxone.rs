@@ -2,6 +2,7 @@
 
 mod extraction;
 mod range;
+mod workforce;
 
 use super::agents;
 use super::call::{Asked, Made, Reply, Route};
@@ -70,6 +71,11 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Route> {
         ["contacts", id, "hierarchy"] if get => cxone("contacts-hierarchy", REPORTING).of(id),
         ["contacts", id] if get => cxone("contacts-get", REPORTING).of(id),
         ["contact-state-descriptions"] if get => cxone("state-descriptions", REPORTING),
+        ["agents"] if get => cxone("agents-list", REPORTING),
+        ["agents", "performance"] if get => cxone("agents-performance", REPORTING),
+        ["skills", "summary"] if get => cxone("skills-summary", REPORTING),
+        ["business-unit"] if get => cxone("business-unit", REPORTING),
+        ["schedules", "export"] if method == Method::POST => cxone("schedule-export", REPORTING),
         ["agents", "state-history"] if get => cxone("agents-state-history", REPORTING),
         ["agents", id, "state-history"] if get => cxone("agent-state-history", REPORTING).of(id),
         ["report-jobs", "datadownload", id] if method == Method::POST => {
@@ -97,6 +103,11 @@ pub(crate) fn answer(asked: &Asked<'_>, state: &mut State) -> Reply {
                 .collect();
             Reply::answer(json(200, &json!({ "contactStates": states })))
         }
+        "agents-list" => workforce::agents(asked, state),
+        "agents-performance" => workforce::performance(asked, state),
+        "skills-summary" => workforce::skills(asked, state),
+        "business-unit" => workforce::business_unit(state),
+        "schedule-export" => workforce::export(asked, state),
         "report-job" => report_job(asked, state),
         "extraction-submit" => submit(asked, state),
         "extraction-status" => status(asked, state),

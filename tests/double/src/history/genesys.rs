@@ -3,6 +3,7 @@
 mod job_calls;
 mod lists;
 mod queries;
+mod workforce;
 
 use super::call::{Asked, Reply, Route, instant};
 use super::jobs::Subject;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 const CONVERSATIONS: &str = "/api/v2/analytics/conversations";
 const USERS: &str = "/api/v2/analytics/users/details";
+const WORKFORCE: &str = "/api/v2/workforcemanagement";
 const LIMITS: &str = "/api/v2/organizations/limits/namespaces";
 const CONVERSATION_DETAIL: Option<&str> = Some("analytics:conversationDetail:view");
 const USER_DETAIL: Option<&str> = Some("analytics:userDetail:view");
@@ -67,7 +69,14 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Route> {
             ),
         };
     }
+    if let Some(rest) = path.strip_prefix(WORKFORCE) {
+        return workforce_route(method, rest);
+    }
     match (method, path) {
+        (&Method::POST, "/api/v2/analytics/users/aggregates/query") => Some(Route::new(
+            "users-aggregates-query",
+            Some("analytics:userAggregate:view"),
+        )),
         (&Method::GET, "/api/v2/users") => Some(Route::new("users-list", None)),
         (&Method::GET, LIMITS) => Some(Route::new("limits-list", None)),
         (&Method::GET, path) => {
@@ -76,6 +85,20 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Route> {
         }
         _ => None,
     }
+}
+
+fn workforce_route(method: &Method, rest: &str) -> Option<Route> {
+    let route = |name| Route::new(name, Some("wfm:publishedSchedule:view"));
+    let parts: Vec<&str> = rest.trim_matches('/').split('/').collect();
+    Some(match (method, parts.as_slice()) {
+        (&Method::GET, ["businessunits"]) => route("workforce-business-units"),
+        (&Method::GET, ["managementunits"]) => route("workforce-management-units"),
+        (&Method::GET, ["managementunits", id, "users"]) => route("workforce-users").of(id),
+        (&Method::POST, ["businessunits", id, "agentschedules", "search"]) => {
+            route("workforce-schedules").of(id)
+        }
+        _ => return None,
+    })
 }
 
 fn jobs_route(
@@ -124,6 +147,11 @@ pub(crate) fn answer(asked: &Asked<'_>, state: &mut State) -> Reply {
         "details-get" => get(asked, state),
         "details-multi-get" => multi_get(asked, state),
         "aggregates-query" => aggregates(asked, state),
+        "users-aggregates-query" => workforce::statuses(asked, state),
+        "workforce-business-units" => workforce::business_units(state),
+        "workforce-management-units" => workforce::management_units(state),
+        "workforce-users" => workforce::members(asked, state),
+        "workforce-schedules" => workforce::schedules(asked, state),
         "users-list" => users(asked, state),
         "limits-list" => Reply::answer(json(
             200,

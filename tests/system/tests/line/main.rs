@@ -22,6 +22,7 @@ mod kills;
 mod load;
 mod operation;
 mod outages;
+mod reconciliation;
 mod replay;
 mod replicas;
 mod servers;

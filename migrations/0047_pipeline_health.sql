@@ -1,5 +1,4 @@
--- The platforms' states and targets to which too many deliveries fail, beside what the view said before. What is held until it settles is
--- not late.
+-- Zones that are not the platform's are told apart from unknown ones; what the last reconciliation left to look at.
 CREATE OR REPLACE VIEW pipeline_health AS
 SELECT 'events_received' AS measure, '' AS scope, coalesce(sum(received), 0)::double precision AS value,
        max(hour) AS at FROM ingest_counts
@@ -21,7 +20,13 @@ UNION ALL
 SELECT 'component_silent_seconds', component || '/' || instance, extract(epoch FROM now() - updated_at)::double precision, updated_at
 FROM pipeline_status
 UNION ALL
-SELECT 'zones_unknown', tenant, count(*)::double precision, max(last_seen) FROM zone_findings GROUP BY tenant
+SELECT 'zones_unknown', tenant, count(*)::double precision, max(last_seen) FROM zone_findings WHERE platform IS NULL GROUP BY tenant
+UNION ALL
+SELECT 'zones_differ', tenant || '/' || platform, count(*)::double precision, max(last_seen)
+FROM zone_findings WHERE platform IS NOT NULL GROUP BY tenant, platform
+UNION ALL
+SELECT 'reconciliation_findings', tenant || '/' || platform, findings::double precision, run_at
+FROM (SELECT DISTINCT ON (tenant, platform) tenant, platform, findings, run_at FROM reconciliation_runs ORDER BY tenant, platform, run_at DESC) newest
 UNION ALL
 SELECT 'history_requests', tenant, count(*)::double precision, min(requested_at) FROM history_requests GROUP BY tenant
 UNION ALL
