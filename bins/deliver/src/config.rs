@@ -1,18 +1,15 @@
 //! This binary's flags, and what they mean once checked.
 
-mod feed;
+pub mod feed;
 mod operate;
-mod reconciliation;
+pub mod reconciliation;
 
-pub use feed::{FeedArgs, FeedCommand, ListArgs, ReplayArgs, ShowArgs};
+pub use feed::FeedArgs;
 pub use operate::{
     BreakerArgs, BreakerCommand, OpenArgs, ReconcileArgs, ResyncArgs, RetryArgs, RowsArgs,
     SkipArgs, StatusArgs, TurnArgs, ValuesArgs, ViewArgs,
 };
-pub use reconciliation::{
-    BaseArgs, Format, ListArgs, ReconciliationArgs, ReconciliationCommand, RunArgs, RunConfig,
-    ShowArgs,
-};
+pub use reconciliation::ReconciliationArgs;
 
 use crate::api::args::{ApiArgs, ApiConfig};
 use crate::census::Alert;

@@ -1,7 +1,7 @@
 //! `deliver feed`: what interval feeds have sent, and intervals sent again.
 
 use super::write;
-use crate::config::{FeedArgs, FeedCommand, ListArgs, ReplayArgs, ShowArgs};
+use crate::config::feed::{FeedArgs, FeedCommand, ListArgs, ReplayArgs, ShowArgs};
 use crate::send::now;
 use anyhow::{Context as _, bail};
 use platform::instant::rfc3339_millis;

@@ -1,7 +1,7 @@
 //! `deliver reconciliation`: the platform's own figures, plans and zones beside ours.
 
 use super::write;
-use crate::config::{
+use crate::config::reconciliation::{
     Format, ListArgs, ReconciliationArgs, ReconciliationCommand, RunArgs, ShowArgs,
 };
 use crate::reconciliation::{Asked, gather, judge, keep};
