@@ -7,8 +7,8 @@ ALTER TABLE sync_queue
     ADD COLUMN together integer,
     ADD CONSTRAINT sync_queue_lane CHECK (lane IN ('live', 'history')),
     ADD CONSTRAINT sync_queue_together CHECK (together > 0);
-DROP INDEX sync_queue_due;
-CREATE INDEX sync_queue_due ON sync_queue (target, lane, due_at) WHERE state <> 'rejected';
+-- The index that claims of the release before go by stays until the next one.
+CREATE INDEX sync_queue_lane_due ON sync_queue (target, lane, due_at) WHERE state <> 'rejected';
 COMMENT ON COLUMN sync_queue.lane IS 'history: a backfill job caused it, or an operator who had everything pushed again. Else live.';
 COMMENT ON COLUMN sync_queue.together IS 'With how many rows it may share a request, itself included: larger ones with it were refused without saying for which of them. NULL: any.';
 

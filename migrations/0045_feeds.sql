@@ -72,6 +72,7 @@ CREATE TABLE feed_deliveries (
     CONSTRAINT feed_deliveries_digest CHECK (length(digest) = 32),
     CONSTRAINT feed_deliveries_state CHECK (state IN ('sending', 'failed', 'sent', 'unknown'))
 ) WITH (fillfactor = 90);
+CREATE INDEX feed_deliveries_sent ON feed_deliveries (feed, sent_at);
 COMMENT ON TABLE feed_deliveries IS 'Every file of a feed: one row an interval and revision. Written before the file is sent, and again after.';
 COMMENT ON COLUMN feed_deliveries.digest IS 'SHA-256 of the content, without what tells of the sending.';
 COMMENT ON COLUMN feed_deliveries.correction IS 'It corrects an earlier revision, which the receiver has or may have.';

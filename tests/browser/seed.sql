@@ -104,6 +104,11 @@ FROM (VALUES ('genesys-live', 'participants[].sessions[].segments[].segmentEnd',
 INSERT INTO zone_findings (tenant, source, stated, interaction_id, first_seen, last_seen)
 VALUES ('acme', 'agent', 'Mitteleuropa', 'conversation-17', now() - interval '9 days', now() - interval '2 hours'),
        ('acme', 'queue', '(GMT+01:00) Local', 'conversation-221', now() - interval '3 days', now() - interval '26 hours');
+INSERT INTO zone_findings (tenant, source, stated, interaction_id, first_seen, last_seen, kind, platform, agent_id, platform_zone, ahead_seconds, since, confidence, detail)
+VALUES ('acme', 'reconciliation/genesys-main/b.osei', 'America/New_York', '', now() - interval '3 days', now() - interval '3 days', 'constant_difference', 'genesys-main', 'b.osei',
+        'Europe/Berlin', -21600, NULL, 'certain', 'days are cut 6 hours later here than on the platform');
+INSERT INTO sync_health (target, breaker, failing, since, tried, failed, threshold, window_seconds, reason)
+VALUES ('genesys-main', 'client@127.0.0.1:9/genesys-custom-report', true, now() - interval '8 minutes', 412, 197, 0.1, 900, 'HTTP 503: Service Unavailable');
 
 -- Looked at in the future, so that it stays as it is: nobody watches these.
 INSERT INTO platform_states (tenant, platform, state, since, code, reason, doubtful_from, lag_seconds, count_gap, causes, looked_at) VALUES

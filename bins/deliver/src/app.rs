@@ -13,6 +13,7 @@ use crate::pusher::{Parts, Pusher};
 use crate::send::Sender;
 use crate::tally::Tally;
 use crate::targets::Target;
+use crate::uncomputed;
 use crate::wake;
 use runtime::metrics::{Counter, Gauge};
 use runtime::{Backoff, Service, Tasks, chain, log};
@@ -44,6 +45,9 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         return service.run(none).await;
     }
     service.health.set_ready("store", true);
+    if let Err(error) = uncomputed::warn(&store, &config.targets, &config.feeds).await {
+        tracing::debug!(error = %chain(&error), "it is not known whether all that is wanted is computed");
+    }
 
     let mut tasks = service.tasks();
     let (news, hears) = watch::channel(0);
@@ -239,13 +243,17 @@ pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
     println!("ok: {} target(s)", config.targets.len());
     for target in &config.targets {
         println!(
-            "  {} of {} ({}) {}: {}, {} rows a request, {} requests in {:?}, {} at a time",
+            "  {} of {} ({}) {}: {}, {}, {} requests in {:?}, {} at a time",
             target.name,
             target.tenant,
             target.adapter.name(),
             target.url,
             target.metrics.join(", "),
-            target.batch_max,
+            if target.adapter.capabilities().one_subject {
+                "one subject a request".to_owned()
+            } else {
+                format!("{} rows a request", target.batch_max)
+            },
             target.limit.requests,
             target.limit.period,
             target.concurrency,

@@ -3,7 +3,7 @@
 use crate::facets::FacetsOf;
 use schema::{LegId, UtcMicros};
 use std::collections::{BTreeMap, HashMap};
-use store::sync::{DayFigures, Due, Fate, Last, MetricKey, Pushed, Subject as Stored};
+use store::sync::{DayFigures, Due, Fate, Last, MetricKey, Pushed, Subject as Stored, Versions};
 use target::{
     Adapter, Amount, Encoded, Facets, Figures, Filter, Finite, Held, Item, Step, Subject,
 };
@@ -125,6 +125,16 @@ impl Candidate {
     #[must_use]
     pub fn asks_for_held(&self, adapter: &Adapter) -> bool {
         self.item.value.is_none() || adapter.capabilities().compares
+    }
+}
+
+/// How the target keeps versions of a KPI apart.
+#[must_use]
+pub const fn versions(adapter: &Adapter) -> Versions {
+    if adapter.kind().takes_one_version() {
+        Versions::Together
+    } else {
+        Versions::Apart
     }
 }
 

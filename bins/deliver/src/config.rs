@@ -34,7 +34,7 @@ const LOG_RETENTION_MIN: Duration = Duration::from_secs(24 * 3600);
 /// compute queues every metric row that really changed for each target that wants it. deliver takes such rows under a lease, sends
 /// the newest value of each in batches, reads from the answer what became of every single row, and writes each attempt to
 /// metric_sync_log. Rows that a platform refuses are parked with its words; rows of unknown fate are sent again under the same
-/// idempotency key; nothing is ever given up because of elapsed time. A target is slowed down by 429, left alone for a while after
+/// idempotency key; nothing is given up because of elapsed time, except days of agents that a platform no longer takes. A target is slowed down by 429, left alone for a while after
 /// repeated trouble, and paused when it refuses the credential. Any number of replicas push: the limit belongs to the credential, and
 /// all processes that use it, backfill's too, take from one budget in PostgreSQL, deliver first.
 ///
@@ -198,9 +198,11 @@ impl ServeArgs {
         let api = self.api.resolve(&mut problems);
         self.ops.resolve(&mut problems);
         let targets = match &self.targets {
+            // Who wants files only has no target.
+            None if self.feeds.is_some() => Vec::new(),
             None => {
                 problems.push(
-                    "--targets (or KPILINE_TARGETS): is missing; name the file that lists the targets",
+                    "--targets (or KPILINE_TARGETS): is missing; name the file that lists the targets, or one of feeds (--feeds)",
                 );
                 Vec::new()
             }
@@ -235,14 +237,6 @@ impl ServeArgs {
         }
         // One connection a target or feed while it works, one for the counts, two to watch with.
         let needed = targets.len() + feeds.len() + 3;
-        if postgres.pool_max < needed {
-            problems.push(format!(
-                "--database-pool-max: is {}, but {} targets and {} feeds need at least {needed} connections",
-                postgres.pool_max,
-                targets.len(),
-                feeds.len()
-            ));
-        }
         if self.deliver_log_retention < LOG_RETENTION_MIN {
             problems.push(format!(
                 "--deliver-log-retention: is {:?}, but an entry may be needed for a day",
@@ -257,7 +251,10 @@ impl ServeArgs {
         }
         problems.into_result()?;
         Ok(Config {
-            store: store_config(&postgres),
+            store: StoreConfig {
+                pool_max: postgres.pool_max.max(needed),
+                ..store_config(&postgres)
+            },
             amqp,
             targets,
             feeds,

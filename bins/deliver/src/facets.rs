@@ -6,6 +6,9 @@ use store::sync::{Due, MetricKey};
 use store::{Client, Store, StoreError, interactions};
 use target::Facets;
 
+/// Sessions are read so many at a time: they are far larger than what is kept of them.
+const AT_ONCE: usize = 200;
+
 /// Facets by organisation and interaction.
 pub type FacetsOf = HashMap<(String, String), Facets>;
 
@@ -27,18 +30,16 @@ pub async fn of_keys<'k>(
         .filter_map(|key| Some((key.tenant.as_str(), key.subject.interaction()?)))
         .collect();
     let keys: Vec<(&str, &str)> = keys.into_iter().collect();
-    if keys.is_empty() {
-        return Ok(FacetsOf::new());
+    let mut facets = FacetsOf::with_capacity(keys.len());
+    for keys in keys.chunks(AT_ONCE) {
+        let states = interactions::states(client, keys).await?;
+        facets.extend(states.into_iter().map(|(tenant, interaction, state)| {
+            let session = Session::from_json(&state).ok();
+            let read = session.as_ref().map(read).unwrap_or_default();
+            ((tenant, interaction), read)
+        }));
     }
-    let states = interactions::states(client, &keys).await?;
-    let facets = states.into_iter().map(|(tenant, interaction, state)| {
-        let session = Session::from_json(&state).ok();
-        (
-            (tenant, interaction),
-            session.as_ref().map(read).unwrap_or_default(),
-        )
-    });
-    Ok(facets.collect())
+    Ok(facets)
 }
 
 fn read(session: &Session) -> Facets {

@@ -38,4 +38,5 @@ pub mod send;
 pub mod settle;
 pub mod tally;
 pub mod targets;
+pub mod uncomputed;
 pub mod wake;

@@ -242,7 +242,8 @@ impl Books {
             return Ok(held);
         }
         let client = self.store.client().await?;
-        let last = sync::last_pushed(&client, &self.target, &keys).await?;
+        let versions = batch::versions(adapter);
+        let last = sync::last_pushed(&client, &self.target, &keys, versions).await?;
         for (index, last) in asked.into_iter().zip(last) {
             held[index] = batch::held(last);
         }

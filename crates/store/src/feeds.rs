@@ -12,7 +12,7 @@ mod settle;
 
 pub use claim::{Due, Last, LastState, Wanted, claim};
 pub use figures::{Ask, FigureRow, figures, stamps};
-pub use operate::{Delivery, Feed, Sent, deliveries, list, replay};
+pub use operate::{Delivery, Feed, Sent, Waiting, deliveries, list, replay, waiting};
 pub use plan::{Known, Planned, Registered, plan, planned, register, touched};
 pub use settle::{File, Lease, failed, give_back, nothing, prepare, sent};
 
@@ -25,6 +25,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &operate::DELIVERIES,
     &operate::LIST,
     &operate::REPLAY,
+    &operate::WAITING,
     &plan::LAYOUT,
     &plan::OWNER,
     &plan::PLAN,

@@ -75,6 +75,13 @@ static NEWEST: Sql = Sql {
            ORDER BY from_at, platform, measure, to_at",
 };
 
+static SHORT: Sql = Sql {
+    step: "list counts that were short",
+    text: "SELECT platform, measure, from_at, to_at, value, fetched_at, ours, compared_at, short FROM platform_counts \
+           WHERE tenant = $1 AND ($2::text IS NULL OR platform = $2) AND measure = ANY ($3) AND scope = '' AND short AND to_at < $4 \
+             AND compared_at < now() - interval '1 minute' AND to_at - from_at <= interval '1 hour' ORDER BY compared_at LIMIT 100",
+};
+
 static COMPARED: Sql = Sql {
     step: "note what is here beside what a platform counts",
     text: "UPDATE platform_counts SET ours = $6, short = $7, compared_at = now() \
@@ -86,7 +93,7 @@ static PRUNE: Sql = Sql {
     text: "DELETE FROM platform_counts WHERE fetched_at < $1",
 };
 
-pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &GET, &NEWEST, &COMPARED, &PRUNE];
+pub(crate) static STATEMENTS: &[&Sql] = &[&PUT, &GET, &NEWEST, &SHORT, &COMPARED, &PRUNE];
 
 /// Writes counts of one stretch, over what was counted there before. Of two of one scope the later one holds.
 pub async fn put(
@@ -150,21 +157,52 @@ pub async fn newest(
 ) -> Result<Vec<Counted>, StoreError> {
     no_nul("tenant", tenant)?;
     no_nul("platform", platform.unwrap_or_default())?;
-    let params: sql::Params<'_> = &[&tenant, &platform, &measures, &Instant(since)];
-    sql::query(conn, &NEWEST, params)
+    list(
+        conn,
+        &NEWEST,
+        &[&tenant, &platform, &measures, &Instant(since)],
+    )
+    .await
+}
+
+/// The same of earlier stretches of which too few were here when they were last compared, a minute ago or longer: history may have come since.
+/// At most a hundred, those looked at longest ago.
+pub async fn short(
+    conn: &impl Connection,
+    tenant: &str,
+    platform: Option<&str>,
+    measures: &[&str],
+    before: UtcMicros,
+) -> Result<Vec<Counted>, StoreError> {
+    no_nul("tenant", tenant)?;
+    no_nul("platform", platform.unwrap_or_default())?;
+    list(
+        conn,
+        &SHORT,
+        &[&tenant, &platform, &measures, &Instant(before)],
+    )
+    .await
+}
+
+async fn list(
+    conn: &impl Connection,
+    of: &'static Sql,
+    params: sql::Params<'_>,
+) -> Result<Vec<Counted>, StoreError> {
+    sql::query(conn, of, params)
         .await?
         .iter()
         .map(|row| {
             Ok(Counted {
-                platform: sql::get(row, &NEWEST, 0)?,
-                measure: sql::get(row, &NEWEST, 1)?,
-                from: sql::get::<Instant>(row, &NEWEST, 2)?.0,
-                to: sql::get::<Instant>(row, &NEWEST, 3)?.0,
-                value: sql::get(row, &NEWEST, 4)?,
-                fetched_at: sql::get::<Instant>(row, &NEWEST, 5)?.0,
-                ours: sql::get(row, &NEWEST, 6)?,
-                compared_at: sql::get::<Option<Instant>>(row, &NEWEST, 7)?.map(|at| at.0),
-                short: sql::get(row, &NEWEST, 8)?,
+                platform: sql::get(row, of, 0)?,
+                measure: sql::get(row, of, 1)?,
+                from: sql::get::<Instant>(row, of, 2)?.0,
+                to: sql::get::<Instant>(row, of, 3)?.0,
+                value: sql::get(row, of, 4)?,
+                fetched_at: sql::get::<Instant>(row, of, 5)?.0,
+                ours: sql::get(row, of, 6)?,
+                compared_at: sql::get::<Option<Instant>>(row, of, 7)?.map(|at| at.0),
+                short: sql::get(row, of, 8)?,
             })
         })
         .collect()

@@ -42,10 +42,13 @@ impl<'a> Tenants<'a> {
 
 pub(crate) static STATEMENTS: &[&Sql] = &[
     &findings::LIST,
+    &findings::CLOCKS,
     &jobs::PAGE,
     &metrics::PAGE,
     &quarantine::COUNTS,
     &sync::log::NEWEST,
+    &sync::log::NEWEST_OF,
+    &sync::log::REFUSALS_OF,
     &sync::log::OF_INTERACTION,
     &sync::log::REFUSALS,
     &sync::refused::REFUSED,

@@ -30,7 +30,7 @@ pub use figures::{Figures, Latency, add_figures, figures, prune_figures};
 pub use health::{Finding, TargetHealth, health, note_health, was_failing};
 pub use key::{MetricKey, Subject};
 pub use lane::Lane;
-pub use last::{Last, last_pushed};
+pub use last::{Last, Versions, last_pushed};
 pub use log::{LogEntry, LogFate, Pushed, log, prune_log};
 pub use operate::{Rows, State, count, retry, skip};
 pub use requests::{Request, note_request, prune_requests};

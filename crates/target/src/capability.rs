@@ -102,6 +102,17 @@ const GENESYS_BYTES: usize = 512_000;
 const CXONE_BYTES: usize = 8_000_000;
 
 impl Kind {
+    /// Whether a KPI has one name there whatever its version: what is pushed last of any of them is what the target has.
+    #[must_use]
+    pub const fn takes_one_version(self) -> bool {
+        matches!(
+            self,
+            Self::GenesysExternalMetrics
+                | Self::GenesysConversationProperties
+                | Self::CxoneBusinessData
+        )
+    }
+
     /// All kinds, for messages that list what is allowed.
     pub const ALL: [Self; 6] = [
         Self::GenesysCustomReport,

@@ -178,7 +178,11 @@ impl ExternalMetrics {
 
     pub(crate) fn read(&self, sent: &[Sent<'_>], answer: &Answer<'_>) -> Option<Vec<Fate>> {
         let names = Names::new(sent.iter().map(|sent| self.key(sent.item)));
-        let find = |entry: &Value| names.find(&key_of(entry)?);
+        // It may name an agent by both, and was asked about by one of them.
+        let find = |entry: &Value| {
+            let by = |user| names.find(&key_of(entry, user)?);
+            by("userId").or_else(|| by("userEmail"))
+        };
         if !answer.is_success() {
             return answer::read(sent.len(), answer, &find);
         }
@@ -213,10 +217,9 @@ fn key(user: &str, id: &str, date: &str) -> String {
     format!("{}\n{id}\n{date}", user.to_lowercase())
 }
 
-fn key_of(entry: &Value) -> Option<String> {
+fn key_of(entry: &Value, user: &str) -> Option<String> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
-    let user = text("userId").or_else(|| text("userEmail"))?;
-    Some(key(user, text("metricId")?, text("dateOccurred")?))
+    Some(key(text(user)?, text("metricId")?, text("dateOccurred")?))
 }
 
 /// Whether the platform takes a day, as seen today by the day's own clock. A day that nothing is in any more has none: it is in reach

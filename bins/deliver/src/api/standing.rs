@@ -10,10 +10,11 @@ use store::breakers::{self, Breaker};
 use store::budgets::{self, Pause};
 use store::freshness::{self, Platform};
 use store::marks::{self, Backlog};
+use store::reading::Tenants;
+use store::reading::findings::{self, ClockFinding};
 use store::reading::quarantine::{Held, held};
-use store::reading::{Tenants, findings};
 use store::storm::{self, StormState};
-use store::sync::{self, Pending};
+use store::sync::{self, Pending, TargetHealth};
 use store::targets::{self, Target};
 use store::zones::StoredFinding;
 use store::{Client, StoreError};
@@ -30,6 +31,8 @@ pub struct Standing {
     pub platforms: Vec<Platform>,
     /// Where metrics are pushed to, and what waits.
     pub targets: Vec<(Target, Pending)>,
+    /// Targets to which too many deliveries fail.
+    pub failing: Vec<TargetHealth>,
     /// How the platforms are doing, as breakers saw it.
     pub breakers: Vec<Breaker>,
     /// Platforms that want nothing for a while.
@@ -38,6 +41,8 @@ pub struct Standing {
     pub quarantine: Vec<Held>,
     /// Zone names that could not be used.
     pub zones: Vec<StoredFinding>,
+    /// Agents whose clock here is not the platform's.
+    pub clocks: Vec<ClockFinding>,
     /// What is still to be computed, of all organisations together.
     pub marks: Vec<Backlog>,
     /// Whether there is a storm.
@@ -105,6 +110,11 @@ impl Standing {
                 pushed.push((target, pending));
             }
         }
+        let mut failing = sync::health(client).await?;
+        failing.retain(|health| {
+            let theirs = |(target, _): &(Target, Pending)| target.name == health.target;
+            health.failing && pushed.iter().any(theirs)
+        });
         // A credential's name says who the client is: it is told to those whose it is.
         let credentials: Vec<&String> = context
             .credentials
@@ -128,10 +138,12 @@ impl Standing {
         Ok(Self {
             platforms,
             targets: pushed,
+            failing,
             breakers,
             pauses,
             quarantine: held(client, reach, LISTED_MAX).await?,
             zones: findings::zones(client, reach, LISTED_MAX).await?,
+            clocks: findings::clocks(client, reach, LISTED_MAX).await?,
             marks: marks::backlog(client).await?,
             storm: storm::read(client).await?,
         })
@@ -147,6 +159,12 @@ impl Standing {
             .collect();
         doubtful.sort_by_key(|platform| std::cmp::Reverse(platform.state));
         doubtful
+    }
+
+    /// Whether too many deliveries to this target fail, and how.
+    #[must_use]
+    pub fn failing(&self, target: &str) -> Option<&TargetHealth> {
+        self.failing.iter().find(|health| health.target == target)
     }
 
     /// Items that quarantine holds.

@@ -14,6 +14,7 @@ use store::breakers::Breaker;
 use store::budgets::Pause;
 use store::freshness::Platform;
 use store::marks::Backlog;
+use store::reading::findings::ClockFinding;
 use store::reading::quarantine::Held;
 use store::storm::{Mode, StormState};
 use store::sync::Pending;
@@ -44,6 +45,8 @@ struct Status {
     quarantine: Vec<QuarantineStatus>,
     /// Names of zones that could not be used, those met last first.
     zone_findings: Vec<ZoneFinding>,
+    /// Agents whose clock here is not the platform's, as the last reconciliation found them.
+    clock_findings: Vec<ClockStatus>,
     /// What is still to be computed, of all organisations together.
     marks: Vec<MarksStatus>,
     /// More comes in than is evaluated at once.
@@ -102,6 +105,23 @@ pub(super) struct TargetStatus {
     pub(super) rejected: i64,
     /// Since when the oldest has waited that is neither held nor refused.
     pub(super) oldest: Option<At>,
+    /// Too many deliveries fail; null: they do not.
+    pub(super) failing: Option<Failing>,
+}
+
+/// Too many deliveries fail.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Failing {
+    /// Since when.
+    since: At,
+    /// Attempts at values that were decided in the window that is looked at.
+    tried: i64,
+    /// Those of them that failed.
+    failed: i64,
+    /// The share of them that may.
+    threshold: f64,
+    /// What failed last.
+    reason: String,
 }
 
 /// A breaker.
@@ -170,6 +190,32 @@ struct ZoneFinding {
     last_seen: At,
 }
 
+/// An agent whose clock here is not the platform's.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ClockStatus {
+    /// The organisation.
+    tenant: String,
+    /// The platform.
+    platform: String,
+    /// `declared_differs`: other names of zones. `constant_difference`: the days are cut so many whole hours apart. `appears_at_change`: since
+    /// clocks changed.
+    kind: String,
+    /// The agent.
+    agent: Option<String>,
+    /// The zone that is used here.
+    stated: String,
+    /// The zone that the platform states.
+    platform_zone: Option<String>,
+    /// By how much our clock is ahead.
+    ahead_seconds: Option<i64>,
+    /// The change of the clocks from which on they differ so.
+    since: Option<At>,
+    /// In words.
+    detail: Option<String>,
+    /// When it was last found.
+    last_seen: At,
+}
+
 /// What waits to be computed.
 #[derive(Debug, Serialize, JsonSchema)]
 struct MarksStatus {
@@ -192,6 +238,23 @@ struct StormStatus {
     deferred: i64,
 }
 
+impl ClockStatus {
+    fn of(finding: &ClockFinding) -> Self {
+        Self {
+            tenant: finding.tenant.clone(),
+            platform: finding.platform.clone(),
+            kind: finding.kind.clone(),
+            agent: finding.agent_id.clone(),
+            stated: finding.stated.clone(),
+            platform_zone: finding.platform_zone.clone(),
+            ahead_seconds: finding.ahead_seconds,
+            since: finding.since.map(At),
+            detail: finding.detail.clone(),
+            last_seen: At(finding.last_seen),
+        }
+    }
+}
+
 impl PlatformStatus {
     fn of(platform: &Platform) -> Self {
         Self {
@@ -212,7 +275,7 @@ impl PlatformStatus {
 }
 
 impl TargetStatus {
-    pub(super) fn of(target: &Target, pending: &Pending) -> Self {
+    pub(super) fn of(target: &Target, pending: &Pending, standing: &Standing) -> Self {
         Self {
             target: target.name.clone(),
             tenant: target.tenant.clone(),
@@ -224,6 +287,13 @@ impl TargetStatus {
             unknown: pending.unknown,
             rejected: pending.rejected,
             oldest: pending.oldest.map(At),
+            failing: standing.failing(&target.name).map(|health| Failing {
+                since: At(health.since),
+                tried: health.tried,
+                failed: health.failed,
+                threshold: health.threshold,
+                reason: health.reason.clone(),
+            }),
         }
     }
 }
@@ -323,7 +393,7 @@ impl Status {
         Self {
             platforms: standing.platforms.iter().map(PlatformStatus::of).collect(),
             targets: targets
-                .map(|(target, pending)| TargetStatus::of(target, pending))
+                .map(|(target, pending)| TargetStatus::of(target, pending, standing))
                 .collect(),
             breakers: standing.breakers.iter().map(BreakerStatus::of).collect(),
             pauses: standing.pauses.iter().map(PauseStatus::of).collect(),
@@ -333,6 +403,7 @@ impl Status {
                 .map(QuarantineStatus::of)
                 .collect(),
             zone_findings: standing.zones.iter().map(ZoneFinding::of).collect(),
+            clock_findings: standing.clocks.iter().map(ClockStatus::of).collect(),
             marks: standing.marks.iter().map(MarksStatus::of).collect(),
             storm: StormStatus::of(&standing.storm),
         }

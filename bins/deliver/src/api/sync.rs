@@ -202,7 +202,7 @@ pub(super) async fn targets(context: &Context, asked: Asked<'_>) -> Result<Answe
         .of(context, &client, tenants.as_deref())
         .await?;
     let targets = standing.targets.iter();
-    let items = targets.map(|(target, pending)| TargetStatus::of(target, pending));
+    let items = targets.map(|(target, pending)| TargetStatus::of(target, pending, &standing));
     answer::json(&TargetList {
         items: items.collect(),
     })

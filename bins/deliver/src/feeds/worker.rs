@@ -6,7 +6,6 @@ use super::meters::{Meters, Outcome};
 use super::sink::{Fate, Parcel, Sink};
 use crate::send::grace_nearly_over;
 use access::StoreBreaker;
-use anyhow::bail;
 use feed::{Digest, Figure, Format, Last, LayoutVersion, Revision, Step, Table, due, encode, step};
 use platform::breaker::Signal;
 use platform::breaker::shared::{Leave, Permission, Shared};
@@ -30,6 +29,9 @@ const CLAIM_MAX: u32 = 8;
 const REQUESTS_A_LEASE: u32 = 4;
 /// An open breaker is looked at again after so long: an operator may close it.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// So much of the past is looked at in one statement for windows that have changed: in one for all of `correct_for` the database might have to
+/// read more than it has time for.
+const LOOK: i64 = 86_400_000_000;
 /// How often what waits is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 
@@ -72,10 +74,19 @@ pub struct Worker {
     stop: CancellationToken,
     /// When it is looked next whether windows have changed.
     look_at: Instant,
+    /// What is left of the look that is under way.
+    looking: Option<Look>,
     /// When what waits is counted next.
     count_at: Instant,
     /// Until then nothing is sent: the receiver asked for it, or is in trouble.
     rest_until: Instant,
+}
+
+/// Which intervals are still to be looked at for windows that have changed: those that begin between the two.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    since: UtcMicros,
+    until: UtcMicros,
 }
 
 /// What a round came to.
@@ -142,13 +153,15 @@ impl Worker {
             stop: parts.shutdown.token(),
             shutdown: parts.shutdown,
             look_at: now,
+            looking: None,
             count_at: now,
             rest_until: now,
             feed,
         })
     }
 
-    /// Runs until told to stop. Only what an operator must mend ends it before: the database, or a layout that is not what it was.
+    /// Runs until told to stop. Only what an operator must mend of the database ends it before. A feed that may not be sent as the file has it
+    /// rests until then: targets and other feeds go on.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let mut backoff = Backoff::for_connections();
         let mut registered = false;
@@ -161,7 +174,20 @@ impl Worker {
                         registered = true;
                         Ok(Round::Worked)
                     }
-                    Ok(Known::AsOther(text)) => return self.refuse(&text),
+                    Ok(Known::AsOther(known)) => {
+                        self.refuse(&known);
+                        self.stop.cancelled().await;
+                        return Ok(());
+                    }
+                    Err(error @ StoreError::OtherTenant { .. }) => {
+                        tracing::error!(
+                            feed = self.name(), error = %chain(&error),
+                            "another organisation's feed has this name: nothing of this one is sent until it has another name and deliver is \
+                             started again"
+                        );
+                        self.stop.cancelled().await;
+                        return Ok(());
+                    }
                     Err(error) => Err(error),
                 }
             };
@@ -212,26 +238,41 @@ impl Worker {
         feeds::register(&self.store, &registered).await
     }
 
-    fn refuse(&self, known: &str) -> anyhow::Result<()> {
+    /// Says what an operator must mend.
+    fn refuse(&self, known: &str) {
         let LayoutVersion(layout) = self.feed.definition.layout;
-        bail!(
-            "feed {}: its columns are not those of layout {layout} any more; give it layout {}. They were:\n{known}They are:\n{}",
-            self.name(),
-            layout.saturating_add(1),
-            self.feed.definition.layout_text()
-        )
+        let next = layout.saturating_add(1);
+        let text = self.feed.definition.layout_text();
+        tracing::error!(
+            feed = self.name(),
+            layout,
+            "the columns of this feed are not those of layout {layout} any more: nothing of it is sent until it is given layout {next} and \
+             deliver is started again. They were:\n{known}They are:\n{text}"
+        );
+    }
+
+    /// A failure that keeps nothing from being sent is told and passes; one that only an operator can mend does not.
+    fn pass(&self, done: Result<(), StoreError>, what: &'static str) -> Result<(), StoreError> {
+        match done {
+            Err(error) if error.class() != Class::Fatal => {
+                self.store_retries.inc();
+                tracing::warn!(feed = self.name(), what, error = %chain(&error), "this has to wait: the store is in trouble");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     async fn round(&mut self) -> Result<Round, StoreError> {
         let planned = self.plan().await?;
         let now = Instant::now();
-        if now >= self.look_at {
-            self.look_for_changes().await?;
-            self.look_at = now + self.feed.correct_every;
-        }
+        // Neither keeps what is due from being sent, and one that fails waits for its next turn.
+        let looked = self.look_for_changes(now).await;
+        self.pass(looked, "to look for windows that have changed")?;
         if now >= self.count_at {
-            self.count().await?;
             self.count_at = now + COUNT_EVERY;
+            let counted = self.count().await;
+            self.pass(counted, "to count what waits")?;
         }
         let rest = self.rest_until.saturating_duration_since(now);
         if !rest.is_zero() {
@@ -251,8 +292,8 @@ impl Worker {
             other => {
                 self.record(leave, Signal::Neutral, "").await;
                 other?;
-                let is_planned = planned == PLAN_MAX;
-                return Ok(if is_planned {
+                let is_more = planned == PLAN_MAX || self.looking.is_some();
+                return Ok(if is_more {
                     Round::Worked
                 } else {
                     Round::Idle(self.poll)
@@ -285,12 +326,29 @@ impl Worker {
         Ok(windows.len())
     }
 
-    async fn look_for_changes(&self) -> Result<(), StoreError> {
+    /// Looks at a day of intervals, the latest first, where a look is due or under way. A round looks at one day only, so that what is due does
+    /// not wait for all of them.
+    async fn look_for_changes(&mut self, now: Instant) -> Result<(), StoreError> {
+        let look = match self.looking.take() {
+            Some(look) => look,
+            None if now < self.look_at => return Ok(()),
+            None => {
+                self.look_at = now + self.feed.correct_every;
+                let client = self.store.client().await?;
+                let until = feeds::planned(&client, self.name()).await?.now;
+                let back = i64::try_from(self.feed.correct_for.as_micros()).unwrap_or(i64::MAX);
+                let since = UtcMicros(until.0.saturating_sub(back));
+                Look { since, until }
+            }
+        };
+        let from = UtcMicros(look.until.0.saturating_sub(LOOK).max(look.since.0));
+        // Moved on first: a day that cannot be read keeps no other from being looked at, and has its turn in the next look.
+        self.looking = (from > look.since).then_some(Look {
+            until: from,
+            ..look
+        });
         let client = self.store.client().await?;
-        let now = feeds::planned(&client, self.name()).await?.now;
-        let back = i64::try_from(self.feed.correct_for.as_micros()).unwrap_or(i64::MAX);
-        let since = UtcMicros(now.0.saturating_sub(back));
-        let touched = feeds::touched(&client, self.name(), &self.ask(), since).await?;
+        let touched = feeds::touched(&client, self.name(), &self.ask(), from, look.until).await?;
         if touched > 0 {
             tracing::info!(
                 feed = self.name(),
@@ -303,12 +361,10 @@ impl Worker {
 
     async fn count(&self) -> Result<(), StoreError> {
         let client = self.store.client().await?;
-        let listed = feeds::list(&client).await?;
-        if let Some(feed) = listed.iter().find(|feed| feed.name == self.name()) {
-            let now = crate::send::now();
-            let waited = feed.oldest.map_or(0, |since| now.since(since).0 / 1000);
-            self.meters.waiting(feed.waiting, waited.max(0));
-        }
+        let waiting = feeds::waiting(&client, self.name()).await?;
+        let now = crate::send::now();
+        let waited = waiting.oldest.map_or(0, |since| now.since(since).0 / 1000);
+        self.meters.waiting(waiting.intervals, waited.max(0));
         Ok(())
     }
 
@@ -352,6 +408,7 @@ impl Worker {
                     id: lease,
                     feed: self.name(),
                     start: due.start,
+                    wanted: due.wanted,
                 },
                 due,
                 stamp,

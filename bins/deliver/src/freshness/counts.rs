@@ -25,8 +25,10 @@ pub(super) async fn of(
     let tenant = watched.tenant.as_str();
     let measures = [CONVERSATIONS, CONTACTS];
     let rows = platform_counts::newest(client, tenant, watched.entry(), &measures, since).await?;
+    // Of earlier ones that were short too few may have been here then and not now: a backfill takes longer than `within`.
+    let filled = platform_counts::short(client, tenant, watched.entry(), &measures, since).await?;
     let mut all = Vec::with_capacity(rows.len());
-    for row in rows {
+    for row in rows.into_iter().chain(filled) {
         let theirs = whole(row.value);
         let known = row.ours.filter(|ours| {
             // Complete, and it was compared with this very count.
@@ -40,8 +42,10 @@ pub(super) async fn of(
         // What was counted a moment ago may still be on its way here.
         let settled = now.0 >= row.fetched_at.0.saturating_add(micros(watched.grace));
         let short = settled && watched.tolerance.is_short(theirs, unsigned(ours));
-        let told =
-            row.ours == Some(ours) && row.short == short && row.compared_at >= Some(row.fetched_at);
+        let told = row.ours == Some(ours)
+            && row.short == short
+            && row.compared_at >= Some(row.fetched_at)
+            && row.to >= since;
         if !told {
             let of = Stretch {
                 tenant,
@@ -51,6 +55,10 @@ pub(super) async fn of(
                 to: row.to,
             };
             platform_counts::compared(client, &of, ours, short).await?;
+        }
+        // What the state goes by is the newest time.
+        if row.to < since {
+            continue;
         }
         all.push(Counted {
             from: row.from,

@@ -257,6 +257,13 @@ async fn an_interval_is_short_once_its_count_has_had_its_time_and_no_longer_when
     let stored = platform_counts::newest(&client, "acme", None, &["conversations"], from).await;
     assert!(!stored.unwrap()[0].short);
     // What ended too long ago does not matter to the state.
-    let brief = watched("[platform.thresholds]\nwithin = '1s'\n");
+    let brief = watched("[platform.thresholds]\nwithin = '1s'\ngrace = '1ms'\n");
     assert!(counts::of(&client, &brief, now).await.unwrap().is_empty());
+    // But that it was short does not stay when its history has come.
+    let aged = "UPDATE platform_counts SET short = true, ours = 3, compared_at = compared_at - interval '5 minutes'";
+    db.client().await.batch_execute(aged).await.unwrap();
+    assert!(counts::of(&client, &brief, now).await.unwrap().is_empty());
+    let stored = platform_counts::newest(&client, "acme", None, &["conversations"], from).await;
+    let stored = stored.unwrap();
+    assert_eq!((stored[0].ours, stored[0].short), (Some(5), false));
 }

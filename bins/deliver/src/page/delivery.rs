@@ -57,21 +57,27 @@ fn targets(visit: &Visit, standing: &Standing) -> Markup {
     html! {
         section #targets data-live="" aria-labelledby="targets-title" {
             h2 #targets-title { "Targets" }
+            (failing(visit, standing))
             @if standing.targets.is_empty() { (layout::nothing("Nothing is pushed anywhere for this organisation.")) }
             @else {
                 div .wide tabindex="0" role="group" aria-labelledby="targets-title" {
                     table {
                         thead { tr {
                             th scope="col" { "Target" } th scope="col" { "To" } th scope="col" { "What" }
-                            th scope="col" .number { "Waiting" } th scope="col" .number { "Being sent" } th scope="col" .number { "Unknown" }
+                            th scope="col" .number { "Held" } th scope="col" .number { "Waiting" } th scope="col" .number { "Being sent" } th scope="col" .number { "Unknown" }
                             th scope="col" .number { "Refused" } th scope="col" { "Oldest" }
                         } }
                         tbody {
                             @for (target, pending) in &standing.targets {
                                 tr {
-                                    th scope="row" { (target.name) @if !target.enabled { " " (badge("plain", "off")) } }
+                                    th scope="row" {
+                                        (target.name)
+                                        @if !target.enabled { " " (badge("plain", "off")) }
+                                        @if standing.failing(&target.name).is_some() { " " (badge("bad", "failing")) }
+                                    }
                                     td { (target.platform) }
                                     td { (target.metrics.join(", ")) }
+                                    td .number { (count(pending.held)) }
                                     td .number { (count(pending.pending)) }
                                     td .number { (count(pending.leased)) }
                                     td .number { (count(pending.unknown)) }
@@ -83,6 +89,16 @@ fn targets(visit: &Visit, standing: &Standing) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Targets to which too many deliveries fail, in a sentence each.
+fn failing(visit: &Visit, standing: &Standing) -> Markup {
+    html! {
+        @for health in &standing.failing {
+            p { (badge("bad", "failing")) " " (health.target) ": " (count(health.failed)) " of " (count(health.tried)) " attempts failed, since "
+                (ago(health.since, visit.now)) @if !health.reason.is_empty() { ": " (health.reason) } }
         }
     }
 }

@@ -105,7 +105,11 @@ fn delivery(visit: &Visit, standing: &Standing) -> Markup {
                 tbody {
                     @for (target, pending) in &standing.targets {
                         tr {
-                            th scope="row" { (target.name) @if !target.enabled { " " (badge("plain", "off")) } }
+                            th scope="row" {
+                                (target.name)
+                                @if !target.enabled { " " (badge("plain", "off")) }
+                                @if standing.failing(&target.name).is_some() { " " (badge("bad", "failing")) }
+                            }
                             td .number { (count(pending.pending + pending.leased + pending.unknown)) }
                             td .number.bad[pending.rejected > 0] { (count(pending.rejected)) }
                             td { @match pending.oldest { Some(at) => (ago(at, visit.now)), None => "–" } }
@@ -190,8 +194,14 @@ pub(super) fn bar(job: &Job) -> Markup {
 
 fn zones(visit: &Visit, standing: &Standing) -> Markup {
     let body = html! {
-        @if standing.zones.is_empty() { (layout::nothing("Every zone that was stated is known.")) }
-        @else {
+        @if standing.zones.is_empty() && standing.clocks.is_empty() {
+            (layout::nothing("Every zone that was stated is known, and no agent's clock is known to differ from the platform's."))
+        }
+        @if !standing.clocks.is_empty() {
+            p .lead { strong { (count(i64::try_from(standing.clocks.len()).unwrap_or(0))) } " agents whose clock is not the platform's" }
+            ul .plain { @for finding in standing.clocks.iter().take(3) { li { (finding.agent_id.as_deref().unwrap_or("–")) ": " code { (finding.stated) } } } }
+        }
+        @if !standing.zones.is_empty() {
             p .lead { strong { (count(i64::try_from(standing.zones.len()).unwrap_or(0))) } " names that are no zone" }
             ul .plain { @for finding in standing.zones.iter().take(5) { li { code { (finding.stated) } " of the " (finding.source) } } }
         }

@@ -1,4 +1,4 @@
-//! What was not understood: quarantine and zones.
+//! What was not understood: quarantine, zones, and agents' clocks.
 
 use super::banner;
 use super::layout::{self, Page};
@@ -19,6 +19,7 @@ pub(super) async fn answer(context: &Context, visit: &Visit) -> Result<Answer, P
         (platforms(visit, &standing))
         (quarantine(visit, &standing))
         (zones(visit, &standing))
+        (clocks(visit, &standing))
     };
     Ok(layout::page(
         visit,
@@ -123,5 +124,48 @@ fn zones(visit: &Visit, standing: &Standing) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Agents whose days are cut by another clock here than on the platform.
+fn clocks(visit: &Visit, standing: &Standing) -> Markup {
+    html! {
+        section #clocks data-live="" aria-labelledby="clocks-title" {
+            h2 #clocks-title { "Agents' clocks" }
+            p .about { "Agents whose days begin at another instant here than on the platform, as the last reconciliation found them: " code { "deliver reconciliation show" } "." }
+            @if standing.clocks.is_empty() { (layout::nothing("None is known.")) }
+            @else {
+                div .wide tabindex="0" role="group" aria-labelledby="clocks-title" {
+                    table {
+                        thead { tr {
+                            th scope="col" { "Agent" } th scope="col" { "On" } th scope="col" { "How" } th scope="col" { "Here" } th scope="col" { "There" }
+                            th scope="col" { "In words" } th scope="col" { "Found" }
+                        } }
+                        tbody {
+                            @for finding in &standing.clocks {
+                                tr {
+                                    th scope="row" { (finding.agent_id.as_deref().unwrap_or("–")) }
+                                    td { (finding.platform) }
+                                    td { (how(&finding.kind)) }
+                                    td { code { (finding.stated) } }
+                                    td { @match &finding.platform_zone { Some(zone) => code { (zone) }, None => "–" } }
+                                    td { (finding.detail.as_deref().unwrap_or("–")) }
+                                    td { (ago(finding.last_seen, visit.now)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn how(kind: &str) -> &str {
+    match kind {
+        "declared_differs" => "other zone",
+        "constant_difference" => "whole hours apart",
+        "appears_at_change" => "since clocks changed",
+        other => other,
     }
 }

@@ -5,6 +5,7 @@ use super::{Job, Lease};
 use crate::batch::{candidates, plan};
 use crate::facets::{self, FacetsOf};
 use crate::send;
+use runtime::chain;
 use std::time::Instant;
 use store::StoreError;
 use store::sync::{self, Claimed, Due, Wanted};
@@ -75,9 +76,18 @@ impl Line {
                 not_before: self.target.not_before,
             };
             if wanted.limit > 0 {
-                let more = sync::claim(&client, &wanted, lease, self.lease).await?;
-                claimed.rows.extend(more.rows);
-                claimed.put_back += more.put_back;
+                match sync::claim(&client, &wanted, lease, self.lease).await {
+                    Ok(more) => {
+                        claimed.rows.extend(more.rows);
+                        claimed.put_back += more.put_back;
+                    }
+                    // What the first lane gave is under a lease already and goes; the trouble comes again with the next claim.
+                    Err(error) if !claimed.rows.is_empty() => {
+                        tracing::warn!(target_name = self.target.name, error = %chain(&error), "rows of one lane could not be claimed");
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(claimed)

@@ -54,7 +54,7 @@ pub(super) fn adapter(
     known: Known<'_>,
 ) -> Option<Adapter> {
     let path = path(file, section, known);
-    if known.versions > 1 && takes_one_version(known.kind) {
+    if known.versions > 1 && known.kind.takes_one_version() {
         file.problem(
             section.at,
             "`versions` names several, and each KPI has one name on this platform",
@@ -77,7 +77,10 @@ pub(super) fn adapter(
                 known.metrics,
                 |file, section, metric| Some(property(file, section, metric)),
             );
-            let properties = ConversationProperties::new(path?, properties?);
+            let properties = properties?;
+            let names = properties.values().map(|one| one.name.as_str());
+            each_once(file, section, "property", names);
+            let properties = ConversationProperties::new(path?, properties);
             Some(Adapter::ConversationProperties(properties))
         }
         Kind::CxoneBusinessData => {
@@ -88,20 +91,17 @@ pub(super) fn adapter(
                 known.metrics,
                 |file, section, metric| Some(field(file, section, metric)),
             );
-            Some(Adapter::BusinessData(BusinessData::new(path?, fields?)))
+            let fields = fields?;
+            each_once(
+                file,
+                section,
+                "field",
+                fields.values().map(|one| one.name.as_str()),
+            );
+            Some(Adapter::BusinessData(BusinessData::new(path?, fields)))
         }
         Kind::Http => http(file, section, known, path),
     }
-}
-
-/// A name or a text of the platform's stands for a KPI, whatever its version.
-const fn takes_one_version(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::GenesysExternalMetrics
-            | Kind::GenesysConversationProperties
-            | Kind::CxoneBusinessData
-    )
 }
 
 fn path(file: &mut TomlFile<'_>, section: Section<'_>, known: Known<'_>) -> Option<PathTemplate> {
@@ -205,16 +205,27 @@ fn definitions(
     known: Known<'_>,
 ) -> Option<BTreeMap<String, Definition>> {
     let found = by_metric(file, section, "definitions", known.metrics, definition)?;
-    let mut names = BTreeSet::new();
-    for definition in found.values() {
-        if !names.insert(definition.name.as_str()) {
+    let names = found.values().map(|one| one.name.as_str());
+    each_once(file, section, "definition", names);
+    Some(found)
+}
+
+/// Two KPIs under one name would overwrite one another on the platform.
+fn each_once<'n>(
+    file: &mut TomlFile<'_>,
+    section: Section<'_>,
+    what: &str,
+    names: impl Iterator<Item = &'n str>,
+) {
+    let mut taken = BTreeSet::new();
+    for name in names {
+        if !taken.insert(name) {
             file.problem(
                 section.at,
-                format_args!("two KPIs have the definition `{}`", definition.name),
+                format_args!("two KPIs have the {what} `{name}`"),
             );
         }
     }
-    Some(found)
 }
 
 fn definition(file: &mut TomlFile<'_>, section: Section<'_>, metric: &str) -> Option<Definition> {

@@ -76,8 +76,8 @@ macro_rules! content {
 }
 pub(super) use content;
 
-// A window that reaches over an edge is wanted, too: whoever makes the interval up says so. None is longer than a day of 25 hours. The bounds
-// of all intervals together, which are parameters, let the months be passed over that none is in.
+// A window that reaches over an edge is wanted, too: whoever makes the interval up says so. How long before the edge such a one may begin is a
+// parameter ([`longest`]). The bounds of all intervals together, which are parameters, let the months be passed over that none is in.
 pub(super) static FIGURES: Sql = Sql {
     step: "read the figures of intervals",
     text: concat!(
@@ -89,8 +89,8 @@ pub(super) static FIGURES: Sql = Sql {
           CROSS JOIN asked a \
           JOIN window_metrics w ON w.tenant = $1 AND w.group_by = $2 AND w.size = $3 AND w.metric_version > 0 \
                AND w.metric_type = a.name AND w.metric_version = a.version \
-               AND w.window_start > i.from_at - interval '25 hours' AND w.window_start < i.to_at AND w.window_end > i.from_at \
-          WHERE w.window_start > $8::timestamptz - interval '25 hours' AND w.window_start < $9 \
+               AND w.window_start > i.from_at - $10 * interval '1 second' AND w.window_start < i.to_at AND w.window_end > i.from_at \
+          WHERE w.window_start > $8::timestamptz - $10 * interval '1 second' AND w.window_start < $9 \
           ORDER BY i.place, a.place, w.group_key, w.window_start"
     ),
 };
@@ -156,6 +156,12 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// How many seconds a window of this size has at most: days have 25 hours where the clock is set back, all others lie within an hour.
+fn longest(size: &str) -> f64 {
+    const HOUR: f64 = 3600.0;
+    if size == "day" { 25.0 * HOUR } else { HOUR }
+}
+
 fn place(row: &tokio_postgres::Row, sql: &Sql, column: usize) -> Result<usize, StoreError> {
     let place: i64 = sql::get(row, sql, column)?;
     Ok(usize::try_from(place).unwrap_or_default().saturating_sub(1))
@@ -181,6 +187,7 @@ pub async fn figures(
         &columns.to,
         &columns.first,
         &columns.last,
+        &longest(ask.size),
     ];
     let rows = sql::query(conn, sql, params).await?;
     rows.iter()

@@ -34,6 +34,15 @@ pub struct Feed {
     pub sent_at: Option<UtcMicros>,
 }
 
+/// What of a feed waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Intervals that wait, or are being sent.
+    pub intervals: i64,
+    /// Since when the first of them waits.
+    pub oldest: Option<UtcMicros>,
+}
+
 /// One file of a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -89,6 +98,11 @@ pub(super) static LIST: Sql = Sql {
            ORDER BY f.feed",
 };
 
+pub(super) static WAITING: Sql = Sql {
+    step: "count what of a feed waits",
+    text: "SELECT count(*), min(queued_at) FROM feed_intervals WHERE feed = $1 AND state IN ('pending', 'leased')",
+};
+
 pub(super) static DELIVERIES: Sql = Sql {
     step: "list the files of a feed",
     text: "SELECT i.interval_start, i.interval_end, i.state, i.wanted, i.error, d.revision, d.layout, d.digest, d.correction, d.file, \
@@ -99,15 +113,20 @@ pub(super) static DELIVERIES: Sql = Sql {
            ORDER BY i.interval_start DESC, d.revision DESC LIMIT $4",
 };
 
-// What is being sent is left alone: it is made of what there is now.
+// What is being sent stays its holder's, who does not know of the wish: SETTLE has it sent again after, and where the holder dies, the next one
+// finds it. All expressions see the row as it was.
 pub(super) static REPLAY: Sql = Sql {
     step: "ask for intervals of a feed again",
     text: "INSERT INTO feed_intervals AS f (feed, interval_start, interval_end, wanted) \
            SELECT $1, i.from_at, i.to_at, 'replay' FROM unnest($2::timestamptz[], $3::timestamptz[]) AS i (from_at, to_at) \
            ON CONFLICT (feed, interval_start) DO UPDATE SET \
-                  interval_end = EXCLUDED.interval_end, state = 'pending', wanted = 'replay', due_at = now(), attempt = 0, error = NULL, \
-                  queued_at = now() \
-           WHERE f.state <> 'leased'",
+                  wanted = 'replay', \
+                  state = CASE f.state WHEN 'leased' THEN 'leased' ELSE 'pending' END, \
+                  due_at = CASE f.state WHEN 'leased' THEN f.due_at ELSE now() END, \
+                  interval_end = CASE f.state WHEN 'leased' THEN f.interval_end ELSE EXCLUDED.interval_end END, \
+                  attempt = CASE f.state WHEN 'leased' THEN f.attempt ELSE 0 END, \
+                  error = CASE f.state WHEN 'leased' THEN f.error END, \
+                  queued_at = CASE f.state WHEN 'leased' THEN f.queued_at ELSE now() END",
 };
 
 /// All feeds, by name.
@@ -134,6 +153,15 @@ pub async fn list(conn: &impl Connection) -> Result<Vec<Feed>, StoreError> {
             })
         })
         .collect()
+}
+
+/// What of this feed waits: without what [`list`] reads of its files, for whoever asks often.
+pub async fn waiting(conn: &impl Connection, feed: &str) -> Result<Waiting, StoreError> {
+    let row = sql::query_one(conn, &WAITING, &[&feed]).await?;
+    Ok(Waiting {
+        intervals: sql::get(&row, &WAITING, 0)?,
+        oldest: sql::get::<Option<Instant>>(&row, &WAITING, 1)?.map(|at| at.0),
+    })
 }
 
 /// The intervals of a feed that begin in `[from, to)`, the latest first, each with all its revisions: at most `most` rows.
@@ -180,7 +208,7 @@ pub async fn deliveries(
 }
 
 /// Has these intervals (from, to) sent, whether they were before or not, and whether anything has changed or not. Returns how
-/// many: those that are being sent already are left alone.
+/// many. One that is being sent for another reason is sent again after.
 pub async fn replay(
     conn: &impl Connection,
     feed: &str,

@@ -85,7 +85,8 @@ pub(super) static PLAN: Sql = Sql {
            ON CONFLICT (feed, interval_start) DO NOTHING",
 };
 
-// Rows that are to be sent anyway are left alone: they will be made of what there is then.
+// Rows that are to be sent anyway are left alone: they will be made of what there is then. No interval is longer than a day of 25 hours; the
+// bounds of all windows together, which are parameters, let the months be passed over that none is in.
 pub(super) static TOUCHED: Sql = Sql {
     step: "find intervals whose windows have changed",
     text: concat!(
@@ -99,8 +100,9 @@ pub(super) static TOUCHED: Sql = Sql {
              CROSS JOIN asked a \
              LEFT JOIN window_metrics w ON w.tenant = $1 AND w.group_by = $2 AND w.size = $3 AND w.metric_version > 0 \
                   AND w.metric_type = a.name AND w.metric_version = a.version \
-                  AND w.window_start >= i.interval_start AND w.window_start < i.interval_end AND w.window_start >= $7 \
-             WHERE i.feed = $6 AND i.interval_start >= $7 AND i.state IN ('sent', 'empty') \
+                  AND w.window_start >= i.interval_start AND w.window_start < i.interval_end \
+                  AND w.window_start >= $7 AND w.window_start < $8::timestamptz + interval '25 hours' \
+             WHERE i.feed = $6 AND i.interval_start >= $7 AND i.interval_start < $8::timestamptz AND i.state IN ('sent', 'empty') \
              GROUP BY i.interval_start \
          ) \
          UPDATE feed_intervals f SET state = 'pending', wanted = 'correction', due_at = now(), attempt = 0, error = NULL, queued_at = now() \
@@ -182,13 +184,14 @@ pub async fn plan(
     sql::execute(conn, &PLAN, params).await
 }
 
-/// Has intervals that begin at `since` or later made up again where their windows are not those any more that they were made of. Returns how
-/// many these are.
+/// Has intervals that begin in `[from, to)` made up again where their windows are not those any more that they were made of. Returns how
+/// many these are. All windows of the stretch are read: a caller with a long one asks for it in parts.
 pub async fn touched(
     conn: &impl Connection,
     feed: &str,
     ask: &Ask<'_>,
-    since: UtcMicros,
+    from: UtcMicros,
+    to: UtcMicros,
 ) -> Result<u64, StoreError> {
     let (names, versions) = kpis(ask)?;
     let params: sql::Params<'_> = &[
@@ -198,7 +201,8 @@ pub async fn touched(
         &names,
         &versions,
         &feed,
-        &Instant(since),
+        &Instant(from),
+        &Instant(to),
     ];
     sql::execute(conn, &TOUCHED, params).await
 }

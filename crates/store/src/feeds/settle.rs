@@ -1,5 +1,6 @@
 //! What is written down before a file is sent, and after.
 
+use super::claim::Wanted;
 use crate::columns::no_nul;
 use crate::error::StoreError;
 use crate::json::printable;
@@ -19,6 +20,8 @@ pub struct Lease<'a> {
     pub feed: &'a str,
     /// Where the interval begins.
     pub start: UtcMicros,
+    /// Why it was to be sent when it was claimed.
+    pub wanted: Wanted,
 }
 
 /// A file, before it is sent.
@@ -69,9 +72,13 @@ pub(super) static SENT: Sql = Sql {
            WHERE feed = $1 AND interval_start = $2 AND revision = $3",
 };
 
+// A replay that was asked for while the interval was held for another reason is still to come: the holder did not know of it.
 pub(super) static SETTLE: Sql = Sql {
     step: "settle an interval of a feed",
-    text: "UPDATE feed_intervals SET state = $4, stamp = $5, lease_id = NULL, attempt = 0, error = NULL \
+    text: "UPDATE feed_intervals SET stamp = $5, lease_id = NULL, attempt = 0, error = NULL, \
+                  state = CASE WHEN wanted = 'replay' AND $6::text <> 'replay' THEN 'pending' ELSE $4::text END, \
+                  due_at = CASE WHEN wanted = 'replay' AND $6::text <> 'replay' THEN now() ELSE due_at END, \
+                  queued_at = CASE WHEN wanted = 'replay' AND $6::text <> 'replay' THEN now() ELSE queued_at END \
            WHERE feed = $1 AND interval_start = $2 AND lease_id = $3 AND state = 'leased'",
 };
 
@@ -131,7 +138,14 @@ pub async fn sent(
     let start = Instant(lease.start);
     let mut client = store.client().await?;
     let tx = client.transaction().await?;
-    let params: sql::Params<'_> = &[&lease.feed, &start, &lease.id, &"sent", &stamp];
+    let params: sql::Params<'_> = &[
+        &lease.feed,
+        &start,
+        &lease.id,
+        &"sent",
+        &stamp,
+        &lease.wanted.as_str(),
+    ];
     if sql::execute(&tx, &SETTLE, params).await? == 0 {
         return Ok(false);
     }
@@ -190,6 +204,7 @@ pub async fn nothing(
         &lease.id,
         &state,
         &stamp,
+        &lease.wanted.as_str(),
     ];
     sql::execute(conn, &SETTLE, params).await.map(|_| ())
 }

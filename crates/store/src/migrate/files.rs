@@ -86,6 +86,7 @@ files! {
     45 "feeds" "0045",
     46 "reconciliation" "0046",
     47 "pipeline_health" "0047",
+    48 "sync_log_tenant" "0048",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -90,7 +90,7 @@ macro_rules! due {
 }
 
 /// What is taken, and what it says. statement_timestamp(): one end for the whole lease, and, being stable, a bound for the scan of
-/// sync_queue_due. One statement, so one snapshot: of an interaction value and revision belong together, and the revision handed out is
+/// sync_queue_lane_due. One statement, so one snapshot: of an interaction value and revision belong together, and the revision handed out is
 /// the value's own and not the queue's, which may have been raised after the snapshot was taken. Of an agent's day both are the row's.
 macro_rules! leased {
     ($taken:literal, $put_back:literal) => {
@@ -109,10 +109,14 @@ macro_rules! leased {
                     l.queued_at, CASE WHEN l.workday IS NULL THEN m.revision ELSE l.revision END, \
                     CASE WHEN l.workday IS NULL THEN m.metric_value ELSE l.value END, m.metadata, coalesce(m.timestamp_utc, l.from_at), \
                     m.agent_id, m.queue_id, l.zone, l.from_at, l.to_at, l.settles_at, l.items, l.numerator, l.denominator, l.scale, l.unit, \
-                    n.put_back, l.together, l.again \
+                    n.put_back, l.together, l.again, \
+                    coalesce(CASE WHEN t.versions = '{}' \
+                                  THEN l.metric_version = (SELECT k.version FROM kpi_definitions k \
+                                                           WHERE k.name = l.metric_type AND k.status = 'current') \
+                                  ELSE l.metric_version = ANY (t.versions) END, false) \
              FROM (SELECT ",
             $put_back,
-            " AS put_back) n LEFT JOIN leased l ON true \
+            " AS put_back) n LEFT JOIN leased l ON true LEFT JOIN sync_targets t ON t.target = $1 \
              LEFT JOIN LATERAL (SELECT revision, metric_value, metadata, timestamp_utc, agent_id, queue_id \
                                 FROM computed_metrics m \
                                 WHERE m.tenant = l.tenant AND m.interaction_id = l.interaction_id AND m.metric_type = l.metric_type \
@@ -164,9 +168,10 @@ pub(super) static CLAIM_SETTLED: Sql = Sql {
     ),
 };
 
-// Retention dropped the month of a row that was still waiting.
+// Retention dropped the month of a row that was still waiting; or another version was promoted meanwhile, and where both have one name on the
+// platform a late value of the old one would take the place of the new one's.
 pub(super) static DROP_ORPHANS: Sql = Sql {
-    step: "drop delivery rows without a metric",
+    step: "drop delivery rows that nobody wants any more",
     text: "DELETE FROM sync_queue WHERE row_id = ANY ($1) AND lease_id = $2",
 };
 
@@ -185,7 +190,8 @@ pub struct Wanted<'a> {
 
 /// Takes rows of the target that are due under this lease, for so long, counting the attempt.
 ///
-/// Rows another replica holds are passed over; rows whose lease ran out are due like any other. All clocks are the server's.
+/// Rows another replica holds are passed over; rows whose lease ran out are due like any other. Of a version that the target does not want any
+/// more, another one having been promoted, rows leave the queue. All clocks are the server's.
 pub async fn claim(
     conn: &impl Connection,
     wanted: &Wanted<'_>,
@@ -216,7 +222,8 @@ pub async fn claim(
         let Some(place) = sql::get::<Option<i64>>(row, sql, 0)? else {
             continue;
         };
-        match sql::get::<Option<i64>>(row, sql, 10)? {
+        let is_wanted: bool = sql::get(row, sql, 28)?;
+        match sql::get::<Option<i64>>(row, sql, 10)?.filter(|_| is_wanted) {
             Some(revision) => claimed.rows.push(due(row, sql, place, revision)?),
             None => orphans.push(place),
         }

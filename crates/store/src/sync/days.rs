@@ -54,8 +54,9 @@ pub(super) static WANTED: Sql = Sql {
 };
 
 pub(super) static NOW: Sql = Sql {
-    step: "read the transaction's instant",
-    text: "SELECT now()",
+    step: "read the instant",
+    // Not the transaction's: of two that change a day the one that commits later has written the windows later, under their locks.
+    text: "SELECT clock_timestamp()",
 };
 
 // The row keeps its lease and its pause, and takes the new value. A rejected one gets another chance. Of a target that waits for settled

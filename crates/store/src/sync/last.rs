@@ -6,6 +6,15 @@ use crate::error::StoreError;
 use crate::pool::Connection;
 use crate::sql::{self, Sql};
 
+/// How versions of a KPI are kept apart on the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// Each has a place of its own.
+    Apart,
+    /// All have one place: whatever was pushed last is there.
+    Together,
+}
+
 /// What the platform has of a value, as far as the log says.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Last {
@@ -27,12 +36,12 @@ pub(super) static LAST: Sql = Sql {
            CROSS JOIN LATERAL (SELECT fate, value, points \
                                FROM (SELECT log_id, fate, value, points FROM metric_sync_log l \
                                      WHERE k.workday IS NULL AND l.tenant = k.tenant AND l.interaction_id = k.interaction_id \
-                                       AND l.metric_type = k.metric_type AND l.metric_version = k.metric_version \
+                                       AND l.metric_type = k.metric_type AND (l.metric_version = k.metric_version OR $9) \
                                        AND l.leg_scope = k.leg_scope AND l.target = $1 AND l.fate IN ('accepted', 'unknown', 'retracted') \
                                      UNION ALL \
                                      SELECT log_id, fate, value, points FROM metric_sync_log l \
                                      WHERE l.tenant = k.tenant AND l.agent_id = k.agent_id AND l.workday = k.workday \
-                                       AND l.metric_type = k.metric_type AND l.metric_version = k.metric_version AND l.target = $1 \
+                                       AND l.metric_type = k.metric_type AND (l.metric_version = k.metric_version OR $9) AND l.target = $1 \
                                        AND l.fate IN ('accepted', 'unknown', 'retracted') OFFSET 0) l \
                                ORDER BY log_id DESC LIMIT 1) l",
 };
@@ -42,6 +51,7 @@ pub async fn last_pushed(
     conn: &impl Connection,
     target: &str,
     keys: &[&MetricKey],
+    versions: Versions,
 ) -> Result<Vec<Last>, StoreError> {
     let mut last = vec![Last::Nothing; keys.len()];
     if keys.is_empty() {
@@ -60,6 +70,7 @@ pub async fn last_pushed(
             &columns.workday,
             &columns.metric_type,
             &columns.metric_version,
+            &(versions == Versions::Together),
         ],
     )
     .await?;

@@ -66,11 +66,12 @@ pub(super) static COUNT: Sql = Sql {
     text: concat!("SELECT count(*) FROM sync_queue WHERE ", meant!()),
 };
 
-// A push of unknown fate stays one until it is known, and goes again under the same key.
+// A push of unknown fate stays one until it is known, and goes again under the same key. From the second attempt on it is looked for pushes
+// whose answer got lost, so one that was made stays counted.
 pub(super) static RETRY: Sql = Sql {
     step: "retry delivery rows",
     text: concat!(
-        "UPDATE sync_queue SET state = CASE state WHEN 'rejected' THEN 'pending' ELSE state END, due_at = now(), attempt = 0, \
+        "UPDATE sync_queue SET state = CASE state WHEN 'rejected' THEN 'pending' ELSE state END, due_at = now(), attempt = least(attempt, 1), \
                                together = NULL, queued_at = CASE state WHEN 'rejected' THEN now() ELSE queued_at END WHERE ",
         meant!()
     ),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use store::feeds::{
     Ask, Due, File, Known, LastState, Lease, Registered, Wanted, claim, deliveries, failed,
     figures, give_back, list, nothing, plan, planned, prepare, register, replay, sent, stamps,
-    touched,
+    touched, waiting,
 };
 use store::window_metrics::{self, Covered, WindowRow};
 use store::{Store, StoreError};
@@ -113,6 +113,7 @@ fn lease(id: u128, n: i64) -> Lease<'static> {
         id: Uuid::from_u128(id),
         feed: FEED,
         start: half(n).0,
+        wanted: Wanted::First,
     }
 }
 
@@ -379,14 +380,14 @@ async fn what_changes_late_is_found_and_nothing_else_is() {
     nothing(&client, lease(1, 2), true, &at_first[2])
         .await
         .unwrap();
-    let look = async || {
-        touched(&client, FEED, &ask(&kpis), half(0).0)
+    let look = async |from: i64, to: i64| {
+        touched(&client, FEED, &ask(&kpis), half(from).0, half(to).0)
             .await
             .unwrap()
     };
-    let waiting = "SELECT interval_start = (SELECT min(interval_start) FROM feed_intervals), wanted FROM feed_intervals \
+    let pending = "SELECT interval_start = (SELECT min(interval_start) FROM feed_intervals), wanted FROM feed_intervals \
                    WHERE state = 'pending' ORDER BY interval_start";
-    assert_eq!(look().await, 0);
+    assert_eq!(look(0, 3).await, 0);
     // Changed, come, and gone.
     write(
         &store,
@@ -404,12 +405,15 @@ async fn what_changes_late_is_found_and_nothing_else_is() {
         to: half(1).1,
     };
     write(&store, &[], &[gone]).await;
-    assert_eq!(look().await, 3);
+    assert_eq!(look(3, 9).await, 0, "too late");
+    assert_eq!(look(1, 2).await, 1);
+    assert_eq!(look(0, 1).await, 1);
+    assert_eq!(look(1, 3).await, 1);
     assert_eq!(
-        seen(&db, waiting).await,
+        seen(&db, pending).await,
         ["t|correction", "f|correction", "f|correction"]
     );
-    assert_eq!(look().await, 0, "they wait already");
+    assert_eq!(look(0, 3).await, 0, "they wait already");
     // What went and came again is what it was.
     write(
         &store,
@@ -421,11 +425,6 @@ async fn what_changes_late_is_found_and_nothing_else_is() {
         stamps(&client, &ask(&kpis), &halves[..2]).await.unwrap(),
         at_first[..2]
     );
-    // Too long ago.
-    let none = touched(&client, FEED, &ask(&kpis), half(3).0)
-        .await
-        .unwrap();
-    assert_eq!(none, 0);
 }
 
 #[tokio::test]
@@ -444,7 +443,7 @@ async fn any_interval_is_sent_again_when_it_is_asked_for() {
     take(&store, 1, 2, LONG).await;
     let client = store.client().await.unwrap();
     let asked = [half(-5), half(0), half(1)];
-    assert_eq!(replay(&client, FEED, &asked).await.unwrap(), 2);
+    assert_eq!(replay(&client, FEED, &asked).await.unwrap(), 3);
     let due = take(&store, 9, 3, LONG).await;
     assert_eq!(due.len(), 2);
     assert!(due.iter().all(|due| due.wanted == Wanted::Replay));
@@ -461,8 +460,44 @@ async fn any_interval_is_sent_again_when_it_is_asked_for() {
             .await
             .unwrap()
     );
-    assert!(sent(&store, lease(3, 0), 1, "s").await.unwrap());
+    let again = Lease {
+        wanted: Wanted::Replay,
+        ..lease(3, 0)
+    };
+    assert!(sent(&store, again, 1, "s").await.unwrap());
     assert_eq!(seen(&db, FILES).await, ["1|sent|t|2|01"]);
+    assert!(take(&store, 9, 4, LONG).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_replay_that_is_asked_for_while_an_interval_is_held_comes_after() {
+    let (db, store) = db().await;
+    planned_feed(&store, 2).await;
+    let client = store.client().await.unwrap();
+    take(&store, 1, 1, LONG).await;
+    take(&store, 1, 2, Duration::from_millis(1)).await;
+    let asked = [half(0), half(1)];
+    assert_eq!(replay(&client, FEED, &asked).await.unwrap(), 2);
+    tokio::time::sleep(Duration::from_millis(20)).await; // the second's lease is over
+    // Of the dead holder the next one takes it over; the first stays its holder's.
+    let due = take(&store, 9, 3, LONG).await;
+    let taken: Vec<_> = due.iter().map(|due| (due.start, due.wanted)).collect();
+    assert_eq!(taken, [(half(1).0, Wanted::Replay)]);
+    // There was nothing to send to whoever did not know that it is to be sent in any case.
+    nothing(&client, lease(1, 0), false, "s").await.unwrap();
+    let due = take(&store, 9, 4, LONG).await;
+    let taken: Vec<_> = due.iter().map(|due| (due.start, due.wanted)).collect();
+    assert_eq!(taken, [(half(0).0, Wanted::Replay)]);
+    for (id, n) in [(4, 0), (3, 1)] {
+        let held = Lease {
+            wanted: Wanted::Replay,
+            ..lease(id, n)
+        };
+        nothing(&client, held, false, "s").await.unwrap();
+    }
+    assert!(take(&store, 9, 5, LONG).await.is_empty());
+    let settled = "SELECT count(*) FROM feed_intervals WHERE state = 'sent' AND stamp = 's'";
+    assert_eq!(number(&db, settled).await, 2);
 }
 
 #[tokio::test]
@@ -482,6 +517,10 @@ async fn the_list_says_how_a_feed_goes() {
     );
     assert!(feed.oldest.is_some_and(|oldest| oldest <= now()));
     assert_eq!(feed.sent_at, None);
+    let counted = waiting(&client, FEED).await.unwrap();
+    assert_eq!((counted.intervals, counted.oldest), (3, feed.oldest));
+    let counted = waiting(&client, "elsewhere").await.unwrap();
+    assert_eq!((counted.intervals, counted.oldest), (0, None));
     // It is put off, the others are not.
     assert_eq!(take(&store, 9, 2, LONG).await.len(), 2);
 }

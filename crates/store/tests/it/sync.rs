@@ -498,3 +498,23 @@ async fn in_the_end_the_platform_has_each_rows_last_value() -> Result<(), StoreE
     assert_eq!(*platform.lock().unwrap(), stored);
     Ok(())
 }
+
+/// Where versions have one name on a platform, a late value of the old one would take the place of the new one's.
+#[tokio::test]
+async fn rows_of_a_version_that_another_one_replaced_leave_the_queue() {
+    let (db, store) = queue().await;
+    write(&store, &[metric("int_1", 1.0), metric("int_2", 2.0)]).await;
+    let first = claim(&store, NOW).await;
+    assert_eq!(first.rows.len(), 2);
+    db.client()
+        .await
+        .batch_execute(
+            "UPDATE kpi_definitions SET status = 'retired' WHERE name = 'talk_time'; \
+             INSERT INTO kpi_definitions (name, version, unit, text, status) VALUES ('talk_time', 2, 'seconds', '', 'current')",
+        )
+        .await
+        .unwrap();
+    // Their lease has run out; whoever finds them next drops them.
+    assert_eq!(claim(&store, LEASE).await.rows, []);
+    assert_eq!(number(&db, "SELECT count(*) FROM sync_queue").await, 0);
+}

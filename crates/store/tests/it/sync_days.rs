@@ -266,7 +266,9 @@ async fn the_log_knows_what_the_platform_has() {
     let client = store.client().await.unwrap();
     let last = async || {
         let keys = [&claimed.rows[0].key, &bob.key];
-        let last = sync::last_pushed(&client, "days", &keys).await.unwrap();
+        let last = sync::last_pushed(&client, "days", &keys, sync::Versions::Apart)
+            .await
+            .unwrap();
         assert_eq!(last[1], Last::Nothing);
         last[0]
     };

@@ -272,6 +272,16 @@ fn each_item_has_its_fate_by_user_metric_and_day_whatever_the_order() {
     assert!(matches!(&fates[3], Fate::Unknown { .. }));
 }
 
+/// The platform may say both of an agent that it was asked about by one.
+#[test]
+fn an_agent_is_found_by_id_or_address_whichever_was_sent() {
+    let items = [item("jo@example.com", DAY, Some(figures(1000, 1)))];
+    let entry = json!({"userId": "an-id", "userEmail": "Jo@example.com", "metricId": "358db004", "dateOccurred": "2025-03-10"});
+    let body = json!({"processedEntities": [entry], "unprocessedEntities": []});
+    let fates = read(&adapter(), &items, 200, &body).unwrap();
+    assert_eq!(fates, [Fate::Accepted]);
+}
+
 #[test]
 fn a_success_that_mentions_nobody_confirms_nothing() {
     let items = [item("a", DAY, Some(figures(1000, 1)))];

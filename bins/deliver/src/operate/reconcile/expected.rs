@@ -1,6 +1,6 @@
 //! What a target should have of what is stored: the same decisions as before a request, by the same code.
 
-use crate::batch::{held, of, subject};
+use crate::batch::{held, of, subject, versions};
 use crate::days::Days;
 use crate::facets;
 use crate::targets::Target;
@@ -75,7 +75,7 @@ pub(super) async fn of_days(
         count += stored.len() as u64;
         let keys: Vec<MetricKey> = stored.iter().map(|day| key(tenant, day)).collect();
         let asked: Vec<&MetricKey> = keys.iter().collect();
-        let last = sync::last_pushed(client, &target.name, &asked).await?;
+        let last = sync::last_pushed(client, &target.name, &asked, versions(&adapter)).await?;
         let waiting = sync::waiting_days(client, &target.name, &asked).await?;
         for (((day, key), last), queued) in stored.iter().zip(&keys).zip(last).zip(waiting) {
             let last = held(last);

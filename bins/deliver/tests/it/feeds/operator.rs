@@ -1,6 +1,7 @@
 //! What operators see and do, and what a file with problems says.
 
 use super::given::{Feeds, SOON, kept};
+use std::time::Duration;
 use testkit::http;
 
 #[tokio::test]
@@ -89,24 +90,39 @@ async fn check_lists_every_problem_of_the_file_at_once() {
 }
 
 #[tokio::test]
-async fn columns_that_change_without_a_new_layout_are_refused() {
+async fn a_feed_whose_columns_change_without_a_new_layout_rests_and_all_else_goes_on() {
     let feeds = Feeds::new(1, "").await;
+    feeds.write(-1, &[("sales", 3_000)]).await;
     let process = feeds.deliver().await;
     feeds.settled(1).await;
     drop(process);
     feeds.edit("field = \"Talk\"", "field = \"TalkSeconds\"");
-    let mut process = feeds.spawn(&["serve"]);
-    let status = process.wait(SOON).await;
-    assert_eq!(status.code(), Some(1));
-    let stderr = process.stderr() + &process.stdout();
-    assert!(stderr.contains("give it layout 2"), "{stderr}");
+    feeds.write(-1, &[("sales", 5_000)]).await;
+    let mut process = feeds.deliver().await;
+    process
+        .wait_line("it is refused", SOON, |line| {
+            line["level"] == "ERROR"
+                && line["feed"] == "wfm"
+                && line["message"]
+                    .as_str()
+                    .is_some_and(|message| message.contains("until it is given layout 2"))
+        })
+        .await;
+    // Longer than the feed would take to look for changes and to send.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(process.is_running());
+    let ops = process.wait_ready().await.ops_address();
+    assert_eq!(http::get(ops, "/metrics").await.unwrap().0, 200);
+    assert_eq!(feeds.depot.arrivals().len(), 1);
+    let status = process.term(SOON).await;
+    assert_eq!(status.code(), Some(0), "{}", process.stderr());
     feeds.edit("layout = 1", "layout = 2");
     let process = feeds.deliver().await;
+    feeds.kept(2).await;
     feeds.settled(1).await;
-    assert_eq!(
-        feeds.depot.arrivals().len(),
-        1,
-        "what was sent stays as it is"
-    );
+    let held = feeds.held();
+    let (revision, body) = &held[&feeds.half(-1).to_string()];
+    assert_eq!(*revision, 2, "what was sent stays as it is");
+    assert!(body.starts_with("Queue,TalkSeconds,Rev"), "{body}");
     drop(process);
 }

@@ -34,7 +34,7 @@ pub struct Attempt {
     pub message: Option<String>,
 }
 
-// Along the key, from its end: of one organisation among several, those of the others are passed over.
+// Along the key, from its end.
 pub(in crate::reading) static NEWEST: Sql = Sql {
     step: "read a page of the delivery log",
     text: concat!(
@@ -47,7 +47,35 @@ pub(in crate::reading) static NEWEST: Sql = Sql {
     ),
 };
 
-// Along metric_sync_log_refused, which has nothing else.
+/// Of some organisations: each one's newest along its own part of an index, so that a small one does not wait for what large ones pushed.
+macro_rules! of_tenants {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            value!("l"),
+            ", l.log_id, l.logged_at, l.fate, l.attempt, l.revision, l.value, l.request_id, l.status, l.message \
+             FROM unnest($1::text[]) AS t (tenant) \
+             CROSS JOIN LATERAL (SELECT * FROM metric_sync_log m WHERE m.tenant = t.tenant AND ($2::text IS NULL OR m.target = $2) \
+                                   AND ($3::bigint IS NULL OR m.log_id < $3)",
+            $condition,
+            " ORDER BY m.log_id DESC LIMIT $4) l ORDER BY l.log_id DESC LIMIT $4"
+        )
+    };
+}
+
+// Along metric_sync_log_tenant.
+pub(in crate::reading) static NEWEST_OF: Sql = Sql {
+    step: "read a page of organisations' delivery log",
+    text: of_tenants!(""),
+};
+
+// Along metric_sync_log_refused.
+pub(in crate::reading) static REFUSALS_OF: Sql = Sql {
+    step: "read a page of organisations' refusals in the delivery log",
+    text: of_tenants!(" AND m.fate = 'rejected'"),
+};
+
+// Of metric_sync_log_refused, which has nothing else.
 pub(in crate::reading) static REFUSALS: Sql = Sql {
     step: "read a page of the refusals in the delivery log",
     text: concat!(
@@ -97,7 +125,9 @@ pub async fn page(
     let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
         vec![&tenants, &filter.target, &after, &limit];
     let sql = match &part {
+        Part::All if tenants.is_some() => &NEWEST_OF,
         Part::All => &NEWEST,
+        Part::Refusals if tenants.is_some() => &REFUSALS_OF,
         Part::Refusals => &REFUSALS,
         Part::Interaction(tenant, interaction) => {
             no_nul("tenant", tenant)?;
