@@ -2,7 +2,7 @@
 //!
 //! The loop of one feed ([`worker`]) plans the intervals whose time has come, has those made up again whose windows have changed, takes some
 //! under a lease, makes them up in one look at the windows ([`content`]), writes each down, sends it ([`sink`]) and settles it. What is due,
-//! what is in a file and what a revision is decides `crates/feed`; what a feed is the file says ([`file`]).
+//! what is in a file and what a revision is decides `crates/feed`; what a feed is the file says ([`mod@file`]).
 //!
 //! A file is written down before it is sent, and its revision is one content for ever. So whatever is killed, the receiver gets each
 //! interval, at worst the same file twice.

@@ -1,8 +1,8 @@
 //! The loop of one target: rows are claimed under a lease, wait for their turn, are pushed with no transaction open, and are settled.
 //!
-//! These go on beside each other, so that no request waits for another's bookkeeping: one claim, [`TURNS`] requests that wait for their turn
+//! These go on beside each other, so that no request waits for another's bookkeeping: one claim, `TURNS` requests that wait for their turn
 //! (the next one is written down while the first waits for its slot), and as many under way as the target's `concurrency` says. What begins
-//! next is decided in one place, [`Pusher::begin`]. Rows are claimed when they can go, not before: what waits in the database still
+//! next is decided in one place, `Pusher::begin`. Rows are claimed when they can go, not before: what waits in the database still
 //! changes.
 
 mod claim;

@@ -7,7 +7,7 @@
 //! - [`Table::of`] lays [`Figure`]s (rows of the windows) out in the columns; [`encode`] makes a file of the table, [`Table::digest`] tells
 //!   whether its content differs from what was sent before.
 //! - [`FileName`] names a file: never two of one feed alike.
-//! - [`step`] decides what to do with an interval that was made up: a revision is one content for ever.
+//! - `step` decides what to do with an interval that was made up: a revision is one content for ever.
 //!
 //! An interval that is made up again from the same figures has the same digest; only columns that tell of the sending itself (the
 //! revision, whether it is a correction) are not in it. All figures of sums are computed exactly and rounded once.

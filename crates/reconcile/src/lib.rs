@@ -1,6 +1,6 @@
 //! Our numbers beside the platform's own: which agree, which do not, and why.
 //!
-//! - [`compare`] lays a platform's figures of days (aggregates, shift reports) beside ours, cell by cell, and gives each a [`Verdict`]:
+//! - [`fn@compare`] lays a platform's figures of days (aggregates, shift reports) beside ours, cell by cell, and gives each a [`Verdict`]:
 //!   equal, within a stated tolerance, explained by a stated cause, or different.
 //! - [`shifts`] lays a workforce schedule's shifts beside business hours.
 //! - [`zones`] says whether an agent's clock here is the clock of the platform, and if not, how they differ: by a constant time, from a
