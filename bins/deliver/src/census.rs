@@ -14,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(5);
+/// A queue that takes long to count is counted less often: counting has at most one part in so many of the time.
+const COUNTING_SHARE: u32 = 20;
+/// What waits is not known from longer ago than this, whatever it costs.
+const OLDEST: Duration = Duration::from_secs(60);
 /// How often what is old is looked for when there was none left.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// So many entries are removed at once: a fraction of a second's work.
@@ -60,16 +64,42 @@ pub struct Census {
     pub stop: CancellationToken,
 }
 
+/// What waited when it was counted last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    counts: Pending,
+    /// When to count again.
+    again_at: Option<Instant>,
+}
+
+impl Counted {
+    /// Counted again, unless that took so long the last time that it is too early.
+    async fn brought_up(&mut self, client: &Client, target: &str) -> Result<Pending, StoreError> {
+        let began = Instant::now();
+        if self.again_at.is_none_or(|at| began >= at) {
+            self.counts = sync::pending_counts(client, target).await?;
+            self.again_at = Some(began + rest_after(began.elapsed()));
+        }
+        Ok(self.counts)
+    }
+}
+
+/// How long nothing is counted after a count that took so long.
+fn rest_after(took: Duration) -> Duration {
+    took.saturating_mul(COUNTING_SHARE).min(OLDEST)
+}
+
 impl Census {
     /// Runs until told to stop.
     pub async fn run(self) -> anyhow::Result<()> {
         let mut prune_at = Instant::now();
+        let mut counted = vec![Counted::default(); self.targets.len()];
         loop {
             let stopping = tokio::select! {
                 () = self.stop.cancelled() => true,
                 () = tokio::time::sleep(EVERY) => false,
             };
-            if let Err(error) = self.count().await {
+            if let Err(error) = self.look(&mut counted).await {
                 tracing::debug!(error = %chain(&error), "what waits could not be counted");
             }
             if stopping {
@@ -90,11 +120,11 @@ impl Census {
         }
     }
 
-    async fn count(&self) -> Result<(), StoreError> {
+    async fn look(&self, counted: &mut [Counted]) -> Result<(), StoreError> {
         let client = self.store.client().await?;
         let mut waiting = 0;
-        for target in &self.targets {
-            let counts = sync::pending_counts(&client, &target.target).await?;
+        for (target, counted) in self.targets.iter().zip(counted) {
+            let counts = counted.brought_up(&client, &target.target).await?;
             waiting += counts.held + counts.pending + counts.leased + counts.unknown;
             self.judge(&client, target, counts).await?;
         }
@@ -173,4 +203,19 @@ fn ago(age: Duration) -> UtcMicros {
         .unwrap_or_default();
     let then = now.saturating_sub(age).as_micros();
     UtcMicros(i64::try_from(then).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_has_a_twentieth_of_the_time_until_the_count_would_be_too_old() {
+        assert_eq!(
+            rest_after(Duration::from_millis(1)),
+            Duration::from_millis(20)
+        );
+        assert_eq!(rest_after(Duration::from_secs(1)), Duration::from_secs(20));
+        assert_eq!(rest_after(Duration::from_secs(9)), OLDEST);
+    }
 }

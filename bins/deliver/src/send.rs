@@ -13,7 +13,7 @@ use runtime::{Shutdown, chain};
 use schema::UtcMicros;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use target::{Adapter, Fate, Later, Sent};
+use target::{Adapter, Call, Fate, Later, Sent};
 use url::Url;
 use uuid::Uuid;
 
@@ -61,20 +61,16 @@ impl Sender {
         })
     }
 
-    /// Sends the rows, which have one place, and reads what became of them; the rows come back with it. Once begun it is finished, also
-    /// during a stop; only when the grace period is nearly over the answer is waited for no longer, and the outcome is unknown.
+    /// Sends the rows' request ([`request_of`]) and reads what became of them; the rows come back with it. Once begun it is finished,
+    /// also during a stop; only when the grace period is nearly over the answer is waited for no longer, and the outcome is unknown.
     pub async fn send(
         &self,
         request: Uuid,
+        call: Call,
         adapter: &Arc<Adapter>,
         rows: Vec<Prepared>,
         bearer: &Bearer,
     ) -> (Verdict, Exchange, Vec<Prepared>) {
-        let place = rows.first().map(|row| row.encoded.place.clone());
-        let call = adapter.call(
-            &place.unwrap_or_default(),
-            rows.iter().map(|row| &row.encoded),
-        );
         let bytes = call.body.len();
         let id = request.to_string();
         let url = below(&self.base, &call.path);
@@ -128,6 +124,13 @@ impl Sender {
         exchange.outcome = verdict.name();
         (verdict, exchange, rows)
     }
+}
+
+/// The request for rows of one place.
+pub fn request_of(adapter: &Adapter, rows: &[Prepared]) -> Call {
+    let place = rows.first().map(|row| row.encoded.place.clone());
+    let items = rows.iter().map(|row| &row.encoded);
+    adapter.call(&place.unwrap_or_default(), items)
 }
 
 /// Waits until the process was told to stop and has hardly any time left.

@@ -227,13 +227,14 @@ impl Ledger {
         }
     }
 
-    /// Remembers a request that has just arrived; its index.
-    pub(crate) fn open(&mut self, place: Place, path: &str) -> usize {
+    /// Remembers a request that arrived at that instant; its index.
+    pub(crate) fn open(&mut self, at: Instant, place: Place, path: &str) -> usize {
         let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
+            .checked_sub(at.elapsed())
+            .and_then(|arrived| arrived.duration_since(UNIX_EPOCH).ok())
             .unwrap_or_default();
         self.requests.push(Request {
-            at: Instant::now(),
+            at,
             at_unix_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
             place,
             path: path.to_owned(),
@@ -334,11 +335,11 @@ impl Ledger {
 
     /// Arrivals of pushes, ascending.
     pub(crate) fn push_arrivals(&self) -> Vec<Instant> {
-        self.requests
-            .iter()
-            .filter(|request| request.place == Place::Push)
-            .map(|request| request.at)
-            .collect()
+        let pushes = self.requests.iter().filter(|it| it.place == Place::Push);
+        let mut arrivals: Vec<Instant> = pushes.map(|request| request.at).collect();
+        // They are written down in the order in which they got hold of the books.
+        arrivals.sort_unstable();
+        arrivals
     }
 
     /// The books of the history calls; `None` where there is no history.

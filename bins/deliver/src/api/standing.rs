@@ -56,11 +56,19 @@ pub struct Standings {
     counted: Mutex<Counted>,
 }
 
-/// By organisations; `None`: all.
+/// By organisations, `None`: all; and until when it is good enough.
 type Counted = HashMap<Option<Vec<String>>, (Instant, Arc<Standing>)>;
 
+/// What took longer than this to count is good enough for [`COUNTING_SHARE`] times as long: counting millions of waiting rows again and
+/// again would slow down those who push them.
+const SLOW: Duration = Duration::from_millis(250);
+/// See [`SLOW`].
+const COUNTING_SHARE: u32 = 20;
+/// Nothing shown is older than this, whatever it costs.
+const OLDEST: Duration = Duration::from_secs(60);
+
 impl Standings {
-    /// Counts anew when the last ones are older than this.
+    /// Counts anew when the last ones are older than this, or, where that took long, a while later.
     #[must_use]
     pub fn lasting(lasts: Duration) -> Self {
         Self {
@@ -78,8 +86,9 @@ impl Standings {
     ) -> Result<Arc<Standing>, Problem> {
         let key = tenants.map(<[String]>::to_vec);
         let counted = || self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, standing)) = counted().get(&key)
-            && at.elapsed() < self.lasts
+        let began = Instant::now();
+        if let Some((until, standing)) = counted().get(&key)
+            && began < *until
         {
             return Ok(Arc::clone(standing));
         }
@@ -89,8 +98,19 @@ impl Standings {
         if counted.len() >= REMEMBERED_MAX {
             counted.clear();
         }
-        counted.insert(key, (Instant::now(), Arc::clone(&standing)));
+        let until = Instant::now() + self.lasts_after(began.elapsed());
+        counted.insert(key, (until, Arc::clone(&standing)));
         Ok(standing)
+    }
+
+    /// How long a count is good enough that took so long.
+    fn lasts_after(&self, took: Duration) -> Duration {
+        if took <= SLOW {
+            return self.lasts;
+        }
+        took.saturating_mul(COUNTING_SHARE)
+            .min(OLDEST)
+            .max(self.lasts)
     }
 }
 
@@ -180,5 +200,20 @@ pub fn of_reach(reach: &Reach) -> Option<&[String]> {
     match reach {
         Reach::All => None,
         Reach::Of(tenants) => Some(tenants),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_long_to_count_is_counted_less_often() {
+        let standings = Standings::lasting(Duration::from_secs(2));
+        let after = |millis| standings.lasts_after(Duration::from_millis(millis));
+        assert_eq!(after(0), Duration::from_secs(2));
+        assert_eq!(after(250), Duration::from_secs(2));
+        assert_eq!(after(251), Duration::from_millis(251 * 20));
+        assert_eq!(after(60_000), OLDEST);
     }
 }

@@ -5,7 +5,7 @@ use super::turn::Clearance;
 use super::{Job, Lease};
 use crate::batch::Prepared;
 use crate::fate::{self, Next, Settlement, Verdict};
-use crate::send::Exchange;
+use crate::send::{self, Exchange};
 use platform::breaker::shared;
 use platform::budget::{Budget as _, Throttle};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ impl Line {
             // Given up at the end: until it is written down, a request is under way.
             place: _place,
         } = clearance;
+        // Put together before the last look at the slot: thousands of rows take a while.
+        let call = send::request_of(self.adapter_in_hand(), &job.rows);
         if slot.is_void(Instant::now()) {
             // This process was kept from running for longer than a slot keeps.
             self.health.unused(permit).await;
@@ -36,7 +38,7 @@ impl Line {
         let rows = std::mem::take(&mut job.rows);
         let (verdict, exchange, rows) = self
             .sender
-            .send(request, self.adapter_in_hand(), rows, &bearer)
+            .send(request, call, self.adapter_in_hand(), rows, &bearer)
             .await;
         job.rows = rows;
         self.meters.request(&verdict, exchange.took);

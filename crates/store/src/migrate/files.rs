@@ -87,6 +87,7 @@ files! {
     46 "reconciliation" "0046",
     47 "pipeline_health" "0047",
     48 "sync_log_tenant" "0048",
+    49 "sync_queue_due" "0049",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

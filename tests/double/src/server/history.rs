@@ -41,10 +41,11 @@ struct Opened {
 /// Answers one call.
 pub(super) async fn answer(
     request: Request<Incoming>,
+    at: Instant,
     route: Route,
     shared: &Shared,
 ) -> Result<Answer, Reset> {
-    let opened = open(&mut shared.ledger(), &route, &request);
+    let opened = open(&mut shared.ledger(), at, &route, &request);
     let (path, query) = (
         request.uri().path().to_owned(),
         request.uri().query().unwrap_or_default().to_owned(),
@@ -92,11 +93,11 @@ pub(super) async fn answer(
 
 fn open(
     ledger: &mut Ledger,
+    at: Instant,
     route: &Route,
     request: &Request<Incoming>,
 ) -> Result<Opened, (usize, usize, Box<Answer>)> {
-    let index = ledger.open(Place::History, route.name);
-    let at = ledger.requests[index].at;
+    let index = ledger.open(at, Place::History, route.name);
     let at_unix_ms = ledger.requests[index].at_unix_ms;
     let early = |ledger: &Ledger| ledger.early;
     let before = early(ledger);

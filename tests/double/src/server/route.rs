@@ -13,7 +13,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Names an exchange.
 const CORRELATION: &str = "inin-correlation-id";
@@ -33,32 +34,36 @@ enum Gate {
 
 /// Answers one request, or resets its connection.
 pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answer, Reset> {
+    // Arrival is now, before the body and before anybody else lets go of the books: this is what the platform's limit sees.
+    let at = Instant::now();
     let path = request.uri().path().to_owned();
     if path.starts_with("/control/") || path == "/control" {
         return Ok(control::answer(request, shared).await);
     }
     let route = history::route(request.method(), &path, &shared.ledger().config);
     if let Some(route) = route {
-        return history::answer(request, route, shared).await;
+        return history::answer(request, at, route, shared).await;
     }
     match (request.method(), path.as_str()) {
         (&Method::POST, "/oauth/token") => {
-            token(request, &path, Grant::ClientCredentials, shared).await
+            token(request, at, &path, Grant::ClientCredentials, shared).await
         }
         (&Method::POST, "/authentication/v1/token/access-key") => {
-            token(request, &path, Grant::AccessKey, shared).await
+            token(request, at, &path, Grant::AccessKey, shared).await
         }
         _ if admin::is_at(&path, &shared.ledger().config.admin) => {
-            administer(request, &path, shared).await
+            administer(request, at, &path, shared).await
         }
-        (&Method::POST | &Method::PUT | &Method::PATCH, _) => push(request, &path, shared).await,
-        _ => Ok(unknown(&path, shared)),
+        (&Method::POST | &Method::PUT | &Method::PATCH, _) => {
+            push(request, at, &path, shared).await
+        }
+        _ => Ok(unknown(at, &path, shared)),
     }
 }
 
-fn unknown(path: &str, shared: &Shared) -> Answer {
+fn unknown(at: Instant, path: &str, shared: &Shared) -> Answer {
     let mut ledger = shared.ledger();
-    let index = ledger.open(Place::Push, path);
+    let index = ledger.open(at, Place::Push, path);
     ledger.violate(Kind::UnknownPath, index, path);
     finish(
         &mut ledger,
@@ -69,14 +74,14 @@ fn unknown(path: &str, shared: &Shared) -> Answer {
 
 async fn token(
     request: Request<Incoming>,
+    at: Instant,
     path: &str,
     grant: Grant,
     shared: &Shared,
 ) -> Result<Answer, Reset> {
     let (index, fault) = {
         let ledger = &mut *shared.ledger();
-        let index = ledger.open(Place::Token, path);
-        let at = ledger.requests[index].at;
+        let index = ledger.open(at, Place::Token, path);
         let fault = ledger
             .token_faults
             .next(&ledger.config.faults, at, &mut ledger.random);
@@ -101,14 +106,14 @@ async fn token(
 /// A question about what is set up, or a change of it.
 async fn administer(
     request: Request<Incoming>,
+    at: Instant,
     path: &str,
     shared: &Shared,
 ) -> Result<Answer, Reset> {
     let (index, admitted, fault) = {
         let ledger = &mut *shared.ledger();
-        let index = ledger.open(Place::Admin, path);
+        let index = ledger.open(at, Place::Admin, path);
         let admitted = admit(ledger, index, &request);
-        let at = ledger.requests[index].at;
         let fault = ledger
             .admin_faults
             .next(&ledger.config.faults, at, &mut ledger.random);
@@ -155,22 +160,26 @@ async fn administer(
     Ok(finish(&mut ledger, index, answer))
 }
 
-async fn push(request: Request<Incoming>, path: &str, shared: &Shared) -> Result<Answer, Reset> {
-    // Arrival is now, before the body: this is what the platform's limit sees.
+async fn push(
+    request: Request<Incoming>,
+    at: Instant,
+    path: &str,
+    shared: &Shared,
+) -> Result<Answer, Reset> {
     let (index, gate, api) = {
         let mut ledger = shared.ledger();
         let Some(api) = Api::at(request.method(), path, &ledger.config) else {
             drop(ledger);
-            return Ok(unknown(path, shared));
+            return Ok(unknown(at, path, shared));
         };
-        let index = ledger.open(Place::Push, path);
+        let index = ledger.open(at, Place::Push, path);
         let gate = gate(&mut ledger, index, &request);
         (index, gate, api)
     };
     let content_type = header(&request, CONTENT_TYPE.as_str()).unwrap_or_default();
     let body = body(request.into_body(), &api, shared).await;
     // Whatever becomes of the request, a client that breaks the API's bounds is to be found out.
-    let rows = examine(index, &api, &content_type, &body, shared);
+    let rows = examine(index, &api, &content_type, body, shared).await;
     let (fault, in_window) = match gate {
         Gate::Refused(answer) => return Ok(finish(&mut shared.ledger(), index, answer)),
         Gate::Open { fault, in_window } => (fault, in_window),
@@ -303,18 +312,26 @@ async fn body(body: Incoming, api: &Api, shared: &Shared) -> Result<Bytes, (Kind
 }
 
 /// The rows of a body, or the answer that says what is wrong with it.
-fn examine(
+async fn examine(
     index: usize,
     api: &Api,
     content_type: &str,
-    body: &Result<Bytes, (Kind, String)>,
+    body: Result<Bytes, (Kind, String)>,
     shared: &Shared,
 ) -> Result<Vec<Row>, Box<Answer>> {
-    // Parsed outside the lock: ten thousand rows take a while.
-    let config = shared.ledger().config.clone();
-    let (bytes, (count, rows)) = match body {
-        Ok(body) => (body.len(), push::rows(api, body, &config)),
-        Err(finding) => (0, (0, Err(vec![finding.clone()]))),
+    // Read outside the lock and beside the tasks that notice arrivals: ten thousand rows take a while.
+    let config = Arc::new(shared.ledger().config.clone());
+    let bytes = body.as_ref().map_or(0, Bytes::len);
+    let (count, rows) = match body {
+        Ok(body) => {
+            let (api, config) = (api.clone(), Arc::clone(&config));
+            let reading = tokio::task::spawn_blocking(move || push::rows(&api, &body, &config));
+            match reading.await {
+                Ok(read) => read,
+                Err(problem) => (0, Err(vec![(Kind::Malformed, problem.to_string())])),
+            }
+        }
+        Err(finding) => (0, Err(vec![finding])),
     };
     let mut ledger = shared.ledger();
     if let Some(request) = ledger.request(index) {
