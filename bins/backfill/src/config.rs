@@ -9,14 +9,12 @@ pub use flags::{
     CheckArgs, Checked, Cli, Command, CommonArgs, Format, ImportArgs, JobsArgs, JobsCommand,
     MigrateArgs, ReplayArgs,
 };
-pub use operate::{
-    CancelArgs, ListArgs, PauseArgs, ResumeArgs, ShowArgs, StatusArgs, ViewArgs, WatchArgs,
-};
+pub use operate::{CancelArgs, ListArgs, PauseArgs, ResumeArgs, ShowArgs, StatusArgs, WatchArgs};
 pub use start::{FilesJob, RequestArgs, RequestConfig, StartArgs, StartConfig, StartSource};
 
 pub(crate) use start::{PromoteWord, read_platforms};
 
-pub use runtime::args::Output;
+pub use runtime::args::{Output, ViewArgs};
 pub use worker::{WorkerArgs, WorkerConfig};
 
 use adapter::Mappings;
@@ -117,6 +115,12 @@ pub struct Files {
     pub subscription: SubscriptionName,
     /// The version to compute besides.
     pub version: MetricVersion,
+}
+
+/// What a command that looks at things needs.
+pub(crate) fn viewed(view: &ViewArgs) -> anyhow::Result<(StoreConfig, Output)> {
+    let (postgres, output) = view.resolve()?;
+    Ok((store_config(&postgres), output))
 }
 
 fn store_config(postgres: &PostgresSettings) -> StoreConfig {

@@ -127,7 +127,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 fn begin_view(view: &ViewArgs) -> anyhow::Result<(StoreConfig, Output)> {
-    let resolved = view.resolve()?;
+    let resolved = config::viewed(view)?;
     begin(&view.ops);
     Ok(resolved)
 }

@@ -7,7 +7,7 @@ pub mod reconciliation;
 pub use feed::FeedArgs;
 pub use operate::{
     BreakerArgs, BreakerCommand, OpenArgs, ReconcileArgs, ResyncArgs, RetryArgs, RowsArgs,
-    SkipArgs, StatusArgs, TurnArgs, ValuesArgs, ViewArgs,
+    SkipArgs, StatusArgs, TurnArgs, ValuesArgs,
 };
 pub use reconciliation::ReconciliationArgs;
 
@@ -20,7 +20,8 @@ use broker::BrokerConfig;
 use clap::{Parser, Subcommand};
 use runtime::Problems;
 use runtime::args::{
-    AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, PostgresSettings, positive_duration,
+    AmqpArgs, AmqpSettings, OpsArgs, Output, PostgresArgs, PostgresSettings, ViewArgs,
+    positive_duration,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -280,6 +281,12 @@ impl StoreArgs {
         problems.into_result()?;
         Ok(store_config(&postgres))
     }
+}
+
+/// What a command that looks at things needs.
+pub(crate) fn viewed(view: &ViewArgs) -> anyhow::Result<(StoreConfig, Output)> {
+    let (postgres, output) = view.resolve()?;
+    Ok((store_config(&postgres), output))
 }
 
 fn store_config(postgres: &PostgresSettings) -> StoreConfig {

@@ -11,6 +11,7 @@ mod ops;
 mod output;
 mod postgres;
 mod raw_keys;
+mod view;
 
 pub use amqp::{AmqpArgs, AmqpSettings};
 pub use attributes::AttributeArgs;
@@ -19,6 +20,7 @@ pub use ops::{LogFormat, OpsArgs};
 pub use output::Output;
 pub use postgres::{PostgresArgs, PostgresSettings};
 pub use raw_keys::RawKeyArgs;
+pub use view::ViewArgs;
 
 use crate::Problems;
 use std::time::Duration;

@@ -1,34 +1,8 @@
 //! The flags of the commands that look at jobs or change their course.
 
-use super::{Output, PostgresArgs, store_config};
-use runtime::Problems;
-use runtime::args::OpsArgs;
+use runtime::args::ViewArgs;
 use std::time::Duration;
-use store::StoreConfig;
 use uuid::Uuid;
-
-/// What all of these have.
-#[derive(Debug, Clone, clap::Args)]
-pub struct ViewArgs {
-    /// How results are written to stdout; without it text on a terminal, else JSON
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    output: Option<Output>,
-    #[command(flatten)]
-    postgres: PostgresArgs,
-    #[command(flatten)]
-    pub(crate) ops: OpsArgs,
-}
-
-impl ViewArgs {
-    /// Checks everything and lists every problem at once.
-    pub fn resolve(&self) -> anyhow::Result<(StoreConfig, Output)> {
-        let mut problems = Problems::new();
-        let postgres = self.postgres.resolve(&mut problems);
-        self.ops.resolve(&mut problems);
-        problems.into_result()?;
-        Ok((store_config(&postgres), Output::or_usual(self.output)))
-    }
-}
 
 /// Flags of `status`.
 #[derive(Debug, Clone, clap::Args)]

@@ -1,7 +1,8 @@
 //! The flags of `deliver feed`.
 
-use super::operate::{ViewArgs, instant};
+use super::operate::instant;
 use clap::Subcommand;
+use runtime::args::ViewArgs;
 use schema::UtcMicros;
 
 /// Flags of `feed`.

@@ -1,39 +1,13 @@
 //! The flags of the commands that look at deliveries or change their course.
 
-use super::store_config;
 use crate::targets::{self, Target};
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
-use runtime::Problems;
-use runtime::args::{OpsArgs, Output, PostgresArgs, positive_duration};
+use runtime::args::{ViewArgs, positive_duration};
 use schema::UtcMicros;
 use std::path::PathBuf;
 use std::time::Duration;
-use store::StoreConfig;
 use store::sync::{Rows, State, Values};
-
-/// What all of these have.
-#[derive(Debug, Clone, clap::Args)]
-pub struct ViewArgs {
-    /// How results are written to stdout; without it text on a terminal, else JSON
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    output: Option<Output>,
-    #[command(flatten)]
-    postgres: PostgresArgs,
-    #[command(flatten)]
-    pub(crate) ops: OpsArgs,
-}
-
-impl ViewArgs {
-    /// Checks everything and lists every problem at once.
-    pub fn resolve(&self) -> anyhow::Result<(StoreConfig, Output)> {
-        let mut problems = Problems::new();
-        let postgres = self.postgres.resolve(&mut problems);
-        self.ops.resolve(&mut problems);
-        problems.into_result()?;
-        Ok((store_config(&postgres), Output::or_usual(self.output)))
-    }
-}
 
 /// Which values of a target are meant.
 #[derive(Debug, Clone, clap::Args)]

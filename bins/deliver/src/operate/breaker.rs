@@ -2,9 +2,9 @@
 
 use super::status::{Breaker, breakers_text};
 use super::write;
-use crate::config::{BreakerArgs, BreakerCommand, OpenArgs, TurnArgs, ViewArgs};
+use crate::config::{self, BreakerArgs, BreakerCommand, OpenArgs, TurnArgs};
 use anyhow::bail;
-use runtime::args::Output;
+use runtime::args::{Output, ViewArgs};
 use serde_json::json;
 use store::breakers::{self, Memory};
 use store::{Client, Store, sync};
@@ -20,7 +20,7 @@ pub async fn breaker(args: &BreakerArgs) -> anyhow::Result<()> {
 }
 
 async fn list(view: &ViewArgs) -> anyhow::Result<()> {
-    let (config, output) = view.resolve()?;
+    let (config, output) = config::viewed(view)?;
     let client = Store::connect(config).await?.client().await?;
     let found: Vec<Breaker> = breakers::list(&client)
         .await?
@@ -58,7 +58,7 @@ fn said(output: Output, turned: breakers::Breaker) -> anyhow::Result<()> {
 
 /// The breaker that is meant: by its name, or by that of a target it is of.
 async fn named(args: &TurnArgs) -> anyhow::Result<(Client, String, Output)> {
-    let (config, output) = args.view.resolve()?;
+    let (config, output) = config::viewed(&args.view)?;
     let client = Store::connect(config).await?.client().await?;
     let targets = sync::health(&client).await?;
     let of_target = targets.iter().find(|target| target.target == args.name);

@@ -1,6 +1,7 @@
 //! `deliver feed`: what interval feeds have sent, and intervals sent again.
 
 use super::write;
+use crate::config;
 use crate::config::feed::{FeedArgs, FeedCommand, ListArgs, ReplayArgs, ShowArgs};
 use crate::send::now;
 use anyhow::{Context as _, bail};
@@ -28,7 +29,7 @@ pub async fn feed(args: &FeedArgs) -> anyhow::Result<()> {
 }
 
 async fn list(args: &ListArgs) -> anyhow::Result<()> {
-    let (config, output) = args.view.resolve()?;
+    let (config, output) = config::viewed(&args.view)?;
     let client = Store::connect(config).await?.client().await?;
     let found = feeds::list(&client).await?;
     let mut text = String::new();
@@ -70,7 +71,7 @@ fn feed_json(feed: &Feed) -> Value {
 }
 
 async fn show(args: &ShowArgs) -> anyhow::Result<()> {
-    let (config, output) = args.view.resolve()?;
+    let (config, output) = config::viewed(&args.view)?;
     let (client, feed) = about(config, &args.feed).await?;
     let from = args.from.unwrap_or(UtcMicros(now().0 - SHOWN_MICROS));
     let to = args.to.unwrap_or_else(|| UtcMicros(now().0 + SHOWN_MICROS));
@@ -131,7 +132,7 @@ fn delivery_json(delivery: &Delivery) -> Value {
 }
 
 async fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
-    let (config, output) = args.view.resolve()?;
+    let (config, output) = config::viewed(&args.view)?;
     let (client, feed) = about(config, &args.feed).await?;
     let zone = Zone::parse(&feed.zone).context("the feed's zone")?;
     let Some(size) = Size::from_name(&feed.size) else {

@@ -6,7 +6,7 @@
 mod expected;
 
 use super::{about, write};
-use crate::config::ReconcileArgs;
+use crate::config::{self, ReconcileArgs};
 use crate::days::Days;
 use crate::targets::Target;
 use anyhow::bail;
@@ -30,7 +30,7 @@ const HOUR: i64 = 3_600_000_000;
 
 /// Compares, prints what differs, and ends with 1 where anything does.
 pub async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<()> {
-    let (config, output) = args.view.resolve()?;
+    let (config, output) = config::viewed(&args.view)?;
     let configured = args.target()?;
     let (client, target) = about(config, &args.values.target).await?;
     let to = args.to.unwrap_or_else(now);

@@ -1,7 +1,7 @@
 //! `deliver resync`: the platform ends with what kpiline has now.
 
 use super::{about, write};
-use crate::config::ResyncArgs;
+use crate::config::{self, ResyncArgs};
 use crate::days::Days;
 use crate::send;
 use schema::Grain;
@@ -10,7 +10,7 @@ use store::sync;
 
 /// Queues current values of one target again, pushed before or not.
 pub async fn resync(args: &ResyncArgs) -> anyhow::Result<()> {
-    let (config, output) = args.view.resolve()?;
+    let (config, output) = config::viewed(&args.view)?;
     let (mut client, target) = about(config, &args.values.target).await?;
     let values = args.values.of(args.from, args.to);
     let days = Days {

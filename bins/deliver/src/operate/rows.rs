@@ -1,7 +1,7 @@
 //! `deliver retry` and `deliver skip`: rows that wait, by what is known of them.
 
 use super::{about, write};
-use crate::config::{RetryArgs, RowsArgs, SkipArgs};
+use crate::config::{self, RetryArgs, RowsArgs, SkipArgs};
 use anyhow::bail;
 use serde_json::json;
 use store::sync;
@@ -21,7 +21,7 @@ pub async fn skip(args: &SkipArgs) -> anyhow::Result<()> {
 }
 
 async fn run(args: &RowsArgs, skip_for: Option<&str>) -> anyhow::Result<()> {
-    let (config, output) = args.view.resolve()?;
+    let (config, output) = config::viewed(&args.view)?;
     let (client, target) = about(config, &args.values.target).await?;
     let rows = args.rows();
     let (count, did) = match skip_for {

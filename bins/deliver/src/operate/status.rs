@@ -1,7 +1,7 @@
 //! `deliver status`: what waits for each target, how it goes, and what holds it back.
 
 use super::write;
-use crate::config::StatusArgs;
+use crate::config::{self, StatusArgs};
 use crate::freshness;
 use runtime::table::{span, table};
 use schema::UtcMicros;
@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Runs the command.
 pub async fn status(args: &StatusArgs) -> anyhow::Result<()> {
-    let (config, output) = args.view.resolve()?;
+    let (config, output) = config::viewed(&args.view)?;
     let client = Store::connect(config).await?.client().await?;
     let pauses: Vec<Pause> = pauses(&client).await?.into_iter().map(Pause::new).collect();
     let breakers: Vec<Breaker> = breakers::list(&client)
