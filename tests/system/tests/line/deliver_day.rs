@@ -215,6 +215,7 @@ async fn a_day_of_metrics_reaches_both_platforms_through_faults_and_kills() {
         );
     }
 
+    let mut shares = Vec::new();
     for (platform, end) in platforms.iter().zip(ends) {
         let rejected = the_platform_has_what_the_store_has(&look, platform).await;
         let requests = platform.double.requests();
@@ -227,11 +228,7 @@ async fn a_day_of_metrics_reaches_both_platforms_through_faults_and_kills() {
         // Whoever is killed at the moment it is told to stay away can tell nobody.
         assert!(early.len() <= kills, "{early:#?}");
         let used = used(&requests, platform.limit, end);
-        assert!(
-            used >= least(),
-            "{}: {used} of the budget was used",
-            platform.name
-        );
+        shares.push((platform.name, used));
         eprintln!(
             "{}: {} requests in {:.0} s, {:.1} % of the budget while there was work, {rejected} rows refused, {:?}",
             platform.name,
@@ -245,6 +242,11 @@ async fn a_day_of_metrics_reaches_both_platforms_through_faults_and_kills() {
                     SELECT FROM metric_sync_log f WHERE f.request_id = s.request_id AND f.fate <> 'sent' \
                       AND (f.target, f.tenant, f.interaction_id, f.metric_type) = (s.target, s.tenant, s.interaction_id, s.metric_type))";
     assert_eq!(look.number(open).await, 0, "every push has a fate");
+    // Last: what is right stays right on a busy machine, and how much of the budget is used does not.
+    assert!(
+        shares.iter().all(|(_, used)| *used >= least()),
+        "of the budgets was used: {shares:?}"
+    );
 }
 
 /// The day's metrics, written as compute writes them.
