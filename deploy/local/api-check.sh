@@ -113,7 +113,7 @@ check_api() {
 }
 
 check_page() {
-    local chromium packages=$TOOLS/node
+    local chromium modules=$TOOLS/node
     chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
     if [ -z "$chromium" ] || ! command -v npm >/dev/null 2>&1; then
         # Each only where it is missing: a node from elsewhere brings its own npm, and the distribution's would clash with it.
@@ -127,17 +127,17 @@ check_page() {
         warn "SKIPPED: the page in a browser, for Chromium or node could not be installed"
         return 0
     fi
-    mkdir -p "$packages"
-    if ! cmp -s tests/browser/package.json "$packages/package.json" || [ ! -d "$packages/node_modules/axe-core" ]; then
-        cp tests/browser/package.json "$packages/package.json"
-        if ! npm install --prefix "$packages" --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error >&2; then
-            rm -f "$packages/package.json"
+    mkdir -p "$modules"
+    if ! cmp -s tests/browser/package.json "$modules/package.json" || [ ! -d "$modules/node_modules/axe-core" ]; then
+        cp tests/browser/package.json "$modules/package.json"
+        if ! npm install --prefix "$modules" --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error >&2; then
+            rm -f "$modules/package.json"
             warn "SKIPPED: the page in a browser, for what drives it could not be installed"
             return 0
         fi
     fi
     step "The page in a browser"
-    PAGE_URL=$BASE PAGE_TOKEN=$TOKEN_ALL PAGE_CHROMIUM=$chromium PAGE_PACKAGES=$packages PAGE_SCREENS=$TOOLS/screens PAGE_PSQL=$PSQL PAGE_DATABASE_URL=$URL \
+    PAGE_URL=$BASE PAGE_TOKEN=$TOKEN_ALL PAGE_CHROMIUM=$chromium PAGE_PACKAGES=$modules PAGE_SCREENS=$TOOLS/screens PAGE_PSQL=$PSQL PAGE_DATABASE_URL=$URL \
         node --test tests/browser/page.test.mjs
     say "pictures are in $TOOLS/screens"
 }

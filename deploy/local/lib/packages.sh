@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Finds what the scripts need and installs what is missing from the distribution. Sourced after common.sh.
 
-# ensure_tools TOOL...: tools among cc, ca, postgres, psql, python, rabbitmq.
+# ensure_tools TOOL...: tools among cc, ca, postgres, psql, python, rabbitmq, shellcheck.
 ensure_tools() {
     local tool packages=()
     for tool in "$@"; do
@@ -12,6 +12,7 @@ ensure_tools() {
         psql) psql_command >/dev/null || packages+=(postgresql-client) ;;
         python) "${KPILINE_PYTHON:-python3}" -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip) ;;
         rabbitmq) rabbitmq_sbin >/dev/null || packages+=(rabbitmq-server) ;;
+        shellcheck) command -v shellcheck >/dev/null 2>&1 || packages+=(shellcheck) ;;
         *) die "unknown tool '$tool'" ;;
         esac
     done

@@ -59,6 +59,7 @@ replay_run() {
     replay_until 1 "$wanted" replay_received
     watch_until "rows unlike the truth" demo_differences 0 1
     watch_until "marks" windows_waiting 0
+    # shellcheck disable=SC2034 # bench.sh prints it
     REPLAY_HTTP_RATE=$(sql "SELECT round($EVENTS / (extract(epoch FROM max(updated_at)) - $began)) FROM computed_metrics")
     line_stop
 
@@ -88,5 +89,6 @@ replay_run() {
     demo_expect "no row of version 1 is another" "$([ "$before" = "$(replay_rows 1)" ] && echo t)" "$before before"
     line_stop
     printf '%s\n' "${DEMO_CHECKS[@]}"
+    # shellcheck disable=SC2034 # demo.sh looks after them
     DEMO_RUNNING=(ingest compute)
 }

@@ -124,6 +124,7 @@ windows_month() {
     watch_until "marks" windows_waiting 0
     windows=$(seconds_since "$began")
     line_stop
+    # shellcheck disable=SC2034 # demo.sh looks after them
     DEMO_RUNNING=(ingest compute)
     sql "CREATE TABLE month_sets AS SELECT DISTINCT k.definition_id, m.group_by, m.size
             FROM window_metrics m JOIN kpi_definitions k ON k.name = m.metric_type AND k.version = m.metric_version;
