@@ -137,6 +137,7 @@ fn broker_config(amqp: &AmqpSettings) -> BrokerConfig {
         connect_timeout: amqp.connect_timeout,
         confirm_timeout: amqp.confirm_timeout,
         raw_max_bytes: amqp.raw_max_bytes,
+        declare: amqp.declare,
         ..BrokerConfig::new(&amqp.url, &amqp.prefix, "kpiline backfill")
     }
 }

@@ -119,8 +119,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(args) => {
             let postgres = args.resolve()?;
             begin(&args.ops);
-            let report = store::migrate::run(&postgres.url).await?;
-            tracing::info!(applied = ?report.applied, already = report.already, months = report.months, "migrated");
+            let roles = store::migrate::Roles {
+                prefix: args.roles.role_prefix.clone(),
+                create: args.roles.create_roles,
+            };
+            let report = store::migrate::run_with(&postgres.url, &roles).await?;
+            tracing::info!(applied = ?report.applied, already = report.already, months = report.months, roles = ?report.roles, "migrated");
             Ok(())
         }
     }

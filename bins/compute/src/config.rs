@@ -16,7 +16,7 @@ use crate::windows::WindowConfig;
 use broker::BrokerConfig;
 use clap::{Parser, Subcommand};
 use runtime::Problems;
-use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, PostgresSettings};
+use runtime::args::{AmqpArgs, AmqpSettings, OpsArgs, PostgresArgs, PostgresSettings, RoleArgs};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,6 +73,8 @@ pub enum Command {
 pub struct MigrateArgs {
     #[command(flatten)]
     pub(crate) postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) roles: RoleArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
 }
@@ -370,6 +372,7 @@ impl Config {
             connect_timeout: self.amqp.connect_timeout,
             confirm_timeout: self.amqp.confirm_timeout,
             raw_max_bytes: self.amqp.raw_max_bytes,
+            declare: self.amqp.declare,
         }
     }
 }

@@ -61,16 +61,22 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
     let mut problems = runtime::Problems::new();
     let postgres = args.postgres.resolve(&mut problems);
+    args.roles.resolve(&mut problems);
     args.ops.resolve(&mut problems);
     problems.into_result()?;
     runtime::log::init(&args.ops);
-    let report = store::migrate::run(&postgres.url).await?;
+    let roles = store::migrate::Roles {
+        prefix: args.roles.role_prefix.clone(),
+        create: args.roles.create_roles,
+    };
+    let report = store::migrate::run_with(&postgres.url, &roles).await?;
     println!(
         "{} migrations applied now, {} before, {} months of partitions made",
         report.applied.len(),
         report.already,
         report.months
     );
+    println!("{}", report.about_roles());
     let store = store::Store::connect(store::StoreConfig::new(
         &postgres.url,
         "kpiline compute migrate",

@@ -3,7 +3,7 @@
 use crate::api;
 use crate::api::tokens::generate;
 use crate::census::{Census, Watched};
-use crate::config::{Config, ServeArgs, StoreArgs, TokenArgs};
+use crate::config::{Config, MigrateArgs, ServeArgs, TokenArgs};
 use crate::credential::Credentials;
 use crate::definitions::Definitions;
 use crate::feeds;
@@ -14,6 +14,7 @@ use crate::send::Sender;
 use crate::tally::Tally;
 use crate::targets::Target;
 use crate::uncomputed;
+use crate::upkeep::Upkeep;
 use crate::wake;
 use runtime::metrics::{Counter, Gauge};
 use runtime::{Backoff, Service, Tasks, chain, log};
@@ -74,6 +75,13 @@ pub async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     watch(&config, &mut credentials, &store, &service, &mut tasks)?;
     let census = census(&config, &tallies, &store, &service);
     tasks.spawn("census", census.run());
+    let upkeep = Upkeep::new(
+        store.clone(),
+        config.broker(),
+        service.metrics.clone(),
+        service.shutdown.token(),
+    );
+    tasks.spawn("upkeep", upkeep.run());
     let api = api::start(&mut config, &service, &mut tasks).await?;
     service.ready(api);
     service.run(tasks).await
@@ -310,14 +318,19 @@ fn watched(watch: &Watch) -> String {
 }
 
 /// `deliver migrate`.
-pub async fn migrate(args: &StoreArgs) -> anyhow::Result<()> {
+pub async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
     let config = args.resolve()?;
     log::init(&args.ops);
-    let report = migrate::run(&config.url).await?;
+    let roles = migrate::Roles {
+        prefix: args.roles.role_prefix.clone(),
+        create: args.roles.create_roles,
+    };
+    let report = migrate::run_with(&config.url, &roles).await?;
     tracing::info!(
         applied = report.applied.len(),
         already = report.already,
         months = report.months,
+        roles = ?report.roles,
         "migrated"
     );
     Ok(())

@@ -1,6 +1,7 @@
 //! Every few seconds what waits is counted, what was pushed is added to the figures of all processes, and it is judged from those whether
 //! deliveries to a target fail too often. Now and then what is old is forgotten.
 
+use crate::counting::{OLDEST, rest_after};
 use crate::failing::is_failing;
 use crate::tally::Tally;
 use runtime::chain;
@@ -14,10 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(5);
-/// A queue that takes long to count is counted less often: counting has at most one part in so many of the time.
-const COUNTING_SHARE: u32 = 20;
-/// What waits is not known from longer ago than this, whatever it costs.
-const OLDEST: Duration = Duration::from_secs(60);
 /// How often what is old is looked for when there was none left.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// So many entries are removed at once: a fraction of a second's work.
@@ -78,15 +75,10 @@ impl Counted {
         let began = Instant::now();
         if self.again_at.is_none_or(|at| began >= at) {
             self.counts = sync::pending_counts(client, target).await?;
-            self.again_at = Some(began + rest_after(began.elapsed()));
+            self.again_at = Some(began + rest_after(began.elapsed(), OLDEST));
         }
         Ok(self.counts)
     }
-}
-
-/// How long nothing is counted after a count that took so long.
-fn rest_after(took: Duration) -> Duration {
-    took.saturating_mul(COUNTING_SHARE).min(OLDEST)
 }
 
 impl Census {
@@ -203,19 +195,4 @@ fn ago(age: Duration) -> UtcMicros {
         .unwrap_or_default();
     let then = now.saturating_sub(age).as_micros();
     UtcMicros(i64::try_from(then).unwrap_or(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counting_has_a_twentieth_of_the_time_until_the_count_would_be_too_old() {
-        assert_eq!(
-            rest_after(Duration::from_millis(1)),
-            Duration::from_millis(20)
-        );
-        assert_eq!(rest_after(Duration::from_secs(1)), Duration::from_secs(20));
-        assert_eq!(rest_after(Duration::from_secs(9)), OLDEST);
-    }
 }

@@ -20,7 +20,7 @@ use broker::BrokerConfig;
 use clap::{Parser, Subcommand};
 use runtime::Problems;
 use runtime::args::{
-    AmqpArgs, AmqpSettings, OpsArgs, Output, PostgresArgs, PostgresSettings, ViewArgs,
+    AmqpArgs, AmqpSettings, OpsArgs, Output, PostgresArgs, PostgresSettings, RoleArgs, ViewArgs,
     positive_duration,
 };
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ pub enum Command {
     /// Check the configuration, list every problem at once, and exit.
     Check(ServeArgs),
     /// Apply the numbered migrations under a lock, and exit.
-    Migrate(StoreArgs),
+    Migrate(MigrateArgs),
     /// Show what waits for each target, how it goes, and what holds it back.
     Status(StatusArgs),
     /// Push rows again at once that a platform refused, that nobody knows the fate of, or that wait.
@@ -103,11 +103,13 @@ pub struct TokenArgs {
     pub(crate) tenant: Vec<String>,
 }
 
-/// Flags of the subcommands that only need PostgreSQL.
+/// Flags of `migrate`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct StoreArgs {
+pub struct MigrateArgs {
     #[command(flatten)]
     postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) roles: RoleArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
 }
@@ -272,11 +274,12 @@ impl ServeArgs {
     }
 }
 
-impl StoreArgs {
+impl MigrateArgs {
     /// Checks the flags and lists every problem at once.
     pub fn resolve(&self) -> anyhow::Result<StoreConfig> {
         let mut problems = Problems::new();
         let postgres = self.postgres.resolve(&mut problems);
+        self.roles.resolve(&mut problems);
         self.ops.resolve(&mut problems);
         problems.into_result()?;
         Ok(store_config(&postgres))
@@ -324,6 +327,7 @@ impl Config {
             connect_timeout: self.amqp.connect_timeout,
             confirm_timeout: self.amqp.confirm_timeout,
             raw_max_bytes: self.amqp.raw_max_bytes,
+            declare: self.amqp.declare,
         }
     }
 }

@@ -10,7 +10,8 @@
 //!
 //! Planning tools and clients get files of the windows, interval by interval ([`feeds`]).
 //!
-//! Beside that one process watches whether the numbers are to be trusted at all ([`freshness`]); and, only reading, they are served, to
+//! Beside that one process watches whether the numbers are to be trusted at all ([`freshness`]); every one shows what somebody has to see
+//! to ([`upkeep`]); and, only reading, they are served, to
 //! programs ([`api`]) and to people ([`page`]). What a platform itself reports is compared with ours by a command ([`reconciliation`]).
 
 pub mod api;
@@ -18,6 +19,7 @@ pub mod app;
 pub mod batch;
 pub mod census;
 pub mod config;
+pub mod counting;
 pub mod credential;
 pub mod days;
 pub mod definitions;
@@ -39,4 +41,5 @@ pub mod settle;
 pub mod tally;
 pub mod targets;
 pub mod uncomputed;
+pub mod upkeep;
 pub mod wake;

@@ -21,6 +21,11 @@ pub struct Meters {
 impl Meters {
     /// Of this target. What is counted goes to the tally too, for the figures of all processes.
     pub fn new(metrics: Metrics, target: String, tally: Arc<Tally>) -> Self {
+        // Counters that are there from the start: the first refusal is a rise, and not where a series begins.
+        for outcome in Verdict::NAMES {
+            let labels = [("target", target.as_str()), ("outcome", outcome)];
+            drop(metrics.counter(Counter::DeliverRequests, &labels));
+        }
         Self {
             latency: metrics.histogram(Histogram::DeliverLatency, &[("target", &target)]),
             metrics,

@@ -55,19 +55,26 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Try(args)) => crate::attempt::run(&args),
         Some(Command::Migrate(args)) => migrate(&args).await,
         Some(Command::Subscription(args)) => crate::subscription::run(args).await,
+        Some(Command::Queues(args)) => crate::queues::run(args).await,
         Some(Command::Quarantine(args)) => crate::held::run(args).await,
         Some(Command::Keys(args)) => crate::keys::run(args),
         Some(Command::Erase(args)) => crate::erase::run(args).await,
+        Some(Command::Retention(args)) => crate::retention::run(args).await,
     }
 }
 
 async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
     let mut problems = Problems::new();
     let postgres = args.postgres.resolve(&mut problems);
+    args.roles.resolve(&mut problems);
     args.ops.resolve(&mut problems);
     problems.into_result()?;
     log::init(&args.ops);
-    let report = store::migrate::run(&postgres.url)
+    let roles = store::migrate::Roles {
+        prefix: args.roles.role_prefix.clone(),
+        create: args.roles.create_roles,
+    };
+    let report = store::migrate::run_with(&postgres.url, &roles)
         .await
         .context("cannot migrate the database")?;
     println!(
@@ -76,6 +83,7 @@ async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
         report.already,
         report.months
     );
+    println!("{}", report.about_roles());
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use broker::BrokerConfig;
 use clap::{Parser, Subcommand, ValueEnum};
 use runtime::args::{
     AmqpArgs, AmqpSettings, AttributeArgs, CustomerArgs, OpsArgs, PostgresArgs, PostgresSettings,
+    RoleArgs,
 };
 use runtime::{Problems, Secret};
 use std::collections::BTreeSet;
@@ -70,12 +71,16 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Set subscriptions up on their platforms, compare them with the file, list them
     Subscription(crate::subscription::SubscriptionArgs),
+    /// Declare the queues and exchanges at the broker, as the one user that may
+    Queues(crate::queues::QueuesArgs),
     /// Look at items that could not be processed, release them again or discard them
     Quarantine(crate::held::QuarantineArgs),
     /// Make, rotate or list the keys that raw bytes are sealed under
     Keys(crate::keys::KeysArgs),
     /// Erase what is stored of a customer or an interaction, on request, and keep a proof
     Erase(crate::erase::EraseArgs),
+    /// Drop whole months that are older than stated, but for what is still needed; repeatable, beside the running line
+    Retention(crate::retention::RetentionArgs),
 }
 
 /// Flags of both roles in one process.
@@ -155,6 +160,8 @@ pub enum Role {
 pub struct MigrateArgs {
     #[command(flatten)]
     pub(crate) postgres: PostgresArgs,
+    #[command(flatten)]
+    pub(crate) roles: RoleArgs,
     #[command(flatten)]
     pub(crate) ops: OpsArgs,
 }
@@ -657,6 +664,7 @@ pub fn broker_config(amqp: &AmqpSettings, name: &str) -> BrokerConfig {
         connect_timeout: amqp.connect_timeout,
         confirm_timeout: amqp.confirm_timeout,
         raw_max_bytes: amqp.raw_max_bytes,
+        declare: amqp.declare,
     }
 }
 

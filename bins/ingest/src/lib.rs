@@ -5,7 +5,7 @@
 //! each to the immutable event log once, quarantines what cannot be read, counts, and publishes the facts.
 //!
 //! Besides, an operator looks into the quarantine ([`held`]), makes the keys that raw bytes are sealed under ([`keys`]), and erases what is
-//! stored of somebody who asks for it ([`erase`]).
+//! stored of somebody who asks for it ([`erase`]); a CronJob drops months that are old enough ([`retention`]).
 //!
 //! What this binary never does: look into facts, or decide what an interaction is.
 //!
@@ -27,8 +27,10 @@ pub mod generations;
 pub mod held;
 pub mod keys;
 pub mod normalise;
+pub mod queues;
 pub mod raw_bytes;
 pub mod receive;
+pub mod retention;
 pub mod subscription;
 pub mod subscriptions;
 pub mod watchdog;

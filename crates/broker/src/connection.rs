@@ -1,17 +1,20 @@
 //! One connection to the broker.
 
 use crate::consume::Consumer;
-use crate::error::BrokerError;
+use crate::error::{BrokerError, Class};
 use crate::publish::Publisher;
 use crate::queue::Queue;
-use crate::{declare, version};
+use crate::secured::{self, Security};
+use crate::{addresses, declare, version};
 use futures_util::StreamExt as _;
-use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::tcp::AMQPUriTcpExt as _;
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Event};
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -26,7 +29,8 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 /// How to reach the broker. `Debug` hides the URL.
 #[derive(Clone)]
 pub struct BrokerConfig {
-    /// `amqp://` or `amqps://`, with credentials; the query parameter `heartbeat` is honoured.
+    /// `amqp://` or `amqps://`, with credentials. Of the query parameters `heartbeat`, `auth_mechanism`, `cacertfile`, `certfile` and `keyfile` are
+    /// honoured. Several hosts with commas between them are nodes of one cluster.
     pub url: String,
     /// What all queue names begin with.
     pub prefix: String,
@@ -38,6 +42,8 @@ pub struct BrokerConfig {
     pub confirm_timeout: Duration,
     /// The bound of queue `raw`, which then refuses what is above it. Must be the same for all who declare.
     pub raw_max_bytes: Option<u64>,
+    /// Whether declaring makes what is missing. Else it only looks whether all is there, which needs no right.
+    pub declare: bool,
 }
 
 impl BrokerConfig {
@@ -51,6 +57,7 @@ impl BrokerConfig {
             connect_timeout: Duration::from_secs(10),
             confirm_timeout: Duration::from_secs(10),
             raw_max_bytes: None,
+            declare: true,
         }
     }
 }
@@ -64,6 +71,7 @@ impl fmt::Debug for BrokerConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("confirm_timeout", &self.confirm_timeout)
             .field("raw_max_bytes", &self.raw_max_bytes)
+            .field("declare", &self.declare)
             .finish()
     }
 }
@@ -78,29 +86,67 @@ pub struct Broker {
 pub(crate) struct Shared {
     pub(crate) connection: Connection,
     pub(crate) uri: AMQPUri,
+    pub(crate) security: Security,
     pub(crate) config: BrokerConfig,
     blocked: watch::Receiver<bool>,
     watcher: AbortHandle,
 }
 
 impl Broker {
-    /// Connects. Fails after the connect timeout at the latest.
+    /// Connects to the first server that takes the connection, beginning with another one each time. Fails after the connect timeout at the
+    /// latest, of which each server has an equal share.
     pub async fn connect(config: &BrokerConfig) -> Result<Self, BrokerError> {
-        let mut uri: AMQPUri = config
-            .url
-            .parse()
-            .map_err(|reason| BrokerError::Url { reason })?;
+        let (servers, security) = secured::read(&config.url)?;
+        let servers = addresses::in_turn(servers);
+        let share = config.connect_timeout / u32::try_from(servers.len().max(1)).unwrap_or(1);
+        let mut failed: Option<BrokerError> = None;
+        for uri in servers {
+            match Self::connect_to(config, uri, &security, share).await {
+                Ok(broker) => return Ok(broker),
+                // One that may pass says more than one that does not: a node that starts refuses what it will take in a moment.
+                Err(error) => {
+                    let may_pass = |error: &BrokerError| error.class() == Class::Transient;
+                    if !failed.as_ref().is_some_and(may_pass) {
+                        failed = Some(error);
+                    }
+                }
+            }
+        }
+        Err(failed.unwrap_or_else(|| BrokerError::Url {
+            reason: "it names no host".to_owned(),
+        }))
+    }
+
+    async fn connect_to(
+        config: &BrokerConfig,
+        mut uri: AMQPUri,
+        security: &Security,
+        after: Duration,
+    ) -> Result<Self, BrokerError> {
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
         let properties =
             ConnectionProperties::default().with_connection_name(config.name.as_str().into());
         let doing = "connecting to the broker";
-        let connect = Connection::connect_uri(uri.clone(), properties);
-        let connection = within(doing, config.connect_timeout, connect).await?;
+        let runtime = lapin::runtime::default_runtime()
+            .map_err(|source| BrokerError::Request { doing, source })?;
+        let through = security.clone();
+        // Boxed and nameless: the library's connect is a future of 20 KB, and whoever awaits this one has its type in theirs.
+        let connect: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(Connection::connector(
+            uri.clone(),
+            runtime,
+            async move |uri, runtime| {
+                let stream = secured::plain(&uri).connect_async(&runtime).await?;
+                Ok(through.over(stream, &uri).await?)
+            },
+            properties,
+        ));
+        let connection = within(doing, after, connect).await?;
         let (blocked, watcher) = watch_alarms(&connection);
         Ok(Self {
             shared: Arc::new(Shared {
                 connection,
                 uri,
+                security: security.clone(),
                 config: config.clone(),
                 blocked,
                 watcher,
@@ -108,7 +154,7 @@ impl Broker {
         })
     }
 
-    /// Declares all queues. Safe to repeat, and from several processes at once.
+    /// Declares all queues and their exchanges, or looks whether they are there. Safe to repeat, and from several processes at once.
     pub async fn declare(&self) -> Result<(), BrokerError> {
         self.declare_some(&Queue::ALL).await
     }
@@ -147,7 +193,7 @@ impl Broker {
         }
     }
 
-    /// How many messages are ready in a queue, not counting those that consumers hold.
+    /// How many messages are ready in a queue, not counting those that consumers hold. [`BrokerError::Missing`]: nobody has declared it.
     pub async fn depth(&self, queue: Queue) -> Result<u32, BrokerError> {
         // A channel of its own: the broker closes it when the queue does not exist.
         let channel = self.shared.channel().await?;
@@ -159,9 +205,12 @@ impl Broker {
             auto_delete: false,
             nowait: false,
         };
-        let declared = channel.queue_declare(name, options, FieldTable::default());
+        let declared = channel.queue_declare(name.clone(), options, FieldTable::default());
         let queue = self.shared.within("asking for a queue's depth", declared);
-        let depth = queue.await?.message_count();
+        let queue = queue
+            .await
+            .map_err(|error| declare::absent(error, name.as_str()))?;
+        let depth = queue.message_count();
         self.shared.close_channel(&channel).await?;
         Ok(depth)
     }
@@ -171,10 +220,19 @@ impl Broker {
         version::ask(&self.shared).await
     }
 
-    /// Deletes all queues with all that is in them. For tests.
+    /// Deletes all queues with all that is in them, and their exchanges. For tests.
     pub async fn delete_queues(&self) -> Result<(), BrokerError> {
         for queue in Queue::ALL {
             self.delete_queue(queue).await?;
+            let channel = self.shared.channel().await?;
+            let name = self.shared.exchange_name(queue)?;
+            let options = ExchangeDeleteOptions {
+                if_unused: false,
+                nowait: false,
+            };
+            let deleted = channel.exchange_delete(name, options);
+            self.shared.within("deleting an exchange", deleted).await?;
+            self.shared.close_channel(&channel).await?;
         }
         Ok(())
     }
@@ -236,6 +294,11 @@ impl Shared {
         ShortString::try_new(name.as_str()).map_err(|_| BrokerError::Name { name })
     }
 
+    pub(crate) fn exchange_name(&self, queue: Queue) -> Result<ShortString, BrokerError> {
+        let name = queue.exchange(&self.config.prefix);
+        ShortString::try_new(name.as_str()).map_err(|_| BrokerError::Name { name })
+    }
+
     /// Waits for an answer, but not longer than the connect timeout.
     pub(crate) async fn within<T>(
         &self,
@@ -277,7 +340,7 @@ async fn within<T>(
 ) -> Result<T, BrokerError> {
     match tokio::time::timeout(after, answer).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(BrokerError::Request { doing, source }),
+        Ok(Err(source)) => Err(BrokerError::request(doing, source)),
         Err(_) => Err(BrokerError::TimedOut { doing, after }),
     }
 }

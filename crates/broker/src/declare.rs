@@ -1,28 +1,33 @@
-//! The queues' arguments, in one place.
+//! The queues' and exchanges' arguments, in one place.
 
 use crate::connection::Shared;
 use crate::error::BrokerError;
 use crate::queue::Queue;
 use crate::version::{self, ServerVersion};
-use futures_util::future::try_join_all;
-use lapin::ErrorKind;
-use lapin::options::QueueDeclareOptions;
+use futures_util::future::join_all;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ErrorKind, ExchangeKind};
 
 /// A hint that waits behind so many others says nothing new: the oldest are dropped.
 const WAKE_MAX_MESSAGES: i64 = 1000;
 /// Nobody has to read notices: the oldest are dropped. Each is a job that an operator started or that comes once a day.
 const NOTICES_MAX_MESSAGES: i64 = 1000;
 
-/// Declares the queues, each on a channel of its own: a refusal closes the channel.
+/// Declares the queues and their exchanges, each on a channel of its own: a refusal closes the channel.
 pub(crate) async fn all(shared: &Shared, queues: &[Queue]) -> Result<(), BrokerError> {
+    if !shared.config.declare {
+        // Each to its end: the library takes a channel that is left while the broker closes it for the end of the connection.
+        let looked = join_all(queues.iter().map(|queue| look(shared, *queue))).await;
+        return looked.into_iter().collect();
+    }
     let version = version::ask(shared).await?;
     if version.is_none() {
         tracing::warn!("the broker does not state its version: assuming no default delivery limit");
     }
-    try_join_all(queues.iter().map(|queue| one(shared, *queue, version))).await?;
-    Ok(())
+    let declared = join_all(queues.iter().map(|queue| one(shared, *queue, version))).await;
+    declared.into_iter().collect()
 }
 
 async fn one(
@@ -30,21 +35,48 @@ async fn one(
     queue: Queue,
     version: Option<ServerVersion>,
 ) -> Result<(), BrokerError> {
+    let channel = match queue_itself(shared, queue, version).await? {
+        Some(channel) => channel,
+        None => shared.channel().await?,
+    };
+    let exchange = shared.exchange_name(queue)?;
+    let declared = channel.exchange_declare(
+        exchange.clone(),
+        ExchangeKind::Direct,
+        exchange_options(false),
+        FieldTable::default(),
+    );
+    let declared = shared.within("declaring an exchange", declared).await;
+    declared.map_err(|error| refused(error, exchange.as_str()))?;
+    // Whoever reads a message's path sees the queue in it.
+    let name = shared.queue_name(queue)?;
+    let options = QueueBindOptions { nowait: false };
+    let bound = channel.queue_bind(
+        name.clone(),
+        exchange.clone(),
+        name,
+        options,
+        FieldTable::default(),
+    );
+    let bound = shared.within("binding a queue", bound).await;
+    bound.map_err(|error| refused(error, exchange.as_str()))?;
+    shared.close_channel(&channel).await
+}
+
+/// Leaves the channel, where the broker did not close it.
+async fn queue_itself(
+    shared: &Shared,
+    queue: Queue,
+    version: Option<ServerVersion>,
+) -> Result<Option<Channel>, BrokerError> {
     let channel = shared.channel().await?;
     let name = shared.queue_name(queue)?;
-    let options = QueueDeclareOptions {
-        passive: false,
-        durable: true,
-        exclusive: false,
-        auto_delete: false,
-        nowait: false,
-    };
     let arguments = arguments(queue, version, shared.config.raw_max_bytes);
-    let declared = channel.queue_declare(name, options, arguments);
+    let declared = channel.queue_declare(name.clone(), queue_options(false), arguments);
     match shared.within("declaring a queue", declared).await {
-        Ok(_) => shared.close_channel(&channel).await,
+        Ok(_) => Ok(Some(channel)),
         Err(error) => match inequivalence(&error) {
-            None => Err(error),
+            None => Err(refused(error, name.as_str())),
             // Only the bound differs: a changed setting must not stop a rolling update.
             Some(detail) if is_only_the_bound(&detail) => {
                 tracing::warn!(
@@ -52,7 +84,7 @@ async fn one(
                     detail,
                     "the queue keeps the bound it was declared with"
                 );
-                Ok(())
+                Ok(None)
             }
             Some(detail) => Err(BrokerError::QueueDiffers {
                 name: queue.name(&shared.config.prefix),
@@ -60,6 +92,73 @@ async fn one(
             }),
         },
     }
+}
+
+/// Whether queue and exchange are there, which needs no right. Whether they are bound cannot be asked: a publish is returned where they are not.
+async fn look(shared: &Shared, queue: Queue) -> Result<(), BrokerError> {
+    let channel = shared.channel().await?;
+    let name = shared.queue_name(queue)?;
+    let declared = channel.queue_declare(name.clone(), queue_options(true), FieldTable::default());
+    let found = shared.within("looking for a queue", declared).await;
+    found.map_err(|error| absent(error, name.as_str()))?;
+    let exchange = shared.exchange_name(queue)?;
+    let declared = channel.exchange_declare(
+        exchange.clone(),
+        ExchangeKind::Direct,
+        exchange_options(true),
+        FieldTable::default(),
+    );
+    let found = shared.within("looking for an exchange", declared).await;
+    found.map_err(|error| absent(error, exchange.as_str()))?;
+    shared.close_channel(&channel).await
+}
+
+fn queue_options(passive: bool) -> QueueDeclareOptions {
+    QueueDeclareOptions {
+        passive,
+        durable: true,
+        exclusive: false,
+        auto_delete: false,
+        nowait: false,
+    }
+}
+
+fn exchange_options(passive: bool) -> ExchangeDeclareOptions {
+    ExchangeDeclareOptions {
+        passive,
+        durable: true,
+        auto_delete: false,
+        internal: false,
+        nowait: false,
+    }
+}
+
+fn refused(error: BrokerError, name: &str) -> BrokerError {
+    match error {
+        BrokerError::Request { source, .. } if is(&source, AMQPSoftError::ACCESSREFUSED) => {
+            BrokerError::MayNotDeclare {
+                name: name.to_owned(),
+                source,
+            }
+        }
+        other => other,
+    }
+}
+
+/// Says so where what was asked about is not there.
+pub(crate) fn absent(error: BrokerError, name: &str) -> BrokerError {
+    match &error {
+        BrokerError::Request { source, .. } if is(source, AMQPSoftError::NOTFOUND) => {
+            BrokerError::Missing {
+                name: name.to_owned(),
+            }
+        }
+        _ => error,
+    }
+}
+
+fn is(error: &lapin::Error, soft: AMQPSoftError) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(error) if *error.kind() == AMQPErrorKind::Soft(soft))
 }
 
 /// What makes each queue what it is.

@@ -40,6 +40,39 @@ pub enum BrokerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of certificates or keys cannot be used.
+    #[error("TLS for the broker could not be set up")]
+    Tls(#[source] tls::TlsError),
+    /// TLS refused the server, or the server refused us.
+    #[error(
+        "no trusted connection to the broker: {advice} (our side: --amqp-ca-file, --amqp-client-certificate, --amqp-client-key)"
+    )]
+    Untrusted {
+        /// What to do.
+        advice: String,
+        /// What the library said.
+        #[source]
+        source: lapin::Error,
+    },
+    /// A queue or its exchange is not there, and this process does not make it.
+    #[error(
+        "{name} is not there, and this process does not declare queues (--declare-queues false): run `ingest queues declare`"
+    )]
+    Missing {
+        /// The queue's or exchange's full name.
+        name: String,
+    },
+    /// The user may not declare.
+    #[error(
+        "the user may not declare {name}: run `ingest queues declare` as one who may, and start this process with --declare-queues false"
+    )]
+    MayNotDeclare {
+        /// The queue's or exchange's full name.
+        name: String,
+        /// What the broker said.
+        #[source]
+        source: lapin::Error,
+    },
     /// Prefix and name exceed the 255 bytes of AMQP.
     #[error("the queue name {name:?} is longer than 255 bytes")]
     Name {
@@ -158,12 +191,31 @@ pub enum ConsumeError {
 }
 
 impl BrokerError {
+    /// A request failed; where TLS is why, with what to do about it.
+    pub(crate) fn request(doing: &'static str, source: lapin::Error) -> Self {
+        let advice = match source.kind() {
+            ErrorKind::IOError(error) => tls::advice(&**error),
+            _ => None,
+        };
+        match advice {
+            Some(advice) => Self::Untrusted { advice, source },
+            None => Self::Request { doing, source },
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Url { .. } | Self::Name { .. } | Self::QueueDiffers { .. } => Class::Fatal,
-            Self::TimedOut { .. } => Class::Transient,
+            Self::Url { .. }
+            | Self::Name { .. }
+            | Self::MayNotDeclare { .. }
+            | Self::QueueDiffers { .. } => Class::Fatal,
+            // Certificates are renewed and queues declared while we wait. In the middle of a renewal a certificate and its key are no pair.
+            Self::Tls(_)
+            | Self::Untrusted { .. }
+            | Self::Missing { .. }
+            | Self::TimedOut { .. } => Class::Transient,
             Self::Request { source, .. } => class_of(source),
         }
     }
@@ -220,7 +272,15 @@ impl From<BrokerError> for PublishError {
         match error {
             BrokerError::TimedOut { after, .. } => Self::TimedOut { after },
             BrokerError::Request { doing, source } => Self::Connection { doing, source },
+            BrokerError::Untrusted { source, .. } | BrokerError::MayNotDeclare { source, .. } => {
+                Self::Connection {
+                    doing: "reaching the broker",
+                    source,
+                }
+            }
             BrokerError::Url { .. }
+            | BrokerError::Tls(_)
+            | BrokerError::Missing { .. }
             | BrokerError::Name { .. }
             | BrokerError::QueueDiffers { .. } => Self::NotConfirming,
         }

@@ -253,7 +253,7 @@ async fn send_one(
         .with_delivery_mode(PERSISTENT)
         .with_message_id(short(&message.message_id.to_string()))
         .with_correlation_id(short(&message.correlation));
-    let exchange = ShortString::default();
+    let exchange = shared.exchange_name(message.queue)?;
     let published = channel.basic_publish(exchange, name, options, &message.body, properties);
     let doing = "publishing";
     let confirm = published

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// All queues of the product. All are durable quorum queues behind the default exchange.
+/// All queues of the product. All are durable quorum queues, each behind an exchange of its own: the broker's rights to publish are by exchange, and
+/// whoever may publish through the default one may publish to any queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Queue {
     /// Deliveries as they came in.
@@ -59,6 +60,12 @@ impl Queue {
     #[must_use]
     pub fn name(self, prefix: &str) -> String {
         format!("{prefix}{}", self.suffix())
+    }
+
+    /// The name of its exchange. No queue has such a name, so that a right to publish is never one to bind a queue.
+    #[must_use]
+    pub fn exchange(self, prefix: &str) -> String {
+        format!("{prefix}to.{}", self.suffix())
     }
 }
 

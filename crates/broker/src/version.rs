@@ -4,10 +4,13 @@
 
 use crate::connection::Shared;
 use crate::error::BrokerError;
+use crate::secured;
 use futures_util::io::{AsyncReadExt, AsyncWriteExt};
 use lapin::tcp::AMQPUriTcpExt as _;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 /// The greeting is well below this.
@@ -51,8 +54,9 @@ pub(crate) async fn ask(shared: &Shared) -> Result<Option<ServerVersion>, Broker
         return Ok(*version);
     }
     let doing = "asking for the broker's version";
-    // Boxed: the library's connect is a future of 20 KB.
-    let asked = Box::pin(async { greeting(shared).await.map_err(lapin::Error::from) });
+    // Boxed and nameless, as when the connection is made.
+    let asked: Pin<Box<dyn Future<Output = _> + Send + '_>> =
+        Box::pin(async { greeting(shared).await.map_err(lapin::Error::from) });
     let greeting = shared.within(doing, asked).await?;
     let version = version_in(&greeting).and_then(|text| ServerVersion::parse(&text));
     known().insert(key, version);
@@ -61,7 +65,8 @@ pub(crate) async fn ask(shared: &Shared) -> Result<Option<ServerVersion>, Broker
 
 async fn greeting(shared: &Shared) -> io::Result<Vec<u8>> {
     let runtime = lapin::runtime::default_runtime().map_err(io::Error::other)?;
-    let mut stream = shared.uri.connect_async(&runtime).await?;
+    let stream = secured::plain(&shared.uri).connect_async(&runtime).await?;
+    let mut stream = shared.security.over(stream, &shared.uri).await?;
     stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
     stream.flush().await?;
     let mut header = [0; FRAME_HEADER];

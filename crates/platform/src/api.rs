@@ -7,14 +7,13 @@
 
 use crate::breaker::{Policy, Signal, State};
 use crate::budget::{Budget, Hold, Throttle};
-use crate::client::{Client, Timeouts};
+use crate::client::{Client, Timeouts, now};
 use crate::limit::{Limit, Limiter};
 use crate::outcome::{Answer, UNNAMED_WAIT};
 use crate::retry::Schedule;
 use crate::token::{Bearer, Grant, Tokens};
 use crate::watch::{Called, Unwatched, Watch};
 use health::Health;
-use schema::UtcMicros;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -342,13 +341,6 @@ fn broken(wait: Duration) -> ApiError {
     }
 }
 
-fn now() -> UtcMicros {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,6 +368,7 @@ mod tests {
             status,
             headers: Vec::new(),
             body: body.as_bytes().to_vec(),
+            platform_now: None,
         };
         let answer = api.read(answer, &Call::get("x", "/x")).await?;
         answer::json(&answer, "/x")

@@ -1,14 +1,24 @@
 //! One HTTP request and its answer. Never a second one: trying again is decided elsewhere, from what is known about the first.
 
 use crate::aside::aside;
+use crate::instant::http_date;
 use crate::outcome::Answer;
+use crate::platform_clock::PlatformClock;
 use crate::secret::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::read::MultiGzDecoder;
+use memchr::memmem;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap,
+    HeaderValue,
 };
+use schema::UtcMicros;
+use std::collections::HashMap;
 use std::io::Read as _;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use url::Url;
 
 /// How long each part of a request may take.
@@ -205,6 +215,29 @@ pub struct Push<'a> {
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    clocks: Arc<Clocks>,
+}
+
+/// The clocks of the hosts that answered, beside one of ours that is never set.
+#[derive(Debug)]
+struct Clocks {
+    origin: Instant,
+    hosts: Mutex<HashMap<String, PlatformClock>>,
+}
+
+impl Clocks {
+    /// What the clock of this host shows, at least, when an answer of it with this `Date` was just received.
+    fn shown(&self, url: &Url, headers: &HeaderMap) -> Option<UtcMicros> {
+        let date = http_date(headers.get(DATE)?.to_str().ok()?, now())?;
+        let received = self.origin.elapsed();
+        let host = url.host_str().unwrap_or_default();
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !hosts.contains_key(host) {
+            hosts.insert(host.to_owned(), PlatformClock::default());
+        }
+        let clock = hosts.get_mut(host)?;
+        Some(clock.observe(date, received))
+    }
 }
 
 impl Client {
@@ -224,7 +257,14 @@ impl Client {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(CallError::Build)?;
-        Ok(Self { http })
+        let clocks = Clocks {
+            origin: Instant::now(),
+            hosts: Mutex::default(),
+        };
+        Ok(Self {
+            http,
+            clocks: Arc::new(clocks),
+        })
     }
 
     /// Pushes a body to a target.
@@ -232,6 +272,15 @@ impl Client {
         let id = HeaderValue::from_str(push.request_id).map_err(|_| CallError::Request {
             what: "the request id",
         })?;
+        let sent = push
+            .headers
+            .iter()
+            .map(|(_, value)| value.expose())
+            .chain([push.token.expose()]);
+        // What stands in the rows too is no secret, and the answer is read by it: an organisation that is also named in a header.
+        let sent: Vec<&str> = sent
+            .filter(|value| memmem::find(push.body.as_bytes(), value.as_bytes()).is_none())
+            .collect();
         let mut request = self
             .http
             .request(push.method.into(), push.url.clone())
@@ -247,7 +296,10 @@ impl Client {
             let value = sensitive(value.expose().to_owned(), "a header")?;
             request = request.header(name, value);
         }
-        answer(request, push.url, ANSWER_MAX).await
+        Ok(self
+            .answer(request, push.url, ANSWER_MAX)
+            .await?
+            .without(&sent))
     }
 
     /// Sends a request of a REST API, with a bearer token and perhaps a JSON body.
@@ -267,7 +319,10 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        answer(request, url, ANSWER_MAX).await
+        Ok(self
+            .answer(request, url, ANSWER_MAX)
+            .await?
+            .without(&[token.expose()]))
     }
 
     /// The same for an answer that may be long: up to `longest` bytes, which the platform may send compressed.
@@ -289,13 +344,19 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        unpacked(answer(request, url, longest).await?, url, longest).await
+        let answer = unpacked(self.answer(request, url, longest).await?, url, longest).await?;
+        // Records, which may be many megabytes, are no place where a platform repeats what it was sent.
+        Ok(if answer.status < 300 {
+            answer
+        } else {
+            answer.without(&[token.expose()])
+        })
     }
 
     /// Gets a link that carries its own permission: no token goes along.
     pub async fn get_open(&self, url: &Url, longest: usize) -> Result<Answer, CallError> {
         let request = self.http.get(url.clone()).header(ACCEPT_ENCODING, "gzip");
-        unpacked(answer(request, url, longest).await?, url, longest).await
+        unpacked(self.answer(request, url, longest).await?, url, longest).await
     }
 
     /// Posts a body of any kind with headers of the caller's. Their values are kept out of every text.
@@ -331,7 +392,9 @@ impl Client {
             let value = sensitive(value.expose().to_owned(), "a header")?;
             request = request.header(name, value);
         }
-        answer(request.body(body), url, ANSWER_MAX).await
+        let sent: Vec<&str> = headers.iter().map(|(_, value)| value.expose()).collect();
+        let answer = self.answer(request.body(body), url, ANSWER_MAX).await?;
+        Ok(answer.without(&sent))
     }
 
     /// Posts a form with Basic authentication.
@@ -348,7 +411,11 @@ impl Client {
             .basic_auth(user, Some(password.expose()))
             .header(ACCEPT, "application/json")
             .form(form);
-        answer(request, url, ANSWER_MAX).await
+        let basic = STANDARD.encode(format!("{user}:{}", password.expose()));
+        Ok(self
+            .answer(request, url, ANSWER_MAX)
+            .await?
+            .without(&[password.expose(), &basic]))
     }
 
     /// Posts JSON without authentication.
@@ -362,48 +429,105 @@ impl Client {
             .post(url.clone())
             .header(ACCEPT, "application/json")
             .json(body);
-        answer(request, url, ANSWER_MAX).await
+        // What stands in such a body is who asks.
+        let sent: Vec<&str> = body
+            .as_object()
+            .into_iter()
+            .flat_map(|members| members.values())
+            .filter_map(serde_json::Value::as_str)
+            .collect();
+        Ok(self.answer(request, url, ANSWER_MAX).await?.without(&sent))
     }
+
+    async fn answer(
+        &self,
+        request: reqwest::RequestBuilder,
+        url: &Url,
+        longest: usize,
+    ) -> Result<Answer, CallError> {
+        let mut response = request.send().await.map_err(|error| classify(error, url))?;
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            platform_now: self.clocks.shown(url, response.headers()),
+            headers: response
+                .headers()
+                .iter()
+                .filter_map(|(name, value)| {
+                    // A header that is no text is none that anybody here reads.
+                    Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+                })
+                .collect(),
+            body: Vec::new(),
+        };
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| classify(error, url))?
+        {
+            if answer.body.len() + chunk.len() > longest {
+                return Err(CallError::TooLong {
+                    host: host(url),
+                    longest,
+                });
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+        Ok(answer)
+    }
+}
+
+/// Shorter texts are no secrets, and would be found in innocent words.
+const SECRET_MIN: usize = 6;
+const FORGOTTEN: &[u8] = b"[secret]";
+
+impl Answer {
+    /// The answer with what was sent in secret taken out of it: some platforms repeat a header that they did not like, and answers are kept.
+    fn without(mut self, secrets: &[&str]) -> Self {
+        let long = secrets.iter().filter(|secret| secret.len() >= SECRET_MIN);
+        for secret in long {
+            let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+            let escaped = secret.replace('/', "\\/");
+            for form in [*secret, &encoded, &escaped] {
+                self.body = replaced(std::mem::take(&mut self.body), form.as_bytes());
+                for (_, value) in &mut self.headers {
+                    if value.contains(form) {
+                        *value = value.replace(form, "[secret]");
+                    }
+                }
+            }
+        }
+        self
+    }
+}
+
+fn replaced(text: Vec<u8>, what: &[u8]) -> Vec<u8> {
+    let finder = memmem::Finder::new(what);
+    if finder.find(&text).is_none() {
+        return text;
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut from = 0;
+    for at in finder.find_iter(&text) {
+        out.extend_from_slice(&text[from..at]);
+        out.extend_from_slice(FORGOTTEN);
+        from = at + what.len();
+    }
+    out.extend_from_slice(&text[from..]);
+    out
+}
+
+/// Our own wall clock.
+pub(crate) fn now() -> UtcMicros {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    UtcMicros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn sensitive(text: String, what: &'static str) -> Result<HeaderValue, CallError> {
     let mut value = HeaderValue::try_from(text).map_err(|_| CallError::Request { what })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-async fn answer(
-    request: reqwest::RequestBuilder,
-    url: &Url,
-    longest: usize,
-) -> Result<Answer, CallError> {
-    let mut response = request.send().await.map_err(|error| classify(error, url))?;
-    let mut answer = Answer {
-        status: response.status().as_u16(),
-        headers: response
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| {
-                // A header that is no text is none that anybody here reads.
-                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-            })
-            .collect(),
-        body: Vec::new(),
-    };
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| classify(error, url))?
-    {
-        if answer.body.len() + chunk.len() > longest {
-            return Err(CallError::TooLong {
-                host: host(url),
-                longest,
-            });
-        }
-        answer.body.extend_from_slice(&chunk);
-    }
-    Ok(answer)
 }
 
 /// The answer with its body as it was before compression.
@@ -454,5 +578,27 @@ fn classify(source: reqwest::Error, url: &Url) -> CallError {
         CallError::TimedOut { host, source }
     } else {
         CallError::Broken { host, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_in_secret_is_not_in_the_answer() {
+        let answer = Answer {
+            status: 400,
+            headers: vec![("x-why".to_owned(), "hunter/22 is no key".to_owned())],
+            body: br#"{"a": "hunter/22", "b": "hunter%2F22", "c": "hunter\/22", "d": "short"}"#
+                .to_vec(),
+            platform_now: None,
+        };
+        let told = answer.without(&["hunter/22", "short", ""]);
+        assert_eq!(told.headers[0].1, "[secret] is no key");
+        assert_eq!(
+            String::from_utf8(told.body).unwrap(),
+            r#"{"a": "[secret]", "b": "[secret]", "c": "[secret]", "d": "short"}"#
+        );
     }
 }

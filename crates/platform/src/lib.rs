@@ -2,7 +2,7 @@
 //! knows the target knows (`crates/target`).
 //!
 //! Some of it is pure: [`outcome`] turns an answer into what became of the request, [`retry`] and [`breaker`] decide when to try again,
-//! [`retry_after`] reads what a platform asked for, [`redact`] makes its words fit to be kept. The rest touches the
+//! [`retry_after`] reads what a platform asked for, [`platform_clock`] how late it is there, [`redact`] makes its words fit to be kept. The rest touches the
 //! network or a clock: [`client`] makes one request and never a second, [`token`] keeps one bearer token per credential,
 //! [`limit`] grants requests under a credential's quota, which [`budget`] lets somebody else keep for all processes. [`api`] puts
 //! these together for whoever asks a platform about itself, [`history`] for whoever fetches what it keeps of the past, and [`watch`]
@@ -19,6 +19,7 @@ pub mod history;
 pub mod instant;
 pub mod limit;
 pub mod outcome;
+pub mod platform_clock;
 pub mod redact;
 pub mod retry;
 pub mod retry_after;

@@ -20,7 +20,7 @@ pub(crate) const SHORT_ANSWER: usize = 64 << 10;
 pub const UNNAMED_WAIT: Duration = Duration::from_secs(60);
 
 /// One answer, free of any HTTP library.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
@@ -28,6 +28,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body, as far as it was read.
     pub body: Vec<u8>,
+    /// What the platform's clock showed when it came, at least; `None`: it did not say.
+    pub platform_now: Option<UtcMicros>,
 }
 
 impl Answer {
@@ -66,7 +68,7 @@ impl Answer {
     /// What the platform asked for, in whichever way it says it.
     pub(crate) fn hint(&self, body: Option<&Value>, now: UtcMicros) -> Option<Duration> {
         let date = self.header("date").next();
-        retry_after::hint(self.header("retry-after"), date, now)
+        retry_after::hint(self.header("retry-after"), date, self.platform_now, now)
             .or_else(|| {
                 body.and_then(|body| body.get("message"))
                     .and_then(Value::as_str)
@@ -165,6 +167,17 @@ pub enum Verdict<F> {
 }
 
 impl<F> Verdict<F> {
+    /// All names that there are.
+    pub const NAMES: [&'static str; 7] = [
+        "answered",
+        "throttled",
+        "refused",
+        "unauthorised",
+        "paused",
+        "failed",
+        "unknown",
+    ];
+
     /// One word for it, for logs and labels.
     #[must_use]
     pub const fn name(&self) -> &'static str {

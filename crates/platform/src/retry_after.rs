@@ -13,22 +13,29 @@ pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The hint in the values of all `Retry-After` headers of one answer.
 ///
 /// An HTTP date is measured against the platform's own clock, its `Date` header, so that its skew does not matter; without one,
-/// against `now`. A past date and 0 are hints of zero (the schedule's own minimum still holds). Seconds with a fraction are
+/// against `now`. `platform_now` is what that clock shows as far as more than whole seconds are known ([`crate::platform_clock`]). A past date and 0 are hints of zero (the schedule's own minimum still holds). Seconds with a fraction are
 /// rounded up. Signs, units, trailing junk and empty values are no hint. Of several headers the longest counts.
 #[must_use]
 pub fn hint<'a>(
     values: impl IntoIterator<Item = &'a str>,
     platform_date: Option<&str>,
+    platform_now: Option<UtcMicros>,
     now: UtcMicros,
 ) -> Option<Duration> {
-    let platform_now = platform_date
-        .and_then(|date| http_date(date, now))
-        .unwrap_or(now);
+    let platform_now = match platform_date.and_then(|date| http_date(date, now)) {
+        Some(date) => platform_now
+            .unwrap_or(date)
+            .clamp(date, UtcMicros(date.0.saturating_add(SECOND))),
+        None => now,
+    };
     values
         .into_iter()
         .filter_map(|value| one(value.trim(), platform_now, now))
         .max()
 }
+
+/// In microseconds.
+const SECOND: i64 = 1_000_000;
 
 fn one(value: &str, platform_now: UtcMicros, now: UtcMicros) -> Option<Duration> {
     if let Some(wait) = seconds(value) {
@@ -73,7 +80,7 @@ mod tests {
 
     fn check(values: &[&str], date: Option<&str>, expected: Option<u64>) {
         assert_eq!(
-            hint(values.iter().copied(), date, NOW),
+            hint(values.iter().copied(), date, None, NOW),
             expected.map(Duration::from_secs),
             "{values:?} at {date:?}"
         );
@@ -117,6 +124,20 @@ mod tests {
             Some("yesterday"),
             Some(30),
         );
+    }
+
+    #[test]
+    fn what_is_known_of_its_clock_counts_within_the_second_that_it_names() {
+        let until = "Fri, 27 Nov 2026 12:00:02 GMT";
+        let date = Some("Fri, 27 Nov 2026 12:00:00 GMT");
+        let wait = |known: Option<i64>| {
+            let known = known.map(|millis| UtcMicros(NOW.0 + millis * 1_000));
+            hint([until], date, known, NOW).unwrap().as_millis()
+        };
+        assert_eq!(wait(None), 2_000);
+        assert_eq!(wait(Some(400)), 1_600);
+        assert_eq!(wait(Some(-700)), 2_000);
+        assert_eq!(wait(Some(9_000)), 1_000);
     }
 
     #[test]

@@ -7,12 +7,10 @@ mod keyring;
 
 pub use keyring::Keyring;
 
-use crate::client::{CallError, Client, Timeouts};
+use crate::client::{CallError, Client, Timeouts, now};
 use crate::outcome::{Answer, shorten};
 use crate::retry::{Cause, Schedule};
-use crate::retry_after;
 use crate::secret::Secret;
-use schema::UtcMicros;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -376,28 +374,9 @@ fn read(answer: &Answer) -> Reading {
         shorten(String::from_utf8_lossy(&answer.body).trim())
     );
     match status {
-        408 | 425 | 429 | 500.. => {
-            let values = answer
-                .headers
-                .iter()
-                .filter(|(name, _)| name == "retry-after")
-                .map(|(_, value)| value.as_str());
-            let date = answer
-                .headers
-                .iter()
-                .find(|(name, _)| name == "date")
-                .map(|(_, value)| value.as_str());
-            Reading::Later(retry_after::hint(values, date, now()), why)
-        }
+        408 | 425 | 429 | 500.. => Reading::Later(answer.hint(None, now()), why),
         _ => Reading::Refused(why),
     }
-}
-
-fn now() -> UtcMicros {
-    let since_epoch = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    UtcMicros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -410,6 +389,7 @@ mod tests {
             status: 200,
             headers: Vec::new(),
             body: body.into_bytes(),
+            platform_now: None,
         };
         match read(&answer) {
             Reading::Token { life, .. } => life,

@@ -11,6 +11,7 @@ mod ops;
 mod output;
 mod postgres;
 mod raw_keys;
+mod roles;
 mod view;
 
 pub use amqp::{AmqpArgs, AmqpSettings};
@@ -20,10 +21,12 @@ pub use ops::{LogFormat, OpsArgs};
 pub use output::Output;
 pub use postgres::{PostgresArgs, PostgresSettings};
 pub use raw_keys::RawKeyArgs;
+pub use roles::RoleArgs;
 pub use view::ViewArgs;
 
-use crate::Problems;
+use crate::{Problems, Secret};
 use std::time::Duration;
+use tls::Files;
 
 /// Reads a duration such as `250ms`, `30s` or `2h`; refuses zero.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -47,6 +50,55 @@ fn check_scheme(name: &str, url: &str, schemes: &[&str], problems: &mut Problems
             .collect();
         problems.push(format!("{name}: must start with {}", allowed.join(" or ")));
     }
+}
+
+/// Notes a problem where one of several hosts is empty: it would mean this machine.
+fn check_hosts(name: &str, url: &str, problems: &mut Problems) {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    if hosts.contains(',') && hosts.split(',').any(str::is_empty) {
+        problems.push(format!("{name}: a host between commas is empty"));
+    }
+}
+
+/// The URL with the files that flags name in its query, under the server's own names, so that it says everything by itself. What is wrong with
+/// the files is found here and not at the first connection.
+fn with_files(
+    group: &str,
+    url: Option<Secret>,
+    names: [&str; 3],
+    files: &Files,
+    problems: &mut Problems,
+) -> String {
+    let Some(url) = url else {
+        return String::new();
+    };
+    let flags = [
+        ("ca-file", &files.ca),
+        ("client-certificate", &files.certificate),
+        ("client-key", &files.key),
+    ];
+    let said = tls::take(url.expose(), &names).values;
+    let mut url = url.expose().to_owned();
+    let mut clear = true;
+    for (((flag, path), name), said) in flags.into_iter().zip(names).zip(said) {
+        let Some(path) = path else { continue };
+        if said.is_some() {
+            problems.push(format!(
+                "--{group}-{flag}: the URL has {name}; give one of them, not both"
+            ));
+            clear = false;
+        }
+        url = tls::add(&url, name, path);
+    }
+    if clear
+        && !files.is_empty()
+        && let Err(error) = files.client_config()
+    {
+        problems.push(format!("--{group}-ca-file and its kind: {error}"));
+    }
+    url
 }
 
 #[cfg(test)]

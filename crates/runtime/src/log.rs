@@ -28,30 +28,58 @@ pub fn init(args: &OpsArgs) {
     }
 }
 
-/// The level for our own code, with the libraries kept quiet.
+/// What our own lines are about: the crates of the workspace. A level without a name is for these and for nothing else; a test compares the list with
+/// the folders.
+const OURS: [&str; 24] = [
+    "access",
+    "adapter",
+    "agent",
+    "backfill",
+    "broker",
+    "compute",
+    "deliver",
+    "expression",
+    "feed",
+    "freshness",
+    "ingest",
+    "kpi",
+    "kpiline",
+    "platform",
+    "reconcile",
+    "runtime",
+    "schema",
+    "session",
+    "store",
+    "target",
+    "testkit",
+    "timezone",
+    "tls",
+    "window",
+];
+
+/// The level for our own code, with every library kept quiet.
 ///
-/// lapin prints whole messages at `warn` and repeats our own errors; unless the level names it, it says nothing.
+/// A library's debug lines hold what it sends: passwords, tokens, whole messages with personal data. So a level counts for our own crates, and
+/// a library says no more than its warnings unless the level names it. lapin prints whole messages at `warn` and repeats our own errors;
+/// unless the level names it, it says nothing.
 fn filter(level: &str) -> EnvFilter {
-    let quiet = [
-        "lapin",
-        "hyper",
-        "hyper_util",
-        "h2",
-        "rustls",
-        "reqwest",
-        "tokio_postgres",
-    ]
-    .iter()
-    .filter(|library| !level.contains(*library))
-    .map(|library| match *library {
-        "lapin" => "lapin=off".to_owned(),
-        library => format!("{library}=warn"),
-    });
-    let mut directives: Vec<String> = quiet.collect();
+    let mut directives = vec!["warn".to_owned()];
+    if !level.contains("lapin") {
+        directives.push("lapin=off".to_owned());
+    }
     directives.push(format!("{MILESTONE}=info"));
-    directives.extend(level.split(',').map(|part| part.trim().to_owned()));
+    for part in level.split(',').map(str::trim) {
+        match part.parse::<LevelFilter>() {
+            Ok(bare) if !part.contains('=') => {
+                // Of the libraries, what is asked of us is enough, and no more than warnings ever.
+                directives[0] = bare.min(LevelFilter::WARN).to_string();
+                directives.extend(OURS.map(|ours| format!("{ours}={bare}")));
+            }
+            _ => directives.push(part.to_owned()),
+        }
+    }
     EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
+        .with_default_directive(LevelFilter::WARN.into())
         .parse_lossy(directives.join(","))
 }
 
@@ -95,5 +123,44 @@ mod tests {
         assert!(text.contains("kpiline::milestone=info"), "{text}");
         assert!(text.contains("lapin=off"), "{text}");
         assert!(filter("lapin=trace").to_string().contains("lapin=trace"));
+    }
+
+    /// A level by itself is one for our crates: what a library would print at it is nobody's choice.
+    #[test]
+    fn a_level_is_for_our_own_code() {
+        let directives = |level: &str| -> Vec<String> {
+            let text = filter(level).to_string();
+            text.split(',').map(str::to_owned).collect()
+        };
+        for (level, libraries) in [
+            ("trace", "warn"),
+            ("debug", "warn"),
+            ("info", "warn"),
+            ("error", "error"),
+            ("info,hyper=debug", "warn"),
+        ] {
+            let found = directives(level);
+            assert!(found.contains(&libraries.to_owned()), "{level}: {found:?}");
+            let own = level.split(',').next().unwrap();
+            assert!(
+                found.contains(&format!("store={own}")),
+                "{level}: {found:?}"
+            );
+        }
+        let found = directives("info,compute=debug");
+        assert!(found.contains(&"compute=debug".to_owned()), "{found:?}");
+        assert!(!found.contains(&"compute=info".to_owned()), "{found:?}");
+        assert!(found.contains(&"store=info".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn every_crate_of_ours_is_heard() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        for folder in ["crates", "bins"] {
+            for entry in std::fs::read_dir(format!("{root}/{folder}")).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                assert!(OURS.contains(&name.as_str()), "{name} is missing in OURS");
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Take a handle once (it costs a lock and an allocation) and keep it: recording on a handle is one or two atomic additions.
 
 pub mod names;
+mod process;
 
 pub use names::{Counter, Description, Gauge, Histogram};
 
@@ -46,6 +47,8 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
+    /// What every process says of itself, under the names that all programs use.
+    process: Registry,
     counters: Vec<Family<Labels, CounterHandle>>,
     gauges: Vec<Family<Labels, GaugeHandle>>,
     histograms: Vec<Family<Labels, HistogramHandle, Buckets>>,
@@ -79,8 +82,11 @@ impl Metrics {
             let Description { name, help, .. } = name.describe();
             registry.register(name, help, family.clone());
         }
+        let mut process = Registry::default();
+        process.register_collector(Box::new(process::Process));
         let metrics = Self(Arc::new(Inner {
             registry,
+            process,
             counters,
             gauges,
             histograms,
@@ -114,7 +120,10 @@ impl Metrics {
     pub fn encode(&self) -> String {
         let mut text = String::with_capacity(8 * 1024);
         // Writing to a string cannot fail. The end mark is not part of a registry's encoding.
-        if encode_registry(&mut text, &self.0.registry).is_ok() {
+        if encode_registry(&mut text, &self.0.registry)
+            .and_then(|()| encode_registry(&mut text, &self.0.process))
+            .is_ok()
+        {
             text.push_str("# EOF\n");
         }
         text
@@ -175,6 +184,26 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_says_what_it_uses_without_our_prefix_and_before_the_end() {
+        let text = Metrics::new("test", "0").encode();
+        let value = |name: &str| {
+            let line = text
+                .lines()
+                .find(|line| line.split(' ').next() == Some(name));
+            line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        };
+        assert!(value("process_cpu_seconds_total").is_some(), "{text}");
+        let at_least = |name, least| value(name).is_some_and(|value| value >= least);
+        assert!(at_least("process_resident_memory_bytes", 1e5), "{text}");
+        assert!(at_least("process_threads", 1.0), "{text}");
+        assert!(at_least("process_open_fds", 3.0), "{text}");
+        assert!(at_least("process_max_fds", 3.0), "{text}");
+        assert!(at_least("process_start_time_seconds", 1e9), "{text}");
+        assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
     }
 
     #[test]

@@ -1,27 +1,31 @@
-//! The connection settings and TLS.
-//!
-//! `sslmode` in the URL decides: `disable` speaks in the clear; `prefer` (the default) encrypts when the server offers it and, as libpq
-//! does, does not ask who the server is; `require` encrypts, and the certificate must chain to the machine's trusted roots (or those in
-//! `SSL_CERT_FILE`) and bear the host's name.
+//! The connection settings. Several hosts are tried in turn, see [`crate::hosts`]; the one with the primary is found by
+//! `target_session_attrs=read-write`.
 
 use crate::error::StoreError;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use std::sync::Arc;
+use crate::hosts::Hosts;
+use crate::trust::{self, Trust};
 use std::time::Duration;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config};
-use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How to reach the server, and whom to take for it.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// The driver's settings.
+    pub(crate) config: Config,
+    /// The TLS side.
+    pub(crate) trust: Trust,
+}
 
 /// Reads the URL and fills in what it leaves open: every wait gets an end.
 pub(crate) fn settings(
     url: &str,
     application: &str,
     session: &[(&str, String)],
-) -> Result<Config, StoreError> {
-    let mut config: Config = url.parse().map_err(StoreError::Url)?;
+) -> Result<Settings, StoreError> {
+    let (url, trust) = trust::read(url)?;
+    let mut config: Config = url.parse().map_err(|error| StoreError::Url {
+        why: without_values(&error),
+    })?;
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(5));
     }
@@ -48,51 +52,32 @@ pub(crate) fn settings(
         options.push_str(given);
     }
     config.options(options);
-    Ok(config)
+    Ok(Settings { config, trust })
 }
 
-/// The TLS connector the settings ask for.
-pub(crate) fn tls(config: &Config) -> Result<MakeRustlsConnect, StoreError> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|source| StoreError::Tls {
-            what: "protocol versions",
-            source: Some(source),
-        })?;
-    let config = if config.get_ssl_mode() == SslMode::Require {
-        builder
-            .with_root_certificates(trusted_roots()?)
-            .with_no_client_auth()
-    } else {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
-            .with_no_client_auth()
-    };
-    Ok(MakeRustlsConnect::new(config))
-}
-
-fn trusted_roots() -> Result<RootCertStore, StoreError> {
-    let mut roots = RootCertStore::empty();
-    // Single unreadable certificates are common on real machines and harmless; having none is not.
-    let (added, _) =
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
-        return Err(StoreError::Tls {
-            what: "sslmode=require, but no trusted root certificate was found",
-            source: None,
-        });
-    }
-    Ok(roots)
+/// What is wrong with a URL. The driver's words name parameters, and where a password holds a `?` or `@` that is not written `%3F` or `%40`, a
+/// part of it looks like one.
+fn without_values(error: &tokio_postgres::Error) -> &'static str {
+    const KNOWN: [&str; 4] = [
+        "port",
+        "connect_timeout",
+        "keepalives_idle",
+        "target_session_attrs",
+    ];
+    let text = std::error::Error::source(error).map_or_else(String::new, ToString::to_string);
+    KNOWN
+        .iter()
+        .find(|name| text == format!("invalid value for option `{name}`"))
+        .copied()
+        .unwrap_or("its form: what stands for itself in user, password or a parameter must be written as %3F, %40, %2F and so on")
 }
 
 /// How long opening a connection may take in all, TLS and authentication included.
 const OPEN: Duration = Duration::from_secs(10);
 
 /// Opens one connection outside any pool. Its driver task ends with the client.
-pub(crate) async fn single(config: &Config) -> Result<Client, StoreError> {
-    tokio::time::timeout(OPEN, open(config))
+pub(crate) async fn single(settings: &Settings) -> Result<Client, StoreError> {
+    tokio::time::timeout(OPEN, open(settings))
         .await
         .map_err(|_| StoreError::Deadline {
             step: "open a connection",
@@ -100,61 +85,8 @@ pub(crate) async fn single(config: &Config) -> Result<Client, StoreError> {
         })?
 }
 
-async fn open(config: &Config) -> Result<Client, StoreError> {
-    let (client, connection) = config
-        .connect(tls(config)?)
-        .await
-        .map_err(StoreError::Connect)?;
-    // What ends the connection is reported to whoever waits for an answer on it.
-    drop(tokio::spawn(connection));
+async fn open(settings: &Settings) -> Result<Client, StoreError> {
+    let hosts = Hosts::new(settings, OPEN, false);
+    let (client, _) = hosts.open().await.map_err(StoreError::connect)?;
     Ok(client)
-}
-
-/// Accepts any certificate: encryption against listeners, as `sslmode=prefer` promises, and no more.
-#[derive(Debug)]
-struct AnyServer(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -174,6 +174,15 @@ static DROP_JOURNEY: Sql = Sql {
                              AND (m.subject = $2 OR starts_with(m.subject, $2 || '@')))",
 };
 
+// What a release that cannot read a definition left to be computed by a later one names the customer as well. There is nothing to compute
+// any more where nobody has the key.
+static FORGET_MISSED: Sql = Sql {
+    step: "forget what is still to be computed of a journey that is nobody's",
+    text: "DELETE FROM missed_marks m WHERE m.kind = 'journey' AND m.tenant = $1 \
+             AND (m.subject = $2 OR starts_with(m.subject, $2 || '@')) \
+             AND NOT EXISTS (SELECT FROM interactions i WHERE i.tenant = $1 AND i.customer_key = $2)",
+};
+
 // Contacts that were not erased keep their key and their journey: of that nothing waits once those that left were taken back.
 static JOURNEY: Sql = Sql {
     step: "look for a journey",
@@ -199,6 +208,7 @@ pub(crate) static STATEMENTS: &[&Sql] = &[
     &NOTE,
     &FINISH,
     &DROP_JOURNEY,
+    &FORGET_MISSED,
     &JOURNEY,
 ];
 
@@ -383,6 +393,7 @@ pub async fn drop_journey(
     tenant: &str,
     customer_key: &str,
 ) -> Result<bool, StoreError> {
+    sql::execute(tx, &FORGET_MISSED, &[&tenant, &customer_key]).await?;
     sql::execute(tx, &DROP_JOURNEY, &[&tenant, &customer_key]).await?;
     let left: bool = sql::get(
         &sql::query_one(tx, &JOURNEY, &[&tenant, &customer_key]).await?,

@@ -1,6 +1,7 @@
 //! One error type, and the one place where a SQLSTATE is given a meaning.
 
 use crate::definitions::Status;
+use crate::trust;
 use deadpool_postgres::PoolError;
 use schema::{MetricVersion, UtcMicros};
 use std::fmt;
@@ -24,16 +25,30 @@ pub enum Class {
 #[non_exhaustive]
 pub enum StoreError {
     /// The database URL cannot be read.
-    #[error("the database URL is not valid")]
-    Url(#[source] tokio_postgres::Error),
-    /// The TLS set-up failed before any connection was tried.
-    #[error("TLS for the database could not be set up: {what}")]
-    Tls {
-        /// What was attempted.
+    #[error("the database URL is not valid: look at {why}")]
+    Url {
+        /// Where to look. Nothing of the URL is repeated, which may hold a password.
+        why: &'static str,
+    },
+    /// The URL asks for what is not offered, or for two things at once.
+    #[error("the database URL: {what}")]
+    TlsAsked {
+        /// What to change.
         what: &'static str,
-        /// Why it failed, where the library said so.
+    },
+    /// A file of certificates or keys cannot be used.
+    #[error("TLS for the database could not be set up")]
+    TlsFiles(#[source] tls::TlsError),
+    /// TLS refused the server, or the server refused us.
+    #[error(
+        "no trusted connection to the database: {advice} (our side: --database-ca-file, --database-client-certificate, --database-client-key)"
+    )]
+    Untrusted {
+        /// What to do.
+        advice: String,
+        /// What the driver said.
         #[source]
-        source: Option<rustls::Error>,
+        source: tokio_postgres::Error,
     },
     /// A connection could not be opened.
     #[error("no connection to the database")]
@@ -138,6 +153,15 @@ pub enum StoreError {
         /// What it is instead; none: there is no such version.
         status: Option<Status>,
     },
+    /// The role that migrates may not make others.
+    #[error(
+        "the roles cannot be made: the role that migrates has no CREATEROLE. Give it that (ALTER ROLE … CREATEROLE), or have an administrator run deploy/postgres/roles.sql and migrate again without --create-roles"
+    )]
+    MayNotCreateRoles {
+        /// What the server said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
     /// An applied migration file is not the one this binary carries.
     #[error(
         "migration {version:04} ({name}) was applied with checksum {applied}, this binary carries {carried}: an applied file must not change"
@@ -220,6 +244,22 @@ impl std::error::Error for ServerError {
 }
 
 impl StoreError {
+    /// A connection could not be opened.
+    pub(crate) fn connect(source: tokio_postgres::Error) -> Self {
+        match trust::advice(&source) {
+            Some(advice) => Self::Untrusted { advice, source },
+            None => Self::Connect(source),
+        }
+    }
+
+    /// The same by the pool.
+    pub(crate) fn backend(source: tokio_postgres::Error) -> Self {
+        match trust::advice(&source) {
+            Some(advice) => Self::Untrusted { advice, source },
+            None => Self::Pool(PoolError::Backend(source)),
+        }
+    }
+
     /// A statement failed.
     pub(crate) fn query(step: &'static str, source: tokio_postgres::Error) -> Self {
         Self::Query {
@@ -231,13 +271,15 @@ impl StoreError {
     /// What to do about it.
     pub fn class(&self) -> Class {
         match self {
-            Self::Url(_)
-            | Self::Tls { .. }
+            Self::Url { .. }
+            | Self::TlsAsked { .. }
+            | Self::TlsFiles(_)
             | Self::Unreadable { .. }
             | Self::OtherTenant { .. }
+            | Self::MayNotCreateRoles { .. }
             | Self::ChecksumChanged { .. }
             | Self::Migration { .. } => Class::Fatal,
-            Self::Connect(source) => classify(source),
+            Self::Connect(source) | Self::Untrusted { source, .. } => classify(source),
             Self::Query { source, .. } => classify(source.whole()),
             Self::PoolExhausted { .. } => Class::Saturated,
             Self::Pool(source) => match source {
@@ -289,14 +331,23 @@ fn missing_partition(error: &tokio_postgres::Error) -> bool {
         .is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none())
 }
 
-/// Whether the connection's prepared statements can no longer be relied on: a type changed under a plan, or a pooler swapped sessions.
+/// Whether the connection is of no use any more: its prepared statements cannot be relied on (a type changed under a plan, or a pooler
+/// swapped sessions), or its server is none that can be written to: the primary is elsewhere now, and a new connection finds it.
 pub(crate) fn spoils_connection(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| {
-        *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME
-    })
+    error.code().is_some_and(spoils)
 }
 
-fn classify(error: &tokio_postgres::Error) -> Class {
+fn spoils(code: &SqlState) -> bool {
+    [
+        SqlState::FEATURE_NOT_SUPPORTED,
+        SqlState::INVALID_SQL_STATEMENT_NAME,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+    ]
+    .contains(code)
+}
+
+/// What to do about an error of the driver.
+pub(crate) fn classify(error: &tokio_postgres::Error) -> Class {
     let Some(code) = error.code() else {
         return without_code(error);
     };
@@ -310,22 +361,12 @@ fn classify(error: &tokio_postgres::Error) -> Class {
 fn without_code(error: &tokio_postgres::Error) -> Class {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        if cause.is::<tokio_postgres::types::WrongType>() || distrusted(cause) {
+        if cause.is::<tokio_postgres::types::WrongType>() || tls::is_distrust(cause) {
             return Class::Fatal;
         }
         source = cause.source();
     }
     Class::Transient
-}
-
-/// Whether this is TLS saying that the server is not who it should be. I/O errors carry it inside instead of as their source.
-fn distrusted(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let carried = cause
-        .downcast_ref::<std::io::Error>()
-        .and_then(std::io::Error::get_ref)
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        .or_else(|| cause.downcast_ref::<rustls::Error>());
-    matches!(carried, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn classify_code(code: &str) -> Class {
@@ -350,7 +391,15 @@ fn classify_code(code: &str) -> Class {
 
 #[cfg(test)]
 mod tests {
-    use super::{Class, classify_code};
+    use super::{Class, classify_code, spoils};
+    use tokio_postgres::error::SqlState;
+
+    #[test]
+    fn a_connection_to_what_is_no_primary_any_more_is_given_up() {
+        assert!(spoils(&SqlState::from_code("25006")));
+        assert!(spoils(&SqlState::from_code("26000")));
+        assert!(!spoils(&SqlState::from_code("40001")));
+    }
 
     #[test]
     fn every_kind_of_sqlstate_has_its_class() {

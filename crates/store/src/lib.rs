@@ -10,7 +10,7 @@
 //! Start at [`Store`], then [`event_log`], [`interactions`], [`metrics`], [`sync`]; [`definitions`] for what is
 //! evaluated; [`marks`], [`window_items`], [`window_cells`] and [`window_metrics`] for windows, in the order in which they are made; [`jobs`] and
 //! [`chunks`] for backfill, [`budgets`] and [`breakers`] for what all processes that call a platform agree on.
-//! [`reconciliation`] has the platforms' own figures and what came of comparing them with ours; [`freshness`] says how far the numbers are to be trusted now, and [`reading`] is what the read API and the status page show. Errors are
+//! [`reconciliation`] has the platforms' own figures and what came of comparing them with ours; [`freshness`] says how far the numbers are to be trusted now, [`upkeep`] what calls for somebody, and [`reading`] is what the read API and the status page show. Errors are
 //! [`StoreError`] with a [`Class`].
 //!
 //! # U+0000
@@ -22,9 +22,11 @@
 mod columns;
 mod connect;
 mod error;
+mod hosts;
 mod json;
 mod pool;
 mod sql;
+mod trust;
 mod types;
 
 pub mod agent_zones;
@@ -63,6 +65,7 @@ pub mod raw_messages;
 pub mod raw_retention;
 pub mod reading;
 pub mod reconciliation;
+pub mod retention;
 pub mod standing;
 pub mod statements;
 pub mod status;
@@ -72,6 +75,7 @@ pub mod subscriptions;
 pub mod sweep;
 pub mod sync;
 pub mod targets;
+pub mod upkeep;
 pub mod window_cells;
 pub mod window_items;
 pub mod window_metrics;

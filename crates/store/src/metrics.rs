@@ -58,6 +58,8 @@ static ANY_TARGET: Sql = Sql {
     text: "SELECT EXISTS (SELECT FROM sync_targets WHERE enabled)",
 };
 
+// A new row's revision is the column's default, which a restore raises above every revision that was ever pushed (`after_restore`): a row
+// that was there before the loss goes on from there, too.
 macro_rules! upsert {
     ($suffix:literal) => {
         concat!(
@@ -68,7 +70,7 @@ macro_rules! upsert {
              ON CONFLICT (tenant, interaction_id, metric_type, metric_version, leg_scope, partition_at) DO UPDATE SET \
                     timestamp_utc = EXCLUDED.timestamp_utc, agent_id = EXCLUDED.agent_id, queue_id = EXCLUDED.queue_id, \
                     metric_value = EXCLUDED.metric_value, metadata = EXCLUDED.metadata, provenance = EXCLUDED.provenance, \
-                    revision = m.revision + 1, updated_at = now() \
+                    revision = greatest(m.revision + 1, EXCLUDED.revision), updated_at = now() \
              WHERE m.metric_value IS DISTINCT FROM EXCLUDED.metric_value \
                 OR m.timestamp_utc IS DISTINCT FROM EXCLUDED.timestamp_utc \
                 OR m.agent_id IS DISTINCT FROM EXCLUDED.agent_id \

@@ -12,6 +12,7 @@ use crate::sql::{self, Sql};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 /// Serialises migrating processes. Any constant does; this one spells "kpiline".
 const LOCK: i64 = 0x006b_7069_6c69_6e65;
@@ -34,6 +35,80 @@ pub struct Report {
     pub already: usize,
     /// Months of partitions created.
     pub months: usize,
+    /// The binaries' roles, and what was done about each.
+    pub roles: Vec<Role>,
+}
+
+/// The role of a binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its whole name.
+    pub name: String,
+    /// What there is of it.
+    pub state: RoleState,
+}
+
+/// What there is of a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleState {
+    /// It was there, and has the rights of now.
+    Granted,
+    /// It was made, and has the rights of now. It has no password yet.
+    Made,
+    /// There is none.
+    Missing,
+}
+
+/// Which roles get rights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles {
+    /// What their names begin with.
+    pub prefix: String,
+    /// Whether those that are missing are made.
+    pub create: bool,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self {
+            prefix: "kpiline".to_owned(),
+            create: false,
+        }
+    }
+}
+
+impl Report {
+    /// What was done about the roles, for people; empty where there is nothing to say.
+    #[must_use]
+    pub fn about_roles(&self) -> String {
+        let of = |state| {
+            let names: Vec<&str> = self
+                .roles
+                .iter()
+                .filter(|role| role.state == state)
+                .map(|role| role.name.as_str())
+                .collect();
+            names.join(", ")
+        };
+        let mut lines = Vec::new();
+        for (state, text) in [
+            (
+                RoleState::Made,
+                "roles made, which need a password or a certificate to log in",
+            ),
+            (RoleState::Granted, "rights given to"),
+            (
+                RoleState::Missing,
+                "roles that do not exist (--create-roles makes them)",
+            ),
+        ] {
+            let names = of(state);
+            if !names.is_empty() {
+                lines.push(format!("{text}: {names}"));
+            }
+        }
+        lines.join("\n")
+    }
 }
 
 /// What the database has and what this binary needs.
@@ -52,12 +127,21 @@ pub struct SchemaState {
 /// Idempotent, and safe from several processes at once: they wait for one another. Fails without applying anything further
 /// when an applied file differs from the one carried here.
 pub async fn run(url: &str) -> Result<Report, StoreError> {
-    run_files(url, FILES).await
+    run_with(url, &Roles::default()).await
+}
+
+/// As [`run`], with rights for the roles of this prefix.
+pub async fn run_with(url: &str, roles: &Roles) -> Result<Report, StoreError> {
+    run_all(url, FILES, roles).await
 }
 
 /// As [`run`], with these files. For tests of the mechanism.
 #[doc(hidden)]
 pub async fn run_files(url: &str, files: &'static [File]) -> Result<Report, StoreError> {
+    run_all(url, files, &Roles::default()).await
+}
+
+async fn run_all(url: &str, files: &'static [File], roles: &Roles) -> Result<Report, StoreError> {
     let settings = connect::settings(
         url,
         "kpiline migrate",
@@ -78,6 +162,7 @@ pub async fn run_files(url: &str, files: &'static [File]) -> Result<Report, Stor
         applied: Vec::new(),
         already: 0,
         months: 0,
+        roles: Vec::new(),
     };
     for file in files {
         if let Some((name, checksum)) = known.get(&file.version) {
@@ -96,8 +181,68 @@ pub async fn run_files(url: &str, files: &'static [File]) -> Result<Report, Stor
     }
     if files.len() == FILES.len() {
         report.months = partitions::create_ahead(&client, partitions::MONTHS_AHEAD).await?;
+        report.roles = grant(&mut client, roles).await?;
     }
     Ok(report)
+}
+
+/// Gives the roles that exist exactly their rights. Every run does, so that roles that were made meanwhile have them too.
+async fn grant(client: &mut Client, roles: &Roles) -> Result<Vec<Role>, StoreError> {
+    const STEP: &str = "give the binaries' roles their rights";
+    const CREATE: &str = "make the binaries' roles";
+    let tx = step(STEP, client.transaction().await)?;
+    let look = async || {
+        let rows = step(
+            STEP,
+            tx.query(
+                "SELECT role_name, is_there FROM kpiline_grant($1)",
+                &[&roles.prefix],
+            )
+            .await,
+        )?;
+        let read = |row: &tokio_postgres::Row| -> Result<(String, bool), tokio_postgres::Error> {
+            Ok((row.try_get(0)?, row.try_get(1)?))
+        };
+        step(STEP, rows.iter().map(read).collect::<Result<Vec<_>, _>>())
+    };
+    let mut found = look().await?;
+    let mut made = Vec::new();
+    if roles.create {
+        for (name, _) in found.iter().filter(|(_, is_there)| !is_there) {
+            // The prefix may be anything here, so the server quotes it.
+            let quoted = step(
+                CREATE,
+                tx.query_one("SELECT format('CREATE ROLE %I LOGIN', $1::text)", &[name])
+                    .await,
+            )?;
+            let create: String = step(CREATE, quoted.try_get(0))?;
+            if let Err(source) = tx.batch_execute(&create).await {
+                return Err(
+                    if source.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+                        StoreError::MayNotCreateRoles { source }
+                    } else {
+                        StoreError::query(CREATE, source)
+                    },
+                );
+            }
+            made.push(name.clone());
+        }
+        if !made.is_empty() {
+            found = look().await?;
+        }
+    }
+    step(STEP, tx.commit().await)?;
+    Ok(found
+        .into_iter()
+        .map(|(name, is_there)| Role {
+            state: match (is_there, made.contains(&name)) {
+                (true, true) => RoleState::Made,
+                (true, false) => RoleState::Granted,
+                (false, _) => RoleState::Missing,
+            },
+            name,
+        })
+        .collect())
 }
 
 /// Takes the lock that lets one process migrate at a time. Held by the session: ends with the connection, whatever happens.

@@ -1,7 +1,8 @@
 //! The pool, its connections and its transactions; every wait has a deadline.
 
-use crate::connect;
+use crate::connect::{self, Settings};
 use crate::error::{StoreError, spoils_connection};
+use crate::hosts::Hosts;
 use deadpool_postgres::{
     GenericClient, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
     TimeoutType,
@@ -10,7 +11,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio_postgres::Config;
 
 /// How much longer than the server's own statement timeout we wait for its answer.
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const ANSWER_GRACE: Duration = Duration::from_secs(5);
 /// What a store needs to know. Plain values: reading flags and files is the binary's business.
 #[derive(Clone)]
 pub struct StoreConfig {
-    /// `postgres://user:password@host:port/database?sslmode=…`
+    /// `postgres://user:password@host:port/database?sslmode=…`, with commas between several hosts and ports.
     pub url: String,
     /// The most connections this process opens for its work.
     pub pool_max: usize,
@@ -72,7 +72,7 @@ impl std::fmt::Debug for StoreConfig {
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
-    settings: Arc<Config>,
+    settings: Arc<Settings>,
     acquire_timeout: Duration,
     deadline: Duration,
 }
@@ -110,9 +110,9 @@ impl Store {
                 ),
             ],
         )?;
-        let manager = Manager::from_config(
-            settings.clone(),
-            connect::tls(&settings)?,
+        let manager = Manager::from_connect(
+            settings.config.clone(),
+            Hosts::new(&settings, config.acquire_timeout, config.read_only),
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
             },
@@ -139,6 +139,7 @@ impl Store {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::PoolExhausted {
                 within_ms: self.acquire_timeout.as_millis(),
             },
+            PoolError::Backend(source) => StoreError::backend(source),
             other => StoreError::Pool(other),
         })?;
         Ok(Client {

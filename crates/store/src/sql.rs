@@ -19,22 +19,12 @@ pub struct Sql {
 
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// Panics in debug builds where a statement is in no list, so that none is forgotten by the test that prepares each.
-fn listed(sql: &Sql) {
-    debug_assert!(
-        crate::statements::is_listed(sql),
-        "not listed: {}",
-        sql.step
-    );
-}
-
 /// Runs the statement, prepared once a connection, and returns its rows.
 pub(crate) async fn query(
     conn: &impl Connection,
     sql: &Sql,
     params: Params<'_>,
 ) -> Result<Vec<Row>, StoreError> {
-    listed(sql);
     let run = async {
         let client = conn.client();
         let statement = client.prepare_cached(sql.text).await?;
@@ -62,7 +52,6 @@ pub(crate) async fn for_each(
     params: Params<'_>,
     mut each: impl FnMut(&Row) -> Result<(), StoreError> + Send,
 ) -> Result<(), StoreError> {
-    listed(sql);
     let run = async {
         let client = conn.client();
         let statement = client.prepare_cached(sql.text).await?;
@@ -84,7 +73,6 @@ pub(crate) async fn execute(
     sql: &Sql,
     params: Params<'_>,
 ) -> Result<u64, StoreError> {
-    listed(sql);
     let run = async {
         let client = conn.client();
         let statement = client.prepare_cached(sql.text).await?;
@@ -100,7 +88,6 @@ pub(crate) async fn copy(
     types: &[Type],
     write: impl AsyncFnOnce(BinaryCopyInWriter) -> Result<u64, tokio_postgres::Error>,
 ) -> Result<u64, StoreError> {
-    listed(sql);
     let run = async {
         let statement = tx.client().prepare_cached(sql.text).await?;
         let sink = tx.copy_in(&statement).await?;

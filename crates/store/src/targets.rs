@@ -63,6 +63,8 @@ static EXCLUDE: Sql = Sql {
     text: "LOCK TABLE sync_targets IN ACCESS EXCLUSIVE MODE",
 };
 
+pub(crate) static COMMANDS: &[&Sql] = &[&EXCLUDE];
+
 static REGISTER: Sql = Sql {
     step: "register a sync target",
     text: "INSERT INTO sync_targets AS t (target, tenant, platform, metrics, versions, enabled, grains, not_before) \

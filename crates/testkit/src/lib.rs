@@ -15,6 +15,8 @@ pub mod month;
 pub mod paths;
 pub mod process;
 pub mod proxy;
+pub mod roles;
+pub mod tls;
 
 pub use broker::TestBroker;
 pub use db::TestDb;
@@ -22,3 +24,4 @@ pub use eventually::eventually;
 pub use paths::{shared_dir, workspace_root};
 pub use process::{Proc, Ready};
 pub use proxy::Proxy;
+pub use roles::TestRoles;

@@ -236,7 +236,8 @@ impl Drop for Proc {
 }
 
 /// `target/<profile>/<binary>`; tests run from `target/<profile>/deps`.
-fn binary_path(binary: &str) -> PathBuf {
+#[must_use]
+pub fn binary_path(binary: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     let mut folder = test.parent().expect("a file lies in a folder");
     if folder.ends_with("deps") {

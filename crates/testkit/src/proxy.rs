@@ -133,7 +133,7 @@ impl Drop for Proxy {
 }
 
 /// The part of a URL that names host and port.
-fn host_range(url: &str) -> (usize, usize) {
+pub(crate) fn host_range(url: &str) -> (usize, usize) {
     let authority = url.find("://").map_or(0, |at| at + 3);
     let end = url[authority..]
         .find(['/', '?'])

@@ -8,7 +8,7 @@ use ingest::receive::Limits;
 use ingest::receive::handler::{Endpoint, Handler, Waiting};
 use ingest::receive::route::{LiveRoutes, Routes};
 use ingest::subscriptions::{Secrets, parse};
-use runtime::Metrics;
+use runtime::{Metrics, Shutdown};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -98,6 +98,7 @@ pub fn exchange(bytes: &[u8]) {
             handler: Arc::clone(handler),
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             streak: Arc::default(),
+            stop: Shutdown::manual(Duration::ZERO).token(),
         };
         let connection = http.serve_connection(TokioIo::new(server), endpoint);
         let sender = async {

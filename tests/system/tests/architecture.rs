@@ -31,10 +31,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("target", &["schema", "timezone", "expression"]),
     ("feed", &["schema", "timezone", "expression", "window"]),
-    ("store", &["schema"]),
-    ("broker", &["schema"]),
+    // Whom to trust at the other end of a connection: the same for every server of ours.
+    ("tls", &[]),
+    ("store", &["schema", "tls"]),
+    ("broker", &["schema", "tls"]),
     ("platform", &["schema"]),
-    ("runtime", &[]),
+    ("runtime", &["tls"]),
     // Between the edges and the binaries: what several of these have in common of several of those.
     ("access", &["platform", "runtime", "store"]),
     (
@@ -96,6 +98,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("testkit", &["schema", "broker", "store"]),
     // The platforms' stand-in knows nothing of ours: it is written against the platforms' notes.
     ("double", &[]),
+    ("deploy", &["runtime", "testkit"]),
     ("system", &[]),
 ];
 

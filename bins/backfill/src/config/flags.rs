@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use runtime::Problems;
 use runtime::args::{
     AmqpArgs, AttributeArgs, CustomerArgs, OpsArgs, Output, PostgresArgs, PostgresSettings,
-    RawKeyArgs,
+    RawKeyArgs, RoleArgs,
 };
 use schema::{BodyFormat, JobId, MetricVersion, SubscriptionName, TenantId, UtcMicros};
 use std::path::PathBuf;
@@ -380,6 +380,8 @@ pub struct MigrateArgs {
     #[command(flatten)]
     postgres: PostgresArgs,
     #[command(flatten)]
+    pub(crate) roles: RoleArgs,
+    #[command(flatten)]
     pub(crate) ops: OpsArgs,
 }
 
@@ -660,6 +662,7 @@ impl MigrateArgs {
     pub fn resolve(&self) -> anyhow::Result<PostgresSettings> {
         let mut problems = Problems::new();
         let postgres = self.postgres.resolve(&mut problems);
+        self.roles.resolve(&mut problems);
         self.ops.resolve(&mut problems);
         problems.into_result()?;
         Ok(postgres)

@@ -55,6 +55,7 @@ pub struct Monitor {
 pub struct StormMeters {
     modes: [(Mode, GaugeHandle); Mode::ALL.len()],
     waiting_facts: GaugeHandle,
+    oldest: GaugeHandle,
     deferred: GaugeHandle,
     deferred_oldest: GaugeHandle,
 }
@@ -79,6 +80,7 @@ impl StormMeters {
                 (mode, metrics.gauge(Gauge::Storm, &labels))
             }),
             waiting_facts: metrics.gauge(Gauge::EventsWaitingFacts, &[]),
+            oldest: metrics.gauge(Gauge::EventsOldestSeconds, &[]),
             deferred: metrics.gauge(Gauge::DeferredEvaluations, &[]),
             deferred_oldest: metrics.gauge(Gauge::DeferredOldestSeconds, &[]),
         }
@@ -89,6 +91,9 @@ impl StormMeters {
             gauge.set(i64::from(*mode == behaves));
         }
         self.waiting_facts.set(state.waiting_facts);
+        #[allow(clippy::cast_possible_truncation)] // seconds, and saturating
+        let oldest = state.oldest_seconds.unwrap_or_default().round() as i64;
+        self.oldest.set(oldest);
         self.deferred.set(state.deferred.interactions);
         self.deferred_oldest.set(oldest_seconds(state));
     }

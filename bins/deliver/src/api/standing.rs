@@ -3,6 +3,7 @@
 use super::Context;
 use super::problem::Problem;
 use super::tokens::Reach;
+use crate::counting::{OLDEST, rest_after};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,13 +60,8 @@ pub struct Standings {
 /// By organisations, `None`: all; and until when it is good enough.
 type Counted = HashMap<Option<Vec<String>>, (Instant, Arc<Standing>)>;
 
-/// What took longer than this to count is good enough for [`COUNTING_SHARE`] times as long: counting millions of waiting rows again and
-/// again would slow down those who push them.
+/// What takes no longer than this to count is counted as often as is asked for.
 const SLOW: Duration = Duration::from_millis(250);
-/// See [`SLOW`].
-const COUNTING_SHARE: u32 = 20;
-/// Nothing shown is older than this, whatever it costs.
-const OLDEST: Duration = Duration::from_secs(60);
 
 impl Standings {
     /// Counts anew when the last ones are older than this, or, where that took long, a while later.
@@ -108,9 +104,7 @@ impl Standings {
         if took <= SLOW {
             return self.lasts;
         }
-        took.saturating_mul(COUNTING_SHARE)
-            .min(OLDEST)
-            .max(self.lasts)
+        rest_after(took, OLDEST).max(self.lasts)
     }
 }
 

@@ -184,6 +184,7 @@ mod tests {
             status,
             headers: vec![("retry-after".to_owned(), "7".to_owned())],
             body: b"<Error>no</Error>".to_vec(),
+            platform_now: None,
         }))
     }
 

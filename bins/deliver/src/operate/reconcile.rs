@@ -73,7 +73,7 @@ pub async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Values of interactions and legs, an hour at a time.
+/// Values of interactions and legs, an hour at a time; those of one interaction, which are few, at once.
 async fn interactions(
     client: &Client,
     target: &Target,
@@ -81,9 +81,13 @@ async fn interactions(
     (from, to): (UtcMicros, UtcMicros),
     mut each: impl FnMut((u64, Vec<Differing>)),
 ) -> anyhow::Result<()> {
+    let step = match args.values.interaction {
+        Some(_) => to.0.saturating_sub(from.0),
+        None => HOUR,
+    };
     let mut begin = from;
     while begin < to {
-        let end = UtcMicros(begin.0.saturating_add(HOUR)).min(to);
+        let end = UtcMicros(begin.0.saturating_add(step)).min(to);
         let values = args.values.of(Some(begin), Some(end));
         let count = sync::count_values(client, &values).await?;
         let differing = expected::of_interactions(client, target, &values).await?;

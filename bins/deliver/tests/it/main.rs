@@ -14,5 +14,6 @@ mod limits;
 mod operate;
 mod pace;
 mod reconciliation;
+mod upkeep;
 mod values;
 mod world;

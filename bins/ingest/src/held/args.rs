@@ -35,7 +35,7 @@ pub(super) enum QuarantineCommand {
     /// Show one item whole
     Show(ShowArgs),
     /// Put held items back to be processed again, after the cause has been removed
-    Release(ReleaseArgs),
+    Release(Box<ReleaseArgs>),
     /// Say that held items are not wanted; the rows stay, marked
     Discard(DiscardArgs),
 }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The largest request head, and the largest piece in which a body is read: memory before anything is known about the sender.
@@ -38,6 +38,9 @@ const WINDOW: u32 = 256 * 1024;
 /// is ended: a flood of resets (CVE-2023-44487 and its kin) stays cheap.
 const RESETS_PENDING_MAX: usize = 20;
 const RESETS_OF_ERRORS_MAX: usize = 64;
+/// At a stop, how long a connection of HTTP/1.1 waits for one more request, whose answer says that it ends. Closed at once, it would cross
+/// a request that is on its way, and the sender could not tell whether that was taken.
+const ONE_MORE: Duration = Duration::from_secs(1);
 /// How often an HTTP/2 connection is asked whether somebody is still there, and how long the answer may take.
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
@@ -117,6 +120,7 @@ impl Connections {
             handler,
             peer,
             streak: Arc::default(),
+            stop: stop.clone(),
         };
         let mut wire = Wire::new(stream, self.write_timeout);
         let Some(encryption) = &self.encryption else {
@@ -180,7 +184,10 @@ impl Connections {
     {
         let handler = Arc::clone(&endpoint.handler);
         let mut connection = self.http1.serve_connection(TokioIo::new(stream), endpoint);
-        let mut stopping = pin!(stop.cancelled());
+        let mut stopping = pin!(async {
+            stop.cancelled().await;
+            sleep(ONE_MORE).await;
+        });
         let mut asked = false;
         let served = poll_fn(|context| {
             if !asked && stopping.as_mut().poll(context).is_ready() {

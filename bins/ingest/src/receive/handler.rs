@@ -37,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// The longest correlation id taken from a sender.
 const CORRELATION_BYTES_MAX: usize = 128;
@@ -433,6 +434,8 @@ pub struct Endpoint {
     pub peer: IpAddr,
     /// What came of the connection's requests so far.
     pub streak: Arc<Streak>,
+    /// The wish to stop: answers say then that the connection ends.
+    pub stop: CancellationToken,
 }
 
 impl Service<Request<Incoming>> for Endpoint {
@@ -442,8 +445,17 @@ impl Service<Request<Incoming>> for Endpoint {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (handler, peer) = (Arc::clone(&self.handler), self.peer);
-        let streak = Arc::clone(&self.streak);
-        Box::pin(async move { Ok(handler.answer(request, peer, &streak).await) })
+        let (streak, stop) = (Arc::clone(&self.streak), self.stop.clone());
+        // HTTP/2 has a word of its own for it.
+        let one_by_one = request.version() < Version::HTTP_2;
+        Box::pin(async move {
+            let mut answer = handler.answer(request, peer, &streak).await;
+            if one_by_one && stop.is_cancelled() {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
+            Ok(answer)
+        })
     }
 }
 

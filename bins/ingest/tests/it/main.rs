@@ -15,6 +15,7 @@ mod platform_api;
 mod privacy;
 mod quarantine;
 mod receiving;
+mod retention;
 mod subscription;
 mod tls;
 mod transport;

@@ -487,3 +487,171 @@ async fn an_interaction_is_erased_by_its_id_and_a_held_body_of_several_is_for_so
     .await;
     assert!(!good && err.contains("needs --customer-key"), "{err}");
 }
+
+/// Tables that name a customer or hold what came of one, and how an erasure takes it.
+const ERASED: [(&str, &str); 7] = [
+    ("event_log", "raw bytes, nulled"),
+    ("quarantine", "raw bytes and values, nulled"),
+    (
+        "interactions",
+        "the keyed hash, as a column and in facts, nulled",
+    ),
+    ("journeys", "the keyed hash, the row is deleted"),
+    (
+        "dirty_marks",
+        "the keyed hash as a subject, until compute has worked it off; waited for",
+    ),
+    (
+        "missed_marks",
+        "the keyed hash as a subject, the row is deleted",
+    ),
+    (
+        "erasures",
+        "whom it is about, until it is finished; then a digest",
+    ),
+];
+
+/// All others, each looked at: ids of platforms, agents, queues, definitions, sums, counts, what went where, what failed why. None has a
+/// customer's key, identity or bytes; words of platforms (answers, errors) are cut free of personal data before they are stored.
+const WITHOUT_CUSTOMERS: [&str; 57] = [
+    "agent_activity",
+    "agent_states",
+    "agent_zones",
+    "agents",
+    "backfill_chunks",
+    "backfill_jobs",
+    "backfill_leases",
+    "backfill_notices",
+    "catalogue_generation",
+    "computed_metrics",
+    "deferred_evaluations",
+    "erased_interactions",
+    "feed_deliveries",
+    "feed_intervals",
+    "feed_layouts",
+    "feeds",
+    "history_requests",
+    "ingest_counts",
+    "interval_states",
+    "kpi_definitions",
+    "kpi_promotions",
+    "live_interactions",
+    "metric_sync_log",
+    "metric_sync_requests",
+    "native_figures",
+    "native_zones",
+    "pipeline_status",
+    "places",
+    "platform_breakers",
+    "platform_counts",
+    "platform_health",
+    "platform_state_changes",
+    "platform_states",
+    "rate_budgets",
+    "rate_pauses",
+    "raw_messages",
+    "raw_retention",
+    "reconciliation_findings",
+    "reconciliation_runs",
+    "retention_log",
+    "role_rights",
+    "schedules",
+    "schema_migrations",
+    "storm_state",
+    "subscription_gaps",
+    "subscription_status",
+    "subscription_watch",
+    "sync_health",
+    "sync_minutes",
+    "sync_queue",
+    "sync_targets",
+    "wfm_shifts",
+    "window_cells",
+    "window_items",
+    "window_metrics",
+    "zone_findings",
+    "zones_in_use",
+];
+
+/// A table that is new fails this: say which of the two it is, and have `ingest erase` take what names a customer.
+#[tokio::test]
+async fn of_every_table_it_is_known_what_an_erasure_does_with_it() {
+    let line = Line::new().await;
+    let client = line.db.client().await;
+    let sql = "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition \
+               AND relnamespace = 'public'::regnamespace ORDER BY 1";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let found: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let known = ERASED.iter().map(|(table, _)| *table);
+    let mut known: Vec<&str> = known.chain(WITHOUT_CUSTOMERS).collect();
+    known.sort_unstable();
+    assert_eq!(found, known);
+    // Columns that name a customer are found by how they are called.
+    let sql = "SELECT DISTINCT c.table_name::text FROM information_schema.columns c \
+               JOIN information_schema.tables t USING (table_schema, table_name) \
+               WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.column_name ~ 'customer|raw$' ORDER BY 1";
+    for row in client.query(sql, &[]).await.unwrap() {
+        let table: String = row.get(0);
+        let is_month = table.starts_with("event_log_y");
+        assert!(
+            is_month || ERASED.iter().any(|(known, _)| *known == table),
+            "{table}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_table_has_a_customers_key_after_an_erasure() {
+    let line = Line::new().await;
+    let client = line.db.client().await;
+    let gone = adapter::customer_key(SECRET.as_bytes(), "acme", PHONE).unwrap();
+    let other = adapter::customer_key(SECRET.as_bytes(), "acme", "+15550000000").unwrap();
+    let (gone, other) = (gone.as_str(), other.as_str());
+    for (id, key) in [("a", gone), ("b", gone), ("c", other)] {
+        let state =
+            json!({"v": 1, "f": [{"k": format!("e:{id}"), "a": 1, "x": {"ck": key}, "b": {}}]});
+        let sql = format!(
+            "INSERT INTO interactions (tenant, interaction_id, partition_at, started_at, status, state, customer_key, facts) \
+             VALUES ('acme', 'int_{id}', '2024-11-02', '2024-11-02', 'terminal', '{state}', '{key}', 1); \
+             INSERT INTO journeys (tenant, customer_key, contacts) VALUES ('acme', '{key}', 1) ON CONFLICT DO NOTHING; \
+             INSERT INTO missed_marks (definition_id, kind, tenant, subject, from_at, to_at) \
+             VALUES (1, 'journey', 'acme', '{key}', now(), now()), (1, 'journey', 'acme', '{key}@2024', now(), now()); \
+             INSERT INTO quarantine (tenant, subscription, delivery_id, item_index, stage, format, reason, raw, received_at, correlation, status) \
+             VALUES ('acme', 'genesys', gen_random_uuid(), 0, 'compute', '\"fact\"', 'refused', '{{\"ck\":\"{key}\"}}', now(), 't', 'discarded')"
+        );
+        client.batch_execute(&sql).await.unwrap();
+    }
+    let arguments = [
+        "erase",
+        "--tenant",
+        "acme",
+        "--hashed-customer",
+        gone,
+        "--json",
+        "--wait",
+        "1s",
+    ];
+    let (good, out, err) = run(&line, &[], &arguments).await;
+    assert!(!good && err.contains("compute has not yet"), "{out}{err}");
+    // What compute does with the marks.
+    client
+        .batch_execute("UPDATE journeys SET gone = '{}'; DELETE FROM dirty_marks")
+        .await
+        .unwrap();
+    let (good, out, err) = run(&line, &[], &arguments).await;
+    assert!(good, "{out}{err}");
+    let whole = dump(&line).await;
+    for text in [gone.to_owned(), hex::encode(gone)] {
+        assert!(!whole.contains(&text), "{text}: {whole}");
+    }
+    let kept = format!(
+        "SELECT (SELECT count(*) FROM missed_marks WHERE subject LIKE '{other}%') + (SELECT count(*) FROM journeys WHERE customer_key = '{other}') \
+              + (SELECT count(*) FROM interactions WHERE customer_key = '{other}') + (SELECT count(*) FROM quarantine WHERE raw IS NOT NULL)"
+    );
+    assert_eq!(line.number(&kept).await, 5, "others keep theirs");
+    assert_eq!(
+        line.number("SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL")
+            .await,
+        1
+    );
+}

@@ -5,7 +5,7 @@ use broker::Queue;
 use schema::RawMessage;
 use std::time::{Duration, Instant};
 use testkit::{Proxy, eventually};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// The sender's patience, less a margin.
@@ -285,6 +285,47 @@ async fn a_stop_finishes_open_requests_and_takes_no_new_ones() {
     let status = receive.wait(PATIENCE).await;
     assert_eq!(status.code(), Some(0));
     assert_eq!(stored(&line).await.len(), 21);
+}
+
+/// A request that crosses the stop on a connection that was idle is answered, and the answer says that the connection ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_hears_one_request_more_on_an_open_connection() {
+    let line = Line::new().await;
+    let mut receive = line.start(&["receive"], &[]);
+    let ready = receive.wait_ready().await;
+    let mut stream = TcpStream::connect(ready.http_address()).await.unwrap();
+    let send = |id: &str| {
+        let body = event(id);
+        let signature = sign(SECRET, body.as_bytes());
+        let bytes = request(&[("x-genesys-signature", &signature)], body.as_bytes());
+        String::from_utf8(bytes)
+            .unwrap()
+            .replace("connection: close\r\n", "")
+    };
+    stream.write_all(send("before").as_bytes()).await.unwrap();
+    let mut first = String::new();
+    while !first.ends_with('}') {
+        let mut some = [0; 1024];
+        let read = stream.read(&mut some).await.unwrap();
+        assert!(read > 0, "{first}");
+        first.push_str(std::str::from_utf8(&some[..read]).unwrap());
+    }
+    assert!(first.starts_with("HTTP/1.1 202"), "{first}");
+    receive.signal("TERM");
+    eventually(PATIENCE, "not ready", async || {
+        testkit::http::get(ready.ops_address(), "/readyz")
+            .await
+            .unwrap()
+            .0
+            == 503
+    })
+    .await;
+    stream.write_all(send("after").as_bytes()).await.unwrap();
+    let last = answer(&mut stream).await;
+    assert_eq!(last.status, 202);
+    assert!(last.head.contains("connection: close"), "{}", last.head);
+    assert_eq!(receive.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(stored(&line).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

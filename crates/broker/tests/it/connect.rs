@@ -53,6 +53,27 @@ async fn a_queue_of_another_kind_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn who_may_not_declare_only_looks() {
+    let test = TestBroker::new();
+    let mut config = test.config("t");
+    config.declare = false;
+    let broker = Broker::connect(&config).await.unwrap();
+    let error = broker.declare().await.unwrap_err();
+    assert!(
+        matches!(&error, BrokerError::Missing { name } if name.starts_with(test.prefix())),
+        "{error:?}"
+    );
+    // Somebody will declare it: it is worth another try.
+    assert_eq!(error.class(), Class::Transient);
+    assert!(
+        error.to_string().contains("ingest queues declare"),
+        "{error}"
+    );
+    test.connect("who may").await.declare().await.unwrap();
+    broker.declare().await.unwrap();
+}
+
+#[tokio::test]
 async fn wrong_credentials_are_fatal_and_never_printed() {
     let test = TestBroker::new();
     let host = test.url().rsplit('@').next().unwrap();
@@ -106,6 +127,28 @@ async fn a_server_that_does_not_answer_ends_at_the_deadline() {
         .close()
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_its_share_of_the_time_and_the_next_one_is_taken() {
+    let test = TestBroker::new();
+    let (proxy, through) = Proxy::before(test.url(), 5672).await;
+    proxy.stall();
+    let host = |url: &str| {
+        let (_, rest) = url.rsplit_once('@').unwrap();
+        rest.split('/').next().unwrap().to_owned()
+    };
+    let (silent, good) = (host(&through), host(test.url()));
+    let mut config = test.config("t");
+    config.url = test
+        .url()
+        .replacen(&format!("@{good}"), &format!("@{silent},{good}"), 1);
+    config.connect_timeout = Duration::from_secs(4);
+    // Each of the two is first in turn.
+    for _ in 0..4 {
+        let broker = Broker::connect(&config).await.unwrap();
+        broker.close().await.unwrap();
+    }
 }
 
 #[tokio::test]

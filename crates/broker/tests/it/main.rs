@@ -9,6 +9,7 @@ mod faults;
 mod publish;
 mod refused;
 mod server;
+mod tls;
 
 use broker::{Broker, Outgoing, Queue};
 use bytes::Bytes;

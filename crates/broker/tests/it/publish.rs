@@ -43,6 +43,8 @@ async fn a_message_of_many_frames_arrives_whole() {
 async fn a_message_for_a_missing_queue_is_a_failure() {
     let test = TestBroker::new();
     let broker = test.connect("t").await;
+    broker.declare_some(&[Queue::Raw]).await.unwrap();
+    broker.delete_queue(Queue::Raw).await.unwrap();
     let publisher = broker.publisher().await.unwrap();
     let error = publisher
         .publish(message(Queue::Raw, "x"))
@@ -57,11 +59,34 @@ async fn a_message_for_a_missing_queue_is_a_failure() {
     publisher.publish(message(Queue::Raw, "x")).await.unwrap();
 }
 
+/// Where even the exchange is missing, the broker closes the channel: nothing is taken for sent, and whoever declares goes on.
+#[tokio::test]
+async fn a_message_for_a_missing_exchange_is_a_failure() {
+    let test = TestBroker::new();
+    let broker = test.connect("t").await;
+    let publisher = broker.publisher().await.unwrap();
+    let error = publisher
+        .publish(message(Queue::Raw, "x"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, PublishError::Connection { .. }),
+        "{error:?}"
+    );
+    assert_eq!(error.class(), Class::Transient);
+    broker.declare_some(&[Queue::Raw]).await.unwrap();
+    publisher.publish(message(Queue::Raw, "x")).await.unwrap();
+}
+
 #[tokio::test]
 async fn exactly_the_returned_ones_are_reported() {
     let test = TestBroker::new();
     let broker = test.connect("t").await;
-    broker.declare_some(&[Queue::Raw]).await.unwrap();
+    broker
+        .declare_some(&[Queue::Raw, Queue::RawHistory])
+        .await
+        .unwrap();
+    broker.delete_queue(Queue::RawHistory).await.unwrap();
     let publisher = broker.publisher().await.unwrap();
     let missing = |number: usize| number % 7 == 3;
     let batch: Vec<_> = (0..1000)
@@ -90,7 +115,11 @@ async fn exactly_the_returned_ones_are_reported() {
 async fn calls_at_the_same_time_do_not_take_each_others_returns() {
     let test = TestBroker::new();
     let broker = test.connect("t").await;
-    broker.declare_some(&[Queue::Raw]).await.unwrap();
+    broker
+        .declare_some(&[Queue::Raw, Queue::RawHistory])
+        .await
+        .unwrap();
+    broker.delete_queue(Queue::RawHistory).await.unwrap();
     let publisher = broker.publisher().await.unwrap();
     let calls = (0..40).map(|call| {
         let publisher = publisher.clone();

@@ -156,6 +156,7 @@ mod tests {
             status: 200,
             headers: Vec::new(),
             body: body.as_bytes().to_vec(),
+            platform_now: None,
         };
         Page::of(answer, kind, "a test").unwrap()
     }
@@ -194,6 +195,7 @@ mod tests {
                 status: 200,
                 headers: Vec::new(),
                 body: body.as_bytes().to_vec(),
+                platform_now: None,
             };
             let read = Page::of(answer, Kind::Conversations, "a test");
             assert!(matches!(read, Err(HistoryError::Shape { .. })), "{body}");
@@ -272,6 +274,7 @@ mod tests {
                 status: 200,
                 headers: Vec::new(),
                 body: body.as_bytes().to_vec(),
+                platform_now: None,
             };
             let page = Page::of_one(answer, Kind::Conversations, "a test").unwrap();
             page.heads

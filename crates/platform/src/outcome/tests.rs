@@ -14,6 +14,7 @@ fn answer(status: u16, body: &Value) -> Answer {
         } else {
             body.to_string().into_bytes()
         },
+        platform_now: None,
     }
 }
 
@@ -25,6 +26,16 @@ fn with_header(mut answer: Answer, name: &str, value: &str) -> Answer {
 /// Nothing is said of rows.
 fn verdict(answer: &Answer) -> Verdict<u8> {
     read(answer, NOW, |_| None)
+}
+
+#[test]
+fn every_verdict_has_one_of_the_names_and_no_name_is_nobodys() {
+    let statuses = [200, 429, 400, 401, 405, 503, 500];
+    let names = statuses.map(|status| {
+        let answer = answer(status, &json!({}));
+        read(&answer, NOW, |_| (status == 200).then(|| vec![7])).name()
+    });
+    assert_eq!(names, Verdict::<u8>::NAMES);
 }
 
 #[test]
@@ -67,6 +78,7 @@ fn a_success_of_which_nothing_can_be_said_is_no_confirmation() {
             status: 200,
             headers: vec![],
             body: body.to_vec(),
+            platform_now: None,
         };
         let verdict = read(&answer, NOW, |_| Some(vec![7]));
         assert!(matches!(verdict, Verdict::Unknown { .. }));
@@ -79,6 +91,7 @@ fn a_success_of_which_nothing_can_be_said_is_no_confirmation() {
         status: 200,
         headers: vec![],
         body: b"OK".to_vec(),
+        platform_now: None,
     };
     let verdict = read(&bare, NOW, |said| said.body.is_none().then(|| vec![7]));
     assert_eq!(verdict, Verdict::Rows(vec![7]));
@@ -189,7 +202,7 @@ fn the_platforms_words_are_kept_short_and_clean() {
 proptest! {
     #[test]
     fn every_answer_has_a_verdict(status in 200_u16..600, body in "\\PC{0,200}") {
-        let answer = Answer { status, headers: vec![("retry-after".to_owned(), body.clone())], body: body.into_bytes() };
+        let answer = Answer { status, headers: vec![("retry-after".to_owned(), body.clone())], body: body.into_bytes(), platform_now: None };
         let verdict = read(&answer, NOW, |_| Some(vec![7]));
         let of_rows = matches!(verdict, Verdict::Rows(_) | Verdict::Unknown { .. });
         prop_assert!(status >= 300 || of_rows);

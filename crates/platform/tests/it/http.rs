@@ -24,7 +24,7 @@ async fn push(
         token: &Secret::new(token),
         headers,
         content_type: "application/json",
-        body: "{\"data\":[]}".to_owned(),
+        body: "{\"data\":[\"acme-corp/1\"]}".to_owned(),
         request_id: "key-1",
     };
     client(url).push(push).await
@@ -39,6 +39,22 @@ async fn headers_go_along_and_without_a_token_none_is_sent() {
     let seen = server.seen(0).to_ascii_lowercase();
     assert!(seen.contains("x-api-key: k3y"), "{seen}");
     assert!(!seen.contains("authorization"), "{seen}");
+}
+
+/// Rows are found in an answer by what names them, even where a header names it too.
+#[tokio::test]
+async fn of_an_answer_only_what_was_secret_is_taken_out() {
+    let told = r#"{"rows":["acme-corp/1"],"why":"k3y-of-theirs is unknown"}"#;
+    let server = Server::start(vec![Act::answer("200 OK", told)]).await;
+    let headers = [
+        ("X-Tenant".to_owned(), Secret::new("acme-corp")),
+        ("X-Api-Key".to_owned(), Secret::new("k3y-of-theirs")),
+    ];
+    let answer = push(&server.url, "", &headers).await.unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&answer.body),
+        r#"{"rows":["acme-corp/1"],"why":"[secret] is unknown"}"#
+    );
 }
 
 #[tokio::test]

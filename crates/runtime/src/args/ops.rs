@@ -23,8 +23,8 @@ pub struct OpsArgs {
     )]
     pub log_format: LogFormat,
 
-    /// error, warn, info, debug or trace; or directives such as info,compute=debug (libraries are quiet unless named, and then some print
-    /// whole messages with all that is personal in them)
+    /// error, warn, info, debug or trace, for our own code; or directives such as info,compute=debug (libraries say no more than warnings unless
+    /// named, and then some print whole messages with passwords and all that is personal in them: not for production)
     #[arg(
         long,
         env = "KPILINE_LOG_LEVEL",

@@ -88,6 +88,10 @@ files! {
     47 "pipeline_health" "0047",
     48 "sync_log_tenant" "0048",
     49 "sync_queue_due" "0049",
+    50 "role_rights" "0050",
+    51 "retention" "0051",
+    52 "after_restore" "0052",
+    53 "erase_missed_marks" "0053",
 }
 
 /// One checksum over all files: names a database that has exactly these applied.

@@ -524,3 +524,32 @@ async fn the_list_says_how_a_feed_goes() {
     // It is put off, the others are not.
     assert_eq!(take(&store, 9, 2, LONG).await.len(), 2);
 }
+
+/// What was sent after the backup is not known: whatever it was, what goes now is told from it.
+#[tokio::test]
+async fn after_a_restore_a_file_goes_as_a_correction_with_a_number_above_all_before() {
+    let (db, store) = db().await;
+    planned_feed(&store, 2).await;
+    let content = [1; 32];
+    take(&store, 1, 1, LONG).await;
+    assert!(
+        prepare(&store, lease(1, 0), &file(1, &content))
+            .await
+            .unwrap()
+    );
+    assert!(sent(&store, lease(1, 0), 1, "s").await.unwrap());
+    let above = number(&db, "SELECT after_restore()").await;
+    assert!(above > 100_000_000, "{above}");
+    // One that was there, one that was planned, and one that deliver has planned and sent since the backup.
+    let client = store.client().await.unwrap();
+    replay(&client, FEED, &[half(0)]).await.unwrap();
+    plan(&client, FEED, half(2).0, &[half(2)]).await.unwrap();
+    let due = take(&store, 10, 2, LONG).await;
+    let starts: Vec<_> = due.iter().map(|due| due.start).collect();
+    assert_eq!(starts, [half(0).0, half(1).0, half(2).0]);
+    for due in due {
+        let last = due.last.unwrap();
+        assert_eq!(i64::from(last.revision), above);
+        assert!(last.is_doubtful, "the receiver may have something");
+    }
+}

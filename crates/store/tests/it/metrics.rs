@@ -521,3 +521,30 @@ async fn what_jsonb_cannot_hold_is_marked_and_the_literal_survives() {
     .unwrap_err();
     assert_eq!(error.class(), Class::Rejected);
 }
+
+/// A receiver knows a value by its revision: none that was used before the loss may come again for another value.
+#[tokio::test]
+async fn after_a_restore_revisions_begin_above_all_before() {
+    let (db, store) = db().await;
+    let rows = [metric("int_1", 1.0), metric("int_2", 1.0)];
+    committed!(store, |tx| metrics::upsert(&tx, &rows));
+    let above = number(&db, "SELECT after_restore()").await;
+    let rows = [
+        metric("int_1", 2.0),
+        metric("int_2", 1.0),
+        metric("int_3", 1.0),
+    ];
+    committed!(store, |tx| metrics::upsert(&tx, &rows));
+    let revisions = "SELECT interaction_id, revision FROM computed_metrics ORDER BY 1";
+    let expected = [
+        format!("int_1|{above}"),
+        "int_2|1".to_owned(),
+        format!("int_3|{above}"),
+    ];
+    assert_eq!(seen(&db, revisions).await, expected);
+    committed!(store, |tx| metrics::upsert(&tx, &[metric("int_1", 3.0)]));
+    assert_eq!(
+        seen(&db, "SELECT max(revision) FROM computed_metrics").await,
+        [(above + 1).to_string()]
+    );
+}

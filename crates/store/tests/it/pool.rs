@@ -3,7 +3,7 @@
 use crate::rows::db;
 use std::time::Duration;
 use store::{Class, Client, Store, StoreConfig, StoreError};
-use testkit::TestDb;
+use testkit::{Proxy, TestDb};
 
 /// A sign of life of the server over this connection.
 async fn alive(client: &mut Client) -> Result<(), StoreError> {
@@ -27,7 +27,7 @@ async fn a_wrong_url_or_database_is_fatal() {
     let error = Store::connect(StoreConfig::new("nonsense://", "test"))
         .await
         .unwrap_err();
-    assert!(matches!(error, StoreError::Url(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Url { .. }), "{error:?}");
     assert_eq!(error.class(), Class::Fatal);
     let db = TestDb::empty().await;
     let url = format!("{}_absent", db.url());
@@ -159,4 +159,61 @@ async fn a_server_without_a_trusted_certificate_is_refused_where_tls_is_required
     };
     let wanted = if ssl { Class::Fatal } else { Class::Transient };
     assert_eq!(error.class(), wanted, "{error:?}");
+}
+
+/// Two servers in one URL: the one in front of the test's own database, and that one.
+async fn two_servers(db: &TestDb) -> (Proxy, String) {
+    let (proxy, through) = Proxy::before(db.url(), 5432).await;
+    let host = |url: &str| {
+        let authority = url.split_once("://").unwrap().1;
+        let authority = authority.split('/').next().unwrap();
+        authority.rsplit('@').next().unwrap().to_owned()
+    };
+    let (first, second) = (host(&through), host(db.url()));
+    (proxy, through.replace(&first, &format!("{first},{second}")))
+}
+
+#[tokio::test]
+async fn of_several_servers_one_that_is_away_or_silent_costs_no_connection() {
+    let db = TestDb::empty().await;
+    let (proxy, url) = two_servers(&db).await;
+    let config = |application: &str| StoreConfig {
+        pool_max: 3,
+        acquire_timeout: Duration::from_secs(2),
+        ..StoreConfig::new(
+            format!("{url}?target_session_attrs=read-write"),
+            application,
+        )
+    };
+    // Silent: the machine is there and does not answer.
+    proxy.stall();
+    let store = Store::connect(config("silent")).await.unwrap();
+    let mut first = store.client().await.unwrap();
+    alive(&mut first).await.unwrap();
+    // The second one does not wait for it again.
+    let began = std::time::Instant::now();
+    alive(&mut store.client().await.unwrap()).await.unwrap();
+    assert!(
+        began.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        began.elapsed()
+    );
+    // Away altogether.
+    drop(proxy);
+    let store = Store::connect(config("away")).await.unwrap();
+    alive(&mut store.client().await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_only_reads_finds_the_primary_too() {
+    let db = TestDb::empty().await;
+    let config = StoreConfig {
+        read_only: true,
+        ..StoreConfig::new(
+            format!("{}?target_session_attrs=read-write", db.url()),
+            "test",
+        )
+    };
+    let store = Store::connect(config).await.unwrap();
+    alive(&mut store.client().await.unwrap()).await.unwrap();
 }

@@ -164,7 +164,7 @@ const BY_ZONE: [&str; 8] = [
 ];
 
 /// The places that may, and why.
-const EXCEPTIONS: [(&str, &str); 23] = [
+const EXCEPTIONS: [(&str, &str); 27] = [
     // To compare the server's zone data with ours.
     (
         "ask the server for offsets of zones",
@@ -175,6 +175,12 @@ const EXCEPTIONS: [(&str, &str); 23] = [
     // Seconds between two instants.
     ("pipeline_status", "extract("),
     ("pipeline_health", "extract("),
+    ("read what calls for somebody", "extract("),
+    // Months of partitions, named by UTC; days a day wider on each side.
+    ("count the months of partitions", "at time zone date_trunc("),
+    ("retention", "at time zone ::date extract("),
+    // Seconds; and the intervals of feeds that nobody knows any more whether they were sent: one too many or too few is only looked at again.
+    ("after_restore", "at time zone extract("),
     // The quarter hour of UTC that an instant lies in.
     ("platform_states", "extract("),
     ("backfill_chunks", "extract("),

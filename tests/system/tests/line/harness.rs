@@ -97,7 +97,7 @@ impl Setup {
         self
     }
 
-    fn env(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn env(&self) -> Vec<(&str, &str)> {
         self.env
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -208,6 +208,20 @@ impl Line {
     pub(crate) async fn look(&self) -> Look {
         Look(self.db.client().await)
     }
+}
+
+/// The beginning of a UTC day, so many days ago.
+pub(crate) fn midnight(days_ago: u32) -> String {
+    let told = std::process::Command::new("date")
+        .args([
+            "-u",
+            "-d",
+            &format!("-{days_ago} days"),
+            "+%Y-%m-%dT00:00:00Z",
+        ])
+        .output()
+        .unwrap();
+    String::from_utf8(told.stdout).unwrap().trim().to_owned()
 }
 
 /// Where an honest sender posts, as stubborn as an event bus.

@@ -13,8 +13,10 @@
 )]
 
 mod backfill;
+mod balancer;
 mod definitions;
 mod deliver_day;
+mod failover;
 mod flow;
 mod freshness;
 mod harness;
@@ -22,9 +24,14 @@ mod kills;
 mod load;
 mod operation;
 mod outages;
+mod private_ca;
+mod privileges;
 mod reconciliation;
 mod replay;
 mod replicas;
+mod restore;
+mod secrets;
 mod servers;
 mod storm;
+mod upgrade;
 mod windows;

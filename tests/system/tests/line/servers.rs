@@ -1,23 +1,35 @@
 //! Servers of a test's own, which may be stopped and killed, and processes that are started again.
 
 use crate::harness::Setup;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use testkit::{Proc, workspace_root};
 
 /// A private PostgreSQL and RabbitMQ; ended with the value.
 pub(crate) struct Servers {
     folder: PathBuf,
+    /// Whether they offer TLS, beside plain text.
+    tls: bool,
 }
 
 impl Servers {
     /// Starts them in a folder of this name.
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_either(name, false)
+    }
+
+    /// The same, with TLS by a private CA.
+    pub(crate) fn start_with_tls(name: &str) -> Self {
+        Self::start_either(name, true)
+    }
+
+    fn start_either(name: &str, tls: bool) -> Self {
         // Under .local and not a temporary folder: PostgreSQL's own user must be able to reach it.
         let local = std::env::var_os("KPILINE_LOCAL_DIR")
             .map_or_else(|| workspace_root().join(".local"), PathBuf::from);
         let servers = Self {
             folder: local.join(format!("{name}-{}", std::process::id())),
+            tls,
         };
         servers.script(&["start"]);
         servers
@@ -26,12 +38,20 @@ impl Servers {
     fn command(&self, arguments: &[&str]) -> Output {
         let script = workspace_root().join("deploy/local/services.sh");
         let mut command = Command::new("bash");
+        if self.tls {
+            command.env("KPILINE_LOCAL_TLS", "1");
+        }
         command
             .arg(script)
             .args(arguments)
             .env("KPILINE_LOCAL_DIR", &self.folder)
             .output()
             .unwrap()
+    }
+
+    /// The folder that scripts of the same servers are to be given.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Runs `services.sh` and gives what it printed. Panics when it fails.
@@ -108,6 +128,22 @@ pub(crate) fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+/// A program of PostgreSQL's, of the newest version that is installed.
+pub(crate) fn postgres_program(name: &str) -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    let versions = folders.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let version: u32 = path.file_name()?.to_str()?.parse().ok()?;
+        let program = path.join("bin").join(name);
+        program.is_file().then_some((version, program))
+    });
+    versions
+        .max()
+        .map_or_else(|| PathBuf::from(name), |(_, program)| program)
 }
 
 /// A size from the environment, for the soak.

@@ -88,6 +88,7 @@ fn read(answer: &Answer) -> Result<Contact, HistoryError> {
         status: answer.status,
         headers: Vec::new(),
         body: raw.get().as_bytes().to_vec(),
+        platform_now: None,
     };
     Page::of_one(record, Kind::Contacts, WHAT).map(Contact::Ended)
 }
@@ -177,6 +178,7 @@ mod tests {
             status: 200,
             headers: Vec::new(),
             body: body.as_bytes().to_vec(),
+            platform_now: None,
         }
     }
 
