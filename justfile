@@ -52,6 +52,19 @@ psql *ARGS:
 run BIN *ARGS:
     cargo run --quiet --bin {{BIN}} -- {{ARGS}}
 
+# An image of one binary, for whoever has an engine (`just image ingest`)
+image BIN:
+    docker build -f deploy/image/Dockerfile --build-arg BINARY={{BIN}} --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" -t kpiline-{{BIN}}:local .
+
+# The whole line in containers on this machine, with Prometheus and Grafana; `just compose down` ends it
+compose *ARGS="up -d":
+    deploy/compose/secrets.sh
+    docker compose -f deploy/compose/compose.yml {{ARGS}}
+
+# Alerts, dashboards, images and the compose project, held to their own tools
+observe:
+    deploy/local/test.sh -p deploy --test observe
+
 # Format everything
 fmt:
     cargo fmt --all

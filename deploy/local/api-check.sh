@@ -14,6 +14,8 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/common.sh"
 # shellcheck source=lib/packages.sh
 . "$LIB/packages.sh"
+# shellcheck source=lib/tls.sh
+. "$LIB/tls.sh"
 # shellcheck source=lib/postgres.sh
 . "$LIB/postgres.sh"
 # shellcheck source=lib/rabbitmq.sh

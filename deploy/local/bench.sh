@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How fast it is on this machine, with release builds. The sender, both servers and the programs share its cores.
 #
-#   deploy/local/bench.sh [engine|http|windows|month|storm|replay|backfill|all] [--interactions N]
+#   deploy/local/bench.sh [engine|http|windows|month|storm|replay|backfill|costs|capacity|all] [--interactions N]
 #
 #   engine            a file of events to metrics, no services: `compute replay-file`, five runs of 100000 interactions, with one rule and
 #                     with the whole catalogue, whose times may be one to three; then what an evaluation costs, of one's own too
@@ -14,6 +14,10 @@
 #                     POST (20000 interactions) and 100 a POST (the same 1000000); KPILINE_BENCH_REPLAY_INTERACTIONS makes it smaller
 #   backfill          live events at half of what the line can take, alone and beside a backfill of 500000 conversations, in turns
 #                     (20000 interactions)
+#   costs             what each stage, PostgreSQL and the broker take per event, in ten runs at fixed rates (not in `all`): what deploy/capacity
+#                     reckons with
+#   capacity          the line at KPILINE_CAPACITY_RATES (500 1000 2000 4000) events/s for KPILINE_CAPACITY_SECONDS (60) each, beside what
+#                     deploy/capacity/model.py says of that (not in `all`)
 #   --interactions N  other sizes than these
 #
 # The events come from the peers' generator where python3 and ../shared (or $KPILINE_SHARED) are, else from the platform double.
@@ -24,6 +28,8 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/common.sh"
 # shellcheck source=lib/packages.sh
 . "$LIB/packages.sh"
+# shellcheck source=lib/tls.sh
+. "$LIB/tls.sh"
 # shellcheck source=lib/postgres.sh
 . "$LIB/postgres.sh"
 # shellcheck source=lib/rabbitmq.sh
@@ -42,11 +48,13 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/replay.sh"
 # shellcheck source=lib/backfill.sh
 . "$LIB/backfill.sh"
+# shellcheck source=lib/capacity.sh
+. "$LIB/capacity.sh"
 
 WHAT=all INTERACTIONS=''
 while [ $# -gt 0 ]; do
     case $1 in
-    engine | http | windows | month | storm | replay | backfill | all) WHAT=$1 ;;
+    engine | http | windows | month | storm | replay | backfill | costs | capacity | all) WHAT=$1 ;;
     --interactions)
         INTERACTIONS=${2:-}
         [[ $INTERACTIONS =~ ^[1-9][0-9]{0,6}$ ]] || die "--interactions takes a number"
@@ -271,7 +279,7 @@ backfill() {
 step "Tools and build (release)"
 ensure_cargo
 ensure_tools cc ca postgres rabbitmq
-cargo build --locked --profile release --bin ingest --bin compute --bin backfill --bin platform-double
+cargo build --locked --profile release --bin ingest --bin compute --bin backfill --bin deliver --bin platform-double
 case $WHAT in
 engine) engine ;;
 http) http ;;
@@ -280,6 +288,8 @@ month) month ;;
 storm) storm ;;
 replay) replay ;;
 backfill) backfill ;;
+costs) capacity_costs ;;
+capacity) capacity_check ;;
 all)
     engine
     http

@@ -7,6 +7,8 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/common.sh"
 # shellcheck source=lib/packages.sh
 . "$LIB/packages.sh"
+# shellcheck source=lib/tls.sh
+. "$LIB/tls.sh"
 # shellcheck source=lib/postgres.sh
 . "$LIB/postgres.sh"
 # shellcheck source=lib/rabbitmq.sh
@@ -31,6 +33,7 @@ deploy/local/services.sh COMMAND: a private PostgreSQL and RabbitMQ for work on 
   rabbitmqctl ARG...          the private node's command line tool
 
 Everything is under .local (or $KPILINE_LOCAL_DIR): a second folder is a second, independent pair of servers.
+With KPILINE_LOCAL_TLS=1 they are started with TLS beside plain text, by a CA of their own (`env` names its folder).
 Servers that already run on this machine are neither used nor touched.
 TEXT
 }
@@ -113,6 +116,10 @@ print_env() {
     if rabbitmq_pid >/dev/null; then
         printf "export KPILINE_AMQP_URL='%s'\n" "$(rabbitmq_url %2f)"
         printf "export KPILINE_TEST_AMQP_URL='%s'\n" "$(rabbitmq_url %2f)"
+        if rabbitmq_tls_url >/dev/null; then
+            printf "export KPILINE_TEST_AMQPS_URL='%s'\n" "$(rabbitmq_tls_url %2f)"
+            printf "export KPILINE_TEST_TLS_DIR='%s'\n" "$TLS_DIR"
+        fi
     fi
 }
 

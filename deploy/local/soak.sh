@@ -16,6 +16,13 @@
 #           the banner is on within a minute, and no dip is left unmarked
 #   deliver a day of 2000000 metrics to both platforms with one fault in twenty requests, two replicas and 60 kills of them: each platform has
 #           what the store has, and at least 95 % of the budget was used
+#   failover each node of a RabbitMQ cluster of three lost in turn, and a PostgreSQL primary killed and its standby promoted, three rounds each, while
+#           events arrive: nothing accepted is lost, and how long the line stood still is printed
+#   restore a dump taken under load, the database lost, and all made whole again from dump, queues and the platform's history
+#   upgrade the release before the newest migration (KPILINE_SOAK_OLD_COMMIT names another one) and this one side by side, replica by replica, under load:
+#           forth, back and forth
+#   image   every step of deploy/image/Dockerfile in a plain folder, optimised, in two places: the programs start, and are the same to the byte
+#   capacity the line at 500, 1000, 2000 and 4000 events/s for five minutes each: what it takes beside what deploy/capacity foresees
 #   demos   the demo again and again with other calls, until MINUTES have passed since the beginning
 #
 # Ends at the first that fails. Servers that were kept running before stay so.
@@ -25,7 +32,9 @@ HERE=$(dirname -- "${BASH_SOURCE[0]}")
 MINUTES=30 PARTS=()
 for word in "$@"; do
     case $word in
-    kills | outages | replicas | zones | laws | windows | change | backfill | freshness | deliver | demos) PARTS+=("$word") ;;
+    kills | outages | replicas | zones | laws | windows | change | backfill | freshness | deliver | failover | restore | upgrade | image | capacity | demos)
+        PARTS+=("$word")
+        ;;
     -h | --help)
         sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit 0
@@ -39,7 +48,7 @@ for word in "$@"; do
         ;;
     esac
 done
-[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change backfill freshness deliver demos)
+[ ${#PARTS[@]} -gt 0 ] || PARTS=(kills outages replicas zones laws windows change backfill freshness deliver failover restore upgrade image capacity demos)
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -94,6 +103,54 @@ deliver() {
         KPILINE_SOAK_CXONE_BATCH=10000 KPILINE_SOAK_BUDGET_SHARE=0.95 KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} \
         "$HERE/test.sh" --test line a_day_of_metrics --no-capture
 }
+
+failover() {
+    local name
+    for name in each_node_of_the_broker a_standby_takes_over; do
+        NEXTEST_PROFILE=soak KPILINE_SOAK_FAILOVER_ROUNDS=${KPILINE_SOAK_FAILOVER_ROUNDS:-3} KPILINE_SOAK_FAILOVER_SECONDS=${KPILINE_SOAK_FAILOVER_SECONDS:-20} \
+            "$HERE/test.sh" --test line "$name" --no-capture
+    done
+}
+
+restore() {
+    NEXTEST_PROFILE=soak KPILINE_SOAK_RESTORE_INTERACTIONS=${KPILINE_SOAK_RESTORE_INTERACTIONS:-5000} \
+        "$HERE/test.sh" --test line a_restored_dump --no-capture
+}
+
+# The older release is built in a working tree of its own and into the same folder, so that what both need of others is compiled once; its
+# programs are put aside before the tests build ours.
+upgrade() {
+    local root old status=0 profile=${KPILINE_TEST_PROFILE:-dev} commit
+    root=$(cd -- "$HERE/../.." && pwd -P)
+    old=${KPILINE_LOCAL_DIR:-$root/.local}/upgrade
+    commit=${KPILINE_SOAK_OLD_COMMIT:-$(git -C "$root" log -1 --format=%H -- migrations)^}
+    git -C "$root" rev-parse --quiet --verify "$commit^{commit}" >/dev/null || {
+        echo "error: $commit is not in this clone; fetch its history, or name another one with KPILINE_SOAK_OLD_COMMIT" >&2
+        return 1
+    }
+    mkdir -p "$old/bin"
+    git -C "$root" worktree remove --force "$old/source" 2>/dev/null || true
+    git -C "$root" worktree add --quiet --detach "$old/source" "$commit"
+    upgrade_with "$root" "$old" "$profile" || status=$?
+    git -C "$root" worktree remove --force "$old/source"
+    return "$status"
+}
+
+upgrade_with() {
+    local root=$1 old=$2 profile=$3 target name folder=$3
+    target=${CARGO_TARGET_DIR:-$root/target}
+    [ "$profile" != dev ] || folder=debug
+    (cd "$old/source" && CARGO_TARGET_DIR=$target cargo build --locked --workspace --bins --profile "$profile") || return 1
+    for name in ingest compute backfill deliver; do cp --force "$target/$folder/$name" "$old/bin/$name" || return 1; done
+    NEXTEST_PROFILE=soak KPILINE_SOAK_OLD_BINARIES=$old/bin KPILINE_SOAK_INTERACTIONS=${KPILINE_SOAK_INTERACTIONS:-1500} \
+        "$HERE/test.sh" --test line an_upgrade_and_the_way_back --no-capture
+}
+
+image() {
+    NEXTEST_PROFILE=soak KPILINE_SOAK_IMAGE=1 "$HERE/test.sh" -p deploy the_whole_dockerfile --no-capture
+}
+
+capacity() { KPILINE_CAPACITY_SECONDS=${KPILINE_CAPACITY_SECONDS:-300} "$HERE/bench.sh" capacity; }
 
 demos() {
     local round=0

@@ -14,6 +14,8 @@ LIB=$(dirname -- "${BASH_SOURCE[0]}")/lib
 . "$LIB/common.sh"
 # shellcheck source=lib/packages.sh
 . "$LIB/packages.sh"
+# shellcheck source=lib/tls.sh
+. "$LIB/tls.sh"
 # shellcheck source=lib/postgres.sh
 . "$LIB/postgres.sh"
 # shellcheck source=lib/rabbitmq.sh
@@ -37,6 +39,10 @@ finish() {
         warn "SKIPPED inside: tests on the platforms' sample records and the peers' programs, which are in no clone (KPILINE_SHARED names them)"
     [ -n "${ORACLE:-}" ] ||
         warn "SKIPPED inside: zones and business time beside Python's zoneinfo, whose packages could not be installed"
+    [ -n "${OBSERVE:-}" ] ||
+        warn "SKIPPED inside: alerts, dashboards, images and compose beside their own tools, some of which could not be installed"
+    [ -n "${KUBERNETES:-}" ] ||
+        warn "SKIPPED inside: the manifests of deploy/kubernetes, for kubectl and Kubernetes' schemas could not be installed"
     if [ "$status" -eq 0 ]; then say "test: passed in $(elapsed)"; else say "test: FAILED (exit $status) after $(elapsed)"; fi
 }
 trap finish EXIT
@@ -48,10 +54,17 @@ ensure_cargo
 parts=()
 [ -n "${KPILINE_TEST_DATABASE_URL:-}" ] || parts+=(postgres)
 [ -n "${KPILINE_TEST_AMQP_URL:-}" ] || parts+=(rabbitmq)
-ensure_tools cc ca python "${parts[@]}"
+# psql brings pg_dump along, for the test of backup and restore.
+ensure_tools cc ca openssl python psql "${parts[@]}"
 # Zones and business time are compared with another implementation, at exactly our release of the zone database.
 ORACLE=''
 if crates/timezone/tests/oracle/setup.sh; then ORACLE=1; fi
+# What is under deploy/ is read by the tools that it is for, too. Where CI is set, those tests fail without.
+OBSERVE=''
+if (ensure_tools promtool alertmanager compose) && tests/deploy/tests/observe/setup.sh; then OBSERVE=1; fi
+# The manifests are rendered, and held to Kubernetes' schemas. Where CI is set, those tests fail without.
+KUBERNETES=''
+if tests/deploy/setup.sh; then KUBERNETES=1; fi
 services_acquire "${parts[@]}"
 KPILINE_TEST_DATABASE_URL=${KPILINE_TEST_DATABASE_URL:-$(postgres_url postgres)}
 KPILINE_TEST_AMQP_URL=${KPILINE_TEST_AMQP_URL:-$(rabbitmq_url %2f)}

@@ -14,6 +14,7 @@ services_acquire() {
     proc_record "$USERS_DIR/$$" $$
     local part parts=("$@")
     [ ${#parts[@]} -eq 0 ] || ensure_tools "${parts[@]}"
+    if tls_wanted; then ensure_tools openssl; fi
     for part in "${parts[@]}"; do
         "${part}_start"
     done

@@ -28,7 +28,7 @@ line_running() { proc_alive "$RUN_DIR/line-$1.pid" >/dev/null; }
 # The other way round of the flow: nothing new comes in while the rest finishes what it holds.
 line_stop() {
     local name
-    for name in ingest backfill-1 backfill-2 compute deliver platform-genesys platform-cxone; do
+    for name in ingest receive normalise backfill-1 backfill-2 compute windows deliver platform-genesys platform-cxone; do
         proc_stop "$RUN_DIR/line-$name.pid" 30
     done
 }

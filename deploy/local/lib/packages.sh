@@ -1,17 +1,21 @@
 # shellcheck shell=bash
 # Finds what the scripts need and installs what is missing from the distribution. Sourced after common.sh.
 
-# ensure_tools TOOL...: tools among cc, ca, postgres, psql, python, rabbitmq, shellcheck.
+# ensure_tools TOOL...: tools among cc, ca, openssl, postgres, psql, python, rabbitmq, promtool, alertmanager, compose, shellcheck.
 ensure_tools() {
     local tool packages=()
     for tool in "$@"; do
         case $tool in
         cc) has_c_compiler || packages+=(gcc libc6-dev) ;;
         ca) has_certificates || packages+=(ca-certificates) ;;
+        openssl) command -v openssl >/dev/null 2>&1 || packages+=(openssl) ;;
         postgres) postgres_bin >/dev/null || packages+=(postgresql) ;;
         psql) psql_command >/dev/null || packages+=(postgresql-client) ;;
         python) "${KPILINE_PYTHON:-python3}" -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip) ;;
         rabbitmq) rabbitmq_sbin >/dev/null || packages+=(rabbitmq-server) ;;
+        promtool) command -v promtool >/dev/null 2>&1 || packages+=(prometheus) ;;
+        alertmanager) command -v amtool >/dev/null 2>&1 || packages+=(prometheus-alertmanager) ;;
+        compose) command -v docker-compose >/dev/null 2>&1 || packages+=(docker-compose) ;;
         shellcheck) command -v shellcheck >/dev/null 2>&1 || packages+=(shellcheck) ;;
         *) die "unknown tool '$tool'" ;;
         esac
@@ -86,8 +90,10 @@ install_packages() {
         die "missing here: $*. Installing them needs root or sudo: apt-get install $*"
 
     step "Installing from the distribution: $*"
-    local had_rabbitmq=1 status=0
-    [ -e /usr/sbin/rabbitmq-server ] || had_rabbitmq=0
+    local status=0 unit units=()
+    [ -e /usr/sbin/rabbitmq-server ] || units+=(rabbitmq-server.service epmd.socket)
+    command -v promtool >/dev/null 2>&1 || units+=(prometheus.service)
+    command -v amtool >/dev/null 2>&1 || units+=(prometheus-alertmanager.service)
     guard_services_on
     # Lists of a foreign source that cannot be reached are no reason to stop; the install below is what counts.
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 update >&2 ||
@@ -96,8 +102,8 @@ install_packages() {
         apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
         install --no-install-recommends --no-upgrade "$@" >&2 || status=$?
     # Nor at the next boot: what we installed was asked for by us alone, for private instances.
-    if [ "$had_rabbitmq" -eq 0 ] && [ -d /run/systemd/system ]; then
-        as_root systemctl disable --quiet rabbitmq-server.service epmd.socket >&2 2>/dev/null || true
+    if [ -d /run/systemd/system ]; then
+        for unit in ${units[@]+"${units[@]}"}; do as_root systemctl disable --quiet "$unit" >&2 2>/dev/null || true; done
     fi
     guard_services_off
     [ "$status" -eq 0 ] || die "apt-get could not install: $* (its message is above)"

@@ -42,7 +42,7 @@ postgres_start() {
     if postgres_pid >/dev/null; then
         return 0
     fi
-    local bin user major port='' try
+    local bin user major port='' try options=''
     bin=$(postgres_bin) || die "PostgreSQL's server programs were not found"
     major=$("$bin/postgres" -V | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
     [ "$major" -ge "$PG_MAJOR_MIN" ] ||
@@ -52,6 +52,10 @@ postgres_start() {
     PG_BASE=$(server_dir "$user")/postgres-$major
     postgres_init "$bin" "$user"
     postgres_forget_the_dead
+    if tls_wanted; then
+        tls_for "$user" "$PG_BASE/tls"
+        options=" -c ssl=on -c ssl_cert_file=$PG_BASE/tls/server.pem -c ssl_key_file=$PG_BASE/tls/server.key -c ssl_ca_file=$PG_BASE/tls/ca.pem"
+    fi
 
     for ((try = 1; try <= 3; try++)); do
         PG_PORT=$(free_port "$port")
@@ -59,7 +63,7 @@ postgres_start() {
         say "postgres: starting on 127.0.0.1:$PG_PORT (data in $PG_BASE, as $user)"
         # pg_ctl puts the server into a session of its own and waits until it accepts connections, recovery included.
         if (cd / && exec 7>&- 8>&- 9>&- && as_user "$user" "$bin/pg_ctl" -s -w -t 120 -D "$PG_BASE/data" -l "$PG_BASE/server.log" \
-            -o "-p $PG_PORT" start) >&2; then
+            -o "-p $PG_PORT$options" start) >&2; then
             ln -sfn "$PG_BASE/server.log" "$LOG_DIR/postgres.log"
             return 0
         fi

@@ -2,7 +2,7 @@
 # One private RabbitMQ node: own name, own ports (AMQP, distribution, epmd) on 127.0.0.1, own cookie, folders, user and
 # password, own epmd. The machine's /etc/rabbitmq is not read. Sourced after common.sh, packages.sh and postgres.sh.
 
-MQ_STATE=$RUN_DIR/rabbitmq.state # MQ_PORT, MQ_DIST_PORT, MQ_EPMD_PORT, MQ_PASSWORD, MQ_BASE
+MQ_STATE=$RUN_DIR/rabbitmq.state # MQ_PORT, MQ_TLS_PORT, MQ_DIST_PORT, MQ_EPMD_PORT, MQ_PASSWORD, MQ_BASE
 MQ_USER_NAME=kpiline
 
 rabbitmq_state() {
@@ -16,6 +16,12 @@ rabbitmq_pid() { proc_alive "$RUN_DIR/rabbitmq.pid"; }
 rabbitmq_url() {
     rabbitmq_state || return 1
     printf 'amqp://%s:%s@127.0.0.1:%s/%s' "$MQ_USER_NAME" "$MQ_PASSWORD" "$MQ_PORT" "${1:-%2f}"
+}
+
+# rabbitmq_tls_url [VHOST]: the same over TLS, where it offers that.
+rabbitmq_tls_url() {
+    rabbitmq_state && [ -n "${MQ_TLS_PORT:-}" ] || return 1
+    printf 'amqps://%s:%s@127.0.0.1:%s/%s' "$MQ_USER_NAME" "$MQ_PASSWORD" "$MQ_TLS_PORT" "${1:-%2f}"
 }
 
 # The whole environment of the node and of its command line tool: nothing of ours or of the machine's leaks in.
@@ -55,6 +61,8 @@ rabbitmq_start() {
         MQ_PORT=$(free_port "$port")
         MQ_DIST_PORT=$(free_port)
         MQ_EPMD_PORT=$(free_port)
+        MQ_TLS_PORT=''
+        if tls_wanted; then MQ_TLS_PORT=$(free_port); fi
         rabbitmq_configure "$user"
         say "rabbitmq: starting on 127.0.0.1:$MQ_PORT (data in $MQ_BASE, as $user)"
         # The node would start an epmd by itself, but as a daemon nobody owns; this one is ours, and is ended with the node.
@@ -108,10 +116,21 @@ log.file = rabbitmq.log
 log.file.level = info
 CONF
     )
+    if [ -n "$MQ_TLS_PORT" ]; then
+        tls_for "$user" "$MQ_BASE/tls"
+        cat >>"$MQ_BASE/rabbitmq.conf" <<CONF
+listeners.ssl.1 = 127.0.0.1:$MQ_TLS_PORT
+ssl_options.cacertfile = $MQ_BASE/tls/ca.pem
+ssl_options.certfile = $MQ_BASE/tls/server.pem
+ssl_options.keyfile = $MQ_BASE/tls/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
+CONF
+    fi
     chmod 0700 "$MQ_BASE"
     if is_root; then chown -R "$user:" "$MQ_BASE"; fi
-    (umask 077 && printf 'MQ_PORT=%q\nMQ_DIST_PORT=%q\nMQ_EPMD_PORT=%q\nMQ_PASSWORD=%q\nMQ_BASE=%q\n' \
-        "$MQ_PORT" "$MQ_DIST_PORT" "$MQ_EPMD_PORT" "$MQ_PASSWORD" "$MQ_BASE" >"$MQ_STATE")
+    (umask 077 && printf 'MQ_PORT=%q\nMQ_TLS_PORT=%q\nMQ_DIST_PORT=%q\nMQ_EPMD_PORT=%q\nMQ_PASSWORD=%q\nMQ_BASE=%q\n' \
+        "$MQ_PORT" "$MQ_TLS_PORT" "$MQ_DIST_PORT" "$MQ_EPMD_PORT" "$MQ_PASSWORD" "$MQ_BASE" >"$MQ_STATE")
     rabbitmq_environment
 }
 
