@@ -96,10 +96,10 @@ freshness() {
     NEXTEST_PROFILE=soak KPILINE_SOAK_MINUTE_SECONDS=60 "$HERE/test.sh" --test line a_quarter_of_an_hour_of_silence --no-capture
 }
 
-# Optimised, with nothing else running, so that the budgets are what bounds it: 900 requests a minute, and 12 of CXone's.
+# Optimised, with nothing else running, so that the budgets are what bounds it: 1,200 requests a minute, and 18 of CXone's.
 deliver() {
     KPILINE_TEST_PROFILE=release NEXTEST_PROFILE=soak KPILINE_SOAK_METRICS=${KPILINE_SOAK_METRICS:-2000000} \
-        KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-60} KPILINE_SOAK_REQUESTS=${KPILINE_SOAK_REQUESTS:-150} KPILINE_SOAK_CXONE_REQUESTS=${KPILINE_SOAK_CXONE_REQUESTS:-2} \
+        KPILINE_SOAK_KILLS=${KPILINE_SOAK_KILLS:-60} KPILINE_SOAK_REQUESTS=${KPILINE_SOAK_REQUESTS:-200} KPILINE_SOAK_CXONE_REQUESTS=${KPILINE_SOAK_CXONE_REQUESTS:-3} \
         KPILINE_SOAK_CXONE_BATCH=10000 KPILINE_SOAK_BUDGET_SHARE=0.95 KPILINE_SOAK_SEED=${KPILINE_SOAK_SEED:-$(date +%M)} \
         "$HERE/test.sh" --test line a_day_of_metrics --no-capture
 }
