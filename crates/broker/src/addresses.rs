@@ -36,7 +36,7 @@ pub(crate) fn read(url: &str) -> Result<Vec<AMQPUri>, BrokerError> {
             // The library takes an address of IPv6 for this machine. Whoever connects to it, or asks a certificate for it, wants it without its
             // brackets.
             if let Some((address, _)) = host.strip_prefix('[').and_then(|it| it.split_once(']')) {
-                uri.authority.host = address.to_owned();
+                address.clone_into(&mut uri.authority.host);
             }
             Ok(uri)
         })
