@@ -3,7 +3,7 @@
 //!
 //! The servers are private ones, started by the script that `deploy/README.md` names.
 
-use crate::harness::{Look, METRICS, PATIENCE, Setup, Values, difference, sender, truth};
+use crate::harness::{Look, METRICS, PATIENCE, Setup, Values, sender, truth};
 use crate::servers::{Part, free_port, size};
 use bytes::Bytes;
 use double::emit::Options;
@@ -262,15 +262,7 @@ impl Loaded {
     /// The end state is that of a quiet day.
     async fn proved(&self, look: &Look) -> Values {
         let expected = truth(&self.events);
-        eventually(PATIENCE, "the rows of the truth", async || {
-            let found = look.values(1).await;
-            if found == expected {
-                Ok(())
-            } else {
-                Err(difference(&found, &expected))
-            }
-        })
-        .await;
+        look.wait_for(&expected).await;
         let statements = Truth::of(self.events.iter().map(AsRef::as_ref)).statements;
         let counts = look.counts().await;
         assert_eq!(counts.quarantined, 0);
@@ -362,21 +354,5 @@ async fn a_standby_takes_over_from_a_killed_primary_and_nothing_accepted_is_lost
     }
     let look = Look::connect(&database).await;
     let expected = line.proved(&look).await;
-    let pushed: Values = expected
-        .into_iter()
-        .filter(|(_, value)| value.is_some())
-        .collect();
-    eventually(PATIENCE, "the platform has every value", async || {
-        let cells = double.table().into_iter();
-        let found: Values = cells
-            .map(|(key, cell)| ((key.interaction, key.metric), cell.value))
-            .collect();
-        let left = look.number("SELECT count(*) FROM sync_queue").await;
-        if found == pushed && left == 0 {
-            Ok(())
-        } else {
-            Err((left, difference(&found, &pushed)))
-        }
-    })
-    .await;
+    look.wait_pushed(&double, &expected).await;
 }

@@ -369,6 +369,30 @@ impl Look {
         })
         .await;
     }
+
+    /// Waits until the platform has exactly those of these that have a value, and nothing is left to push; how many they are.
+    pub(crate) async fn wait_pushed(&self, double: &Double, expected: &Values) -> usize {
+        // What is absent is not pushed: the platform never sees a null or a made-up zero.
+        let pushed: Values = expected
+            .iter()
+            .filter(|(_, value)| value.is_some())
+            .map(|(key, value)| (key.clone(), *value))
+            .collect();
+        eventually(PATIENCE, "the platform has every value", async || {
+            let cells = double.table().into_iter();
+            let found: Values = cells
+                .map(|(key, cell)| ((key.interaction, key.metric), cell.value))
+                .collect();
+            let left = self.number("SELECT count(*) FROM sync_queue").await;
+            if found == pushed && left == 0 {
+                Ok(())
+            } else {
+                Err((left, difference(&found, &pushed)))
+            }
+        })
+        .await;
+        pushed.len()
+    }
 }
 
 /// The first things that differ, for a person to read.

@@ -2,7 +2,7 @@
 //!
 //! The servers are private ones, started by the same script that the README names, so that they may be killed.
 
-use crate::harness::{Look, METRICS, PATIENCE, Setup, Values, difference, send, sender, truth};
+use crate::harness::{Look, METRICS, PATIENCE, Setup, difference, send, sender, truth};
 use crate::servers::{Part, Servers, free_port, size};
 use bytes::Bytes;
 use double::emit::Options;
@@ -113,24 +113,7 @@ async fn kills_at_random_moments_do_not_change_the_end_state() {
         },
     )
     .await;
-    let pushed: Values = expected
-        .iter()
-        .filter(|(_, value)| value.is_some())
-        .map(|(key, value)| (key.clone(), *value))
-        .collect();
-    eventually(PATIENCE, "the platform has every value", async || {
-        let cells = double.table().into_iter();
-        let found: Values = cells
-            .map(|(key, cell)| ((key.interaction, key.metric), cell.value))
-            .collect();
-        let left = look.number("SELECT count(*) FROM sync_queue").await;
-        if found == pushed && left == 0 {
-            Ok(())
-        } else {
-            Err((left, difference(&found, &pushed)))
-        }
-    })
-    .await;
+    look.wait_pushed(&double, &expected).await;
     let counts = look.counts().await;
     assert_eq!(
         counts.received,

@@ -2,7 +2,7 @@
 //! history of the time in between make the line whole again: no value is missing, none counts twice, and the platform is sent nothing that
 //! contradicts what it was sent before.
 
-use crate::harness::{Look, METRICS, PATIENCE, Setup, Values, difference, sender, truth};
+use crate::harness::{Look, METRICS, PATIENCE, Setup, sender, truth};
 use crate::servers::{Part, free_port, postgres_program, size};
 use broker::Queue;
 use double::truth::Truth;
@@ -147,23 +147,7 @@ async fn a_restored_dump_the_queues_and_the_platforms_history_are_the_whole_agai
     );
 
     let deliver = Part::start(&second, "deliver", &["serve"]);
-    let pushed: Values = expected
-        .into_iter()
-        .filter(|(_, value)| value.is_some())
-        .collect();
-    eventually(PATIENCE, "the platform has every value", async || {
-        let cells = double.table().into_iter();
-        let found: Values = cells
-            .map(|(key, cell)| ((key.interaction, key.metric), cell.value))
-            .collect();
-        let left = look.number("SELECT count(*) FROM sync_queue").await;
-        if found == pushed && left == 0 {
-            Ok(())
-        } else {
-            Err((left, difference(&found, &pushed)))
-        }
-    })
-    .await;
+    let pushed = look.wait_pushed(&double, &expected).await;
     for kind in [Kind::IdempotencyConflict, Kind::StaleRevision] {
         let found = double.violations_of(kind);
         assert!(found.is_empty(), "{found:?}");
@@ -173,7 +157,7 @@ async fn a_restored_dump_the_queues_and_the_platforms_history_are_the_whole_agai
         "restore: {in_dump} events in the dump, {} more decided before the loss, {waiting} messages of facts in the queues; \
          {statements} logged and {} values as the truth has them",
         at_loss - in_dump,
-        pushed.len()
+        pushed
     );
 }
 

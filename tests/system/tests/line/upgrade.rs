@@ -6,7 +6,7 @@
 //! replicas come and go without a failed delivery.
 
 use crate::balancer::Balancer;
-use crate::harness::{Look, METRICS, PATIENCE, Setup, Values, difference, sender, truth};
+use crate::harness::{Look, METRICS, PATIENCE, Setup, sender, truth};
 use crate::servers::size;
 use bytes::Bytes;
 use double::emit::{Options, Summary};
@@ -256,23 +256,7 @@ async fn an_upgrade_and_the_way_back_under_load_fail_no_delivery_and_lose_nothin
         counts.logged
     );
     line.look.wait_for(&expected).await;
-    let pushed: Values = expected
-        .into_iter()
-        .filter(|(_, value)| value.is_some())
-        .collect();
-    eventually(PATIENCE, "the platform has every value", async || {
-        let cells = double.table().into_iter();
-        let found: Values = cells
-            .map(|(key, cell)| ((key.interaction, key.metric), cell.value))
-            .collect();
-        let left = line.look.number("SELECT count(*) FROM sync_queue").await;
-        if found == pushed && left == 0 {
-            Ok(())
-        } else {
-            Err((left, difference(&found, &pushed)))
-        }
-    })
-    .await;
+    let pushed = line.look.wait_pushed(&double, &expected).await;
     assert!(double.violations().is_empty(), "{:?}", double.violations());
     for mut replica in line.replicas.drain(..) {
         assert!(
@@ -286,7 +270,6 @@ async fn an_upgrade_and_the_way_back_under_load_fail_no_delivery_and_lose_nothin
     eprintln!(
         "upgrade: schema {before} to {after}, {} mixtures of releases ({old:?}); {posts} deliveries, all answered 202 at the first attempt; {} values \
          as the truth has them",
-        line.steps,
-        pushed.len()
+        line.steps, pushed
     );
 }
